@@ -1,0 +1,1 @@
+"""Audits image classifiers and writes the report that decides whether they ship."""

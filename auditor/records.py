@@ -1,0 +1,418 @@
+"""The nouns of an audit: what is written to ``audit.json`` and what stages hand to each other.
+
+The pydantic models are the JSON of a result (``schema_version`` and its history stand beside the
+constant below); the dataclasses at the end live in memory only. Nothing here holds HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Version of ``audit.json``.
+
+1: first version. Within a version keys are only added.
+"""
+
+Severity = Literal["note", "warning", "alert"]
+Verdict = Literal["observed", "supported", "confirmed", "untestable"]
+Role = Literal["predicted", "label"]
+
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "alert")
+"""From the mildest to the gravest."""
+
+MISSING = "(missing)"
+"""Attribute value of the samples that have none: a slice of its own, not dropped rows."""
+
+
+class Record(BaseModel):
+    """A part of ``audit.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Estimate(Record):
+    """A number with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Effect(Estimate):
+    """What a finding claims, as a number with its interval."""
+
+    name: str
+    """What the number is, such as ``error-rate gap`` or ``Cramér's V``."""
+
+
+class SliceKey(Record):
+    """Names a slice: samples that share attribute values, a label, a prediction."""
+
+    attributes: dict[str, str] = {}
+    label: str | None = None
+    predicted: str | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{name} = {value}" for name, value in self.attributes.items()]
+        parts += [f"label = {self.label}"] if self.label is not None else []
+        parts += [f"predicted = {self.predicted}"] if self.predicted is not None else []
+        return ", ".join(parts) or "all samples"
+
+
+class RunInfo(Record):
+    """Which audit this is."""
+
+    id: str
+    name: str
+    created_at: datetime
+    auditor_version: str
+    status: Literal["complete"]
+
+
+class ModelProvenance(Record):
+    """Which classifier was audited."""
+
+    adapter: str
+    sha256: str
+    """SHA-256 over the names, shapes and bytes of all weights."""
+    target_layer: str | None
+    target_layer_reason: str = ""
+    n_parameters: int | None = None
+    description: str = ""
+
+
+class DataProvenance(Record):
+    """Which data it was audited on."""
+
+    adapter: str
+    sha256: str
+    """SHA-256 over the sample ids, labels, attributes and picture contents."""
+    n_samples: int
+    n_reference: int | None = None
+
+
+class Provenance(Record):
+    """Everything needed to repeat the audit."""
+
+    model: ModelProvenance
+    data: DataProvenance
+    config: dict[str, Any]
+    environment: dict[str, str]
+    seed: int
+    preprocess: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    """Wall time of each stage."""
+
+
+class Summary(Record):
+    """The audit in eight numbers."""
+
+    n_samples: int
+    n_evaluated: int
+    n_unusable: int
+    n_failures: int
+    n_explained: int
+    accuracy: Estimate | None
+    """None when no sample could be evaluated."""
+    unusable: dict[str, int] = {}
+    """How many samples for each reason."""
+
+
+class ClassRecord(Record):
+    """One class: how many samples it has and how well it is recognised."""
+
+    name: str
+    support: int
+    recall: Estimate | None
+    precision: Estimate | None
+
+
+class ConfusionPair(Record):
+    """How often one class was taken for another."""
+
+    label: str
+    predicted: str
+    count: int
+
+
+class SliceRecord(Record):
+    """One slice and how it compares with the rest of the data of the same labels."""
+
+    attributes: dict[str, str]
+    label: str | None
+    support: int
+    n_failures: int
+    error_rate: Estimate | None
+    gap: Estimate | None
+    """Error rate of the slice minus that of the rest, within class; None where not testable."""
+    p_value: float | None
+    q_value: float | None
+    detectable_gap: float | None = None
+    """Smallest gap that this support could have shown in 80 % of audits."""
+
+
+class Finding(Record):
+    """A suspicion with its evidence."""
+
+    id: str
+    check: str
+    title: str
+    severity: Severity
+    verdict: Verdict
+    slice: SliceKey
+    effect: Effect | None
+    p_value: float | None
+    q_value: float | None
+    support: int
+    samples: list[str]
+    """Sample ids that show it, the most telling first."""
+    statement: str
+    """What was seen and how sure, in plain words."""
+    action: str
+    """What to do next."""
+    limits: str
+    """What this finding can't say."""
+    evidence: dict[str, Any] = {}
+    """Numbers for tables and charts."""
+
+
+class Skipped(Record):
+    """A check, or a part of one, that could not be done."""
+
+    check: str
+    reason: str
+
+
+class Unusable(Record):
+    """A sample that could not be evaluated."""
+
+    sample: str
+    path: str
+    reason: str
+
+
+class MapRecord(Record):
+    """One explained sample and target; the pictures lie in ``explanations/``."""
+
+    sample: str
+    target: str
+    role: Role
+    map: str
+    """``file#row`` below the run folder: the unnormalised Grad-CAM and both overlays."""
+    image: str
+    """``file#row`` below the run folder: the picture as the network saw it."""
+    mass: float
+    """Sum of the unnormalised Grad-CAM over its positions."""
+
+
+class PreflightRecord(Record):
+    """Whether guided backpropagation is defined for this network."""
+
+    status: Literal["valid", "partial", "undefined"]
+    reason: str
+
+
+class MeanMap(Record):
+    """The mean Grad-CAM of an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    n: int
+    map: str
+    """``file#row`` below the run folder."""
+
+
+class ExplanationsRecord(Record):
+    """What was explained, how, and how far the maps can be trusted."""
+
+    explainer: str
+    preflight: PreflightRecord
+    sanity: dict[str, Any] = {}
+    failures: list[MapRecord] = []
+    contrasts: list[MapRecord] = []
+    """Correctly classified samples of the same slices, for comparison."""
+    means: list[MeanMap] = []
+
+
+class AuditResult(Record):
+    """One audit: the whole of ``audit.json``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run: RunInfo
+    provenance: Provenance
+    summary: Summary
+    classes: list[ClassRecord]
+    confusion: list[ConfusionPair]
+    slices: list[SliceRecord]
+    findings: list[Finding]
+    skipped: list[Skipped]
+    unusable: list[Unusable] = []
+    explanations: ExplanationsRecord
+    gate: Severity | None
+    """Severity at which the audit does not pass; None when there is no gate."""
+    tests: dict[str, Any] = {}
+    """How many hypotheses were tested, at which false discovery rate, by which correction."""
+
+    @property
+    def gate_holds(self) -> bool:
+        """Whether no finding reaches the gate's severity."""
+        return not self.blocking
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """The findings that reach the gate's severity."""
+        if self.gate is None:
+            return []
+        bar = SEVERITIES.index(self.gate)
+        return [one for one in self.findings if SEVERITIES.index(one.severity) >= bar]
+
+
+# In memory only ------------------------------------------------------------------------------
+
+
+class Images(Protocol):
+    """Random access to the pictures of a data set; picklable, so that workers can decode."""
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        ...
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """The picture, upright, in RGB.
+
+        Raises:
+            UnreadableImageError: it can't be decoded; carries the reason.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled pictures with attributes.
+
+    Attributes:
+        samples: one row a sample, in reading order; the index is the sample id (str, unique). Has
+            the columns ``path`` (str, as shown in the report), ``label`` (as it stands in the
+            data: a word or an index) and one column an attribute. Where boxes or masks exist,
+            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright picture) or ``mask`` (path).
+        images: the pictures, in the order of ``samples``.
+        attributes: names of the attribute columns.
+        classes: the data's own class names in the order of their indices, where it has them.
+        reference: the training data's labels and attributes in the same columns, or None.
+        adapter: name of the plug-in that made it.
+    """
+
+    samples: pd.DataFrame
+    images: Images
+    attributes: tuple[str, ...]
+    adapter: str
+    classes: tuple[str, ...] | None = None
+    reference: pd.DataFrame | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Samples that share attribute values, and perhaps a label.
+
+    Attributes:
+        key: its name.
+        rows: positions in ``Evidence.predictions``, ascending, int64.
+    """
+
+    key: SliceKey
+    rows: NDArray[np.int64]
+
+    @property
+    def support(self) -> int:
+        """How many samples it holds."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check may look at. Nothing here needs torch.
+
+    Attributes:
+        predictions: the evaluated samples (``status == "ok"``), index 0…n-1, columns ``sample``,
+            ``path``, ``label``, ``predicted`` (categoricals over ``classes``), ``confidence``,
+            ``loss``, ``failure`` (bool) and one categorical column an attribute (numbers already
+            cut into bands, missing values as ``(missing)``).
+        classes: class names in index order.
+        attributes: names of the attribute columns.
+        slices: all slices, single attribute values first, then intersections.
+        reference: the training data with the same label and attribute columns, or None.
+        alpha: false discovery rate of the audit.
+        min_support: slices below it are not tested.
+        seed: for permutations and bootstraps.
+    """
+
+    predictions: pd.DataFrame
+    classes: tuple[str, ...]
+    attributes: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    reference: pd.DataFrame | None
+    alpha: float
+    min_support: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One hypothesis that a check examined; the judge decides whether it becomes a finding.
+
+    Attributes:
+        check: the check's name.
+        title: the claim in one sentence, with its number.
+        slice: whom it concerns.
+        effect: how large; its interval is unadjusted.
+        limit: size of the effect from which on it matters (configured before the result was seen).
+        p_value: of the test, or None where nothing is tested; NaN is not allowed.
+        support: how many samples it rests on.
+        samples: sample ids that show it.
+        statement: what was seen, how sure.
+        action: what to do next.
+        limits: what it can't say.
+        evidence: numbers for tables and charts.
+        untestable: why it could not be tested, where that is so.
+        weight: for the order among findings of one severity: how many failures it accounts for.
+    """
+
+    check: str
+    title: str
+    slice: SliceKey
+    effect: Effect | None
+    limit: float
+    p_value: float | None
+    support: int
+    samples: tuple[str, ...]
+    statement: str
+    action: str
+    limits: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    untestable: str | None = None
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a check brings back: everything that it tested, and what it could not."""
+
+    claims: tuple[Claim, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self.claims)

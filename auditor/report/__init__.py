@@ -1,0 +1,32 @@
+"""Reports: result → view data → documents. One renderer a file.
+
+A renderer is an options model registered as ``@plugin("renderer", name)`` that can ``render()``. It
+sees a finished run folder only: no model, no data, no torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from auditor.report.view import ReportView
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """What a renderer plug-in does."""
+
+    def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes the document into the run folder.
+
+        Args:
+            view: everything that is shown.
+            folder: the run folder.
+
+        Returns:
+            The path of the document.
+
+        Raises:
+            MissingDependencyError: a library that it needs is not installed.
+        """
+        ...
