@@ -281,6 +281,19 @@ class AuditResult(Record):
 # In memory only ------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture.
+
+    Attributes:
+        image: upright, in RGB, 8 bit.
+        sha256: fingerprint of its bytes as stored (of its pixels where it is not a file).
+    """
+
+    image: Image.Image
+    sha256: str
+
+
 class Images(Protocol):
     """Random access to the pictures of a data set; picklable, so that workers can decode."""
 
@@ -288,8 +301,8 @@ class Images(Protocol):
         """How many pictures."""
         ...
 
-    def __getitem__(self, index: int) -> Image.Image:
-        """The picture, upright, in RGB.
+    def __getitem__(self, index: int) -> Picture:
+        """Decodes the picture at that position.
 
         Raises:
             UnreadableImageError: it can't be decoded; carries the reason.
