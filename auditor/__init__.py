@@ -1,1 +1,30 @@
-"""Audits image classifiers and writes the report that decides whether they ship."""
+"""Audits image classifiers and writes the report that decides whether they ship.
+
+``auditor.audit`` runs a whole audit and ``auditor.explain`` computes attribution maps; both import
+torch only when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["AuditResult", "__version__", "audit", "explain"]
+
+if TYPE_CHECKING:
+    from auditor.api import audit
+    from auditor.explainers import explain
+    from auditor.records import AuditResult
+
+_LAZY = {
+    "audit": "auditor.api",
+    "explain": "auditor.explainers",
+    "AuditResult": "auditor.records",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'auditor' has no attribute {name!r}")

@@ -1,0 +1,65 @@
+"""Writes the documents of a finished run, whichever renderers are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from auditor import registry
+from auditor.errors import ConfigError, MissingDependencyError
+from auditor.report import Renderer
+from auditor.report.view import build_view
+from auditor.store import RunFolder
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of it.
+
+    Attributes:
+        paths: the documents that were written.
+        missing: one error for each document whose libraries are not installed.
+    """
+
+    paths: tuple[Path, ...]
+    missing: tuple[MissingDependencyError, ...]
+
+
+def write(store: RunFolder, formats: Sequence[str]) -> Written:
+    """Renders a run.
+
+    A document whose library is missing does not keep the others from being written.
+
+    Args:
+        store: a run folder with its ``audit.json``.
+        formats: names of renderer plug-ins.
+
+    Raises:
+        ConfigError: there is no renderer of that name.
+    """
+    renderers = [_renderer(name) for name in formats]
+    view = build_view(store)
+    paths: list[Path] = []
+    missing: list[MissingDependencyError] = []
+    for renderer in renderers:
+        try:
+            paths.append(renderer.render(view, store.path))
+        except MissingDependencyError as error:
+            missing.append(error)
+    return Written(tuple(paths), tuple(missing))
+
+
+def configured(store: RunFolder) -> list[str]:
+    """The formats that the run's own configuration asks for."""
+    return list(store.read_result().provenance.config["report"]["formats"])
+
+
+def _renderer(name: str) -> Renderer:
+    options = registry.get("renderer", name)()
+    if not isinstance(options, Renderer):
+        raise ConfigError(
+            f"renderer {name!r}: expected a plug-in with `render(view, folder)`; "
+            f"{type(options).__qualname__} has none"
+        )
+    return options
