@@ -93,7 +93,7 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - typer calls back
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -228,7 +228,7 @@ def schema(
     with _exit_codes():
         schemas = {SchemaOf.CONFIG: json_schema, SchemaOf.RESULT: AuditResult.model_json_schema}
         printed = schemas[of]() if of else {str(name): make() for name, make in schemas.items()}
-        print(json.dumps(printed, indent=2))
+        typer.echo(json.dumps(printed, indent=2))
 
 
 @app.command()

@@ -36,6 +36,10 @@ class Progress(Protocol):
         """
         ...
 
+    def say(self, message: str) -> None:
+        """Shows one line that the user should not miss."""
+        ...
+
 
 class Silent:
     """Shows nothing."""
@@ -45,6 +49,9 @@ class Silent:
         """See ``Progress``."""
         del name, total
         yield lambda _pieces: None
+
+    def say(self, message: str) -> None:
+        """See ``Progress``."""
 
 
 class Lines:
@@ -76,6 +83,10 @@ class Lines:
         yield advance
         print(line(time.monotonic()), file=self._stream, flush=True)
 
+    def say(self, message: str) -> None:
+        """See ``Progress``."""
+        print(message, file=self._stream, flush=True)
+
 
 class _Rate(ProgressColumn):
     """Pieces a second."""
@@ -104,6 +115,10 @@ class Bars:
         with RichProgress(*columns, console=self._console) as bar:
             task = bar.add_task(name, total=total)
             yield lambda pieces: bar.advance(task, pieces)
+
+    def say(self, message: str) -> None:
+        """See ``Progress``."""
+        self._console.print(message, markup=False, soft_wrap=True)
 
 
 def on(console: Console, *, quiet: bool = False) -> Progress:

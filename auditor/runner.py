@@ -1,0 +1,250 @@
+"""One audit as one readable page."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from auditor import __version__, registry
+from auditor.checks import Check
+from auditor.config import AuditConfig
+from auditor.errors import BrokenOffError, ConfigError, UsageError
+from auditor.preparation import Prepared, prepare
+from auditor.progress import Progress, Silent
+from auditor.records import (
+    AuditResult,
+    DataProvenance,
+    Evidence,
+    ModelProvenance,
+    Provenance,
+    RunInfo,
+    Skipped,
+)
+from auditor.report import documents
+from auditor.stages.explain import explain, find_target
+from auditor.stages.judge import judge
+from auditor.stages.mine import mine
+from auditor.stages.predict import predict
+from auditor.stages.split import split
+from auditor.store import RunFolder
+
+
+def run(
+    config: AuditConfig,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Audits as the configuration says.
+
+    Args:
+        config: all settings.
+        out: the folder that shall hold the finished run.
+        overwrite: whether a finished run there may be replaced.
+        progress: shows how far it is; None shows nothing.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: the caller's mistake; nothing is left behind.
+        BrokenOffError: it stopped half way; ``<out>.unfinished`` says so.
+    """
+    return audit(prepare(config), out, overwrite=overwrite, progress=progress)
+
+
+def audit(
+    prepared: Prepared,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Audits what is prepared already; see ``run``."""
+    progress = progress or Silent()
+    target = find_target(prepared)
+    folder = RunFolder.begin(out, overwrite=overwrite)
+    with _kept_or_discarded(folder):
+        clock = _Clock()
+        with clock.of("predict"), progress.stage("predict", len(prepared.dataset)) as advance:
+            predict(prepared, folder.shards("predictions"), advance)
+            predictions = folder.merge_predictions()
+        with clock.of("mine"):
+            mined = mine(predictions, prepared.classes, prepared.dataset.attributes)
+            cut = split(
+                mined.usable,
+                prepared.dataset.reference,
+                prepared.classes,
+                prepared.dataset.attributes,
+                prepared.config.slices,
+            )
+        with clock.of("explain"):
+            explained = explain(prepared, target, mined, cut, folder.explanations, progress)
+        checks, off = _checks(prepared.config)
+        with clock.of("judge"), progress.stage("judge", len(checks)) as advance:
+            evidence = Evidence(
+                predictions=cut.predictions,
+                classes=prepared.classes,
+                attributes=cut.attributes,
+                slices=cut.slices,
+                reference=cut.reference,
+                alpha=prepared.config.judge.alpha,
+                min_support=prepared.config.slices.min_support,
+                seed=prepared.config.seed,
+            )
+            judged = judge(checks, evidence, advance)
+        folder.write_result(
+            AuditResult(
+                run=RunInfo(
+                    id=f"{folder_name(prepared.config.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
+                    name=prepared.config.name,
+                    created_at=datetime.now(UTC),
+                    auditor_version=__version__,
+                    status="complete",
+                ),
+                provenance=_provenance(prepared, target, predictions, clock.seconds),
+                summary=mined.summary.model_copy(update={"n_explained": explained.n_samples}),
+                classes=mined.classes,
+                confusion=mined.confusion,
+                slices=judged.slices,
+                findings=judged.findings,
+                skipped=[*off, *cut.skipped, *judged.skipped, *explained.skipped],
+                unusable=mined.unusable,
+                explanations=explained.record,
+                gate=prepared.config.gate.severity,
+                tests=judged.tests,
+            )
+        )
+        formats = prepared.config.report.formats
+        with progress.stage("report", len(formats)) as advance:
+            written = documents.write(folder, formats)
+            advance(len(formats))
+        finished = folder.finish()
+    for error in written.missing:
+        progress.say(str(error))
+    return finished
+
+
+def folder_name(name: str) -> str:
+    """A name as a folder's name: lower case, other signs than letters and digits as hyphens."""
+    return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.") or "audit"
+
+
+@contextmanager
+def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
+    """A caller's mistake leaves nothing behind; anything else leaves the folder, marked."""
+    try:
+        yield
+    except UsageError:
+        folder.discard()
+        raise
+    except Exception as error:
+        (folder.path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        raise BrokenOffError(
+            f"{type(error).__name__}: {error}; what was done so far, and the traceback, lie in "
+            f"{folder.path}"
+        ) from error
+
+
+class _Clock:
+    """Wall time of each stage in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+def _checks(config: AuditConfig) -> tuple[Mapping[str, Check], list[Skipped]]:
+    """The checks that run, and those that were switched off."""
+    chosen: dict[str, Check] = {}
+    off: list[Skipped] = []
+    for name, plugin in registry.all_of("check").items():
+        options = config.checks.get(name, plugin)
+        if options is False:
+            off.append(Skipped(check=name, reason="switched off in the configuration"))
+            continue
+        check = options if isinstance(options, registry.Options) else plugin()
+        if not isinstance(check, Check):
+            raise ConfigError(f"checks.{name}: the plug-in has no `examine(evidence)`")
+        chosen[name] = check
+    return chosen, off
+
+
+def _provenance(
+    prepared: Prepared, target: Any, predictions: Path, seconds: dict[str, float]
+) -> Provenance:
+    from auditor.classifiers.fingerprint import n_parameters, sha256_of
+
+    dataset = prepared.dataset
+    return Provenance(
+        model=ModelProvenance(
+            adapter=prepared.classifier.adapter,
+            sha256=sha256_of(prepared.classifier.module),
+            target_layer=target.name,
+            target_layer_reason=target.reason,
+            n_parameters=n_parameters(prepared.classifier.module),
+            description=prepared.classifier.description,
+        ),
+        data=DataProvenance(
+            adapter=dataset.adapter,
+            sha256=_data_fingerprint(predictions, dataset.attributes),
+            n_samples=len(dataset),
+            n_reference=None if dataset.reference is None else len(dataset.reference),
+        ),
+        config=prepared.config.effective(),
+        environment=_environment(str(prepared.device)),
+        seed=prepared.config.seed,
+        preprocess={
+            **prepared.preprocess.model_dump(mode="json"),
+            "source": prepared.preprocess_note,
+        },
+        seconds=seconds,
+    )
+
+
+def _data_fingerprint(predictions: Path, attributes: tuple[str, ...]) -> str:
+    """SHA-256 over ids, labels, attributes and the pictures' own fingerprints, batch by batch."""
+    digest = hashlib.sha256()
+    columns = ["sample", "label", "sha256", *attributes]
+    with pq.ParquetFile(predictions) as file:
+        for batch in file.iter_batches(columns=columns):
+            digest.update(batch.to_pandas().to_csv(index=False, header=False).encode())
+    return digest.hexdigest()
+
+
+def _environment(device: str) -> dict[str, str]:
+    """Versions and machine, as far as they bear on the numbers."""
+    packages = (
+        "torch",
+        "torchvision",
+        "numpy",
+        "pandas",
+        "scipy",
+        "scikit-learn",
+        "statsmodels",
+        "pillow",
+    )
+    found = {"python": platform.python_version(), "platform": platform.platform(), "device": device}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a distribution under another name provides the module
+            found[name] = "unknown"
+    return found
