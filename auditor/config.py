@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -229,6 +229,38 @@ class AuditConfig(Options):
         for key in ("model", "data"):
             dumped[key] |= dumped[key].pop("options")
         return dumped
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration file, with the options of every installed plug-in."""
+    schema = AuditConfig.model_json_schema()
+    definitions = schema["$defs"]
+    sections: tuple[tuple[str, Kind], ...] = (
+        ("ModelSection", "classifier"),
+        ("DataSection", "dataset"),
+    )
+    for section, kind in sections:
+        common = dict(definitions[section]["properties"])
+        del common["options"]
+        adapters = []
+        for name, adapter in registry.all_of(kind).items():
+            own = adapter.model_json_schema()
+            definitions |= own.pop("$defs", {})
+            own["properties"] = common | own.get("properties", {}) | {"adapter": {"const": name}}
+            own["required"] = ["adapter", *own.get("required", [])]
+            adapters.append(own)
+        definitions[section] = {"oneOf": adapters}
+    checks = {}
+    for name, check in registry.all_of("check").items():
+        own = check.model_json_schema()
+        definitions |= own.pop("$defs", {})
+        checks[name] = {"anyOf": [own, {"const": False}]}
+    schema["properties"]["checks"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": checks,
+    }
+    return schema
 
 
 def _validate(model: type[Any], raw: Mapping[str, Any], base: Path | None, prefix: str = "") -> Any:
