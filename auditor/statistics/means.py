@@ -1,0 +1,237 @@
+"""Means of a number: within strata between a slice and the rest, and of maps, by permutation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z
+
+
+@dataclass(frozen=True, slots=True)
+class MeanGap:
+    """Difference of means, slice minus rest, within strata.
+
+    Attributes:
+        gap: the weighted mean of the differences within strata, with its interval.
+        p_value: of "no difference in any stratum", by permutation within strata.
+        n_slice: samples of the slice in strata that also hold the rest.
+        n_rest: samples of the rest in strata that also hold the slice.
+    """
+
+    gap: Interval
+    p_value: float
+    n_slice: int
+    n_rest: int
+
+
+def stratified_mean_gap(
+    values: ArrayLike,
+    in_slice: ArrayLike,
+    strata: ArrayLike,
+    confidence: float = 0.95,
+    n_permutations: int = 999,
+    seed: int = 0,
+) -> MeanGap:
+    """Difference of a number's mean between a slice and the rest of the same stratum.
+
+    Strata are weighted n·m / (n + m), as in Mantel and Haenszel's difference.
+
+    Args:
+        values: (N,) numbers, say the share of evidence outside the object, or over-confidence.
+        in_slice: (N,) whether the sample is in the slice.
+        strata: (N,) what is held fixed, say the label; any values that can be sorted.
+        confidence: coverage of the (normal) interval.
+        n_permutations: draws; the smallest p-value is 1 / (draws + 1).
+        seed: of the draws.
+
+    Returns:
+        The gap; NaN where no stratum holds both sides.
+
+    Raises:
+        ValueError: the lengths differ, or `confidence` is out of range.
+
+    Reference:
+        Permutation p-value (r + 1)/(n + 1): B. Phipson and G. K. Smyth, Statistical Applications in
+        Genetics and Molecular Biology 9 (2010), article 39.
+    """
+    z = two_sided_z(confidence)
+    number, inside = np.asarray(values, dtype=np.float64), np.asarray(in_slice, dtype=bool)
+    if not number.shape == inside.shape == np.shape(strata) or number.ndim != 1:
+        raise ValueError(
+            f"expected three arrays of one length; got {number.shape}, {inside.shape}, "
+            f"{np.shape(strata)}"
+        )
+    codes = _codes(strata)
+    n_strata = int(codes.max(initial=-1)) + 1
+    own = np.bincount(codes[inside], minlength=n_strata).astype(np.float64)
+    rest = np.bincount(codes[~inside], minlength=n_strata).astype(np.float64)
+    both = (own > 0) & (rest > 0)
+    if not both.any():
+        return MeanGap(Interval(np.nan, -np.inf, np.inf), np.nan, 0, 0)
+    kept = both[codes]
+    number, inside, codes = number[kept], inside[kept], codes[kept]
+    weight = np.where(both, own * rest / np.maximum(own + rest, 1), 0.0)
+    weight /= weight.sum()
+    # The gap is one weighted sum over the slice of values centred by stratum.
+    sizes = np.maximum(own + rest, 1)
+    centred = number - (np.bincount(codes, number, n_strata) / sizes)[codes]
+    per_sample = weight * sizes / np.maximum(own * rest, 1)
+    scores = centred * per_sample[codes]
+    value = float(scores[inside].sum())
+    variance = sum(
+        float((weight[both] ** 2 / n[both] * _variances(number[side], codes[side], n)[both]).sum())
+        for side, n in ((inside, own), (~inside, rest))
+    )
+    generator = np.random.default_rng(seed)
+    drawn = np.array(
+        [scores[_permute_within(inside, codes, generator)].sum() for _ in range(n_permutations)]
+    )
+    reached = int((np.abs(drawn) >= abs(value) - 1e-12 * np.abs(scores).sum()).sum())
+    spread = z * np.sqrt(variance)
+    return MeanGap(
+        Interval(value, value - spread, value + spread),
+        (reached + 1) / (n_permutations + 1),
+        int(own[both].sum()),
+        int(rest[both].sum()),
+    )
+
+
+def _codes(strata: ArrayLike) -> Integers:
+    return np.unique(np.asarray(strata), return_inverse=True)[1].astype(np.int64).ravel()
+
+
+def _variances(values: Floats, codes: Integers, sizes: Floats) -> Floats:
+    """Sample variance in each stratum; a lone sample borrows the pooled variance."""
+    mean = np.bincount(codes, values, len(sizes)) / np.maximum(sizes, 1)
+    squares = np.bincount(codes, (values - mean[codes]) ** 2, len(sizes))
+    freedom = np.maximum(sizes - 1, 0)
+    pooled = squares.sum() / max(freedom.sum(), 1.0)
+    return np.asarray(
+        np.where(freedom > 0, squares / np.maximum(freedom, 1), pooled), dtype=np.float64
+    )
+
+
+def _permute_within(
+    inside: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    codes: Integers,
+    generator: np.random.Generator,
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Shuffle membership inside each stratum."""
+    target = np.argsort(codes, kind="stable")
+    source = np.lexsort((generator.random(len(codes)), codes))
+    shuffled = np.empty_like(inside)
+    shuffled[target] = inside[source]
+    return shuffled
+
+
+@dataclass(frozen=True, slots=True)
+class MapDifference:
+    """Where two stacks of maps differ in the mean.
+
+    Attributes:
+        difference: (h, w) mean of the first less mean of the second.
+        statistic: (h, w) Welch's t.
+        p_values: (h, w) corrected for all positions by the largest |t|.
+        p_value: of "no difference anywhere"; the smallest of `p_values`.
+        effect: (h, w) standardised difference (Cohen's d).
+    """
+
+    difference: Floats
+    statistic: Floats
+    p_values: Floats
+    p_value: float
+    effect: Floats
+
+
+def map_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    first_strata: ArrayLike | None = None,
+    second_strata: ArrayLike | None = None,
+    n_permutations: int = 999,
+    seed: int = 0,
+) -> MapDifference:
+    """Permutation test of the difference of two stacks of maps over all positions at once.
+
+    Args:
+        first: (N1, h, w) maps, unnormalised.
+        second: (N2, h, w) maps.
+        first_strata: (N1,) what is held fixed (say the label); None for nothing.
+        second_strata: (N2,) likewise; maps of a stratum that only one side has stay where they are
+            and can't make a difference.
+        n_permutations: draws; the smallest p-value is 1 / (draws + 1).
+        seed: of the draws.
+
+    Returns:
+        The difference with p-values that hold for all positions together.
+
+    Raises:
+        ValueError: the maps differ in size, or a stack holds fewer than two.
+
+    Reference:
+        Largest statistic over positions: T. E. Nichols and A. P. Holmes, "Nonparametric permutation
+        tests for functional neuroimaging", Human Brain Mapping 15 (2002) 1-25.
+    """
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.ndim != 3 or two.ndim != 3 or one.shape[1:] != two.shape[1:]:
+        raise ValueError(
+            f"expected two stacks (N, h, w) of maps of one size; got {one.shape} and {two.shape}"
+        )
+    if min(len(one), len(two)) < 2:
+        raise ValueError(
+            f"expected at least two maps on each side; got {len(one)} and {len(two)}: "
+            "leave this comparison out"
+        )
+    if (first_strata is None) != (second_strata is None):
+        raise ValueError("expected strata for both stacks or for neither; got one of them")
+    n_one = len(one)
+    flat = np.concatenate([one, two]).reshape(n_one + len(two), -1)
+    if first_strata is None or second_strata is None:
+        codes = np.zeros(len(flat), dtype=np.int64)
+    else:
+        codes = _codes(np.concatenate([np.asarray(first_strata), np.asarray(second_strata)]))
+    sizes = np.bincount(codes)
+    means = np.zeros((len(sizes), flat.shape[1]))
+    np.add.at(means, codes, flat)
+    flat = flat - (means / sizes[:, None])[codes]
+    inside = np.arange(len(flat)) < n_one
+    generator = np.random.default_rng(seed)
+    draws = np.stack(
+        [inside, *(_permute_within(inside, codes, generator) for _ in range(n_permutations))]
+    ).astype(np.float64)
+    difference, statistic = _welch(draws, flat)
+    largest = np.sort(np.abs(statistic[1:]).max(1))
+    reached = n_permutations - np.searchsorted(largest, np.abs(statistic[0]) - 1e-9)
+    p_values = (reached + 1) / (n_permutations + 1)
+    pooled = np.sqrt(
+        (flat[:n_one].var(0, ddof=1) * (n_one - 1) + flat[n_one:].var(0, ddof=1) * (len(two) - 1))
+        / (len(flat) - 2)
+    )
+    effect = np.divide(difference[0], pooled, out=np.zeros_like(pooled), where=pooled > 0)
+    shape = one.shape[1:]
+    return MapDifference(
+        difference[0].reshape(shape),
+        statistic[0].reshape(shape),
+        p_values.reshape(shape),
+        float(p_values.min()),
+        effect.reshape(shape),
+    )
+
+
+def _welch(draws: Floats, flat: Floats) -> tuple[Floats, Floats]:
+    """Differences of means and Welch's t, (B, D), for (B, N) memberships and (N, D) values."""
+    total, squares = flat.sum(0), (flat**2).sum(0)
+    sums, square_sums = draws @ flat, draws @ flat**2
+    own = draws.sum(1, keepdims=True)
+    rest = len(flat) - own
+    mean, other = sums / own, (total - sums) / rest
+    variance = np.maximum(square_sums / own - mean**2, 0) / (own - 1)
+    other_variance = np.maximum((squares - square_sums) / rest - other**2, 0) / (rest - 1)
+    error = np.sqrt(variance + other_variance)
+    # A position that is the same in every map has no spread but rounding: it tells nothing.
+    floor = 1e-12 * np.maximum(np.abs(flat).max(0), 1e-300)
+    difference = mean - other
+    return difference, np.divide(difference, error, out=np.zeros_like(error), where=error > floor)

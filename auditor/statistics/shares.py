@@ -1,0 +1,167 @@
+"""Shares of a whole: is a value rarer than it should be, a confusion likelier than others?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import binom, chi2, hypergeom
+
+from auditor.statistics.association import contingency
+from auditor.statistics.intervals import Floats, Integers, Intervals, wilson
+
+_SMALL_EXPECTED = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """Shares of the values of an attribute against expected shares.
+
+    Attributes:
+        shares: (V,) observed shares with Wilson's limits.
+        expected: (V,) expected shares, summing to one.
+        p_value: of "the samples were drawn with the expected shares".
+        method: ``"chi-squared"``, ``"monte-carlo"`` (small expected counts) or ``"untestable"``.
+    """
+
+    shares: Intervals
+    expected: Floats
+    p_value: float
+    method: str
+
+
+def representation(
+    counts: ArrayLike,
+    expected: ArrayLike | None = None,
+    confidence: float = 0.95,
+    n_draws: int = 9999,
+    seed: int = 0,
+) -> Representation:
+    """Goodness of fit of observed counts to expected shares.
+
+    Expected shares are taken as known. To compare with another sample (say, training data), test
+    the two-row table of both with `association` instead.
+
+    Args:
+        counts: (V,) samples of each value.
+        expected: (V,) shares or weights; None for equal shares.
+        confidence: coverage of each share's interval.
+        n_draws: multinomial draws when an expected count is under 5.
+        seed: of those draws.
+
+    Returns:
+        Shares and test. A value with expected share 0 that was seen gives the p-value 0.
+
+    Raises:
+        ValueError: the lengths differ, a weight is negative, or all are zero.
+
+    Reference:
+        K. Pearson, Philosophical Magazine 50 (1900) 157-175; Monte Carlo p-value (r + 1)/(n + 1):
+        A. C. Davison and D. V. Hinkley, "Bootstrap Methods" (1997), equation 4.11.
+    """
+    seen = contingency([np.asarray(counts, dtype=np.float64)])[0]
+    weights = np.ones_like(seen) if expected is None else np.asarray(expected, dtype=np.float64)
+    if weights.shape != seen.shape or not bool(np.all(weights >= 0)) or not weights.sum() > 0:
+        raise ValueError(
+            f"expected {len(seen)} weights, none negative and not all zero; got {weights!r}: "
+            "give one share for each value"
+        )
+    total, wanted = seen.sum(), weights / weights.sum()
+    shares = wilson(seen, total, confidence)
+    possible = wanted > 0
+    if total == 0 or len(seen) < 2:
+        return Representation(shares, wanted, np.nan, "untestable")
+    if bool(np.any(seen[~possible] > 0)):
+        return Representation(shares, wanted, 0.0, "chi-squared")
+    if possible.sum() < 2:
+        return Representation(shares, wanted, 1.0, "chi-squared")
+    mean = total * wanted[possible]
+    statistic = float(((seen[possible] - mean) ** 2 / mean).sum())
+    if mean.min() >= _SMALL_EXPECTED:
+        p_value = float(chi2.sf(statistic, len(mean) - 1))
+        return Representation(shares, wanted, p_value, "chi-squared")
+    draws = np.random.default_rng(seed).multinomial(int(total), wanted[possible], size=n_draws)
+    reached = int((((draws - mean) ** 2 / mean).sum(1) >= statistic * (1 - 1e-12)).sum())
+    return Representation(shares, wanted, (reached + 1) / (n_draws + 1), "monte-carlo")
+
+
+@dataclass(frozen=True, slots=True)
+class Confusions:
+    """Every ordered pair (label, predicted) of a confusion matrix; the diagonal is NaN.
+
+    Attributes:
+        counts: (K, K) samples.
+        share: (K, K) share of the label's failures that went to this class, with limits.
+        expected: (K, K) share that the pair would have were it not special.
+        p_value: (K, K) one-sided, of "no likelier than expected"; NaN where the label has no
+            failure or only one wrong class exists.
+    """
+
+    counts: Integers
+    share: Intervals
+    expected: Floats
+    p_value: Floats
+
+
+def confusions(
+    matrix: ArrayLike, *, against_popularity: bool = False, confidence: float = 0.95
+) -> Confusions:
+    """Which confusions are likelier than the other wrong classes explain.
+
+    Args:
+        matrix: (K, K) counts, labels in rows, predictions in columns.
+        against_popularity: False expects 1 / (K - 1) of a label's failures in each wrong class.
+            True expects what the failures of third labels send there: a class that draws failures
+            from everywhere is then no special confusion of this label. Needs K >= 4 to see
+            anything.
+        confidence: coverage of each share's interval.
+
+    Returns:
+        Shares, expectations and one-sided exact tests of all pairs: binomial against an equal
+        share, Fisher's against popularity.
+
+    Raises:
+        ValueError: `matrix` is no square matrix of counts.
+
+    Reference:
+        Quasi-independence of off-diagonal cells: L. A. Goodman, JASA 63 (1968) 1091-1131. The test
+        against popularity drops the row, the column and the diagonal that one of the two compared
+        rows can't use; a third label lacks its own class, so its share is a little too high and
+        the test errs towards no finding.
+    """
+    counts = contingency(matrix)
+    n_classes = len(counts)
+    if counts.shape[1] != n_classes:
+        raise ValueError(
+            f"expected a square confusion matrix; got shape {counts.shape}: "
+            "count labels in rows and predictions in columns over the same classes"
+        )
+    off = ~np.eye(n_classes, dtype=bool)
+    wrong = np.where(off, counts, 0.0)
+    failures = np.broadcast_to(wrong.sum(1, keepdims=True), wrong.shape)
+    testable = off & (failures > 0) & (n_classes > 2)
+    share = wilson(wrong, failures, confidence)
+    if against_popularity:
+        # For the pair (a, b): failures of third labels that went to b, and all of them but those
+        # that went to a.
+        to_b = wrong.sum(0, keepdims=True) - wrong
+        from_third = wrong.sum() - failures - failures.T
+        popular = from_third - (wrong.sum(0, keepdims=True).T - wrong.T)
+        expected = np.divide(to_b, popular, out=np.full_like(wrong, np.nan), where=popular > 0)
+        testable &= popular > 0
+        p_value = hypergeom.sf(
+            wrong - 1,
+            np.where(testable, failures + popular, 1),
+            np.where(testable, wrong + to_b, 1),
+            np.where(testable, failures, 1),
+        )
+    else:
+        expected = np.full_like(wrong, 1 / max(n_classes - 1, 1))
+        p_value = binom.sf(wrong - 1, failures, expected)
+    return Confusions(
+        counts.astype(np.int64),
+        Intervals(*(np.where(off, part, np.nan) for part in (share.value, share.low, share.high))),
+        np.where(off, expected, np.nan),
+        np.where(testable, p_value, np.nan),
+    )
