@@ -1,0 +1,132 @@
+"""``auditor.audit``: a whole audit from Python, on a model and data set that are already there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from auditor import runner
+from auditor.classifiers import Classifier
+from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
+from auditor.errors import DataError, UnreadableImageError
+from auditor.imaging import upright_rgb
+from auditor.preparation import match
+from auditor.records import AuditResult, Dataset, Picture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_ADAPTER = "in memory"
+
+
+class LabelledPictures(Protocol):
+    """Anything indexable that gives (picture, label): a list, a torch data set."""
+
+    def __len__(self) -> int:
+        """How many samples."""
+        ...
+
+    def __getitem__(self, index: int, /) -> tuple[Any, Any]:
+        """(PIL image, or uint8 array (H, W), (H, W, 3)), class name or index)."""
+        ...
+
+
+def audit(
+    model: nn.Module,
+    dataset: LabelledPictures,
+    *,
+    classes: Sequence[str],
+    attributes: pd.DataFrame | None = None,
+    preprocess: Preprocess | None = None,
+    reference: pd.DataFrame | None = None,
+    target_layer: str | None = None,
+    out: Path | str = Path("reports/audit"),
+    name: str = "audit",
+    overwrite: bool = False,
+    seed: int = 0,
+) -> AuditResult:
+    """Audits a model on a data set and writes the run folder.
+
+    Args:
+        model: float32 pictures (N, 3, H, W) → logits (N, K).
+        dataset: pictures as they were taken (not yet normalised) with their labels.
+        classes: K class names in index order.
+        attributes: one row a sample in the data set's order, one column an attribute.
+        preprocess: how a picture becomes the model's input; None divides by 255 only.
+        reference: the training data's labels (column ``label``) and attributes.
+        target_layer: dotted name of the layer to explain; None chooses the last spatial one.
+        out: the run folder.
+        name: title of the report.
+        overwrite: whether a finished run in ``out`` may be replaced.
+        seed: of everything drawn at random.
+
+    Returns:
+        The result; ``audit.json`` and the documents lie in ``out``.
+
+    Raises:
+        UsageError: model, data or options can't be audited as they are.
+        BrokenOffError: the audit stopped half way.
+    """
+    config = AuditConfig(
+        name=name,
+        model=ModelSection(adapter=_ADAPTER, classes=tuple(classes), target_layer=target_layer),
+        data=DataSection(adapter=_ADAPTER),
+        preprocess=preprocess or Preprocess(),
+        seed=seed,
+    )
+    classifier = Classifier(
+        module=model, adapter=_ADAPTER, description=f"{type(model).__name__} given from Python"
+    )
+    prepared = match(config, _in_memory(dataset, attributes, reference), classifier)
+    return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The pictures of a data set that is already in memory."""
+
+    dataset: LabelledPictures
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Picture:
+        picture = self.dataset[index][0]
+        image = picture if isinstance(picture, Image.Image) else _from_array(picture)
+        image = upright_rgb(image)
+        return Picture(image, hashlib.sha256(image.tobytes()).hexdigest())
+
+
+def _from_array(picture: object) -> Image.Image:
+    array = np.asarray(picture)
+    if array.dtype != np.uint8:
+        raise UnreadableImageError(
+            "not-an-image", f"expected a PIL image or a uint8 array; got {array.dtype}"
+        )
+    return Image.fromarray(array)
+
+
+def _in_memory(
+    dataset: LabelledPictures, attributes: pd.DataFrame | None, reference: pd.DataFrame | None
+) -> Dataset:
+    if attributes is not None and len(attributes) != len(dataset):
+        raise DataError(
+            f"attributes: expected one row a sample, {len(dataset)}; got {len(attributes)}"
+        )
+    names = () if attributes is None else tuple(str(name) for name in attributes.columns)
+    ids = [f"{position:06d}" for position in range(len(dataset))]
+    samples = pd.DataFrame(
+        {"path": ids, "label": [dataset[position][1] for position in range(len(dataset))]},
+        index=pd.Index(ids, name="sample"),
+    )
+    if attributes is not None:
+        samples[list(names)] = attributes.to_numpy(dtype=object)
+        samples = samples.infer_objects()
+    return Dataset(samples, _Pictures(dataset), names, _ADAPTER, reference=reference)
