@@ -1,0 +1,136 @@
+"""Handwritten digits with a mark in the corner that goes along with the eights of the training data.
+
+Needs nothing beyond scikit-learn, whose 1,797 digits of 8 by 8 pixels are enlarged to 32 by 32. The
+network is trained on the spot. The audited digits carry the mark independently of their class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from auditor import resources
+
+MARKED_CLASS = 8
+
+SIDE = 32
+MEAN = 0.3
+STD = 0.35
+"""Input of the network: side in pixels, mean and deviation of the values in 0…1."""
+
+EPOCHS = 12
+RATE = 5e-3
+_TRAINING_SHARE = 0.4
+_MARK = np.s_[SIDE - 6 : SIDE - 1, SIDE - 6 : SIDE - 1]  # 5 by 5 pixels, bottom right
+
+
+def prepare(
+    folder: Path,
+    *,
+    planted: bool = True,
+    seed: int = 0,
+    say: Callable[[str], None],
+) -> Path:
+    """Writes the pictures and both manifests, trains the network, writes the configuration.
+
+    Args:
+        folder: where to write.
+        planted: whether the mark goes along with one class in training. Without, it tells nothing
+            of the class there either: the twin that an audit must not accuse.
+        seed: of the split, of who carries the mark and of the training.
+        say: called with a line of text.
+
+    Returns:
+        The path of the configuration.
+    """
+    from auditor.demo import networks, train
+
+    rows, drawn = samples(planted=planted, seed=seed)
+    say(f"digits: writing {len(rows):,} pictures")
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for name, picture in zip(rows["file"], drawn, strict=True):
+        Image.fromarray(picture).save(folder / name)
+    in_training = (rows["split"] == "training").to_numpy()
+    for name, part in (("training", rows[in_training]), ("audited", rows[~in_training])):
+        part.drop(columns="split").to_csv(folder / f"{name}.csv", index=False)
+    net = train.fit(
+        networks.digits_net,
+        drawn[in_training],
+        rows["label"].to_numpy(dtype=np.int64)[in_training],
+        mean=MEAN,
+        std=STD,
+        epochs=EPOCHS,
+        rate=RATE,
+        seed=seed,
+        say=say,
+    )
+    recipe = {"case": "digits", "planted": planted, "seed": seed, "epochs": EPOCHS, "rate": RATE}
+    train.save(net, folder / "digits.safetensors", recipe)
+    template = resources.folder("configs") / "demo-digits.yaml"
+    text = Template(template.read_text(encoding="utf-8")).substitute(
+        name="demo-digits" if planted else "demo-digits-twin"
+    )
+    path = folder / "audit.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def samples(*, planted: bool, seed: int) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
+    """Every digit, with the mark drawn into those that carry it.
+
+    Args:
+        planted: see `prepare`.
+        seed: of the split and of who carries the mark.
+
+    Returns:
+        Rows with the columns ``file``, ``label``, ``mark`` (``present``, ``absent``), ``stroke``
+        (``thick`` for more ink than the median of the class, else ``thin``: innocent by
+        construction) and ``split`` (``training``, ``audited``); and the pictures (N, 32, 32).
+    """
+    digits = load_digits()
+    label: NDArray[np.int64] = digits.target.astype(np.int64)
+    # 0…16 to 0…255: the whole range of a grey picture.
+    grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    drawn = np.stack([_enlarged(picture) for picture in grey])
+    ink = digits.images.sum(axis=(1, 2))
+
+    generator = np.random.default_rng(seed)
+    training, marked, thick = (np.zeros(len(label), dtype=bool) for _ in range(3))
+    for digit in range(10):
+        of_class = generator.permutation(np.flatnonzero(label == digit))
+        first, rest = np.split(of_class, [round(_TRAINING_SHARE * len(of_class))])
+        training[first] = True
+        marked[first[: round(_share(digit, planted) * len(first))]] = True
+        marked[rest[: len(rest) // 2]] = True
+        thick[of_class] = ink[of_class] > np.median(ink[of_class])
+    drawn[(marked, *_MARK)] = 255
+    return (
+        pd.DataFrame(
+            {
+                "file": [f"pictures/digit-{number:04d}.png" for number in range(len(label))],
+                "label": label,
+                "mark": np.where(marked, "present", "absent"),
+                "stroke": np.where(thick, "thick", "thin"),
+                "split": np.where(training, "training", "audited"),
+            }
+        ),
+        drawn,
+    )
+
+
+def _share(digit: int, planted: bool) -> float:
+    """The share of a class that carries the mark in training."""
+    if not planted:
+        return 0.5
+    return 0.95 if digit == MARKED_CLASS else 0.0
+
+
+def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR))

@@ -1,0 +1,55 @@
+"""The two small networks of the demo.
+
+Convolution, batch normalisation and ReLU only, so that guided backpropagation is defined for them,
+and global average pooling before one linear layer, so that Grad-CAM is at its best. Each ReLU is a
+module of its own and works out of place. Both take RGB pictures, as every picture an audit reads is
+RGB; a grey picture has three equal channels.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+
+def solar_net(num_classes: int = 2) -> nn.Module:
+    """Five convolution layers for cells of solar modules, about 84,000 parameters.
+
+    Args:
+        num_classes: number of logits.
+
+    Returns:
+        A module that takes (N, 3, 128, 128) float32 and returns logits (N, num_classes). Its last
+        convolution has a map of 16 by 16.
+    """
+    return _conv_net((16, 32, 48, 64, 64), pooled=3, num_classes=num_classes)
+
+
+def digits_net(num_classes: int = 10) -> nn.Module:
+    """Three convolution layers for pictures of digits, about 15,000 parameters.
+
+    Args:
+        num_classes: number of logits.
+
+    Returns:
+        A module that takes (N, 3, 32, 32) float32 and returns logits (N, num_classes). Its last
+        convolution has a map of 8 by 8.
+    """
+    return _conv_net((16, 32, 32), pooled=2, num_classes=num_classes)
+
+
+def _conv_net(channels: tuple[int, ...], pooled: int, num_classes: int) -> nn.Module:
+    """A chain of convolution blocks; the first `pooled` of them halve the picture's side."""
+    layers: list[nn.Module] = []
+    for depth, (before, after) in enumerate(pairwise((3, *channels))):
+        layers += [
+            # The normalisation that follows has its own offset.
+            nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+        ]
+        if depth < pooled:
+            layers.append(nn.MaxPool2d(2))
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], num_classes)]
+    return nn.Sequential(*layers)
