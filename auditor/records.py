@@ -402,6 +402,10 @@ class Claim:
         evidence: numbers for tables and charts.
         untestable: why it could not be tested, where that is so.
         weight: for the order among findings of one severity: how many failures it accounts for.
+        ceiling: gravest severity that it may reach; below ``alert`` where it speaks of the data
+            rather than of outcomes.
+        explained: what explains it away, where something does: it counts as a test, but is no
+            finding.
     """
 
     check: str
@@ -418,6 +422,8 @@ class Claim:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     untestable: str | None = None
     weight: float = 0.0
+    ceiling: Severity = "alert"
+    explained: str | None = None
 
 
 @dataclass(frozen=True)

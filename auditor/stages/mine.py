@@ -1,0 +1,139 @@
+"""Mine: from predictions to ranked failures, confusions and the recognition of each class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from auditor.errors import DataError
+from auditor.records import ClassRecord, ConfusionPair, Estimate, Summary, Unusable
+from auditor.statistics import Intervals, wilson
+
+COLUMNS = ("sample", "path", "label", "predicted", "confidence", "loss")
+"""The columns of `Mined.usable` that do not depend on the data set; ``failure`` is added."""
+
+
+@dataclass(frozen=True)
+class Mined:
+    """What the predictions hold.
+
+    Attributes:
+        usable: the evaluated samples, index 0…n-1 in the order of the data: ``sample``, ``path``,
+            ``label``, ``predicted`` (categoricals over the classes), ``confidence``, ``loss``,
+            ``failure`` (bool) and the attributes as they stand in the data.
+        failures: positions in ``usable`` of the misclassified samples, worst first, int64. Ranked
+            by loss; equal losses by confidence, then in the order of the data. A network that is
+            sure of a wrong class leaves little to the right one, so the confident failures lead.
+        confusion: how often which label got which prediction; the failures by count first, then
+            the correct ones in the order of the classes. Pairs that never occur are left out.
+        classes: support, recall and precision of every class, in index order.
+        unusable: the samples that could not be evaluated, with the reason.
+        summary: the audit in numbers; nothing is explained yet.
+    """
+
+    usable: pd.DataFrame
+    failures: NDArray[np.int64]
+    confusion: list[ConfusionPair]
+    classes: list[ClassRecord]
+    unusable: list[Unusable]
+    summary: Summary
+
+
+def mine(predictions: Path, classes: Sequence[str], attributes: Sequence[str]) -> Mined:
+    """Finds and ranks the failures of a run.
+
+    Args:
+        predictions: ``predictions.parquet`` of the run; see the run folder's description.
+        classes: class names in index order.
+        attributes: names of the attribute columns.
+
+    Returns:
+        The evaluated samples, the failures among them, and what was confused with what.
+
+    Raises:
+        DataError: an attribute bears the name of a column of the predictions.
+    """
+    reserved = {*COLUMNS, "failure", "status", "sha256"}
+    for name in attributes:
+        if name in reserved:
+            raise DataError(
+                f"attribute {name!r}: expected a name other than {', '.join(sorted(reserved))}, which "
+                "are columns of predictions.parquet: rename the column in the data"
+            )
+    table = pq.read_table(predictions, columns=[*COLUMNS, "status", *attributes])
+    frame = table.to_pandas()
+    ok = (frame["status"] == "ok").to_numpy(dtype=bool)
+    unusable = [
+        Unusable(sample=str(row.sample), path=str(row.path), reason=str(row.status))
+        for row in frame.loc[~ok, ["sample", "path", "status"]].itertuples(index=False)
+    ]
+    usable = frame.loc[ok].drop(columns="status").reset_index(drop=True)
+    names = list(classes)
+    for column in ("label", "predicted"):
+        usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
+    label, predicted = (
+        usable[column].cat.codes.to_numpy(dtype=np.int64) for column in ("label", "predicted")
+    )
+    usable.insert(len(COLUMNS), "failure", label != predicted)
+    matrix = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(matrix, (label, predicted), 1)
+    failures = _ranked(usable)
+    return Mined(
+        usable=usable,
+        failures=failures,
+        confusion=_confusion(matrix, names),
+        classes=_classes(matrix, names),
+        unusable=unusable,
+        summary=Summary(
+            n_samples=len(frame),
+            n_evaluated=len(usable),
+            n_unusable=len(unusable),
+            n_failures=len(failures),
+            n_explained=0,
+            accuracy=_estimates(wilson([len(usable) - len(failures)], [len(usable)]))[0],
+            unusable=dict(sorted(Counter(one.reason for one in unusable).items())),
+        ),
+    )
+
+
+def _ranked(usable: pd.DataFrame) -> NDArray[np.int64]:
+    failures = np.flatnonzero(usable["failure"].to_numpy(dtype=bool))
+    loss, confidence = (
+        usable[column].to_numpy(dtype=np.float64)[failures] for column in ("loss", "confidence")
+    )
+    # lexsort is stable and sorts by its last key first.
+    return np.asarray(failures[np.lexsort((-confidence, -loss))], dtype=np.int64)
+
+
+def _confusion(matrix: NDArray[np.int64], names: list[str]) -> list[ConfusionPair]:
+    rows, columns = np.nonzero(matrix)
+    pairs = [
+        ConfusionPair(label=names[row], predicted=names[column], count=int(matrix[row, column]))
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    wrong = [pair for pair in pairs if pair.label != pair.predicted]
+    right = [pair for pair in pairs if pair.label == pair.predicted]
+    return [*sorted(wrong, key=lambda pair: -pair.count), *right]
+
+
+def _classes(matrix: NDArray[np.int64], names: list[str]) -> list[ClassRecord]:
+    correct, support, claimed = np.diag(matrix), matrix.sum(1), matrix.sum(0)
+    recall, precision = (_estimates(wilson(correct, totals)) for totals in (support, claimed))
+    return [
+        ClassRecord(name=name, support=int(support[k]), recall=recall[k], precision=precision[k])
+        for k, name in enumerate(names)
+    ]
+
+
+def _estimates(intervals: Intervals) -> list[Estimate | None]:
+    return [
+        Estimate(value=one.value, low=one.low, high=one.high) if np.isfinite(one.value) else None
+        for one in intervals
+    ]
