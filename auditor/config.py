@@ -113,6 +113,8 @@ class ExplainSection(Options):
     """Whether as many correct samples of the same slices are explained for comparison."""
     mean_samples: int = Field(40, ge=1)
     """Largest number of samples behind the mean map of an attribute value within a class."""
+    mean_cells: int = Field(120, ge=0)
+    """Largest number of mean maps; those with the most samples are made."""
 
 
 class JudgeSection(Options):
