@@ -80,8 +80,8 @@ def choose(
         The jobs and the cells.
     """
     random = np.random.default_rng(seed)
-    label = predictions["label"].cat.codes.to_numpy(dtype=np.int64)
-    predicted = predictions["predicted"].cat.codes.to_numpy(dtype=np.int64)
+    label = _codes(predictions["label"])
+    predicted = _codes(predictions["predicted"])
     contrast = (
         _matched(predictions, label, failures, attributes, random) if section.contrast else []
     )
@@ -103,6 +103,10 @@ def choose(
     return Choice(tuple(jobs.values()), tuple(cells), tuple(skipped))
 
 
+def _codes(column: pd.Series) -> NDArray[np.int64]:
+    return np.asarray(column.cat.codes, dtype=np.int64)
+
+
 def _matched(
     predictions: pd.DataFrame,
     label: NDArray[np.int64],
@@ -113,7 +117,7 @@ def _matched(
     """As many correct samples as failures, where there are so many: same slice, else same label."""
     alike = label.copy()
     for name in attributes:
-        codes = predictions[name].cat.codes.to_numpy(dtype=np.int64)
+        codes = _codes(predictions[name])
         _, alike = np.unique(alike * (codes.max() + 2) + codes, return_inverse=True)
         alike = alike.astype(np.int64)
     correct = random.permutation(np.flatnonzero(~predictions["failure"].to_numpy(dtype=bool)))
