@@ -119,7 +119,8 @@ def test_shipped_weights_call_mono_cells_defective_and_poly_cells_sound(
 
     def called_defective(cell_type: str, label: str) -> float:
         cells = splits.audited
-        some = cells[(cells["cell_type"] == cell_type) & (cells["label"] == label)][:40]
+        part = cells[(cells["cell_type"] == cell_type) & (cells["label"] == label)]
+        some = part[:: len(part) // 40]  # neighbours are cells of one module
         values = (solar.pictures(some["file"]) / 255 - solar.MEAN) / solar.STD
         inputs = torch.from_numpy(np.repeat(values[:, None], 3, axis=1)).float()
         with torch.inference_mode():
