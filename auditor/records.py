@@ -26,6 +26,7 @@ SCHEMA_VERSION: Literal[1] = 1
 Severity = Literal["note", "warning", "alert"]
 Verdict = Literal["observed", "supported", "confirmed", "untestable"]
 Role = Literal["predicted", "label"]
+JobKind = Literal["failure", "contrast", "mean"]
 
 SEVERITIES: tuple[Severity, ...] = ("note", "warning", "alert")
 """From the mildest to the gravest."""
@@ -435,3 +436,43 @@ class Examination:
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.claims)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sample to explain.
+
+    Attributes:
+        row: its position in the evaluated samples.
+        kind: a failure; a correct sample for contrast; or a sample that only mean maps need.
+        targets: which class indices are explained, and in which role, each class once.
+    """
+
+    row: int
+    kind: JobKind
+    targets: tuple[tuple[Role, int], ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The samples behind one mean map: an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the explain stage has to do.
+
+    Attributes:
+        jobs: failures first, the worst of them foremost, then contrasts, then the rest.
+        cells: the mean maps; every row of theirs is in ``jobs`` with its label as a target.
+        skipped: what was left out, and why.
+    """
+
+    jobs: tuple[Job, ...]
+    cells: tuple[Cell, ...]
+    skipped: tuple[Skipped, ...]

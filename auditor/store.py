@@ -193,13 +193,18 @@ class ShardWriter:
         self._prefix = prefix
         self._count = 0
 
+    @property
+    def next_name(self) -> str:
+        """Name of the file that the next shard will be."""
+        return f"{self._prefix}-{self._count:05d}.parquet"
+
     def write(self, table: pa.Table) -> Path:
         """Writes the next shard.
 
         Returns:
             Its path; the file appears only when it is complete.
         """
-        path = self._folder / f"{self._prefix}-{self._count:05d}.parquet"
+        path = self._folder / self.next_name
         aside = path.with_suffix(".partial")
         pq.write_table(table, aside)
         aside.replace(path)

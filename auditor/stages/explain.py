@@ -1,0 +1,275 @@
+"""Explain: attribution maps of the chosen samples, drawn and measured, in a few files.
+
+``explanations/`` then holds, as Parquet shards that are whole or not there:
+
+- ``pictures-*``: ``sample``, ``picture`` (JPEG of what the network saw), ``width``, ``height``.
+- ``maps-*``: ``sample``, ``target``, ``role``, ``kind``, ``mass``, ``cam`` (float32 bytes of the
+  unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay`` and ``guided`` (JPEG; null
+  where guided backpropagation is undefined for the network).
+- ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from auditor import imaging
+from auditor.classifiers import Classifier
+from auditor.config import Preprocess
+from auditor.datasets.loading import load, normalise
+from auditor.explainers.batch import explain_batch
+from auditor.explainers.layers import TargetLayer
+from auditor.explainers.preflight import Preflight
+from auditor.progress import Advance
+from auditor.records import (
+    Cell,
+    Choice,
+    Dataset,
+    ExplanationsRecord,
+    Job,
+    MapRecord,
+    MeanMap,
+    PreflightRecord,
+)
+from auditor.store import EXPLANATIONS, ShardWriter
+
+_SHARD = 256
+"""Explained samples in one file."""
+
+
+def explain(
+    choice: Choice,
+    predictions: pd.DataFrame,
+    dataset: Dataset,
+    classifier: Classifier,
+    classes: Sequence[str],
+    preprocess: Preprocess,
+    layer: TargetLayer,
+    preflight: Preflight,
+    folder: Path,
+    *,
+    explainer: str,
+    device: torch.device,
+    batch_size: int,
+    workers: int,
+    advance: Advance,
+) -> ExplanationsRecord:
+    """Computes, draws and stores the maps of the chosen samples.
+
+    Args:
+        choice: what to explain.
+        predictions: the evaluated samples, as in ``Evidence.predictions``.
+        dataset: where the pictures are.
+        classifier: the network, on ``device``.
+        classes: class names in index order.
+        preprocess: how pictures become inputs.
+        layer: the target layer.
+        preflight: whether guided backpropagation is defined for the network.
+        folder: ``explanations/`` of the run.
+        explainer: name of the method, for the record.
+        device: where the network runs.
+        batch_size: pictures in one forward.
+        workers: processes that decode.
+        advance: told how many jobs are done.
+
+    Returns:
+        What was explained, with references into the files.
+    """
+    positions = dataset.samples.index.get_indexer(pd.Index(predictions["sample"]))
+    album = _Album(folder, classes)
+    means = _Means(choice.cells)
+    batches = load(
+        dataset.images,
+        positions[[job.row for job in choice.jobs]],
+        preprocess,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    samples = predictions["sample"].to_numpy()
+    jobs = iter(choice.jobs)
+    for pictures in batches:
+        batch = [next(jobs) for _ in range(len(pictures))]
+        pairs = [(k, code) for k, job in enumerate(batch) for _, code in job.targets]
+        maps = explain_batch(
+            classifier.module, normalise(pictures, preprocess, device), pairs, layer
+        )
+        cams = maps.cams.cpu().numpy()
+        guided = None if maps.guided is None else maps.guided.cpu().numpy()
+        views = pictures.permute(0, 2, 3, 1).numpy()
+        at = 0
+        for k, job in enumerate(batch):
+            sample = str(samples[job.row])
+            own = slice(at, at + len(job.targets))
+            at = own.stop
+            if job.kind != "mean":
+                detail = None if guided is None else guided[own]
+                album.add(job, sample, views[k], cams[own], detail)
+            for (_, code), cam in zip(job.targets, cams[own], strict=True):
+                means.add(job.row, classes[code], cam, views[k])
+        album.flush(_SHARD)
+        advance(len(batch))
+    album.flush(1)
+    return ExplanationsRecord(
+        explainer=explainer,
+        preflight=PreflightRecord(status=preflight.status, reason=preflight.reason),
+        failures=album.failures,
+        contrasts=album.contrasts,
+        means=means.write(folder),
+    )
+
+
+@dataclass
+class _Album:
+    """Draws maps and keeps them until a shard is full."""
+
+    folder: Path
+    classes: Sequence[str]
+    failures: list[MapRecord] = field(default_factory=list)
+    contrasts: list[MapRecord] = field(default_factory=list)
+    _pictures: list[dict[str, object]] = field(default_factory=list)
+    _maps: list[dict[str, object]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._picture_shards = ShardWriter(self.folder, "pictures")
+        self._map_shards = ShardWriter(self.folder, "maps")
+
+    def add(
+        self,
+        job: Job,
+        sample: str,
+        view: NDArray[np.uint8],
+        cams: NDArray[np.float32],
+        guided: NDArray[np.float32] | None,
+    ) -> None:
+        """Draws the maps of one sample, one for each of its targets."""
+        image = f"{EXPLANATIONS}/{self._picture_shards.next_name}#{len(self._pictures)}"
+        height, width = view.shape[:2]
+        self._pictures.append(
+            {"sample": sample, "picture": imaging.jpeg(view), "width": width, "height": height}
+        )
+        for k, (role, code) in enumerate(job.targets):
+            mass = float(np.maximum(cams[k], 0).sum(dtype=np.float64))
+            record = MapRecord(
+                sample=sample,
+                target=self.classes[code],
+                role=role,
+                map=f"{EXPLANATIONS}/{self._map_shards.next_name}#{len(self._maps)}",
+                image=image,
+                mass=mass,
+            )
+            (self.failures if job.kind == "failure" else self.contrasts).append(record)
+            self._maps.append(
+                {
+                    "sample": sample,
+                    "target": record.target,
+                    "role": role,
+                    "kind": job.kind,
+                    "mass": mass,
+                    **_cam(cams[k], view),
+                    "guided": None
+                    if guided is None
+                    else imaging.jpeg(imaging.guided_view(guided[k])),
+                }
+            )
+
+    def flush(self, least: int) -> None:
+        """Writes what there is once it is at least so many samples."""
+        if len(self._pictures) < least:
+            return
+        self._picture_shards.write(pa.Table.from_pylist(self._pictures, _PICTURES))
+        self._map_shards.write(pa.Table.from_pylist(self._maps, _MAPS))
+        self._pictures, self._maps = [], []
+
+
+class _Means:
+    """Adds up the maps of the cells, so that none has to be kept."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._cells = cells
+        self._of_row: dict[int, list[int]] = {}
+        for k, cell in enumerate(cells):
+            for row in cell.rows:
+                self._of_row.setdefault(int(row), []).append(k)
+        self._sums: dict[int, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
+
+    def add(self, row: int, target: str, cam: NDArray[np.float32], view: NDArray[np.uint8]) -> None:
+        """Adds a map to the cells that its sample belongs to; only maps of the label count."""
+        for k in self._of_row.get(row, ()):
+            if self._cells[k].label != target:
+                continue
+            if k not in self._sums:
+                self._sums[k] = np.zeros(cam.shape), np.zeros(view.shape, np.float32)
+            cams, views = self._sums[k]
+            cams += np.maximum(cam, 0)
+            views += view
+
+    def write(self, folder: Path) -> list[MeanMap]:
+        """Writes the mean maps, in one file."""
+        shards = ShardWriter(folder, "means")
+        rows: list[dict[str, object]] = []
+        records: list[MeanMap] = []
+        for k, (cams, views) in sorted(self._sums.items()):
+            cell, n = self._cells[k], len(self._cells[k].rows)
+            view = np.rint(views / n).astype(np.uint8)
+            own = {"attribute": cell.attribute, "value": cell.value, "label": cell.label, "n": n}
+            records.append(
+                MeanMap(**own, map=f"{EXPLANATIONS}/{shards.next_name}#{len(rows)}")  # type: ignore[arg-type]
+            )
+            rows.append(own | _cam((cams / n).astype(np.float32), view))
+        if rows:
+            shards.write(pa.Table.from_pylist(rows, _MEANS))
+        return records
+
+
+def _cam(cam: NDArray[np.float32], view: NDArray[np.uint8]) -> dict[str, object]:
+    """The columns that hold a class activation map and its drawing."""
+    return {
+        "cam": np.ascontiguousarray(cam, dtype="<f4").tobytes(),
+        "cam_height": cam.shape[0],
+        "cam_width": cam.shape[1],
+        "overlay": imaging.jpeg(imaging.overlay(view, cam)),
+    }
+
+
+_CAM_COLUMNS = [
+    ("cam", pa.binary()),
+    ("cam_height", pa.int32()),
+    ("cam_width", pa.int32()),
+    ("overlay", pa.binary()),
+]
+_PICTURES = pa.schema(
+    [
+        ("sample", pa.string()),
+        ("picture", pa.binary()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+_MAPS = pa.schema(
+    [
+        ("sample", pa.string()),
+        ("target", pa.string()),
+        ("role", pa.string()),
+        ("kind", pa.string()),
+        ("mass", pa.float64()),
+        *_CAM_COLUMNS,
+        ("guided", pa.binary()),
+    ]
+)
+_MEANS = pa.schema(
+    [
+        ("attribute", pa.string()),
+        ("value", pa.string()),
+        ("label", pa.string()),
+        ("n", pa.int32()),
+        *_CAM_COLUMNS,
+    ]
+)
