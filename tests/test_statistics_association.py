@@ -16,6 +16,7 @@ from fairlearn.metrics import (
     false_positive_rate,
     true_positive_rate,
 )
+from numpy.typing import NDArray
 from scipy.stats import binomtest, chi2_contingency, chisquare, fisher_exact
 from scipy.stats.contingency import association as scipy_association
 from sklearn.metrics import mutual_info_score
@@ -200,6 +201,29 @@ def test_conditional_information_agrees_with_scikit_learn() -> None:
     ours = conditional_dependence(counts)
     assert ours.information == pytest.approx(by_hand)
     assert abs(ours.excess) < 0.01
+
+
+def test_conditional_dependence_agrees_with_permuted_rows() -> None:
+    counts = np.array([[[9, 3], [4, 7]], [[6, 2], [11, 8]]])
+    label, attribute, predicted = np.repeat(np.indices((2, 2, 2)).reshape(3, -1), counts.ravel(), 1)
+    generator = np.random.default_rng(11)
+
+    def information(values: NDArray[np.int64]) -> float:
+        parts = [
+            np.mean(label == one) * mutual_info_score(values[label == one], predicted[label == one])
+            for one in range(2)
+        ]
+        return float(sum(parts))
+
+    seen, reached = information(attribute), 0
+    for _ in range(1000):
+        permuted = attribute.copy()
+        for one in range(2):
+            permuted[label == one] = generator.permutation(attribute[label == one])
+        reached += information(permuted) >= seen - 1e-9
+    ours = conditional_dependence(counts, 9999)
+    assert ours.p_value == pytest.approx(reached / 1000, abs=0.03)
+    assert 0.05 < ours.p_value < 0.5
 
 
 def test_conditional_dependence_keeps_its_level_and_sees() -> None:
