@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor import imaging
 from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
 from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.labels import map_labels, resolve_classes
-from auditor.errors import ConfigError, DataError, ModelError
+from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.records import Dataset
 
 if TYPE_CHECKING:
     import torch
+
+    from auditor.explainers.layers import TargetLayer
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,64 @@ def choose_device(wanted: str) -> torch.device:
             f"machine; got {wanted!r}"
         )
     return torch.device(wanted)
+
+
+def find_target(prepared: Prepared) -> TargetLayer:
+    """The layer that is explained, found by tracing one picture.
+
+    Raises:
+        ModelError: the configured layer is not there, or the network has none with a spatial map.
+    """
+    import torch
+
+    from auditor.datasets.loading import normalise
+    from auditor.explainers.layers import find_layer
+
+    pictures, _, _ = sample_pictures(prepared, 16)
+    inputs = normalise(torch.from_numpy(pictures), prepared.preprocess, prepared.device)
+    return find_layer(prepared.classifier.module, inputs, prepared.config.model.target_layer)
+
+
+def sample_pictures(
+    prepared: Prepared, number: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
+    """Some pictures from all over the data set, ready to be normalised.
+
+    Args:
+        prepared: the audit.
+        number: how many pictures at most; they stand at equal distances.
+
+    Returns:
+        The pictures (n, 3, H, W), their labels (n,) as indices, and how many could not be read.
+
+    Raises:
+        DataError: none of them could be read, or their sizes differ.
+    """
+    total = len(prepared.dataset)
+    setting = prepared.preprocess
+    pictures: list[NDArray[np.uint8]] = []
+    codes: list[int] = []
+    reasons: list[str] = []
+    for position in np.unique(np.linspace(0, total - 1, min(number, total)).astype(int)):
+        try:
+            image = prepared.dataset.images[int(position)].image
+        except UnreadableImageError as error:
+            reasons.append(str(error))
+            continue
+        pictures.append(imaging.prepare(image, setting.resize, setting.crop, setting.interpolation))
+        codes.append(int(prepared.codes[position]))
+    if not pictures:
+        raise DataError(
+            f"expected pictures; none of {len(reasons)} tried could be read, the first for this "
+            f"reason: {reasons[0]}"
+        )
+    sizes = {picture.shape[1:] for picture in pictures}
+    if len(sizes) > 1:
+        raise DataError(
+            f"preprocess: expected pictures of one size; got {len(sizes)} sizes, such as "
+            f"{' and '.join(f'{h}×{w}' for h, w in sorted(sizes)[:2])}: give `resize` and `crop`"
+        )
+    return np.stack(pictures), np.array(codes, dtype=np.int64), len(reasons)
 
 
 def _names(classes: Sequence[str] | Path | None) -> tuple[str, ...] | None:
