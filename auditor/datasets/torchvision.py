@@ -1,0 +1,134 @@
+"""torchvision's classification data sets, as they lie on the disk."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from auditor.config import ConfigPath
+from auditor.errors import DataError
+from auditor.imaging import damage_explained, upright_rgb
+from auditor.records import Dataset, Picture
+from auditor.registry import Options, plugin
+
+_TARGETS = ("targets", "labels", "_labels", "_samples", "samples")
+"""Where torchvision's classes keep their labels; the last two as pairs (path, label)."""
+
+
+@plugin("dataset", "torchvision")
+class Torchvision(Options):
+    """Any of torchvision's classification data sets that is on the disk already."""
+
+    dataset: str
+    """Its class in `torchvision.datasets`, such as `FashionMNIST`."""
+    root: ConfigPath
+    """Folder that it was stored in; nothing is ever downloaded."""
+    train: bool = False
+    """Whether the training part is audited, where the data set takes `train`."""
+    split: str | None = None
+    """Which part is audited, where the data set takes `split`."""
+
+    def open(self) -> Dataset:
+        """Opens the data set; no picture is decoded yet.
+
+        Raises:
+            DataError: there is no such data set, it is not on the disk, or it is not made for
+                classification.
+        """
+        data = self._opened()
+        codes = self._codes(data)
+        if not len(codes):
+            raise DataError(f"{self.dataset} in {self.root}: expected pictures; there are none")
+        names = getattr(data, "classes", None)
+        part = self.split or ("train" if self.train else "test")
+        ids = [f"{self.dataset}/{part}/{position:06d}" for position in range(len(codes))]
+        return Dataset(
+            samples=pd.DataFrame({"path": ids, "label": codes}, index=pd.Index(ids, name="sample")),
+            images=_Images(data),
+            attributes=(),
+            adapter=self.plugin_name,
+            classes=tuple(_name(name) for name in names) if names else None,
+        )
+
+    def _opened(self) -> Any:
+        from torchvision import datasets
+
+        kinds: dict[str, Any] = {
+            name: kind
+            for name in datasets.__all__
+            if inspect.isclass(kind := getattr(datasets, name))
+            and issubclass(kind, datasets.VisionDataset)
+        }
+        kind = kinds.get(self.dataset)
+        if kind is None:
+            near = difflib.get_close_matches(self.dataset, sorted(kinds), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(kinds))}"
+            raise DataError(f"data.dataset: torchvision has no {self.dataset!r}; {hint}")
+        accepted = inspect.signature(kind).parameters
+        options: dict[str, Any] = {}
+        if "download" in accepted:
+            options["download"] = False
+        if "train" in accepted:
+            options["train"] = self.train
+        if "split" in accepted:
+            if self.split is None:
+                raise DataError(
+                    f"data.split: expected the part of {self.dataset} to audit, such as `split: test`"
+                )
+            options["split"] = self.split
+        elif self.split is not None:
+            raise DataError(
+                f"data.split: {self.dataset} has no parts of that kind"
+                + (", set data.train to true or false instead" if "train" in accepted else "")
+            )
+        try:
+            return kind(str(self.root), **options)
+        except (RuntimeError, OSError, ValueError, TypeError) as error:
+            raise DataError(
+                f"{self.dataset} in {self.root}: torchvision can't open it: {error}; put it there "
+                "first, nothing is downloaded here"
+            ) from error
+
+    def _codes(self, data: Any) -> NDArray[np.int64]:
+        for name in _TARGETS:
+            values = getattr(data, name, None)
+            if values is None:
+                continue
+            if name.endswith("samples"):
+                values = [pair[-1] for pair in values]
+            codes = np.asarray(values)
+            if codes.ndim == 1 and codes.dtype.kind in "iu" and len(codes) == len(data):
+                return codes.astype(np.int64)
+        raise DataError(
+            f"{self.dataset}: expected one class index a picture; torchvision keeps none for it: "
+            "write a table of its pictures and use `adapter: manifest`"
+        )
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The pictures of an opened torchvision data set."""
+
+    data: Any
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Picture:
+        with damage_explained():
+            image: Image.Image = self.data[index][0]
+        image = upright_rgb(image)
+        return Picture(image, hashlib.sha256(image.tobytes()).hexdigest())
+
+
+def _name(name: object) -> str:
+    """A class name; ImageNet gives several synonyms, of which the first is the usual one."""
+    return str(name[0]) if isinstance(name, tuple) else str(name)
