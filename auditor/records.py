@@ -238,6 +238,7 @@ class ExplanationsRecord(Record):
     """What was explained, how, and how far the maps can be trusted."""
 
     explainer: str
+    """The detail view: ``guided-grad-cam``, or ``gradient`` where that is undefined."""
     preflight: PreflightRecord
     sanity: dict[str, Any] = {}
     failures: list[MapRecord] = []

@@ -14,8 +14,7 @@ from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import compare_preprocessing
 from auditor.config import AuditConfig
 from auditor.datasets.loading import normalise
-from auditor.explainers.batch import explain_batch
-from auditor.explainers.preflight import preflight
+from auditor.explainers.api import explain_batch
 from auditor.preparation import Prepared, find_target, prepare, sample_pictures
 
 _TRIED = 32
@@ -67,7 +66,7 @@ def rehearse(config: AuditConfig) -> Rehearsal:
         predicted = prepared.classifier.module(inputs).argmax(1).cpu().numpy()
     predict_seconds = (time.perf_counter() - start) / len(pictures)
     start = time.perf_counter()
-    explain_batch(
+    maps = explain_batch(
         prepared.classifier.module, inputs, [(k, int(c)) for k, c in enumerate(codes)], layer
     )
     trial = _Trial(
@@ -79,7 +78,6 @@ def rehearse(config: AuditConfig) -> Rehearsal:
         predict_seconds=predict_seconds,
         explain_seconds=(time.perf_counter() - start) / len(pictures),
     )
-    verdicts = preflight(prepared.classifier.module, inputs[:1])
     lines = (
         *_data(prepared),
         (
@@ -93,7 +91,7 @@ def rehearse(config: AuditConfig) -> Rehearsal:
             "target layer",
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.reason}",
         ),
-        ("guided rule", f"{verdicts.status}: {verdicts.reason}"),
+        ("guided rule", f"{maps.preflight.status}: {maps.preflight.reason}"),
         ("trial", f"{1 - trial.failing:.0%} of {len(codes)} pictures right"),
         ("estimate", _estimate(prepared, trial)),
     )

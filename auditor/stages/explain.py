@@ -4,8 +4,8 @@
 
 - ``pictures-*``: ``sample``, ``picture`` (JPEG of what the network saw), ``width``, ``height``.
 - ``maps-*``: ``sample``, ``target``, ``role``, ``kind``, ``mass``, ``cam`` (float32 bytes of the
-  unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay`` and ``guided`` (JPEG; null
-  where guided backpropagation is undefined for the network).
+  unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay``, and ``guided`` (JPEG
+  of Guided Grad-CAM) or, where that is undefined for the network, ``gradient`` (signed).
 - ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean picture.
 """
 
@@ -25,9 +25,8 @@ from auditor import imaging
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
 from auditor.datasets.loading import load, normalise
-from auditor.explainers.batch import explain_batch
+from auditor.explainers.api import explain_batch
 from auditor.explainers.layers import TargetLayer
-from auditor.explainers.preflight import Preflight
 from auditor.progress import Advance
 from auditor.records import (
     Cell,
@@ -44,6 +43,8 @@ from auditor.store import EXPLANATIONS, ShardWriter
 _SHARD = 256
 """Explained samples in one file."""
 
+_NOTHING_EXPLAINED = PreflightRecord(status="undefined", reason="no sample was explained")
+
 
 def explain(
     choice: Choice,
@@ -53,10 +54,8 @@ def explain(
     classes: Sequence[str],
     preprocess: Preprocess,
     layer: TargetLayer,
-    preflight: Preflight,
     folder: Path,
     *,
-    explainer: str,
     device: torch.device,
     batch_size: int,
     workers: int,
@@ -72,9 +71,7 @@ def explain(
         classes: class names in index order.
         preprocess: how pictures become inputs.
         layer: the target layer.
-        preflight: whether guided backpropagation is defined for the network.
         folder: ``explanations/`` of the run.
-        explainer: name of the method, for the record.
         device: where the network runs.
         batch_size: pictures in one forward.
         workers: processes that decode.
@@ -95,14 +92,17 @@ def explain(
     )
     samples = predictions["sample"].to_numpy()
     jobs = iter(choice.jobs)
+    method, preflight = "none", _NOTHING_EXPLAINED
     for pictures in batches:
         batch = [next(jobs) for _ in range(len(pictures))]
         pairs = [(k, code) for k, job in enumerate(batch) for _, code in job.targets]
         maps = explain_batch(
             classifier.module, normalise(pictures, preprocess, device), pairs, layer
         )
-        cams = maps.cams.cpu().numpy()
-        guided = None if maps.guided is None else maps.guided.cpu().numpy()
+        method = maps.detail
+        preflight = PreflightRecord(status=maps.preflight.status, reason=maps.preflight.reason)
+        detail = "guided" if maps.detail == "guided-grad-cam" else "gradient"
+        cams, details = maps.cams.numpy(), maps.maps.numpy()
         views = pictures.permute(0, 2, 3, 1).numpy()
         at = 0
         for k, job in enumerate(batch):
@@ -110,16 +110,15 @@ def explain(
             own = slice(at, at + len(job.targets))
             at = own.stop
             if job.kind != "mean":
-                detail = None if guided is None else guided[own]
-                album.add(job, sample, views[k], cams[own], detail)
+                album.add(job, sample, views[k], cams[own], details[own], detail)
             for (_, code), cam in zip(job.targets, cams[own], strict=True):
                 means.add(job.row, classes[code], cam, views[k])
         album.flush(_SHARD)
         advance(len(batch))
     album.flush(1)
     return ExplanationsRecord(
-        explainer=explainer,
-        preflight=PreflightRecord(status=preflight.status, reason=preflight.reason),
+        explainer=method,
+        preflight=preflight,
         failures=album.failures,
         contrasts=album.contrasts,
         means=means.write(folder),
@@ -147,7 +146,8 @@ class _Album:
         sample: str,
         view: NDArray[np.uint8],
         cams: NDArray[np.float32],
-        guided: NDArray[np.float32] | None,
+        details: NDArray[np.float32],
+        detail: str,
     ) -> None:
         """Draws the maps of one sample, one for each of its targets."""
         image = f"{EXPLANATIONS}/{self._picture_shards.next_name}#{len(self._pictures)}"
@@ -174,9 +174,10 @@ class _Album:
                     "kind": job.kind,
                     "mass": mass,
                     **_cam(cams[k], view),
-                    "guided": None
-                    if guided is None
-                    else imaging.jpeg(imaging.guided_view(guided[k])),
+                    # Under its true name: a plain gradient never stands in the guided column.
+                    "guided": None,
+                    "gradient": None,
+                    detail: imaging.jpeg(imaging.guided_view(details[k])),
                 }
             )
 
@@ -262,6 +263,7 @@ _MAPS = pa.schema(
         ("mass", pa.float64()),
         *_CAM_COLUMNS,
         ("guided", pa.binary()),
+        ("gradient", pa.binary()),
     ]
 )
 _MEANS = pa.schema(
