@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from auditor.classifiers.fingerprint import n_parameters
-from auditor.classifiers.preprocessing import compare_preprocessing
+from auditor.classifiers.preprocessing import compare_preprocessing, suspicion
 from auditor.config import AuditConfig
 from auditor.datasets.loading import normalise
 from auditor.explainers.api import explain_batch
@@ -19,8 +19,6 @@ from auditor.preparation import Prepared, find_target, prepare, sample_pictures
 
 _TRIED = 32
 """Pictures in the trial."""
-_BETTER = 0.1
-"""Gain in accuracy on the trial from which on another preprocessing is mentioned."""
 
 
 @dataclass(frozen=True)
@@ -142,16 +140,10 @@ def _warnings(prepared: Prepared, trial: _Trial) -> Iterator[str]:
     empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
     if empty:
         yield f"{len(empty)} of {len(counts)} classes have no sample, such as {empty[0]!r}"
-    ours, *others = compare_preprocessing(
-        prepared.classifier.module,
-        trial.pictures,
-        trial.codes,
-        prepared.preprocess,
-    )
-    best = max(others, key=lambda other: other.accuracy, default=ours)
-    if best.accuracy >= ours.accuracy + _BETTER:
-        yield (
-            f"preprocess: with {best.name}, {best.accuracy:.0%} of the same {len(trial.codes)} "
-            f"pictures are right instead of {ours.accuracy:.0%}: is the normalisation the one that the "
-            "model was trained with?"
+    better = suspicion(
+        compare_preprocessing(
+            prepared.classifier.module, trial.pictures, trial.codes, prepared.preprocess
         )
+    )
+    if better is not None:
+        yield better
