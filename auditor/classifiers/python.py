@@ -1,0 +1,158 @@
+"""Any PyTorch classifier that a Python callable builds."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import field_validator
+
+from auditor.classifiers import Classifier
+from auditor.config import ConfigPath
+from auditor.errors import ModelError
+from auditor.registry import Options, plugin
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@plugin("classifier", "python")
+class PythonClassifier(Options):
+    """The nn.Module that a factory of your code returns, with a file of weights.
+
+    The network takes float32 pictures (N, 3, H, W) and returns logits (N, K). A Keras 3 model on
+    the torch backend is an nn.Module too, but takes (N, H, W, 3): wrap it in the factory. The
+    factory is your code and is run as it stands; the checkpoint is only ever read as numbers.
+    """
+
+    factory: str
+    """A callable as `package.module:name`; the name may have dots, as in `mod:Net.from_name`."""
+    path: ConfigPath | None = None
+    """Folder of your code; importable while the factory is imported and called, and not after."""
+    arguments: dict[str, Any] = {}
+    """Keyword arguments of the factory."""
+    checkpoint: ConfigPath | None = None
+    """File of weights: safetensors, or a state dict; null: the factory loads them itself."""
+    checkpoint_key: str | None = None
+    """Entry of that file that holds the weights, where it holds several."""
+
+    @field_validator("factory", mode="after")
+    @classmethod
+    def _module_and_name(cls, value: str) -> str:
+        module, _, name = value.partition(":")
+        if not all(part.isidentifier() for text in (module, name) for part in text.split(".")):
+            raise ValueError("expected `package.module:callable`")
+        return value
+
+    def load(self) -> Classifier:
+        """Imports and calls the factory, then loads the checkpoint.
+
+        Raises:
+            ModelError: the factory can't be imported, fails, or returns no nn.Module; or the
+                checkpoint does not fit.
+        """
+        from auditor.classifiers.checkpoint import load_weights
+
+        with _importable(self.path):
+            module = self._call(self._find())
+        source = "weights as the factory returns them"
+        if self.checkpoint is not None:
+            source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
+        return Classifier(
+            module=module.cpu().float().eval(),
+            adapter=self.plugin_name,
+            description=f"{type(module).__name__} of {self.factory}{self._said()}, {source}",
+        )
+
+    def _said(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"({said})" if said else ""
+
+    def _find(self) -> Callable[..., object]:
+        name, _, inside = self.factory.partition(":")
+        module = self._import(name)
+        found: Any = module
+        for part in inside.split("."):
+            if not hasattr(found, part):
+                known = [item for item in dir(found) if not item.startswith("_")]
+                near = difflib.get_close_matches(part, known, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:10])}"
+                raise ModelError(
+                    f"model.factory: expected {part!r} in {name}; there is none: {hint}"
+                )
+            found = getattr(found, part)
+        if not callable(found):
+            raise ModelError(
+                f"model.factory: expected a callable at {self.factory}; got {type(found).__name__}"
+            )
+        called: Callable[..., object] = found
+        return called
+
+    def _import(self, name: str) -> ModuleType:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+                where = f"in {self.path}" if self.path else "in this environment"
+                raise ModelError(
+                    f"model.factory: expected a module {name!r} {where}; there is no {error.name!r}: "
+                    "install it, or give the folder that holds it as `path`"
+                ) from error
+            raise ModelError(
+                f"model.factory: {name} imports {error.name!r}, which is not installed: install it "
+                "in the environment of the auditor"
+            ) from error
+        except Exception as error:  # code of others may raise anything; it is told, not swallowed
+            raise ModelError(
+                f"model.factory: importing {name} raised {type(error).__name__}: {error}"
+            ) from error
+        if self.path is not None and not _lies_in(module, self.path):
+            raise ModelError(
+                f"model.factory: expected module {name!r} from {self.path}; Python already has one "
+                f"of that name from {module.__spec__ and module.__spec__.origin}: rename yours"
+            )
+        return module
+
+    def _call(self, factory: Callable[..., object]) -> nn.Module:
+        from torch import nn
+
+        try:
+            module = factory(**self.arguments)
+        except Exception as error:  # code of others may raise anything; it is told, not swallowed
+            raise ModelError(
+                f"model.factory: {self.factory}{self._said() or '()'} raised "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(module, nn.Module):
+            raise ModelError(
+                f"model.factory: expected {self.factory} to return a torch.nn.Module; got "
+                f"{type(module).__name__}"
+            )
+        return module
+
+
+@contextmanager
+def _importable(folder: Path | None) -> Iterator[None]:
+    """Puts a folder first on the import path, and takes it off again."""
+    if folder is None:
+        yield
+        return
+    if not folder.is_dir():
+        raise ModelError(f"model.path: expected a folder of Python code; there is none at {folder}")
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
+    return any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places if place)

@@ -1,0 +1,166 @@
+"""Classifiers of timm (PyTorch image models); needs the extra ``auditor[timm]``."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from auditor.classifiers import Classifier
+from auditor.config import ConfigPath, Preprocess
+from auditor.errors import MissingDependencyError, ModelError
+from auditor.registry import Options, plugin
+
+_INTERPOLATIONS = get_args(Preprocess.model_fields["interpolation"].annotation)
+
+
+@plugin("classifier", "timm")
+class TimmClassifier(Options):
+    """An image classifier of timm, pretrained or with a file of your weights.
+
+    Pretrained weights carry their preprocessing, but no class names (timm guesses them from the
+    number of classes): state `classes`, or take the data's. A file of yours carries neither.
+    """
+
+    architecture: str
+    """Name of a model in timm, such as resnet50 or resnet50.a1_in1k."""
+    pretrained: bool = False
+    """Whether timm's own weights are loaded; from its cache on disk, else downloaded into it."""
+    checkpoint: ConfigPath | None = None
+    """File of your own weights instead: safetensors, or a state dict."""
+    checkpoint_key: str | None = None
+    """Entry of that file that holds the weights, where it holds several."""
+    num_classes: int | None = Field(None, ge=2)
+    """Number of classes of your own weights; null: the model's own."""
+
+    @field_validator("checkpoint", mode="after")
+    @classmethod
+    def _one_source(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("pretrained"):
+            raise ValueError("expected `pretrained: true` or `checkpoint`; there are both")
+        return value
+
+    def load(self) -> Classifier:
+        """Builds the network and loads its weights.
+
+        Raises:
+            MissingDependencyError: timm is not installed.
+            ModelError: unknown architecture, pretrained weights that are neither on disk nor to be
+                had from the network, or a checkpoint that does not fit.
+        """
+        from auditor.classifiers.checkpoint import load_weights
+
+        try:
+            timm: Any = importlib.import_module("timm")
+        except ImportError as error:
+            raise MissingDependencyError(
+                "model.adapter: timm is not installed: `pip install 'auditor[timm]'`"
+            ) from error
+        self._require_known(timm)
+        if self.pretrained:
+            return self._with_own_weights(timm)
+        options = {} if self.num_classes is None else {"num_classes": self.num_classes}
+        module = timm.create_model(self.architecture, pretrained=False, **options)
+        source = "random weights: never trained"
+        if self.checkpoint is not None:
+            source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
+        return Classifier(
+            module=module.eval(),
+            adapter=self.plugin_name,
+            description=f"timm {self.architecture}, {source}",
+        )
+
+    def _require_known(self, timm: Any) -> None:
+        name, _, tag = self.architecture.partition(".")
+        if not timm.is_model(name):
+            known = timm.list_models()
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else "`timm.list_models()` has all"
+            raise ModelError(
+                f"model.architecture: expected one of timm's {len(known)} models; got "
+                f"{self.architecture!r}: {hint}"
+            )
+        with_weights = timm.list_pretrained(f"{name}.*") + timm.list_pretrained(name)
+        if tag and self.architecture not in with_weights:
+            raise ModelError(
+                f"model.architecture: expected one of {', '.join(with_weights) or name}; got "
+                f"{self.architecture!r}"
+            )
+        if self.pretrained and not with_weights:
+            raise ModelError(
+                f"model.pretrained: timm has no weights for {self.architecture}: give your own as "
+                "`checkpoint`"
+            )
+
+    def _with_own_weights(self, timm: Any) -> Classifier:
+        config = timm.get_pretrained_cfg(self.architecture)
+        if not config.num_classes:
+            raise ModelError(
+                f"model.pretrained: expected weights of a classifier; {self.architecture} gives "
+                "features only: take another, or your own `checkpoint`"
+            )
+        if self.num_classes not in {None, config.num_classes}:
+            raise ModelError(
+                f"model.num_classes: expected {config.num_classes}, as the pretrained weights have; "
+                f"got {self.num_classes}, whose last layer would never have been trained: leave it "
+                "out, or give your own weights as `checkpoint`"
+            )
+        try:
+            module = timm.create_model(self.architecture, pretrained=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"expected timm's weights of {self.architecture} in its cache on disk, or a network "
+                f"to fetch them; {error}: fetch them once where there is a network, or give the "
+                "file as `checkpoint`"
+            ) from error
+        preprocess, note = preprocess_of(timm.data.resolve_model_data_config(module))
+        tag = config.tag and f".{config.tag}"
+        return Classifier(
+            module=module.eval(),
+            adapter=self.plugin_name,
+            description=f"timm {config.architecture}{tag}, pretrained{note}",
+            classes=tuple(config.label_names) if config.label_names else None,
+            preprocess=preprocess,
+        )
+
+
+def preprocess_of(config: Mapping[str, Any]) -> tuple[Preprocess | None, str]:
+    """The evaluation transforms of timm in our words.
+
+    Args:
+        config: what ``timm.data.resolve_model_data_config`` returns: ``input_size``, ``crop_pct``,
+            ``crop_mode``, ``interpolation``, ``mean`` and ``std``.
+
+    Returns:
+        The preprocessing, and an empty note; or None, and a note that says why it has to stand in
+        the configuration.
+    """
+    _, height, width = config["input_size"]
+    mode, interpolation = config["crop_mode"], config["interpolation"]
+    resized = math.floor(height / config["crop_pct"]), math.floor(width / config["crop_pct"])
+    resize: int | tuple[int, int]
+    if interpolation not in _INTERPOLATIONS:
+        return None, f" (state `preprocess`: its interpolation {interpolation!r} is not known here)"
+    if mode == "squash":  # both sides are set, the proportions are lost
+        resize = resized
+    elif mode == "center" and height == width:  # the shorter side is set
+        resize = resized[0]
+    else:
+        return None, (
+            f" (state `preprocess`: its crop mode {mode!r} to {height}×{width} is not known here)"
+        )
+    return (
+        Preprocess(
+            resize=resize,
+            crop=height if height == width else (height, width),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            interpolation=interpolation,
+        ),
+        "",
+    )
