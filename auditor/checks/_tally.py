@@ -1,0 +1,85 @@
+"""Failures and samples of slices, counted by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.records import Evidence, Slice, SliceKey
+from auditor.statistics import Floats
+
+Identity = tuple[tuple[tuple[str, str], ...], str | None]
+
+_SHOWN = 12
+"""How many sample ids a claim carries at most."""
+
+
+def identity(key: SliceKey) -> Identity:
+    """A slice's name as something that a dictionary takes for a key."""
+    return tuple(key.attributes.items()), key.label
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of slices by label.
+
+    Attributes:
+        failures: (S, K).
+        totals: (S, K).
+    """
+
+    failures: Floats
+    totals: Floats
+
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(self.failures - other.failures, self.totals - other.totals)
+
+    def __getitem__(self, rows: list[int]) -> Counts:
+        return Counts(self.failures[rows], self.totals[rows])
+
+
+class Tally:
+    """Counts the samples of an audit.
+
+    Attributes:
+        everything: counts of all samples, (1, K).
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        frame = evidence.predictions
+        self._classes = evidence.classes
+        self._label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
+        self._predicted = frame["predicted"].cat.codes.to_numpy(dtype=np.int64)
+        self._failure = frame["failure"].to_numpy(dtype=bool)
+        self._loss = frame["loss"].to_numpy(dtype=np.float64)
+        self._sample = frame["sample"].to_numpy(dtype=object)
+        self.everything = self._counts([np.arange(len(frame))])
+
+    def of(self, slices: Sequence[Slice]) -> Counts:
+        """Counts of each slice by label, (S, K)."""
+        return self._counts([one.rows for one in slices])
+
+    def worst(self, one: Slice) -> tuple[str, ...]:
+        """Ids of the failures of a slice, highest loss first, twelve at most."""
+        rows = one.rows[self._failure[one.rows]]
+        order = np.argsort(-self._loss[rows], kind="stable")[:_SHOWN]
+        return tuple(str(sample) for sample in self._sample[rows[order]])
+
+    def mistaken_for(self, one: Slice) -> tuple[str, int] | None:
+        """The class that the failures of a slice are most often taken for, and how many are."""
+        rows = one.rows[self._failure[one.rows]]
+        if len(rows) == 0:
+            return None
+        counts = np.bincount(self._predicted[rows], minlength=len(self._classes))
+        return self._classes[int(counts.argmax())], int(counts.max())
+
+    def _counts(self, groups: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> Counts:
+        n_classes = len(self._classes)
+        failures, totals = np.zeros((2, len(groups), n_classes))
+        for k, rows in enumerate(groups):
+            labels = self._label[rows]
+            totals[k] = np.bincount(labels, minlength=n_classes)
+            failures[k] = np.bincount(labels[self._failure[rows]], minlength=n_classes)
+        return Counts(failures, totals)

@@ -1,0 +1,59 @@
+"""Numbers and slices in plain words, the same in every check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from auditor.records import Effect, SliceKey
+from auditor.statistics import Interval
+
+
+def percent(share: float) -> str:
+    """A share in words: ``72 %``, ``3.4 %``; more digits near the ends."""
+    return f"{_number(share)} %"
+
+
+def points(gap: float) -> str:
+    """A difference of shares in words: ``69 points``."""
+    number = _number(abs(gap))
+    return f"{number} point" if number == "1" else f"{number} points"
+
+
+def interval(estimate: Interval, unit: str = " %") -> str:
+    """The limits of a share, such as ``95 % interval 67–77 %``."""
+    low, high = _number(estimate.low), _number(estimate.high)
+    dash = "–" if estimate.low >= 0 else " to "
+    return f"95 % interval {low}{dash}{high}{unit}"
+
+
+def whom(key: SliceKey, noun: str = "samples") -> str:
+    """A slice in words: ``functional samples with cell_type = mono``."""
+    what = f"{key.label} {noun}" if key.label is not None else noun
+    parts = [f"{name} = {value}" for name, value in key.attributes.items()]
+    return f"{what} with {' and '.join(parts)}" if parts else what
+
+
+def several(names: Sequence[str], most: int = 3) -> str:
+    """A list in words: ``a, b and 4 more``."""
+    shown = list(names[:most])
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def effect(name: str, estimate: Interval) -> Effect:
+    """An interval as the effect of a claim."""
+    return Effect(name=name, value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def numbers(estimate: Interval) -> dict[str, float]:
+    """An interval as it goes into a claim's evidence."""
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+def _number(share: float) -> str:
+    scaled = 100 * share
+    whole = math.isclose(scaled, round(scaled), abs_tol=1e-9) or 9.95 <= abs(scaled) <= 99
+    text = f"{scaled:.0f}" if whole else f"{scaled:.1f}"
+    return text.removesuffix(".0").replace("-", "−")

@@ -1,0 +1,306 @@
+"""Performance gap: is the error rate of a slice higher than that of the rest, class by class?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from pydantic import Field
+
+from auditor.checks._tally import Counts, Tally, identity
+from auditor.checks._wording import effect, interval, numbers, percent, points, whom
+from auditor.records import Claim, Evidence, Examination, Skipped, Slice, SliceKey
+from auditor.registry import Options, plugin
+from auditor.statistics import (
+    Gaps,
+    Interval,
+    detectable_gap,
+    proportion_gap,
+    stratified_gap,
+    wilson,
+)
+
+NAME = "performance-gap"
+_CELLS = 2_000_000
+"""Slices × classes counted at a time, so that memory does not grow with their number."""
+
+
+@plugin("check", NAME)
+class PerformanceGap(Options):
+    """Is the error rate of a slice higher than of the rest, class by class?
+
+    Three questions, each with its own test: of an attribute value against the rest of the same
+    labels (Mantel and Haenszel's weights, Cochran-Mantel-Haenszel test); of an attribute value
+    within one label (Newcombe's interval, Fisher's exact test, mid-p); of two values together
+    against the rest of *either* of them, so that a pair is found only for what neither attribute
+    alone explains. That last one is an intersection-union test: its p-value is the larger of the
+    two one-sided ones.
+
+    Reference:
+        R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
+        (1982) 295-300, for the intersection-union test.
+    """
+
+    max_gap: float = Field(0.05, ge=0, le=1)
+    """Largest gap in error rate that is acceptable (a share, 0 to 1)."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Compares every slice with the rest."""
+        tally = Tally(evidence)
+        values, within, crossed = _kinds(evidence.slices)
+        found = _Claims(self.max_gap, evidence, tally)
+        claims = [*found.of_values(values), *found.of_labels(within)]
+        return Examination(
+            (*claims, *found.of_pairs(crossed, values)), tuple(found.indistinguishable())
+        )
+
+
+def _kinds(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[Slice]]:
+    single = [one for one in slices if len(one.key.attributes) == 1]
+    return (
+        [one for one in single if one.key.label is None],
+        [one for one in single if one.key.label is not None],
+        [one for one in slices if len(one.key.attributes) == 2 and one.key.label is None],
+    )
+
+
+class _Claims:
+    """Turns counts into claims."""
+
+    def __init__(self, limit: float, evidence: Evidence, tally: Tally) -> None:
+        self._limit = limit
+        self._evidence = evidence
+        self._tally = tally
+        self._coinciding = 0
+
+    def of_values(self, slices: list[Slice]) -> Iterator[Claim]:
+        for part in self._parts(slices):
+            own = self._tally.of(part)
+            rest = self._tally.everything - own
+            gaps = stratified_gap(own.failures, own.totals, rest.failures, rest.totals)
+            yield from self._compared(part, own, gaps)
+
+    def of_labels(self, slices: list[Slice]) -> Iterator[Claim]:
+        for part in self._parts(slices):
+            own = self._tally.of(part)
+            labels = [self._evidence.classes.index(str(one.key.label)) for one in part]
+            each = np.arange(len(part))
+            rest = Counts(
+                self._tally.everything.failures[0, labels] - own.failures[each, labels],
+                self._tally.everything.totals[0, labels] - own.totals[each, labels],
+            )
+            gaps = proportion_gap(
+                own.failures[each, labels], own.totals[each, labels], rest.failures, rest.totals
+            )
+            yield from self._compared(part, own, gaps)
+
+    def of_pairs(self, slices: list[Slice], values: list[Slice]) -> Iterator[Claim]:
+        place = {identity(one.key): k for k, one in enumerate(values)}
+        parents = self._tally.of(values)
+        for part in self._parts(slices):
+            own = self._tally.of(part)
+            rest = self._tally.everything - own
+            whole = stratified_gap(own.failures, own.totals, rest.failures, rest.totals)
+            against = []
+            for side in (0, 1):
+                rows = [place[(tuple(one.key.attributes.items())[side],), None] for one in part]
+                others = parents[rows] - own
+                against.append(
+                    stratified_gap(own.failures, own.totals, others.failures, others.totals)
+                )
+            for k, one in enumerate(part):
+                claim = self._pair(one, k, own, whole, against)
+                if claim is not None:
+                    yield claim
+
+    def indistinguishable(self) -> Iterator[Skipped]:
+        """What of the pairs could not be tested."""
+        if self._coinciding:
+            yield Skipped(
+                check=NAME,
+                reason=f"{self._coinciding} pairs of attribute values were not tested: fewer than "
+                f"{self._evidence.min_support} samples have only one of the two values and the same "
+                "labels, so that the pair can't be told from that value alone",
+            )
+
+    def _parts(self, slices: list[Slice]) -> Iterator[list[Slice]]:
+        size = max(1, _CELLS // max(1, len(self._evidence.classes)))
+        for start in range(0, len(slices), size):
+            yield slices[start : start + size]
+
+    def _compared(self, slices: list[Slice], own: Counts, gaps: Gaps) -> Iterator[Claim]:
+        rates = wilson(own.failures.sum(1), own.totals.sum(1))
+        base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
+        detectable = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=self._evidence.alpha)
+        needed = self._evidence.min_support
+        for k, one in enumerate(slices):
+            smallest = float(detectable[k]) if np.isfinite(detectable[k]) else None
+            reason = _untestable(one, int(gaps.n_slice[k]), int(gaps.n_rest[k]), needed, smallest)
+            if reason is None:
+                gap, rest = gaps.gap[k], float(gaps.base_rate[k])
+                yield self._claim(one, rates[k], gap, rest, float(gaps.p_value[k]), smallest)
+            else:
+                yield self._untested(one, rates[k], reason, smallest)
+
+    def _claim(
+        self,
+        one: Slice,
+        rate: Interval,
+        gap: Interval,
+        rest: float,
+        p_value: float,
+        smallest: float | None,
+    ) -> Claim:
+        key = one.key
+        mistaken = self._tally.mistaken_for(one)
+        called = _called(mistaken, rate, one.support)
+        if key.label is not None:
+            title = (
+                f"{percent(rate.value)} of the {whom(key)} are {called}; "
+                f"{percent(rest)} of the other {key.label} samples"
+            )
+            against = f"of the other {key.label} samples, {percent(rest)} are misclassified"
+            limits = (
+                "It compares error rates; that the attribute itself is the cause, it can't say: look "
+                "at the maps, and at what else differs in this slice."
+            )
+        else:
+            title = (
+                f"{percent(rate.value)} of the {whom(key)} are {called}: "
+                f"{points(gap.value)} {'more' if gap.value >= 0 else 'less'} than the rest of the "
+                "same labels"
+            )
+            against = f"of the rest, with labels in the same proportion, {percent(rest)}"
+            limits = (
+                "It compares within labels, so harder classes do not count against the slice; what "
+                "else differs between slice and rest is not held fixed."
+            )
+        statement = (
+            f"Of {one.support} {whom(key)}, {percent(rate.value)} are {called} "
+            f"({interval(rate)}); {against}. The gap is {points(gap.value)} "
+            f"({interval(gap, ' points')})."
+        )
+        return Claim(
+            check=NAME,
+            title=title,
+            slice=key,
+            effect=effect("error-rate gap", gap),
+            limit=self._limit,
+            p_value=p_value,
+            support=one.support,
+            samples=self._tally.worst(one) if gap.value > 0 else (),
+            statement=statement,
+            action=_advice(key),
+            limits=limits,
+            evidence={
+                "error_rate": numbers(rate),
+                "rest_error_rate": rest,
+                "gap": numbers(gap),
+                "detectable_gap": smallest,
+                "mistaken_for": None if mistaken is None else mistaken[0],
+            },
+            weight=max(0.0, gap.value) * one.support,
+        )
+
+    def _untested(self, one: Slice, rate: Interval, reason: str, smallest: float | None) -> Claim:
+        return Claim(
+            check=NAME,
+            title=f"The {whom(one.key)} are too few to be compared",
+            slice=one.key,
+            effect=None,
+            limit=self._limit,
+            p_value=None,
+            support=one.support,
+            samples=(),
+            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+            f"({interval(rate)}). Not tested: {reason}.",
+            action=f"Evaluate more {whom(one.key)}; {self._evidence.min_support} are needed at least.",
+            limits="That nothing was found here means nothing.",
+            evidence={"error_rate": numbers(rate), "detectable_gap": smallest},
+            untestable=reason,
+            weight=float(one.support),
+        )
+
+    def _pair(
+        self, one: Slice, k: int, own: Counts, whole: Gaps, against: list[Gaps]
+    ) -> Claim | None:
+        needed = self._evidence.min_support
+        if any(min(gaps.n_slice[k], gaps.n_rest[k]) < needed for gaps in against):
+            self._coinciding += 1
+            return None
+        # Both directions in one number: the chance of a gap this far up.
+        tails = [
+            float(gaps.p_value[k] / 2 if gaps.gap.value[k] > 0 else 1 - gaps.p_value[k] / 2)
+            for gaps in against
+        ]
+        nearest = min(against, key=lambda gaps: float(gaps.gap.value[k]))
+        gap = nearest.gap[k]
+        rate = wilson(own.failures[k].sum(), own.totals[k].sum())[()]
+        names = list(one.key.attributes.items())
+        alone = " and ".join(
+            f"{points(gaps.gap.value[k])} {'more' if gaps.gap.value[k] >= 0 else 'less'} than the "
+            f"other samples with {name} = {value}"
+            for gaps, (name, value) in zip(against, names, strict=True)
+        )
+        smallest = float(
+            detectable_gap(
+                nearest.n_slice[k], nearest.n_rest[k], nearest.base_rate[k], self._evidence.alpha
+            )
+        )
+        return Claim(
+            check=NAME,
+            title=f"{percent(rate.value)} of the {whom(one.key)} are misclassified: more than either "
+            "value alone explains",
+            slice=one.key,
+            effect=effect("error-rate gap beyond each value alone", gap),
+            limit=self._limit,
+            p_value=max(tails),
+            support=one.support,
+            samples=self._tally.worst(one) if gap.value > 0 else (),
+            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+            f"({interval(rate)}): {alone}, within labels. The smaller of the two gaps counts "
+            f"({interval(gap, ' points')}).",
+            action=_advice(one.key),
+            limits="It compares within labels and with each of the two attributes; what else differs "
+            "is not held fixed.",
+            evidence={
+                "error_rate": numbers(rate),
+                "gap": numbers(whole.gap[k]),
+                "detectable_gap": smallest if np.isfinite(smallest) else None,
+                "against_each": {
+                    name: numbers(gaps.gap[k])
+                    for gaps, (name, _) in zip(against, names, strict=True)
+                },
+            },
+            weight=max(0.0, gap.value) * one.support,
+        )
+
+
+def _called(mistaken: tuple[str, int] | None, rate: Interval, support: int) -> str:
+    """``called defective`` where nearly all failures go to one class, else ``misclassified``."""
+    if mistaken is None or mistaken[1] < 0.95 * rate.value * support:
+        return "misclassified"
+    return f"called {mistaken[0]}"
+
+
+def _untestable(
+    one: Slice, n_slice: int, n_rest: int, needed: int, smallest: float | None
+) -> str | None:
+    if one.support < needed or n_slice < needed:
+        n = min(one.support, n_slice)
+        few = f"{n} samples" if n != 1 else "1 sample"
+    elif n_rest < needed:
+        few = f"{n_rest} other samples of the same labels to compare with"
+    else:
+        return None
+    if smallest is None:
+        return f"no gap could have been seen with {few}"
+    return f"a gap under {points(smallest)} could not have been seen with {few}"
+
+
+def _advice(key: SliceKey) -> str:
+    return (
+        f"Compare the maps of these failures with those of correct {whom(SliceKey(label=key.label))}: "
+        f"what the model looks at in the one and not in the other. Then train with more {whom(key)}, "
+        "as varied as the pictures in use, and audit again on the same samples."
+    )

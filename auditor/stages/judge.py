@@ -1,0 +1,329 @@
+"""Judge: every check's claims under one correction, and what is left of them as findings.
+
+The ladder: a claim whose test survives the correction over *all* tests of the audit is
+``supported``; one that does not, but whose effect exceeds what was called acceptable, is
+``observed``; the rest is no finding. The severity comes from the effect and its interval alone.
+Claims on the same attributes tell of one cause and become one finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from auditor.checks import Check
+from auditor.records import (
+    SEVERITIES,
+    Claim,
+    Estimate,
+    Evidence,
+    Finding,
+    Severity,
+    Skipped,
+    SliceRecord,
+    Verdict,
+)
+from auditor.statistics import q_values, wilson
+from auditor.statistics.intervals import two_sided_z
+
+_CONFIDENCE = 0.95
+_SAMPLES = 12
+_TOLD = 3
+"""How many further pieces of evidence a finding's text tells; its table holds them all."""
+_VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untestable")
+
+Advance = Callable[[int], object]
+_Key = tuple[tuple[tuple[str, str], ...], str | None]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The outcome of an audit.
+
+    Attributes:
+        findings: gravest first; of one severity the better supported, then what accounts for more
+            failures.
+        slices: every slice with its error rate, and its gap and test where there was one.
+        skipped: what could not be examined, and why.
+        tests: how many hypotheses were tested, by which correction, and how many survived it.
+    """
+
+    findings: list[Finding]
+    slices: list[SliceRecord]
+    skipped: list[Skipped]
+    tests: dict[str, Any]
+
+
+def judge(
+    checks: Mapping[str, Check], evidence: Evidence, advance: Advance | None = None
+) -> Judged:
+    """Runs the checks and decides what is a finding.
+
+    Args:
+        checks: the checks to run, by name.
+        evidence: what they may look at.
+        advance: called with 1 after each check.
+
+    Returns:
+        Findings, slices, what was skipped, and the account of the tests.
+
+    Reference:
+        Correction: Y. Benjamini and Y. Hochberg, JRSS B 57 (1995) 289-300. Intervals of what was
+        selected by it, for alerts: Y. Benjamini and D. Yekutieli, "False discovery rate-adjusted
+        multiple confidence intervals for selected parameters", JASA 100 (2005) 71-81, definition 1.
+    """
+    claims: list[Claim] = []
+    skipped: list[Skipped] = []
+    for check in checks.values():
+        brought = check.examine(evidence)
+        claims += brought.claims
+        skipped += brought.skipped
+        if advance is not None:
+            advance(1)
+    adjusted = q_values([np.nan if one.p_value is None else one.p_value for one in claims])
+    tests = _Tests(
+        alpha=evidence.alpha,
+        n_tested=int((~np.isnan(adjusted)).sum()),
+        n_significant=int((adjusted <= evidence.alpha).sum()),
+    )
+    weighed = [
+        _Weighed(claim, None if np.isnan(q) else float(q), tests)
+        for claim, q in zip(claims, adjusted.tolist(), strict=True)
+    ]
+    causes = _causes([one for one in weighed if one.told])
+    skipped += _counted(one.claim for one in weighed if one.claim.untestable and not one.told)
+    by_check = Counter(one.claim.check for one in weighed if one.q_value is not None)
+    return Judged(
+        findings=[cause.finding(f"F{k}") for k, cause in enumerate(causes, start=1)],
+        slices=_slices(evidence, weighed),
+        skipped=skipped,
+        tests=tests.account() | {"by_check": dict(sorted(by_check.items()))},
+    )
+
+
+@dataclass(frozen=True)
+class _Tests:
+    """The family of all hypotheses that were tested."""
+
+    alpha: float
+    n_tested: int
+    n_significant: int
+
+    @property
+    def widening(self) -> float:
+        """Factor on an interval's arms that makes up for choosing it among all that were tested."""
+        if not self.n_significant:
+            return 1.0
+        level = 1 - (1 - _CONFIDENCE) * self.n_significant / self.n_tested
+        return two_sided_z(level) / two_sided_z(_CONFIDENCE)
+
+    def account(self) -> dict[str, Any]:
+        return {
+            "n_tests": self.n_tested,
+            "n_significant": self.n_significant,
+            "correction": "Benjamini–Hochberg",
+            "alpha": self.alpha,
+            "interval_confidence": _CONFIDENCE,
+        }
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """A claim with its adjusted p-value."""
+
+    claim: Claim
+    q_value: float | None
+    tests: _Tests
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.claim.untestable is not None:
+            return "untestable"
+        significant = self.q_value is not None and self.q_value <= self.tests.alpha
+        return "supported" if significant else "observed"
+
+    @property
+    def told(self) -> bool:
+        """Whether it is a finding, or a part of one."""
+        claim = self.claim
+        if self.verdict == "untestable":
+            return len(claim.slice.attributes) == 1 and claim.slice.label is None
+        if claim.explained is not None or claim.effect is None or claim.effect.value <= 0:
+            return False
+        if self.verdict == "supported":
+            return True
+        # What chance alone makes large is told of single values only: pairs are many and small.
+        return claim.effect.value > claim.limit and len(claim.slice.attributes) < 2
+
+    @property
+    def severity(self) -> Severity:
+        effect = self.claim.effect
+        if self.verdict != "supported" or effect is None or effect.value <= self.claim.limit:
+            return "note"
+        nearest = effect.value - (effect.value - effect.low) * self.tests.widening
+        grade: Severity = "alert" if nearest > self.claim.limit else "warning"
+        return min(grade, self.claim.ceiling, key=SEVERITIES.index)
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """Sorts the gravest first."""
+        return (
+            -SEVERITIES.index(self.severity),
+            _VERDICTS.index(self.verdict),
+            -self.claim.weight,
+        )
+
+    @property
+    def statement(self) -> str:
+        """The claim's own words, and how sure it is."""
+        if self.q_value is None:
+            return self.claim.statement
+        after = f"q = {_small(self.q_value)} after correction for all {self.tests.n_tested} tests"
+        if self.verdict == "supported":
+            sure = f"Were there no such difference, chance would hardly show it: {after}."
+        else:
+            sure = f"That may be chance: {after}."
+        return f"{self.claim.statement} {sure}"
+
+    def record(self) -> dict[str, Any]:
+        """The claim as one piece of a finding's evidence."""
+        claim = self.claim
+        return {
+            "check": claim.check,
+            "title": claim.title,
+            "slice": claim.slice.model_dump(),
+            "effect": None if claim.effect is None else claim.effect.model_dump(),
+            "limit": claim.limit,
+            "p_value": claim.p_value,
+            "q_value": self.q_value,
+            "support": claim.support,
+            "severity": self.severity,
+            "verdict": self.verdict,
+            "statement": claim.statement,
+            "action": claim.action,
+            "limits": claim.limits,
+            **dict(claim.evidence),
+        }
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """Claims that tell of the same cause, the gravest first."""
+
+    pieces: tuple[_Weighed, ...]
+
+    def finding(self, name: str) -> Finding:
+        first, *others = self.pieces
+        claim = first.claim
+        return Finding(
+            id=name,
+            check=claim.check,
+            title=self._title(),
+            severity=first.severity,
+            verdict=first.verdict,
+            slice=claim.slice,
+            effect=claim.effect,
+            p_value=claim.p_value,
+            q_value=first.q_value,
+            support=claim.support,
+            samples=self._samples(),
+            statement=self._statement(),
+            action=self._action(),
+            limits=claim.limits,
+            evidence=dict(claim.evidence) | {"pieces": [one.record() for one in others]},
+        )
+
+    @property
+    def _telling(self) -> list[_Weighed]:
+        """The further pieces that are as well supported as the first."""
+        return [one for one in self.pieces[1:] if one.verdict == self.pieces[0].verdict]
+
+    def _title(self) -> str:
+        first, more = self.pieces[0], self._telling
+        if first.verdict == "untestable" and more:
+            return f"{first.claim.title}, and {len(more)} more values likewise"
+        return first.claim.title
+
+    def _statement(self) -> str:
+        more = self._telling
+        told = [self.pieces[0].statement, *(one.claim.statement for one in more[:_TOLD])]
+        if len(more) > _TOLD:
+            told.append(f"{len(more) - _TOLD} more pieces of evidence say the same.")
+        return " ".join(told)
+
+    def _action(self) -> str:
+        """What to do, without saying anything twice; plans for the data come with their piece."""
+        first = self.pieces[0]
+        plans = [one.claim.action for one in self._telling if one.claim.check != first.claim.check]
+        return " ".join(dict.fromkeys([first.claim.action, *plans[:2]]))
+
+    def _samples(self) -> list[str]:
+        """The pieces' samples in turn, so that each shows some."""
+        shown = [self.pieces[0], *self._telling]
+        grave = [one.claim.samples for one in shown if one.severity == shown[0].severity]
+        turns = [name for turn in zip_longest(*grave) for name in turn if name is not None]
+        return list(dict.fromkeys(turns))[:_SAMPLES]
+
+
+def _causes(told: Sequence[_Weighed]) -> list[_Cause]:
+    """Groups claims by the attributes they name; what names none stands alone."""
+    groups: dict[object, list[_Weighed]] = {}
+    for place, one in enumerate(told):
+        names = frozenset(one.claim.slice.attributes)
+        untestable = one.verdict == "untestable"
+        groups.setdefault((names, untestable) if names else place, []).append(one)
+    causes = [_Cause(tuple(sorted(group, key=lambda one: one.rank))) for group in groups.values()]
+    return sorted(causes, key=lambda cause: cause.pieces[0].rank)
+
+
+def _counted(claims: Iterable[Claim]) -> list[Skipped]:
+    """One line a check for the slices that were too small, instead of one a slice."""
+    counts = Counter(claim.check for claim in claims)
+    return [
+        Skipped(
+            check=check,
+            reason=f"{n} slices within one label could not be tested for want of samples; the table "
+            "of slices says what gap each could have shown",
+        )
+        for check, n in counts.items()
+    ]
+
+
+def _slices(evidence: Evidence, weighed: Sequence[_Weighed]) -> list[SliceRecord]:
+    compared: dict[_Key, _Weighed] = {
+        (tuple(one.claim.slice.attributes.items()), one.claim.slice.label): one
+        for one in weighed
+        if "detectable_gap" in one.claim.evidence
+    }
+    failure = evidence.predictions["failure"].to_numpy(dtype=bool)
+    failures = [int(failure[one.rows].sum()) for one in evidence.slices]
+    rates = wilson(failures, [one.support for one in evidence.slices])
+    records = []
+    for one, n, rate in zip(evidence.slices, failures, rates, strict=True):
+        test = compared.get((tuple(one.key.attributes.items()), one.key.label))
+        found: Mapping[str, Any] = {} if test is None else test.claim.evidence
+        records.append(
+            SliceRecord(
+                attributes=one.key.attributes,
+                label=one.key.label,
+                support=one.support,
+                n_failures=n,
+                error_rate=Estimate(value=rate.value, low=rate.low, high=rate.high)
+                if one.support
+                else None,
+                gap=Estimate(**found["gap"]) if "gap" in found else None,
+                p_value=None if test is None else test.claim.p_value,
+                q_value=None if test is None else test.q_value,
+                detectable_gap=found.get("detectable_gap"),
+            )
+        )
+    return records
+
+
+def _small(number: float) -> str:
+    return f"{number:.2g}" if number >= 1e-4 else "under 0.0001"
