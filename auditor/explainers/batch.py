@@ -1,0 +1,90 @@
+"""``explain_batch``: several targets a picture from one forward, for the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from auditor.errors import ModelError
+from auditor.explainers.engine import record
+from auditor.explainers.explanation import BatchExplanation
+from auditor.explainers.grad_cam import class_evidence, upsample
+from auditor.explainers.layers import TargetLayer, as_layer
+from auditor.explainers.preflight import preflight
+
+
+def explain_batch(
+    model: nn.Module,
+    images: Tensor,
+    pairs: Sequence[tuple[int, int]],
+    target_layer: str | TargetLayer | None = None,
+) -> BatchExplanation:
+    """Grad-CAM, its mass and the detail view for several targets a picture, from one forward.
+
+    Args:
+        model: a classifier, (N, 3, H, W) → (N, K) logits; left as it was.
+        images: (N, 3, H, W), floating, preprocessed.
+        pairs: (row, target): which class to explain in which picture; a picture may come often.
+        target_layer: what ``find_layer`` returned (traced once for many batches), a dotted name, or
+            None to choose by tracing.
+
+    Returns:
+        One entry a pair, in the order of ``pairs``, on the CPU.
+
+    Raises:
+        ModelError: as ``explain``; also for a row that is no picture of the batch.
+    """
+    layer = as_layer(model, images, target_layer)
+    with record(model, images, layer) as recording:
+        rows, targets = _checked(pairs, recording.logits)
+        verdict = preflight(recording, "guided")
+        defined = verdict.status != "undefined"
+        cams = images.new_zeros(
+            (len(rows), layer.height, layer.width), dtype=torch.float32, device="cpu"
+        )
+        maps = torch.zeros((len(rows), *images.shape[1:]))
+        for members in _passes(rows.tolist()):
+            row, target = rows[members], targets[members]
+            cam = class_evidence(recording, target, row).clamp(min=0)
+            detail = recording.input_gradient(target, "guided" if defined else "plain", row)
+            if defined:
+                detail *= upsample(cam, recording.images)
+            cams[members] = cam.float().cpu()
+            maps[members] = detail.float().cpu()
+        return BatchExplanation(
+            rows=rows.cpu(),
+            targets=targets.cpu(),
+            cams=cams,
+            mass=cams.sum((1, 2)),
+            maps=maps,
+            detail="guided-grad-cam" if defined else "gradient",
+            logits=recording.logits.float().cpu(),
+            preflight=verdict,
+        )
+
+
+def _checked(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tensor, Tensor]:
+    n, k = logits.shape
+    for row, target in pairs:
+        if not (0 <= row < n and 0 <= target < k):
+            raise ModelError(
+                f"expected pairs of a row between 0 and {n - 1} and a target between 0 and {k - 1}; "
+                f"got ({row}, {target})"
+            )
+    both = torch.tensor(list(pairs), dtype=torch.long, device=logits.device).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _passes(rows: list[int]) -> list[list[int]]:
+    """Positions sorted into passes in each of which a row comes once."""
+    passes: list[list[int]] = []
+    seen: dict[int, int] = {}
+    for position, row in enumerate(rows):
+        turn = seen.get(row, 0)
+        seen[row] = turn + 1
+        if turn == len(passes):
+            passes.append([])
+        passes[turn].append(position)
+    return passes

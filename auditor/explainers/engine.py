@@ -1,0 +1,227 @@
+"""One forward that serves everything: logits, activations, gradients for several targets.
+
+Nothing here touches the model: the target layer's output is taken by one forward hook that is gone
+when the forward is, and the rules of guided backpropagation act on the recorded graph. No gradient
+of a parameter is ever computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+
+from auditor.errors import ModelError
+from auditor.explainers.forward import as_leaf, forward
+from auditor.explainers.graph import Rule, kind, nodes_between, with_rule
+from auditor.explainers.layers import TargetLayer
+from auditor.explainers.model_state import still, unwrap
+
+
+class Recording:
+    """A forward pass that can still be asked for gradients.
+
+    Attributes:
+        model: the unwrapped module, in evaluation mode while the recording is open.
+        images: (N, 3, H, W), what was recorded.
+        logits: (N, K), detached.
+        layer: the target layer, or None where none was asked for.
+        nodes: the recorded operations between logits and pictures.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        leaf: Tensor,
+        logits: Tensor,
+        layer: TargetLayer | None,
+        activations: Tensor | None,
+        edge: GradientEdge | None,
+    ) -> None:
+        self.model = model
+        self.images = leaf.detach()
+        self.logits = logits.detach()
+        self.layer = layer
+        self._activations = activations
+        self._edge = edge
+        self._leaf = leaf
+        self._scores = logits
+        source = get_gradient_edge(leaf).node
+        self.nodes: list[Node] = nodes_between([get_gradient_edge(logits).node], source)
+        self._rectifiers = [node for node in self.nodes if kind(node) == "rectifier"]
+
+    @property
+    def activations(self) -> Tensor:
+        """The target layer's output as a map: (N, C, h, w), detached, safe from in-place changes.
+
+        Raises:
+            ModelError: the forward was recorded without a target layer.
+        """
+        layer, _ = self._at_layer()
+        assert self._activations is not None
+        return layer.to_map(self._activations)
+
+    def layer_gradient(self, targets: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Plain gradient of the targets' logits with respect to the target layer's output.
+
+        Args:
+            targets: (n,) int64, the class explained in each row, 0 to K - 1.
+            rows: (n,) int64, which pictures, each at most once; None for all of them.
+
+        Returns:
+            (n, C, h, w), in the layout of ``activations``.
+
+        Raises:
+            ModelError: the forward was recorded without a target layer.
+        """
+        layer, edge = self._at_layer()
+        (gradient,) = torch.autograd.grad(
+            self._score(targets, rows), [edge], retain_graph=True, allow_unused=False
+        )
+        return layer.to_map(gradient if rows is None else gradient[rows])
+
+    def input_gradient(
+        self, targets: Tensor, rule: Rule = "plain", rows: Tensor | None = None
+    ) -> Tensor:
+        """Signal of the targets' logits handed back to the pictures.
+
+        Args:
+            targets: (n,) int64, the class explained in each row, 0 to K - 1.
+            rule: what a rectifier hands back: its derivative times the signal R (``"plain"``),
+                (f > 0) · (R > 0) · R (``"guided"``), or (R > 0) · R (``"deconvnet"``).
+            rows: (n,) int64, which pictures, each at most once; None for all of them.
+
+        Returns:
+            (n, 3, H, W) in the pictures' dtype.
+
+        Reference:
+            Springenberg et al. 2015, "Striving for Simplicity", section 3.4 and figure 1.
+        """
+        return self._to_images(self._score(targets, rows), None, rule, rows)
+
+    def unit_gradient(
+        self, channel: int, rule: Rule = "guided", rows: Tensor | None = None
+    ) -> Tensor:
+        """Signal of one channel's strongest unit in the target layer, handed back to the pictures.
+
+        Args:
+            channel: 0 to C - 1.
+            rule: as in ``input_gradient``.
+            rows: (n,) int64, which pictures, each at most once; None for all of them.
+
+        Returns:
+            (n, 3, H, W) in the pictures' dtype.
+
+        Raises:
+            ModelError: no target layer was recorded, or it has no such channel.
+        """
+        layer, edge = self._at_layer()
+        if not 0 <= channel < layer.channels:
+            raise ModelError(
+                f"expected a channel of {layer.name!r} between 0 and {layer.channels - 1}; "
+                f"got {channel}"
+            )
+        assert self._activations is not None
+        with torch.enable_grad():
+            raw = self._activations.detach().clone().requires_grad_()
+            strongest = layer.to_map(raw)[:, channel].flatten(1).amax(1)
+            (seed,) = torch.autograd.grad(strongest.sum(), raw)
+        if rows is not None:
+            chosen = torch.zeros(len(seed), dtype=torch.bool, device=seed.device)
+            chosen[rows] = True
+            seed = seed * chosen.view(-1, *[1] * (seed.ndim - 1))
+        return self._to_images(edge, seed, rule, rows)
+
+    def close(self) -> None:
+        """Lets go of the graph and of everything that it holds."""
+        self._scores = self.logits
+        self._leaf = self.images
+        self._edge = None
+        self._activations = None
+        self.nodes = []
+        self._rectifiers = []
+
+    def _to_images(
+        self, outputs: Tensor | GradientEdge, seed: Tensor | None, rule: Rule, rows: Tensor | None
+    ) -> Tensor:
+        handles = with_rule(self._rectifiers, rule)
+        try:
+            (gradient,) = torch.autograd.grad(
+                outputs,
+                [self._leaf],
+                grad_outputs=None if seed is None else [seed],
+                retain_graph=True,
+            )
+        finally:
+            for handle in handles:
+                handle.remove()
+        return gradient if rows is None else gradient[rows]
+
+    def _score(self, targets: Tensor, rows: Tensor | None) -> Tensor:
+        with torch.enable_grad():
+            scores = self._scores if rows is None else self._scores[rows]
+            return scores.gather(1, targets[:, None]).sum()
+
+    def _at_layer(self) -> tuple[TargetLayer, GradientEdge]:
+        if self.layer is None or self._edge is None:
+            raise ModelError(
+                "expected an open recording with a target layer; this one has none: "
+                "pass a TargetLayer to record(), and ask inside its `with`"
+            )
+        return self.layer, self._edge
+
+
+@contextmanager
+def record(
+    model: nn.Module, images: Tensor, layer: TargetLayer | None = None
+) -> Iterator[Recording]:
+    """Runs one forward and keeps its graph while the ``with`` lasts.
+
+    The model is in evaluation mode inside and as before afterwards, also after an exception.
+
+    Args:
+        model: a classifier, (N, 3, H, W) → (N, K).
+        images: (N, 3, H, W), floating, preprocessed; moved to the model's device.
+        layer: what ``layers.find_layer`` returned, for activations and Grad-CAM.
+
+    Yields:
+        The recording; unusable after the ``with``.
+
+    Raises:
+        ModelError: the pictures are no (N, 3, H, W) floats, the model returns no (N, K) tensor, or
+            its logits can't be differentiated.
+    """
+    module = unwrap(model)
+    with still(module):
+        leaf = as_leaf(module, images)
+        kept: list[tuple[Tensor, GradientEdge]] = []
+
+        def keep(_: nn.Module, __: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.requires_grad:
+                # The edge survives a later in-place operation on the output; its values do not.
+                kept[:] = [(output.detach().clone(), get_gradient_edge(output))]
+
+        handle = (
+            None if layer is None else module.get_submodule(layer.name).register_forward_hook(keep)
+        )
+        try:
+            logits = forward(module, leaf)
+        finally:
+            if handle is not None:
+                handle.remove()
+        if layer is not None and not kept:
+            raise ModelError(
+                f"expected the target layer {layer.name!r} to pass on a differentiable tensor in "
+                "every forward; it did not run, or ran without gradient: choose another layer"
+            )
+        activations, edge = kept[0] if kept else (None, None)
+        recording = Recording(module, leaf, logits, layer, activations, edge)
+        kept.clear()
+        del logits, edge, activations, leaf
+        try:
+            yield recording
+        finally:
+            recording.close()

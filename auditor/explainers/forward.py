@@ -1,0 +1,88 @@
+"""The model's one call: what goes in, what must come out."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from torch import Tensor, nn
+
+from auditor.errors import ModelError
+
+
+def as_leaf(model: nn.Module, images: Tensor) -> Tensor:
+    """A leaf of the graph that holds ``images`` on the model's device.
+
+    Args:
+        model: tells the device, by its first parameter or buffer.
+        images: (N, 3, H, W), floating, preprocessed.
+
+    Returns:
+        A copy that requires its gradient; the caller's tensor is not touched.
+
+    Raises:
+        ModelError: the pictures have another shape or dtype, or there are none.
+    """
+    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape:
+        raise ModelError(
+            "expected preprocessed pictures as a floating (N, channels, height, width) tensor with "
+            f"N of at least 1; got {tuple(images.shape)} of {images.dtype}"
+        )
+    own: Tensor | None = next(chain(model.parameters(), model.buffers()), None)
+    device = images.device if own is None else own.device
+    return images.detach().to(device, copy=True).requires_grad_()
+
+
+def forward(model: nn.Module, leaf: Tensor) -> Tensor:
+    """Calls the model on a copy of the leaf, so that it may change its input in place.
+
+    Args:
+        model: in evaluation mode.
+        leaf: what ``as_leaf`` returned.
+
+    Returns:
+        (N, K), the logits, attached to the graph.
+
+    Raises:
+        ModelError: the model returns no (N, K) tensor, or none that can be differentiated.
+    """
+    logits = model(leaf.clone())
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(leaf):
+        came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ModelError(
+            f"expected the model to return logits of shape ({len(leaf)}, classes) for "
+            f"{len(leaf)} pictures; got {came}: wrap it in a module that returns the logits alone"
+        )
+    if not logits.requires_grad:
+        raise ModelError(
+            "expected logits that depend on the pictures through differentiable operations; got "
+            "logits without a graph: the model detaches, quantises, or runs under torch.no_grad() "
+            "or torch.inference_mode() somewhere inside its forward"
+        )
+    return logits
+
+
+def as_targets(targets: int | list[int] | Tensor | None, logits: Tensor) -> Tensor:
+    """The class to explain in each row.
+
+    Args:
+        targets: one class for all rows, one a row, or None for the predicted ones.
+        logits: (N, K).
+
+    Returns:
+        (N,) int64 on the logits' device, each 0 to K - 1.
+
+    Raises:
+        ModelError: a target is no class of the model, or there are not N of them.
+    """
+    n, k = logits.shape
+    if targets is None:
+        return logits.argmax(1)
+    if isinstance(targets, int):
+        targets = [targets] * n
+    chosen = logits.new_tensor([int(target) for target in targets]).long()
+    if len(chosen) != n or bool(((chosen < 0) | (chosen >= k)).any()):
+        raise ModelError(
+            f"expected one target for all pictures or {n} of them, each a class index between 0 "
+            f"and {k - 1}; got {chosen.tolist()}"
+        )
+    return chosen
