@@ -12,15 +12,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from auditor import __version__, registry
 from auditor.checks import Check
+from auditor.classifiers.fingerprint import n_parameters, sha256_of
 from auditor.config import AuditConfig
 from auditor.errors import BrokenOffError, ConfigError, UsageError
-from auditor.preparation import Prepared, prepare
+from auditor.explainers.layers import TargetLayer
+from auditor.preparation import Prepared, find_target, prepare
 from auditor.progress import Progress, Silent
 from auditor.records import (
     AuditResult,
@@ -32,10 +33,11 @@ from auditor.records import (
     Skipped,
 )
 from auditor.report import documents
-from auditor.stages.explain import explain, find_target
+from auditor.stages.choose import choose
+from auditor.stages.explain import explain
 from auditor.stages.judge import judge
 from auditor.stages.mine import mine
-from auditor.stages.predict import predict
+from auditor.stages.predict import default_workers, predict
 from auditor.stages.split import split
 from auditor.store import RunFolder
 
@@ -74,25 +76,55 @@ def audit(
 ) -> RunFolder:
     """Audits what is prepared already; see ``run``."""
     progress = progress or Silent()
-    target = find_target(prepared)
+    config, dataset = prepared.config, prepared.dataset
+    layer = find_target(prepared)
+    workers = default_workers() if config.workers is None else config.workers
+    checks, off = _checks(config)
     folder = RunFolder.begin(out, overwrite=overwrite)
+    clock = _Clock()
     with _kept_or_discarded(folder):
-        clock = _Clock()
-        with clock.of("predict"), progress.stage("predict", len(prepared.dataset)) as advance:
-            predict(prepared, folder.shards("predictions"), advance)
+        with clock.of("predict"), progress.stage("predict", len(dataset)) as advance:
+            predict(
+                dataset,
+                prepared.codes,
+                prepared.classifier.module,
+                prepared.classes,
+                prepared.preprocess,
+                device=prepared.device,
+                batch_size=config.batch_size,
+                workers=workers,
+                shards=folder.shards("predictions"),
+                advance=advance,
+            )
             predictions = folder.merge_predictions()
         with clock.of("mine"):
-            mined = mine(predictions, prepared.classes, prepared.dataset.attributes)
+            mined = mine(predictions, prepared.classes, dataset.attributes)
+        with clock.of("split"):
             cut = split(
                 mined.usable,
-                prepared.dataset.reference,
+                dataset.reference,
                 prepared.classes,
-                prepared.dataset.attributes,
-                prepared.config.slices,
+                dataset.attributes,
+                config.slices,
             )
-        with clock.of("explain"):
-            explained = explain(prepared, target, mined, cut, folder.explanations, progress)
-        checks, off = _checks(prepared.config)
+        choice = choose(
+            cut.predictions, mined.failures, cut.attributes, config.explain, config.seed
+        )
+        with clock.of("explain"), progress.stage("explain", len(choice.jobs)) as advance:
+            explanations = explain(
+                choice,
+                cut.predictions,
+                dataset,
+                prepared.classifier,
+                prepared.classes,
+                prepared.preprocess,
+                layer,
+                folder.explanations,
+                device=prepared.device,
+                batch_size=config.batch_size,
+                workers=workers,
+                advance=advance,
+            )
         with clock.of("judge"), progress.stage("judge", len(checks)) as advance:
             evidence = Evidence(
                 predictions=cut.predictions,
@@ -100,37 +132,39 @@ def audit(
                 attributes=cut.attributes,
                 slices=cut.slices,
                 reference=cut.reference,
-                alpha=prepared.config.judge.alpha,
-                min_support=prepared.config.slices.min_support,
-                seed=prepared.config.seed,
+                alpha=config.judge.alpha,
+                min_support=config.slices.min_support,
+                seed=config.seed,
             )
             judged = judge(checks, evidence, advance)
+        now = datetime.now(UTC).replace(microsecond=0)
         folder.write_result(
             AuditResult(
                 run=RunInfo(
-                    id=f"{folder_name(prepared.config.name)}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
-                    name=prepared.config.name,
-                    created_at=datetime.now(UTC),
+                    id=f"{folder_name(config.name)}-{now:%Y%m%dT%H%M%SZ}",
+                    name=config.name,
+                    created_at=now,
                     auditor_version=__version__,
                     status="complete",
                 ),
-                provenance=_provenance(prepared, target, predictions, clock.seconds),
-                summary=mined.summary.model_copy(update={"n_explained": explained.n_samples}),
+                provenance=_provenance(prepared, layer, predictions, clock.seconds),
+                summary=mined.summary.model_copy(
+                    update={"n_explained": sum(job.kind != "mean" for job in choice.jobs)}
+                ),
                 classes=mined.classes,
                 confusion=mined.confusion,
                 slices=judged.slices,
                 findings=judged.findings,
-                skipped=[*off, *cut.skipped, *judged.skipped, *explained.skipped],
+                skipped=[*off, *cut.skipped, *choice.skipped, *judged.skipped],
                 unusable=mined.unusable,
-                explanations=explained.record,
-                gate=prepared.config.gate.severity,
+                explanations=explanations,
+                gate=config.gate.severity,
                 tests=judged.tests,
             )
         )
-        formats = prepared.config.report.formats
-        with progress.stage("report", len(formats)) as advance:
-            written = documents.write(folder, formats)
-            advance(len(formats))
+        with progress.stage("report", len(config.report.formats)) as advance:
+            written = documents.write(folder, config.report.formats)
+            advance(len(config.report.formats))
         finished = folder.finish()
     for error in written.missing:
         progress.say(str(error))
@@ -188,17 +222,15 @@ def _checks(config: AuditConfig) -> tuple[Mapping[str, Check], list[Skipped]]:
 
 
 def _provenance(
-    prepared: Prepared, target: Any, predictions: Path, seconds: dict[str, float]
+    prepared: Prepared, layer: TargetLayer, predictions: Path, seconds: dict[str, float]
 ) -> Provenance:
-    from auditor.classifiers.fingerprint import n_parameters, sha256_of
-
     dataset = prepared.dataset
     return Provenance(
         model=ModelProvenance(
             adapter=prepared.classifier.adapter,
             sha256=sha256_of(prepared.classifier.module),
-            target_layer=target.name,
-            target_layer_reason=target.reason,
+            target_layer=layer.name,
+            target_layer_reason=layer.reason,
             n_parameters=n_parameters(prepared.classifier.module),
             description=prepared.classifier.description,
         ),
