@@ -108,15 +108,16 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Audit the embedded example: offline, no settings."""
-    from auditor import demo as demonstration
+    from auditor import demo as cases
     from auditor import progress, runner
+    from auditor.config import AuditConfig
 
     with _exit_codes():
         final = out or Path("reports") / f"demo-{case}"
-        with demonstration.prepared(case.value, final) as config:
-            folder = runner.run(
-                config, final, overwrite=overwrite, progress=progress.on(_err, quiet=quiet)
-            )
+        shown = progress.on(_err, quiet=quiet)
+        inputs = final.with_name(f"{final.name}-inputs")
+        config = cases.prepare(case.value, inputs, shown.say)
+        folder = runner.run(AuditConfig.load(config), final, overwrite=overwrite, progress=shown)
         _announce(folder.read_result(), folder.path)
 
 

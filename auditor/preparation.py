@@ -120,11 +120,11 @@ def find_target(prepared: Prepared) -> TargetLayer:
     """
     import torch
 
-    from auditor.datasets.loading import normalise
     from auditor.explainers.layers import find_layer
+    from auditor.stages.inputs import normalised
 
     pictures, _, _ = sample_pictures(prepared, 16)
-    inputs = normalise(torch.from_numpy(pictures), prepared.preprocess, prepared.device)
+    inputs = normalised(torch.from_numpy(pictures), prepared.preprocess, prepared.device)
     return find_layer(prepared.classifier.module, inputs, prepared.config.model.target_layer)
 
 

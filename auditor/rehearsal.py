@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import compare_preprocessing, suspicion
 from auditor.config import AuditConfig
-from auditor.datasets.loading import normalise
 from auditor.explainers.api import explain_batch
 from auditor.preparation import Prepared, find_target, prepare, sample_pictures
+from auditor.stages.inputs import normalised
 
 _TRIED = 32
 """Pictures in the trial."""
@@ -57,7 +57,7 @@ def rehearse(config: AuditConfig) -> Rehearsal:
     start = time.perf_counter()
     pictures, codes, unreadable = sample_pictures(prepared, _TRIED)
     read_seconds = (time.perf_counter() - start) / len(pictures)
-    inputs = normalise(torch.from_numpy(pictures), prepared.preprocess, prepared.device)
+    inputs = normalised(torch.from_numpy(pictures), prepared.preprocess, prepared.device)
     layer = find_target(prepared)
     start = time.perf_counter()
     with torch.inference_mode():
@@ -87,7 +87,7 @@ def rehearse(config: AuditConfig) -> Rehearsal:
         ("output", f"{len(prepared.classes)} logits, one a class"),
         (
             "target layer",
-            f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.reason}",
+            f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
         ),
         ("guided rule", f"{maps.preflight.status}: {maps.preflight.reason}"),
         ("trial", f"{1 - trial.failing:.0%} of {len(codes)} pictures right"),

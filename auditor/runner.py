@@ -37,7 +37,7 @@ from auditor.stages.choose import choose
 from auditor.stages.explain import explain
 from auditor.stages.judge import judge
 from auditor.stages.mine import mine
-from auditor.stages.predict import default_workers, predict
+from auditor.stages.predict import predict
 from auditor.stages.split import split
 from auditor.store import RunFolder
 
@@ -78,7 +78,6 @@ def audit(
     progress = progress or Silent()
     config, dataset = prepared.config, prepared.dataset
     layer = find_target(prepared)
-    workers = default_workers() if config.workers is None else config.workers
     checks, off = _checks(config)
     folder = RunFolder.begin(out, overwrite=overwrite)
     clock = _Clock()
@@ -92,7 +91,7 @@ def audit(
                 prepared.preprocess,
                 device=prepared.device,
                 batch_size=config.batch_size,
-                workers=workers,
+                workers=config.workers,
                 shards=folder.shards("predictions"),
                 advance=advance,
             )
@@ -122,7 +121,7 @@ def audit(
                 folder.explanations,
                 device=prepared.device,
                 batch_size=config.batch_size,
-                workers=workers,
+                workers=config.workers,
                 advance=advance,
             )
         with clock.of("judge"), progress.stage("judge", len(checks)) as advance:
@@ -230,7 +229,7 @@ def _provenance(
             adapter=prepared.classifier.adapter,
             sha256=sha256_of(prepared.classifier.module),
             target_layer=layer.name,
-            target_layer_reason=layer.reason,
+            target_layer_reason=layer.why,
             n_parameters=n_parameters(prepared.classifier.module),
             description=prepared.classifier.description,
         ),

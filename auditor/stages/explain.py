@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from auditor import imaging
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
-from auditor.datasets.loading import load, normalise
+from auditor.errors import DataError
 from auditor.explainers.api import explain_batch
 from auditor.explainers.layers import TargetLayer
 from auditor.progress import Advance
@@ -38,6 +38,7 @@ from auditor.records import (
     MeanMap,
     PreflightRecord,
 )
+from auditor.stages.inputs import OK, Batch, batches, normalised
 from auditor.store import EXPLANATIONS, ShardWriter
 
 _SHARD = 256
@@ -58,7 +59,7 @@ def explain(
     *,
     device: torch.device,
     batch_size: int,
-    workers: int,
+    workers: int | None,
     advance: Advance,
 ) -> ExplanationsRecord:
     """Computes, draws and stores the maps of the chosen samples.
@@ -74,7 +75,7 @@ def explain(
         folder: ``explanations/`` of the run.
         device: where the network runs.
         batch_size: pictures in one forward.
-        workers: processes that decode.
+        workers: processes that decode; None chooses by the machine.
         advance: told how many jobs are done.
 
     Returns:
@@ -83,21 +84,24 @@ def explain(
     positions = dataset.samples.index.get_indexer(pd.Index(predictions["sample"]))
     album = _Album(folder, classes)
     means = _Means(choice.cells)
-    batches = load(
-        dataset.images,
+    samples = predictions["sample"].to_numpy()
+    jobs = iter(choice.jobs)
+    method, preflight = "none", _NOTHING_EXPLAINED
+    loaded = batches(
+        dataset,
         positions[[job.row for job in choice.jobs]],
         preprocess,
         batch_size=batch_size,
         workers=workers,
+        pinned=device.type == "cuda",
     )
-    samples = predictions["sample"].to_numpy()
-    jobs = iter(choice.jobs)
-    method, preflight = "none", _NOTHING_EXPLAINED
-    for pictures in batches:
+    for inputs in loaded:
+        _still_there(inputs, dataset)
+        pictures = inputs.pictures
         batch = [next(jobs) for _ in range(len(pictures))]
         pairs = [(k, code) for k, job in enumerate(batch) for _, code in job.targets]
         maps = explain_batch(
-            classifier.module, normalise(pictures, preprocess, device), pairs, layer
+            classifier.module, normalised(pictures, preprocess, device), pairs, layer
         )
         method = maps.detail
         preflight = PreflightRecord(status=maps.preflight.status, reason=maps.preflight.reason)
@@ -123,6 +127,16 @@ def explain(
         contrasts=album.contrasts,
         means=means.write(folder),
     )
+
+
+def _still_there(inputs: Batch, dataset: Dataset) -> None:
+    """Raises if a picture that was predicted on can't be read any more."""
+    for row, status in zip(inputs.rows, inputs.status, strict=True):
+        if status != OK:
+            raise DataError(
+                f"{dataset.samples['path'].iloc[row]}: expected the picture that was read a moment "
+                f"ago; now it is {status}: leave the data alone while an audit runs"
+            )
 
 
 @dataclass
