@@ -15,6 +15,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     Field,
+    PlainSerializer,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -34,7 +35,15 @@ def _beside_the_configuration(path: Path, info: ValidationInfo) -> Path:
     return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
 
 
-ConfigPath = Annotated[Path, AfterValidator(_beside_the_configuration)]
+def _as_seen_from_here(path: Path) -> str:
+    """Relative to the working directory where it lies below it: a result names no one's home."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+ConfigPath = Annotated[
+    Path, AfterValidator(_beside_the_configuration), PlainSerializer(_as_seen_from_here)
+]
 """A path that the configuration gives relative to its own file."""
 
 
