@@ -1,0 +1,35 @@
+"""Two audits that many tests look at: a planted shortcut, and its twin without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditor.config import AuditConfig
+from auditor.demo import digits
+from auditor.runner import run
+from auditor.store import RunFolder
+
+
+def silent(_line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="session")
+def planted_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Configuration of the digits demo, with its data and freshly trained weights beside it."""
+    return digits.prepare(tmp_path_factory.mktemp("planted"), say=silent)
+
+
+@pytest.fixture(scope="session")
+def planted_run(planted_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The audit of digits whose mark went along with the eights in training."""
+    return run(AuditConfig.load(planted_inputs), tmp_path_factory.mktemp("runs") / "planted")
+
+
+@pytest.fixture(scope="session")
+def clean_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The audit of the twin: the mark told nothing of the class in training."""
+    inputs = digits.prepare(tmp_path_factory.mktemp("clean"), planted=False, say=silent)
+    return run(AuditConfig.load(inputs), tmp_path_factory.mktemp("runs") / "clean")

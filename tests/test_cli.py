@@ -1,0 +1,159 @@
+"""The command line as a person meets it: exit codes, one message, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+ROOT = Path(__file__).parents[1]
+
+
+def auditor(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "auditor", *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_version_list_schema_and_init(tmp_path: Path) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", auditor("--version").stdout)
+    listed = auditor("list").stdout
+    for name in ("manifest", "torchvision", "guided-grad-cam", "performance-gap", "max_gap", "pdf"):
+        assert name in listed
+    schemas = json.loads(auditor("schema").stdout)
+    assert schemas["result"]["properties"]["findings"]
+    assert schemas["config"]["properties"]["gate"]
+    assert auditor("init", tmp_path).returncode == 0
+    assert yaml.safe_load((tmp_path / "audit.yaml").read_text())["model"]["adapter"] == "python"
+    again = auditor("init", tmp_path)
+    assert again.returncode == 2
+    assert "left as it is" in again.stderr
+
+
+def test_check_says_what_it_met(planted_inputs: Path) -> None:
+    done = auditor("check", planted_inputs)
+    assert done.returncode == 0, done.stderr
+    for said in ("1,078 samples", "target layer", "valid", "right", "estimate"):
+        assert said in done.stdout
+
+
+def test_check_says_when_another_normalisation_does_better(planted_inputs: Path) -> None:
+    done = auditor(
+        "check", planted_inputs, "--set", "preprocess={resize: 32, mean: [3], std: [0.02]}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "look:" in done.stdout
+
+
+def test_a_failing_gate_is_exit_code_one(planted_inputs: Path, tmp_path: Path) -> None:
+    words = ("run", planted_inputs, "--set", "report.formats=[]", "--quiet", "--out")
+    done = auditor(*words, tmp_path / "run")
+    assert done.returncode == 1, done.stderr
+    assert "mark" in done.stdout
+    assert done.stderr == ""
+    done = auditor(*words, tmp_path / "run", "--overwrite", "--set", "gate.severity=null")
+    assert done.returncode == 0, done.stderr
+    rendered = auditor("render", tmp_path / "run", "--format", "html")
+    assert rendered.returncode == 0, rendered.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+Break = Callable[[Path, dict[str, dict[str, object]]], None]
+
+
+def csv(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Break:
+    def apply(folder: Path, config: dict[str, dict[str, object]]) -> None:
+        change(pd.read_csv(config["data"]["path"])).to_csv(folder / "broken.csv", index=False)  # type: ignore[call-overload]
+        config["data"]["path"] = str(folder / "broken.csv")
+
+    return apply
+
+
+def key(section: str, name: str, value: object) -> Break:
+    def apply(folder: Path, config: dict[str, dict[str, object]]) -> None:
+        config[section][name] = value
+
+    return apply
+
+
+def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Break:
+    def apply(folder: Path, config: dict[str, dict[str, object]]) -> None:
+        save_file(
+            change(load_file(str(config["model"]["checkpoint"]))), folder / "broken.safetensors"
+        )
+        config["model"]["checkpoint"] = str(folder / "broken.safetensors")
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (key("data", "lable", "x"), "did you mean 'label'"),
+        (key("data", "path", "nowhere.csv"), "nowhere.csv"),
+        (key("data", "label", "diagnosis"), "diagnosis"),
+        (csv(lambda rows: rows.iloc[:0]), "empty|no samples|no rows"),
+        (csv(lambda rows: rows.assign(label="eleven")), "eleven"),
+        (weights(lambda state: dict(list(state.items())[1:])), "missing"),
+        (key("model", "classes", ["a", "b"]), "'?0'?"),
+        (key("model", "factory", "collections:OrderedDict"), "nn.Module"),
+        (key("model", "factory", "auditor.demo.networks:solar_net"), "shape|missing|unexpected"),
+        (key("model", "target_layer", "layer5"), "layer5"),
+    ],
+)
+def test_the_callers_mistake_is_one_message(
+    planted_inputs: Path, tmp_path: Path, broken: Break, said: str
+) -> None:
+    config = yaml.safe_load(planted_inputs.read_text())
+    for section, name in (("data", "path"), ("data", "reference"), ("model", "checkpoint")):
+        config[section][name] = str(planted_inputs.parent / config[section][name])
+    config["data"]["root"] = str(planted_inputs.parent)
+    broken(tmp_path, config)
+    path = tmp_path / "audit.yaml"
+    path.write_text(yaml.safe_dump(config))
+    before = sorted(tmp_path.iterdir())
+    done = auditor("run", path, "--out", tmp_path / "run", "--quiet")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert re.search(said, done.stderr), done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_control_c_leaves_a_folder_that_says_it_is_unfinished(
+    planted_inputs: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "auditor", "run", planted_inputs, "--out", tmp_path / "run"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    notice = tmp_path / "run.unfinished" / "UNFINISHED.txt"
+    for _ in range(600):
+        if notice.is_file():
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "unfinished" in said
+    assert "Traceback" not in said
+    assert notice.is_file()
+    assert not (tmp_path / "run").exists()
