@@ -28,10 +28,9 @@ from auditor.records import (
     SliceRecord,
     Verdict,
 )
-from auditor.statistics import q_values, wilson
-from auditor.statistics.intervals import two_sided_z
+from auditor.stages._correction import Correction, correct
+from auditor.statistics import wilson
 
-_CONFIDENCE = 0.95
 _SAMPLES = 12
 _TOLD = 3
 """How many further pieces of evidence a finding's text tells; its table holds them all."""
@@ -71,11 +70,6 @@ def judge(
 
     Returns:
         Findings, slices, what was skipped, and the account of the tests.
-
-    Reference:
-        Correction: Y. Benjamini and Y. Hochberg, JRSS B 57 (1995) 289-300. Intervals of what was
-        selected by it, for alerts: Y. Benjamini and D. Yekutieli, "False discovery rate-adjusted
-        multiple confidence intervals for selected parameters", JASA 100 (2005) 71-81, definition 1.
     """
     claims: list[Claim] = []
     skipped: list[Skipped] = []
@@ -85,16 +79,8 @@ def judge(
         skipped += brought.skipped
         if advance is not None:
             advance(1)
-    adjusted = q_values([np.nan if one.p_value is None else one.p_value for one in claims])
-    tests = _Tests(
-        alpha=evidence.alpha,
-        n_tested=int((~np.isnan(adjusted)).sum()),
-        n_significant=int((adjusted <= evidence.alpha).sum()),
-    )
-    weighed = [
-        _Weighed(claim, None if np.isnan(q) else float(q), tests)
-        for claim, q in zip(claims, adjusted.tolist(), strict=True)
-    ]
+    correction = correct(claims, evidence.alpha)
+    weighed = [_Weighed(claim, k, correction) for k, claim in enumerate(claims)]
     causes = _causes([one for one in weighed if one.told])
     skipped += _counted(one.claim for one in weighed if one.claim.untestable and not one.told)
     by_check = Counter(one.claim.check for one in weighed if one.q_value is not None)
@@ -102,34 +88,8 @@ def judge(
         findings=[cause.finding(f"F{k}") for k, cause in enumerate(causes, start=1)],
         slices=_slices(evidence, weighed),
         skipped=skipped,
-        tests=tests.account() | {"by_check": dict(sorted(by_check.items()))},
+        tests=correction.account() | {"by_check": dict(sorted(by_check.items()))},
     )
-
-
-@dataclass(frozen=True)
-class _Tests:
-    """The family of all hypotheses that were tested."""
-
-    alpha: float
-    n_tested: int
-    n_significant: int
-
-    @property
-    def widening(self) -> float:
-        """Factor on an interval's arms that makes up for choosing it among all that were tested."""
-        if not self.n_significant:
-            return 1.0
-        level = 1 - (1 - _CONFIDENCE) * self.n_significant / self.n_tested
-        return two_sided_z(level) / two_sided_z(_CONFIDENCE)
-
-    def account(self) -> dict[str, Any]:
-        return {
-            "n_tests": self.n_tested,
-            "n_significant": self.n_significant,
-            "correction": "Benjamini–Hochberg",
-            "alpha": self.alpha,
-            "interval_confidence": _CONFIDENCE,
-        }
 
 
 @dataclass(frozen=True)
@@ -137,14 +97,19 @@ class _Weighed:
     """A claim with its adjusted p-value."""
 
     claim: Claim
-    q_value: float | None
-    tests: _Tests
+    index: int
+    correction: Correction
+
+    @property
+    def q_value(self) -> float | None:
+        q = float(self.correction.q_values[self.index])
+        return None if np.isnan(q) else q
 
     @property
     def verdict(self) -> Verdict:
         if self.claim.untestable is not None:
             return "untestable"
-        significant = self.q_value is not None and self.q_value <= self.tests.alpha
+        significant = self.q_value is not None and self.q_value <= self.correction.alpha
         return "supported" if significant else "observed"
 
     @property
@@ -165,7 +130,7 @@ class _Weighed:
         effect = self.claim.effect
         if self.verdict != "supported" or effect is None or effect.value <= self.claim.limit:
             return "note"
-        nearest = effect.value - (effect.value - effect.low) * self.tests.widening
+        nearest = effect.value - (effect.value - effect.low) * self.correction.widening(self.index)
         grade: Severity = "alert" if nearest > self.claim.limit else "warning"
         return min(grade, self.claim.ceiling, key=SEVERITIES.index)
 
@@ -183,7 +148,9 @@ class _Weighed:
         """The claim's own words, and how sure it is."""
         if self.q_value is None:
             return self.claim.statement
-        after = f"q = {_small(self.q_value)} after correction for all {self.tests.n_tested} tests"
+        after = (
+            f"q = {_small(self.q_value)} after correction for all {self.correction.n_tests} tests"
+        )
         if self.verdict == "supported":
             sure = f"Were there no such difference, chance would hardly show it: {after}."
         else:

@@ -102,9 +102,10 @@ def _reference(
 ) -> tuple[pd.DataFrame | None, list[Skipped]]:
     if reference is None:
         return None, []
-    label = pd.Categorical(reference["label"].astype("str"), categories=list(classes))
-    known = label.codes >= 0
-    trained = reference.assign(label=label).loc[known].reset_index(drop=True)
+    codes = pd.Index(list(classes)).get_indexer(pd.Index(reference["label"].astype("str")))
+    known = codes >= 0
+    trained = reference.loc[known].reset_index(drop=True)
+    trained["label"] = pd.Categorical.from_codes(codes[known], pd.Index(list(classes)))
     if known.all():
         return trained, []
     strangers = sorted(set(reference["label"].astype("str")[~known]))

@@ -1,0 +1,109 @@
+"""Label association and representation against independent libraries and hand counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import chi2_contingency
+
+from auditor.checks.label_association import LabelAssociation
+from auditor.checks.representation import Representation
+from auditor.records import Evidence
+
+MakeEvidence = Callable[..., Evidence]
+CLASSES = ("nurse", "doctor")
+
+
+def _reference(cells: dict[tuple[str, str], int]) -> pd.DataFrame:
+    rows = [key for key, n in cells.items() for _ in range(n)]
+    return pd.DataFrame(rows, columns=["label", "sex"])
+
+
+@pytest.fixture
+def hospital(make_evidence: MakeEvidence) -> Evidence:
+    label = ["nurse", "doctor"] * 200
+    sex = ["f", "f", "m", "m"] * 100
+    trained = _reference(
+        {("nurse", "f"): 270, ("nurse", "m"): 30, ("doctor", "f"): 66, ("doctor", "m"): 134}
+    )
+    return make_evidence(label, label, {"sex": sex}, classes=CLASSES, reference=trained)
+
+
+def test_association_of_the_training_data(hospital: Evidence) -> None:
+    trained, audited = LabelAssociation().examine(hospital).claims
+    counts = np.array([[270, 30], [66, 134]])
+    statistic, p_value, _, _ = chi2_contingency(counts, correction=False)
+    corrected = np.sqrt((statistic / 500 - 1 / 499) / (1 - 1 / 499))
+    assert trained.effect is not None
+    assert trained.effect.value == pytest.approx(corrected)
+    assert trained.p_value == pytest.approx(p_value, rel=1e-6)
+    assert trained.slice.attributes == {"sex": "m"}
+    assert trained.slice.label == "nurse"
+    assert trained.ceiling == "warning"
+    assert audited.effect is not None
+    assert audited.effect.value == 0
+
+
+def test_the_collection_plan_brings_the_association_under_the_limit(hospital: Evidence) -> None:
+    trained = LabelAssociation(max_association=0.1).examine(hospital).claims[0]
+    counts = np.array([[270, 30], [66, 134]])  # columns f, m as in the plan's values
+    for label, value, n in trained.evidence["plan"]:
+        counts[CLASSES.index(label), ["f", "m"].index(value)] += n
+    statistic = chi2_contingency(counts, correction=False)[0]
+    total = counts.sum()
+    assert np.sqrt((statistic / total - 1 / (total - 1)) / (1 - 1 / (total - 1))) <= 0.1 + 1e-9
+    assert "more nurse with sex = m" in trained.action
+
+
+def test_an_attribute_that_equals_the_label_is_said_to_be_inseparable(
+    make_evidence: MakeEvidence,
+) -> None:
+    label = ["nurse", "doctor"] * 50
+    evidence = make_evidence(label, label, {"copy": label}, classes=CLASSES)
+    examination = LabelAssociation().examine(evidence)
+    (claim,) = examination.claims
+    assert claim.effect is not None
+    assert claim.effect.value == pytest.approx(1)
+    assert "can't tell whether a model goes by the one or the other" in claim.statement
+    assert "no reference is given" in examination.skipped[0].reason
+
+
+def test_a_class_without_samples_leaves_nothing_to_associate(make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence(
+        ["nurse"] * 80, ["nurse"] * 80, {"sex": ["f", "m"] * 40}, classes=CLASSES
+    )
+    examination = LabelAssociation().examine(evidence)
+    assert examination.claims == ()
+    assert "only one label" in examination.skipped[0].reason
+
+
+def test_a_value_scarce_in_training_is_named_with_its_number(make_evidence: MakeEvidence) -> None:
+    label = ["nurse", "doctor"] * 200
+    trained = _reference({("nurse", "f"): 475, ("doctor", "f"): 475, ("nurse", "m"): 50})
+    evidence = make_evidence(
+        label, label, {"sex": ["f", "f", "m", "m"] * 100}, classes=CLASSES, reference=trained
+    )
+    claims = {str(one.slice): one for one in Representation().examine(evidence)}
+    scarce = claims["sex = m"]
+    assert scarce.effect is not None
+    assert scarce.effect.value == pytest.approx(0.5 - 0.05)
+    assert scarce.effect.value > scarce.limit
+    assert "about 450 more samples with sex = m" in scarce.action
+    assert claims["sex = f"].effect is not None
+    assert claims["sex = f"].effect.value < 0
+
+
+def test_a_rare_value_of_the_audited_data_is_described_not_tested(
+    make_evidence: MakeEvidence,
+) -> None:
+    label = ["nurse", "doctor"] * 100
+    evidence = make_evidence(label, label, {"sex": ["m"] * 10 + ["f"] * 190}, classes=CLASSES)
+    (claim,) = Representation().examine(evidence).claims
+    assert claim.slice.attributes == {"sex": "m"}
+    assert claim.p_value is None
+    assert claim.effect is not None
+    assert claim.effect.value == pytest.approx(0.45)
+    assert claim.effect.value > claim.limit

@@ -1,0 +1,124 @@
+"""Gaps against statsmodels and scipy, and the questions that pairs of values answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import hypergeom
+from statsmodels.stats.contingency_tables import StratifiedTable
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from auditor.checks.performance_gap import PerformanceGap
+from auditor.records import Claim, Evidence
+
+MakeEvidence = Callable[..., Evidence]
+CLASSES = ("functional", "defective")
+
+
+def _rows(cells: list[tuple[str, str, int, int]]) -> tuple[list[str], list[str], list[str]]:
+    """Label, prediction and value of cells (value, label, samples, failures)."""
+    label, predicted, value = [], [], []
+    for name, truth, n, failures in cells:
+        other = CLASSES[1 - CLASSES.index(truth)]
+        label += [truth] * n
+        predicted += [other] * failures + [truth] * (n - failures)
+        value += [name] * n
+    return label, predicted, value
+
+
+def _claim(evidence: Evidence, name: str) -> Claim:
+    (found,) = [one for one in PerformanceGap().examine(evidence) if str(one.slice) == name]
+    return found
+
+
+@pytest.fixture
+def solar(make_evidence: MakeEvidence) -> Evidence:
+    label, predicted, cell_type = _rows(
+        [
+            ("mono", "functional", 312, 225),
+            ("poly", "functional", 400, 12),
+            ("mono", "defective", 250, 10),
+            ("poly", "defective", 160, 136),
+        ]
+    )
+    return make_evidence(label, predicted, {"cell_type": cell_type}, classes=CLASSES)
+
+
+def test_a_value_within_a_label_says_what_was_planted(solar: Evidence) -> None:
+    claim = _claim(solar, "cell_type = mono, label = functional")
+    assert claim.effect is not None
+    assert claim.effect.value == pytest.approx(225 / 312 - 12 / 400)
+    assert (claim.effect.low, claim.effect.high) == pytest.approx(
+        confint_proportions_2indep(225, 312, 12, 400, method="newcomb"), abs=1e-6
+    )
+    law = hypergeom(712, 237, 312)
+    assert claim.p_value == pytest.approx(2 * (law.sf(225) + law.pmf(225) / 2), rel=1e-6)
+    assert claim.statement == (
+        "Of 312 functional samples with cell_type = mono, 72 % are called defective (95 % interval "
+        "67–77 %); of the other functional samples, 3 % are misclassified. The gap is 69 points "
+        "(95 % interval 63–74 points)."
+    )
+    assert len(claim.samples) == 12
+    assert claim.samples[0] == "s224"  # the failure with the highest loss of that slice
+    assert claim.weight == pytest.approx((225 / 312 - 0.03) * 312)
+
+
+def test_a_value_is_compared_within_labels(make_evidence: MakeEvidence) -> None:
+    # Value b holds mostly the harder label; within each label a and b fail alike.
+    label, predicted, value = _rows(
+        [
+            ("a", "functional", 1000, 50),
+            ("b", "functional", 200, 10),
+            ("a", "defective", 200, 80),
+            ("b", "defective", 1000, 400),
+        ]
+    )
+    claim = _claim(make_evidence(label, predicted, {"v": value}, classes=CLASSES), "v = b")
+    tables = [np.array([[10, 190], [50, 950]]), np.array([[400, 600], [80, 120]])]
+    expected = StratifiedTable(tables).test_null_odds(correction=False).pvalue
+    assert claim.effect is not None
+    assert claim.effect.value == pytest.approx(0, abs=1e-12)
+    assert claim.p_value == pytest.approx(expected, abs=1e-9)
+
+
+def test_small_slices_say_what_could_have_been_seen(make_evidence: MakeEvidence) -> None:
+    label, predicted, value = _rows([("a", "functional", 400, 20), ("rare", "functional", 12, 1)])
+    label, predicted, value = [*label, "defective"], [*predicted, "defective"], [*value, "a"]
+    claim = _claim(make_evidence(label, predicted, {"v": value}, classes=CLASSES), "v = rare")
+    assert claim.p_value is None
+    assert claim.untestable is not None
+    assert "could not have been seen with 12 samples" in claim.untestable
+
+
+@pytest.mark.parametrize(("interaction", "found"), [(0.0, False), (0.5, True)])
+def test_a_pair_is_tested_only_for_what_neither_value_explains(
+    make_evidence: MakeEvidence, interaction: float, found: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    n = 2000
+    first, second = rng.choice(["a", "b"], n), rng.choice(["x", "y"], n)
+    label = rng.choice(CLASSES, n)
+    # Value a fails more often whatever the second attribute says.
+    rate = 0.05 + 0.4 * (first == "a") + interaction * ((first == "a") & (second == "x"))
+    other = np.where(label == CLASSES[0], CLASSES[1], CLASSES[0])
+    predicted = np.where(rng.random(n) < rate, other, label)
+    evidence = make_evidence(label, predicted, {"one": first, "two": second}, classes=CLASSES)
+    pair = _claim(evidence, "one = a, two = x")
+    value = _claim(evidence, "one = a")
+    assert pair.p_value is not None
+    assert value.p_value is not None
+    assert value.p_value < 1e-20
+    assert (pair.p_value < 1e-6) is found
+    assert pair.evidence["gap"]["value"] > 0.2
+
+
+def test_a_pair_that_coincides_with_a_value_is_not_tested(make_evidence: MakeEvidence) -> None:
+    label = ["functional", "defective"] * 200
+    value = ["a"] * 200 + ["b"] * 200
+    same = ["x"] * 200 + ["y"] * 200
+    evidence = make_evidence(label, label, {"one": value, "two": same}, classes=CLASSES)
+    examination = PerformanceGap().examine(evidence)
+    assert not any(len(one.slice.attributes) == 2 for one in examination)
+    assert "can't be told from that value" in examination.skipped[0].reason
