@@ -85,7 +85,7 @@ class TimmClassifier(Options):
                 f"model.architecture: expected one of timm's {len(known)} models; got "
                 f"{self.architecture!r}: {hint}"
             )
-        with_weights = timm.list_pretrained(f"{name}.*") + timm.list_pretrained(name)
+        with_weights = timm.list_pretrained(f"{name}.*")
         if tag and self.architecture not in with_weights:
             raise ModelError(
                 f"model.architecture: expected one of {', '.join(with_weights) or name}; got "

@@ -120,8 +120,8 @@ class TorchvisionClassifier(Options):
             module = get_model(self.architecture, weights=weights)
         except RuntimeError as error:
             raise ModelError(
-                f"expected {weights.name} of {self.architecture} in {path}; {error}: delete the "
-                "file, so that it is fetched again"
+                f"expected {weights.name} of {self.architecture} in {path}; other weights stand "
+                "there: delete the file, so that it is fetched again"
             ) from error
         return Classifier(
             module=module.eval(),

@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -158,7 +159,11 @@ def _read_state_dict(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file, warnings.catch_warnings():
+            # Of other pickle protocols: what can't be read of them ends in an error below.
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+            # An open file, because by a path torch.load decides on the format by its suffix.
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         culprit = _UNTRUSTED.search(str(error))
         if culprit is None:

@@ -1,0 +1,147 @@
+"""Networks that a factory of the user's builds."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from auditor.classifiers import ClassifierAdapter
+from auditor.classifiers.python import PythonClassifier
+from auditor.config import AuditConfig
+from auditor.errors import ConfigError, ModelError
+
+CODE = """
+import torch
+from torch import nn
+
+NUMBER = 3
+
+class Net(nn.Module):
+    def __init__(self, classes=2):
+        super().__init__()
+        self.head = nn.Linear(3, classes)
+
+    def forward(self, x):
+        return self.head(x.mean((2, 3)))
+
+    @classmethod
+    def from_name(cls, name, classes):
+        import my_lazy_sibling  # only importable while the factory runs
+        return cls(classes).double().train()
+
+def weights_only():
+    return {"head": 1}
+
+def fails():
+    raise KeyError("no such net")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "code"
+    place.mkdir()
+    (place / "my_net.py").write_text(CODE)
+    (place / "my_lazy_sibling.py").write_text("")
+    (place / "my_broken.py").write_text("1 / 0")
+    (place / "my_needy.py").write_text("import not_installed_anywhere")
+    (place / "colorsys.py").write_text("def build(): ...")
+    before, loaded = list(sys.path), set(sys.modules)
+    yield place
+    assert sys.path == before
+    for name in set(sys.modules) - loaded:
+        if name.startswith("my_"):
+            del sys.modules[name]
+
+
+def adapter(folder: Path | None, factory: str, **options: Any) -> PythonClassifier:
+    return PythonClassifier(factory=factory, path=folder, **options)
+
+
+def test_a_dotted_factory_with_arguments_and_checkpoint(folder: Path) -> None:
+    weight = torch.arange(12.0).reshape(4, 3)
+    checkpoint = folder / "w.pt"
+    torch.save({"state_dict": {"head.weight": weight, "head.bias": torch.zeros(4)}}, checkpoint)
+    plug = adapter(
+        folder,
+        "my_net:Net.from_name",
+        arguments={"name": "small", "classes": 4},
+        checkpoint=checkpoint,
+    )
+    assert isinstance(plug, ClassifierAdapter)
+    classifier = plug.load()
+    pictures = torch.ones(2, 3, 5, 5)
+    assert torch.equal(classifier.module(pictures), weight.sum(1).expand(2, 4))
+    assert not classifier.module.training
+    assert classifier.adapter == "python"
+    assert classifier.classes is None
+    assert classifier.preprocess is None
+    assert classifier.description == (
+        "Net of my_net:Net.from_name(name='small', classes=4), "
+        "weights from w.pt (entry 'state_dict', cast float32 → float64)"
+    )
+
+
+def test_without_checkpoint_the_factory_brings_the_weights(folder: Path) -> None:
+    description = adapter(folder, "my_net:Net").load().description
+    assert description == "Net of my_net:Net, weights as the factory returns them"
+
+
+@pytest.mark.parametrize(
+    ("factory", "options", "message"),
+    [
+        ("my_net:Nett", {}, "expected 'Nett' in my_net; there is none: did you mean 'Net'?"),
+        ("my_net:zzz", {}, "expected 'zzz' in my_net; there is none: it has NUMBER, Net, fails"),
+        ("my_net:NUMBER", {}, "expected a callable at my_net:NUMBER; got int"),
+        ("my_net:weights_only", {}, "my_net:weights_only to return a torch.nn.Module; got dict"),
+        ("my_net:fails", {}, "my_net:fails() raised KeyError: 'no such net'"),
+        (
+            "my_net:Net",
+            {"arguments": {"klasses": 2}},
+            "my_net:Net(klasses=2) raised TypeError: ",
+        ),
+        ("my_broken:build", {}, "importing my_broken raised ZeroDivisionError: division by zero"),
+        ("my_needy:build", {}, "my_needy imports 'not_installed_anywhere', which is not installed"),
+        ("my_absent.models:build", {}, "expected a module 'my_absent.models' in "),
+        ("my_net.models:build", {}, "there is no 'my_net.models'"),
+        ("colorsys:build", {}, "Python already has one of that name from "),
+    ],
+)
+def test_what_goes_wrong_is_said(
+    folder: Path, factory: str, options: dict[str, Any], message: str
+) -> None:
+    __import__("colorsys")
+    with pytest.raises(ModelError, match=re.escape(message)):
+        adapter(folder, factory, **options).load()
+
+
+def test_a_module_that_is_nowhere_asks_for_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"in this environment; .* give the folder .* as `path`"):
+        adapter(None, "my_absent:build").load()
+    with pytest.raises(ModelError, match=r"model.path: expected a folder of Python code; there is"):
+        adapter(tmp_path / "none", "my_absent:build").load()
+
+
+@pytest.mark.parametrize("factory", ["my_net", "my_net:", ":build", "my net:build", "a.py:b()"])
+def test_a_malformed_factory_is_refused_with_its_place(factory: str) -> None:
+    raw = {
+        "name": "x",
+        "model": {"adapter": "python", "factory": factory},
+        "data": {"adapter": "folder"},
+    }
+    with pytest.raises(ConfigError, match=r"model\.factory: .*expected `package.module:callable`"):
+        AuditConfig.parse(raw)
+
+
+def test_an_installed_factory_needs_no_folder() -> None:
+    module = adapter(
+        None, "torch.nn:Linear", arguments={"in_features": 2, "out_features": 3}
+    ).load()
+    assert isinstance(module.module, nn.Linear)

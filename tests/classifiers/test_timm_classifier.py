@@ -1,0 +1,153 @@
+"""timm's classifiers; nothing is downloaded."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import timm
+import torch
+from timm.data.transforms_factory import create_transform
+from torchvision import transforms as tv
+
+from auditor.classifiers.timm import TimmClassifier, preprocess_of
+from auditor.config import AuditConfig
+from auditor.errors import ConfigError, MissingDependencyError, ModelError
+
+NET = "test_resnet"  # timm's own for tests: 0.5 million parameters
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {
+        "input_size": (3, 224, 224),
+        "crop_pct": 0.9,
+        "crop_mode": "center",
+        "interpolation": "bicubic",
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.2, 0.3, 0.4),
+    } | changes
+
+
+@pytest.mark.parametrize("pct", [0.875, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("mode", ["center", "squash"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_the_preprocessing_is_that_of_timms_own_transforms(
+    pct: float, mode: str, interpolation: str
+) -> None:
+    given = config(crop_pct=pct, crop_mode=mode, interpolation=interpolation)
+    ours, note = preprocess_of(given)
+    assert ours is not None
+    assert note == ""
+    resize, crop, _, normalize = create_transform(**given, is_training=False).transforms
+    assert isinstance(resize, tv.Resize)
+    assert isinstance(crop, tv.CenterCrop)
+    assert ours.resize == resize.size
+    assert resize.interpolation.value == ours.interpolation
+    assert (ours.crop, ours.crop) == crop.size
+    assert ours.mean == pytest.approx(normalize.mean.tolist())
+    assert ours.std == pytest.approx(normalize.std.tolist())
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"crop_mode": "border"}, "crop mode 'border' to 224×224 is not known here"),
+        ({"input_size": (3, 224, 320)}, "crop mode 'center' to 224×320 is not known here"),
+        ({"interpolation": "hamming"}, "interpolation 'hamming' is not known here"),
+    ],
+)
+def test_what_can_not_be_said_has_to_be_configured(changes: dict[str, Any], note: str) -> None:
+    preprocess, said = preprocess_of(config(**changes))
+    assert preprocess is None
+    assert "state `preprocess`" in said
+    assert note in said
+
+
+@pytest.fixture
+def as_if_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretrained networks come with random weights, as if those were timm's."""
+    create: Callable[..., torch.nn.Module] = timm.create_model
+
+    def cached(name: str, *, pretrained: bool) -> torch.nn.Module:
+        assert pretrained
+        return create(name, pretrained=False)
+
+    monkeypatch.setattr(timm, "create_model", cached)
+
+
+@pytest.mark.usefixtures("as_if_cached")
+def test_pretrained_weights_bring_their_preprocessing() -> None:
+    classifier = TimmClassifier(architecture=NET, pretrained=True).load()
+    assert classifier.description == f"timm {NET}.r160_in1k, pretrained"
+    assert classifier.preprocess is not None
+    assert (classifier.preprocess.resize, classifier.preprocess.crop) == (168, 160)  # 160 / 0.95
+    assert classifier.classes is None
+    assert not classifier.module.training
+    assert classifier.module(torch.zeros(1, 3, 160, 160)).shape == (1, 1000)
+
+
+def test_without_cache_and_network_the_message_says_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants as hub
+
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=rf"expected timm's weights of {NET} in its cache .*fetch"):
+        TimmClassifier(architecture=NET, pretrained=True).load()
+
+
+def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
+    trained = timm.create_model(NET, num_classes=4)
+    safetensors.torch.save_model(trained, str(tmp_path / "own.safetensors"))
+    own = tmp_path / "own.safetensors"
+    classifier = TimmClassifier(architecture=NET, checkpoint=own, num_classes=4).load()
+    assert classifier.description == f"timm {NET}, weights from own.safetensors"
+    assert (classifier.classes, classifier.preprocess) == (None, None)
+    pictures = torch.rand(2, 3, 64, 64)
+    assert torch.equal(classifier.module(pictures), trained.eval()(pictures))
+
+
+def test_a_network_that_was_never_trained_carries_no_preprocessing() -> None:
+    classifier = TimmClassifier(architecture=NET).load()
+    assert classifier.description == f"timm {NET}, random weights: never trained"
+    assert classifier.preprocess is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"architecture": "resnet-50"}, "got 'resnet-50': did you mean resnet50 or "),
+        ({"architecture": "??"}, "got '??': `timm.list_models()` has all"),
+        ({"architecture": "hf-hub:timm/resnet50"}, "models; got 'hf-hub:timm/resnet50'"),
+        ({"architecture": f"{NET}.best"}, f"expected one of {NET}.r160_in1k; got '{NET}.best'"),
+        (
+            {"architecture": NET, "pretrained": True, "num_classes": 7},
+            "expected 1000, as the pretrained weights have; got 7, whose last layer would never",
+        ),
+        (
+            {"architecture": "vit_base_patch16_224.dino", "pretrained": True},
+            "vit_base_patch16_224.dino gives features only",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_said(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(message)):
+        TimmClassifier(**options).load()
+
+
+def test_without_timm_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingDependencyError, match=re.escape("pip install 'auditor[timm]'")):
+        TimmClassifier(architecture=NET).load()
+
+
+def test_two_sources_of_weights_are_refused() -> None:
+    model = {"adapter": "timm", "architecture": NET, "pretrained": True, "checkpoint": "own.pt"}
+    with pytest.raises(ConfigError, match=r"model\.checkpoint: .*there are both"):
+        AuditConfig.parse({"name": "x", "model": model, "data": {"adapter": "folder"}})

@@ -1,0 +1,148 @@
+"""torchvision's classifiers, with weights in a cache of the test's own: nothing is downloaded."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from torchvision.models import SqueezeNet1_1_Weights, get_model_weights, list_models, squeezenet1_1
+
+from auditor.classifiers.preprocessing import resolve_preprocess
+from auditor.classifiers.torchvision import TorchvisionClassifier, _preprocess
+from auditor.config import AuditConfig
+from auditor.errors import ConfigError, ModelError
+
+FILE = "squeezenet1_1-b8a52dc0.pth"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Path]:
+    before = torch.hub.get_dir()
+    torch.hub.set_dir(str(tmp_path / "hub"))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    yield tmp_path / "hub/checkpoints"
+    torch.hub.set_dir(before)
+
+
+def test_own_weights_bring_preprocessing_and_class_names(cache: Path) -> None:
+    trained = squeezenet1_1(weights=None)
+    torch.save(trained.state_dict(), cache / FILE)
+    classifier = TorchvisionClassifier(architecture="squeezenet1_1", weights="DEFAULT").load()
+    assert classifier.description == "torchvision squeezenet1_1, weights IMAGENET1K_V1"
+    assert classifier.classes is not None
+    assert (len(classifier.classes), classifier.classes[0]) == (1000, "tench")
+    assert not classifier.module.training
+    loaded = classifier.module.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in trained.state_dict().items())
+    preprocess, note = resolve_preprocess(None, classifier)
+    assert note == "from the weights"
+    # The definition in torchvision's documentation of these weights.
+    assert (preprocess.resize, preprocess.crop, preprocess.interpolation) == (256, 224, "bilinear")
+    # Our words mean what the weights' own transforms do.
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    small = picture.resize((341, 256), Image.Resampling.BILINEAR)  # the long side is cut off
+    values = np.asarray(small)[16:240, 58:282] / 255  # round((341 - 224) / 2), halves to even
+    ours = (values - preprocess.mean) / preprocess.std
+    theirs = SqueezeNet1_1_Weights.DEFAULT.transforms()(picture)
+    np.testing.assert_allclose(ours.transpose(2, 0, 1), theirs, atol=1e-5)
+
+
+def test_every_preset_of_torchvision_is_understood() -> None:
+    for name in list_models(module=torchvision.models):
+        for weights in get_model_weights(name):
+            ours, theirs = _preprocess(weights.transforms()), weights.transforms()
+            assert ours is not None
+            assert ([ours.resize], [ours.crop]) == (theirs.resize_size, theirs.crop_size)
+
+
+def test_weights_that_would_be_unpickled_are_refused(cache: Path) -> None:
+    torch.save(squeezenet1_1(weights=None), cache / FILE)
+    with pytest.raises(ModelError, match="would call `torchvision"):
+        TorchvisionClassifier(architecture="squeezenet1_1", weights="DEFAULT").load()
+
+
+def test_a_wrong_file_in_the_cache_is_to_be_deleted(cache: Path) -> None:
+    torch.save({"a": torch.ones(1)}, cache / FILE)
+    with pytest.raises(ModelError, match=r"expected IMAGENET1K_V1 of squeezenet1_1 in .*delete"):
+        TorchvisionClassifier(architecture="squeezenet1_1", weights="DEFAULT").load()
+
+
+def test_without_file_and_network_both_are_named(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(url: str, *_: Any, **options: Any) -> None:
+        assert options["hash_prefix"] == "b8a52dc0"
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    message = (
+        f"expected torchvision's weights IMAGENET1K_V1 at {cache / FILE}; they are not there, and "
+        "the download failed (<urlopen error Name or service not known>): fetch "
+        f"https://download.pytorch.org/models/{FILE} on a machine with network and put it there"
+    )
+    with pytest.raises(ModelError, match=re.escape(message)):
+        TorchvisionClassifier(architecture="squeezenet1_1", weights="IMAGENET1K_V1").load()
+
+
+def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
+    trained = squeezenet1_1(weights=None, num_classes=5)
+    torch.save({"model": trained.state_dict()}, tmp_path / "own.pt")
+    options: dict[str, Any] = {"architecture": "squeezenet1_1", "checkpoint": tmp_path / "own.pt"}
+    classifier = TorchvisionClassifier(**options, num_classes=5).load()
+    assert classifier.description == (
+        "torchvision squeezenet1_1, weights from own.pt (entry 'model')"
+    )
+    assert classifier.module(torch.zeros(1, 3, 64, 64)).shape == (1, 5)
+    assert (classifier.classes, classifier.preprocess) == (None, None)
+    with pytest.raises(ModelError, match=r"2 weights are of another shape.*the number of classes"):
+        TorchvisionClassifier(**options).load()
+
+
+def test_a_network_that_was_never_trained_says_so() -> None:
+    classifier = TorchvisionClassifier(architecture="squeezenet1_1", num_classes=2).load()
+    assert classifier.description.endswith("random weights: never trained")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"architecture": "resnet-18"}, "got 'resnet-18': did you mean resnet18 or "),
+        ({"architecture": "????"}, "got '????': there are alexnet, "),
+        ({"architecture": "fasterrcnn_resnet50_fpn"}, "expected a classifier of torchvision"),
+        (
+            {"architecture": "resnet50", "weights": "IMAGENET"},
+            "expected one of IMAGENET1K_V1, IMAGENET1K_V2, DEFAULT for resnet50; got 'IMAGENET'",
+        ),
+        (
+            {"architecture": "vgg16", "weights": "IMAGENET1K_FEATURES"},
+            "IMAGENET1K_FEATURES of vgg16 holds features only",
+        ),
+        (
+            {"architecture": "resnet18", "weights": "DEFAULT", "num_classes": 7},
+            "expected 1000, as IMAGENET1K_V1 has; got 7",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_said(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(message)):
+        TorchvisionClassifier(**options).load()
+
+
+def test_two_sources_of_weights_are_refused() -> None:
+    model = {
+        "adapter": "torchvision",
+        "architecture": "resnet18",
+        "weights": "DEFAULT",
+        "checkpoint": "own.pt",
+    }
+    with pytest.raises(ConfigError, match=r"model\.checkpoint: .*there are both"):
+        AuditConfig.parse({"name": "x", "model": model, "data": {"adapter": "folder"}})
