@@ -185,13 +185,40 @@ def render(
 
     with _exit_codes():
         store = RunFolder.open(folder)
+        store.refuse_if_altered()
         names = formats.split(",") if formats else documents.configured(store)
         written = documents.write(store, [name.strip() for name in names])
-        store.write_manifest()
+        store.record_documents(written.paths)
         for path in written.paths:
             _out.print(str(path), soft_wrap=True)
         if written.missing:
             raise written.missing[0]
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    seal: Annotated[
+        str | None, typer.Option(help="The seal that was written down when the audit ended.")
+    ] = None,
+) -> None:
+    """Say whether anything in a run was altered since: exit code 0 intact, 1 altered, 2 no run."""
+    from auditor import verification
+
+    with _exit_codes():
+        found = verification.verify(folder, seal)
+        for what in ("altered", "missing", "added", "contradictions"):
+            for name in getattr(found, what):
+                word = "contradiction" if what == "contradictions" else what
+                _out.print(f"[bold red]{word:<7}[/] {escape(name)}", soft_wrap=True)
+        _out.print(f"seal: {found.seal}", soft_wrap=True)
+        if not found.ok:
+            raise typer.Exit(_GATE)
+        _out.print(
+            f"{found.n_files} files, intact: nothing was altered, removed or added"
+            + ("" if seal else "; compare the seal with the one kept elsewhere (--seal)"),
+            soft_wrap=True,
+        )
 
 
 @app.command(name="list")

@@ -15,16 +15,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from auditor.errors import DataError, OutputExistsError
-from auditor.records import SCHEMA_VERSION, AuditResult
+from auditor.records import SCHEMA_VERSION, AuditResult, Record
 
 RESULT = "audit.json"
 MANIFEST = "manifest.json"
@@ -150,15 +152,82 @@ class RunFolder:
             raise DataError(f"{path}: {place}: {first['msg']}") from error
 
     def write_manifest(self) -> None:
-        """Writes the SHA-256 of every other file to ``manifest.json``."""
-        entries = {
+        """Writes the SHA-256 of every other file to ``manifest.json``, and seals the results.
+
+        The seal is one SHA-256 over what the audit measured (result, predictions, maps). It stays
+        the same when documents are rendered again; written down elsewhere, it shows an altered run
+        even where somebody wrote a new manifest.
+        """
+        files = {
             path.relative_to(self.path).as_posix(): sha256(path)
             for path in sorted(_files(self.path))
             if path.name not in {MANIFEST, _NOTICE}
         }
-        (self.path / MANIFEST).write_text(
-            json.dumps({"algorithm": "sha256", "files": entries}, indent=1), encoding="utf-8"
+        self._write_manifest(Manifest(files=files, seal=seal(files)))
+
+    def read_manifest(self) -> Manifest:
+        """Reads ``manifest.json``.
+
+        Raises:
+            DataError: it is not there, or is no manifest.
+        """
+        path = self.path / MANIFEST
+        try:
+            return Manifest.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(
+                f"{self.path}: expected {MANIFEST}, which every finished run has; it is not there: "
+                "take the run from where it was kept, or audit again"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "content"
+            raise DataError(f"{path}: {place}: {first['msg']}") from error
+
+    def refuse_if_altered(self) -> None:
+        """Makes sure that documents are made of what the audit measured.
+
+        Raises:
+            DataError: the result or the predictions are not those of the manifest.
+        """
+        files = self.read_manifest().files
+        for name in (RESULT, PREDICTIONS):
+            path = self.path / name
+            if name in files and not (path.is_file() and sha256(path) == files[name]):
+                raise DataError(
+                    f"{path}: expected the file whose SHA-256 {MANIFEST} holds; it was altered or "
+                    "removed after the audit, and no document is made of it: see `auditor verify`, "
+                    "and take the run from where it was kept"
+                )
+
+    def record_documents(self, written: Iterable[Path]) -> None:
+        """Enters documents that were rendered again into the manifest; touches no other entry.
+
+        Args:
+            written: documents in this folder.
+
+        Raises:
+            DataError: there is no manifest, or a path is a result and not a document.
+        """
+        manifest = self.read_manifest()
+        fresh = {path.relative_to(self.path).as_posix(): sha256(path) for path in written}
+        results = [name for name in fresh if is_sealed(name)]
+        if results:
+            raise DataError(f"{self.path}: expected documents; got results: {', '.join(results)}")
+        rendered = Rendering(at=datetime.now(UTC), files=sorted(fresh))
+        self._write_manifest(
+            manifest.model_copy(
+                update={
+                    "files": dict(sorted((manifest.files | fresh).items())),
+                    "rendered": [*manifest.rendered, rendered],
+                }
+            )
         )
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        aside = self.path / f"{MANIFEST}.partial"
+        aside.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        aside.replace(self.path / MANIFEST)
 
     def finish(self) -> RunFolder:
         """Fingerprints the files and moves the run to its final place.
@@ -210,6 +279,47 @@ class ShardWriter:
         aside.replace(path)
         self._count += 1
         return path
+
+
+class Rendering(Record):
+    """Documents that were made again from a finished run."""
+
+    at: datetime
+    files: list[str]
+
+
+class Manifest(Record):
+    """Fingerprints of a run's files: ``manifest.json``."""
+
+    algorithm: Literal["sha256"] = "sha256"
+    files: dict[str, str]
+    """Path below the run folder → SHA-256 of its bytes."""
+    seal: str
+    """SHA-256 over the results alone; see `seal`."""
+    rendered: list[Rendering] = []
+    """When documents were rendered again, and which."""
+
+
+def is_sealed(name: str) -> bool:
+    """Whether a file is a result of the audit rather than a document made of it.
+
+    Args:
+        name: path below the run folder, with ``/``.
+    """
+    return name in {RESULT, PREDICTIONS} or name.startswith(f"{EXPLANATIONS}/")
+
+
+def seal(files: Mapping[str, str]) -> str:
+    """One SHA-256 over the results of a run: the lines ``<sha256>  <path>``, sorted by path.
+
+    Args:
+        files: path below the run folder → SHA-256; documents among them do not count.
+
+    Returns:
+        What ``sha256sum`` says of those lines (each ended by a newline), 64 hexadecimal digits.
+    """
+    lines = [f"{files[name]}  {name}\n" for name in sorted(files) if is_sealed(name)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:
