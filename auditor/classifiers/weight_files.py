@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import struct
 import tarfile
 import warnings
 import zipfile
@@ -131,7 +132,7 @@ def _require_state_dict_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ModelError(_damaged(path, error)) from error
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
@@ -186,7 +187,9 @@ def _read_state_dict(path: Path) -> Any:
         TypeError,
         AttributeError,
         AssertionError,
+        OverflowError,
         MemoryError,
+        struct.error,
     ) as error:
         # Any of these comes out of the reader when bytes are missing or changed.
         raise ModelError(_damaged(path, error)) from error

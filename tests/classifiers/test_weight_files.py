@@ -157,19 +157,22 @@ def test_every_cut_is_told_as_damage(tmp_path: Path, kind: str) -> None:
             read_weights(written(tmp_path / "cut", content[:length]))
 
 
-def test_changed_bytes_never_end_in_another_error(tmp_path: Path) -> None:
-    content = saved(tmp_path / "whole", state(), zipped=False).read_bytes()
+@pytest.mark.parametrize("zipped", [True, False])
+def test_changed_and_missing_bytes_never_end_in_another_error(tmp_path: Path, zipped: bool) -> None:
+    content = saved(tmp_path / "whole", state(), zipped=zipped).read_bytes()
     generator = np.random.default_rng(0)
     refused = 0
-    for _ in range(150):
+    for trial in range(400):
         broken = bytearray(content)
-        for place in generator.integers(20, len(content), 3):
+        if trial % 2:
+            broken = broken[: generator.integers(1, len(content))]
+        for place in generator.integers(0, len(broken), 4):
             broken[place] = generator.integers(256)
         try:
             read_weights(written(tmp_path / "broken", bytes(broken)))
         except ModelError:
             refused += 1
-    assert refused > 50
+    assert refused > 300
 
 
 @pytest.mark.parametrize("entry", ["state_dict", "model", "model_state_dict", "net"])
