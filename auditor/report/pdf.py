@@ -1,0 +1,143 @@
+"""The report as a document for signature: tagged PDF/UA-1 by WeasyPrint, from the same view data."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from auditor.errors import MissingDependencyError
+from auditor.registry import Options, plugin
+from auditor.report import charts
+from auditor.report.album import Album
+from auditor.report.html import frequent_confusions
+from auditor.report.pictures import Pictures
+from auditor.report.templating import environment
+from auditor.report.view import ReportView
+
+FILE = "report.pdf"
+
+EDGE = 224
+"""Longest side of a picture, in pixels: 180 dots an inch at the size on paper."""
+
+_HOW_TO_INSTALL = """\
+the PDF needs WeasyPrint and the system library Pango, which can't be loaded ({reason}); the other \
+documents are written without it. Install Pango with
+  Debian, Ubuntu: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
+  Fedora:         dnf install pango
+  macOS:          brew install pango
+  Windows:        install MSYS2, then run there: pacman -S mingw-w64-x86_64-pango
+and write it again with `auditor render RUN --format pdf`"""
+
+
+@plugin("renderer", "pdf")
+class PdfReport(Options):
+    """A tagged document with contents, running heads, bookmarks and a sign-off block."""
+
+    failures: int = 60
+    """Failures shown with their maps, the costliest first; the rest is counted."""
+
+    def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes ``report.pdf``.
+
+        Args:
+            view: everything that is shown.
+            folder: the run folder.
+
+        Returns:
+            The path of the document.
+
+        Raises:
+            MissingDependencyError: WeasyPrint, or Pango below it, is not installed.
+        """
+        weasyprint = _weasyprint()
+        gallery = view.failures[: self.failures]
+        shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
+        shelf = _Shelf(Pictures.of(Album(folder), (*shown, *gallery), view.means, EDGE))
+        page = (
+            environment()
+            .get_template("pdf/report.html")
+            .render(
+                view=view,
+                pictures=shelf,
+                chart_url=shelf.chart_url,
+                charts={
+                    one.anchor: charts.of_finding(one, view.confusion) for one in view.findings
+                },
+                gaps=charts.of_gaps(view, "wide"),
+                gallery=gallery,
+                guided=any(column == "guided" for _, column in shelf.pictures.files),
+                pairs=frequent_confusions(view.confusion),
+            )
+        )
+        path = folder / FILE
+        with _without_collector():
+            weasyprint.HTML(string=page, url_fetcher=_fetcher(weasyprint, shelf.files)).write_pdf(
+                path, pdf_variant="pdf/ua-1", pdf_identifier=view.run_id.encode()
+            )
+        return path
+
+
+@dataclass
+class _Shelf:
+    """Gives pictures and charts short addresses and remembers what lies behind them."""
+
+    pictures: Pictures
+    files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        return key in self.pictures
+
+    def data_uri(self, reference: str, column: str) -> str:
+        url = f"run:{reference}/{column}".replace("#", "-")
+        self.files[url] = (self.pictures.files[reference, column], "image/jpeg")
+        return url
+
+    def chart_url(self, chart: charts.Chart) -> str:
+        url = f"run:chart/{chart.name}"
+        svg = chart.themed(charts.FIXED).replace(
+            "var(--sans)", "Liberation Sans, Arial, sans-serif"
+        )
+        self.files[url] = (svg.encode(), "image/svg+xml")
+        return url
+
+
+def _fetcher(weasyprint: ModuleType, files: Mapping[str, tuple[bytes, str]]) -> Any:
+    """A fetcher that knows these files and ``data:`` addresses, and refuses everything else."""
+    base: Any = weasyprint.urls.URLFetcher
+
+    class OwnFiles(base):  # type: ignore[misc, unused-ignore]
+        def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
+            if url in files:
+                body, kind = files[url]
+                return weasyprint.urls.URLFetcherResponse(url, body, headers={"Content-Type": kind})
+            return super().fetch(url, headers)
+
+    return OwnFiles(allowed_protocols=["data"])
+
+
+def _weasyprint() -> ModuleType:
+    try:
+        import weasyprint
+    except (ImportError, OSError) as error:
+        # WeasyPrint raises OSError where Pango's shared library can't be opened.
+        reason = str(error).strip().splitlines()[0]
+        raise MissingDependencyError(_HOW_TO_INSTALL.format(reason=reason)) from error
+    module: ModuleType = weasyprint
+    return module
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Layout makes millions of small objects that all live to the end: collecting them is waste."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,86 @@
+"""Pictures as a document holds them: from the run folder, at the size that is shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from auditor.report.album import Album
+from auditor.report.view import MeanView, Shot
+
+MAP_COLUMNS = ("overlay", "guided")
+PICTURE_COLUMNS = ("picture",)
+
+Key = tuple[str, str]
+"""Reference and column, such as ``("explanations/maps-00000.parquet#12", "overlay")``."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """JPEG bytes by reference and column."""
+
+    files: Mapping[Key, bytes]
+
+    @classmethod
+    def of(
+        cls, album: Album, shots: Iterable[Shot], means: Iterable[MeanView] = (), edge: int = 224
+    ) -> Pictures:
+        """Reads the pictures and maps of samples.
+
+        Args:
+            album: of the run folder.
+            shots: whose pictures; each is read once.
+            means: mean maps to read as well.
+            edge: longest side in pixels; larger pictures are made smaller, smaller ones are passed
+                through byte by byte.
+        """
+        shots = list(shots)
+        wanted: list[tuple[Iterable[str], tuple[str, ...]]] = [
+            ([one.image for one in shots], PICTURE_COLUMNS),
+            ([one.reference for shot in shots for one in shot.maps], MAP_COLUMNS),
+            ([one.reference for one in means], ("overlay",)),
+        ]
+        files = {
+            (reference, column): shrink(row[column], edge)
+            for references, columns in wanted
+            for reference, row in album.rows(references, columns).items()
+            for column in columns
+            if row[column] is not None
+        }
+        return cls(files)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.files
+
+    def data_uri(self, reference: str, column: str) -> str:
+        """The picture as a ``data:`` address."""
+        return data_uri(self.files[reference, column])
+
+
+def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
+    """A JPEG whose longest side has at most ``edge`` pixels.
+
+    Args:
+        jpeg: any JPEG; returned as it is where it is small enough.
+        edge: pixels.
+        quality: of the smaller JPEG, 1 to 95.
+    """
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        if max(picture.size) <= edge:
+            return jpeg
+        picture.draft("RGB", (edge, edge))
+        smaller: Any = picture.convert("RGB")
+    smaller.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    smaller.save(stream, "JPEG", quality=quality, optimize=True)
+    return stream.getvalue()
+
+
+def data_uri(jpeg: bytes) -> str:
+    """JPEG bytes as a ``data:`` address."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -1,0 +1,220 @@
+"""Numbers and terms as a report words them: the same in every document."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from auditor.records import AuditResult, Estimate, Severity, SliceRecord, Verdict
+
+SEVERITY: dict[Severity, str] = {"alert": "Alert", "warning": "Warning", "note": "Note"}
+SEVERITY_MARK: dict[Severity, str] = {"alert": "■", "warning": "◆", "note": "●"}
+"""A shape beside the colour, so that colour never carries meaning alone."""
+
+VERDICT: dict[Verdict, str] = {
+    "observed": "Observed",
+    "supported": "Supported",
+    "confirmed": "Confirmed",
+    "untestable": "Not testable",
+}
+VERDICT_MEANING: dict[Verdict, str] = {
+    "observed": "seen in this data; not tested, or it could be chance",
+    "supported": "holds after correction for everything that was tested",
+    "confirmed": "an intervention moved the predictions as this finding claims",
+    "untestable": "this data can't decide it",
+}
+
+GLOSSARY: tuple[tuple[str, str, str], ...] = (
+    ("sample", "Sample", "One picture with its label and what the model said of it."),
+    ("failure", "Failure", "A sample whose predicted class is not its label."),
+    ("attribute", "Attribute", "A column that describes samples, such as a site or a camera."),
+    ("slice", "Slice", "The samples that share attribute values, and perhaps a label."),
+    ("support", "Support", "How many samples a number rests on."),
+    (
+        "gap",
+        "Gap",
+        (
+            "The error rate of a slice minus that of the other samples, compared class by class, so "
+            "that a slice with harder classes is not accused."
+        ),
+    ),
+    (
+        "interval",
+        "95 % interval",
+        (
+            "The range in which the true value would lie in 95 of 100 such audits. A wide one means "
+            "that few samples stand behind the number."
+        ),
+    ),
+    (
+        "q-value",
+        "q-value",
+        (
+            "A p-value corrected for all the tests of this audit (Benjamini–Hochberg): calling every "
+            "result up to 0.05 real is wrong for about one in twenty of them."
+        ),
+    ),
+    (
+        "severity",
+        "Severity",
+        (
+            "How much a finding matters: note, warning, alert. Graded by the size of the effect and "
+            "its interval, never by a heat map."
+        ),
+    ),
+    (
+        "verdict",
+        "Verdict",
+        "How sure a finding is: observed, supported, confirmed, or not testable.",
+    ),
+    (
+        "grad-cam",
+        "Grad-CAM",
+        (
+            "A coarse map of where in the picture the network found evidence for one class, read from "
+            "one of its last layers. All numbers about maps in this report come from it."
+        ),
+    ),
+    (
+        "guided-grad-cam",
+        "Guided Grad-CAM",
+        (
+            "Guided backpropagation multiplied with Grad-CAM: a fine view for the eye. Guided "
+            "backpropagation looks much the same for a network with random weights, so no number and "
+            "no verdict rests on it."
+        ),
+    ),
+    (
+        "shortcut",
+        "Shortcut",
+        (
+            "The model relies on something other than the object. It stays a suspicion until an "
+            "intervention confirms it."
+        ),
+    ),
+)
+"""Anchor, term, meaning."""
+
+GUIDED_CAPTION = (
+    "Detail view. Guided backpropagation alone fails the randomization test (it hardly depends on "
+    "what the network has learnt); every number in this report comes from Grad-CAM."
+)
+
+
+@dataclass(frozen=True)
+class VerdictWords:
+    """The outcome of the gate.
+
+    Attributes:
+        state: ``passes``, ``blocked`` or ``none``; for style.
+        headline: the outcome in a few words.
+        reason: why, in a sentence or two.
+    """
+
+    state: str
+    headline: str
+    reason: str
+
+
+def verdict(result: AuditResult) -> VerdictWords:
+    """What the gate says, without claiming more than was tested."""
+    tested = "It speaks for what was tested here, with the samples that there were, and no further."
+    if result.summary.accuracy is None:
+        return VerdictWords(
+            "blocked", "Nothing could be judged", "Not one sample could be evaluated."
+        )
+    if result.gate is None:
+        return VerdictWords("none", "No gate was set", f"This audit only reports. {tested}")
+    n = len(result.blocking)
+    if n:
+        reach = "finding reaches" if n == 1 else "findings reach"
+        return VerdictWords(
+            "blocked",
+            "Does not pass the gate",
+            f"{count(n)} {reach} the severity “{result.gate}”, at which this audit was configured "
+            "to stop a release.",
+        )
+    return VerdictWords(
+        "passes",
+        "Passes the gate",
+        f"No finding reaches the severity “{result.gate}”. {tested}",
+    )
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share as a percentage, such as ``23 %``; small ones keep a digit.
+
+    Args:
+        share: 0 to 1.
+        digits: decimals.
+    """
+    number = 100 * share
+    if digits == 0 and 0 < abs(number) < 1:
+        digits = 1
+    return f"{number:.{digits}f}\u202f%".replace("-", "−")
+
+
+def points(gap: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * gap:+.0f}".replace("-", "−")
+
+
+def interval(estimate: Estimate, kind: str = "percent") -> str:
+    """The interval in brackets' stead: ``81–87 %``.
+
+    Args:
+        estimate: value and limits.
+        kind: ``percent``, ``points`` or ``number``.
+    """
+    if kind == "number":
+        return f"{estimate.low:.2f} to {estimate.high:.2f}".replace("-", "−")
+    if kind == "points":
+        return f"{points(estimate.low)} to {points(estimate.high)}"
+    return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}\u202f%"
+
+
+def p(value: float | None) -> str:
+    """A p- or q-value; a dash where nothing was tested."""
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def count(number: int) -> str:
+    """A whole number with thin spaces between the thousands."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def date(moment: datetime) -> str:
+    """Day and time in UTC."""
+    return f"{moment.astimezone(UTC):%d %B %Y, %H:%M} UTC".lstrip("0")
+
+
+def phrase(name: str) -> str:
+    """A key of the result as words."""
+    return str(name).removeprefix("n_").replace("_", " ")
+
+
+def value(raw: Any) -> str:
+    """Any value of the result as text."""
+    if raw is None or (isinstance(raw, float) and math.isnan(raw)):
+        return "–"
+    if isinstance(raw, bool):
+        return "yes" if raw else "no"
+    if isinstance(raw, int):
+        return count(raw)
+    if isinstance(raw, float):
+        return f"{raw:.4g}".replace("-", "−")
+    if isinstance(raw, dict):
+        return ", ".join(f"{phrase(key)} {value(one)}" for key, one in raw.items())
+    if isinstance(raw, list | tuple):
+        return ", ".join(value(one) for one in raw)
+    return str(raw)
+
+
+def slice_name(one: SliceRecord) -> str:
+    """A slice as ``cell mono, line A · functional``."""
+    attributes = ", ".join(f"{name} {each}" for name, each in one.attributes.items())
+    return " · ".join(part for part in (attributes, one.label) if part) or "all samples"

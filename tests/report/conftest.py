@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from synthetic_run import Plan, build_run
+
+from auditor.store import RunFolder
+
+HOSTILE = "<script>alert(1)</script>\"'&\n\u202eقط🦊" + "x" * 300
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run of 640 drawn pictures."""
+    return build_run(tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="session")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run whose names are meant to break out of a document."""
+    return build_run(
+        tmp_path_factory.mktemp("runs") / "hostile",
+        Plan(
+            samples=220,
+            side=32,
+            name=HOSTILE,
+            classes=(HOSTILE, '=cmd|"/c calc"!A1'),
+            attributes=("</style><b>", "javascript:alert(1)"),
+            levels=((HOSTILE + "1", "</script>"), ("{{ 7*7 }}", "-1+1", "@x")),
+            guided=False,
+        ),
+    )

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from auditor.report.html import HtmlReport
+from auditor.report.view import build_view
+from auditor.store import RunFolder
+
+
+class Page(HTMLParser):
+    """Collects elements and texts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def render(run: RunFolder) -> Path:
+    return HtmlReport().render(build_view(run), run.path)
+
+
+@pytest.fixture(scope="module")
+def text(run_folder: RunFolder) -> str:
+    return render(run_folder).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_nothing_in_it_can_reach_a_server(page: Page, text: str) -> None:
+    policy = next(
+        one["content"] or ""
+        for one in page.all("meta")
+        if one.get("http-equiv") == "Content-Security-Policy"
+    )
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert f"'sha256-{digest}'" in policy
+    for _, attributes in page.elements:
+        for name in ("src", "href", "xlink:href", "srcset", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/jpeg;base64,"))
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_every_picture_says_in_words_what_it_shows(page: Page) -> None:
+    alts = [one.get("alt") or "" for one in page.all("img")]
+    assert all(alts)
+    cams = [one for one in alts if one.startswith("Grad-CAM for")]
+    assert cams
+    assert all("the evidence concentrates" in one or "spread" in one for one in cams)
+
+
+def test_the_verdict_comes_before_the_findings_and_guided_maps_carry_their_caveat(
+    text: str,
+) -> None:
+    assert text.index("Does not pass the gate</p>") < text.index('id="findings"')
+    assert "Guided backpropagation alone fails the randomization test" in text
+    assert "no shortcut" not in text.lower()
+
+
+def test_addresses_are_unique_and_links_lead_somewhere(page: Page) -> None:
+    addresses = [one["id"] for _, one in page.elements if one.get("id")]
+    assert len(addresses) == len(set(addresses))
+    targets = {(one.get("href") or "")[1:] for one in page.all("a")}
+    assert targets <= set(addresses)
+
+
+def test_every_failure_has_its_card_and_the_same_address_again(
+    run_folder: RunFolder, page: Page, text: str
+) -> None:
+    cards = [one["id"] for one in page.all("article") if one.get("class") == "card"]
+    view = build_view(run_folder)
+    assert cards == [one.anchor for one in view.failures]
+    assert render(run_folder).read_text(encoding="utf-8") == text
+
+
+def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
+    text = render(hostile_run).read_text(encoding="utf-8")
+    page = Page(text)
+    assert text.count("<script") == 1
+    assert any("<script>alert(1)</script>" in one for one in page.texts)
+    assert any("{{ 7*7 }}" in one for one in page.texts)
+    assert "guided" not in {(one.get("class") or "") for one in page.all("figure")}
+    assert "undefined" in text  # the preflight's word on guided backpropagation
+    assert "Guided Grad-CAM, predicted class" not in text

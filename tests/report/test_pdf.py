@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from auditor.errors import MissingDependencyError
+from auditor.report.pdf import PdfReport, _fetcher
+from auditor.report.view import build_view
+from auditor.store import RunFolder
+
+pikepdf = pytest.importorskip("pikepdf")
+
+
+def _elements(node: Any) -> Iterator[Any]:
+    """The structure elements of a tagged PDF, in reading order."""
+    kids = node.get("/K", [])
+    for kid in kids if isinstance(kids, pikepdf.Array) else [kids]:
+        if isinstance(kid, pikepdf.Dictionary) and "/S" in kid:
+            yield kid
+            yield from _elements(kid)
+
+
+def test_a_screen_reader_finds_its_way(run_folder: RunFolder) -> None:
+    view = build_view(run_folder)
+    path = PdfReport(failures=6).render(view, run_folder.path)
+    with pikepdf.open(path) as document:
+        assert str(document.Root.Lang) == "en"
+        assert bool(document.Root.MarkInfo.Marked)
+        assert bool(document.Root.ViewerPreferences.DisplayDocTitle)
+        assert str(document.docinfo["/Title"]) == "Audit of solar-cells: Does not pass the gate"
+        with document.open_metadata() as metadata:
+            assert metadata["pdfuaid:part"] == "1"
+        with document.open_outline() as outline:
+            marks = [item.title for item in outline.root]
+        assert marks[0] == "Contents"
+        assert marks[-1] == "Sign-off"
+        elements = list(_elements(document.Root.StructTreeRoot))
+        figures = [str(one.get("/Alt", "")) for one in elements if one.S == "/Figure"]
+    assert all(figures)
+    cams = [one for one in figures if one.startswith("Grad-CAM for")]
+    shown = [shot for finding in view.findings for shot in finding.shots[:4]]
+    assert len(cams) >= 2 * (6 + len(shown))
+    assert path.stat().st_size < 5_000_000
+
+
+def test_nothing_outside_of_the_run_is_fetched() -> None:
+    weasyprint = pytest.importorskip("weasyprint")
+    fetcher = _fetcher(weasyprint, {"run:one": (b"jpeg", "image/jpeg")})
+    assert fetcher.fetch("run:one").read() == b"jpeg"
+    for url in ("file:///etc/passwd", "http://localhost/", "run:other"):
+        with pytest.raises(ValueError, match="disallowed protocol"):
+            fetcher.fetch(url)
+
+
+def test_hostile_names_do_no_harm(hostile_run: RunFolder) -> None:
+    path = PdfReport(failures=2).render(build_view(hostile_run), hostile_run.path)
+    assert path.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("cannot load library 'libpango-1.0-0'"), ImportError("no weasyprint")]
+)
+def test_a_missing_library_is_one_message_with_the_way_to_install_it(
+    run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *args: Any, **kwargs: Any) -> ModuleType:
+        if name == "weasyprint":
+            raise error
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(MissingDependencyError, match="apt install libpango") as raised:
+        PdfReport().render(build_view(run_folder), run_folder.path)
+    assert "brew install pango" in str(raised.value)
