@@ -33,7 +33,9 @@ def test_the_planted_shortcut_is_finding_number_one(planted_run: RunFolder) -> N
     assert "8" in first.title
     predictions = table(planted_run).set_index("sample")
     shown = predictions.loc[first.samples]
-    assert (shown["mark"] == "present").all()
+    # The mark was taken for an 8, and an 8 without it was taken for something else.
+    marked, unmarked = shown["mark"] == "present", shown["mark"] == "absent"
+    assert ((marked & (shown["predicted"] == "8")) | (unmarked & (shown["label"] == "8"))).all()
     assert (shown["label"] != shown["predicted"]).all()
 
 
