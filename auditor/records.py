@@ -358,6 +358,57 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """The samples behind one mean map: an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Grad-CAM of the label, for samples drawn at random and not by how the model did on them.
+
+    Attributes:
+        rows: (m,) positions in ``Evidence.predictions``, ascending, int64, each once.
+        cams: (m, h, w) float32, at least 0, not normalised, at the target layer's resolution.
+        cells: which rows were drawn for which attribute value within a class. A comparison of two
+            values takes these rows alone: those drawn for another attribute are no random sample
+            of this one's values.
+    """
+
+    rows: NDArray[np.int64]
+    cams: NDArray[np.float32]
+    cells: tuple[Cell, ...]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The maps (n, h, w) of some of the rows, in the order given."""
+        return self.cams[np.searchsorted(self.rows, rows)]
+
+
+class Oracle(Protocol):
+    """The audited model as a check sees it: pictures in, probabilities out, nothing of torch."""
+
+    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """What the network saw, (n, 3, H, W), of these positions in ``Evidence.predictions``."""
+        ...
+
+    def predict(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Softmax probabilities (n, K) for pictures (n, 3, H, W), batch by batch."""
+        ...
+
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The target layer's maps averaged over their places, (n, C), of these positions."""
+        ...
+
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Where the object is in what the network saw, (n, H, W); None without boxes or masks."""
+        ...
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a check may look at. Nothing here needs torch.
 
@@ -373,6 +424,9 @@ class Evidence:
         alpha: false discovery rate of the audit.
         min_support: slices below it are not tested.
         seed: for permutations and bootstraps.
+        maps: attribution maps of a random sample of each attribute value within each class, or
+            None where none were made.
+        model: the model, to be asked again, or None where it is not at hand.
     """
 
     predictions: pd.DataFrame
@@ -383,6 +437,8 @@ class Evidence:
     alpha: float
     min_support: int
     seed: int
+    maps: Maps | None = None
+    model: Oracle | None = None
 
 
 @dataclass(frozen=True)
@@ -406,8 +462,10 @@ class Claim:
         weight: for the order among findings of one severity: how many failures it accounts for.
         ceiling: gravest severity that it may reach; below ``alert`` where it speaks of the data
             rather than of outcomes.
-        explained: what explains it away, where something does: it counts as a test, but is no
-            finding.
+        explained_by: attributes that explain it away when they are held fixed, or that the data
+            can't tell it apart from; it then belongs to their finding, where there is one.
+        confirms: slices whose gap this intervention on the pictures brings about; once its test
+            survives the correction, it and what is supported of them are ``confirmed``.
     """
 
     check: str
@@ -425,7 +483,8 @@ class Claim:
     untestable: str | None = None
     weight: float = 0.0
     ceiling: Severity = "alert"
-    explained: str | None = None
+    explained_by: tuple[str, ...] = ()
+    confirms: tuple[SliceKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -452,16 +511,6 @@ class Job:
     row: int
     kind: JobKind
     targets: tuple[tuple[Role, int], ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The samples behind one mean map: an attribute value within a class."""
-
-    attribute: str
-    value: str
-    label: str
-    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from auditor.classifiers.fingerprint import n_parameters, sha256_of
 from auditor.config import AuditConfig
 from auditor.errors import BrokenOffError, ConfigError, UsageError
 from auditor.explainers.layers import TargetLayer
+from auditor.oracle import AuditedModel
 from auditor.preparation import Prepared, find_target, prepare
 from auditor.progress import Progress, Silent
 from auditor.records import (
@@ -110,7 +111,7 @@ def audit(
             cut.predictions, mined.failures, cut.attributes, config.explain, config.seed
         )
         with clock.of("explain"), progress.stage("explain", len(choice.jobs)) as advance:
-            explanations = explain(
+            explained = explain(
                 choice,
                 cut.predictions,
                 dataset,
@@ -134,6 +135,8 @@ def audit(
                 alpha=config.judge.alpha,
                 min_support=config.slices.min_support,
                 seed=config.seed,
+                maps=explained.maps,
+                model=AuditedModel(prepared, layer, cut.predictions),
             )
             judged = judge(checks, evidence, advance)
         now = datetime.now(UTC).replace(microsecond=0)
@@ -156,7 +159,7 @@ def audit(
                 findings=judged.findings,
                 skipped=[*off, *cut.skipped, *choice.skipped, *judged.skipped],
                 unusable=mined.unusable,
-                explanations=explanations,
+                explanations=explained.record,
                 gate=config.gate.severity,
                 tests=judged.tests,
             )

@@ -35,6 +35,7 @@ from auditor.records import (
     ExplanationsRecord,
     Job,
     MapRecord,
+    Maps,
     MeanMap,
     PreflightRecord,
 )
@@ -45,6 +46,19 @@ _SHARD = 256
 """Explained samples in one file."""
 
 _NOTHING_EXPLAINED = PreflightRecord(status="undefined", reason="no sample was explained")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What the explain stage hands on.
+
+    Attributes:
+        record: what was explained, with references into the files.
+        maps: the maps of the cells' samples, for the checks; None where no cell was asked for.
+    """
+
+    record: ExplanationsRecord
+    maps: Maps | None
 
 
 def explain(
@@ -61,7 +75,7 @@ def explain(
     batch_size: int,
     workers: int | None,
     advance: Advance,
-) -> ExplanationsRecord:
+) -> Explained:
     """Computes, draws and stores the maps of the chosen samples.
 
     Args:
@@ -79,7 +93,7 @@ def explain(
         advance: told how many jobs are done.
 
     Returns:
-        What was explained, with references into the files.
+        What was explained, and the maps that the checks compare.
     """
     positions = dataset.samples.index.get_indexer(pd.Index(predictions["sample"]))
     album = _Album(folder, classes)
@@ -120,13 +134,14 @@ def explain(
         album.flush(_SHARD)
         advance(len(batch))
     album.flush(1)
-    return ExplanationsRecord(
+    record = ExplanationsRecord(
         explainer=method,
         preflight=preflight,
         failures=album.failures,
         contrasts=album.contrasts,
         means=means.write(folder),
     )
+    return Explained(record, means.maps())
 
 
 def _still_there(inputs: Batch, dataset: Dataset) -> None:
@@ -205,7 +220,11 @@ class _Album:
 
 
 class _Means:
-    """Adds up the maps of the cells, so that none has to be kept."""
+    """Adds up the maps of the cells, and keeps those of their samples for the checks.
+
+    At most ``explain.mean_samples`` × ``explain.mean_cells`` maps at the target layer's resolution
+    are kept: 4,800 as configured by default, 4 MB at 14 × 14.
+    """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self._cells = cells
@@ -214,17 +233,27 @@ class _Means:
             for row in cell.rows:
                 self._of_row.setdefault(int(row), []).append(k)
         self._sums: dict[int, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
+        self._kept: dict[int, NDArray[np.float32]] = {}
 
     def add(self, row: int, target: str, cam: NDArray[np.float32], view: NDArray[np.uint8]) -> None:
         """Adds a map to the cells that its sample belongs to; only maps of the label count."""
         for k in self._of_row.get(row, ()):
             if self._cells[k].label != target:
                 continue
+            self._kept[row] = np.maximum(cam, 0)
             if k not in self._sums:
                 self._sums[k] = np.zeros(cam.shape), np.zeros(view.shape, np.float32)
             cams, views = self._sums[k]
             cams += np.maximum(cam, 0)
             views += view
+
+    def maps(self) -> Maps | None:
+        """The maps of the cells' samples, in ascending order of the samples."""
+        if not self._kept:
+            return None
+        rows = sorted(self._kept)
+        cams = np.stack([self._kept[row] for row in rows])
+        return Maps(np.array(rows, dtype=np.int64), cams, tuple(self._cells))
 
     def write(self, folder: Path) -> list[MeanMap]:
         """Writes the mean maps, in one file."""

@@ -1,0 +1,169 @@
+"""The audited model as the checks see it: numpy in, numpy out, so that none of them needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from auditor import imaging
+from auditor.errors import DataError
+from auditor.explainers.layers import TargetLayer
+from auditor.explainers.model_state import unwrap
+from auditor.preparation import Prepared
+from auditor.records import Dataset
+from auditor.stages.inputs import OK, batches, normalised
+
+_FEW = 64
+"""Pictures that are decoded faster in this process than worker processes are started."""
+
+
+class AuditedModel:
+    """Runs the model again for a check; fulfils `records.Oracle`.
+
+    Nothing is kept between two questions: how much memory one takes is up to who asks.
+    """
+
+    def __init__(self, prepared: Prepared, layer: TargetLayer, predictions: pd.DataFrame) -> None:
+        """Takes the model as it is.
+
+        Args:
+            prepared: the audit; its network is in evaluation mode and on its device.
+            layer: the target layer.
+            predictions: the evaluated samples, as in ``Evidence.predictions``.
+        """
+        self._prepared = prepared
+        self._layer = layer
+        self._positions = prepared.dataset.samples.index.get_indexer(
+            pd.Index(predictions["sample"])
+        )
+
+    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """What the network saw of some samples.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+
+        Returns:
+            (n, 3, H, W), in the order given.
+
+        Raises:
+            DataError: a picture can't be read any more.
+        """
+        return np.concatenate([part.numpy() for part in self._decoded(rows)])
+
+    def predict(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The model's probabilities.
+
+        Args:
+            pictures: (n, 3, H, W), at least one.
+
+        Returns:
+            (n, K) softmax probabilities.
+        """
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(pictures), self._prepared.config.batch_size):
+                chunk = pictures[start : start + self._prepared.config.batch_size]
+                logits = self._module(self._inputs(torch.from_numpy(np.ascontiguousarray(chunk))))
+                parts.append(logits.double().softmax(1).cpu().numpy())
+        return np.concatenate(parts)
+
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The target layer's maps, averaged over their places.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+
+        Returns:
+            (n, C), in the order given.
+
+        Raises:
+            DataError: a picture can't be read any more.
+        """
+        parts: list[NDArray[np.float32]] = []
+
+        def keep(_: nn.Module, __: object, output: Tensor) -> None:
+            parts.append(self._layer.to_map(output).float().mean((2, 3)).cpu().numpy())
+
+        handle = self._module.get_submodule(self._layer.name).register_forward_hook(keep)
+        try:
+            with torch.inference_mode():
+                for pictures in self._decoded(rows):
+                    self._module(self._inputs(pictures))
+        finally:
+            handle.remove()
+        return np.concatenate(parts)
+
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Where the object is in what the network saw.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+
+        Returns:
+            (n, H, W); nowhere for samples that have no box or mask, or of whose object the network
+            sees nothing. None where the data has neither.
+
+        Raises:
+            DataError: a mask is not of its picture's size.
+            UnreadableImageError: a picture or mask can't be read.
+        """
+        dataset = self._prepared.dataset
+        if not {"box", "mask"} & set(dataset.samples):
+            return None
+        return np.stack([self._object(dataset, int(self._positions[row])) for row in rows])
+
+    @property
+    def _module(self) -> nn.Module:
+        return unwrap(self._prepared.classifier.module)
+
+    def _inputs(self, pictures: Tensor) -> Tensor:
+        return normalised(pictures, self._prepared.preprocess, self._prepared.device)
+
+    def _decoded(self, rows: NDArray[np.int64]) -> list[Tensor]:
+        dataset, parts = self._prepared.dataset, []
+        for batch in batches(
+            dataset,
+            self._positions[rows],
+            self._prepared.preprocess,
+            batch_size=self._prepared.config.batch_size,
+            workers=0 if len(rows) <= _FEW else self._prepared.config.workers,
+        ):
+            for row, status in zip(batch.rows, batch.status, strict=True):
+                if status != OK:
+                    raise DataError(
+                        f"{dataset.samples['path'].iloc[row]}: expected the picture that was read a "
+                        f"moment ago; now it is {status}: leave the data alone while an audit runs"
+                    )
+            parts.append(batch.pictures)
+        return parts
+
+    def _object(self, dataset: Dataset, position: int) -> NDArray[np.bool_]:
+        setting = self._prepared.preprocess
+        image = dataset.images[position].image
+        geometry = imaging.resize_geometry(*image.size, setting.resize, setting.crop)
+        inside = np.zeros((geometry.height, geometry.width), dtype=np.bool_)
+        sample = dataset.samples.iloc[position]
+        mask = sample.get("mask")
+        if isinstance(mask, str):
+            drawn = imaging.open_picture(Path(mask)).image
+            if drawn.size != image.size:
+                raise DataError(
+                    f"{mask}: expected a mask of {image.width} × {image.height} pixels as its "
+                    f"picture; got {drawn.width} × {drawn.height}"
+                )
+            pixels = imaging.prepare(drawn, setting.resize, setting.crop, "nearest")
+            return np.asarray(pixels[0] > 127, dtype=np.bool_)
+        box = sample.get("box")
+        seen = geometry.box(box) if isinstance(box, tuple) else None
+        if seen is not None:
+            x0, y0, x1, y1 = seen
+            inside[round(y0) : max(round(y1), round(y0) + 1)][
+                :, round(x0) : max(round(x1), round(x0) + 1)
+            ] = True
+        return inside
