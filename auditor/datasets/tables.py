@@ -85,9 +85,12 @@ def require_columns(table: pd.DataFrame, columns: dict[str, str], path: Path) ->
     known = [str(name) for name in table.columns]
     for option, column in columns.items():
         if column not in known:
-            near = difflib.get_close_matches(column, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise DataError(f"{path}: data.{option}: there is no column {column!r}; {hint}")
+            near = difflib.get_close_matches(column, known, n=1)
+            hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+            listed = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
+            raise DataError(
+                f"{path}: data.{option}: there is no column {column!r}; {hint} {listed}"
+            )
 
 
 def require_free_names(attributes: Iterable[str], path: Path) -> None:
