@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
+from copy import deepcopy
 from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import ttest_ind
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 # --- statistics --------------------------------------------------------------------------------
 
@@ -40,3 +47,137 @@ def largest_t_p_value(
     seen = largest(np.arange(len(maps)))
     draws = [largest(generator.permutation(len(maps))) for _ in range(n_permutations)]
     return (sum(draw >= seen - 1e-9 for draw in draws) + 1) / (n_permutations + 1)
+
+
+# --- explainers --------------------------------------------------------------------------------
+#
+# Everything in float64 on a copy of the model. The rules are put in at the level of torch's
+# functions while the forward runs (the package puts them on the graph after it), each as the paper
+# writes it.
+
+
+class _PaperRectifier(torch.autograd.Function):
+    """f = min(max(x, 0), top); hands back (f > 0) · (R > 0) · R, or (R > 0) · R."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, top: float, rule: str) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.top, ctx.rule = top, rule
+        return torch.where(x > 0, x, torch.zeros_like(x)).clamp(max=top)
+
+    @staticmethod
+    def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None, None]:
+        (signal,) = signals
+        (x,) = ctx.saved_tensors
+        passed = torch.where(signal > 0, signal, torch.zeros_like(signal))
+        if ctx.rule == "guided":
+            passed = torch.where((x > 0) & (x < ctx.top), passed, torch.zeros_like(passed))
+        return passed, None, None
+
+
+class _PaperRules(TorchFunctionMode):
+    """Replaces every way to write a rectifier while the forward runs."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        top: float | None = None
+        if name in {"relu", "relu_"}:
+            top = math.inf
+        elif name == "relu6":
+            top = 6.0
+        elif name == "hardtanh":
+            low, high = [*args[1:3], *[None] * 2][:2]
+            if kwargs.get("min_val", low) == 0:
+                top = float(kwargs.get("max_val", high))
+        elif name in {"clamp", "clamp_", "clip", "clamp_min", "clamp_min_"}:
+            low = kwargs.get("min", args[1] if len(args) > 1 else None)
+            high = kwargs.get("max", args[2] if len(args) > 2 else None)
+            if low is not None and float(low) == 0:
+                top = math.inf if high is None else float(high)
+        elif name in {"threshold", "_threshold", "threshold_"}:
+            top = math.inf
+        elif name in {"maximum", "max"} and len(args) > 1 and isinstance(args[1], Tensor):
+            top = math.inf if bool((args[1] == 0).all()) else None
+        if top is None:
+            return func(*args, **kwargs)
+        x = args[0]
+        y = _PaperRectifier.apply(x.clone(), top, self.rule)
+        in_place = (name.endswith("_") and not name.endswith("__")) or kwargs.get("inplace", False)
+        return x.copy_(y) if in_place and not x.is_leaf else y
+
+
+def input_map(
+    model: nn.Module, images: Tensor, targets: Tensor, rule: Literal["plain", "guided", "deconvnet"]
+) -> Tensor:
+    """Gradient of the targets' logits by the paper's rule, (N, 3, H, W) float64."""
+    copy = deepcopy(model).double().eval()
+    leaf = images.double().clone().requires_grad_()
+    with torch.enable_grad(), _PaperRules(rule) if rule != "plain" else nullcontext():
+        logits = copy(leaf.clone())
+    (gradient,) = torch.autograd.grad(logits[torch.arange(len(images)), targets].sum(), leaf)
+    return gradient
+
+
+def grad_cam_map(model: nn.Module, images: Tensor, targets: Tensor, layer: str) -> Tensor:
+    """Selvaraju et al., equations 1 and 2, loop by loop; (N, h, w) float64, layer's resolution."""
+    copy = deepcopy(model).double().eval()
+    kept: list[Tensor] = []
+
+    def keep(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        kept.append(output)
+        return output.clone()  # what comes after may change its input in place
+
+    copy.get_submodule(layer).register_forward_hook(keep)
+    with torch.enable_grad():
+        logits = copy(images.double().clone().requires_grad_())
+    maps = []
+    for row, target in enumerate(targets.tolist()):
+        (gradient,) = torch.autograd.grad(logits[row, target], kept[-1], retain_graph=True)
+        total = torch.zeros(gradient.shape[2:], dtype=torch.float64)
+        for channel in range(gradient.shape[1]):
+            total += gradient[row, channel].mean() * kept[-1][row, channel].detach()
+        maps.append(total.clamp(min=0))
+    return torch.stack(maps)
+
+
+def bilinear(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Bilinear upsampling of one map with pixel centres at i + 1/2, edges repeated."""
+    rows, columns = values.shape
+    result = np.zeros((height, width))
+    for i in range(height):
+        for j in range(width):
+            y = min(max((i + 0.5) * rows / height - 0.5, 0), rows - 1)
+            x = min(max((j + 0.5) * columns / width - 0.5, 0), columns - 1)
+            top, left = int(y), int(x)
+            below, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
+            dy, dx = y - top, x - left
+            result[i, j] = (
+                values[top, left] * (1 - dy) * (1 - dx)
+                + values[top, right] * (1 - dy) * dx
+                + values[below, left] * dy * (1 - dx)
+                + values[below, right] * dy * dx
+            )
+    return result
+
+
+def guided_by_hand(
+    weights: list[NDArray[np.float64]], x: NDArray[np.float64], target: int
+) -> NDArray[np.float64]:
+    """Guided backpropagation of a stack of matrices with a rectifier between any two, in numpy."""
+    inputs = []
+    for weight in weights[:-1]:
+        before = weight @ x
+        inputs.append(before)
+        x = np.maximum(before, 0)
+    signal: NDArray[np.float64] = weights[-1][target]
+    for weight, before in zip(reversed(weights[:-1]), reversed(inputs), strict=True):
+        signal = (before > 0) * (signal > 0) * signal
+        signal = weight.T @ signal
+    return signal

@@ -9,6 +9,22 @@ from torch import Tensor, nn
 from auditor.errors import ModelError
 
 
+def check_images(images: Tensor) -> None:
+    """Refuses what is no batch of preprocessed pictures.
+
+    Args:
+        images: (N, 3, H, W), floating, N of at least 1.
+
+    Raises:
+        ModelError: the pictures have another shape or dtype, or there are none.
+    """
+    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape:
+        raise ModelError(
+            "expected preprocessed pictures as a floating (N, channels, height, width) tensor with "
+            f"N of at least 1; got {tuple(images.shape)} of {images.dtype}"
+        )
+
+
 def as_leaf(model: nn.Module, images: Tensor) -> Tensor:
     """A leaf of the graph that holds ``images`` on the model's device.
 
@@ -22,11 +38,7 @@ def as_leaf(model: nn.Module, images: Tensor) -> Tensor:
     Raises:
         ModelError: the pictures have another shape or dtype, or there are none.
     """
-    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape:
-        raise ModelError(
-            "expected preprocessed pictures as a floating (N, channels, height, width) tensor with "
-            f"N of at least 1; got {tuple(images.shape)} of {images.dtype}"
-        )
+    check_images(images)
     own: Tensor | None = next(chain(model.parameters(), model.buffers()), None)
     device = images.device if own is None else own.device
     return images.detach().to(device, copy=True).requires_grad_()

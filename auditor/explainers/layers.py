@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from auditor.errors import ModelError
-from auditor.explainers.forward import as_leaf, forward
+from auditor.explainers.forward import as_leaf, check_images, forward
 from auditor.explainers.model_state import still, unwrap
 
 Layout = Literal["NCHW", "NHWC", "tokens"]
@@ -109,6 +109,7 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         ModelError: there is no layer of that name, it puts out no map, or the logits do not depend
             on it; without a name, no layer puts out a map. The message lists near names.
     """
+    check_images(images)
     module = unwrap(model)
     if name is not None:
         name = _resolve(module, model, name)

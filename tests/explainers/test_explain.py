@@ -1,0 +1,170 @@
+"""The two ways in: what they return, in which shape, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from captum.attr import GuidedGradCam as CaptumGuidedGradCam
+from networks import Residual, Written, pictures, relative
+from reference import bilinear, grad_cam_map, input_map
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auditor.errors import ConfigError, ModelError
+from auditor.explainers import explain, explain_batch, find_layer
+
+TARGETS = [0, 3, 1]
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return Residual().eval()
+
+
+def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
+    """Its target layer is followed by a rectifier in place, which spoils a map that is no copy."""
+    images = pictures(3, 13)
+    found = explain(model, images, TARGETS, "grad-cam", "layer")
+    small = grad_cam_map(model, images, torch.tensor(TARGETS), "layer").numpy()
+    expected = torch.from_numpy(np.stack([bilinear(one, 13, 13) for one in small]))
+    assert found.maps.shape == (3, 1, 13, 13)
+    assert found.maps.dtype == torch.float32
+    assert relative(found.maps[:, 0], expected) < 1e-5
+
+
+def test_guided_grad_cam_is_the_product(model: nn.Module) -> None:
+    images = pictures()
+    found = explain(model, images, TARGETS, target_layer="layer")
+    cam = explain(model, images, TARGETS, "grad-cam", "layer").maps
+    guided = input_map(model, images, torch.tensor(TARGETS), "guided")
+    assert found.maps.shape == (3, 3, 12, 12)
+    assert relative(found.maps, cam * guided) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+def test_guided_grad_cam_agrees_with_captum_on_resnet18() -> None:
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18().eval()
+    images = pictures(3, 64)
+    witness = CaptumGuidedGradCam(model, model.layer4).attribute(
+        images.clone().requires_grad_(),
+        target=torch.tensor(TARGETS),
+        interpolate_mode="bilinear",
+        attribute_to_layer_input=False,
+    )
+    found = explain(model, images, TARGETS)
+    assert found.target_layer == "layer4"
+    assert relative(found.maps, witness.detach()) < 1e-5
+
+
+def test_targets_are_the_predicted_classes_unless_said(model: nn.Module) -> None:
+    found = explain(model, pictures(), explainer="grad-cam")
+    assert torch.equal(found.targets, found.logits.argmax(1))
+    same = explain(model, pictures(), 2, "grad-cam")
+    assert same.targets.tolist() == [2, 2, 2]
+    tensor = explain(model, pictures(), torch.tensor([2, 2, 2]), "grad-cam")
+    assert torch.equal(tensor.maps, same.maps)
+
+
+def test_a_batch_holds_what_single_explanations_hold(model: nn.Module) -> None:
+    images = pictures()
+    pairs = [(0, 1), (2, 4), (0, 3), (1, 0), (0, 0), (2, 1)]
+    layer = find_layer(model, images)
+    batch = explain_batch(model, images, pairs, layer)
+    assert batch.detail == "guided-grad-cam"
+    assert batch.cams.shape == (6, layer.height, layer.width)
+    for k, (row, target) in enumerate(pairs):
+        alone = explain(model, images[row : row + 1], target, target_layer=layer)
+        assert (int(batch.rows[k]), int(batch.targets[k])) == (row, target)
+        assert relative(batch.maps[k], alone.maps[0]) < 1e-5
+        cam = grad_cam_map(model, images[row : row + 1], torch.tensor([target]), layer.name)
+        assert relative(batch.cams[k], cam[0]) < 1e-5
+        assert float(batch.mass[k]) == pytest.approx(float(cam.sum()), rel=1e-5)
+
+
+def test_a_model_without_rectifiers_gets_no_guided_map() -> None:
+    torch.manual_seed(0)
+    model = Written(functional.gelu)
+    found = explain(model, pictures(), TARGETS)
+    assert found.preflight.status == "undefined"
+    assert "2 × gelu" in found.preflight.reason
+    assert found.explainer == "grad-cam"
+    assert torch.equal(found.maps, explain(model, pictures(), TARGETS, "grad-cam").maps)
+    batch = explain_batch(model, pictures(), [(0, 0), (1, 3), (2, 1)])
+    assert batch.detail == "gradient"
+    plain = input_map(model, pictures(), torch.tensor(TARGETS), "plain")
+    assert relative(batch.maps, plain) < 1e-5
+
+
+def test_mixed_activations_are_partial_with_their_share() -> None:
+    """Every second activation is a rectifier."""
+    uses: list[int] = []
+
+    def alternate(x: Tensor) -> Tensor:
+        uses.append(1)
+        return torch.relu(x) if len(uses) % 2 else torch.sigmoid(x)
+
+    found = explain(Written(alternate), pictures())
+    assert found.preflight.status == "partial"
+    assert found.preflight.share_of_others == 0.5
+    assert found.explainer == "guided-grad-cam"
+
+
+def lifted(x: Tensor) -> Tensor:
+    return torch.where(x > 0, x, torch.zeros_like(x))
+
+
+def sliced(x: Tensor) -> Tensor:
+    x[:, :3].relu_()
+    return x
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        lifted,
+        sliced,
+        lambda x: x * (x > 0),
+        lambda x: x.masked_fill(x < 0, 0),
+        lambda x: x.clamp(1),
+    ],
+)
+def test_what_is_not_known_as_a_rectifier_never_counts_as_one(hidden: object) -> None:
+    found = explain(Written(hidden), pictures())  # type: ignore[arg-type]
+    assert found.preflight.status == "undefined"
+    assert sum(found.preflight.others.values()) == 2
+
+
+def test_batch_norm_in_training_mode_is_explained_in_evaluation_mode(model: nn.Module) -> None:
+    expected = explain(model, pictures()).maps
+    assert torch.equal(explain(model.train(), pictures()).maps, expected)
+    assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("targets", [5, -1, [0, 1], [0, 1, 5]])
+def test_a_target_that_is_no_class_is_refused(model: nn.Module, targets: int | list[int]) -> None:
+    with pytest.raises(ModelError, match="between 0 and 4"):
+        explain(model, pictures(), targets)
+
+
+def test_pairs_outside_the_batch_are_refused(model: nn.Module) -> None:
+    with pytest.raises(ModelError, match=r"got \(3, 0\)"):
+        explain_batch(model, pictures(), [(3, 0)])
+
+
+def test_pictures_and_models_of_the_wrong_kind_are_refused(model: nn.Module) -> None:
+    with pytest.raises(ModelError, match="uint8"):
+        explain(model, pictures().to(torch.uint8))
+    with pytest.raises(ModelError, match=r"\(3, 12, 12\)"):
+        explain(model, pictures()[0])
+    with pytest.raises(ModelError, match="logits of shape"):
+        explain(nn.Conv2d(3, 4, 3), pictures(), explainer="guided-backprop")
+    frozen = nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
+    frozen.register_forward_hook(lambda *args: args[-1].detach())
+    with pytest.raises(ModelError, match="detaches"):
+        explain(frozen, pictures(), explainer="guided-backprop")
+    with pytest.raises(ConfigError, match="guided-grad-cam"):
+        explain(model, pictures(), explainer="guided-gradcam")

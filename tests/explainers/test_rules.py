@@ -1,0 +1,111 @@
+"""Guided backpropagation and the deconvolutional network's rule, however a rectifier is written."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from captum.attr import GuidedBackprop as CaptumGuidedBackprop
+from networks import RECTIFIERS, Residual, Written, pictures, relative
+from reference import guided_by_hand, input_map
+from torch import Tensor, nn
+
+from auditor.explainers.engine import record
+
+TARGETS = torch.tensor([0, 3, 1])
+
+
+def guided(model: nn.Module, images: Tensor, rule: str = "guided") -> Tensor:
+    with record(model, images) as recording:
+        return recording.input_gradient(TARGETS[: len(images)], rule)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", ["plain", "guided", "deconvnet"])
+@pytest.mark.parametrize("written", RECTIFIERS)
+def test_every_way_to_write_a_rectifier_obeys_the_papers_rule(written: str, rule: str) -> None:
+    torch.manual_seed(1)
+    model = Written(RECTIFIERS[written])
+    expected = input_map(model, pictures(), TARGETS, rule)  # type: ignore[arg-type]
+    assert relative(guided(model, pictures(), rule), expected) < 1e-5
+
+
+@pytest.mark.parametrize("written", RECTIFIERS)
+def test_an_input_of_exactly_zero_hands_nothing_back(written: str) -> None:
+    """Autograd gives clamp the derivative 1 at 0 and maximum 1/2; the rule says f > 0."""
+    torch.manual_seed(1)
+    model = Written(RECTIFIERS[written])
+    nn.init.zeros_(model.first.weight)
+    nn.init.zeros_(model.first.bias)  # type: ignore[arg-type]
+    assert guided(model, pictures()).abs().max() == 0
+
+
+def test_a_stack_of_matrices_agrees_with_numpy_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    sizes = [12, 20, 16, 4]
+    weights = [rng.normal(size=(out, into)) for into, out in pairwise(sizes)]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for weight in weights:
+        layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, dtype=torch.float64)
+        layer.weight.data.copy_(torch.from_numpy(weight))
+        layers += [layer, nn.ReLU(inplace=True)]
+    model = nn.Sequential(*layers[:-1])
+    images = pictures(3, 2).double()
+    expected = [
+        guided_by_hand(weights, image.flatten().numpy(), int(target))
+        for image, target in zip(images, TARGETS, strict=True)
+    ]
+    found = guided(model, images).flatten(1)
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["guided", "deconvnet"])
+def test_branches_and_reuse_where_captum_is_wrong(rule: str) -> None:
+    torch.manual_seed(2)
+    model = Residual()
+    expected = input_map(model, pictures(), TARGETS, rule)  # type: ignore[arg-type]
+    assert relative(guided(model, pictures(), rule), expected) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
+def test_equal_to_captum_bit_by_bit_where_captum_is_right(name: str) -> None:
+    torch.manual_seed(3)
+    model = torchvision.models.get_model(name).eval()
+    images = pictures(3, 32)
+    witness = CaptumGuidedBackprop(model).attribute(images.clone().requires_grad_(), target=TARGETS)
+    assert torch.equal(guided(model, images), witness)
+
+
+def test_rows_of_one_forward_are_explained_on_their_own() -> None:
+    torch.manual_seed(4)
+    model, images = Residual(), pictures()
+    whole = guided(model, images)
+    with record(model, images) as recording:
+        part = recording.input_gradient(TARGETS[[2, 0]], "guided", torch.tensor([2, 0]))
+        again = recording.input_gradient(TARGETS, "guided")
+    assert relative(part, whole[[2, 0]]) < 1e-6
+    assert torch.equal(again, whole)
+
+
+def test_a_model_that_changes_its_input_in_place_leaves_the_callers_picture_alone() -> None:
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 12 * 12, 4))
+    images = pictures()
+    before = images.clone()
+    expected = input_map(model, images, TARGETS, "guided")
+    assert relative(guided(model, images), expected) < 1e-5
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_works_where_the_caller_has_switched_gradients_off(
+    mode: type[torch.no_grad | torch.inference_mode],
+) -> None:
+    torch.manual_seed(4)
+    model = Residual().requires_grad_(False)
+    expected = input_map(model, pictures(), TARGETS, "guided")
+    with mode():
+        found = guided(model, pictures())
+    assert relative(found, expected) < 1e-5
