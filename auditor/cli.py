@@ -196,6 +196,39 @@ def render(
 
 
 @app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The earlier run.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The later run.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="reports/<RUN_A>-vs-<RUN_B> by default.")
+    ] = None,
+    max_rise: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Largest acceptable rise of an error rate (a share)."),
+    ] = 0.0,
+) -> None:
+    """Say what changed between two audits: exit code 1 when the whole or a slice became worse.
+
+    Worse: the error rate on the same samples rose, by more than --max-rise, with q at most the
+    earlier run's alpha (McNemar's test, one correction over the whole and all slices).
+    """
+    from auditor import comparison
+    from auditor.comparison import documents
+    from auditor.store import RunFolder
+
+    with _exit_codes():
+        before, after = RunFolder.open(run_a), RunFolder.open(run_b)
+        place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
+        documents.check_place(place)
+        found = comparison.compare(before, after, max_rise=max_rise)
+        written = documents.write(found, before, after, place)
+        _out.print(f"\n{comparison.summary(found)}", highlight=False, markup=False, soft_wrap=True)
+        for path in written:
+            _out.print(str(path), soft_wrap=True)
+        raise typer.Exit(_GATE if found.blocking else _DONE)
+
+
+@app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     seal: Annotated[

@@ -1,0 +1,228 @@
+"""Which samples of two runs are the same, and can be compared one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from auditor.comparison.records import Pairing
+from auditor.config import JudgeSection, SliceSection
+from auditor.errors import DataError
+from auditor.records import AuditResult, SliceKey
+from auditor.stages.split import split
+from auditor.store import PREDICTIONS, RunFolder
+
+_OWN = ("sample", "path", "label", "predicted", "confidence", "loss", "status")
+_PICTURE = "sha256"
+_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Source:
+    """One finished run.
+
+    Attributes:
+        run: its folder.
+        result: its ``audit.json``.
+        table: every row of its predictions by sample id, without the classes' probabilities.
+        attributes: names of the attribute columns.
+    """
+
+    run: RunFolder
+    result: AuditResult
+    table: pd.DataFrame
+    attributes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, run: RunFolder) -> Source:
+        """Reads a run.
+
+        Raises:
+            DataError: result or predictions are missing, unreadable, or hold a sample twice.
+        """
+        result = run.read_result()
+        path = run.path / PREDICTIONS
+        if not path.is_file():
+            raise DataError(
+                f"{path}: expected the predictions of a finished run; they are not there: copy the "
+                "run folder again as a whole"
+            )
+        names = pq.read_schema(path).names
+        lacking = [name for name in _OWN if name not in names]
+        if lacking:
+            raise DataError(f"{path}: expected the columns {', '.join(_OWN)}; lacks {lacking}")
+        probabilities = {f"p:{one.name}" for one in result.classes}
+        attributes = tuple(name for name in names if name not in {*_OWN, _PICTURE} | probabilities)
+        picture = [_PICTURE] if _PICTURE in names else []
+        table = pq.read_table(path, columns=[*_OWN, *picture, *attributes]).to_pandas()
+        twice = table["sample"][table["sample"].duplicated()]
+        if len(twice):
+            raise DataError(
+                f"{path}: expected every sample once; {twice.iloc[0]!r} is there more than once"
+            )
+        return cls(run, result, table.set_index("sample", drop=False), attributes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in index order."""
+        return tuple(one.name for one in self.result.classes)
+
+    @property
+    def slicing(self) -> tuple[SliceSection, JudgeSection]:
+        """How this run cut its slices, and its false discovery rate.
+
+        Raises:
+            DataError: its configuration can't be read.
+        """
+        config = self.result.provenance.config
+        try:
+            return (
+                SliceSection.model_validate(config.get("slices", {})),
+                JudgeSection.model_validate(config.get("judge", {})),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DataError(
+                f"{self.run.path}: audit.json: provenance.config: {place}: {first['msg']}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A slice of the paired samples.
+
+    Attributes:
+        key: its name, as the earlier run calls it.
+        rows: positions among the pairs, int64.
+    """
+
+    key: SliceKey
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The samples that both runs evaluated, with the same label and picture.
+
+    Attributes:
+        before: their rows in the earlier run, in its order.
+        after: their rows in the later run, in the same order.
+        cuts: every label, then every slice of the earlier run.
+        account: how many samples were compared, and why others were not.
+    """
+
+    before: pd.DataFrame
+    after: pd.DataFrame
+    cuts: tuple[Cut, ...]
+    account: Pairing
+
+    @property
+    def failed(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n,) bool before and after: whether the sample is misclassified."""
+        one, two = (
+            (side["label"] != side["predicted"]).to_numpy(dtype=bool)
+            for side in (self.before, self.after)
+        )
+        return one, two
+
+
+def pair(before: Source, after: Source) -> Pairs:
+    """Finds the samples of two runs that are the same.
+
+    Args:
+        before: the earlier run; slices are cut as it did.
+        after: the later run.
+
+    Returns:
+        The pairs, in the order of the earlier run.
+
+    Raises:
+        DataError: the runs have different classes, or no sample in common.
+    """
+    _same_classes(before, after)
+    shared = before.table.index[before.table.index.isin(after.table.index)]
+    one, two = before.table.loc[shared], after.table.loc[shared]
+    label = (one["label"].astype(str) != two["label"].astype(str)).to_numpy(dtype=bool)
+    compared = _PICTURE in one and _PICTURE in two
+    picture = np.zeros(len(shared), dtype=bool)
+    if compared:
+        known = (one[_PICTURE].notna() & two[_PICTURE].notna()).to_numpy(dtype=bool)
+        picture = known & (one[_PICTURE] != two[_PICTURE]).to_numpy(dtype=bool) & ~label
+    same = ~(label | picture)
+    good = [(side["status"] == "ok").to_numpy(dtype=bool) for side in (one, two)]
+    kept = same & good[0] & good[1]
+    if not kept.any():
+        raise DataError(
+            f"{before.run.path} and {after.run.path}: expected audits of the same samples; of "
+            f"{len(before.table)} and {len(after.table)} samples, {len(shared)} have the same id, and "
+            "none of them the same picture and label and a prediction in both: audit the new model "
+            "on the data of the old one"
+        )
+    attributes = [name for name in before.attributes if name in after.attributes]
+    turned = np.zeros(int(kept.sum()), dtype=bool)
+    for name in attributes:
+        turned |= _texts(one.loc[kept, name]) != _texts(two.loc[kept, name])
+    pairs_before, pairs_after = one.loc[kept], two.loc[kept]
+    return Pairs(
+        before=pairs_before,
+        after=pairs_after,
+        cuts=_cuts(before, pairs_before),
+        account=Pairing(
+            n_paired=int(kept.sum()),
+            only_before=len(before.table) - len(shared),
+            only_after=len(after.table) - len(shared),
+            other_label=int(label.sum()),
+            other_picture=int(picture.sum()),
+            unusable_before=int((same & ~good[0] & good[1]).sum()),
+            unusable_after=int((same & good[0] & ~good[1]).sum()),
+            other_attributes=int(turned.sum()),
+            pictures_compared=compared,
+        ),
+    )
+
+
+def _same_classes(before: Source, after: Source) -> None:
+    one, two = before.classes, after.classes
+    if set(one) == set(two):
+        return
+    gone = [name for name in one if name not in two]
+    new = [name for name in two if name not in one]
+    told = [
+        f"{what}: {', '.join(names[:_TOLD])}" + (" …" if len(names) > _TOLD else "")
+        for what, names in (("only before", gone), ("only after", new))
+        if names
+    ]
+    raise DataError(
+        f"{before.run.path} and {after.run.path}: expected the same classes in both runs; "
+        f"{'; '.join(told)}: compare models that tell the same classes apart"
+    )
+
+
+def _texts(column: pd.Series) -> NDArray[np.object_]:
+    """Values as text, so that 1 and 1.0 of two files count as the same; missing ones as empty."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    texts = column.astype(object).where(column.notna(), "").astype(str)
+    return np.asarray(texts.where(numbers.isna(), numbers.astype(str)), dtype=object)
+
+
+def _cuts(source: Source, pairs: pd.DataFrame) -> tuple[Cut, ...]:
+    """The earlier run's own slices, cut anew from all its samples, and of them the pairs."""
+    classes = source.classes
+    usable = source.table[source.table["status"] == "ok"].reset_index(drop=True)
+    for column in ("label", "predicted"):
+        usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
+    section, _ = source.slicing
+    found = split(usable, None, classes, source.attributes, section)
+    place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable["sample"])
+    position = place.fillna(-1).to_numpy(dtype=np.int64)
+    codes = usable["label"].cat.codes.to_numpy(dtype=np.int64)
+    keys = [(SliceKey(label=name), np.flatnonzero(codes == k)) for k, name in enumerate(classes)]
+    keys += [(one.key, one.rows) for one in found.slices]
+    cuts = (Cut(key, position[rows][position[rows] >= 0]) for key, rows in keys)
+    return tuple(one for one in cuts if len(one.rows))

@@ -1,0 +1,179 @@
+"""The nouns of a comparison: what is written to ``comparison.json``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from auditor.records import Effect, Estimate, Record, Severity, SliceKey, Verdict
+
+COMPARISON_VERSION: Literal[1] = 1
+"""Version of ``comparison.json``.
+
+1: first version. Within a version keys are only added.
+"""
+
+Direction = Literal["worse", "better", "unclear", "untested"]
+FindingStatus = Literal["new", "graver", "stayed", "milder", "gone"]
+
+
+class Side(Record):
+    """One of the two runs."""
+
+    folder: str
+    """Name of the run folder."""
+    id: str
+    name: str
+    created_at: datetime
+    auditor_version: str
+    model_sha256: str
+    data_sha256: str
+    result_sha256: str
+    """Of ``audit.json`` as it was read."""
+    predictions_sha256: str
+    accuracy: Estimate | None
+    """Of the whole run."""
+    paired_accuracy: Estimate
+    """Of the samples that both runs evaluated."""
+
+
+class Pairing(Record):
+    """Which samples could be compared."""
+
+    n_paired: int
+    """Evaluated in both runs, with the same label and picture."""
+    only_before: int
+    only_after: int
+    other_label: int
+    """In both runs under different labels: left out."""
+    other_picture: int
+    """In both runs with different pictures: left out."""
+    unusable_before: int
+    """In both runs, but evaluated in the later one only."""
+    unusable_after: int
+    other_attributes: int
+    """Paired, with an attribute value that changed; slices follow the earlier run."""
+    pictures_compared: bool
+    """False where a run holds no fingerprints of its pictures."""
+
+
+class Rules(Record):
+    """What counts as a change; taken from the earlier run, so fixed before the later one."""
+
+    alpha: float
+    """Largest q-value that counts."""
+    min_support: int
+    """Slices with fewer pairs are not tested."""
+    max_rise: float
+    """Largest acceptable rise of an error rate, a share from 0 to 1."""
+    n_tests: int
+    test: str = "McNemar, mid-p, two-sided"
+    correction: str = "Benjamini-Hochberg over the whole and all slices"
+
+
+class SliceChange(Record):
+    """How the error rate of the same samples changed."""
+
+    slice: SliceKey
+    support: int
+    failures_before: int
+    failures_after: int
+    broken: int
+    """Right before, wrong after."""
+    fixed: int
+    """Wrong before, right after."""
+    change: Estimate
+    """Error rate after minus before, with an unadjusted 95 % interval."""
+    p_value: float | None
+    q_value: float | None
+    direction: Direction
+    blocks: bool
+    """Worse, and by more than the largest acceptable rise."""
+
+
+class ClassChange(Record):
+    """How well a class is recognised, on the paired samples."""
+
+    name: str
+    support: int
+    recall_before: Estimate | None
+    recall_after: Estimate | None
+    precision_before: Estimate | None
+    precision_after: Estimate | None
+
+
+class FindingRef(Record):
+    """A finding of one of the runs."""
+
+    id: str
+    title: str
+    severity: Severity
+    verdict: Verdict
+    effect: Effect | None
+
+
+class FindingChange(Record):
+    """What became of a finding; findings are the same when check and slice are."""
+
+    check: str
+    slice: SliceKey
+    status: FindingStatus
+    before: FindingRef | None
+    after: FindingRef | None
+    caution: str | None
+    """Why a finding that is gone may not be cured, or a new one not be new."""
+
+
+class Turn(Record):
+    """A sample that changed sides."""
+
+    sample: str
+    path: str
+    label: str
+    attributes: dict[str, str]
+    predicted_before: str
+    predicted_after: str
+    confidence_before: float
+    confidence_after: float
+    loss_before: float
+    loss_after: float
+
+
+class Difference(Record):
+    """A setting, version or fingerprint that is not the same in both runs."""
+
+    place: str
+    before: Any
+    after: Any
+
+
+class Comparison(Record):
+    """What changed between two audits: the whole of ``comparison.json``."""
+
+    comparison_version: Literal[1] = COMPARISON_VERSION
+    created_at: datetime
+    auditor_version: str
+    before: Side
+    after: Side
+    pairing: Pairing
+    rules: Rules
+    overall: SliceChange
+    slices: list[SliceChange]
+    """Tested ones first, the gravest change for the worse foremost."""
+    classes: list[ClassChange]
+    findings: list[FindingChange]
+    """New and graver ones first."""
+    broken: list[Turn]
+    """Right before, wrong after; the highest loss first."""
+    fixed: list[Turn]
+    """Wrong before, right after; the highest loss before first."""
+    moved: int
+    """Wrong in both runs, with another prediction."""
+    differences: list[Difference]
+    remarks: list[str]
+    """What a reader has to know before trusting the comparison."""
+
+    @property
+    def blocking(self) -> list[SliceChange]:
+        """The whole or slices that became worse by more than is acceptable."""
+        return [one for one in (self.overall, *self.slices) if one.blocks]
