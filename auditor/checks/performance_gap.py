@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
 
+from auditor.checks._confounding import (
+    Confounding,
+    as_evidence,
+    explained_by,
+    in_words,
+    title_suffix,
+)
 from auditor.checks._tally import Counts, Tally, identity
 from auditor.checks._wording import effect, interval, numbers, percent, points, whom
 from auditor.records import Claim, Evidence, Examination, Skipped, Slice, SliceKey
@@ -21,6 +29,8 @@ from auditor.statistics import (
 )
 
 NAME = "performance-gap"
+_REGRESSED = 5
+"""For how many of the gravest claims a regression on all attributes is the second witness."""
 _CELLS = 2_000_000
 """Slices × classes counted at a time, so that memory does not grow with their number."""
 
@@ -50,8 +60,9 @@ class PerformanceGap(Options):
         values, within, crossed = _kinds(evidence.slices)
         found = _Claims(self.max_gap, evidence, tally)
         claims = [*found.of_values(values), *found.of_labels(within)]
+        held = _with_others_fixed(claims, values + within, evidence)
         return Examination(
-            (*claims, *found.of_pairs(crossed, values)), tuple(found.indistinguishable())
+            (*held, *found.of_pairs(crossed, values)), tuple(found.indistinguishable())
         )
 
 
@@ -62,6 +73,35 @@ def _kinds(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[Slic
         [one for one in single if one.key.label is not None],
         [one for one in slices if len(one.key.attributes) == 2 and one.key.label is None],
     )
+
+
+def _with_others_fixed(
+    claims: Sequence[Claim], slices: Sequence[Slice], evidence: Evidence
+) -> Iterator[Claim]:
+    """Adds to every conspicuous claim what becomes of it with the other attributes held fixed."""
+    conspicuous = [
+        one
+        for one in claims
+        if one.effect is not None and one.effect.value > 0 and one.p_value is not None
+        if one.p_value <= evidence.alpha
+    ]
+    gravest = sorted(conspicuous, key=lambda one: -one.weight)[:_REGRESSED]
+    confounding = Confounding(evidence)
+    for claim, one in zip(claims, slices, strict=True):
+        if not any(claim is other for other in conspicuous) or claim.effect is None:
+            yield claim
+            continue
+        gap = Interval(claim.effect.value, claim.effect.low, claim.effect.high)
+        held = confounding.one_by_one(one, gap)
+        regressed = held and any(claim is other for other in gravest)
+        together = confounding.all_together(one) if regressed else None
+        yield replace(
+            claim,
+            title=claim.title + title_suffix(held),
+            statement=f"{claim.statement} {in_words(held, together, gap)}".rstrip(),
+            evidence=dict(claim.evidence) | as_evidence(held, together),
+            explained_by=explained_by(held),
+        )
 
 
 class _Claims:

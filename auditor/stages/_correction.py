@@ -24,12 +24,12 @@ from auditor.statistics.intervals import two_sided_z
 
 CONFIDENCE = 0.95
 
-Level = Literal["value", "value within label", "pair of values", "data"]
+Level = Literal["value", "value within label", "pair of values", "data or maps"]
 SHARES: dict[Level, float] = {
     "value": 0.6,
     "value within label": 0.25,
     "pair of values": 0.1,
-    "data": 0.05,
+    "data or maps": 0.05,
 }
 """Shares of the levels; those of levels without a test go to the others in proportion."""
 
@@ -110,7 +110,7 @@ def correct(claims: Sequence[Claim], alpha: float) -> Correction:
 def level_of(claim: Claim) -> Level:
     """How coarse the question of a claim is."""
     if claim.ceiling != "alert":
-        return "data"
+        return "data or maps"
     if len(claim.slice.attributes) > 1:
         return "pair of values"
     return "value" if claim.slice.label is None else "value within label"

@@ -28,7 +28,7 @@ from auditor.records import (
     SliceRecord,
     Verdict,
 )
-from auditor.stages._correction import Correction, correct
+from auditor.stages._correction import Correction, correct, level_of
 from auditor.statistics import wilson
 
 _SAMPLES = 12
@@ -37,6 +37,7 @@ _TOLD = 3
 _VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untestable")
 
 Advance = Callable[[int], object]
+_Group = tuple[frozenset[str], bool, int | None]
 _Key = tuple[tuple[tuple[str, str], ...], str | None]
 
 
@@ -118,7 +119,7 @@ class _Weighed:
         claim = self.claim
         if self.verdict == "untestable":
             return len(claim.slice.attributes) == 1 and claim.slice.label is None
-        if claim.explained is not None or claim.effect is None or claim.effect.value <= 0:
+        if claim.effect is None or claim.effect.value <= 0:
             return False
         if self.verdict == "supported":
             return True
@@ -180,9 +181,19 @@ class _Weighed:
 
 @dataclass(frozen=True)
 class _Cause:
-    """Claims that tell of the same cause, the gravest first."""
+    """Claims that tell of the same cause, the one that speaks for it first."""
 
     pieces: tuple[_Weighed, ...]
+
+    @property
+    def severity(self) -> Severity:
+        """Of the gravest piece: a cause is as grave as what it explains."""
+        return max((one.severity for one in self.pieces), key=SEVERITIES.index)
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """Sorts the gravest first."""
+        return (-SEVERITIES.index(self.severity), *self.pieces[0].rank[1:])
 
     def finding(self, name: str) -> Finding:
         first, *others = self.pieces
@@ -191,7 +202,7 @@ class _Cause:
             id=name,
             check=claim.check,
             title=self._title(),
-            severity=first.severity,
+            severity=self.severity,
             verdict=first.verdict,
             slice=claim.slice,
             effect=claim.effect,
@@ -218,16 +229,16 @@ class _Cause:
 
     def _statement(self) -> str:
         more = self._telling
-        told = [self.pieces[0].statement, *(one.claim.statement for one in more[:_TOLD])]
+        told = [self.pieces[0].statement, *(f"{one.claim.title}." for one in more[:_TOLD])]
         if len(more) > _TOLD:
             told.append(f"{len(more) - _TOLD} more pieces of evidence say the same.")
         return " ".join(told)
 
     def _action(self) -> str:
-        """What to do, without saying anything twice; plans for the data come with their piece."""
-        first = self.pieces[0]
-        plans = [one.claim.action for one in self._telling if one.claim.check != first.claim.check]
-        return " ".join(dict.fromkeys([first.claim.action, *plans[:2]]))
+        """What to do: with what was found, and about the data behind it."""
+        data = [one for one in self._telling if level_of(one.claim) == "data or maps"]
+        actions = [self.pieces[0].claim.action, *(one.claim.action for one in data[:2])]
+        return " ".join(dict.fromkeys(actions))
 
     def _samples(self) -> list[str]:
         """The pieces' samples in turn, so that each shows some."""
@@ -238,14 +249,42 @@ class _Cause:
 
 
 def _causes(told: Sequence[_Weighed]) -> list[_Cause]:
-    """Groups claims by the attributes they name; what names none stands alone."""
-    groups: dict[object, list[_Weighed]] = {}
+    """Groups claims by their cause.
+
+    Claims that name the same attributes tell of one cause; one that names none stands alone. What
+    another attribute explains goes to the cause of that attribute, behind its own claims. Where two
+    explain each other, the data can't tell which it is, and they are one cause with equal rights.
+    """
+    groups: dict[_Group, list[_Weighed]] = {}
     for place, one in enumerate(told):
         names = frozenset(one.claim.slice.attributes)
-        untestable = one.verdict == "untestable"
-        groups.setdefault((names, untestable) if names else place, []).append(one)
-    causes = [_Cause(tuple(sorted(group, key=lambda one: one.rank))) for group in groups.values()]
-    return sorted(causes, key=lambda cause: cause.pieces[0].rank)
+        group: _Group = (names, one.verdict == "untestable", None if names else place)
+        groups.setdefault(group, []).append(one)
+    for claims in groups.values():
+        claims.sort(key=lambda one: one.rank)
+    root_of = {name: _root(name, groups) for name in groups}
+    causes: dict[_Group, list[_Weighed]] = {}
+    for name in sorted(groups, key=lambda name: (name != root_of[name], groups[name][0].rank)):
+        causes.setdefault(root_of[name], []).extend(groups[name])
+    return sorted((_Cause(tuple(pieces)) for pieces in causes.values()), key=lambda one: one.rank)
+
+
+def _root(name: _Group, groups: Mapping[_Group, Sequence[_Weighed]]) -> _Group:
+    """The group that explains a group, or explains what explains it, and so on."""
+    way = [name]
+    while True:
+        first = groups[way[-1]][0]
+        candidates = [(frozenset({cause}), False, None) for cause in first.claim.explained_by]
+        found = [
+            one
+            for one in candidates
+            if one in groups and groups[one][0].verdict == first.verdict == "supported"
+        ]
+        if not found:
+            return way[-1]
+        if found[0] in way:  # they explain each other: the gravest of them speaks for all
+            return min(way[way.index(found[0]) :], key=lambda one: groups[one][0].rank)
+        way.append(found[0])
 
 
 def _counted(claims: Iterable[Claim]) -> list[Skipped]:

@@ -44,7 +44,8 @@ def stratified_mean_gap(
         in_slice: (N,) whether the sample is in the slice.
         strata: (N,) what is held fixed, say the label; any values that can be sorted.
         confidence: coverage of the (normal) interval.
-        n_permutations: draws; the smallest p-value is 1 / (draws + 1).
+        n_permutations: draws; the smallest p-value is 1 / (draws + 1). With 0 nothing is drawn: the
+            p-value takes the normal limit with the exact variance of such permutations.
         seed: of the draws.
 
     Returns:
@@ -85,18 +86,32 @@ def stratified_mean_gap(
         float((weight[both] ** 2 / n[both] * _variances(number[side], codes[side], n)[both]).sum())
         for side, n in ((inside, own), (~inside, rest))
     )
-    generator = np.random.default_rng(seed)
-    drawn = np.array(
-        [scores[_permute_within(inside, codes, generator)].sum() for _ in range(n_permutations)]
-    )
-    reached = int((np.abs(drawn) >= abs(value) - 1e-12 * np.abs(scores).sum()).sum())
+    if n_permutations:
+        generator = np.random.default_rng(seed)
+        drawn = np.array(
+            [scores[_permute_within(inside, codes, generator)].sum() for _ in range(n_permutations)]
+        )
+        reached = int((np.abs(drawn) >= abs(value) - 1e-12 * np.abs(scores).sum()).sum())
+        p_value = (reached + 1) / (n_permutations + 1)
+    else:
+        p_value = _normal_p(value, scores, codes, own, rest)
     spread = z * np.sqrt(variance)
     return MeanGap(
         Interval(value, value - spread, value + spread),
-        (reached + 1) / (n_permutations + 1),
+        p_value,
         int(own[both].sum()),
         int(rest[both].sum()),
     )
+
+
+def _normal_p(value: float, scores: Floats, codes: Integers, own: Floats, rest: Floats) -> float:
+    """Two-sided p-value of a sum of scores, centred by stratum, under permutation within strata."""
+    from scipy.stats import norm
+
+    sizes = own + rest
+    squares = np.bincount(codes, scores**2, len(sizes))
+    variance = float((own * rest / np.maximum(sizes * (sizes - 1), 1) * squares).sum())
+    return float(2 * norm.sf(abs(value) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
 def _codes(strata: ArrayLike) -> Integers:

@@ -195,7 +195,7 @@ def test_claims_on_the_same_attribute_are_one_finding() -> None:
     ]
     assert found[0].samples == ["s3", "s1", "s4", "s2"]
     assert found[0].action == "Act. Collect."
-    assert "On cell = mono, label = functional." in found[0].statement
+    assert "about cell = mono, label = functional." in found[0].statement
 
 
 def test_what_could_not_be_tested_is_said_but_not_at_length() -> None:
