@@ -1,0 +1,87 @@
+"""Evidence with pictures, maps and a model that is a plain function, for the checks that look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from auditor.config import SliceSection
+from auditor.records import Cell, Evidence, Maps
+from auditor.stages.split import split
+
+Pictures = NDArray[np.uint8]
+Probabilities = NDArray[np.float64]
+
+
+@dataclass
+class Model:
+    """An oracle without a network."""
+
+    seen: Pictures
+    ask: Callable[[Pictures], Probabilities]
+    described: NDArray[np.float32] | None = None
+    shown: NDArray[np.bool_] | None = None
+    asked: int = 0
+
+    def pictures(self, rows: NDArray[np.int64]) -> Pictures:
+        return self.seen[rows]
+
+    def predict(self, pictures: Pictures) -> Probabilities:
+        self.asked += len(pictures)
+        return self.ask(pictures)
+
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert self.described is not None
+        return self.described[rows]
+
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        return None if self.shown is None else self.shown[rows]
+
+
+def evidence(
+    label: NDArray[np.int64],
+    share: Probabilities,
+    attributes: dict[str, NDArray[np.str_]],
+    *,
+    cams: NDArray[np.float32] | None = None,
+    model: Model | None = None,
+    seed: int = 0,
+) -> Evidence:
+    """Evidence of samples with labels, probabilities (N, K) and attributes; cells hold everybody."""
+    classes = tuple("abcdefghij"[: share.shape[1]])
+    predicted = share.argmax(1)
+    frame = pd.DataFrame(
+        {
+            "sample": [f"s{k:04d}" for k in range(len(label))],
+            "path": [f"{k}.png" for k in range(len(label))],
+            "label": pd.Categorical.from_codes(label, list(classes)),
+            "predicted": pd.Categorical.from_codes(predicted, list(classes)),
+            "confidence": share.max(1),
+            "loss": -np.log(np.maximum(share[np.arange(len(label)), label], 1e-9)),
+            "failure": predicted != label,
+            **attributes,
+        }
+    )
+    cut = split(frame, None, classes, tuple(attributes), SliceSection())
+    cells = [
+        Cell(name, str(value), classes[k], np.flatnonzero((values == value) & (label == k)))
+        for name, values in attributes.items()
+        for value in np.unique(values)
+        for k in range(len(classes))
+    ]
+    return Evidence(
+        predictions=cut.predictions,
+        classes=classes,
+        attributes=cut.attributes,
+        slices=cut.slices,
+        reference=None,
+        alpha=0.05,
+        min_support=30,
+        seed=seed,
+        maps=None if cams is None else Maps(np.arange(len(label)), cams, tuple(cells)),
+        model=model,
+    )
