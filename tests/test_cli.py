@@ -103,9 +103,9 @@ def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
         (key("data", "lable", "x"), "did you mean 'label'"),
         (key("data", "path", "nowhere.csv"), "nowhere.csv"),
         (key("data", "label", "diagnosis"), "diagnosis"),
-        (csv(lambda rows: rows.iloc[:0]), "empty|no samples|no rows"),
+        (csv(lambda rows: rows.iloc[:0]), "expected one row a picture; there are none"),
         (csv(lambda rows: rows.assign(label="eleven")), "eleven"),
-        (weights(lambda state: dict(list(state.items())[1:])), "missing"),
+        (weights(lambda state: {k: v for k, v in state.items() if k != "0.weight"}), "0.weight"),
         (key("model", "classes", ["a", "b"]), "'?0'?"),
         (key("model", "factory", "collections:OrderedDict"), "nn.Module"),
         (key("model", "factory", "auditor.demo.networks:solar_net"), "shape|missing|unexpected"),
@@ -145,7 +145,10 @@ def test_control_c_leaves_a_folder_that_says_it_is_unfinished(
         if notice.is_file():
             break
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    # Python drops an interrupt that falls into a fork; a person would press the keys again.
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "unfinished" in said
