@@ -207,7 +207,7 @@ def headline(comparison: Comparison) -> Headline:
     """The outcome, without claiming more than was tested."""
     whole, blocking = comparison.overall, comparison.blocking
     n = len(blocking) - (1 if whole.blocks else 0)
-    numbers = f"Over all, the error rate on the same samples {moved(whole.change)}."
+    numbers = f"Overall, the error rate on the same samples {moved(whole.change)}."
     if blocking:
         parts = (["on the whole"] if whole.blocks else []) + (
             [f"in {n} slice{'s' if n > 1 else ''}"] if n else []
