@@ -41,6 +41,8 @@ FIXED: Mapping[str, str] = {
 
 ASSOCIATION_CHECKS = frozenset({"label-association", "representation"})
 """Checks that are about how many samples there are, not about how they fare."""
+LARGEST_RATES = 12
+"""Rows of a finding's chart, if one label alone does not need more."""
 LARGEST_FOREST = 30
 """Rows of the chart of all slices; the table beside it has every slice."""
 
@@ -138,10 +140,10 @@ def _rates(
     accused: Mapping[str, str],
     attributes: Sequence[str],
 ) -> Chart:
+    shown, omitted = _most_different([one for one in cells if one.error_rate is not None])
     rows = []
-    for one in sorted(cells, key=lambda cell: (cell.label or "", *cell.attributes.items())):
-        if one.error_rate is None:
-            continue
+    for one in shown:
+        assert one.error_rate is not None
         ((attribute, value),) = one.attributes.items()
         rate = one.error_rate
         rows.append(
@@ -157,7 +159,8 @@ def _rates(
     by = " and ".join(attributes)
     return _forest(
         name,
-        f"Error rate by label and {by}, with 95 % intervals (failures of samples)",
+        f"Error rate by label and {by}, with 95 % intervals (failures of samples)"
+        + (f"; the labels where it differs most, {omitted} more under Slices" if omitted else ""),
         "; ".join(f"{row.name}: {row.value:.0f} %, {row.note}" for row in rows),
         rows,
         "narrow",
@@ -166,10 +169,32 @@ def _rates(
     )
 
 
+def _most_different(cells: Sequence[SliceRecord]) -> tuple[list[SliceRecord], int]:
+    """The cells of the labels whose error rates lie furthest apart, and how many labels are left."""
+    by_label: dict[str, list[SliceRecord]] = {}
+    for one in sorted(cells, key=lambda cell: (cell.label or "", *cell.attributes.items())):
+        by_label.setdefault(one.label or "", []).append(one)
+
+    def spread(label: str) -> float:
+        rates = [one.error_rate.value for one in by_label[label] if one.error_rate is not None]
+        return max(rates) - min(rates)
+
+    per_label = max((len(group) for group in by_label.values()), default=1)
+    n_labels = max(1, LARGEST_RATES // per_label)
+    chosen = sorted(by_label, key=lambda label: (-spread(label), label))[:n_labels]
+    shown = [one for label in by_label if label in chosen for one in by_label[label]]
+    return shown[: 2 * LARGEST_RATES], len(by_label) - len(chosen)
+
+
 def _counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> Chart:
     """Samples of each value, split by label: bars side by side, not stacked, to be comparable."""
     mine = [one for one in cells if attribute in one.attributes]
     labels = sorted({one.label or "" for one in mine})
+    mine = [
+        one
+        for one in mine
+        if one.label in labels[: max(2, 2 * LARGEST_RATES // max(1, len(mine) // len(labels)))]
+    ]
     largest = max(one.support for one in mine)
     rows = [
         (f"{one.attributes[attribute]} · {one.label}", one.support, one.label == labels[0])

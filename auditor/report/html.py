@@ -12,7 +12,7 @@ from markupsafe import Markup
 from auditor.registry import Options, plugin
 from auditor.report import charts
 from auditor.report.album import Album
-from auditor.report.pictures import Pictures
+from auditor.report.pictures import DETAIL, Pictures
 from auditor.report.templating import environment
 from auditor.report.view import Confusion, ReportView, Shot
 
@@ -46,7 +46,7 @@ class HtmlReport(Options):
         edge = LARGE if len(gallery) <= FEW else MEDIUM if len(gallery) <= SOME else SMALL
         pictures = Pictures.of(album, shown, view.means, LARGE)
         thumbnails = Pictures.of(album, gallery, (), edge)
-        guided = any(column == "guided" for _, column in (*pictures.files, *thumbnails.files))
+        detail = pictures.detail or thumbnails.detail
         jinja = environment()
         script = jinja.loader.get_source(jinja, "html/report.js")[0] if jinja.loader else ""
         page = jinja.get_template("html/report.html").render(
@@ -59,8 +59,8 @@ class HtmlReport(Options):
             pictures=pictures,
             thumbnails=thumbnails,
             gallery=gallery,
-            guided=guided,
-            lenses=lenses(guided=guided),
+            detail=detail,
+            lenses=lenses(detail),
             pairs=frequent_confusions(view.confusion),
             index={name: place for place, name in enumerate(view.confusion.classes)},
             choices=_choices(gallery, view.attributes),
@@ -72,17 +72,21 @@ class HtmlReport(Options):
         return path
 
 
-def lenses(*, guided: bool) -> tuple[tuple[str, str], ...]:
+def lenses(detail: str | None) -> tuple[tuple[str, str], ...]:
     """What the gallery can show of each failure: a key and its name."""
     fine = (
-        ("guided-predicted", "Guided Grad-CAM, predicted class"),
-        ("guided-label", "Guided Grad-CAM, label"),
+        ()
+        if detail is None
+        else (
+            ("detail-predicted", f"{DETAIL[detail]}, predicted class"),
+            ("detail-label", f"{DETAIL[detail]}, label"),
+        )
     )
     return (
         ("picture", "Picture"),
         ("cam-predicted", "Grad-CAM, predicted class"),
         ("cam-label", "Grad-CAM, label"),
-        *(fine if guided else ()),
+        *fine,
     )
 
 

@@ -70,7 +70,7 @@ class PdfReport(Options):
                 },
                 gaps=charts.of_gaps(view, "wide"),
                 gallery=gallery,
-                guided=any(column == "guided" for _, column in shelf.pictures.files),
+                detail=shelf.pictures.detail,
                 pairs=frequent_confusions(view.confusion),
             )
         )

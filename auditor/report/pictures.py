@@ -13,8 +13,11 @@ from PIL import Image
 from auditor.report.album import Album
 from auditor.report.view import MeanView, Shot
 
-MAP_COLUMNS = ("overlay", "guided")
+MAP_COLUMNS = ("overlay", "guided", "gradient")
 PICTURE_COLUMNS = ("picture",)
+
+DETAIL: Mapping[str, str] = {"guided": "Guided Grad-CAM", "gradient": "Gradient"}
+"""Detail views by column; a plain gradient is never called guided."""
 
 Key = tuple[str, str]
 """Reference and column, such as ``("explanations/maps-00000.parquet#12", "overlay")``."""
@@ -53,6 +56,12 @@ class Pictures:
             if row[column] is not None
         }
         return cls(files)
+
+    @property
+    def detail(self) -> str | None:
+        """The column of the detail views: ``guided``, else ``gradient``, else None."""
+        present = {column for _, column in self.files}
+        return next((one for one in DETAIL if one in present), None)
 
     def __contains__(self, key: Key) -> bool:
         return key in self.files

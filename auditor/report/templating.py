@@ -8,6 +8,7 @@ from markupsafe import Markup
 from auditor import resources
 from auditor.records import SEVERITIES
 from auditor.report import words
+from auditor.report.pictures import DETAIL
 from auditor.report.view import MapView, MeanView, Shot
 
 
@@ -28,14 +29,18 @@ def environment() -> Environment:
         "p": words.p,
         "count": words.count,
         "phrase": words.phrase,
+        "first_sentence": words.first_sentence,
+        "rest_of": words.rest_of,
         "slice_name": words.slice_name,
         "picture_alt": picture_alt,
         "cam_alt": cam_alt,
-        "guided_alt": guided_alt,
+        "detail_alt": detail_alt,
         "mean_alt": mean_alt,
     }
     made.globals |= {
         "words": words,
+        "detail_names": DETAIL,
+        "detail_captions": {"guided": words.GUIDED_CAPTION, "gradient": words.GRADIENT_CAPTION},
         "severities": tuple(reversed(SEVERITIES)),
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files
     }
@@ -52,10 +57,10 @@ def cam_alt(one: MapView) -> str:
     return f"Grad-CAM for {one.target} ({_role(one)}): the evidence {one.where.words}."
 
 
-def guided_alt(one: MapView) -> str:
-    """Words for a Guided Grad-CAM; its numbers are those of Grad-CAM."""
+def detail_alt(one: MapView, column: str) -> str:
+    """Words for a detail view; its numbers are those of Grad-CAM."""
     return (
-        f"Guided Grad-CAM for {one.target} ({_role(one)}): detail view; by Grad-CAM the evidence "
+        f"{DETAIL[column]} for {one.target} ({_role(one)}): detail view; by Grad-CAM the evidence "
         f"{one.where.words}."
     )
 

@@ -17,11 +17,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
+from auditor.config import JudgeSection
 from auditor.records import (
     MISSING,
     SEVERITIES,
     AuditResult,
     ClassRecord,
+    Effect,
     Estimate,
     ExplanationsRecord,
     Finding,
@@ -38,8 +40,8 @@ from auditor.report.album import Album, heat
 from auditor.report.evidence import Whereabouts, whereabouts
 from auditor.store import PREDICTIONS, RunFolder
 
-FINDING_FAILURES = 6
-"""Failures shown with their maps below a finding."""
+FINDING_SHOTS = 6
+"""Samples shown with their maps below a finding."""
 FINDING_CONTRASTS = 3
 """Correct samples shown beside them."""
 
@@ -123,6 +125,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A smaller claim that says the same as its finding."""
+
+    title: str
+    effect: str
+    q_value: float | None
+    support: int
+
+
+@dataclass(frozen=True)
 class FindingView:
     """One finding with everything that is shown for it.
 
@@ -132,9 +144,10 @@ class FindingView:
         record: the finding as it stands in ``audit.json``.
         blocks: whether it reaches the gate's severity.
         attributes: the attributes that it concerns.
-        shots: misclassified samples that show it, the most telling first.
+        shots: explained samples that it names, the most telling first.
         contrasts: correct samples of the same slice.
         means: mean maps of the attributes that it concerns.
+        pieces: smaller claims that say the same.
         numbers: its scalar evidence, names and values in words.
         tables: its tabular evidence by name.
         cells: one-attribute slices by class that it concerns, for its chart.
@@ -149,6 +162,7 @@ class FindingView:
     shots: tuple[Shot, ...]
     contrasts: tuple[Shot, ...]
     means: tuple[MeanView, ...]
+    pieces: tuple[Piece, ...]
     numbers: tuple[tuple[str, str], ...]
     tables: tuple[tuple[str, Table], ...]
     cells: tuple[SliceRecord, ...]
@@ -195,7 +209,8 @@ class ReportView:
         means: every mean map.
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
-        tests: what was tested and how corrected, names and values.
+        tested: what was tested and how corrected, in a sentence.
+        tests: the same in numbers, names and values.
         provenance: groups of names and values.
         config: the configuration as YAML.
         max_gap: the largest acceptable gap, where the configuration or a finding states it.
@@ -222,6 +237,7 @@ class ReportView:
     means: tuple[MeanView, ...]
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
+    tested: str
     tests: tuple[tuple[str, str], ...]
     provenance: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     config: str
@@ -291,6 +307,7 @@ def build_view(run: RunFolder) -> ReportView:
         means=means,
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
+        tested=words.tests(result.tests),
         tests=_pairs(result.tests),
         provenance=_provenance(result),
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
@@ -387,8 +404,9 @@ def _finding(
 ) -> FindingView:
     named = {*record.slice.attributes, *_named(record.evidence)}
     concerned = tuple(name for name in attributes if name in named)
-    by_sample = {one.sample: one for one in failures}
-    shown = [by_sample[one] for one in record.samples if one in by_sample]
+    by_sample = {one.sample: one for one in (*contrasts, *failures)}
+    shown = [by_sample[one] for one in record.samples if one in by_sample][:FINDING_SHOTS]
+    others = [one for one in contrasts if one not in shown]
     limit = record.evidence.get("limit")
     if not isinstance(limit, int | float):
         limit = max_gap if record.check == "performance-gap" else None
@@ -398,12 +416,11 @@ def _finding(
         record=record,
         blocks=blocks,
         attributes=concerned,
-        shots=tuple(shown[:FINDING_FAILURES]),
-        contrasts=_contrasts(record, contrasts)[:FINDING_CONTRASTS],
+        shots=tuple(shown),
+        contrasts=_contrasts(record, others)[:FINDING_CONTRASTS],
         means=tuple(one for one in means if one.attribute in concerned),
-        numbers=_pairs(
-            {k: v for k, v in record.evidence.items() if not isinstance(v, list | dict)}
-        ),
+        pieces=tuple(_pieces(record.evidence)),
+        numbers=_pairs({k: v for k, v in record.evidence.items() if not _is_table(v)}),
         tables=tuple(_tables(record.evidence)),
         cells=tuple(
             one
@@ -432,13 +449,35 @@ def _named(evidence: Mapping[str, Any]) -> set[str]:
     return {str(one)} - {"None"} | {str(each) for each in many or () if isinstance(many, list)}
 
 
+def _pieces(evidence: Mapping[str, Any]) -> Iterable[Piece]:
+    """The claims that the judge gathered under a finding."""
+    for one in evidence.get("pieces", ()):
+        effect = one.get("effect")
+        yield Piece(
+            str(one.get("title", "")),
+            "–" if effect is None else words.effect(Effect.model_validate(effect)),
+            one.get("q_value"),
+            int(one.get("support", 0)),
+        )
+
+
+def _is_table(value: Any) -> bool:
+    if isinstance(value, dict):
+        return not {"value", "low", "high"} <= value.keys()
+    return isinstance(value, list)
+
+
 def _tables(evidence: Mapping[str, Any]) -> Iterable[tuple[str, Table]]:
     for name, value in evidence.items():
+        if name == "pieces":
+            continue
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
             columns = tuple(dict.fromkeys(str(key) for row in value for key in row))
             rows = tuple(tuple(words.value(row.get(column)) for column in columns) for row in value)
             yield words.phrase(name), Table(tuple(map(words.phrase, columns)), rows)
-        elif isinstance(value, dict) and value:
+        elif isinstance(value, list) and value:
+            yield words.phrase(name), Table(("",), ((words.value(value),),))
+        elif isinstance(value, dict) and value and _is_table(value):
             yield (
                 words.phrase(name),
                 Table(("", ""), tuple((str(k), words.value(v)) for k, v in value.items())),
@@ -475,22 +514,20 @@ def _max_gap(result: AuditResult) -> float | None:
     options = checks.get("performance-gap") if isinstance(checks, dict) else None
     stated = options.get("max_gap") if isinstance(options, dict) else None
     if not isinstance(stated, int | float):
-        stated = next(
-            (
-                one.evidence["limit"]
-                for one in result.findings
-                if one.check == "performance-gap"
-                and isinstance(one.evidence.get("limit"), int | float)
-            ),
-            None,
+        claims = [one.model_dump() for one in result.findings]
+        claims += [piece for one in result.findings for piece in one.evidence.get("pieces", ())]
+        limits = (
+            one.get("limit", one.get("evidence", {}).get("limit"))
+            for one in claims
+            if one.get("check") == "performance-gap"
         )
+        stated = next((one for one in limits if isinstance(one, int | float)), None)
     return None if stated is None else float(stated)
 
 
 def _alpha(result: AuditResult) -> float:
-    judge = result.provenance.config.get("judge")
-    stated = judge.get("alpha") if isinstance(judge, dict) else result.tests.get("alpha")
-    return float(stated) if isinstance(stated, int | float) else 0.05
+    stated = result.tests.get("alpha")
+    return float(stated) if isinstance(stated, int | float) else JudgeSection().alpha
 
 
 def _value(cell: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from auditor.records import AuditResult, Estimate, Severity, SliceRecord, Verdict
+from auditor.records import AuditResult, Effect, Estimate, Severity, SliceRecord, Verdict
 
 SEVERITY: dict[Severity, str] = {"alert": "Alert", "warning": "Warning", "note": "Note"}
 SEVERITY_MARK: dict[Severity, str] = {"alert": "■", "warning": "◆", "note": "●"}
@@ -103,6 +105,12 @@ GUIDED_CAPTION = (
 )
 
 
+GRADIENT_CAPTION = (
+    "Detail view. Guided backpropagation is not defined for this network, so the plain gradient of "
+    "the class score is shown instead; every number in this report comes from Grad-CAM."
+)
+
+
 @dataclass(frozen=True)
 class VerdictWords:
     """The outcome of the gate.
@@ -175,6 +183,26 @@ def interval(estimate: Estimate, kind: str = "percent") -> str:
     return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}\u202f%"
 
 
+def unit(one: Effect) -> str:
+    """How an effect is written: ``points``, ``percent`` or ``number``."""
+    if "gap" in one.name:
+        return "points"
+    return "percent" if any(word in one.name for word in ("share", "rate", "recall")) else "number"
+
+
+def amount(one: Effect) -> str:
+    """An effect without its interval: ``+23 points``, ``17 %`` or ``0.71``."""
+    kind = unit(one)
+    if kind == "points":
+        return f"{points(one.value)} points"
+    return percent(one.value) if kind == "percent" else f"{one.value:.2f}".replace("-", "−")
+
+
+def effect(one: Effect) -> str:
+    """An effect with its interval."""
+    return f"{amount(one)} ({interval(one, unit(one))})"
+
+
 def p(value: float | None) -> str:
     """A p- or q-value; a dash where nothing was tested."""
     if value is None:
@@ -207,6 +235,8 @@ def value(raw: Any) -> str:
         return count(raw)
     if isinstance(raw, float):
         return f"{raw:.4g}".replace("-", "−")
+    if isinstance(raw, dict) and {"value", "low", "high"} <= raw.keys():
+        return f"{value(raw['value'])} ({value(raw['low'])} to {value(raw['high'])})"
     if isinstance(raw, dict):
         return ", ".join(f"{phrase(key)} {value(one)}" for key, one in raw.items())
     if isinstance(raw, list | tuple):
@@ -218,3 +248,29 @@ def slice_name(one: SliceRecord) -> str:
     """A slice as ``cell mono, line A · functional``."""
     attributes = ", ".join(f"{name} {each}" for name, each in one.attributes.items())
     return " · ".join(part for part in (attributes, one.label) if part) or "all samples"
+
+
+def first_sentence(text: str) -> str:
+    """A text up to the end of its first sentence."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„“])", text.strip(), maxsplit=1)[0]
+
+
+def rest_of(text: str) -> str:
+    """What follows the first sentence."""
+    return text.strip()[len(first_sentence(text)) :].strip()
+
+
+def tests(account: Mapping[str, Any]) -> str:
+    """What was tested and how it was corrected, in a sentence; empty where nothing was."""
+    n = account.get("n_tests")
+    if not isinstance(n, int):
+        return ""
+    alpha, significant = account.get("alpha"), account.get("n_significant")
+    survived = (
+        f"; {count(significant)} survive the correction"
+        if isinstance(significant, int)
+        else "; corrected"
+    )
+    rate = f", false discovery rate {percent(alpha)}" if isinstance(alpha, int | float) else ""
+    how = account.get("correction")
+    return f"{count(n)} hypotheses were tested{survived} for all of them ({how}{rate})."

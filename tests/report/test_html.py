@@ -103,6 +103,8 @@ def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
     assert text.count("<script") == 1
     assert any("<script>alert(1)</script>" in one for one in page.texts)
     assert any("{{ 7*7 }}" in one for one in page.texts)
-    assert "guided" not in {(one.get("class") or "") for one in page.all("figure")}
+    assert "pane pane-detail-predicted" not in {
+        (one.get("class") or "") for one in page.all("figure")
+    }
     assert "undefined" in text  # the preflight's word on guided backpropagation
     assert "Guided Grad-CAM, predicted class" not in text
