@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from auditor import __version__
 from auditor.comparison.pairing import Cut, Pairs, Source, pair
 from auditor.comparison.records import (
     ClassChange,
@@ -72,7 +72,7 @@ def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Co
     broken, fixed, moved = _turns(pairs, sources[0].attributes)
     return Comparison(
         created_at=datetime.now(UTC),
-        auditor_version=__version__,
+        auditor_version=version("auditor"),
         before=sides[0],
         after=sides[1],
         pairing=pairs.account,
