@@ -15,8 +15,8 @@ from auditor.statistics import Gaps, Interval, adjusted_gap, stratified_gap
 
 State = Literal["explains", "reverses", "inseparable", "weakens", "remains", "undecided"]
 
-_SHARED = 0.2
-"""Where less of a slice has its like in the rest, holding an attribute fixed compares the few."""
+_SHARED = 0.1
+"""Smallest part of a comparison's weight that is left for the data to tell two attributes apart."""
 _CELLS = 2_000_000
 """Entries of a regression's design from which on it is left out: it would take minutes."""
 
@@ -30,14 +30,14 @@ class Held:
         gap: what is left of the gap.
         p_value: of what is left.
         state: what that says of the gap.
-        shared: samples of the slice that have their like, in label and attribute, in the rest.
+        worth: how many evenly divided samples would carry as much as what is left to compare.
     """
 
     attribute: str
     gap: Interval
     p_value: float | None
     state: State
-    shared: int
+    worth: int
 
 
 class Confounding:
@@ -65,7 +65,9 @@ class Confounding:
             if name in one.key.attributes:
                 continue
             strata = np.unique(label * (codes.max() + 1) + codes[rows], return_inverse=True)[1]
-            found.append(self._held(name, one, gap, self._gaps(strata, rows, inside)))
+            fixed = self._gaps(strata, rows, inside)
+            weight = _weight(strata, inside) / _weight(label, inside)
+            found.append(self._held(name, gap, fixed, 4 * _weight(strata, inside), weight))
         return found
 
     def all_together(self, one: Slice) -> Interval | None:
@@ -119,11 +121,11 @@ class Confounding:
         own_failures = np.bincount(strata[inside & failure], minlength=n)
         return stratified_gap(own_failures, own, failures - own_failures, totals - own)
 
-    def _held(self, name: str, one: Slice, gap: Interval, gaps: Gaps) -> Held:
-        left, shared = gaps.gap[()], int(gaps.n_slice)
+    def _held(self, name: str, gap: Interval, gaps: Gaps, worth: float, weight: float) -> Held:
+        left = gaps.gap[()]
         p_value = None if np.isnan(gaps.p_value) else float(gaps.p_value)
         state: State
-        if min(shared, int(gaps.n_rest)) < self._needed or shared < _SHARED * one.support:
+        if worth < self._needed or weight < _SHARED:
             state = "inseparable"
         elif left.high < 0:
             state = "reverses"
@@ -134,7 +136,14 @@ class Confounding:
                 state = "weakens" if significant else "explains"
             else:
                 state = "remains" if significant else "undecided"
-        return Held(name, left, p_value, state, shared)
+        return Held(name, left, p_value, state, round(worth))
+
+
+def _weight(strata: NDArray[Any], inside: NDArray[np.bool_]) -> float:
+    """Mantel and Haenszel's weight of a comparison, Σ n·m / (n + m): what it rests on."""
+    totals = np.bincount(strata)
+    own = np.bincount(strata[inside], minlength=len(totals))
+    return float((own * (totals - own) / np.maximum(totals, 1)).sum())
 
 
 def explained_by(found: Sequence[Held]) -> tuple[str, ...]:
@@ -188,7 +197,7 @@ def as_evidence(found: Sequence[Held], together: Interval | None) -> dict[str, A
                 "gap": numbers(one.gap) if np.isfinite(one.gap.value) else None,
                 "p_value": one.p_value,
                 "state": one.state,
-                "shared": one.shared,
+                "worth": one.worth,
             }
             for one in found
         ],
@@ -199,8 +208,9 @@ def as_evidence(found: Sequence[Held], together: Interval | None) -> dict[str, A
 def _sentence(one: Held, gap: Interval) -> str:
     if one.state == "inseparable":
         return (
-            f"The slice and {one.attribute} go together so closely (only {one.shared} of its samples "
-            "have their like in the rest) that this data can't tell which of them matters."
+            f"The slice and {one.attribute} go together so closely (with {one.attribute} held fixed, "
+            f"there is left to compare what {one.worth} evenly divided samples are worth) that this "
+            "data can't tell which of them matters."
         )
     left = f"{_signed(one.gap)} ({interval(one.gap, ' points')})"
     if one.state == "reverses":

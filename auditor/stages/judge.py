@@ -1,7 +1,8 @@
 """Judge: every check's claims under one correction, and what is left of them as findings.
 
 The ladder: a claim whose test survives the correction over *all* tests of the audit is
-``supported``; one that does not, but whose effect exceeds what was called acceptable, is
+``supported``, and ``confirmed`` where an intervention on the pictures that survives it as well
+brings the same about; one that does not, but whose effect exceeds what was called acceptable, is
 ``observed``; the rest is no finding. The severity comes from the effect and its interval alone.
 Claims on the same attributes tell of one cause and become one finding.
 """
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from auditor.checks import Check
+from auditor.checks._tally import Identity, identity
 from auditor.records import (
     SEVERITIES,
     Claim,
@@ -38,7 +40,6 @@ _VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untesta
 
 Advance = Callable[[int], object]
 _Group = tuple[frozenset[str], bool, int | None]
-_Key = tuple[tuple[tuple[str, str], ...], str | None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,13 @@ def judge(
         if advance is not None:
             advance(1)
     correction = correct(claims, evidence.alpha)
-    weighed = [_Weighed(claim, k, correction) for k, claim in enumerate(claims)]
+    confirmed = frozenset(
+        identity(key)
+        for claim, q_value in zip(claims, correction.q_values, strict=True)
+        if q_value <= evidence.alpha
+        for key in claim.confirms
+    )
+    weighed = [_Weighed(claim, k, correction, confirmed) for k, claim in enumerate(claims)]
     causes = _causes([one for one in weighed if one.told])
     skipped += _counted(one.claim for one in weighed if one.claim.untestable and not one.told)
     by_check = Counter(one.claim.check for one in weighed if one.q_value is not None)
@@ -95,11 +102,12 @@ def judge(
 
 @dataclass(frozen=True)
 class _Weighed:
-    """A claim with its adjusted p-value."""
+    """A claim with its adjusted p-value, and the slices whose gaps were brought about."""
 
     claim: Claim
     index: int
     correction: Correction
+    confirmed: frozenset[Identity]
 
     @property
     def q_value(self) -> float | None:
@@ -110,8 +118,16 @@ class _Weighed:
     def verdict(self) -> Verdict:
         if self.claim.untestable is not None:
             return "untestable"
-        significant = self.q_value is not None and self.q_value <= self.correction.alpha
-        return "supported" if significant else "observed"
+        if not self.holds:
+            return "observed"
+        # What speaks of the data or of maps alone is not what the pictures were changed for.
+        outcome = self.claim.ceiling == "alert" and identity(self.claim.slice) in self.confirmed
+        return "confirmed" if outcome else "supported"
+
+    @property
+    def holds(self) -> bool:
+        """Whether its test survives the correction."""
+        return self.q_value is not None and self.q_value <= self.correction.alpha
 
     @property
     def told(self) -> bool:
@@ -121,7 +137,7 @@ class _Weighed:
             return len(claim.slice.attributes) == 1 and claim.slice.label is None
         if claim.effect is None or claim.effect.value <= 0:
             return False
-        if self.verdict == "supported":
+        if self.holds:
             return True
         # What chance alone makes large is told of single values only: pairs are many and small.
         return claim.effect.value > claim.limit and len(claim.slice.attributes) < 2
@@ -129,7 +145,7 @@ class _Weighed:
     @property
     def severity(self) -> Severity:
         effect = self.claim.effect
-        if self.verdict != "supported" or effect is None or effect.value <= self.claim.limit:
+        if not self.holds or effect is None or effect.value <= self.claim.limit:
             return "note"
         nearest = effect.value - (effect.value - effect.low) * self.correction.widening(self.index)
         grade: Severity = "alert" if nearest > self.claim.limit else "warning"
@@ -152,7 +168,7 @@ class _Weighed:
         after = (
             f"q = {_small(self.q_value)} after correction for all {self.correction.n_tests} tests"
         )
-        if self.verdict == "supported":
+        if self.holds:
             sure = f"Were there no such difference, chance would hardly show it: {after}."
         else:
             sure = f"That may be chance: {after}."
@@ -219,7 +235,12 @@ class _Cause:
     @property
     def _telling(self) -> list[_Weighed]:
         """The further pieces that are as well supported as the first."""
-        return [one for one in self.pieces[1:] if one.verdict == self.pieces[0].verdict]
+        first = self.pieces[0]
+        return [
+            one
+            for one in self.pieces[1:]
+            if one.verdict == first.verdict or (one.holds and first.holds)
+        ]
 
     def _title(self) -> str:
         first, more = self.pieces[0], self._telling
@@ -231,7 +252,7 @@ class _Cause:
         more = self._telling
         told = [self.pieces[0].statement, *(f"{one.claim.title}." for one in more[:_TOLD])]
         if len(more) > _TOLD:
-            told.append(f"{len(more) - _TOLD} more pieces of evidence say the same.")
+            told.append(f"Further pieces of evidence: {len(more) - _TOLD}.")
         return " ".join(told)
 
     def _action(self) -> str:
@@ -276,9 +297,7 @@ def _root(name: _Group, groups: Mapping[_Group, Sequence[_Weighed]]) -> _Group:
         first = groups[way[-1]][0]
         candidates = [(frozenset({cause}), False, None) for cause in first.claim.explained_by]
         found = [
-            one
-            for one in candidates
-            if one in groups and groups[one][0].verdict == first.verdict == "supported"
+            one for one in candidates if one in groups and groups[one][0].holds and first.holds
         ]
         if not found:
             return way[-1]
@@ -301,17 +320,15 @@ def _counted(claims: Iterable[Claim]) -> list[Skipped]:
 
 
 def _slices(evidence: Evidence, weighed: Sequence[_Weighed]) -> list[SliceRecord]:
-    compared: dict[_Key, _Weighed] = {
-        (tuple(one.claim.slice.attributes.items()), one.claim.slice.label): one
-        for one in weighed
-        if "detectable_gap" in one.claim.evidence
+    compared: dict[Identity, _Weighed] = {
+        identity(one.claim.slice): one for one in weighed if "detectable_gap" in one.claim.evidence
     }
     failure = evidence.predictions["failure"].to_numpy(dtype=bool)
     failures = [int(failure[one.rows].sum()) for one in evidence.slices]
     rates = wilson(failures, [one.support for one in evidence.slices])
     records = []
     for one, n, rate in zip(evidence.slices, failures, rates, strict=True):
-        test = compared.get((tuple(one.key.attributes.items()), one.key.label))
+        test = compared.get(identity(one.key))
         found: Mapping[str, Any] = {} if test is None else test.claim.evidence
         records.append(
             SliceRecord(

@@ -35,8 +35,8 @@ def make_evidence() -> MakeEvidence:
             {
                 "sample": [f"s{k}" for k in range(n)],
                 "path": [f"s{k}.png" for k in range(n)],
-                "label": pd.Categorical(label, categories=list(classes)),
-                "predicted": pd.Categorical(predicted, categories=list(classes)),
+                "label": pd.Categorical(list(label), categories=list(classes)),
+                "predicted": pd.Categorical(list(predicted), categories=list(classes)),
                 "confidence": np.full(n, 0.9) if confidence is None else confidence,
                 "loss": np.arange(n, dtype=np.float64),
                 "failure": np.array(label, dtype=object) != np.array(predicted, dtype=object),

@@ -1,0 +1,50 @@
+"""Over-confidence of a slice beyond that of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from auditor.checks.calibration_gap import CalibrationGap
+from auditor.records import Evidence
+
+MakeEvidence = Callable[..., Evidence]
+
+
+def test_a_promise_that_is_not_kept_is_found(make_evidence: MakeEvidence) -> None:
+    label = ["no", "yes"] * 200
+    dark = ["day", "day", "night", "night"] * 100
+    failing = [light == "night" and k % 8 in {2, 3} for k, light in enumerate(dark)]
+    other = {"no": "yes", "yes": "no"}
+    predicted = [other[one] if wrong else one for one, wrong in zip(label, failing, strict=True)]
+    # Half of the night fails, and the confidence says 0.9 throughout.
+    evidence = make_evidence(label, predicted, {"light": dark}, classes=("no", "yes"))
+    whole, day, night = CalibrationGap().examine(evidence).claims
+    assert whole.effect is not None
+    assert whole.effect.value == pytest.approx(0.9 - 0.75)
+    assert day.effect is not None
+    assert day.effect.value == pytest.approx(-0.5)
+    assert night.effect is not None
+    assert night.effect.value == pytest.approx(0.5)
+    assert night.p_value is not None
+    assert night.p_value < 1e-10
+    assert night.evidence["overconfidence"]["value"] == pytest.approx(0.4)
+
+
+def test_its_p_values_are_uniform_where_nothing_is_wrong(make_evidence: MakeEvidence) -> None:
+    p_values = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.5, 1, 240)
+        label = rng.choice(["no", "yes"], 240)
+        other = np.where(label == "no", "yes", "no")
+        predicted = np.where(rng.random(240) < confidence, label, other)
+        side = rng.choice(["left", "right"], 240, p=[0.25, 0.75])
+        evidence = make_evidence(
+            label, predicted, {"side": side}, classes=("no", "yes"), confidence=confidence
+        )
+        p_values.append(CalibrationGap().examine(evidence).claims[1].p_value)
+    assert 1 <= sum(p is not None and p <= 0.05 for p in p_values) <= 12
+    assert 0.4 < float(np.mean([p for p in p_values if p is not None])) < 0.6
