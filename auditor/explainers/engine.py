@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from auditor.errors import ModelError
 from auditor.explainers.forward import as_leaf, forward
 from auditor.explainers.graph import Rule, kind, nodes_between, with_rule
 from auditor.explainers.layers import TargetLayer
+from auditor.explainers.lean import Lean
 from auditor.explainers.model_state import still, unwrap
 
 
@@ -174,9 +176,32 @@ class Recording:
         return self.layer, self._edge
 
 
+_row_major: WeakSet[nn.Module] = WeakSet()
+"""Models whose forward takes no channels-last pictures, found out by trying once."""
+
+
+def _run(module: nn.Module, images: Tensor, *, channels_last: bool) -> tuple[Tensor, Tensor]:
+    leaf = as_leaf(module, images)
+    if not channels_last or leaf.device.type != "cpu" or module in _row_major:
+        return leaf, forward(module, leaf)
+    leaf = as_leaf(module, images, channels_last=True)
+    try:
+        return leaf, forward(module, leaf)
+    except RuntimeError as error:
+        if "view size is not compatible" not in str(error):
+            raise
+    _row_major.add(module)  # such as `x.view(len(x), -1)` on a map
+    leaf = as_leaf(module, images)
+    return leaf, forward(module, leaf)
+
+
 @contextmanager
 def record(
-    model: nn.Module, images: Tensor, layer: TargetLayer | None = None
+    model: nn.Module,
+    images: Tensor,
+    layer: TargetLayer | None = None,
+    *,
+    channels_last: bool = True,
 ) -> Iterator[Recording]:
     """Runs one forward and keeps its graph while the ``with`` lasts.
 
@@ -186,6 +211,9 @@ def record(
         model: a classifier, (N, 3, H, W) → (N, K).
         images: (N, 3, H, W), floating, preprocessed; moved to the model's device.
         layer: what ``layers.find_layer`` returned, for activations and Grad-CAM.
+        channels_last: lets a CPU compute with channels innermost, which is faster by a fifth and
+            up to twice and rounds differently in the last bits; models that insist on the other
+            order get it.
 
     Yields:
         The recording; unusable after the ``with``.
@@ -196,7 +224,6 @@ def record(
     """
     module = unwrap(model)
     with still(module):
-        leaf = as_leaf(module, images)
         kept: list[tuple[Tensor, GradientEdge]] = []
 
         def keep(_: nn.Module, __: object, output: object) -> None:
@@ -208,7 +235,8 @@ def record(
             None if layer is None else module.get_submodule(layer.name).register_forward_hook(keep)
         )
         try:
-            logits = forward(module, leaf)
+            with Lean():
+                leaf, logits = _run(module, images, channels_last=channels_last)
         finally:
             if handle is not None:
                 handle.remove()

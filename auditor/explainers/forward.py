@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+import torch
 from torch import Tensor, nn
 
 from auditor.errors import ModelError
@@ -25,12 +26,13 @@ def check_images(images: Tensor) -> None:
         )
 
 
-def as_leaf(model: nn.Module, images: Tensor) -> Tensor:
+def as_leaf(model: nn.Module, images: Tensor, *, channels_last: bool = False) -> Tensor:
     """A leaf of the graph that holds ``images`` on the model's device.
 
     Args:
         model: tells the device, by its first parameter or buffer.
         images: (N, 3, H, W), floating, preprocessed.
+        channels_last: how the copy lies in memory; the shape stays the same.
 
     Returns:
         A copy that requires its gradient; the caller's tensor is not touched.
@@ -40,8 +42,15 @@ def as_leaf(model: nn.Module, images: Tensor) -> Tensor:
     """
     check_images(images)
     own: Tensor | None = next(chain(model.parameters(), model.buffers()), None)
-    device = images.device if own is None else own.device
-    return images.detach().to(device, copy=True).requires_grad_()
+    return (
+        images.detach()
+        .to(
+            images.device if own is None else own.device,
+            copy=True,
+            memory_format=torch.channels_last if channels_last else torch.contiguous_format,
+        )
+        .requires_grad_()
+    )
 
 
 def forward(model: nn.Module, leaf: Tensor) -> Tensor:

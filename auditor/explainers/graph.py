@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
+from auditor.explainers.lean import ClippedRectifier, FrozenBatchNorm
+
 Rule = Literal["plain", "guided", "deconvnet"]
 """How a rectifier hands a signal back: by its derivative, or by one of the two papers' rules."""
 
@@ -84,8 +86,10 @@ def kind(node: Node) -> Kind:
     (whatever the upper bound), ``maximum`` with a constant 0, and ``leaky_relu`` of slope 0.
     """
     name = stem(node)
-    if name == "Relu":
+    if name in {"Relu", ClippedRectifier.__name__}:
         return "rectifier"
+    if name == FrozenBatchNorm.__name__:
+        return "structure"
     bound = _lower_bound(node, name)
     if bound is not None:
         if 0 < bound <= 1e-3 and name == "ClampMin":

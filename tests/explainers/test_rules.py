@@ -70,13 +70,17 @@ def test_branches_and_reuse_where_captum_is_wrong(rule: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
-def test_equal_to_captum_bit_by_bit_where_captum_is_right(name: str) -> None:
+@pytest.mark.parametrize("name", ["resnet18", "vgg11"])
+def test_equal_to_captum_where_captum_is_right(name: str) -> None:
     torch.manual_seed(3)
     model = torchvision.models.get_model(name).eval()
     images = pictures(3, 32)
-    witness = CaptumGuidedBackprop(model).attribute(images.clone().requires_grad_(), target=TARGETS)
-    assert torch.equal(guided(model, images), witness)
+    leaf = images.clone().requires_grad_()
+    witness = CaptumGuidedBackprop(model).attribute(leaf, target=TARGETS)
+    assert relative(guided(model, images), witness) < 1e-5
+    if name == "vgg11":  # without batch normalisation even the last bit is the same
+        with record(model, images, channels_last=False) as recording:
+            assert torch.equal(recording.input_gradient(TARGETS, "guided"), witness)
 
 
 def test_rows_of_one_forward_are_explained_on_their_own() -> None:
