@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -99,8 +99,9 @@ def _changes(pairs: Pairs, alpha: float, min_support: int, max_rise: float) -> l
     cuts = [Cut(SliceKey(), np.arange(len(pairs.before))), *pairs.cuts]
     one, two = pairs.failed
     support = np.array([len(cut.rows) for cut in cuts])
-    broken = np.array([int((~one & two)[cut.rows].sum()) for cut in cuts])
-    fixed = np.array([int((one & ~two)[cut.rows].sum()) for cut in cuts])
+    worse, better = ~one & two, one & ~two
+    broken = np.array([int(worse[cut.rows].sum()) for cut in cuts])
+    fixed = np.array([int(better[cut.rows].sum()) for cut in cuts])
     tests = mcnemar(broken, fixed, support)
     tested = support >= min_support
     tested[0] = True  # few pairs in all make the whole unclear, not untested
@@ -195,12 +196,15 @@ def _turns(pairs: Pairs, attributes: tuple[str, ...]) -> tuple[list[Turn], list[
     turns = []
     for chosen, loss in ((~one & two, pairs.after["loss"]), (one & ~two, pairs.before["loss"])):
         ids = loss[chosen].sort_values(ascending=False, kind="stable").index
-        turns.append([_turn(pairs.before.loc[i], pairs.after.loc[i], attributes) for i in ids])
+        olds, news = (side.loc[ids].to_dict("records") for side in (pairs.before, pairs.after))
+        turns.append([_turn(old, new, attributes) for old, new in zip(olds, news, strict=True)])
     other = (pairs.before["predicted"] != pairs.after["predicted"]).to_numpy(dtype=bool)
     return turns[0], turns[1], int((one & two & other).sum())
 
 
-def _turn(before: pd.Series, after: pd.Series, attributes: tuple[str, ...]) -> Turn:
+def _turn(
+    before: Mapping[Hashable, Any], after: Mapping[Hashable, Any], attributes: tuple[str, ...]
+) -> Turn:
     return Turn(
         sample=str(before["sample"]),
         path=str(after["path"]),

@@ -54,7 +54,7 @@ class PdfReport(Options):
         Raises:
             MissingDependencyError: WeasyPrint, or Pango below it, is not installed.
         """
-        weasyprint = _weasyprint()
+        _weasyprint()  # before the pictures are read
         gallery = view.failures[: self.failures]
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
         shelf = _Shelf(Pictures.of(Album(folder), (*shown, *gallery), view.means, EDGE))
@@ -75,11 +75,29 @@ class PdfReport(Options):
             )
         )
         path = folder / FILE
-        with _without_collector():
-            weasyprint.HTML(string=page, url_fetcher=_fetcher(weasyprint, shelf.files)).write_pdf(
-                path, pdf_variant="pdf/ua-1", pdf_identifier=view.run_id.encode()
-            )
+        typeset(page, path, view.run_id, shelf.files)
         return path
+
+
+def typeset(
+    page: str, path: Path, identifier: str, files: Mapping[str, tuple[bytes, str]] | None = None
+) -> None:
+    """Sets a page as a tagged PDF/UA-1.
+
+    Args:
+        page: HTML; what it shows comes from ``data:`` addresses and from ``files``.
+        path: of the document.
+        identifier: what the document is of; equal ones make equal documents.
+        files: content and media type by address.
+
+    Raises:
+        MissingDependencyError: WeasyPrint, or Pango below it, is not installed.
+    """
+    weasyprint = _weasyprint()
+    with _without_collector():
+        weasyprint.HTML(string=page, url_fetcher=_fetcher(weasyprint, files or {})).write_pdf(
+            path, pdf_variant="pdf/ua-1", pdf_identifier=identifier.encode()
+        )
 
 
 @dataclass
