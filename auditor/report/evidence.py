@@ -11,7 +11,7 @@ TENTH = 0.1
 """The share of the picture that a map is summed over to say how concentrated it is."""
 
 _EDGE = 0.18  # of the side: nearer than this to a side of the picture is "at the edge"
-_WIDE, _FLAT = 0.35, 0.2  # less than this share of the map in a tenth of the picture
+_WIDE, _FLAT = 0.35, 0.13  # less than this share of the map in a tenth of the picture
 
 
 @dataclass(frozen=True)

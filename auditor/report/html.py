@@ -1,12 +1,20 @@
-"""The report as one HTML file: opens from disk, offline, and asks no server for anything."""
+"""The report as HTML: opens from disk, offline, and asks no server for anything.
+
+Up to `GALLERY_LIMIT` failures everything is in the one file ``report.html``. Beyond, it keeps the
+costliest ones, and the others follow in ``failures/page-2.html`` and so on, each as self-contained.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from auditor.registry import Options, plugin
@@ -17,13 +25,16 @@ from auditor.report.templating import environment
 from auditor.report.view import Confusion, ReportView, Shot
 
 FILE = "report.html"
+PAGES = "failures"
 
 GALLERY_LIMIT = 500
-"""Failures whose pictures are inside the file; the rest is counted and stays in the run folder."""
-LARGE, MEDIUM, SMALL = 224, 160, 128
-"""Longest side of an embedded picture, in pixels."""
+"""Failures up to which all pictures are inside the one file."""
+FIRST_PAGE, PAGE = 60, 250
+"""Failures in the report and on each further page, where there are more than that."""
 FEW, SOME = 120, 250
-"""Failures up to which gallery pictures are embedded large, or of medium size."""
+LARGE, MEDIUM, SMALL, TINY = 224, 160, 136, 112
+"""Longest side of an embedded picture in pixels, for few failures, some, many, and beyond
+`GALLERY_LIMIT`. Half of 224 is tiny: JPEG decodes at half size for a quarter of the work."""
 
 
 @plugin("renderer", "html")
@@ -31,45 +42,103 @@ class HtmlReport(Options):
     """One self-contained page for reviewers: verdict, findings with maps, slices, failure gallery."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
-        """Writes ``report.html``.
+        """Writes ``report.html``, and pages of further failures where there are very many.
 
         Args:
             view: everything that is shown.
             folder: the run folder.
 
         Returns:
-            The path of the page.
+            The path of the report.
         """
-        album = Album(folder)
-        gallery = view.failures[:GALLERY_LIMIT]
+        _forget_pages(folder / PAGES)
+        album, jinja = Album(folder), environment(view.templates)
+        parts = _parts(view)
+        n = len(view.failures)
+        edge = LARGE if n <= FEW else MEDIUM if n <= SOME else SMALL if len(parts) == 1 else TINY
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
-        edge = LARGE if len(gallery) <= FEW else MEDIUM if len(gallery) <= SOME else SMALL
-        pictures = Pictures.of(album, shown, view.means, LARGE)
-        thumbnails = Pictures.of(album, gallery, (), edge)
+        pictures = Pictures.of(album, shown, view.means, LARGE if len(parts) == 1 else SMALL)
+        shared = _shared(view, parts, jinja)
+        thumbnails = Pictures.of(album, parts[0].shots, (), edge)
         detail = pictures.detail or thumbnails.detail
-        jinja = environment()
-        script = jinja.loader.get_source(jinja, "html/report.js")[0] if jinja.loader else ""
-        page = jinja.get_template("html/report.html").render(
-            view=view,
-            policy=_policy(script),
-            script=Markup(script),  # noqa: S704 - our own file
-            svg=lambda chart: Markup(chart.themed(charts.VARIABLES)),  # noqa: S704 - escaped there
-            charts={one.anchor: charts.of_finding(one, view.confusion) for one in view.findings},
-            gaps={"wide": charts.of_gaps(view, "wide"), "narrow": charts.of_gaps(view, "narrow")},
-            pictures=pictures,
-            thumbnails=thumbnails,
-            gallery=gallery,
-            detail=detail,
-            lenses=lenses(detail),
-            pairs=frequent_confusions(view.confusion),
-            index={name: place for place, name in enumerate(view.confusion.classes)},
-            choices=_choices(gallery, view.attributes),
-            place_of=_place_of,
-            alpha=view.alpha,
-        )
         path = folder / FILE
-        path.write_text(page, encoding="utf-8")
+        path.write_text(
+            jinja.get_template("html/report.html").render(
+                **shared,
+                **_gallery(parts[0], thumbnails, detail),
+                svg=lambda chart: Markup(chart.themed(charts.VARIABLES)),  # noqa: S704 - escaped there
+                charts={
+                    one.anchor: charts.of_finding(one, view.confusion) for one in view.findings
+                },
+                gaps={
+                    "wide": charts.of_gaps(view, "wide"),
+                    "narrow": charts.of_gaps(view, "narrow"),
+                },
+                pictures=pictures,
+                pairs=frequent_confusions(view.confusion),
+                alpha=view.alpha,
+                elsewhere=_index(view, shared["choices"]) if len(parts) > 1 else "",
+            ),
+            encoding="utf-8",
+        )
+        template = jinja.get_template("html/failures_page.html")
+        for part in parts[1:]:
+            thumbnails = Pictures.of(album, part.shots, (), edge)
+            (folder / PAGES).mkdir(exist_ok=True)
+            (folder / PAGES / f"page-{part.page + 1}.html").write_text(
+                template.render(**shared, **_gallery(part, thumbnails, detail), elsewhere=""),
+                encoding="utf-8",
+            )
         return path
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The failures of one page."""
+
+    page: int
+    first: int
+    shots: tuple[Shot, ...]
+    addresses: tuple[str, ...]
+
+
+def _parts(view: ReportView) -> list[_Part]:
+    failures = view.failures
+    if len(failures) <= GALLERY_LIMIT:
+        return [_Part(0, 1, failures, ())]
+    starts = [0, *range(FIRST_PAGE, len(failures), PAGE)]
+    pages = [f"page-{place + 1}.html" for place in range(1, len(starts))]
+    from_report = ("#failures", *(f"{PAGES}/{one}" for one in pages))
+    from_page = (f"../{FILE}#failures", *pages)
+    return [
+        _Part(place, start + 1, failures[start:end], from_page if place else from_report)
+        for place, (start, end) in enumerate(zip(starts, [*starts[1:], len(failures)], strict=True))
+    ]
+
+
+def _shared(view: ReportView, parts: Sequence[_Part], jinja: Environment) -> dict[str, Any]:
+    script = jinja.loader.get_source(jinja, "html/report.js")[0] if jinja.loader else ""
+    return {
+        "view": view,
+        "policy": _policy(script),
+        "script": Markup(script),  # noqa: S704 - our own file
+        "index": {name: place for place, name in enumerate(view.confusion.classes)},
+        "choices": _choices(view.failures, view.attributes),
+        "place_of": _place_of,
+        "n_pages": len(parts),
+    }
+
+
+def _gallery(part: _Part, thumbnails: Pictures, detail: str | None) -> dict[str, Any]:
+    return {
+        "gallery": part.shots,
+        "first": part.first,
+        "page": part.page,
+        "pages": part.addresses,
+        "thumbnails": thumbnails,
+        "detail": detail,
+        "lenses": lenses(detail),
+    }
 
 
 def lenses(detail: str | None) -> tuple[tuple[str, str], ...]:
@@ -110,14 +179,48 @@ def _policy(script: str) -> str:
     )
 
 
-def _choices(
-    gallery: Sequence[Shot], attributes: Sequence[str]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+_Choices = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _choices(failures: Sequence[Shot], attributes: Sequence[str]) -> _Choices:
     """The values of each attribute among the failures, for the filters."""
-    rows: list[Mapping[str, str]] = [dict(one.attributes) for one in gallery]
-    values = ((name, tuple(sorted({row[name] for row in rows}))) for name in attributes)
-    return tuple((name, found) for name, found in values if 1 < len(found) <= 50)
+    values: dict[str, set[str]] = {name: set() for name in attributes}
+    for shot in failures:
+        for name, value in shot.attributes:
+            values[name].add(value)
+    return tuple(
+        (name, tuple(sorted(found))) for name, found in values.items() if 1 < len(found) <= 50
+    )
 
 
 def _place_of(values: Sequence[str], attributes: Sequence[tuple[str, str]], name: str) -> int:
     return values.index(dict(attributes)[name])
+
+
+def _index(view: ReportView, choices: _Choices) -> Markup:
+    """What the filters need to know of the failures on other pages: indices and addresses only."""
+    classes = {name: place for place, name in enumerate(view.confusion.classes)}
+
+    def row(shot: Shot) -> Iterator[str]:
+        yield str(classes[shot.label])
+        yield str(classes[shot.predicted])
+        yield " ".join(shot.findings)
+        for name, values in choices:
+            yield str(_place_of(values, shot.attributes, name))
+
+    names = ["label", "predicted", "finding"]
+    names += [f"attribute-{place}" for place in range(len(choices))]
+    content = {
+        "first": FIRST_PAGE,
+        "size": PAGE,
+        "folder": PAGES,
+        "names": names,
+        "rows": ["|".join(row(shot)) for shot in view.failures],
+    }
+    return Markup(json.dumps(content, separators=(",", ":")))  # noqa: S704 - indices, hexadecimal
+
+
+def _forget_pages(folder: Path) -> None:
+    """Removes the pages of an earlier rendering."""
+    for page in folder.glob("page-*.html"):
+        page.unlink()

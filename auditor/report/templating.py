@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from pathlib import Path
+
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+)
 from markupsafe import Markup
 
 from auditor import resources
+from auditor.errors import ConfigError
 from auditor.records import SEVERITIES
 from auditor.report import words
 from auditor.report.pictures import DETAIL
 from auditor.report.view import MapView, MeanView, Shot
 
 
-def environment() -> Environment:
-    """Templates with autoescape on; a name that is not defined is an error."""
-    loader = FileSystemLoader(resources.folder("templates"))
+def environment(own: str | None = None) -> Environment:
+    """Templates with autoescape on; a name that is not defined is an error.
+
+    Args:
+        own: folder whose templates go before those of this package: a file of the same name
+            replaces ours, and may extend it as ``auditor/html/report.html``.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    package = FileSystemLoader(resources.folder("templates"))
+    loader: BaseLoader = package
+    if own is not None:
+        if not Path(own).is_dir():
+            raise ConfigError(
+                f"report.templates: expected a folder of templates at {own}; there is none: "
+                "create it, or leave the key out to use the built-in templates"
+            )
+        loader = ChoiceLoader([FileSystemLoader(own), package, PrefixLoader({"auditor": package})])
     made = Environment(
-        loader=ChoiceLoader([loader]),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -215,6 +215,7 @@ class ReportView:
         config: the configuration as YAML.
         max_gap: the largest acceptable gap, where the configuration or a finding states it.
         alpha: false discovery rate of the audit.
+        templates: folder of the reader's own templates, where the configuration names one.
     """
 
     name: str
@@ -243,6 +244,7 @@ class ReportView:
     config: str
     max_gap: float | None
     alpha: float
+    templates: str | None
 
     @property
     def accuracy(self) -> Estimate | None:
@@ -313,6 +315,7 @@ def build_view(run: RunFolder) -> ReportView:
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
         max_gap=max_gap,
         alpha=_alpha(result),
+        templates=_templates(result),
     )
 
 
@@ -528,6 +531,12 @@ def _max_gap(result: AuditResult) -> float | None:
 def _alpha(result: AuditResult) -> float:
     stated = result.tests.get("alpha")
     return float(stated) if isinstance(stated, int | float) else JudgeSection().alpha
+
+
+def _templates(result: AuditResult) -> str | None:
+    section = result.provenance.config.get("report")
+    stated = section.get("templates") if isinstance(section, dict) else None
+    return None if stated is None else str(stated)
 
 
 def _value(cell: Any) -> str:

@@ -42,6 +42,34 @@ document.documentElement.classList.add("js");
   };
   let visible = cards;
 
+  // Failures on other pages: the report knows their filters' values, so that it can say where they are.
+  const indexText = one("#index");
+  const index = indexText ? JSON.parse(indexText.textContent) : null;
+  const chosen = () => filters.filter((select) => select.value).map((select) => [select.dataset.filter, select.value]);
+  const pointElsewhere = () => {
+    const note = one("#elsewhere");
+    if (!index) return;
+    const wanted = chosen().map(([name, value]) => [index.names.indexOf(name), value]);
+    const found = new Map();
+    index.rows.forEach((row, place) => {
+      if (place < index.first) return;
+      const values = row.split("|");
+      if (wanted.every(([column, value]) => values[column].split(" ").includes(value))) {
+        const page = Math.floor((place - index.first) / index.size) + 2;
+        found.set(page, (found.get(page) || 0) + 1);
+      }
+    });
+    const query = chosen().map(([name, value]) => `${name}=${value}`).join("&");
+    note.replaceChildren("On other pages: ");
+    for (const [page, count] of found) {
+      const link = document.createElement("a");
+      link.href = `${index.folder}/page-${page}.html${query ? `#where:${query}` : ""}`;
+      link.textContent = `page ${page} (${count})`;
+      note.append(link, " ");
+    }
+    note.hidden = found.size === 0;
+  };
+
   const apply = () => {
     const ordered = [...cards].sort((a, b) => keys[sort.value](a) - keys[sort.value](b));
     grid.append(...ordered);
@@ -52,18 +80,30 @@ document.documentElement.classList.add("js");
     }
     visible = ordered.filter((card) => !card.hidden);
     one("#found").textContent = `${visible.length} of ${cards.length} failures`;
+    pointElsewhere();
+  };
+  const remember = () => {
+    const query = chosen().map(([name, value]) => `${name}=${value}`).join("&");
+    history.replaceState(null, "", query ? `#where:${query}` : "#failures");
   };
   const choose = (values) => {
     for (const select of filters) select.value = values[select.dataset.filter] ?? "";
     apply();
   };
-  for (const select of [...filters, sort]) select.addEventListener("change", apply);
-  one("#reset").addEventListener("click", () => choose({}));
+  for (const select of filters) select.addEventListener("change", () => { apply(); remember(); });
+  sort.addEventListener("change", apply);
+  one("#reset").addEventListener("click", () => { choose({}); remember(); });
   for (const link of all("a[data-predicted]")) {
-    link.addEventListener("click", () => choose({ label: link.dataset.label, predicted: link.dataset.predicted }));
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      location.hash = `where:label=${link.dataset.label}&predicted=${link.dataset.predicted}`;
+    });
   }
   for (const link of all("a[data-finding-filter]")) {
-    link.addEventListener("click", () => choose({ finding: link.dataset.findingFilter }));
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      location.hash = `where:finding=${link.dataset.findingFilter}`;
+    });
   }
 
   const viewer = one("#viewer");
@@ -125,6 +165,11 @@ document.documentElement.classList.add("js");
     if (next) history.replaceState(null, "", `#${next.id}`), open(next);
   };
   const follow = () => {
+    if (location.hash.startsWith("#where:")) {
+      choose(Object.fromEntries(new URLSearchParams(location.hash.slice(7))));
+      one("#failures").scrollIntoView();
+      return;
+    }
     const card = location.hash.startsWith("#sample-") ? document.getElementById(location.hash.slice(1)) : null;
     if (card && grid.contains(card)) open(card);
     else if (viewer.open) viewer.close();
