@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from auditor.statistics import Floats
 
 Identity = tuple[tuple[tuple[str, str], ...], str | None]
 
+_CELLS = 2_000_000
+"""Slices × classes counted at a time, so that memory does not grow with their number."""
 _SHOWN = 12
 """How many sample ids a claim carries at most."""
 
@@ -19,6 +21,13 @@ _SHOWN = 12
 def identity(key: SliceKey) -> Identity:
     """A slice's name as something that a dictionary takes for a key."""
     return tuple(key.attributes.items()), key.label
+
+
+def chunks(slices: Sequence[Slice], n_classes: int) -> Iterator[Sequence[Slice]]:
+    """The slices in parts that are counted one after another."""
+    size = max(1, _CELLS // max(1, n_classes))
+    for start in range(0, len(slices), size):
+        yield slices[start : start + size]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,15 @@ def several(names: Sequence[str], most: int = 3) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
+def advice(key: SliceKey) -> str:
+    """What to do about a slice that fails more often."""
+    return (
+        f"Compare the maps of these failures with those of correct {whom(SliceKey(label=key.label))}: "
+        f"what the model looks at in the one and not in the other. Then train with more {whom(key)}, "
+        "as varied as the pictures in use, and audit again on the same samples."
+    )
+
+
 def effect(name: str, estimate: Interval) -> Effect:
     """An interval as the effect of a claim."""
     return Effect(name=name, value=estimate.value, low=estimate.low, high=estimate.high)

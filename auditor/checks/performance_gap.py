@@ -15,9 +15,10 @@ from auditor.checks._confounding import (
     in_words,
     title_suffix,
 )
-from auditor.checks._tally import Counts, Tally, identity
-from auditor.checks._wording import effect, interval, numbers, percent, points, whom
-from auditor.records import Claim, Evidence, Examination, Skipped, Slice, SliceKey
+from auditor.checks._pairs import Pairs
+from auditor.checks._tally import Counts, Tally, chunks
+from auditor.checks._wording import advice, effect, interval, numbers, percent, points, whom
+from auditor.records import Claim, Evidence, Examination, Slice
 from auditor.registry import Options, plugin
 from auditor.statistics import (
     Gaps,
@@ -31,8 +32,6 @@ from auditor.statistics import (
 NAME = "performance-gap"
 _REGRESSED = 5
 """For how many of the gravest claims a regression on all attributes is the second witness."""
-_CELLS = 2_000_000
-"""Slices × classes counted at a time, so that memory does not grow with their number."""
 
 
 @plugin("check", NAME)
@@ -42,9 +41,9 @@ class PerformanceGap(Options):
     Three questions, each with its own test: of an attribute value against the rest of the same
     labels (Mantel and Haenszel's weights, Cochran-Mantel-Haenszel test); of an attribute value
     within one label (Newcombe's interval, Fisher's exact test, mid-p); of two values together
-    against the rest of *either* of them, so that a pair is found only for what neither attribute
-    alone explains. That last one is an intersection-union test: its p-value is the larger of the
-    two one-sided ones.
+    against the rest of *either* of them and against the sum of what both add, so that a pair is
+    found only for what its values do not already explain. That last one is an intersection-union
+    test: its p-value is the largest of the three one-sided ones.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
@@ -61,9 +60,8 @@ class PerformanceGap(Options):
         found = _Claims(self.max_gap, evidence, tally)
         claims = [*found.of_values(values), *found.of_labels(within)]
         held = _with_others_fixed(claims, values + within, evidence)
-        return Examination(
-            (*held, *found.of_pairs(crossed, values)), tuple(found.indistinguishable())
-        )
+        pairs = Pairs(NAME, self.max_gap, evidence, tally)
+        return Examination((*held, *pairs.claims(crossed, values)), tuple(pairs.skipped()))
 
 
 def _kinds(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[Slice]]:
@@ -111,17 +109,16 @@ class _Claims:
         self._limit = limit
         self._evidence = evidence
         self._tally = tally
-        self._coinciding = 0
 
     def of_values(self, slices: list[Slice]) -> Iterator[Claim]:
-        for part in self._parts(slices):
+        for part in chunks(slices, len(self._evidence.classes)):
             own = self._tally.of(part)
             rest = self._tally.everything - own
             gaps = stratified_gap(own.failures, own.totals, rest.failures, rest.totals)
             yield from self._compared(part, own, gaps)
 
     def of_labels(self, slices: list[Slice]) -> Iterator[Claim]:
-        for part in self._parts(slices):
+        for part in chunks(slices, len(self._evidence.classes)):
             own = self._tally.of(part)
             labels = [self._evidence.classes.index(str(one.key.label)) for one in part]
             each = np.arange(len(part))
@@ -134,41 +131,7 @@ class _Claims:
             )
             yield from self._compared(part, own, gaps)
 
-    def of_pairs(self, slices: list[Slice], values: list[Slice]) -> Iterator[Claim]:
-        place = {identity(one.key): k for k, one in enumerate(values)}
-        parents = self._tally.of(values)
-        for part in self._parts(slices):
-            own = self._tally.of(part)
-            rest = self._tally.everything - own
-            whole = stratified_gap(own.failures, own.totals, rest.failures, rest.totals)
-            against = []
-            for side in (0, 1):
-                rows = [place[(tuple(one.key.attributes.items())[side],), None] for one in part]
-                others = parents[rows] - own
-                against.append(
-                    stratified_gap(own.failures, own.totals, others.failures, others.totals)
-                )
-            for k, one in enumerate(part):
-                claim = self._pair(one, k, own, whole, against)
-                if claim is not None:
-                    yield claim
-
-    def indistinguishable(self) -> Iterator[Skipped]:
-        """What of the pairs could not be tested."""
-        if self._coinciding:
-            yield Skipped(
-                check=NAME,
-                reason=f"{self._coinciding} pairs of attribute values were not tested: fewer than "
-                f"{self._evidence.min_support} samples have only one of the two values and the same "
-                "labels, so that the pair can't be told from that value alone",
-            )
-
-    def _parts(self, slices: list[Slice]) -> Iterator[list[Slice]]:
-        size = max(1, _CELLS // max(1, len(self._evidence.classes)))
-        for start in range(0, len(slices), size):
-            yield slices[start : start + size]
-
-    def _compared(self, slices: list[Slice], own: Counts, gaps: Gaps) -> Iterator[Claim]:
+    def _compared(self, slices: Sequence[Slice], own: Counts, gaps: Gaps) -> Iterator[Claim]:
         rates = wilson(own.failures.sum(1), own.totals.sum(1))
         base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
         detectable = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=self._evidence.alpha)
@@ -230,7 +193,7 @@ class _Claims:
             support=one.support,
             samples=self._tally.worst(one) if gap.value > 0 else (),
             statement=statement,
-            action=_advice(key),
+            action=advice(key),
             limits=limits,
             evidence={
                 "error_rate": numbers(rate),
@@ -261,60 +224,6 @@ class _Claims:
             weight=float(one.support),
         )
 
-    def _pair(
-        self, one: Slice, k: int, own: Counts, whole: Gaps, against: list[Gaps]
-    ) -> Claim | None:
-        needed = self._evidence.min_support
-        if any(min(gaps.n_slice[k], gaps.n_rest[k]) < needed for gaps in against):
-            self._coinciding += 1
-            return None
-        # Both directions in one number: the chance of a gap this far up.
-        tails = [
-            float(gaps.p_value[k] / 2 if gaps.gap.value[k] > 0 else 1 - gaps.p_value[k] / 2)
-            for gaps in against
-        ]
-        nearest = min(against, key=lambda gaps: float(gaps.gap.value[k]))
-        gap = nearest.gap[k]
-        rate = wilson(own.failures[k].sum(), own.totals[k].sum())[()]
-        names = list(one.key.attributes.items())
-        alone = " and ".join(
-            f"{points(gaps.gap.value[k])} {'more' if gaps.gap.value[k] >= 0 else 'less'} than the "
-            f"other samples with {name} = {value}"
-            for gaps, (name, value) in zip(against, names, strict=True)
-        )
-        smallest = float(
-            detectable_gap(
-                nearest.n_slice[k], nearest.n_rest[k], nearest.base_rate[k], self._evidence.alpha
-            )
-        )
-        return Claim(
-            check=NAME,
-            title=f"{percent(rate.value)} of the {whom(one.key)} are misclassified: more than either "
-            "value alone explains",
-            slice=one.key,
-            effect=effect("error-rate gap beyond each value alone", gap),
-            limit=self._limit,
-            p_value=max(tails),
-            support=one.support,
-            samples=self._tally.worst(one) if gap.value > 0 else (),
-            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
-            f"({interval(rate)}): {alone}, within labels. The smaller of the two gaps counts "
-            f"({interval(gap, ' points')}).",
-            action=_advice(one.key),
-            limits="It compares within labels and with each of the two attributes; what else differs "
-            "is not held fixed.",
-            evidence={
-                "error_rate": numbers(rate),
-                "gap": numbers(whole.gap[k]),
-                "detectable_gap": smallest if np.isfinite(smallest) else None,
-                "against_each": {
-                    name: numbers(gaps.gap[k])
-                    for gaps, (name, _) in zip(against, names, strict=True)
-                },
-            },
-            weight=max(0.0, gap.value) * one.support,
-        )
-
 
 def _called(mistaken: tuple[str, int] | None, rate: Interval, support: int) -> str:
     """``called defective`` where nearly all failures go to one class, else ``misclassified``."""
@@ -336,11 +245,3 @@ def _untestable(
     if smallest is None:
         return f"no gap could have been seen with {few}"
     return f"a gap under {points(smallest)} could not have been seen with {few}"
-
-
-def _advice(key: SliceKey) -> str:
-    return (
-        f"Compare the maps of these failures with those of correct {whom(SliceKey(label=key.label))}: "
-        f"what the model looks at in the one and not in the other. Then train with more {whom(key)}, "
-        "as varied as the pictures in use, and audit again on the same samples."
-    )

@@ -19,6 +19,7 @@ from auditor.statistics.fairness import (
     simultaneous_gaps,
 )
 from auditor.statistics.gaps import Gaps, detectable_gap, proportion_gap, stratified_gap
+from auditor.statistics.interaction import Interactions, stratified_interaction
 from auditor.statistics.intervals import (
     Floats,
     Integers,
@@ -45,6 +46,7 @@ __all__ = [
     "Floats",
     "Gaps",
     "Integers",
+    "Interactions",
     "Interval",
     "Intervals",
     "MapDifference",
@@ -72,6 +74,7 @@ __all__ = [
     "sign_flip",
     "simultaneous_gaps",
     "stratified_gap",
+    "stratified_interaction",
     "stratified_mean_gap",
     "wilson",
 ]

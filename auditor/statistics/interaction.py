@@ -1,0 +1,72 @@
+"""Do two attribute values together do more than both of them one by one?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+
+from auditor.statistics.intervals import Floats, Intervals, counts_and_totals, two_sided_z
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Interactions of many pairs; NaN where no stratum holds all four cells.
+
+    Attributes:
+        excess: error rate of the pair beyond the sum of what either value adds, in [-2, 2].
+        p_value: one-sided, of "no more than the sum".
+    """
+
+    excess: Intervals
+    p_value: Floats
+
+
+def stratified_interaction(
+    failures: ArrayLike, totals: ArrayLike, confidence: float = 0.95
+) -> Interactions:
+    """Interaction on the scale of differences, within strata.
+
+    In each stratum it is (both - first only) - (second only - neither), as rates; strata are
+    weighted by the inverse of Σ 1 / samples of their four cells. Two values that each add their own
+    failures do not interact, however many the pair has.
+
+    Args:
+        failures: (4, ..., S) failures of both values, the first only, the second only, neither, by
+            stratum.
+        totals: (4, ..., S) samples.
+        confidence: coverage of the intervals.
+
+    Returns:
+        Excess of shape (...) with its normal interval, and the test.
+
+    Raises:
+        ValueError: a count is outside of 0 … total, or `confidence` is out of range.
+
+    Reference:
+        Interaction contrast: K. J. Rothman, S. Greenland and T. L. Lash, "Modern Epidemiology", 3rd
+        edition (2008), chapter 5; variances from (failures + 1/2) / (samples + 1), so that cells
+        without a failure are not taken for certain.
+    """
+    count, total = counts_and_totals(failures, totals)
+    z = two_sided_z(confidence)
+    filled = (total > 0).all(0)
+    safe = np.where(filled, total, 1.0)
+    rate, smooth = np.where(filled, count, 0.0) / safe, (count + 0.5) / (total + 1)
+    weight = np.where(filled, 1 / (1 / safe).sum(0), 0.0)
+    whole = weight.sum(-1)
+    share = weight / np.where(whole > 0, whole, 1.0)[..., None]
+    excess = (share * (rate[0] - rate[1] - rate[2] + rate[3])).sum(-1)
+    deviation = np.sqrt((share**2 * (smooth * (1 - smooth) / safe).sum(0)).sum(-1))
+    known = whole > 0
+    spread = np.where(known, deviation, 1.0)
+    return Interactions(
+        Intervals(
+            np.where(known, excess, np.nan),
+            np.where(known, excess - z * spread, -2.0),
+            np.where(known, excess + z * spread, 2.0),
+        ),
+        np.where(known, norm.sf(excess / spread), np.nan),
+    )
