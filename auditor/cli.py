@@ -185,10 +185,9 @@ def render(
 
     with _exit_codes():
         store = RunFolder.open(folder)
-        store.refuse_if_altered()
         names = formats.split(",") if formats else documents.configured(store)
-        written = documents.write(store, [name.strip() for name in names])
-        store.record_documents(written.paths)
+        with store.rendering():
+            written = documents.write(store, [name.strip() for name in names])
         for path in written.paths:
             _out.print(str(path), soft_wrap=True)
         if written.missing:
@@ -223,8 +222,10 @@ def compare(
         found = comparison.compare(before, after, max_rise=max_rise)
         written = documents.write(found, before, after, place)
         _out.print(f"\n{comparison.summary(found)}", highlight=False, markup=False, soft_wrap=True)
-        for path in written:
+        for path in written.paths:
             _out.print(str(path), soft_wrap=True)
+        if written.missing is not None:
+            _err.print(escape(str(written.missing)), soft_wrap=True)
         raise typer.Exit(_GATE if found.blocking else _DONE)
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,29 +201,45 @@ class RunFolder:
                     "and take the run from where it was kept"
                 )
 
-    def record_documents(self, written: Iterable[Path]) -> None:
-        """Enters documents that were rendered again into the manifest; touches no other entry.
+    @contextmanager
+    def rendering(self) -> Iterator[None]:
+        """Documents are written again inside of it, and entered into the manifest after it.
 
-        Args:
-            written: documents in this folder.
+        Only what is written meanwhile is entered anew: a file that was altered before stays told
+        as altered.
 
         Raises:
-            DataError: there is no manifest, or a path is a result and not a document.
+            DataError: there is no manifest, or result or predictions were altered.
         """
-        manifest = self.read_manifest()
-        fresh = {path.relative_to(self.path).as_posix(): sha256(path) for path in written}
-        results = [name for name in fresh if is_sealed(name)]
-        if results:
-            raise DataError(f"{self.path}: expected documents; got results: {', '.join(results)}")
-        rendered = Rendering(at=datetime.now(UTC), files=sorted(fresh))
-        self._write_manifest(
-            manifest.model_copy(
-                update={
-                    "files": dict(sorted((manifest.files | fresh).items())),
-                    "rendered": [*manifest.rendered, rendered],
-                }
+        self.refuse_if_altered()
+        before = self._documents()
+        try:
+            yield
+        finally:
+            after = self._documents()
+            written = sorted(name for name, state in after.items() if before.get(name) != state)
+            manifest = self.read_manifest()
+            files = {
+                name: digest
+                for name, digest in manifest.files.items()
+                if name in after or name not in before
+            } | {name: sha256(self.path / name) for name in written}
+            rendered = [*manifest.rendered, Rendering(at=datetime.now(UTC), files=written)]
+            self._write_manifest(
+                manifest.model_copy(
+                    update={"files": dict(sorted(files.items())), "rendered": rendered}
+                )
             )
-        )
+
+    def _documents(self) -> dict[str, tuple[int, int, int]]:
+        """The files that are no results, and what changes when one is written."""
+        found = {}
+        for path in _files(self.path):
+            name = path.relative_to(self.path).as_posix()
+            if name != MANIFEST and not is_sealed(name):
+                state = path.stat()
+                found[name] = (state.st_mtime_ns, state.st_size, state.st_ino)
+        return found
 
     def _write_manifest(self, manifest: Manifest) -> None:
         aside = self.path / f"{MANIFEST}.partial"

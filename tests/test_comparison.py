@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from auditor.cli import app
 from auditor.comparison import compare
 from auditor.comparison.compare import _changes
-from auditor.comparison.documents import html, write
+from auditor.comparison.documents import page, write
 from auditor.comparison.pairing import Cut, Pairs
 from auditor.comparison.records import Comparison, Pairing
 from auditor.comparison.view import build_view, headline, name_of, signed
-from auditor.errors import DataError, OutputExistsError
+from auditor.errors import DataError, MissingDependencyError, OutputExistsError
 from auditor.records import Effect, Finding, Severity, Skipped, SliceKey, Verdict
 from auditor.store import RunFolder
 
@@ -313,12 +313,12 @@ def test_the_page_shows_turned_pictures_and_reaches_nowhere(tmp_path: Path) -> N
     assert view.broken.shown[0].panes[1].title == "After: Grad-CAM"
     assert view.fixed.shown[0].panes[1].title == "Before: Grad-CAM"
     assert (view.broken.total, view.fixed.total) == (3, 2)
-    page = _Page(html(found, one, two))
-    assert len(page.alts) == 10
-    assert all(page.alts)
-    assert page.outside == []
-    assert "script" not in page.tags
-    assert "s0031" in page.texts
+    shown = _Page(page(view))
+    assert len(shown.alts) == 10
+    assert all(shown.alts)
+    assert shown.outside == []
+    assert "script" not in shown.tags
+    assert "s0031" in shown.texts
 
 
 def test_pictures_beyond_the_limit_are_listed_and_counted(tmp_path: Path) -> None:
@@ -344,10 +344,10 @@ def test_hostile_names_are_harmless(tmp_path: Path) -> None:
                 name=hostile, findings=[finding(key=SliceKey(attributes={"site": hostile}))],
             )
         )  # fmt: skip
-    page = _Page(html(compare(*sides), *sides))
-    assert "script" not in page.tags
-    assert "alert(1)" in "".join(page.texts)
-    assert "49" not in re.findall(r"🦊(..)", "".join(page.texts))
+    shown = _Page(page(build_view(compare(*sides), *sides)))
+    assert "script" not in shown.tags
+    assert "alert(1)" in "".join(shown.texts)
+    assert "49" not in re.findall(r"🦊(..)", "".join(shown.texts))
 
 
 def test_the_documents_replace_an_earlier_comparison_and_nothing_else(tmp_path: Path) -> None:
@@ -355,11 +355,29 @@ def test_the_documents_replace_an_earlier_comparison_and_nothing_else(tmp_path: 
     found = compare(one, two)
     place = tmp_path / "out"
     first = write(found, one, two, place)
+    assert first.missing is None
     assert write(found, one, two, place) == first
-    assert {path.name for path in place.iterdir()} == {"comparison.json", "comparison.html"}
+    assert {path.name for path in place.iterdir()} == {
+        "comparison.json", "comparison.html", "comparison.pdf",
+    }  # fmt: skip
     assert Comparison.model_validate_json((place / "comparison.json").read_bytes()) == found
     with pytest.raises(OutputExistsError, match="something else"):
         write(found, one, two, one.path)
+
+
+def test_without_pango_the_other_documents_are_written_and_no_old_pdf_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def typeset(*_: object) -> None:
+        raise MissingDependencyError("install Pango")
+
+    one, two = runs(tmp_path)
+    place = tmp_path / "out"
+    write(compare(one, two), one, two, place)
+    monkeypatch.setattr("auditor.comparison.documents.typeset", typeset)
+    written = write(compare(one, two), one, two, place)
+    assert str(written.missing) == "install Pango"
+    assert {path.name for path in place.iterdir()} == {"comparison.json", "comparison.html"}
 
 
 def test_the_command_says_by_its_exit_code_whether_it_got_worse(tmp_path: Path) -> None:

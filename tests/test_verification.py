@@ -59,11 +59,17 @@ def test_the_seal_can_be_recomputed_with_sha256sum_and_survives_rendering(run: R
     )
     seal = hashlib.sha256(lines.encode()).hexdigest()
     assert verify(run.path).seal == seal
-    (run.path / "report.html").write_text("<p>again")
-    run.record_documents([run.path / "report.html"])
+    with run.rendering():
+        (run.path / "report.html").write_text("<p>again")
+        (run.path / "report").mkdir()
+        (run.path / "report" / "page-2.html").write_text("<p>new")
     found = verify(run.path, expected_seal=seal)
     assert found.ok
-    assert [one.files for one in run.read_manifest().rendered] == [["report.html"]]
+    with run.rendering():
+        (run.path / "report" / "page-2.html").unlink()
+    assert verify(run.path, expected_seal=seal).ok
+    told = [one.files for one in run.read_manifest().rendered]
+    assert told == [["report.html", "report/page-2.html"], []]
 
 
 def test_a_new_manifest_does_not_hide_an_altered_result_from_who_knows_the_seal(
@@ -79,14 +85,20 @@ def test_a_new_manifest_does_not_hide_an_altered_result_from_who_knows_the_seal(
 
 
 def test_rendering_blesses_nothing_that_was_altered(run: RunFolder) -> None:
+    (run.path / "report.pdf").write_text("page 1")
+    run.write_manifest()
+    (run.path / "report.pdf").write_text("page one")
+    (run.path / "added.txt").touch()
+    with run.rendering():
+        (run.path / "report.html").write_text("<p>again")
+    found = verify(run.path)
+    assert (found.altered, found.added) == (("report.pdf",), ("added.txt",))
     (run.path / "audit.json").write_text((run.path / "audit.json").read_text() + "\n")
-    with pytest.raises(DataError, match=r"audit\.json: expected the file whose SHA-256"):
-        run.refuse_if_altered()
-    (run.path / "report.html").write_text("<p>again")
-    run.record_documents([run.path / "report.html"])
-    assert verify(run.path).altered == ("audit.json",)
-    with pytest.raises(DataError, match=r"got results: audit\.json"):
-        run.record_documents([run.path / "audit.json"])
+    with (
+        pytest.raises(DataError, match=r"audit\.json: expected the file whose SHA-256"),
+        run.rendering(),
+    ):
+        pytest.fail("no document is made of an altered result")
 
 
 def test_predictions_that_contradict_the_result_are_told_even_with_a_fresh_manifest(
