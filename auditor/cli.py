@@ -312,6 +312,8 @@ def init(
 
 def _announce(result: AuditResult, folder: Path) -> None:
     """Prints what was found and where the report is."""
+    from auditor.store import RunFolder
+
     summary = result.summary
     accuracy = f"{summary.accuracy.value:.1%}" if summary.accuracy else "not measurable"
     _out.print(
@@ -338,6 +340,8 @@ def _announce(result: AuditResult, folder: Path) -> None:
     for name in ("report.html", "report.pdf"):
         if (folder / name).is_file():
             _out.print(f"report: {folder / name}", soft_wrap=True)
+    seal = RunFolder.open(folder).read_manifest().seal
+    _out.print(f"[dim]seal: {seal} (keep it elsewhere, for `auditor verify --seal`)[/]")
 
 
 def main() -> None:
