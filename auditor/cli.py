@@ -341,7 +341,8 @@ def _announce(result: AuditResult, folder: Path) -> None:
         if (folder / name).is_file():
             _out.print(f"report: {folder / name}", soft_wrap=True)
     seal = RunFolder.open(folder).read_manifest().seal
-    _out.print(f"[dim]seal: {seal} (keep it elsewhere, for `auditor verify --seal`)[/]")
+    told = f"[dim]seal: {seal} (keep it elsewhere, for `auditor verify --seal`)[/]"
+    _out.print(told, soft_wrap=True)
 
 
 def main() -> None:
