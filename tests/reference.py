@@ -15,6 +15,8 @@ from scipy.stats import ttest_ind
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from auditor.explainers import TargetLayer
+
 # --- statistics --------------------------------------------------------------------------------
 
 
@@ -125,7 +127,7 @@ def input_map(
     return gradient
 
 
-def grad_cam_map(model: nn.Module, images: Tensor, targets: Tensor, layer: str) -> Tensor:
+def grad_cam_map(model: nn.Module, images: Tensor, targets: Tensor, layer: TargetLayer) -> Tensor:
     """Selvaraju et al., equations 1 and 2, loop by loop; (N, h, w) float64, layer's resolution."""
     copy = deepcopy(model).double().eval()
     kept: list[Tensor] = []
@@ -134,15 +136,16 @@ def grad_cam_map(model: nn.Module, images: Tensor, targets: Tensor, layer: str) 
         kept.append(output)
         return output.clone()  # what comes after may change its input in place
 
-    copy.get_submodule(layer).register_forward_hook(keep)
+    copy.get_submodule(layer.name).register_forward_hook(keep)
     with torch.enable_grad():
         logits = copy(images.double().clone().requires_grad_())
     maps = []
     for row, target in enumerate(targets.tolist()):
-        (gradient,) = torch.autograd.grad(logits[row, target], kept[-1], retain_graph=True)
-        total = torch.zeros(gradient.shape[2:], dtype=torch.float64)
-        for channel in range(gradient.shape[1]):
-            total += gradient[row, channel].mean() * kept[-1][row, channel].detach()
+        (raw,) = torch.autograd.grad(logits[row, target], kept[-1], retain_graph=True)
+        gradient, activation = layer.to_map(raw)[row], layer.to_map(kept[-1].detach())[row]
+        total = torch.zeros(gradient.shape[1:], dtype=torch.float64)
+        for channel in range(len(gradient)):
+            total += gradient[channel].mean() * activation[channel]
         maps.append(total.clamp(min=0))
     return torch.stack(maps)
 

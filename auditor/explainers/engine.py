@@ -17,7 +17,7 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from auditor.errors import ModelError
 from auditor.explainers.forward import as_leaf, forward
-from auditor.explainers.graph import Rule, kind, nodes_between, with_rule
+from auditor.explainers.graph import Rule, kind, nodes_between, stem, with_rule
 from auditor.explainers.layers import TargetLayer
 from auditor.explainers.lean import Lean
 from auditor.explainers.model_state import still, unwrap
@@ -136,6 +136,16 @@ class Recording:
             chosen[rows] = True
             seed = seed * chosen.view(-1, *[1] * (seed.ndim - 1))
         return self._to_images(edge, seed, rule, rows)
+
+    def operations_after_layer(self) -> set[str]:
+        """Names of the operations between the target layer's output and the logits.
+
+        Raises:
+            ModelError: the forward was recorded without a target layer.
+        """
+        _, edge = self._at_layer()
+        top = get_gradient_edge(self._scores).node
+        return {stem(node) for node in nodes_between([top], edge.node)}
 
     def close(self) -> None:
         """Lets go of the graph and of everything that it holds."""

@@ -85,5 +85,5 @@ def pictures(n: int = 3, size: int = 12, seed: int = 0) -> Tensor:
 
 def relative(value: Tensor, expected: Tensor) -> float:
     """‖value − expected‖ / ‖expected‖, in float64."""
-    value, expected = value.double().cpu(), expected.double().cpu()
+    value, expected = value.detach().double().cpu(), expected.detach().double().cpu()
     return float((value - expected).norm() / expected.norm())

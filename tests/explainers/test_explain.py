@@ -28,7 +28,9 @@ def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
     """Its target layer is followed by a rectifier in place, which spoils a map that is no copy."""
     images = pictures(3, 13)
     found = explain(model, images, TARGETS, "grad-cam", "layer")
-    small = grad_cam_map(model, images, torch.tensor(TARGETS), "layer").numpy()
+    small = grad_cam_map(
+        model, images, torch.tensor(TARGETS), find_layer(model, images, "layer")
+    ).numpy()
     expected = torch.from_numpy(np.stack([bilinear(one, 13, 13) for one in small]))
     assert found.maps.shape == (3, 1, 13, 13)
     assert found.maps.dtype == torch.float32
@@ -80,7 +82,7 @@ def test_a_batch_holds_what_single_explanations_hold(model: nn.Module) -> None:
         alone = explain(model, images[row : row + 1], target, target_layer=layer)
         assert (int(batch.rows[k]), int(batch.targets[k])) == (row, target)
         assert relative(batch.maps[k], alone.maps[0]) < 1e-5
-        cam = grad_cam_map(model, images[row : row + 1], torch.tensor([target]), layer.name)
+        cam = grad_cam_map(model, images[row : row + 1], torch.tensor([target]), layer)
         assert relative(batch.cams[k], cam[0]) < 1e-5
         assert float(batch.mass[k]) == pytest.approx(float(cam.sum()), rel=1e-5)
 

@@ -1,0 +1,98 @@
+"""Class activation mapping: the linear head's own weights laid over the last maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from auditor.errors import ModelError
+from auditor.explainers.grad_cam import upsample
+from auditor.registry import Options, plugin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from auditor.explainers.engine import Recording
+    from auditor.explainers.graph import Rule
+
+
+@plugin("explainer", "cam")
+class Cam(Options):
+    """Exact share of each place in a logit; only where the head is average pooling + linear."""
+
+    rule: ClassVar[Rule] = "plain"
+    needs_layer: ClassVar[bool] = True
+
+    def attribute(
+        self, recording: Recording, targets: Tensor, rows: Tensor | None = None
+    ) -> Tensor:
+        """(n, 1, H, W), signed, upsampled bilinearly; see ``Explainer.attribute``."""
+        weights = head_weights(recording, targets, rows)
+        activations = recording.activations
+        if rows is not None:
+            activations = activations[rows]
+        return upsample((weights[:, :, None, None] * activations).sum(1), recording.images)
+
+
+def head_weights(recording: Recording, targets: Tensor, rows: Tensor | None = None) -> Tensor:
+    """The weights of the linear head, read off the gradient.
+
+    With y = b + Σ_k w_k · 1/Z Σ_ij A^k_ij the gradient at the layer is w_k / Z at every place; any
+    other head gives itself away, by an operation that is not linear or by places that differ.
+
+    Args:
+        recording: with a target layer.
+        targets: (n,) int64, the class explained in each row.
+        rows: (n,) int64, which pictures, each at most once; None for all.
+
+    Returns:
+        (n, C): w_k of each target; Σ_k w_k A^k is the paper's M_c, whose mean is the logit less its
+        bias.
+
+    Raises:
+        ModelError: what follows the layer is not average pooling and a linear layer.
+
+    Reference:
+        Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", equations 1
+        and 2.
+    """
+    foreign = sorted(recording.operations_after_layer() - _LINEAR)
+    if foreign:
+        raise ModelError(
+            "expected nothing but average pooling and a linear layer after the target layer, as "
+            f"CAM needs; found {', '.join(foreign)}: use grad-cam, which equals CAM where CAM "
+            "exists"
+        )
+    gradient = recording.layer_gradient(targets, rows)
+    mean = gradient.mean((2, 3))
+    uneven = (gradient - mean[:, :, None, None]).abs().max()
+    if uneven > 1e-4 * gradient.abs().max():
+        raise ModelError(
+            "expected a head that averages over all places alike, as CAM needs; this one weighs "
+            "places differently (a linear layer on the flattened map?): use grad-cam or hirescam"
+        )
+    return mean * (gradient.shape[2] * gradient.shape[3])
+
+
+_LINEAR = frozenset(
+    {
+        "AdaptiveAvgPool2D",
+        "Addmm",
+        "Alias",
+        "AsStrided",
+        "AvgPool2D",
+        "Clone",
+        "Mean",
+        "MkldnnAdaptiveAvgPool2D",
+        "Mm",
+        "Permute",
+        "ReshapeAlias",
+        "Reshape",
+        "Squeeze",
+        "Sum",
+        "T",
+        "Transpose",
+        "UnsafeView",
+        "View",
+    }
+)
+"""What average pooling, flattening and a linear layer are recorded as."""

@@ -1,0 +1,36 @@
+"""The deconvolutional network: a signal sent back through rectifiers that ignore the forward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from auditor.registry import Options, plugin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from auditor.explainers.engine import Recording
+    from auditor.explainers.graph import Rule
+
+
+@plugin("explainer", "deconvnet")
+class DeconvNet(Options):
+    """Pattern that the upper layers would draw for a class; at a rectifier, (R > 0) · R goes on.
+
+    Pooling hands its signal to where the maximum was (the paper's switches), convolution and linear
+    layers by their transpose. Departure: normalisation layers, unknown to the paper, hand the
+    signal back by their derivative.
+
+    Reference:
+        Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 2.1;
+        as a rule for gradients in Springenberg et al. 2015, figure 1.
+    """
+
+    rule: ClassVar[Rule] = "deconvnet"
+    needs_layer: ClassVar[bool] = False
+
+    def attribute(
+        self, recording: Recording, targets: Tensor, rows: Tensor | None = None
+    ) -> Tensor:
+        """(n, 3, H, W), signed; see ``Explainer.attribute``."""
+        return recording.input_gradient(targets, "deconvnet", rows)

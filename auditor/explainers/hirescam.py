@@ -1,0 +1,53 @@
+"""HiResCAM: Grad-CAM without the averaging of gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from auditor.explainers.grad_cam import upsample
+from auditor.registry import Options, plugin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from auditor.explainers.engine import Recording
+    from auditor.explainers.graph import Rule
+
+
+@plugin("explainer", "hirescam")
+class HiResCam(Options):
+    """Places in the target layer that raised the logit, each weighted by its own gradient.
+
+    Equal to Grad-CAM (up to the factor Z and the ReLU) where the head is a global average pooling
+    and a linear layer; where it is not, only HiResCAM is sure to point at what the model used.
+    """
+
+    rule: ClassVar[Rule] = "plain"
+    needs_layer: ClassVar[bool] = True
+
+    def attribute(
+        self, recording: Recording, targets: Tensor, rows: Tensor | None = None
+    ) -> Tensor:
+        """(n, 1, H, W), signed, upsampled bilinearly; see ``Explainer.attribute``."""
+        return upsample(local_evidence(recording, targets, rows), recording.images)
+
+
+def local_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = None) -> Tensor:
+    """The map at the layer's resolution.
+
+    Args:
+        recording: with a target layer.
+        targets: (n,) int64, the class explained in each row.
+        rows: (n,) int64, which pictures, each at most once; None for all.
+
+    Returns:
+        (n, h, w), signed: Σ_k ∂y/∂A^k ⊙ A^k.
+
+    Reference:
+        Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+        convolutional neural networks", equation 3.
+    """
+    activations = recording.activations
+    if rows is not None:
+        activations = activations[rows]
+    return (recording.layer_gradient(targets, rows) * activations).sum(1)

@@ -1,0 +1,172 @@
+"""Every classifier of torchvision: what the preflight says, and how far the maps are off.
+
+    python -m benchmarks.architectures > docs/architectures.md
+
+Random weights, nothing is downloaded. Batch normalisation is calibrated on random pictures first,
+so that signals neither die nor explode. The error is ‖map − reference‖ / ‖reference‖ against the
+slow float64 rewrite of the papers' rules in ``tests/reference.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import get_model, list_models
+
+from auditor.explainers import TargetLayer, explain, find_layer
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+from reference import grad_cam_map, input_map
+
+TOLERANCE = 1e-3
+"""Largest error that counts as right; float32 rounding through ties of rectifiers stays below."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture in the table."""
+
+    name: str
+    layer: TargetLayer
+    rectifiers: int
+    others: dict[str, int]
+    verdict: str
+    cam_error: float
+    detail: str
+    detail_error: float
+
+    @property
+    def right(self) -> bool:
+        """Whether both maps are within the tolerance."""
+        return max(self.cam_error, self.detail_error) <= TOLERANCE
+
+
+def build(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
+    """A model with random weights and calibrated batch normalisation, and pictures for it.
+
+    Args:
+        name: of ``torchvision.models``.
+        seed: of weights and pictures.
+
+    Returns:
+        The model in evaluation mode and (2, 3, S, S) pictures, as small as it takes them.
+    """
+    torch.manual_seed(seed)
+    size, options = 64, {}
+    if name in {"googlenet", "inception_v3"}:
+        size, options = 96, {"init_weights": False}
+    elif name.startswith("vit_"):
+        patch = int(name.rsplit("_", 1)[1])
+        size, options = 4 * patch, {"image_size": 4 * patch}
+    elif name == "maxvit_t":
+        size = 224  # its windows ask for it
+    model: nn.Module = get_model(name, weights=None, **options)
+    for module in model.modules():
+        # torchvision starts transformers' heads at zero: nothing would depend on anything.
+        if isinstance(module, nn.Linear) and not bool(module.weight.any()):
+            nn.init.normal_(module.weight, std=0.02)
+    images = torch.randn(2, 3, size, size)
+    calibrate(model, torch.randn(8, 3, size, size))
+    return model.eval(), images
+
+
+def calibrate(model: nn.Module, images: Tensor) -> None:
+    """Sets the running statistics of batch normalisation to those of ``images``."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    model.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    with torch.no_grad():
+        model(images)
+    for norm in norms:
+        norm.momentum = 0.1
+
+
+def measure(name: str) -> Row:
+    """Explains an architecture and compares it with the slow rewrite."""
+    model, images = build(name)
+    layer = find_layer(model, images)
+    cam = explain(model, images, explainer="grad-cam", target_layer=layer)
+    guided = explain(model, images, cam.targets, "guided-backprop")
+    defined = guided.explainer == "guided-backprop"
+    detail = guided.maps if defined else explain(model, images, cam.targets, "gradient").maps
+    rule: Literal["guided", "plain"] = "guided" if defined else "plain"
+    reference = grad_cam_map(model, images, cam.targets, layer)
+    up = nn.functional.interpolate(
+        reference[:, None], images.shape[-2:], mode="bilinear", align_corners=False
+    )
+    return Row(
+        name,
+        layer,
+        guided.preflight.rectifiers,
+        guided.preflight.others,
+        guided.preflight.status,
+        relative(cam.maps, up),
+        "guided backpropagation" if defined else "gradient",
+        relative(detail, input_map(model, images, cam.targets, rule)),
+    )
+
+
+def relative(value: Tensor, expected: Tensor) -> float:
+    """‖value − expected‖ / ‖expected‖ in float64."""
+    return float((value.double() - expected).norm() / expected.norm().clamp_min(1e-300))
+
+
+def table(rows: list[Row], seconds: float) -> str:
+    """The Markdown document."""
+    wrong = [row.name for row in rows if not row.right]
+    lines = [
+        "# Architectures",
+        "",
+        "Made by `python -m benchmarks.architectures`: every classifier of torchvision "
+        f"{torchvision.__version__.split('+')[0]} with random weights, small pictures, float32, "
+        f"against the slow float64 rewrite. {len(rows)} architectures, "
+        f"{len(rows) - len(wrong)} within {TOLERANCE:g}"
+        + (f"; off: {', '.join(wrong)}" if wrong else "")
+        + f"; {seconds:.0f} s.",
+        "",
+        "Where guided backpropagation is `undefined`, the detail view is the signed gradient, under "
+        "its own name. `partial`: some activations are no rectifiers, and hand the plain gradient "
+        "back.",
+        "",
+        "| architecture | target layer | map | rectifiers | other activations | guided | "
+        "Grad-CAM off by | detail view | off by |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        others = ", ".join(f"{count} {name}" for name, count in row.others.items()) or "–"
+        lines.append(
+            f"| {row.name} | `{row.layer.name}` | {row.layer.channels} × {row.layer.height} × "
+            f"{row.layer.width} {row.layer.layout} | {row.rectifiers} | {others} | {row.verdict} | "
+            f"{row.cam_error:.1e} | {row.detail} | {row.detail_error:.1e} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Prints the table; exit code 1 where a map is off by more than the tolerance."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="architectures; all where none is named")
+    names = parser.parse_args().names or list_models(module=torchvision.models)
+    start = time.perf_counter()
+    rows = []
+    for name in names:
+        rows.append(measure(name))
+        print(f"{name}: {rows[-1].verdict}", file=sys.stderr, flush=True)
+    print(table(rows, time.perf_counter() - start))
+    return 0 if all(row.right for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
