@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pictured import Model, Pictures, Probabilities, evidence
 
 from auditor.checks._regions import Region, attention, coarse, filled, finer
+from auditor.checks._swaps import questions, sides
 from auditor.checks.region_reliance import RegionReliance
 from auditor.records import Claim, Evidence, SliceKey
 
@@ -70,13 +71,54 @@ def test_a_used_mark_is_localised_and_its_gap_confirmed() -> None:
     }
 
 
-def test_a_mark_that_is_not_used_confirms_nothing() -> None:
-    claims = [only(audited(used=0.0, seed=seed)) for seed in range(5)]
-    assert all(one.effect is None and not one.confirms for one in claims)
+def test_without_a_gap_no_picture_is_touched() -> None:
+    given = audited(used=0.0)
+    assert isinstance(given.model, Model)
+    found = RegionReliance().examine(given)
+    assert not found.claims
+    assert "no pictures were swapped for mark" in found.skipped[0].reason
+    assert given.model.asked == 0
+
+
+def test_a_gap_that_no_region_brings_about_is_not_confirmed() -> None:
+    for seed in range(5):
+        given = audited(used=0.0, seed=seed)
+        # Failures that come with the value, and not with anything that can be seen.
+        failure = (given.predictions["mark"] == "yes") & (np.arange(360) % 5 == 0)
+        claim = only(replace(given, predictions=given.predictions.assign(failure=failure)))
+        assert claim.effect is None
+        assert not claim.confirms
+
+
+def test_labels_that_go_opposite_ways_do_not_make_up_for_each_other() -> None:
+    given = audited()
+    assert isinstance(given.model, Model)
+    ask = given.model.ask
+
+    def saved(some: Pictures) -> Probabilities:
+        """The mark misleads class b, and without it class a is taken for c."""
+        share = ask(some)
+        bare = some[MARK].mean((1, 2, 3)) <= 200
+        share[bare & (share.argmax(1) == 0)] = [0.1, 0.1, 0.8]
+        return share
+
+    model = Model(given.model.seen, saved)
+    label: NDArray[np.int64] = np.arange(360) % 3
+    mark: NDArray[np.str_] = np.where(given.predictions["mark"] == "yes", "yes", "no")
+    claim = only(evidence(label, saved(model.seen), {"mark": mark}, model=model))
+    assert claim.effect is not None
+    assert claim.effect.value == pytest.approx(1, abs=0.02)
+    assert {str(key) for key in claim.confirms} == {
+        "mark = yes",
+        "mark = yes, label = b",
+        "mark = yes, label = c",
+        "mark = no, label = a",
+    }
 
 
 def test_the_fall_is_measured_with_an_interval_that_covers_it() -> None:
-    claims = [only(audited(used=0.3, seed=seed)) for seed in range(10)]
+    check = RegionReliance(search_pictures=40, test_pictures=150)
+    claims = [only(audited(n=900, used=0.3, seed=seed), check) for seed in range(10)]
     effects = [one.effect for one in claims if one.effect is not None]
     assert len(effects) == 10
     assert sum(one.low <= 0.2 <= one.high for one in effects) >= 8
@@ -104,15 +146,14 @@ def test_what_is_all_over_the_picture_has_no_place() -> None:
 
 
 def test_search_and_test_share_no_picture_and_lenders_have_the_label() -> None:
-    from auditor.checks.region_reliance import _sides
-
     given = audited()
-    sides = _sides(given, "mark", "yes", 24, 150)
-    everyone = [np.concatenate([s.rows, s.have, s.lack]) for s in (sides.search, sides.test)]
+    (question,), _ = questions(given, 0.05)
+    drawn = sides(given, question, 24, 150)
+    everyone = [np.concatenate([s.rows, s.have, s.lack]) for s in (drawn.search, drawn.test)]
     assert not set(everyone[0]) & set(everyone[1])
     label = given.predictions["label"].cat.codes.to_numpy()
     mark = (given.predictions["mark"] == "yes").to_numpy()
-    for swaps in (sides.search, sides.test):
+    for swaps in (drawn.search, drawn.test):
         assert (label[swaps.have] == swaps.label).all()
         assert (label[swaps.lack] == swaps.label).all()
         assert mark[swaps.have].all()
@@ -132,7 +173,7 @@ def test_cost_is_bounded_as_stated() -> None:
 def test_too_few_pictures_or_no_model_are_said() -> None:
     found = RegionReliance().examine(audited(n=30))
     assert not found.claims
-    assert "fewer than 30 pictures" in found.skipped[0].reason
+    assert "too few pictures" in found.skipped[0].reason
     found = RegionReliance().examine(replace(audited(), model=None))
     assert "not at hand" in found.skipped[0].reason
 
