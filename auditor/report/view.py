@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from auditor.config import JudgeSection
+from auditor.properties import PREFIX
 from auditor.records import (
     MISSING,
     SEVERITIES,
@@ -35,7 +36,7 @@ from auditor.records import (
     Unusable,
     Verdict,
 )
-from auditor.report import words
+from auditor.report import compliance, words
 from auditor.report.album import Album, heat
 from auditor.report.evidence import Whereabouts, whereabouts
 from auditor.store import PREDICTIONS, RunFolder
@@ -45,7 +46,9 @@ FINDING_SHOTS = 6
 FINDING_CONTRASTS = 3
 """Correct samples shown beside them."""
 
-_OWN_COLUMNS = {"sample", "path", "label", "predicted", "confidence", "loss", "status", "sha256"}
+_OWN_COLUMNS = {
+    *("sample", "path", "label", "predicted", "confidence", "loss", "status", "sha256", "phash")
+}
 
 
 @dataclass(frozen=True)
@@ -215,6 +218,8 @@ class ReportView:
         config: the configuration as YAML.
         max_gap: the largest acceptable gap, where the configuration or a finding states it.
         alpha: false discovery rate of the audit.
+        about: what people stated of the model and its data; an empty text where it is missing.
+        compliance: clauses of rules and what this audit has to show for them.
         templates: folder of the reader's own templates, where the configuration names one.
     """
 
@@ -244,6 +249,8 @@ class ReportView:
     config: str
     max_gap: float | None
     alpha: float
+    about: tuple[tuple[str, str], ...]
+    compliance: tuple[compliance.Mapped, ...]
     templates: str | None
 
     @property
@@ -315,6 +322,10 @@ def build_view(run: RunFolder) -> ReportView:
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
         max_gap=max_gap,
         alpha=_alpha(result),
+        about=compliance.about(result),
+        compliance=compliance.mapped(
+            result, {one.id: _anchor("finding", one.id) for one in result.findings}
+        ),
         templates=_templates(result),
     )
 
@@ -325,7 +336,7 @@ def _samples(
     path = run.path / PREDICTIONS
     names = pq.read_schema(path).names
     attributes = tuple(
-        name for name in names if name not in _OWN_COLUMNS and not name.startswith("p:")
+        name for name in names if name not in _OWN_COLUMNS and not name.startswith(("p:", PREFIX))
     )
     table = pd.read_parquet(path, columns=[*sorted(_OWN_COLUMNS & set(names)), *attributes])
     good = table[table["status"] == "ok"]
@@ -406,7 +417,8 @@ def _finding(
     max_gap: float | None,
 ) -> FindingView:
     named = {*record.slice.attributes, *_named(record.evidence)}
-    concerned = tuple(name for name in attributes if name in named)
+    cut = (name for one in result.slices for name in one.attributes)
+    concerned = tuple(name for name in dict.fromkeys((*attributes, *cut)) if name in named)
     by_sample = {one.sample: one for one in (*contrasts, *failures)}
     shown = [by_sample[one] for one in record.samples if one in by_sample][:FINDING_SHOTS]
     others = [one for one in contrasts if one not in shown]
