@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from auditor import registry
+from auditor import properties, registry
 from auditor.errors import ConfigError
 from auditor.records import Role, Severity
 from auditor.registry import Kind, Options
@@ -109,6 +109,24 @@ class SliceSection(Options):
     """Into how many bands of equal support numeric attributes are cut."""
     edges: dict[str, tuple[float, ...]] = {}
     """Inner edges for a numeric attribute, such as `age: [18, 65]`, instead of quantiles."""
+    properties: bool | tuple[str, ...] = True
+    """Properties computed from the pictures that they are cut by as well: all, none, or a list of names."""
+
+    @field_validator("properties", mode="after")
+    @classmethod
+    def _known(cls, value: bool | tuple[str, ...]) -> bool | tuple[str, ...]:
+        unknown = [] if isinstance(value, bool) else sorted(set(value) - set(properties.NAMES))
+        if unknown:
+            raise ValueError(
+                f"expected some of {', '.join(properties.NAMES)}; {unknown[0]!r} is none of them"
+            )
+        return value
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The chosen properties' columns in ``predictions.parquet``."""
+        chosen = self.properties if isinstance(self.properties, tuple) else properties.NAMES
+        return tuple(properties.column(name) for name in chosen) if self.properties else ()
 
 
 class ExplainSection(Options):

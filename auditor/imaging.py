@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from auditor.errors import UnreadableImageError
+from auditor.properties import said_by_file
 from auditor.records import Picture
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -89,7 +90,8 @@ def open_picture(path: Path) -> Picture:
         raise UnreadableImageError("missing", str(path)) from error
     except (OSError, ValueError) as error:
         raise UnreadableImageError("unreadable", f"{path}: {error}") from error
-    return Picture(decode(data), hashlib.sha256(data).hexdigest())
+    image = _opened(data)
+    return Picture(upright_rgb(image), hashlib.sha256(data).hexdigest(), _said(image))
 
 
 def decode(data: bytes) -> Image.Image:
@@ -98,11 +100,14 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         UnreadableImageError: with the reason, as in :func:`open_picture`.
     """
+    return upright_rgb(_opened(data))
+
+
+def _opened(data: bytes) -> Image.Image:
     if not data:
         raise UnreadableImageError("empty", "zero bytes")
     with damage_explained(data):
-        image = Image.open(io.BytesIO(data))
-    return upright_rgb(image)
+        return Image.open(io.BytesIO(data))
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -152,6 +157,14 @@ def damage_explained(data: bytes = b"") -> Iterator[None]:
     except _DAMAGE as error:
         cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
         raise UnreadableImageError("truncated" if cut else "unreadable", str(error)) from error
+
+
+def _said(image: Image.Image) -> dict[str, str | float]:
+    try:
+        return said_by_file(image)
+    except _DAMAGE:
+        # Broken tags say nothing of the file's making; the pixels are whole.
+        return {}
 
 
 def _orientation(image: Image.Image) -> int:

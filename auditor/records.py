@@ -160,6 +160,8 @@ class SliceRecord(Record):
     q_value: float | None
     detectable_gap: float | None = None
     """Smallest gap that this support could have shown in 80 % of audits."""
+    computed: bool = False
+    """Whether the attribute was computed from the pictures and not annotated by anybody."""
 
 
 class Finding(Record):
@@ -290,10 +292,12 @@ class Picture:
     Attributes:
         image: upright, in RGB, 8 bit.
         sha256: fingerprint of its bytes as stored (of its pixels where it is not a file).
+        stored: what its file says of its making: ``jpeg_quality``, ``camera``.
     """
 
     image: Image.Image
     sha256: str
+    stored: Mapping[str, str | float] = field(default_factory=dict)
 
 
 class Images(Protocol):
@@ -326,6 +330,8 @@ class Dataset:
         classes: the data's own class names in the order of their indices, where it has them.
         reference: the training data's labels and attributes in the same columns, or None.
         adapter: name of the plug-in that made it.
+        reference_images: the training data's pictures, in the order of ``reference``; None where
+            they are not at hand.
     """
 
     samples: pd.DataFrame
@@ -334,6 +340,7 @@ class Dataset:
     adapter: str
     classes: tuple[str, ...] | None = None
     reference: pd.DataFrame | None = None
+    reference_images: Images | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -416,10 +423,11 @@ class Evidence:
         predictions: the evaluated samples (``status == "ok"``), index 0…n-1, columns ``sample``,
             ``path``, ``label``, ``predicted`` (categoricals over ``classes``), ``confidence``,
             ``loss``, ``failure`` (bool) and one categorical column an attribute (numbers already
-            cut into bands, missing values as ``(missing)``).
+            cut into bands, missing values as ``(missing)``). Where the pictures were fingerprinted,
+            also ``sha256`` and ``phash`` (16 hexadecimal digits, None for a picture of one shade).
         classes: class names in index order.
-        attributes: names of the attribute columns.
-        slices: all slices, single attribute values first, then intersections.
+        attributes: names of the annotated attributes' columns.
+        slices: all slices by them, single attribute values first, then intersections.
         reference: the training data with the same label and attribute columns, or None.
         alpha: false discovery rate of the audit.
         min_support: slices below it are not tested.
@@ -427,6 +435,12 @@ class Evidence:
         maps: attribution maps of a random sample of each attribute value within each class, or
             None where none were made.
         model: the model, to be asked again, or None where it is not at hand.
+        computed: names of the columns of attributes that were computed from the pictures; they stand
+            in ``predictions`` as the annotated ones do.
+        computed_slices: every value of them, and every value within every label.
+        probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
+        images: the evaluated samples' pictures, in the order of ``predictions``, or None.
+        reference_images: the training data's pictures, or None where they are not at hand.
     """
 
     predictions: pd.DataFrame
@@ -439,6 +453,11 @@ class Evidence:
     seed: int
     maps: Maps | None = None
     model: Oracle | None = None
+    computed: tuple[str, ...] = ()
+    computed_slices: tuple[Slice, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
+    images: Images | None = None
+    reference_images: Images | None = None
 
 
 @dataclass(frozen=True)
@@ -466,6 +485,8 @@ class Claim:
             can't tell it apart from; it then belongs to their finding, where there is one.
         confirms: slices whose gap this intervention on the pictures brings about; once its test
             survives the correction, it and what is supported of them are ``confirmed``.
+        computed: whether its attribute was computed from the pictures; such claims have a share of
+            the correction of their own.
     """
 
     check: str
@@ -485,6 +506,7 @@ class Claim:
     ceiling: Severity = "alert"
     explained_by: tuple[str, ...] = ()
     confirms: tuple[SliceKey, ...] = ()
+    computed: bool = False
 
 
 @dataclass(frozen=True)

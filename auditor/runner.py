@@ -9,11 +9,15 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from auditor import __version__, registry
 from auditor.checks import Check
@@ -28,7 +32,9 @@ from auditor.records import (
     AuditResult,
     DataProvenance,
     Evidence,
+    Images,
     ModelProvenance,
+    Picture,
     Provenance,
     RunInfo,
     Skipped,
@@ -98,7 +104,8 @@ def audit(
             )
             predictions = folder.merge_predictions()
         with clock.of("mine"):
-            mined = mine(predictions, prepared.classes, dataset.attributes)
+            computed = config.slices.computed
+            mined = mine(predictions, prepared.classes, dataset.attributes, computed)
         with clock.of("split"):
             cut = split(
                 mined.usable,
@@ -106,6 +113,7 @@ def audit(
                 prepared.classes,
                 dataset.attributes,
                 config.slices,
+                computed,
             )
         choice = choose(
             cut.predictions, mined.failures, cut.attributes, config.explain, config.seed
@@ -137,6 +145,14 @@ def audit(
                 seed=config.seed,
                 maps=explained.maps,
                 model=AuditedModel(prepared, layer, cut.predictions),
+                computed=cut.computed,
+                computed_slices=cut.computed_slices,
+                probabilities=mined.probabilities,
+                images=_Evaluated(
+                    dataset.images,
+                    dataset.samples.index.get_indexer(pd.Index(cut.predictions["sample"])),
+                ),
+                reference_images=dataset.reference_images,
             )
             judged = judge(checks, evidence, advance)
         now = datetime.now(UTC).replace(microsecond=0)
@@ -192,6 +208,20 @@ def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
             f"{type(error).__name__}: {error}; what was done so far, and the traceback, lie in "
             f"{folder.path}"
         ) from error
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """The pictures of the evaluated samples alone."""
+
+    images: Images
+    positions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> Picture:
+        return self.images[int(self.positions[index])]
 
 
 class _Clock:

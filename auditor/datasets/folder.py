@@ -72,7 +72,14 @@ class Folder(Options):
             adapter=self.plugin_name,
             classes=classes,
             reference=reference,
+            reference_images=self._trained_on(trained),
         )
+
+    def _trained_on(self, trained: pd.DataFrame | None) -> FileImages | None:
+        """The training data's pictures, where it is a folder."""
+        if trained is None or self.reference is None or self.reference.is_file():
+            return None
+        return FileImages.of(self.reference, trained["path"])
 
     def _reference(self, names: tuple[str, ...]) -> pd.DataFrame | None:
         if self.reference is None:

@@ -45,7 +45,8 @@ class Manifest(Options):
     mask: str | None = None
     """Column with the paths of masks that are white where the object is."""
     reference: ConfigPath | None = None
-    """Table of the training data with the same label and attribute columns."""
+    """Table of the training data with the same label and attribute columns. Where it names the pictures
+    as well, they are searched for those of the audited data."""
 
     def open(self) -> Dataset:
         """Reads the table; no picture is decoded yet.
@@ -92,7 +93,16 @@ class Manifest(Options):
             attributes=self.attributes,
             adapter=self.plugin_name,
             reference=reference,
+            reference_images=self._trained_on(trained),
         )
+
+    def _trained_on(self, trained: pd.DataFrame | None) -> FileImages | None:
+        """The training data's pictures, where its table names them."""
+        if trained is None or self.reference is None or self.image not in trained:
+            return None
+        # A row without a path is a missing picture, not an error: pictures are optional here.
+        paths = text(trained[self.image]).fillna("")
+        return FileImages.of(self.root or self.reference.parent, paths)
 
     def _paths(self, table: pd.DataFrame) -> list[str]:
         words = text(table[self.image])

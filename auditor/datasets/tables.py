@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError
+from auditor.properties import PREFIX
 
 _MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
 """Cells of an attribute in a text table that count as missing."""
@@ -27,6 +28,7 @@ _TAKEN = (
     "loss",
     "status",
     "sha256",
+    "phash",
     "failure",
     "box",
     "mask",
@@ -101,7 +103,7 @@ def require_free_names(attributes: Iterable[str], path: Path) -> None:
     """
     counts = Counter(attributes)
     for name, count in counts.items():
-        if name in _TAKEN or name.startswith("p:"):
+        if name in _TAKEN or name.startswith(("p:", PREFIX)):
             raise DataError(
                 f"{path}: attribute {name!r}: the audit writes a column of that name itself: rename it"
             )

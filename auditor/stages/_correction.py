@@ -1,25 +1,29 @@
-"""One correction over all tests of an audit, in which coarse questions have more say than fine ones.
+"""One correction over all tests of an audit: over causes first, then over the tests within them.
 
-An audit asks a few coarse questions (is an attribute value worse than the rest?), many fine ones
-(within each label?) and very many about pairs of values. Counted alike, the fine ones drown the
-coarse: in simulated audits with 173 tests, an attribute value with 10 points more failures (half of
-1,000 samples, 15 % failures in the rest) was found in 77 % of them, and in 93 % as it is done here.
-Each level has a fixed share of the error that the audit may make, divided evenly over its
+A cause is what a finding speaks of: an attribute, or a pair of attributes. One strong cause shows in
+a dozen tests at once. Were all tests of the audit simply counted together, these dozen discoveries
+would loosen the bound for everything else, and in simulated audits of a model with one planted
+cause, an innocent attribute was accused in 14 % of them. Therefore the false discovery rate is
+controlled over causes, and within each cause that is found, over its tests.
+
+An audit also asks few coarse questions (is an attribute value worse than the rest?), many fine ones
+(within each label?) and very many about pairs of values; counted alike, the fine ones drown the
+coarse. Each level has a fixed share of the error that the audit may make, divided evenly over its
 attributes and checks, and then over their tests. The shares were fixed before any result was seen,
-and the false discovery rate holds for any such shares.
+and the bound holds for any such shares.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from auditor.records import Claim
-from auditor.statistics import Floats, q_values
+from auditor.statistics import Floats, Integers, q_values
 from auditor.statistics.intervals import two_sided_z
 
 CONFIDENCE = 0.95
@@ -40,13 +44,18 @@ class Correction:
 
     Attributes:
         q_values: one a claim, NaN where nothing was tested.
-        weights: one a claim, 0 where nothing was tested; their mean over the tests is 1.
+        weights: one a claim: its share of the error times the number of tests; 0 where nothing was
+            tested.
         alpha: false discovery rate.
+        n_causes: how many causes were tested.
+        n_found: how many of them were found.
     """
 
     q_values: Floats
     weights: Floats
     alpha: float
+    n_causes: int
+    n_found: int
 
     @property
     def n_tests(self) -> int:
@@ -64,11 +73,11 @@ class Correction:
         Reference:
             Y. Benjamini and D. Yekutieli, "False discovery rate-adjusted multiple confidence
             intervals for selected parameters", JASA 100 (2005) 71-81, definition 1; here with the
-            claim's own weight.
+            claim's own weight, and causes for what is selected.
         """
-        if not self.n_significant:
+        if not self.n_found:
             return 1.0
-        share = float(self.weights[index]) * self.n_significant / self.n_tests
+        share = float(self.weights[index]) / self.n_tests * self.n_found
         return two_sided_z(1 - (1 - CONFIDENCE) * min(share, 1.0)) / two_sided_z(CONFIDENCE)
 
     def account(self) -> dict[str, Any]:
@@ -76,7 +85,8 @@ class Correction:
         return {
             "n_tests": self.n_tests,
             "n_significant": self.n_significant,
-            "correction": "Benjamini–Hochberg, weighted",
+            "n_causes": self.n_causes,
+            "correction": "Benjamini–Hochberg over attributes and pairs of them, then within each",
             "alpha": self.alpha,
             "shares": dict(SHARES),
             "interval_confidence": CONFIDENCE,
@@ -91,20 +101,38 @@ def correct(claims: Sequence[Claim], alpha: float) -> Correction:
         alpha: false discovery rate.
 
     Returns:
-        The adjusted values; never below the p-value itself.
+        The adjusted values; never below the p-value itself. A claim is significant at a level if its
+        cause is, and if it is one of its cause's at that level times the share of causes found.
 
     Reference:
-        C. R. Genovese, K. Roeder and L. Wasserman, "False discovery control with p-value
-        weighting", Biometrika 93 (2006) 509-524: Benjamini-Hochberg on p / w with mean weight 1.
+        Y. Benjamini and M. Bogomolov, "Selective inference on multiple families of hypotheses", JRSS
+        B 76 (2014) 297-318, procedure 1, with Simes' p-value of each cause; weights: C. R. Genovese,
+        K. Roeder and L. Wasserman, Biometrika 93 (2006) 509-524.
     """
     p_values = np.array(
         [np.nan if one.p_value is None else one.p_value for one in claims], dtype=np.float64
     )
-    weights = _weights(claims)
-    tested = weights > 0
-    weighted = np.full(len(claims), np.nan)
-    weighted[tested] = np.minimum(p_values[tested] / weights[tested], 1.0)
-    return Correction(np.fmax(q_values(weighted), p_values), weights, alpha)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    shares = _shares([claims[k] for k in tested])
+    names = [frozenset(claims[k].slice.attributes) for k in tested]
+    cause = _codes(names)
+    n_causes = int(cause.max(initial=-1)) + 1
+    share_of_cause = np.bincount(cause, shares, n_causes)
+    # Within a cause: Benjamini-Hochberg on p / w, with the mean weight 1. Its smallest value is
+    # Simes' p-value of the cause.
+    within = np.empty(len(tested))
+    for code in range(n_causes):
+        members = np.flatnonzero(cause == code)
+        weights = shares[members] / share_of_cause[code] * len(members)
+        within[members] = q_values(np.minimum(p_values[tested[members]] / weights, 1.0))
+    # Over causes: the same, with the mean weight 1 over the causes.
+    scaled = np.minimum(within / (share_of_cause[cause] * n_causes), 1.0)
+    adjusted = np.full(len(claims), np.nan)
+    adjusted[tested] = np.fmax(_over_causes(scaled, cause, n_causes), p_values[tested])
+    found = cause[adjusted[tested] <= alpha]
+    all_weights = np.zeros(len(claims))
+    all_weights[tested] = shares * len(tested)
+    return Correction(adjusted, all_weights, alpha, n_causes, len(np.unique(found)))
 
 
 def level_of(claim: Claim) -> Level:
@@ -116,17 +144,33 @@ def level_of(claim: Claim) -> Level:
     return "value" if claim.slice.label is None else "value within label"
 
 
-def _weights(claims: Sequence[Claim]) -> Floats:
-    tested = [k for k, one in enumerate(claims) if one.p_value is not None]
-    group_of = {
-        k: (level_of(claims[k]), frozenset(claims[k].slice.attributes), claims[k].check)
-        for k in tested
-    }
-    sizes = Counter(group_of.values())
-    groups = Counter(level for level, _, _ in sizes)
+def _shares(claims: Sequence[Claim]) -> Floats:
+    """Each claim's share of the error; they sum to one."""
+    group = [(level_of(one), frozenset(one.slice.attributes), one.check) for one in claims]
+    sizes = Counter(group)
+    groups: Mapping[Level, int] = Counter(level for level, _, _ in sizes)
     spent = sum(SHARES[level] for level in groups)
-    weights = np.zeros(len(claims))
-    for k in tested:
-        level = group_of[k][0]
-        weights[k] = len(tested) * SHARES[level] / spent / groups[level] / sizes[group_of[k]]
-    return weights
+    return np.array(
+        [SHARES[one[0]] / spent / groups[one[0]] / sizes[one] for one in group], dtype=np.float64
+    )
+
+
+def _codes(names: Sequence[Hashable]) -> Integers:
+    place: dict[Hashable, int] = {}
+    return np.array([place.setdefault(name, len(place)) for name in names], dtype=np.int64)
+
+
+def _over_causes(scaled: Floats, cause: Integers, n_causes: int) -> Floats:
+    """The level at which each claim becomes significant.
+
+    At a level, the k causes with the smallest values are found if Benjamini-Hochberg finds k; a
+    claim is significant if its own value is up to the level times k over the number of causes.
+    """
+    least = np.ones(n_causes)
+    np.minimum.at(least, cause, scaled)
+    level_of_k = np.sort(q_values(least))
+    k = np.arange(1, n_causes + 1)
+    adjusted = np.ones(len(scaled))
+    for count, level in zip(k, level_of_k, strict=True):
+        adjusted = np.minimum(adjusted, np.maximum(level, scaled * n_causes / count))
+    return adjusted

@@ -19,10 +19,14 @@ from torch.utils.data import Dataset as TorchDataset
 from auditor.config import Preprocess
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import prepare
+from auditor.properties import Properties, measure
 from auditor.records import Dataset, Images
 
 OK = "ok"
 """The ``status`` of a sample that could be used."""
+
+Measured = tuple[Properties, str | None]
+"""What was measured of a picture, and its perceptual fingerprint."""
 
 
 class Batch(NamedTuple):
@@ -32,12 +36,15 @@ class Batch(NamedTuple):
         rows: (B,) positions in the data set, int64.
         status: B words, ``ok`` or why the picture can't be read.
         sha256: B fingerprints, None where there is no picture.
+        measured: B times the properties and the perceptual fingerprint, None where there is no
+            picture or nothing was to be measured.
         pictures: (n, 3, H, W) uint8, those with status ``ok``.
     """
 
     rows: NDArray[np.int64]
     status: list[str]
     sha256: list[str | None]
+    measured: list[Measured | None]
     pictures: torch.Tensor
 
 
@@ -49,6 +56,7 @@ def batches(
     batch_size: int,
     workers: int | None = None,
     pinned: bool = False,
+    measured: bool = False,
 ) -> Iterator[Batch]:
     """Decodes pictures batch by batch, in the order given.
 
@@ -59,6 +67,7 @@ def batches(
         batch_size: pictures in one batch.
         workers: processes that decode; 0 decodes in this one, None chooses by the machine.
         pinned: whether the pictures shall lie in page-locked memory, for a faster copy to CUDA.
+        measured: whether the properties of the pictures are measured on the way.
 
     Yields:
         The batches; the worker processes end with the iterator.
@@ -68,7 +77,7 @@ def batches(
     """
     workers = default_workers() if workers is None else workers
     loader: DataLoader[_Item] = DataLoader(
-        _Decoded(dataset.images, rows, preprocess),
+        _Decoded(dataset.images, rows, preprocess, measured),
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collate,
@@ -79,12 +88,12 @@ def batches(
     first: _Size | None = None
     iterator = iter(loader)
     try:
-        for rows_, status, sha256, pictures, sizes in iterator:
+        for rows_, status, sha256, properties, pictures, sizes in iterator:
             for size in sizes:
                 first = first or size
                 if (size.height, size.width) != (first.height, first.width):
                     raise DataError(_uneven(dataset, first, size))
-            yield Batch(rows_, status, sha256, pictures)
+            yield Batch(rows_, status, sha256, properties, pictures)
     finally:
         # Its finaliser ends the workers, now and not when the last traceback is forgotten.
         del iterator
@@ -127,6 +136,7 @@ class _Item(NamedTuple):
     row: int
     status: str
     sha256: str | None
+    measured: Measured | None
     pixels: NDArray[np.uint8] | None
 
 
@@ -137,6 +147,7 @@ class _Decoded(TorchDataset[_Item]):
     images: Images
     rows: NDArray[np.int64]
     preprocess: Preprocess
+    measured: bool
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -152,13 +163,21 @@ class _Decoded(TorchDataset[_Item]):
                 self.preprocess.interpolation,
             )
         except UnreadableImageError as error:
-            return _Item(row, error.reason, None, None)
-        return _Item(row, OK, picture.sha256, pixels)
+            return _Item(row, error.reason, None, None, None)
+        found = measure(picture.image, picture.stored) if self.measured else None
+        return _Item(row, OK, picture.sha256, found, pixels)
 
 
 def _collate(
     items: Sequence[_Item],
-) -> tuple[NDArray[np.int64], list[str], list[str | None], torch.Tensor, list[_Size]]:
+) -> tuple[
+    NDArray[np.int64],
+    list[str],
+    list[str | None],
+    list[Measured | None],
+    torch.Tensor,
+    list[_Size],
+]:
     """Stacks what could be read; pictures of uneven sizes are left out, and their sizes tell why."""
     usable = [item.pixels for item in items if item.pixels is not None]
     shapes = {pixels.shape for pixels in usable}
@@ -175,6 +194,7 @@ def _collate(
         np.array([item.row for item in items], np.int64),
         [item.status for item in items],
         [item.sha256 for item in items],
+        [item.measured for item in items],
         pictures,
         list(sizes.values()),
     )

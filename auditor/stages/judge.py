@@ -139,8 +139,10 @@ class _Weighed:
             return False
         if self.holds:
             return True
-        # What chance alone makes large is told of single values only: pairs are many and small.
-        return claim.effect.value > claim.limit and len(claim.slice.attributes) < 2
+        # What chance alone makes large is told of single values only: pairs are many and small, and
+        # so are the bands of properties that nobody asked for.
+        few = len(claim.slice.attributes) < 2 and not claim.computed
+        return few and claim.effect.value > claim.limit
 
     @property
     def severity(self) -> Severity:
@@ -257,7 +259,11 @@ class _Cause:
 
     def _action(self) -> str:
         """What to do: with what was found, and about the data behind it."""
-        data = [one for one in self._telling if level_of(one.claim) == "data or maps"]
+        data = [
+            one
+            for one in self._telling
+            if level_of(one.claim) == "data or maps" and one.severity != "note"
+        ]
         actions = [self.pieces[0].claim.action, *(one.claim.action for one in data[:2])]
         return " ".join(dict.fromkeys(actions))
 
@@ -323,11 +329,14 @@ def _slices(evidence: Evidence, weighed: Sequence[_Weighed]) -> list[SliceRecord
     compared: dict[Identity, _Weighed] = {
         identity(one.claim.slice): one for one in weighed if "detectable_gap" in one.claim.evidence
     }
+    # Of the properties, the values alone: within labels they are many, and findings bring their own.
+    computed = [one for one in evidence.computed_slices if one.key.label is None]
+    slices = [*evidence.slices, *computed]
     failure = evidence.predictions["failure"].to_numpy(dtype=bool)
-    failures = [int(failure[one.rows].sum()) for one in evidence.slices]
-    rates = wilson(failures, [one.support for one in evidence.slices])
+    failures = [int(failure[one.rows].sum()) for one in slices]
+    rates = wilson(failures, [one.support for one in slices])
     records = []
-    for one, n, rate in zip(evidence.slices, failures, rates, strict=True):
+    for place, (one, n, rate) in enumerate(zip(slices, failures, rates, strict=True)):
         test = compared.get(identity(one.key))
         found: Mapping[str, Any] = {} if test is None else test.claim.evidence
         records.append(
@@ -343,6 +352,7 @@ def _slices(evidence: Evidence, weighed: Sequence[_Weighed]) -> list[SliceRecord
                 p_value=None if test is None else test.claim.p_value,
                 q_value=None if test is None else test.q_value,
                 detectable_gap=found.get("detectable_gap"),
+                computed=place >= len(evidence.slices),
             )
         )
     return records

@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.errors import DataError
+from auditor.properties import PREFIX
 from auditor.records import ClassRecord, ConfusionPair, Estimate, Summary, Unusable
 from auditor.statistics import Intervals, wilson
 
 COLUMNS = ("sample", "path", "label", "predicted", "confidence", "loss")
 """The columns of `Mined.usable` that do not depend on the data set; ``failure`` is added."""
+
+_PRINTS = ("sha256", "phash")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Mined:
     Attributes:
         usable: the evaluated samples, index 0…n-1 in the order of the data: ``sample``, ``path``,
             ``label``, ``predicted`` (categoricals over the classes), ``confidence``, ``loss``,
-            ``failure`` (bool) and the attributes as they stand in the data.
+            ``failure`` (bool), the attributes as they stand in the data, the computed properties,
+            and ``sha256`` and ``phash`` where the file has them.
         failures: positions in ``usable`` of the misclassified samples, worst first, int64. Ranked
             by loss; equal losses by confidence, then in the order of the data. A network that is
             sure of a wrong class leaves little to the right one, so the confident failures lead.
@@ -36,6 +40,7 @@ class Mined:
         classes: support, recall and precision of every class, in index order.
         unusable: the samples that could not be evaluated, with the reason.
         summary: the audit in numbers; nothing is explained yet.
+        probabilities: (n, K) float32, or None where the file does not have them.
     """
 
     usable: pd.DataFrame
@@ -44,15 +49,22 @@ class Mined:
     classes: list[ClassRecord]
     unusable: list[Unusable]
     summary: Summary
+    probabilities: NDArray[np.float32] | None = None
 
 
-def mine(predictions: Path, classes: Sequence[str], attributes: Sequence[str]) -> Mined:
+def mine(
+    predictions: Path,
+    classes: Sequence[str],
+    attributes: Sequence[str],
+    computed: Sequence[str] = (),
+) -> Mined:
     """Finds and ranks the failures of a run.
 
     Args:
         predictions: ``predictions.parquet`` of the run; see the run folder's description.
         classes: class names in index order.
         attributes: names of the attribute columns.
+        computed: names of the columns of computed properties.
 
     Returns:
         The evaluated samples, the failures among them, and what was confused with what.
@@ -60,21 +72,24 @@ def mine(predictions: Path, classes: Sequence[str], attributes: Sequence[str]) -
     Raises:
         DataError: an attribute bears the name of a column of the predictions.
     """
-    reserved = {*COLUMNS, "failure", "status", "sha256"}
+    reserved = {*COLUMNS, "failure", "status", *_PRINTS}
     for name in attributes:
-        if name in reserved:
+        if name in reserved or name.startswith(PREFIX):
             raise DataError(
-                f"attribute {name!r}: expected a name other than {', '.join(sorted(reserved))}, which "
-                "are columns of predictions.parquet: rename the column in the data"
+                f"attribute {name!r}: expected a name other than {', '.join(sorted(reserved))} and "
+                f"{PREFIX}…, which are columns of predictions.parquet: rename the column in the data"
             )
-    table = pq.read_table(predictions, columns=[*COLUMNS, "status", *attributes])
-    frame = table.to_pandas()
+    there = set(pq.read_schema(predictions).names)
+    prints = [name for name in _PRINTS if name in there]
+    shares = [f"p:{name}" for name in classes if f"p:{name}" in there]
+    wanted = [*COLUMNS, "status", *attributes, *computed, *prints, *shares]
+    frame = pq.read_table(predictions, columns=wanted).to_pandas()
     ok = (frame["status"] == "ok").to_numpy(dtype=bool)
     unusable = [
         Unusable(sample=str(row.sample), path=str(row.path), reason=str(row.status))
         for row in frame.loc[~ok, ["sample", "path", "status"]].itertuples(index=False)
     ]
-    usable = frame.loc[ok].drop(columns="status").reset_index(drop=True)
+    usable = frame.loc[ok].drop(columns=["status", *shares]).reset_index(drop=True)
     names = list(classes)
     for column in ("label", "predicted"):
         usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
@@ -100,6 +115,7 @@ def mine(predictions: Path, classes: Sequence[str], attributes: Sequence[str]) -
             accuracy=_estimates(wilson([len(usable) - len(failures)], [len(usable)]))[0],
             unusable=dict(sorted(Counter(one.reason for one in unusable).items())),
         ),
+        probabilities=frame.loc[ok, shares].to_numpy(dtype=np.float32) if shares else None,
     )
 
 

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from auditor import properties
 from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.records import Dataset
-from auditor.stages.inputs import OK, Batch, batches, normalised
+from auditor.stages.inputs import OK, Batch, Measured, batches, normalised
 from auditor.store import ShardWriter
 
 SHARD_ROWS = 2048
@@ -41,10 +42,12 @@ def predict(
 
     One row a sample, in the data set's order: ``sample``, ``path``, ``label``, ``predicted`` (class
     names), ``confidence`` (softmax probability of the predicted class), ``loss`` (negative natural
-    logarithm of the label's probability), ``status``, ``sha256`` of the picture, ``p:<class>``
-    (float32) where there are at most 100 classes, and the attributes. A sample whose picture can't
-    be read, or whose logits are not finite, keeps its row: ``status`` says why, and ``predicted``,
-    ``confidence`` and ``loss`` are null. Memory does not grow with the number of samples.
+    logarithm of the label's probability), ``status``, ``sha256`` and ``phash`` of the picture (see
+    `properties.phash`), its properties as ``image.<name>`` (see `properties.Properties`),
+    ``p:<class>`` (float32) where there are at most 100 classes, and the attributes. A sample whose
+    picture can't be read, or whose logits are not finite, keeps its row: ``status`` says why, and
+    ``predicted``, ``confidence`` and ``loss`` are null. Memory does not grow with the number of
+    samples.
 
     Args:
         dataset: N samples.
@@ -75,6 +78,7 @@ def predict(
         batch_size=batch_size,
         workers=workers,
         pinned=device.type == "cuda",
+        measured=True,
     ):
         logits = asked.logits(batch.pictures)
         waiting.append(table.of(batch, logits))
@@ -188,6 +192,8 @@ class _Table:
                 ("loss", pa.float64()),
                 ("status", pa.string()),
                 ("sha256", pa.string()),
+                ("phash", pa.string()),
+                *((properties.column(name), _kind(name)) for name in properties.NAMES),
                 *((f"p:{name}", pa.float32()) for name in self._kept),
                 *((name, _type(dataset, name)) for name in dataset.attributes),
             ]
@@ -216,6 +222,7 @@ class _Table:
                 pa.array(0.0 - share[at, labels], mask=~usable),
                 pa.array(status, pa.string()),
                 pa.array(batch.sha256, pa.string()),
+                *_measured(batch.measured),
                 *self._probabilities(share, usable),
                 *self._attributes(batch.rows),
             ],
@@ -235,6 +242,17 @@ class _Table:
             if pa.types.is_string(kind):
                 cells = cells.astype(object).map(str, na_action="ignore")
             yield pa.array(cells, kind, from_pandas=True)
+
+
+def _measured(found: Sequence[Measured | None]) -> Iterator[pa.Array]:
+    """The columns ``phash`` and ``image.…`` of a batch."""
+    yield pa.array([None if one is None else one[1] for one in found], pa.string())
+    for place, name in enumerate(properties.NAMES):
+        yield pa.array([None if one is None else one[0][place] for one in found], _kind(name))
+
+
+def _kind(name: str) -> pa.DataType:
+    return pa.string() if name in properties.WORDS else pa.float32()
 
 
 def _type(dataset: Dataset, attribute: str) -> pa.DataType:

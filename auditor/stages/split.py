@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from auditor import properties
 from auditor.config import SliceSection
+from auditor.properties import PREFIX
 from auditor.records import MISSING, Skipped, Slice, SliceKey
 
 _MOST_VALUES = 50
@@ -30,6 +32,8 @@ class Split:
         slices: every attribute value; every attribute value within every label; then pairs of
             values of two attributes that hold the smallest support. In the order of the attributes
             and of their categories.
+        computed: the computed properties that can be compared.
+        computed_slices: every value of them, and every value within every label.
         skipped: attributes that were left out, and why.
         edges: inner edges of the bands of each numeric attribute; a band holds its lower edge.
     """
@@ -40,6 +44,8 @@ class Split:
     slices: tuple[Slice, ...]
     skipped: tuple[Skipped, ...]
     edges: dict[str, tuple[float, ...]]
+    computed: tuple[str, ...] = ()
+    computed_slices: tuple[Slice, ...] = ()
 
 
 def split(
@@ -48,6 +54,7 @@ def split(
     classes: Sequence[str],
     attributes: Sequence[str],
     section: SliceSection,
+    computed: Sequence[str] = (),
 ) -> Split:
     """Cuts the evaluated samples into slices.
 
@@ -57,6 +64,8 @@ def split(
         classes: class names in index order.
         attributes: names of the attribute columns.
         section: smallest support, bands and their edges.
+        computed: names of the columns of computed properties. Those that are the same for nearly
+            all samples are left out, and none is crossed with another.
 
     Returns:
         The frames with categorical attributes, and the slices.
@@ -87,6 +96,9 @@ def split(
         kept.append(name)
         if edges is not None:
             bands[name] = edges
+    varied, uniform = _computed(predictions, computed, section, bands)
+    skipped += uniform
+    single = section.model_copy(update={"intersections": False})
     return Split(
         predictions=predictions,
         reference=trained,
@@ -94,7 +106,50 @@ def split(
         slices=tuple(_slices(predictions, kept, section)),
         skipped=tuple(skipped),
         edges=bands,
+        computed=tuple(varied),
+        computed_slices=tuple(_slices(predictions, varied, single)),
     )
+
+
+def _computed(
+    predictions: pd.DataFrame,
+    names: Sequence[str],
+    section: SliceSection,
+    bands: dict[str, tuple[float, ...]],
+) -> tuple[list[str], list[Skipped]]:
+    """Cuts the columns of computed properties; returns those that can be compared."""
+    varied, uniform = [], []
+    for name in names:
+        column = _Column(predictions[name])
+        alike = _alike(column.numbers, properties.NEGLIGIBLE.get(name.removeprefix(PREFIX)))
+        edges = None if alike else column.edges(section.edges.get(name), section.quantiles)
+        predictions[name] = column.cut(edges)
+        sizes = predictions[name].value_counts()
+        if alike or int((sizes >= section.min_support).sum()) < 2:
+            uniform.append(name)
+            continue
+        varied.append(name)
+        if edges is not None:
+            bands[name] = edges
+    if not uniform:
+        return varied, []
+    reason = (
+        f"{', '.join(uniform)}: nearly all pictures are alike in it, or fewer than "
+        f"{section.min_support} differ; there is nothing to compare"
+    )
+    return varied, [Skipped(check="image-properties", reason=reason)]
+
+
+def _alike(numbers: NDArray[np.float64] | None, negligible: float | None) -> bool:
+    """Whether the middle 95 % of some numbers differ by less than anybody would notice."""
+    if numbers is None or negligible is None:
+        return False
+    finite = numbers[np.isfinite(numbers)]
+    # Where some files have the number and others have none, that itself can be compared.
+    if 0 < len(finite) < len(numbers):
+        return False
+    low, high = np.quantile(finite, (0.025, 0.975)) if len(finite) else (0.0, 0.0)
+    return bool(high - low < negligible)
 
 
 def _reference(

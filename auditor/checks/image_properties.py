@@ -1,0 +1,234 @@
+"""Image properties: does the error rate go along with blur, light, compression or the like?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.stats import norm
+
+from auditor.checks._confounding import (
+    Confounding,
+    as_evidence,
+    explained_by,
+    in_words,
+    title_suffix,
+)
+from auditor.checks._tally import Tally
+from auditor.checks._wording import effect, interval, numbers, percent, points, whom
+from auditor.properties import PREFIX
+from auditor.records import Claim, Evidence, Examination, Slice
+from auditor.registry import Options, plugin
+from auditor.statistics import (
+    Floats,
+    Gaps,
+    Interval,
+    cramers_v,
+    detectable_gap,
+    proportion_gap,
+    stratified_gap,
+    wilson,
+)
+from auditor.statistics.intervals import two_sided_z
+
+NAME = "image-properties"
+_HELD = 12
+"""For how many claims it is examined which attribute or property explains them."""
+_MIRRORED = 0.5
+"""Association (Cramér's V) from which on a property says of a picture what an attribute says."""
+_CONFIDENCES = tuple(float(1 - 2 * norm.sf(z)) for z in (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7))
+"""Of the intervals between whose limits a p-value is read off; the smallest p-value is 1e-12."""
+
+
+@plugin("check", NAME)
+class ImageProperties(Options):
+    """Does the error rate go along with what nobody annotated: blur, light, colour, compression?
+
+    Properties are measured from the pictures and cut into bands; a band is compared with the rest
+    of the same labels, and within each label. Darker or fainter pictures are a little harder for any
+    model, so the hypothesis is not that there is no gap, but that the gap is acceptable: the p-value
+    is the larger of that test's (by inverting the interval of the gap) and of the usual one. What an
+    annotated attribute explains, or a property with a clearer gap, is told as a part of it.
+    """
+
+    max_gap: float = Field(0.05, ge=0, lt=1)
+    """Largest acceptable gap in error rate between a band and the rest (a share, 0 to 1)."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Compares every band of every property with the rest."""
+        slices = [one for one in evidence.computed_slices if one.support >= evidence.min_support]
+        if not slices:
+            return Examination()
+        tally = Tally(evidence)
+        values = [one for one in slices if one.key.label is None]
+        within = [one for one in slices if one.key.label is not None]
+        tested = [
+            *(self._tested(evidence, values, _Against.rest(tally, values)) if values else ()),
+            *(
+                self._tested(evidence, within, _Against.label(tally, within, evidence))
+                if within
+                else ()
+            ),
+        ]
+        claims = [self._claim(one, tally) for one in tested]
+        return Examination(tuple(_explained(claims, tested, evidence)))
+
+    def _tested(
+        self, evidence: Evidence, slices: Sequence[Slice], against: _Against
+    ) -> Iterator[_Tested]:
+        gaps = against.gaps()
+        p_values = np.fmax(against.p_beyond(self.max_gap), gaps.p_value / 2)
+        base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
+        smallest = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=evidence.alpha)
+        for k, one in enumerate(slices):
+            if min(gaps.n_slice[k], gaps.n_rest[k]) >= evidence.min_support:
+                yield _Tested(
+                    one,
+                    gaps.gap[k],
+                    float(gaps.base_rate[k]),
+                    float(p_values[k]),
+                    float(smallest[k]) if np.isfinite(smallest[k]) else None,
+                )
+
+    def _claim(self, tested: _Tested, tally: Tally) -> Claim:
+        one, gap = tested.slice, tested.gap
+        n_failures = int(tally.of([one]).failures.sum())
+        rate = wilson(n_failures, one.support)[()]
+        who = whom(one.key)
+        name = next(iter(one.key.attributes)).removeprefix(PREFIX).replace("_", " ")
+        return Claim(
+            check=NAME,
+            title=f"{percent(rate.value)} of the {who} are misclassified: {points(gap.value)} "
+            f"{'more' if gap.value >= 0 else 'less'} than the rest of the same labels",
+            slice=one.key,
+            effect=effect("error-rate gap", gap),
+            limit=self.max_gap,
+            p_value=tested.p_value,
+            support=one.support,
+            samples=tally.worst(one) if gap.value > 0 else (),
+            statement=f"Of {one.support} {who}, {percent(rate.value)} are misclassified "
+            f"({interval(rate)}); of the rest, with labels in the same proportion, "
+            f"{percent(tested.rest)}. The gap is {points(gap.value)} ({interval(gap, ' points')}); "
+            f"tested is whether it exceeds {points(self.max_gap)}. Nobody annotated the {name}: it was "
+            "computed from the pictures.",
+            action=f"Look whether pictures of such {name} come from one source, and whether they occur "
+            "in use. Then train with more of them, or with pictures changed in that way, and audit "
+            "again.",
+            limits="What differs in a property may differ in much else; the property itself need not be "
+            "the cause.",
+            evidence={
+                "error_rate": numbers(rate),
+                "rest_error_rate": tested.rest,
+                "gap": numbers(gap),
+                "detectable_gap": tested.smallest,
+            },
+            weight=max(0.0, gap.value) * one.support,
+            computed=True,
+        )
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A slice with its gap, the rest's error rate, the p-value and the gap that could be seen."""
+
+    slice: Slice
+    gap: Interval
+    rest: float
+    p_value: float
+    smallest: float | None
+
+
+@dataclass(frozen=True)
+class _Against:
+    """Counts of slices and of what they are compared with; labels, if any, on the last axis."""
+
+    failures: Floats
+    totals: Floats
+    rest_failures: Floats
+    rest_totals: Floats
+
+    @classmethod
+    def rest(cls, tally: Tally, slices: Sequence[Slice]) -> _Against:
+        """Against all other samples, label by label."""
+        own = tally.of(slices)
+        rest = tally.everything - own
+        return cls(own.failures, own.totals, rest.failures, rest.totals)
+
+    @classmethod
+    def label(cls, tally: Tally, slices: Sequence[Slice], evidence: Evidence) -> _Against:
+        """Against the other samples of each slice's label."""
+        failure = evidence.predictions["failure"].to_numpy(dtype=np.float64)
+        label = [evidence.classes.index(str(one.key.label)) for one in slices]
+        failures = np.array([failure[one.rows].sum() for one in slices])
+        totals = np.array([one.support for one in slices], dtype=np.float64)
+        every = tally.everything
+        return cls(
+            failures,
+            totals,
+            every.failures[0, label] - failures,
+            every.totals[0, label] - totals,
+        )
+
+    def gaps(self, confidence: float = 0.95) -> Gaps:
+        compare = stratified_gap if self.failures.ndim > 1 else proportion_gap
+        return compare(self.failures, self.totals, self.rest_failures, self.rest_totals, confidence)
+
+    def p_beyond(self, limit: float) -> Floats:
+        """One-sided p-values of "the gap is at most the limit": where the interval touches it."""
+        value = self.gaps().gap.value
+        arms = [two_sided_z(one) for one in _CONFIDENCES]
+        lows = np.stack([value, *(self.gaps(one).gap.low for one in _CONFIDENCES)])
+        # Lower limits fall as the arms grow, and np.interp wants its places ascending.
+        reach = [np.interp(-limit, -low, [0.0, *arms]) for low in lows.T]
+        return np.where(value > limit, norm.sf(reach), 1.0)
+
+
+def _explained(
+    claims: Sequence[Claim], tested: Sequence[_Tested], evidence: Evidence
+) -> Iterator[Claim]:
+    """Adds what becomes of the clearest gaps with attributes and clearer properties held fixed."""
+    clear = [k for k, one in enumerate(claims) if (one.p_value or 0.0) <= evidence.alpha]
+    clear.sort(key=lambda k: (claims[k].p_value or 0.0, -claims[k].weight))
+    names = list(dict.fromkeys(_property(claims[k]) for k in clear))
+    held_of: dict[int, Claim] = {}
+    for k in clear[:_HELD]:
+        claim, gap = claims[k], tested[k].gap
+        clearer = names[: names.index(_property(claim))]
+        # Clearer ones alone: of two properties that mirror each other, one has to speak for both.
+        others = replace(evidence, attributes=(*evidence.attributes, *clearer))
+        held = Confounding(others).one_by_one(tested[k].slice, gap)
+        causes = explained_by(held)
+        mirrored = {
+            name: strength
+            for name in others.attributes
+            if (strength := _association(evidence, _property(claim), name)) >= _MIRRORED
+        }
+        nearest = max(mirrored, key=lambda name: mirrored[name], default=None)
+        told = [claim.statement, in_words(held, None, gap)]
+        if nearest is not None:
+            told.append(
+                f"The property mirrors {nearest} (Cramér's V {mirrored[nearest]:.2f} between them)."
+            )
+        held_of[k] = replace(
+            claim,
+            title=claim.title
+            + (title_suffix(held) or (f"; it mirrors {nearest}" if nearest else "")),
+            statement=" ".join(one for one in told if one),
+            evidence=dict(claim.evidence) | as_evidence(held, None) | {"mirrors": mirrored},
+            explained_by=causes or ((nearest,) if nearest else ()),
+        )
+    return (held_of.get(k, claim) for k, claim in enumerate(claims))
+
+
+def _association(evidence: Evidence, one: str, other: str) -> float:
+    """Bias-corrected Cramér's V of two columns, 0 where one of them does not vary."""
+    table = pd.crosstab(evidence.predictions[one], evidence.predictions[other]).to_numpy()
+    strength = float(cramers_v(table)) if min(table.shape) > 1 else 0.0
+    return strength if np.isfinite(strength) else 0.0
+
+
+def _property(claim: Claim) -> str:
+    return next(iter(claim.slice.attributes))
