@@ -30,6 +30,23 @@ TOLERANCE = 1e-3
 """Largest error that counts as right; float32 rounding through ties of rectifiers stays below."""
 
 
+_LEGEND = """\
+Where guided backpropagation is `undefined`, the detail view is the signed gradient, under its own
+name. `partial`: some activations are no rectifiers, and hand the plain gradient back."""
+
+_COLUMNS = (
+    "architecture",
+    "target layer",
+    "map",
+    "rectifiers",
+    "other activations",
+    "guided",
+    "Grad-CAM off by",
+    "detail view",
+    "off by",
+)
+
+
 @dataclass(frozen=True)
 class Row:
     """One architecture in the table."""
@@ -60,7 +77,8 @@ def build(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
         The model in evaluation mode and (2, 3, S, S) pictures, as small as it takes them.
     """
     torch.manual_seed(seed)
-    size, options = 64, {}
+    size = 64
+    options: dict[str, int | bool] = {}
     if name in {"googlenet", "inception_v3"}:
         size, options = 96, {"init_weights": False}
     elif name.startswith("vit_"):
@@ -136,13 +154,10 @@ def table(rows: list[Row], seconds: float) -> str:
         + (f"; off: {', '.join(wrong)}" if wrong else "")
         + f"; {seconds:.0f} s.",
         "",
-        "Where guided backpropagation is `undefined`, the detail view is the signed gradient, under "
-        "its own name. `partial`: some activations are no rectifiers, and hand the plain gradient "
-        "back.",
+        _LEGEND,
         "",
-        "| architecture | target layer | map | rectifiers | other activations | guided | "
-        "Grad-CAM off by | detail view | off by |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(_COLUMNS)} |",
+        "|---" * len(_COLUMNS) + "|",
     ]
     for row in rows:
         others = ", ".join(f"{count} {name}" for name, count in row.others.items()) or "–"

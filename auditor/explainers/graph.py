@@ -78,6 +78,19 @@ def nodes_between(outputs: Iterable[Node], source: Node) -> list[Node]:
     return order
 
 
+def has_way_around(top: Node, source: Node, node: Node) -> bool:
+    """Whether a path leads from ``top`` back to ``source`` that does not pass ``node``."""
+    stack, seen = [top], {node}
+    while stack:
+        current = stack.pop()
+        if current is source:
+            return True
+        if current not in seen:
+            seen.add(current)
+            stack.extend(child for child, _ in current.next_functions if child is not None)
+    return False
+
+
 def kind(node: Node) -> Kind:
     """Whether a node is a rectifier, another activation, or neither.
 

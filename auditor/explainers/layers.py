@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -18,6 +18,7 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from auditor.errors import ModelError
 from auditor.explainers.forward import as_leaf, check_images, forward
+from auditor.explainers.graph import has_way_around
 from auditor.explainers.model_state import still, unwrap
 
 Layout = Literal["NCHW", "NHWC", "tokens"]
@@ -129,11 +130,15 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         signal = _signal(logits, [call for call in ordered if call.name in reading])
         if name is not None:
             return _asked_for(name, last, reading, signal)
-        for call in reversed(ordered):
-            if call.key in pooled or call.name not in reading:
-                continue
-            if _matters(reading[call.name], signal.get(call.key), strict=bool(tokens)):
-                return reading[call.name]
+        candidates = [
+            call
+            for call in reversed(ordered)
+            if call.key not in pooled
+            and call.name in reading
+            and _matters(reading[call.name], signal.get(call.key), strict=bool(tokens))
+        ]
+        if candidates:
+            return _choose(candidates, reading, logits, leaf)
     raise ModelError(
         "expected a layer whose output is a map, (N, C, h, w), (N, h, w, C) or image tokens "
         "(N, T, C), on which the logits depend; found none among "
@@ -141,6 +146,33 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         "larger pictures if the maps shrink to a single place; a token model whose head is all "
         "zeros, as before training, has none either"
     )
+
+
+def _choose(
+    candidates: list[_Call], reading: dict[str, TargetLayer], logits: Tensor, leaf: Tensor
+) -> TargetLayer:
+    """The last candidate, unless it is a side branch of a map as coarse that has no way around it.
+
+    Args:
+        candidates: the last one first.
+        reading: how each is read.
+        logits: end of the trace.
+        leaf: its beginning.
+
+    Returns:
+        One of ``reading``.
+    """
+    last = reading[candidates[0].name]
+    if last.layout == "tokens":
+        return last  # the way around it carries the class token alone
+    top, source = get_gradient_edge(logits).node, get_gradient_edge(leaf).node
+    for call in candidates:
+        layer = reading[call.name]
+        if layer.height > 2 * last.height:
+            break  # a whole map twice as fine again says less than a branch of the last one
+        if not has_way_around(top, source, call.edge.node):
+            return layer
+    return replace(last, why=last.why + ", by way of other layers, too")
 
 
 def as_layer(model: nn.Module, images: Tensor, layer: str | TargetLayer | None) -> TargetLayer:
