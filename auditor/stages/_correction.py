@@ -113,9 +113,9 @@ def correct(claims: Sequence[Claim], alpha: float) -> Correction:
         [np.nan if one.p_value is None else one.p_value for one in claims], dtype=np.float64
     )
     tested = np.flatnonzero(~np.isnan(p_values))
-    shares = _shares([claims[k] for k in tested])
-    names = [frozenset(claims[k].slice.attributes) for k in tested]
-    cause = _codes(names)
+    examined = [one for one in claims if one.p_value is not None]
+    shares = _shares(examined)
+    cause = _codes([frozenset(one.slice.attributes) for one in examined])
     n_causes = int(cause.max(initial=-1)) + 1
     share_of_cause = np.bincount(cause, shares, n_causes)
     # Within a cause: Benjamini-Hochberg on p / w, with the mean weight 1. Its smallest value is
