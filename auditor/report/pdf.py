@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from auditor.report.html import frequent_confusions
 from auditor.report.pictures import Pictures
 from auditor.report.templating import environment
 from auditor.report.view import ReportView
+from auditor.store import MANIFEST, RESULT
 
 FILE = "report.pdf"
 
@@ -40,6 +42,8 @@ class PdfReport(Options):
 
     failures: int = 60
     """Failures shown with their maps, the costliest first; the rest is counted."""
+    attach: bool = False
+    """Whether to write PDF/A-3 with `audit.json` (and `manifest.json`, where it exists) attached."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``report.pdf``.
@@ -59,7 +63,7 @@ class PdfReport(Options):
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
         shelf = _Shelf(Pictures.of(Album(folder), (*shown, *gallery), view.means, EDGE))
         page = (
-            environment()
+            environment(view.templates)
             .get_template("pdf/report.html")
             .render(
                 view=view,
@@ -75,28 +79,63 @@ class PdfReport(Options):
             )
         )
         path = folder / FILE
-        typeset(page, path, view.run_id, shelf.files)
+        attached = _attachments(view, folder) if self.attach else ()
+        typeset(page, path, view.run_id, shelf.files, attached)
         return path
 
 
+@dataclass(frozen=True)
+class Attached:
+    """A file inside a PDF.
+
+    Attributes:
+        path: where it lies.
+        description: what it is.
+        moment: its date inside the document.
+    """
+
+    path: Path
+    description: str
+    moment: datetime
+
+
 def typeset(
-    page: str, path: Path, identifier: str, files: Mapping[str, tuple[bytes, str]] | None = None
+    page: str,
+    path: Path,
+    identifier: str,
+    files: Mapping[str, tuple[bytes, str]] | None = None,
+    attached: Sequence[Attached] = (),
 ) -> None:
-    """Sets a page as a tagged PDF/UA-1.
+    """Sets a page as a tagged PDF/UA-1, or with attachments as a tagged PDF/A-3.
 
     Args:
         page: HTML; what it shows comes from ``data:`` addresses and from ``files``.
         path: of the document.
         identifier: what the document is of; equal ones make equal documents.
         files: content and media type by address.
+        attached: files to put inside.
 
     Raises:
         MissingDependencyError: WeasyPrint, or Pango below it, is not installed.
     """
     weasyprint = _weasyprint()
+    attachments = [
+        weasyprint.Attachment(
+            string=one.path.read_bytes(),
+            name=one.path.name,
+            description=one.description,
+            created=one.moment,
+            modified=one.moment,
+            relationship="Data",
+        )
+        for one in attached
+    ]
     with _without_collector():
         weasyprint.HTML(string=page, url_fetcher=_fetcher(weasyprint, files or {})).write_pdf(
-            path, pdf_variant="pdf/ua-1", pdf_identifier=identifier.encode()
+            path,
+            pdf_variant="pdf/a-3a" if attachments else "pdf/ua-1",
+            pdf_identifier=identifier.encode(),
+            attachments=attachments or None,
         )
 
 
@@ -122,6 +161,19 @@ class _Shelf:
         )
         self.files[url] = (svg.encode(), "image/svg+xml")
         return url
+
+
+def _attachments(view: ReportView, folder: Path) -> list[Attached]:
+    moment = datetime.fromisoformat(view.created)
+    described = {
+        RESULT: "The whole result of the audit",
+        MANIFEST: "SHA-256 of every file of the run",
+    }
+    return [
+        Attached(folder / name, description, moment)
+        for name, description in described.items()
+        if (folder / name).is_file()
+    ]
 
 
 def _fetcher(weasyprint: ModuleType, files: Mapping[str, tuple[bytes, str]]) -> Any:

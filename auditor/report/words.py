@@ -151,6 +151,20 @@ def verdict(result: AuditResult) -> VerdictWords:
     )
 
 
+def not_testable(n_slices: int, n_untested: int, n_skipped: int) -> str:
+    """What could not be tested, in a sentence."""
+    parts = []
+    if n_untested:
+        parts.append(f"{count(n_untested)} of {count(n_slices)} slices hold too few samples")
+    if n_skipped:
+        noun = "part" if n_skipped == 1 else "parts"
+        parts.append(f"{count(n_skipped)} {noun} of the checks could not be done")
+    if not parts:
+        return "Every slice was large enough and every check could be done."
+    sentence = ", and ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share as a percentage, such as ``23 %``; small ones keep a digit.
 

@@ -47,6 +47,20 @@ def test_a_screen_reader_finds_its_way(run_folder: RunFolder) -> None:
     assert path.stat().st_size < 5_000_000
 
 
+# WeasyPrint 70 leaves the file of its colour profile to the collector.
+@pytest.mark.filterwarnings("ignore:.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
+def test_an_archive_copy_carries_the_result_itself(run_folder: RunFolder) -> None:
+    path = PdfReport(failures=1, attach=True).render(build_view(run_folder), run_folder.path)
+    with pikepdf.open(path) as document:
+        with document.open_metadata() as metadata:
+            assert metadata["pdfaid:part"] == "3"
+            assert metadata["pdfaid:conformance"] == "A"
+        attached = {name: one.get_file().read_bytes() for name, one in document.attachments.items()}
+    names = sorted(attached)
+    assert names == ["audit.json", "manifest.json"]
+    assert attached["audit.json"] == (run_folder.path / "audit.json").read_bytes()
+
+
 def test_nothing_outside_of_the_run_is_fetched() -> None:
     weasyprint = pytest.importorskip("weasyprint")
     fetcher = _fetcher(weasyprint, {"run:one": (b"jpeg", "image/jpeg")})
