@@ -195,6 +195,29 @@ def render(
 
 
 @app.command()
+def explain(
+    config: Annotated[Path, typer.Argument(help="Configuration file (YAML).")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
+    target: Annotated[
+        str | None, typer.Option(help="Class to explain; the predicted one by default.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the sheets.")] = Path("explained"),
+) -> None:
+    """Draw the maps of single pictures: picture, Grad-CAM, detail view."""
+    from auditor.closeup import closeups
+    from auditor.config import AuditConfig
+
+    with _exit_codes():
+        for one in closeups(AuditConfig.load(config), images, target, out):
+            _out.print(
+                f"{one.image}: predicted {one.predicted}; {one.target} has {one.confidence:.1%}, "
+                f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} (picture, Grad-CAM, {one.detail})",
+                soft_wrap=True,
+                markup=False,
+            )
+
+
+@app.command()
 def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The earlier run.")],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The later run.")],

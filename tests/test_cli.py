@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
@@ -54,6 +56,29 @@ def test_check_says_when_another_normalisation_does_better(planted_inputs: Path)
     )
     assert done.exit_code == 0, done.stderr
     assert "look:" in done.stdout
+
+
+def test_explain_draws_a_sheet_of_each_picture(planted_inputs: Path, tmp_path: Path) -> None:
+    pictures = sorted((planted_inputs.parent / "pictures").iterdir())[:2]
+    done = auditor(
+        "explain", planted_inputs, *pictures, "--target", "8", "--out", tmp_path / "maps"
+    )
+    assert done.exit_code == 0, done.stderr
+    sheets = sorted((tmp_path / "maps").iterdir())
+    assert [sheet.name for sheet in sheets] == [f"{one.stem}-8.png" for one in pictures]
+    with Image.open(sheets[0]) as sheet, Image.open(pictures[0]) as picture:
+        assert sheet.height == picture.height == 32
+        panel = np.asarray(sheet.crop((0, 0, 32, 32)))
+        assert (panel == np.asarray(picture.convert("RGB"))).all()
+        assert sheet.width > 3 * 32
+    assert "guided-grad-cam" in done.stdout
+    for words, said in (
+        ((pictures[0], "--target", "eleven"), "expected one of the classes 0, 1"),
+        ((tmp_path / "nowhere.png",), "missing"),
+    ):
+        done = auditor("explain", planted_inputs, *words, "--out", tmp_path / "more")
+        assert done.exit_code == 2
+        assert said in done.stderr
 
 
 def test_a_failing_gate_is_exit_code_one(planted_inputs: Path, tmp_path: Path) -> None:
