@@ -367,7 +367,8 @@ def _sentence(model: type[Options], item: Any, prefix: str) -> str:
     if item["type"] == "missing":
         return f"{place}: expected a value; there is none"
     got = "" if isinstance(item["input"], Options) else f"; got {item['input']!r}"
-    return f"{place}: {item['msg'][:1].lower()}{item['msg'][1:]}{got}"
+    said = item["msg"].removeprefix("Value error, ")
+    return f"{place}: {said[:1].lower()}{said[1:]}{got}"
 
 
 def _unknown(place: str, name: str, known: set[str]) -> str:

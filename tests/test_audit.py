@@ -77,7 +77,7 @@ def test_every_failure_is_explained_for_both_classes_with_a_contrast(
     assert set(explained) == {(s, role) for s in failures.index for role in ("predicted", "label")}
     assert len(explained) == len(result.explanations.failures)
     for (sample, role), one in explained.items():
-        assert one.target == failures.loc[sample, role]
+        assert one.target == failures[role][sample]
     contrasts = {one.sample for one in result.explanations.contrasts}
     assert (rows.loc[sorted(contrasts), "label"] == rows.loc[sorted(contrasts), "predicted"]).all()
     # As many of each label, as long as there are so many correct ones.
