@@ -1,0 +1,120 @@
+"""What pictures look like: the target layer's features and a thumbnail, less what the label says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from auditor.checks._places import where
+from auditor.records import Oracle
+from auditor.statistics import Floats, Integers
+
+_SIDE = 8
+_DIMENSIONS = 24
+"""Principal components that are kept, of the features and of the thumbnails each."""
+_AT_ONCE = 256
+"""Pictures in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two groups of pictures differ in brightness.
+
+    Attributes:
+        map: (8, 8) standardised differences of their means.
+        words: where it is largest, such as ``brighter at the bottom right``.
+    """
+
+    map: Floats
+    words: str
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Coordinates of pictures.
+
+    Attributes:
+        space: (n, d), each with deviation 1 in the samples that it was made on.
+        bright: (n, 8, 8) brightness of thumbnails, less the mean of the label.
+    """
+
+    space: Floats
+    bright: Floats
+
+    def differs(self, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Difference:
+        """Compares the brightness of two groups of pictures."""
+        gap = self.bright[one].mean(0) - self.bright[other].mean(0)
+        spread = np.maximum(self.bright[one | other].std(0), 1.0)
+        standard: Floats = gap / spread
+        most = np.unravel_index(int(np.abs(standard).argmax()), standard.shape)
+        side = "brighter" if standard[most] > 0 else "darker"
+        there = np.maximum(standard if standard[most] > 0 else -standard, 0)
+        there = np.where(there >= there.max() / 2, there, 0)
+        return Difference(standard, f"{side} at the {where(there)}")
+
+
+def embed(model: Oracle, rows: Integers, label: Integers, made_on: NDArray[np.bool_]) -> Looks:
+    """Coordinates in which pictures of one label that look alike lie close together.
+
+    Args:
+        model: is asked for features and pictures.
+        rows: (n,) positions in the predictions.
+        label: (n,) indices.
+        made_on: (n,) the samples that components and means come from.
+
+    Returns:
+        The coordinates.
+    """
+    thumbnails = np.concatenate(
+        [
+            _thumbnails(model.pictures(rows[start : start + _AT_ONCE]))
+            for start in range(0, len(rows), _AT_ONCE)
+        ]
+    )
+    features = model.features(rows).astype(np.float64)
+    parts = [
+        _components(_within_label(values, label, made_on), made_on)
+        for values in (features, thumbnails.reshape(len(rows), -1))
+    ]
+    bright = _within_label(thumbnails.mean(1).reshape(len(rows), -1), label, made_on)
+    return Looks(np.concatenate(parts, axis=1), bright.reshape(len(rows), _SIDE, _SIDE))
+
+
+def _thumbnails(pictures: NDArray[np.uint8]) -> Floats:
+    """(n, 3, 8, 8) means of patches, for pictures of any size."""
+    small = pictures.astype(np.float64)
+    for axis in (2, 3):
+        side = small.shape[axis]
+        if side < _SIDE:
+            small = np.repeat(small, -(-_SIDE // side), axis=axis)
+            side = small.shape[axis]
+        starts = np.arange(_SIDE) * side // _SIDE
+        sizes = np.diff([*starts, side])
+        shape = [1] * 4
+        shape[axis] = _SIDE
+        small = np.add.reduceat(small, starts, axis=axis) / sizes.reshape(shape)
+    return small
+
+
+def _within_label(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
+    """Values less the mean of their label."""
+    n = int(label.max()) + 1
+    sizes = np.bincount(label[made_on], minlength=n)
+    sums = np.zeros((n, values.shape[1]))
+    np.add.at(sums, label[made_on], values[made_on])
+    return values - (sums / np.maximum(sizes, 1)[:, None])[label]
+
+
+def _components(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
+    spread = values[made_on].std(0)
+    scaled = values / np.where(spread > 1e-9, spread, np.inf)
+    n = min(_DIMENSIONS, *scaled[made_on].shape)
+    # A fixed state: the randomised solver for large data shall give the same coordinates again.
+    found = PCA(n, random_state=0).fit(scaled[made_on])
+    turned = found.transform(scaled)
+    deviation = turned[made_on].std(0)
+    coordinates: Floats = turned / np.where(deviation > 1e-9, deviation, np.inf)
+    return coordinates

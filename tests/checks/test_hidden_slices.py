@@ -1,0 +1,131 @@
+"""Hidden slices: found on one half and tested on the other; chance and honest doubt are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictured import Model, evidence
+
+from auditor.checks._looks import _thumbnails, embed
+from auditor.checks.hidden_slices import HiddenSlices, _Data
+from auditor.records import Claim, Evidence
+
+N = 1200
+
+
+def failing(
+    chance: NDArray[np.float64], hidden: NDArray[np.bool_], seed: int, *, known: bool = False
+) -> Evidence:
+    """Three classes; each sample fails with its chance; the hidden group shows in the features."""
+    random = np.random.default_rng(seed)
+    label = np.arange(N) % 3
+    fails = random.random(N) < chance
+    predicted = np.where(fails, (label + 1) % 3, label)
+    share = np.where(np.arange(3) == predicted[:, None], 0.9, 0.05)
+    features = random.normal(0, 1, (N, 12)).astype(np.float32)
+    features[:, 0] += 3 * label
+    features[:, 1] += 4 * hidden
+    pictures = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
+    pictures[hidden, :, 12:, 12:] += 100
+    model = Model(pictures, lambda some: np.ones((len(some), 3)) / 3, features)
+    group = np.where(hidden if known else np.arange(N) % 7 < 3, "in", "out")
+    return evidence(label, share, {"group": group}, model=model, seed=seed)
+
+
+def group(seed: int = 0) -> NDArray[np.bool_]:
+    return np.random.default_rng(99 + seed).random(N) < 0.2
+
+
+def told(given: Evidence) -> list[Claim]:
+    return [one for one in HiddenSlices().examine(given).claims if one.effect is not None]
+
+
+def test_a_hidden_group_is_found_and_its_gap_measured() -> None:
+    hidden = group()
+    given = failing(np.where(hidden, 0.5, 0.05), hidden, 0)
+    (claim,) = told(given)
+    assert claim.effect is not None
+    assert claim.effect.low < 0.45 < claim.effect.high
+    assert claim.p_value is not None
+    assert claim.p_value < 1e-8
+    assert "brighter at the bottom right" in claim.title
+    assert not claim.explained_by
+    typical = [int(name[1:]) for name in claim.evidence["typical"]]
+    assert hidden[typical].all()
+    assert given.predictions["failure"][[int(name[1:]) for name in claim.samples]].all()
+
+
+def test_what_an_attribute_says_goes_to_its_cause() -> None:
+    hidden = group()
+    (claim,) = told(failing(np.where(hidden, 0.5, 0.05), hidden, 0, known=True))
+    assert claim.explained_by == ("group",)
+    assert "group = in" in claim.title
+
+
+def test_failures_at_random_have_nothing_in_common() -> None:
+    p_values = []
+    for seed in range(8):
+        given = failing(np.full(N, 0.15), group(seed), seed)
+        assert not told(given)
+        p_values += [one.p_value for one in HiddenSlices().examine(given).claims]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.15
+
+
+def test_nothing_of_the_test_half_goes_into_the_search() -> None:
+    hidden = group()
+    given = failing(np.where(hidden, 0.6, 0.05), hidden, 0)
+    generator = np.random.default_rng(given.seed)
+    rows = np.sort(generator.permutation(N)[:4000])
+    test = _Data.of(given, rows, generator).test
+    frame = given.predictions
+    random = np.random.default_rng(5)
+    shuffled = frame["failure"].to_numpy(dtype=bool, copy=True)
+    shuffled[test] = random.permutation(shuffled[test])
+    claims = (
+        HiddenSlices().examine(replace(given, predictions=frame.assign(failure=shuffled))).claims
+    )
+    assert claims
+    assert all(one.p_value is not None and one.p_value > 0.01 for one in claims)
+    assert all(one.effect is None for one in claims)
+
+
+def test_doubt_that_the_model_admits_is_no_hidden_slice() -> None:
+    hidden = group()
+    given = failing(np.where(hidden, 0.4, 0.05), hidden, 0)
+    honest = given.predictions.assign(confidence=np.where(hidden, 0.6, 0.95))
+    assert not told(replace(given, predictions=honest))
+
+
+def test_too_few_failures_and_no_model_are_said() -> None:
+    hidden = group()
+    found = HiddenSlices().examine(failing(np.full(N, 0.01), hidden, 0))
+    assert not found.claims
+    assert "failures" in found.skipped[0].reason
+    found = HiddenSlices().examine(replace(failing(np.full(N, 0.2), hidden, 0), model=None))
+    assert "not at hand" in found.skipped[0].reason
+
+
+def test_thumbnails_are_means_of_patches() -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 3, 24, 16), dtype=np.uint8)
+    small = _thumbnails(pictures)
+    assert small.shape == (2, 3, 8, 8)
+    assert small[1, 2, 1, 7] == pytest.approx(pictures[1, 2, 3:6, 14:16].mean())
+    assert _thumbnails(pictures[:, :, :6, :6]).shape == (2, 3, 8, 8)
+
+
+def test_the_label_alone_is_nowhere_in_the_coordinates() -> None:
+    hidden = group()
+    given = failing(np.full(N, 0.1), hidden, 0)
+    assert given.model is not None
+    label = np.asarray(given.predictions["label"].cat.codes, dtype=np.int64)
+    everyone = np.ones(N, dtype=bool)
+    looks = embed(given.model, np.arange(N), label, everyone)
+    means = np.stack([looks.space[label == k].mean(0) for k in range(3)])
+    assert np.abs(means).max() < 1e-6
+    strongest = max(
+        abs(np.corrcoef(column, hidden)[0, 1]) for column in looks.space.T if column.std() > 0
+    )
+    assert strongest > 0.8
