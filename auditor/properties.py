@@ -296,7 +296,7 @@ def phash(image: Image.Image) -> str | None:
         section 3.2.1: signs of the 8 × 8 lowest cosine coefficients, without the constant row and
         column, against their median.
     """
-    small = image.convert("L").resize((_HASHED, _HASHED), Image.Resampling.BOX)
+    small = _bounded(image, SIDE).convert("L").resize((_HASHED, _HASHED), Image.Resampling.BOX)
     levels = np.asarray(small, dtype=np.float32)
     if float(levels.std()) < _FLAT:
         return None

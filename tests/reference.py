@@ -184,3 +184,43 @@ def guided_by_hand(
         signal = (before > 0) * (signal > 0) * signal
         signal = weight.T @ signal
     return signal
+
+
+# --- confident learning ------------------------------------------------------------------------
+
+
+def confident_learning(
+    labels: NDArray[np.int64], shares: NDArray[np.float64]
+) -> tuple[list[list[int]], dict[int, int]]:
+    """Northcutt, Jiang and Chuang (2021): confident joint (eq. 1), and both prunings (method 5)."""
+    n, k = shares.shape
+    members = [[x for x in range(n) if labels[x] == i] for i in range(k)]
+    threshold = [
+        sum(float(shares[x, i]) for x in members[i]) / len(members[i]) if members[i] else math.inf
+        for i in range(k)
+    ]
+    joint = [[0] * k for _ in range(k)]
+    for x in range(n):
+        sure = [j for j in range(k) if shares[x, j] >= threshold[j]]
+        if sure:
+            joint[int(labels[x])][max(sure, key=lambda j: float(shares[x, j]))] += 1
+    expected = [[0.0] * k for _ in range(k)]
+    for i in range(k):
+        total = sum(joint[i])
+        for j in range(k):
+            part = joint[i][j] / total if total else float(i == j)
+            expected[i][j] = part * len(members[i])
+    by_class = set()
+    for i in range(k):
+        wrong = round(sum(expected[i][j] for j in range(k) if j != i))
+        by_class |= set(sorted(members[i], key=lambda x: float(shares[x, i]))[:wrong])
+    suggested: dict[int, tuple[float, int]] = {}
+    for i in range(k):
+        for j in range(k):
+            if i == j:
+                continue
+            margin = {x: float(shares[x, j] - shares[x, i]) for x in members[i]}
+            for x in sorted(members[i], key=lambda x: -margin[x])[: round(expected[i][j])]:
+                if x in by_class:
+                    suggested[x] = max(suggested.get(x, (-math.inf, -1)), (margin[x], j))
+    return joint, {x: j for x, (_, j) in suggested.items()}

@@ -1,0 +1,176 @@
+"""Duplicates: which audited pictures are there more than once, and do their labels agree?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from auditor.checks._lookalikes import Pairs, alike, groups, near_pairs, prints_of
+from auditor.checks._wording import effect, interval, percent, several
+from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.registry import Options, plugin
+from auditor.statistics import wilson
+
+NAME = "duplicates"
+_SHOWN = 12
+_LISTED = 200
+"""Groups that are listed in a claim's evidence at most."""
+
+
+@plugin("check", NAME)
+class Duplicates(Options):
+    """Which audited pictures are there more than once, and do their labels agree?
+
+    Equal files by SHA-256. Nearly equal pictures (saved again, resized, toned) by a perceptual
+    fingerprint, each pair then confirmed by the correlation of the pixels. Copies count a sample
+    more than once; copies with different labels are failures of the data. Counted, not tested.
+    """
+
+    max_distance: int = Field(6, ge=0, le=12)
+    """Bits of 64 that the fingerprints of two copies may differ in."""
+    min_correlation: float = Field(0.995, gt=0, le=1)
+    """Smallest correlation of the pixels of two copies."""
+    max_pairs: int = Field(5000, ge=0)
+    """Pairs of like fingerprints whose pixels are compared; the likest come first."""
+    max_share: float = Field(0.01, ge=0, le=1)
+    """Largest acceptable share of surplus copies among the samples."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Looks for copies among the audited pictures."""
+        frame = evidence.predictions
+        if "sha256" not in frame or "phash" not in frame:
+            reason = "the pictures were not fingerprinted"
+            return Examination(skipped=(Skipped(check=NAME, reason=reason),))
+        equal = _equal(frame)
+        near, skipped = self._near(evidence, equal)
+        found = _Copies(evidence, groups(_joined(equal, near), len(frame)))
+        return Examination(
+            (*found.surplus(len(near), self.max_share), *found.contradictions()), tuple(skipped)
+        )
+
+    def _near(self, evidence: Evidence, equal: Pairs) -> tuple[Pairs, list[Skipped]]:
+        prints, rows = prints_of(evidence.predictions["phash"].tolist())
+        # One of each set of equal files speaks for all.
+        single = np.ones(len(evidence.predictions), dtype=bool)
+        single[equal.second] = False
+        prints, rows = prints[single[rows]], rows[single[rows]]
+        found = near_pairs(prints, self.max_distance).closest_first()
+        pairs = Pairs(rows[found.first], rows[found.second], found.distance)
+        if not len(pairs):
+            return pairs, []
+        if evidence.images is None:
+            reason = f"{len(pairs)} pairs of like pictures: their pixels are not at hand"
+            return Pairs(*np.empty((3, 0), dtype=np.int64)), [Skipped(check=NAME, reason=reason)]
+        same, left = alike(
+            pairs, evidence.images, evidence.images, self.min_correlation, self.max_pairs
+        )
+        if not left:
+            return pairs[same], []
+        reason = (
+            f"the pixels of {left} of {len(pairs)} pairs with like fingerprints were not compared "
+            "(checks.duplicates.max_pairs); the likest were"
+        )
+        return pairs[same], [Skipped(check=NAME, reason=reason)]
+
+
+def _equal(frame: pd.DataFrame) -> Pairs:
+    """Each file with the next equal one."""
+    codes = pd.factorize(frame["sha256"])[0]
+    order = np.argsort(codes, kind="stable").astype(np.int64)
+    again = np.flatnonzero((np.diff(codes[order]) == 0) & (codes[order][1:] >= 0))
+    return Pairs(order[again], order[again + 1], np.zeros(len(again), dtype=np.int64))
+
+
+def _joined(one: Pairs, other: Pairs) -> Pairs:
+    return Pairs(
+        np.concatenate([one.first, other.first]),
+        np.concatenate([one.second, other.second]),
+        np.concatenate([one.distance, other.distance]),
+    )
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """Groups of positions that show one picture."""
+
+    evidence: Evidence
+    groups: Sequence[NDArray[np.int64]]
+
+    def surplus(self, n_near: int, limit: float) -> Iterator[Claim]:
+        """The claim that pictures are there more than once, if any is."""
+        extra, total = sum(len(one) - 1 for one in self.groups), len(self.evidence.predictions)
+        if not extra:
+            return
+        share = wilson(extra, total)[()]
+        yield Claim(
+            check=NAME,
+            title=f"{extra} of {total} audited pictures are copies of others",
+            slice=SliceKey(),
+            effect=effect("share of surplus copies", share),
+            limit=limit,
+            p_value=None,
+            support=sum(len(one) for one in self.groups),
+            samples=self._ids(self.groups),
+            statement=f"{extra} of {total} audited pictures ({percent(share.value)}, "
+            f"{interval(share)}) show what another one shows: {len(self.groups)} pictures are there "
+            f"more than once, {n_near} times not as an equal file but changed a little. Each counts as "
+            "often as it is there.",
+            action="Keep one of each, and audit again: intervals and tests take samples for "
+            "independent.",
+            limits="Pictures of one scene or object from one series may be nearly equal and still be two "
+            "pictures.",
+            evidence={"groups": self._listed(self.groups), "near": n_near},
+            weight=float(extra),
+            ceiling="note",
+        )
+
+    def contradictions(self) -> Iterator[Claim]:
+        """The claim that copies have different labels, if any have."""
+        labels = self.evidence.predictions["label"].cat.codes.to_numpy(dtype=np.int64)
+        torn = [one for one in self.groups if len(np.unique(labels[one])) > 1]
+        if not torn:
+            return
+        n = sum(len(one) for one in torn)
+        failure = self.evidence.predictions["failure"].to_numpy(dtype=bool)
+        n_failures = int(failure[np.concatenate(torn)].sum())
+        share = wilson(n, len(labels))[()]
+        names = several(list(self._ids(torn)))
+        yield Claim(
+            check=NAME,
+            title=f"{len(torn)} pictures are there with different labels",
+            slice=SliceKey(),
+            effect=effect("share of samples with a contradicted label", share),
+            limit=0.0,
+            p_value=None,
+            support=n,
+            samples=self._ids(torn),
+            statement=f"{n} samples ({percent(share.value)}, {interval(share)}), such as {names}, show "
+            f"{len(torn)} pictures whose copies bear different labels. {n_failures} of them count as "
+            "failures; at least one label of each picture is wrong, whatever the model says.",
+            action="Correct the labels, keep one of each picture, and audit again.",
+            limits="Which of the labels is right, it can't say.",
+            evidence={"groups": self._listed(torn), "failures": n_failures},
+            weight=float(n),
+            ceiling="note",
+        )
+
+    def _ids(self, chosen: Sequence[NDArray[np.int64]]) -> tuple[str, ...]:
+        rows = np.concatenate(chosen)[:_SHOWN]
+        return tuple(str(one) for one in self.evidence.predictions["sample"].iloc[rows])
+
+    def _listed(self, chosen: Sequence[NDArray[np.int64]]) -> list[list[dict[str, str]]]:
+        frame = self.evidence.predictions
+        return [
+            [
+                {"sample": str(sample), "label": str(label)}
+                for sample, label in zip(
+                    frame["sample"].iloc[rows], frame["label"].iloc[rows], strict=True
+                )
+            ]
+            for rows in chosen[:_LISTED]
+        ]

@@ -1,0 +1,134 @@
+"""Label errors: which failures are probably the label's fault and not the model's?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from auditor.checks._wording import effect, interval, percent, several
+from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.registry import Options, plugin
+from auditor.statistics import proportion_gap, wilson
+from auditor.statistics.label_noise import label_noise
+
+NAME = "label-errors"
+_SHOWN = 12
+_LISTED = 500
+"""Samples that are listed in a claim's evidence at most."""
+
+
+@plugin("check", NAME)
+class LabelErrors(Options):
+    """Which failures are probably the label's fault and not the model's?
+
+    Confident learning: a sample whose probability of another class is as high as is usual for
+    samples of that class. It supposes that labels go wrong by chance within a class. A model that
+    goes by a shortcut contradicts right labels just as surely, but not by chance: where what is
+    suspected goes along with an attribute or a property of the pictures (Fisher's exact test, mid-p,
+    Bonferroni over their values), the labels are not blamed, and that is said. Nothing is tested of
+    a label itself: a list to look at, never more than a note.
+
+    Reference:
+        C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
+        dataset labels", JAIR 70 (2021) 1373-1411.
+    """
+
+    min_count: int = Field(3, ge=1)
+    """Pairs of classes with fewer suspected labels are not told."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Looks for labels that the model contradicts confidently."""
+        if evidence.probabilities is None:
+            reason = "the probabilities of all classes were not kept (more than 100 classes)"
+            return Examination(skipped=(Skipped(check=NAME, reason=reason),))
+        frame = evidence.predictions
+        label, predicted = (
+            frame[name].cat.codes.to_numpy(dtype=np.int64) for name in ("label", "predicted")
+        )
+        suggested = label_noise(label, evidence.probabilities).suggested
+        suspected = (suggested == predicted) & (predicted != label)
+        claims: list[Claim] = []
+        skipped: list[Skipped] = []
+        pairs, counts = np.unique(
+            np.stack([label[suspected], predicted[suspected]]), axis=1, return_counts=True
+        )
+        for (row, column), count in zip(pairs.T, counts, strict=True):
+            if count < self.min_count:
+                continue
+            of_label = np.flatnonzero(label == row)
+            chosen = suspected[of_label] & (predicted[of_label] == column)
+            systematic = _goes_along(evidence, of_label, chosen)
+            pair = f"{evidence.classes[row]} called {evidence.classes[column]}"
+            if systematic is not None:
+                skipped.append(
+                    Skipped(
+                        check=NAME,
+                        reason=f"{pair}: the model contradicts {count} labels confidently, but that "
+                        f"goes along with {systematic}; the labels are not blamed",
+                    )
+                )
+                continue
+            claims.append(_claim(evidence, int(row), int(column), of_label, chosen))
+        return Examination(tuple(claims), tuple(skipped))
+
+
+def _goes_along(
+    evidence: Evidence, of_label: NDArray[np.int64], chosen: NDArray[np.bool_]
+) -> str | None:
+    """The attribute value that some samples of a label go along with most surely, if any does."""
+    found: list[tuple[float, str]] = []
+    for name in (*evidence.attributes, *evidence.computed):
+        column = evidence.predictions[name].cat
+        codes = column.codes.to_numpy(dtype=np.int64)[of_label]
+        n_values = len(column.categories)
+        totals = np.bincount(codes, minlength=n_values)
+        counts = np.bincount(codes[chosen], minlength=n_values)
+        gaps = proportion_gap(counts, totals, chosen.sum() - counts, len(of_label) - totals)
+        found += [
+            (float(p_value), f"{name} = {value}")
+            for p_value, value in zip(gaps.p_value, column.categories, strict=True)
+            if np.isfinite(p_value)
+        ]
+    least, name = min(found, default=(1.0, ""))
+    return name if least * len(found) <= evidence.alpha else None
+
+
+def _claim(
+    evidence: Evidence,
+    row: int,
+    column: int,
+    of_label: NDArray[np.int64],
+    chosen: NDArray[np.bool_],
+) -> Claim:
+    label, other = evidence.classes[row], evidence.classes[column]
+    frame = evidence.predictions.iloc[of_label[chosen]].sort_values(
+        "loss", ascending=False, kind="stable"
+    )
+    samples = [str(one) for one in frame["sample"]]
+    share = wilson(len(samples), len(of_label))[()]
+    return Claim(
+        check=NAME,
+        title=f"{len(samples)} {label} samples may be mislabelled {other}",
+        slice=SliceKey(label=label, predicted=other),
+        effect=effect("share of the label's samples", share),
+        limit=0.0,
+        p_value=None,
+        support=len(samples),
+        samples=tuple(samples[:_SHOWN]),
+        statement=f"Of {len(of_label)} {label} samples, {len(samples)} ({percent(share.value)}, "
+        f"{interval(share)}) are called {other} as surely as {other} samples usually are, such as "
+        f"{several(samples)}; they go along with no attribute.",
+        action=f"Look at these pictures. Those that do show {other} are failures of the labels: correct "
+        "them and audit again.",
+        limits="The model itself is the only witness: it may be confidently wrong. It must not have been "
+        "trained on these samples.",
+        evidence={
+            "suspected": [
+                {"sample": sample, "label": label, "suggested": other, "confidence": float(sure)}
+                for sample, sure in zip(samples[:_LISTED], frame["confidence"], strict=False)
+            ],
+        },
+        weight=float(len(samples)),
+        ceiling="note",
+    )
