@@ -251,3 +251,16 @@ def test_membership_told_by_another_column_is_untestable() -> None:
     assert entangled.method == "untestable"
     assert np.isnan(entangled.p_value)
     assert adjusted_gap([0, 0], [5, 5], [True, False], []).method == "untestable"
+
+
+def test_mean_gap_without_draws_takes_the_limit_of_the_permutations() -> None:
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        strata = generator.integers(0, 3, 300)
+        inside = generator.random(300) < 0.2 + 0.1 * strata
+        values = generator.normal(size=300) + strata + 0.2 * inside
+        drawn = stratified_mean_gap(values, inside, strata, n_permutations=4999)
+        limit = stratified_mean_gap(values, inside, strata, n_permutations=0)
+        # The draws themselves scatter by 2 · sqrt(p (1 - p) / 4999).
+        assert limit.p_value == pytest.approx(drawn.p_value, abs=0.005 + 0.03 * drawn.p_value)
+        assert limit.gap == drawn.gap

@@ -10,6 +10,7 @@ from auditor.checks._tally import Counts, Tally, chunks, identity
 from auditor.checks._wording import advice, effect, interval, numbers, percent, points, whom
 from auditor.records import Claim, Evidence, Skipped, Slice
 from auditor.statistics import (
+    Floats,
     Gaps,
     Interval,
     detectable_gap,
@@ -79,7 +80,7 @@ class Pairs:
             [cell.failures for cell in cells], [cell.totals for cell in cells]
         )
         rates = wilson(both.failures.sum(1), both.totals.sum(1))
-        needed = self._evidence.min_support
+        needed, detectable = self._evidence.min_support, self._detectable(against)
         for k, one in enumerate(part):
             fewest = min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in against)
             if fewest < needed or np.isnan(beyond.p_value[k]):
@@ -97,20 +98,18 @@ class Pairs:
                 whole.gap[k],
                 contrasts,
                 float(max(*tails, beyond.p_value[k])),
-                self._detectable(against, k),
+                float(detectable[k]) if np.isfinite(detectable[k]) else None,
             )
 
-    def _detectable(self, against: Sequence[Gaps], k: int) -> float | None:
+    def _detectable(self, against: Sequence[Gaps]) -> Floats:
         """Smallest gap to the harder one of the two comparisons that could have been seen."""
         found = [
-            float(
-                detectable_gap(
-                    gaps.n_slice[k], gaps.n_rest[k], gaps.base_rate[k], self._evidence.alpha
-                )
+            detectable_gap(
+                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._evidence.alpha
             )
             for gaps in against
         ]
-        return max(found) if np.isfinite(found).all() else None
+        return np.maximum(*found)
 
     def _claim(
         self,
