@@ -43,7 +43,8 @@ def rank_correlation(one: Tensor, other: Tensor) -> NDArray[np.float64]:
     spread = np.sqrt((first**2).sum(1) * (second**2).sum(1))
     covariance = (first * second).sum(1)
     result: NDArray[np.float64] = np.full(len(first), np.nan)
-    return np.divide(covariance, spread, out=result, where=spread > 0)
+    np.divide(covariance, spread, out=result, where=spread > 0)
+    return result
 
 
 @dataclass(frozen=True)
