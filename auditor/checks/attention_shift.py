@@ -194,8 +194,9 @@ class _Moved:
 def _moved(maps: _Stack, seed: int) -> _Moved:
     """Measures on each half of the maps what lies in the region that the other half shows."""
     n = len(maps.rows)
-    # Halves of each side of each label, so that both are alike.
-    order = np.lexsort((np.random.default_rng(seed).random(n), maps.inside, maps.strata))
+    # Halves of each side of each label, so that both are alike; each side is numbered through, so
+    # that labels with a single map do not all fall into one half.
+    order = np.lexsort((np.random.default_rng(seed).random(n), maps.strata, maps.inside))
     half = np.zeros(n, dtype=np.int64)
     half[order] = np.arange(n) % 2
     value = np.zeros(n)
