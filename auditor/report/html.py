@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from auditor.records import SliceRecord
 from auditor.registry import Options, plugin
 from auditor.report import charts
 from auditor.report.album import Album
@@ -31,6 +32,8 @@ GALLERY_LIMIT = 500
 """Failures up to which all pictures are inside the one file."""
 FIRST_PAGE, PAGE = 60, 250
 """Failures in the report and on each further page, where there are more than that."""
+SLICE_LIMIT = 1000
+"""Rows of the table of slices; the others are counted, and are in the CSV."""
 FEW, SOME = 120, 250
 LARGE, MEDIUM, SMALL, TINY = 224, 160, 136, 112
 """Longest side of an embedded picture in pixels, for few failures, some, many, and beyond
@@ -77,6 +80,8 @@ class HtmlReport(Options):
                 pictures=pictures,
                 pairs=frequent_confusions(view.confusion),
                 alpha=view.alpha,
+                slices=_slices(view),
+                scale=_scale(view),
                 elsewhere=_index(view, shared["choices"]) if len(parts) > 1 else "",
             ),
             encoding="utf-8",
@@ -179,6 +184,30 @@ def _policy(script: str) -> str:
     )
 
 
+def _slices(view: ReportView) -> list[SliceRecord]:
+    """The slices of the table in their order: where there are very many, the largest gaps."""
+    if len(view.slices) <= SLICE_LIMIT:
+        return list(view.slices)
+    ranked = sorted(
+        range(len(view.slices)),
+        key=lambda place: (
+            -abs(view.slices[place].gap.value) if view.slices[place].gap is not None else 1.0,  # type: ignore[union-attr]
+            -view.slices[place].support,
+        ),
+    )
+    return [view.slices[place] for place in sorted(ranked[:SLICE_LIMIT])]
+
+
+def _scale(view: ReportView) -> tuple[float, float]:
+    """The gaps that the small drawings of the table reach from and to."""
+    gaps = [one.gap for one in view.slices if one.gap is not None]
+    limit = view.max_gap or 0.0
+    return (
+        min([0.0, *(one.low for one in gaps)]),
+        max([0.01, limit, *(one.high for one in gaps)]),
+    )
+
+
 _Choices = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -205,10 +234,11 @@ def _index(view: ReportView, choices: _Choices) -> Markup:
         yield str(classes[shot.label])
         yield str(classes[shot.predicted])
         yield " ".join(shot.findings)
+        yield " ".join(shot.verdicts)
         for name, values in choices:
             yield str(_place_of(values, shot.attributes, name))
 
-    names = ["label", "predicted", "finding"]
+    names = ["label", "predicted", "finding", "verdict"]
     names += [f"attribute-{place}" for place in range(len(choices))]
     content = {
         "first": FIRST_PAGE,

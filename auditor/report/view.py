@@ -86,6 +86,7 @@ class Shot:
         image: reference of the picture as the network saw it.
         maps: its maps by role.
         findings: anchors of the findings that name it.
+        verdicts: their verdicts, each once.
         failure: whether it is misclassified.
     """
 
@@ -100,6 +101,7 @@ class Shot:
     image: str
     maps: tuple[MapView, ...]
     findings: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
     failure: bool
 
     def map(self, role: Role) -> MapView | None:
@@ -275,10 +277,10 @@ def build_view(run: RunFolder) -> ReportView:
     album = Album(run.path)
     samples, attributes, confusion = _samples(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
-    naming: dict[str, list[str]] = defaultdict(list)
+    naming: dict[str, list[Finding]] = defaultdict(list)
     for finding in ordered:
         for sample in finding.samples:
-            naming[sample].append(_anchor("finding", finding.id))
+            naming[sample].append(finding)
     failures = _shots(album, result.explanations.failures, samples, attributes, naming)
     contrasts = _shots(album, result.explanations.contrasts, samples, attributes, naming)
     means = _means(album, result)
@@ -359,7 +361,7 @@ def _shots(
     records: Sequence[MapRecord],
     samples: pd.DataFrame,
     attributes: tuple[str, ...],
-    naming: Mapping[str, list[str]],
+    naming: Mapping[str, list[Finding]],
 ) -> list[Shot]:
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
@@ -384,7 +386,8 @@ def _shots(
                     MapView(one.target, one.role, one.map, one.mass, _where(cams[one.map]))
                     for one in maps
                 ),
-                findings=tuple(naming.get(sample, ())),
+                findings=tuple(_anchor("finding", one.id) for one in naming.get(sample, ())),
+                verdicts=tuple(sorted({one.verdict for one in naming.get(sample, ())})),
                 failure=row["label"] != row["predicted"],
             )
         )

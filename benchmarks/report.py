@@ -1,0 +1,100 @@
+"""Time, memory and size of the documents against the number of failures.
+
+    python -m benchmarks.report [--failures 100 500 1000 5000 20000] [--pdf 60 1000]
+
+The runs are made of drawn pictures of 224 pixels (60 different ones, repeated). Each document is
+rendered in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+from synthetic_run import Plan, build_run
+
+from auditor.report.html import HtmlReport
+from auditor.report.pdf import PdfReport
+from auditor.report.view import build_view
+from auditor.store import RunFolder
+
+_FAILURE_RATE = 0.14
+_MEGA = 1e6
+
+
+def main() -> None:
+    """Prints one line a document."""
+    parser = argparse.ArgumentParser(description="Time, memory and size of the documents")
+    parser.add_argument("--failures", type=int, nargs="+", default=[100, 500, 1000, 5000, 20000])
+    parser.add_argument("--pdf", type=int, nargs="+", default=[60, 1000])
+    parser.add_argument("--render", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.render:
+        _render(*options.render)
+        return
+    print(
+        "document    failures   seconds   CPU seconds   peak MB   first file MB   all files MB"
+        "   bytes/failure"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for n in options.failures:
+            run = _run(Path(folder) / str(n), n)
+            _report("html", n, run, n)
+        largest = _run(Path(folder) / "pdf", max(options.pdf))
+        for n in options.pdf:
+            _report("pdf", n, largest, n)
+
+
+def _run(path: Path, failures: int) -> Path:
+    """A run with about that many failures."""
+    plan = Plan(samples=round(failures / _FAILURE_RATE / 1.07), side=224, drawn=60)
+    return build_run(path, plan).path
+
+
+def _report(kind: str, failures: int, run: Path, argument: int) -> None:
+    # Our own module in a fresh interpreter, with arguments made above.
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "benchmarks.report", "--render", kind, str(run), str(argument)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(done.stdout)
+    print(
+        f"{kind:<9} {failures:>10,} {found['seconds']:>9.1f} {found['cpu']:>13.1f} {found['peak']:>9.0f} "
+        f"{found['first']:>15.1f} {found['all']:>14.1f} "
+        f"{found['all'] * _MEGA / failures:>15,.0f}"
+    )
+
+
+def _render(kind: str, run: str, argument: str) -> None:
+    folder = Path(run)
+    start = time.perf_counter()
+    view = build_view(RunFolder.open(folder))
+    renderer = HtmlReport() if kind == "html" else PdfReport(failures=int(argument))
+    path = renderer.render(view, folder)
+    seconds = time.perf_counter() - start
+    pages = (folder / "failures").glob("page-*.html") if kind == "html" else []
+    first = path.stat().st_size
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "cpu": time.process_time(),
+                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "first": first / _MEGA,
+                "all": (first + sum(page.stat().st_size for page in pages)) / _MEGA,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
