@@ -189,10 +189,10 @@ def guided_by_hand(
 # --- confident learning ------------------------------------------------------------------------
 
 
-def confident_learning(
+def confident_joint(
     labels: NDArray[np.int64], shares: NDArray[np.float64]
-) -> tuple[list[list[int]], dict[int, int]]:
-    """Northcutt, Jiang and Chuang (2021): confident joint (eq. 1), and both prunings (method 5)."""
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Northcutt, Jiang and Chuang (2021), eq. 1, and eq. 3 times the number of samples."""
     n, k = shares.shape
     members = [[x for x in range(n) if labels[x] == i] for i in range(k)]
     threshold = [
@@ -210,6 +210,16 @@ def confident_learning(
         for j in range(k):
             part = joint[i][j] / total if total else float(i == j)
             expected[i][j] = part * len(members[i])
+    return joint, expected
+
+
+def confident_learning(
+    labels: NDArray[np.int64], shares: NDArray[np.float64]
+) -> tuple[list[list[int]], dict[int, int]]:
+    """Northcutt, Jiang and Chuang (2021): the confident joint, and both prunings (method 5)."""
+    n, k = shares.shape
+    members = [[x for x in range(n) if labels[x] == i] for i in range(k)]
+    joint, expected = confident_joint(labels, shares)
     by_class = set()
     for i in range(k):
         wrong = round(sum(expected[i][j] for j in range(k) if j != i))

@@ -28,12 +28,22 @@ from auditor.statistics.intervals import two_sided_z
 
 CONFIDENCE = 0.95
 
-Level = Literal["value", "value within label", "pair of values", "data or maps"]
+Level = Literal[
+    "value",
+    "value within label",
+    "pair of values",
+    "data or maps",
+    "image property",
+    "image property within label",
+]
 SHARES: dict[Level, float] = {
     "value": 0.6,
     "value within label": 0.25,
     "pair of values": 0.1,
     "data or maps": 0.05,
+    # Many and asked for by nobody: on top of the rest, so that they take from it no more than a tenth.
+    "image property": 0.07,
+    "image property within label": 0.03,
 }
 """Shares of the levels; those of levels without a test go to the others in proportion."""
 
@@ -139,6 +149,8 @@ def level_of(claim: Claim) -> Level:
     """How coarse the question of a claim is."""
     if claim.ceiling != "alert":
         return "data or maps"
+    if claim.computed:
+        return "image property" if claim.slice.label is None else "image property within label"
     if len(claim.slice.attributes) > 1:
         return "pair of values"
     return "value" if claim.slice.label is None else "value within label"

@@ -22,7 +22,7 @@ def planted(seed: int, n: int = 400) -> np.ndarray[tuple[int], np.dtype[np.uint6
 
 
 def bits_apart(one: int, other: int) -> int:
-    return bin(int(one) ^ int(other)).count("1")
+    return (int(one) ^ int(other)).bit_count()
 
 
 @pytest.mark.parametrize("most", [0, 1, 3, 6, 12])
