@@ -68,9 +68,9 @@ class LabelAssociation(Options):
         counts, name = table.counts, table.attribute
         total = int(counts.sum())
         expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / total
-        residual = np.divide(
-            counts - expected, np.sqrt(expected), out=np.zeros_like(counts), where=expected > 0
-        )
+        # Labels and values without a sample are short of nothing.
+        residual = np.full_like(counts, np.inf)
+        np.divide(counts - expected, np.sqrt(expected), out=residual, where=expected > 0)
         short = np.unravel_index(int(residual.argmin()), residual.shape)
         label, value = table.labels[short[0]], table.values[short[1]]
         share = counts[short] / counts[short[0]].sum()
