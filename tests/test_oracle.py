@@ -1,0 +1,142 @@
+"""The model as checks see it: the same answers as a plain forward, boxes where the network sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from auditor.classifiers import Classifier
+from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
+from auditor.errors import DataError, UnreadableImageError
+from auditor.oracle import AuditedModel
+from auditor.preparation import Prepared, find_target, match
+from auditor.records import Dataset, Oracle, Picture
+
+N = 11
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Pictures of 20 × 10 pixels; picture ``gone`` can't be read."""
+
+    gone: int = -1
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, index: int) -> Picture:
+        if index == self.gone:
+            raise UnreadableImageError("truncated")
+        pixels = np.random.default_rng(index).integers(0, 256, (10, 20, 3), dtype=np.uint8)
+        return Picture(Image.fromarray(pixels), str(index))
+
+
+def prepared(gone: int = -1, **columns: object) -> Prepared:
+    ids = pd.Index([f"s{k}" for k in range(N)], name="sample")
+    samples = pd.DataFrame({"path": ids, "label": np.arange(N) % 3}, index=ids)
+    for name, values in columns.items():
+        samples[name] = pd.Series(values, index=ids, dtype=object)
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 5, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 3),
+    )
+    config = AuditConfig(
+        name="test",
+        model=ModelSection(adapter="test", classes=("a", "b", "c")),
+        data=DataSection(adapter="test"),
+        preprocess=Preprocess(resize=8, crop=8, mean=(0.5,), std=(0.25,)),
+        batch_size=4,
+        workers=0,
+        device="cpu",
+    )
+    dataset = Dataset(samples, _Noise(gone), (), "test")
+    return match(config, dataset, Classifier(network, "test", "a small network"))
+
+
+def asked(audit: Prepared) -> Oracle:
+    # The evaluated samples are the data set's without the first: positions are not the same.
+    frame = pd.DataFrame({"sample": [f"s{k}" for k in range(1, N)]})
+    return AuditedModel(audit, find_target(prepared()), frame)
+
+
+def test_pictures_and_probabilities_are_those_of_a_plain_forward() -> None:
+    audit = prepared()
+    oracle = asked(audit)
+    rows = np.array([7, 0, 9, 2, 3])
+    pictures = oracle.pictures(rows)
+    assert pictures.shape == (5, 3, 8, 8)
+    assert pictures.dtype == np.uint8
+    # s8: 10 rows become 8, 20 columns become 16, of which the middle 8 are left.
+    image = Image.fromarray(np.asarray(_Noise()[8].image)).resize(
+        (16, 8), Image.Resampling.BILINEAR
+    )
+    assert (
+        np.abs(pictures[0].transpose(1, 2, 0).astype(int) - np.asarray(image)[:, 4:12]).max() <= 1
+    )
+    inputs = (torch.from_numpy(pictures).float() / 255 - 0.5) / 0.25
+    with torch.no_grad():
+        expected = audit.classifier.module(inputs).softmax(1).numpy()
+    assert oracle.predict(pictures) == pytest.approx(expected, abs=1e-6)
+
+
+def test_features_are_the_means_of_the_target_layers_maps() -> None:
+    audit = prepared()
+    oracle = asked(audit)
+    rows = np.arange(6)
+    inputs = (torch.from_numpy(oracle.pictures(rows)).float() / 255 - 0.5) / 0.25
+    module = audit.classifier.module
+    assert isinstance(module, nn.Sequential)
+    through = int(find_target(audit).name) + 1
+    with torch.no_grad():
+        expected = module[:through](inputs).mean((2, 3)).numpy()
+    assert oracle.features(rows) == pytest.approx(expected, abs=1e-6)
+    assert not any(one._forward_hooks for one in module.modules())
+
+
+def test_boxes_lie_where_the_network_sees_them() -> None:
+    boxes: list[object] = [(0, 0, 1, 1)] * N
+    boxes[1] = (10, 5, 20, 10)  # lower right quarter; of its 8 columns the crop leaves 4
+    boxes[2] = (0, 0, 4, 10)  # cut away by the crop
+    boxes[3] = None
+    found = asked(prepared(box=boxes)).objects(np.array([0, 1, 2]))
+    assert found is not None
+    expected = np.zeros((8, 8), dtype=bool)
+    expected[4:, 4:] = True
+    assert (found[0] == expected).all()
+    assert not found[1:].any()
+
+
+def test_masks_go_the_way_of_their_pictures(tmp_path: Path) -> None:
+    drawn = np.zeros((10, 20), np.uint8)
+    drawn[:, 10:] = 255
+    Image.fromarray(drawn).save(tmp_path / "mask.png")
+    Image.fromarray(drawn[:5]).save(tmp_path / "small.png")
+    masks: list[object] = [str(tmp_path / "mask.png"), *[str(tmp_path / "mask.png")] * (N - 1)]
+    masks[2] = str(tmp_path / "small.png")
+    oracle = asked(prepared(mask=masks))
+    found = oracle.objects(np.array([0]))
+    assert found is not None
+    assert found[0, :, 4:].all()
+    assert not found[0, :, :4].any()
+    with pytest.raises(DataError, match="expected a mask of 20 × 10"):
+        oracle.objects(np.array([1]))
+
+
+def test_data_without_objects_says_none() -> None:
+    assert asked(prepared()).objects(np.array([0])) is None
+
+
+def test_a_picture_that_is_gone_is_an_error() -> None:
+    with pytest.raises(DataError, match="leave the data alone"):
+        asked(prepared(gone=3)).pictures(np.array([0, 1, 2]))
