@@ -1,0 +1,230 @@
+"""Image properties: planted causes are found, acceptable gaps are not, mirrors speak of one cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from statsmodels.stats.proportion import test_proportions_2indep as two_proportions
+
+from auditor.checks.image_properties import ImageProperties, _Against
+from auditor.checks.performance_gap import PerformanceGap
+from auditor.config import SliceSection
+from auditor.records import Evidence
+from auditor.stages._correction import correct
+from auditor.stages.judge import judge
+from auditor.stages.split import split
+
+CLASSES = ("a", "b", "c", "d")
+
+
+def audited(
+    failure: NDArray[np.bool_],
+    label: NDArray[np.int64],
+    properties: dict[str, NDArray[np.float64]],
+    attributes: dict[str, NDArray[np.str_]] | None = None,
+) -> Evidence:
+    """Evidence of samples that fail where told, with computed properties and attributes."""
+    predicted = np.where(failure, (label + 1) % len(CLASSES), label)
+    frame = pd.DataFrame(
+        {
+            "sample": [f"s{k}" for k in range(len(label))],
+            "path": "",
+            "label": pd.Categorical.from_codes(label, list(CLASSES)),
+            "predicted": pd.Categorical.from_codes(predicted, list(CLASSES)),
+            "confidence": 0.9,
+            "loss": np.arange(len(label), dtype=np.float64),
+            "failure": failure,
+            **(attributes or {}),
+            **properties,
+        }
+    )
+    cut = split(frame, None, CLASSES, tuple(attributes or {}), SliceSection(), tuple(properties))
+    return Evidence(
+        predictions=cut.predictions,
+        classes=CLASSES,
+        attributes=cut.attributes,
+        slices=cut.slices,
+        reference=None,
+        alpha=0.05,
+        min_support=30,
+        seed=0,
+        computed=cut.computed,
+        computed_slices=cut.computed_slices,
+    )
+
+
+def drawn(seed: int, n: int) -> tuple[np.random.Generator, NDArray[np.int64]]:
+    generator = np.random.default_rng(seed)
+    return generator, generator.integers(0, len(CLASSES), n)
+
+
+def test_a_tenth_of_blurred_pictures_that_fail_is_found_and_named() -> None:
+    found = 0
+    for seed in range(10):
+        generator, label = drawn(seed, 1000)
+        blurred = generator.random(1000) < 0.1
+        sharpness = np.where(blurred, 20, 400) * generator.lognormal(0, 0.3, 1000)
+        failure = generator.random(1000) < np.where(blurred, 0.45, 0.05)
+        others = {f"image.{name}": generator.random(1000) for name in ("brightness", "contrast")}
+        judged = judge(
+            {"image-properties": ImageProperties()},
+            audited(failure, label, {"image.sharpness": sharpness, **others}),
+        )
+        first = judged.findings[0] if judged.findings else None
+        found += (
+            first is not None
+            and first.verdict == "supported"
+            and list(first.slice.attributes) == ["image.sharpness"]
+            and first.slice.attributes["image.sharpness"].startswith("under")
+        )
+    assert found >= 9
+
+
+def test_what_fails_within_one_label_alone_is_found_there() -> None:
+    generator, label = drawn(3, 1600)
+    bright = (label == 2) & (generator.random(1600) < 0.5)
+    brightness = generator.normal(0.4, 0.03, 1600) + 0.3 * bright
+    failure = generator.random(1600) < np.where(bright, 0.4, 0.05)
+    evidence = audited(failure, label, {"image.brightness": brightness})
+    (finding,) = judge({"image-properties": ImageProperties()}, evidence).findings
+    slices = [finding.slice.label, *(one["slice"]["label"] for one in finding.evidence["pieces"])]
+    assert "c" in slices
+
+
+def test_a_gap_that_is_there_but_acceptable_is_not_reported() -> None:
+    generator, label = drawn(0, 20_000)
+    brightness = generator.random(20_000)
+    failure = generator.random(20_000) < np.where(brightness < 0.25, 0.07, 0.04)
+    evidence = audited(failure, label, {"image.brightness": brightness})
+    assert not judge({"image-properties": ImageProperties()}, evidence).findings
+    strict = judge({"image-properties": ImageProperties(max_gap=0.0)}, evidence).findings
+    assert strict  # the gap is real: only its size is acceptable
+
+
+def test_properties_that_tell_nothing_accuse_hardly_anybody() -> None:
+    accused = 0
+    names = ("brightness", "contrast", "sharpness", "colourfulness", "border_brightness")
+    for seed in range(60):
+        generator, label = drawn(seed, 600)
+        failure = generator.random(600) < 0.15
+        made = {f"image.{name}": 100 * generator.random(600) for name in names}
+        judged = judge({"image-properties": ImageProperties()}, audited(failure, label, made))
+        accused += bool(judged.findings)
+    assert accused <= 3
+
+
+def test_a_property_that_mirrors_an_attribute_is_told_as_a_part_of_it() -> None:
+    generator, label = drawn(5, 1500)
+    marked = generator.random(1500) < 0.5
+    failure = generator.random(1500) < np.where(marked, 0.3, 0.05)
+    made = audited(
+        failure,
+        label,
+        {"image.border_brightness": 0.2 + 0.5 * marked + generator.normal(0, 0.05, 1500)},
+        {"mark": np.where(marked, "present", "absent")},
+    )
+    judged = judge(
+        {"image-properties": ImageProperties(), "performance-gap": PerformanceGap()}, made
+    )
+    first, *others = judged.findings
+    assert first.slice.attributes == {"mark": "present"}
+    assert not others
+    assert "image-properties" in {one["check"] for one in first.evidence["pieces"]}
+
+
+def test_of_two_properties_that_mirror_each_other_one_speaks_for_both() -> None:
+    generator, label = drawn(6, 1500)
+    dark = generator.random(1500) < 0.3
+    failure = generator.random(1500) < np.where(dark, 0.4, 0.05)
+    made = {
+        "image.brightness": 0.5 - 0.3 * dark + generator.normal(0, 0.04, 1500),
+        "image.border_brightness": 0.5 - 0.3 * dark + generator.normal(0, 0.08, 1500),
+    }
+    judged = judge({"image-properties": ImageProperties()}, audited(failure, label, made))
+    assert len(judged.findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "total", "rest_failures", "rest_total"),
+    [(60, 300, 90, 900), (40, 200, 60, 800), (150, 600, 240, 2000)],
+)
+def test_the_p_value_is_that_of_the_score_test_against_the_limit(
+    failures: int, total: int, rest_failures: int, rest_total: int
+) -> None:
+    expected = two_proportions(
+        failures,
+        total,
+        rest_failures,
+        rest_total,
+        value=0.05,
+        method="score",
+        compare="diff",
+        alternative="larger",
+        correction=False,
+    ).pvalue
+    numbers = (np.array([float(one)]) for one in (failures, total, rest_failures, rest_total))
+    found = _Against(*numbers).p_beyond(0.05)[0]
+    assert found == pytest.approx(expected, rel=0.35)  # two approximations of one probability
+
+
+def test_the_slices_are_marked_as_computed_and_no_property_is_crossed() -> None:
+    generator, label = drawn(7, 800)
+    made = audited(
+        generator.random(800) < 0.1,
+        label,
+        {"image.brightness": generator.random(800), "image.contrast": generator.random(800)},
+        {"site": generator.choice(["north", "south"], 800)},
+    )
+    assert made.attributes == ("site",)
+    assert all(len(one.key.attributes) == 1 for one in made.computed_slices)
+    records = judge({"image-properties": ImageProperties()}, made).slices
+    assert {name for one in records if one.computed for name in one.attributes} == {
+        "image.brightness",
+        "image.contrast",
+    }
+    assert {name for one in records if not one.computed for name in one.attributes} == {"site"}
+    assert all(one.gap is not None for one in records if one.computed)
+
+
+def test_properties_take_at_most_a_tenth_from_what_was_asked_for() -> None:
+    generator, label = drawn(8, 800)
+    made = audited(
+        generator.random(800) < 0.1,
+        label,
+        {f"image.{name}": generator.random(800) for name in ("brightness", "contrast", "aspect")},
+        {"site": generator.choice(["north", "south"], 800)},
+    )
+    asked = list(PerformanceGap().examine(made))
+    computed = list(ImageProperties().examine(made))
+    alone, together = correct(asked, 0.05), correct([*asked, *computed], 0.05)
+    # A p-value counts by its weight's share of all tests.
+    share = alone.weights / alone.n_tests
+    beside = together.weights[: len(asked)] / together.n_tests
+    assert (beside >= 0.89 * share).all()
+    assert (beside < share).any()
+
+
+def test_properties_that_hardly_vary_drop_out_in_one_line() -> None:
+    generator, label = drawn(9, 400)
+    frame = pd.DataFrame(
+        {
+            "label": pd.Categorical.from_codes(label, list(CLASSES)),
+            "image.brightness": 0.5 + generator.normal(0, 0.002, 400),
+            "image.size": 224.0,
+            "image.camera": None,
+            "image.hue": ["grey"] * 390 + ["red"] * 10,
+            "image.jpeg_quality": np.where(np.arange(400) < 200, 85.0, np.nan),
+        }
+    )
+    names = tuple(name for name in frame if name != "label")
+    cut = split(frame, None, CLASSES, (), SliceSection(), names)
+    assert cut.computed == ("image.jpeg_quality",)
+    assert [one.key.attributes["image.jpeg_quality"] for one in cut.computed_slices[:2]] == [
+        "85",
+        "(missing)",
+    ]
+    (skipped,) = cut.skipped
+    assert skipped.check == "image-properties"
+    assert skipped.reason.startswith("image.brightness, image.size, image.camera, image.hue:")
