@@ -23,6 +23,8 @@ def explain_batch(
 ) -> BatchExplanation:
     """Grad-CAM, its mass and the detail view for several targets a picture, from one forward.
 
+    Where memory runs out, the batch is halved, and halved again, down to single pictures.
+
     Args:
         model: a classifier, (N, 3, H, W) → (N, K) logits; left as it was.
         images: (N, 3, H, W), floating, preprocessed.
@@ -37,6 +39,48 @@ def explain_batch(
         ModelError: as ``explain``; also for a row that is no picture of the batch.
     """
     layer = as_layer(model, images, target_layer)
+    for row, target in pairs:
+        if not 0 <= row < len(images):
+            raise ModelError(
+                f"expected rows between 0 and {len(images) - 1}; got the pair ({row}, {target})"
+            )
+    try:
+        return _explain(model, images, pairs, layer)
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error) or len(images) == 1:
+            raise
+    # Out of the `except`, so that the failed attempt's tensors are gone before the next one.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = (len(images) + 1) // 2
+    upper = [k for k, (row, _) in enumerate(pairs) if row < half]
+    lower = [k for k, (row, _) in enumerate(pairs) if row >= half]
+    first = explain_batch(model, images[:half], [pairs[k] for k in upper], layer)
+    shifted = [(pairs[k][0] - half, pairs[k][1]) for k in lower]
+    second = explain_batch(model, images[half:], shifted, layer)
+    order = torch.tensor(upper + lower, dtype=torch.long).argsort()
+    return BatchExplanation(
+        rows=torch.cat([first.rows, second.rows + half])[order],
+        targets=torch.cat([first.targets, second.targets])[order],
+        cams=torch.cat([first.cams, second.cams])[order],
+        mass=torch.cat([first.mass, second.mass])[order],
+        maps=torch.cat([first.maps, second.maps])[order],
+        detail=first.detail,
+        logits=torch.cat([first.logits, second.logits]),
+        preflight=first.preflight,
+    )
+
+
+def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """CUDA has a class for it; the CPU's allocator says it in words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        "DefaultCPUAllocator" in str(error)
+    )
+
+
+def _explain(
+    model: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
+) -> BatchExplanation:
     with record(model, images, layer) as recording:
         rows, targets = _checked(pairs, recording.logits)
         verdict = preflight(recording, "guided")
@@ -66,12 +110,11 @@ def explain_batch(
 
 
 def _checked(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tensor, Tensor]:
-    n, k = logits.shape
+    k = logits.shape[1]
     for row, target in pairs:
-        if not (0 <= row < n and 0 <= target < k):
+        if not 0 <= target < k:
             raise ModelError(
-                f"expected pairs of a row between 0 and {n - 1} and a target between 0 and {k - 1}; "
-                f"got ({row}, {target})"
+                f"expected targets between 0 and {k - 1}; got the pair ({row}, {target})"
             )
     both = torch.tensor(list(pairs), dtype=torch.long, device=logits.device).reshape(-1, 2)
     return both[:, 0], both[:, 1]

@@ -117,6 +117,8 @@ def activation_name(node: Node) -> str:
     """How reports call an activation: ``HardswishBackward0`` becomes ``hardswish``."""
     if stem(node) == "Mul":
         return "product with a mask"
+    if stem(node).startswith("ScaledDotProduct"):
+        return "attention"  # whichever kernel computes it
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem(node)).lower()
 
 

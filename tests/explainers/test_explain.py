@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 import torchvision
 from captum.attr import GuidedGradCam as CaptumGuidedGradCam
-from networks import Residual, Written, pictures, relative
+from explainers.networks import Residual, Written, pictures, relative
 from reference import bilinear, grad_cam_map, input_map
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,7 +23,8 @@ TARGETS = [0, 3, 1]
 @pytest.fixture
 def model() -> nn.Module:
     torch.manual_seed(0)
-    return Residual().eval()
+    model: nn.Module = Residual().eval()
+    return model
 
 
 def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
@@ -152,9 +155,48 @@ def test_a_target_that_is_no_class_is_refused(model: nn.Module, targets: int | l
         explain(model, pictures(), targets)
 
 
-def test_pairs_outside_the_batch_are_refused(model: nn.Module) -> None:
-    with pytest.raises(ModelError, match=r"got \(3, 0\)"):
-        explain_batch(model, pictures(), [(3, 0)])
+@pytest.mark.parametrize("pair", [(3, 0), (-1, 0), (0, 5), (0, -1)])
+def test_pairs_outside_the_batch_are_refused(model: nn.Module, pair: tuple[int, int]) -> None:
+    with pytest.raises(ModelError, match=re.escape(f"got the pair {pair}")):
+        explain_batch(model, pictures(), [pair])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+)
+def test_a_batch_that_is_too_large_is_halved(model: nn.Module, error: RuntimeError) -> None:
+    images = pictures(5)
+    layer = find_layer(model, images)
+    pairs = [(4, 1), (0, 2), (3, 3), (0, 0), (2, 1), (4, 4)]
+    expected = explain_batch(model, images, pairs, layer)
+    sizes: list[int] = []
+
+    def runs_out(_: nn.Module, args: tuple[Tensor, ...]) -> None:
+        sizes.append(len(args[0]))
+        if sizes[-1] > 1:
+            raise error
+
+    model.register_forward_pre_hook(runs_out)
+    found = explain_batch(model, images, pairs, layer)
+    assert sizes == [5, 3, 2, 1, 1, 1, 2, 1, 1]
+    for name in ("rows", "targets", "cams", "mass", "maps", "logits"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name))
+
+
+def test_another_runtime_error_is_not_taken_for_lack_of_memory(model: nn.Module) -> None:
+    images = pictures()
+    layer = find_layer(model, images)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("something else")
+
+    model.register_forward_pre_hook(fails)
+    with pytest.raises(RuntimeError, match="something else"):
+        explain_batch(model, images, [(0, 0)], layer)
 
 
 def test_pictures_and_models_of_the_wrong_kind_are_refused(model: nn.Module) -> None:

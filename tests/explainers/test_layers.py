@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from networks import Residual, Written, pictures
+from explainers.networks import Residual, Written, pictures
 from torch import Tensor, nn
 
 from auditor.errors import ModelError

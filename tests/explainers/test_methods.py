@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 from captum.attr import Deconvolution, Saliency
-from networks import Residual, Written, pictures, relative
+from explainers.networks import Residual, Written, pictures, relative
 from reference import input_map
 from torch import Tensor, nn
 from torch.nn.functional import interpolate

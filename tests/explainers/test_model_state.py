@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from networks import Residual, Written, pictures
+from explainers.networks import Residual, Written, pictures
 from torch import Tensor, nn
 
 from auditor.errors import ModelError

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torchvision
 from captum.attr import GuidedBackprop as CaptumGuidedBackprop
-from networks import RECTIFIERS, Residual, Written, pictures, relative
+from explainers.networks import RECTIFIERS, Residual, Written, pictures, relative
 from reference import guided_by_hand, input_map
 from torch import Tensor, nn
 

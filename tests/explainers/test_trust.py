@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import Residual, Written, pictures
+from explainers.networks import Residual, Written, pictures
 from scipy.ndimage import sobel
 from scipy.stats import spearmanr
 from torch import Tensor, nn
