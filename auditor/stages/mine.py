@@ -81,7 +81,8 @@ def mine(
             )
     there = set(pq.read_schema(predictions).names)
     prints = [name for name in _PRINTS if name in there]
-    shares = [f"p:{name}" for name in classes if f"p:{name}" in there]
+    columns = [f"p:{name}" for name in classes]
+    shares = columns if there.issuperset(columns) else []
     wanted = [*COLUMNS, "status", *attributes, *computed, *prints, *shares]
     frame = pq.read_table(predictions, columns=wanted).to_pandas()
     ok = (frame["status"] == "ok").to_numpy(dtype=bool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,6 @@ class _Column:
     """One attribute as text, and as numbers where it holds numbers.
 
     Attributes:
-        text: (N,) object, None where the value is missing.
         numbers: (N,) float64, NaN where the value is missing; None for a column of words.
     """
 
@@ -204,11 +204,21 @@ class _Column:
             column: values of any type.
             numeric: whether to read numbers; None finds out. What is no number stays a word.
         """
-        self.text = np.array([_text(value) for value in column.tolist()], dtype=object)
+        self._column = column
+        if numeric is not False and pd.api.types.is_float_dtype(column):
+            floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            # The same as below without writing every number down.
+            self.numbers = None if numeric is None and bool(np.isnan(floats).all()) else floats
+            return
         missing = np.array([value is None for value in self.text], dtype=bool)
         numbers = np.array([_number(value) for value in self.text], dtype=np.float64)
         whole = bool(np.array_equal(np.isnan(numbers), missing)) and not bool(missing.all())
         self.numbers = numbers if (whole if numeric is None else numeric) else None
+
+    @cached_property
+    def text(self) -> NDArray[np.object_]:
+        """The cells as text, (N,); None where the value is missing."""
+        return np.array([_text(value) for value in self._column.tolist()], dtype=object)
 
     def edges(self, stated: tuple[float, ...] | None, quantiles: int) -> tuple[float, ...] | None:
         """Inner edges of the bands, or None where each value is its own category."""
@@ -247,7 +257,7 @@ class _Column:
             known = ~np.isnan(self.numbers)
             bands = np.searchsorted(edges, np.where(known, self.numbers, 0.0), side="right")
             # In a reference, words may stand where the audited data has numbers: they stay words.
-            labels = np.where(known, names[bands], self.text)
+            labels = names[bands] if known.all() else np.where(known, names[bands], self.text)
             strangers = {value for value in labels[~known] if value is not None}
             used = set(bands[known])
             order = [name for k, name in enumerate(names) if k in used] + sorted(strangers)
