@@ -89,3 +89,31 @@ def test_an_attribute_named_like_a_column_is_refused(tmp_path: Path) -> None:
     path = _predictions(tmp_path, [("a", "cat", "cat", 0.9, 0.1, "ok")])
     with pytest.raises(DataError, match="rename"):
         mine(path, ("cat", "dog"), ("loss",))
+
+
+def test_probabilities_and_fingerprints_come_along_where_all_are_there(tmp_path: Path) -> None:
+    frame = pd.read_parquet(
+        _predictions(
+            tmp_path,
+            [("a", "cat", "dog", 0.6, 1.0, "ok"), ("b", "dog", "dog", 0.9, 0.1, "ok")],
+        )
+    )
+    partial = tmp_path / "partial.parquet"
+    frame.to_parquet(partial)
+    assert mine(partial, ("cat", "dog"), ()).probabilities is None  # p:dog is missing
+    whole = tmp_path / "whole.parquet"
+    frame.assign(**{"p:dog": [0.5, 0.25], "phash": ["ff", None], "image.hue": "grey"}).to_parquet(
+        whole
+    )
+    mined = mine(whole, ("cat", "dog"), (), ("image.hue",))
+    assert mined.probabilities is not None
+    assert mined.probabilities.tolist() == [[0.5, 0.5], [0.5, 0.25]]
+    assert mined.usable["phash"].isna().tolist() == [False, True]
+    assert mined.usable["image.hue"].tolist() == ["grey", "grey"]
+    assert "p:dog" not in mined.usable
+
+
+def test_an_attribute_must_not_bear_the_name_of_a_computed_one(tmp_path: Path) -> None:
+    path = _predictions(tmp_path, [("a", "cat", "dog", 0.6, 1.0, "ok")])
+    with pytest.raises(DataError, match=r"attribute 'image\.hue': expected a name other than"):
+        mine(path, ("cat", "dog"), ("image.hue",))

@@ -19,6 +19,7 @@ from torchvision.transforms import v2 as transforms
 from auditor.config import Preprocess
 from auditor.datasets.pictures import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
+from auditor.properties import NAMES, column, measure
 from auditor.records import Dataset, Picture
 from auditor.stages import predict as stage
 from auditor.stages.inputs import default_workers, normalised
@@ -314,3 +315,17 @@ def test_normalising_is_torchvisions() -> None:
 
 def test_there_is_at_least_one_worker() -> None:
     assert 1 <= default_workers() <= 16
+
+
+def test_properties_and_fingerprint_stand_beside_the_prediction(
+    tmp_path: Path, files: Dataset
+) -> None:
+    table = _run(tmp_path / "out", files, _Net(), preprocess=PREPROCESS).set_index("sample")
+    picture = files.images[1]
+    expected, fingerprint = measure(picture.image, picture.stored)
+    for name, value in zip(NAMES, expected, strict=True):
+        found = table.loc["1.png", column(name)]
+        assert (found == pytest.approx(value)) if value is not None else pd.isna(found)
+    assert table.loc["1.png", "phash"] == fingerprint
+    broken = table.loc["5.png", ["phash", *map(column, NAMES)]]
+    assert broken.isna().all()
