@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +32,13 @@ _BANDS = 5
 _REMAINS = 0.5
 """An attribute explains a slice if less than this part of its gap is left with it held fixed."""
 
-_NAMED = 0.1
+_ALIKE = 0.5
+"""Two slices are one where so much of the smaller lies in the other."""
+_NAMED = 0.2
 """A value is named that is so much more frequent in a slice than in the rest (a share)."""
+_CONCERNED = 0.1
+"""Labels with such a share of some failures are those that have them."""
+_FOLDS = 5
 _TELLS = 0.3
 """From here on a value with a gap of its own and the slice have one cause."""
 
@@ -47,11 +51,12 @@ class HiddenSlices(Options):
 
     On one half of the samples, the direction in which failures lie is learnt (a penalised logistic
     regression) in what the target layer and a coarse thumbnail say of a picture, less what its label
-    says: once for all failures, and once for those that are called each class. What lies far in that
-    direction is a slice; which other half is in it is decided by the picture alone. There its error
-    rate is compared with the rest of the same labels, and again with the rest of the same labels and
-    confidence: hard pictures fail, but the model knows; a shortcut fails with confidence. The larger
-    p-value counts. A slice that changes when the search is repeated on resampled pictures is dropped.
+    says: once for all failures, and once for those that are called each class, of the labels that
+    have such failures. What lies far in that direction is a slice; who of the other half is in it is
+    decided by picture and label alone. There its error rate is compared with the rest of the same
+    labels, and again with the rest of the same labels and confidence: hard pictures fail, but the
+    model knows; a shortcut fails with confidence. The larger p-value counts. A slice that changes
+    when the search is repeated on resampled pictures is dropped.
 
     Reference:
         S. Jain, H. Lawrence, A. Moitra and A. Madry, "Distilling model failures as directions in
@@ -99,25 +104,20 @@ class HiddenSlices(Options):
         )
 
     def _candidates(self, evidence: Evidence, data: _Data, looks: Looks) -> list[_Direction]:
-        """Directions for all failures, and for those that are called each class; no two alike."""
+        """Directions for all failures and for those called each class: the clearest, no two alike."""
         kinds: list[tuple[str | None, Mask]] = [(None, data.failure)]
         codes = np.argsort(-np.bincount(data.predicted[data.failure]), kind="stable")
         kinds += [(evidence.classes[k], data.failure & (data.predicted == k)) for k in codes]
-        least = _ROOM * evidence.min_support / int(data.search.sum())
-        shares = [share for share in _SHARES if share >= least]
-        if not shares:
-            return []
+        drawn = (
+            _direction(looks, data, failures, called, evidence)
+            for called, failures in kinds
+            if int(failures[data.search].sum()) >= self.min_failures
+        )
         found: list[_Direction] = []
-        for called, failures in kinds:
-            if int(failures[data.search].sum()) < self.min_failures:
-                continue
-            one = _direction(looks, data, failures, called, shares, evidence.seed)
-            test = data.test & one.members
-            if all(_overlap(test, data.test & other.members) < 0.5 for other in found):
+        for one in sorted(filter(None, drawn), key=lambda one: -one.clarity):
+            if all(_shared(one.members, other.members) < _ALIKE for other in found):
                 found.append(one)
-            if len(found) == self.max_slices:
-                break
-        return found
+        return found[: self.max_slices]
 
     def _claim(
         self, evidence: Evidence, data: _Data, looks: Looks, one: _Direction
@@ -139,7 +139,7 @@ class HiddenSlices(Options):
         rate = float(frame["failure"].mean())
         marks = _marks(evidence, data, inside)
         looked = looks.differs(data.test & one.members, data.test & ~one.members)
-        common = several([*map(str, marks), looked.words], 3)
+        common = several([*map(str, marks[:2]), looked.words], 3)
         called = f" (mostly called {one.called})" if one.called else ""
         order = np.argsort(-one.score[data.test][inside], kind="stable")
         shown = frame.iloc[order]
@@ -233,45 +233,58 @@ class _Direction:
         called: the class that these failures are called, or None for all failures.
         score: (n,) how far each sample lies in it.
         members: (n,) whether that is beyond the threshold.
+        clarity: how clear its gap is on the search half, by scores of samples it was not learnt on.
         stability: mean overlap with the members found on resampled pictures, in the test half.
     """
 
     called: str | None
     score: NDArray[np.float64]
     members: Mask
+    clarity: float
     stability: float
 
 
 def _direction(
-    looks: Looks,
-    data: _Data,
-    failures: Mask,
-    called: str | None,
-    shares: Sequence[float],
-    seed: int,
-) -> _Direction:
-    """Learns a direction on the search half, and how far along it a slice begins."""
-    at = np.flatnonzero(data.search)
+    looks: Looks, data: _Data, failures: Mask, called: str | None, evidence: Evidence
+) -> _Direction | None:
+    """Learns a direction on the search half, and how far along it a slice begins.
+
+    Only of labels that have such failures. None where a slice would be too small to be tested.
+    """
+    concerned = _concerned(data.label, data.search & failures)
+    at = np.flatnonzero(data.search & concerned)
     target = failures[at]
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    shares = [part for part in _SHARES if part * len(at) >= _ROOM * evidence.min_support]
+    if not shares or int((~target).sum()) < _FOLDS:
+        return None
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=evidence.seed)
     # Scores of samples that the direction was not learnt on: only they tell how large a slice is.
     honest = cross_val_predict(
         _model(), looks.space[at], target, cv=folds, method="decision_function"
     )
-    share = max(shares, key=lambda part: _clear(data, at, honest >= np.quantile(honest, 1 - part)))
+    clarity, share = max(
+        (_clear(data, at, honest >= np.quantile(honest, 1 - part)), part) for part in shares
+    )
     score = _scored(looks, at, target)
-    members = score >= np.quantile(score[at], 1 - share)
-    generator = np.random.default_rng(seed)
+    members = concerned & (score >= np.quantile(score[at], 1 - share))
+    generator = np.random.default_rng(evidence.seed)
     overlaps = []
     for _ in range(_RESAMPLES):
         drawn = generator.integers(0, len(at), len(at))
         if not 0 < target[drawn].sum() < len(at):
             continue
         again = _scored(looks, at[drawn], target[drawn])
-        overlaps.append(
-            _overlap(members & data.test, (again >= np.quantile(again[at], 1 - share)) & data.test)
-        )
-    return _Direction(called, score, members, float(np.mean(overlaps)) if overlaps else 0.0)
+        same = concerned & (again >= np.quantile(again[at], 1 - share))
+        overlaps.append(_overlap(members & data.test, same & data.test))
+    return _Direction(
+        called, score, members, clarity, float(np.mean(overlaps)) if overlaps else 0.0
+    )
+
+
+def _concerned(label: Integers, failures: Mask) -> Mask:
+    """Whether a sample's label is one that has such failures, beside a stray one."""
+    counts = np.bincount(label[failures], minlength=int(label.max()) + 1)
+    return np.asarray((counts >= _CONCERNED * max(counts.sum(), 1))[label], dtype=np.bool_)
 
 
 def _model() -> LogisticRegression:
@@ -333,22 +346,32 @@ class _Mark:
         )
 
 
+def _shared(one: Mask, other: Mask) -> float:
+    """How much of the smaller of two slices lies in the other."""
+    return float((one & other).sum() / max(min(one.sum(), other.sum()), 1))
+
+
 def _marks(evidence: Evidence, data: _Data, inside: Mask) -> list[_Mark]:
     """The most frequent value of each attribute in the slice against the rest, clearest first."""
     found: list[_Mark] = []
     frame = evidence.predictions.iloc[data.rows]
     plain = float(_gaps(data, inside, data.label).gap.value[0])
-    for name in (*evidence.attributes, *evidence.computed):
+    label, failure = data.label[data.test], data.failure[data.test]
+    # A value may fare worse only with the labels that the slice fails on: there it has to show.
+    concerned = _concerned(label, inside & failure)
+    others = ~inside & np.isin(label, label[inside])
+    for name in ("label", *evidence.attributes, *evidence.computed):
         codes = _codes(frame[name])
         values = [str(value) for value in frame[name].cat.categories]
         tested = codes[data.test]
         own = np.bincount(tested[inside], minlength=len(values)) / max(inside.sum(), 1)
-        rest = np.bincount(tested[~inside], minlength=len(values)) / max((~inside).sum(), 1)
+        rest = np.bincount(tested[others], minlength=len(values)) / max(others.sum(), 1)
         best = int((own - rest).argmax())
         more = float(own[best] - rest[best])
-        alone = float(_gaps(data, tested == best, data.label).gap.low[0])
+        alone = _gaps_of(failure[concerned], (tested == best)[concerned], label[concerned]).gap
         held = float(_gaps(data, inside, data.label * len(values) + codes).gap.value[0])
-        tells = (more >= _TELLS and alone > 0) or not held >= _REMAINS * plain
+        clear = more >= _TELLS and float(alone.low[0]) > 0
+        tells = name != "label" and (clear or not held >= _REMAINS * plain)
         if more >= _NAMED or tells:
             found.append(_Mark(name, values[best], float(own[best]), float(rest[best]), tells))
     return sorted(found, key=lambda mark: mark.outside - mark.inside)

@@ -65,6 +65,16 @@ def test_what_an_attribute_says_goes_to_its_cause() -> None:
     assert "group = in" in claim.title
 
 
+def test_a_value_that_fares_worse_with_one_label_only_explains_what_fails_there() -> None:
+    hidden = group()
+    label = np.arange(N) % 3
+    # The group fails with label a, and everybody else with the other two: no gap over all.
+    chance = np.where(label == 0, np.where(hidden, 0.9, 0.02), np.where(hidden, 0.02, 0.25))
+    claims = told(failing(chance, hidden, 0, known=True))
+    assert claims
+    assert all(one.explained_by == ("group",) for one in claims)
+
+
 def test_failures_at_random_have_nothing_in_common() -> None:
     p_values = []
     for seed in range(8):
