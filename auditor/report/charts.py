@@ -350,9 +350,14 @@ def _axis_name(axes: Any, text: str, width: Width) -> None:
 
 
 def _clip(text: str, length: int) -> str:
-    """A name on one line, in characters that XML allows."""
-    line = " ".join("".join(one for one in text if one.isprintable() or one.isspace()).split())
+    """A name that is not too long."""
+    line = _line(text)
     return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def _line(text: str) -> str:
+    """A text on one line, in characters that XML allows and that do not turn its direction."""
+    return " ".join("".join(one for one in text if one.isprintable() or one.isspace()).split())
 
 
 def _finish(figure: Any, name: str, title: str, description: str) -> Chart:
@@ -376,6 +381,7 @@ def _finish(figure: Any, name: str, title: str, description: str) -> Chart:
     svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", svg)
     svg = re.sub(r"font: ((?:bold )?[\d.]+px) [^;\"]*", r"font: \1 var(--sans)", svg)
     svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", svg)
+    title, description = _line(title), _line(description)
     label = escape(f"{title}. {description}", quote=True)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
     return Chart(name, title, description, svg)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from auditor.registry import Options, plugin
 from auditor.report import words
-from auditor.report.templating import environment
+from auditor.report.templating import environment, harmless
 from auditor.report.view import ReportView
 
 FILE = "model_card.md"
@@ -86,7 +86,9 @@ def _markdown(value: object) -> str:
     """Text that stays text: neither HTML nor Markdown, and on one line."""
     if isinstance(value, Markup):
         return str(value)
-    text = _line(str(value)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = (
+        _line(str(harmless(value))).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
     return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
 
 

@@ -21,6 +21,9 @@ from auditor.report import words
 from auditor.report.pictures import DETAIL
 from auditor.report.view import MapView, MeanView, Shot
 
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+"""Controls of text direction: in a name, they would reverse the sentence around it."""
+
 
 def environment(own: str | None = None) -> Environment:
     """Templates with autoescape on; a name that is not defined is an error.
@@ -44,6 +47,7 @@ def environment(own: str | None = None) -> Environment:
     made = Environment(
         loader=loader,
         autoescape=True,
+        finalize=harmless,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -71,6 +75,14 @@ def environment(own: str | None = None) -> Environment:
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files
     }
     return made
+
+
+def harmless(value: object) -> object:
+    """A text without characters that turn the direction of everything after them."""
+    if isinstance(value, str) and not value.isascii():
+        # translate() of a Markup keeps it one: what was escaped stays so.
+        return value.translate(_TURNING)
+    return value
 
 
 def picture_alt(shot: Shot) -> str:

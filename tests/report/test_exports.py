@@ -123,6 +123,6 @@ def test_a_hostile_name_breaks_no_document(hostile_run: RunFolder) -> None:
     _, head, body = text.split("---\n", 2)
     assert yaml.safe_load(head)["model-index"][0]["name"].startswith("<script>")
     assert "<script" not in body
-    assert "\u202e" in body
+    assert "\u202e" not in body
     ET.parse(rendered(JunitXml(), hostile_run))  # noqa: S314 - our own file
     json.loads(rendered(SarifLog(), hostile_run).read_text(encoding="utf-8"))

@@ -101,6 +101,7 @@ def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
     text = render(hostile_run).read_text(encoding="utf-8")
     page = Page(text)
     assert text.count("<script") == 1
+    assert "\u202e" not in text  # it would turn the rest of the sentence around
     assert any("<script>alert(1)</script>" in one for one in page.texts)
     assert any("{{ 7*7 }}" in one for one in page.texts)
     assert "pane pane-detail-predicted" not in {
