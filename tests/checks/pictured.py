@@ -58,8 +58,8 @@ def evidence(
         {
             "sample": [f"s{k:04d}" for k in range(len(label))],
             "path": [f"{k}.png" for k in range(len(label))],
-            "label": pd.Categorical.from_codes(label, list(classes)),
-            "predicted": pd.Categorical.from_codes(predicted, list(classes)),
+            "label": pd.Categorical(np.array(classes)[label], categories=list(classes)),
+            "predicted": pd.Categorical(np.array(classes)[predicted], categories=list(classes)),
             "confidence": share.max(1),
             "loss": -np.log(np.maximum(share[np.arange(len(label)), label], 1e-9)),
             "failure": predicted != label,
