@@ -199,19 +199,20 @@ def _explained(
     for k in clear:
         clearest.setdefault(_property(claims[k]), k)
     changed = list(claims)
-    clearer: list[str] = []
-    for name, k in clearest.items():
-        others = replace(evidence, attributes=(*evidence.attributes, *clearer))
-        changed[k] = _held(claims[k], tested[k], others)
-        clearer.append(name)
+    clearer: list[Slice] = []
+    for k in clearest.values():
+        changed[k] = _held(claims[k], tested[k], evidence, clearer)
+        clearer.append(tested[k].slice)
     for k in clear:
         causes = changed[clearest[_property(claims[k])]].explained_by
         changed[k] = replace(changed[k], explained_by=causes)
     return changed
 
 
-def _held(claim: Claim, tested: _Tested, evidence: Evidence) -> Claim:
+def _held(claim: Claim, tested: _Tested, evidence: Evidence, clearer: Sequence[Slice]) -> Claim:
     """A claim with what becomes of its gap when other attributes are held fixed."""
+    names = [next(iter(one.key.attributes)) for one in clearer]
+    evidence = replace(evidence, attributes=(*evidence.attributes, *names))
     held = Confounding(evidence).one_by_one(tested.slice, tested.gap)
     inside = np.zeros(len(evidence.predictions), dtype=bool)
     inside[tested.slice.rows] = True
@@ -227,15 +228,40 @@ def _held(claim: Claim, tested: _Tested, evidence: Evidence) -> Claim:
         if mirrored
         else ""
     )
-    suffix = title_suffix(held) or (f"; it mirrors {next(iter(mirrored))}" if mirrored else "")
+    same = [one for one in clearer if _same_failures(evidence, tested, one)]
+    if same:
+        like = f"Outside of {whom(same[0].key)}, little of the gap is left. {like}".rstrip()
+    causes = [next(iter(one.key.attributes)) for one in same] + list(mirrored)
+    suffix = title_suffix(held) or (f"; it mirrors {causes[0]}" if causes else "")
     words = (claim.statement, in_words(held, None, tested.gap), like)
     return replace(
         claim,
         title=claim.title + suffix,
         statement=" ".join(one for one in words if one),
         evidence=dict(claim.evidence) | as_evidence(held, None) | {"mirrors": mirrored},
-        explained_by=tuple(dict.fromkeys((*explained_by(held), *mirrored))),
+        explained_by=tuple(dict.fromkeys((*explained_by(held), *causes))),
     )
+
+
+def _same_failures(evidence: Evidence, tested: _Tested, other: Slice) -> bool:
+    """Whether a slice's gap is gone outside of another slice: the same pictures fail."""
+    frame = evidence.predictions
+    label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
+    failure = frame["failure"].to_numpy(dtype=bool)
+    inside, outside = np.zeros(len(frame), dtype=bool), np.ones(len(frame), dtype=bool)
+    inside[tested.slice.rows] = True
+    outside[other.rows] = False
+    if tested.slice.key.label is not None:
+        outside &= label == evidence.classes.index(tested.slice.key.label)
+    own, rest = (
+        [
+            np.bincount(label[part], minlength=len(evidence.classes))
+            for part in (side & failure, side)
+        ]
+        for side in (inside & outside, ~inside & outside)
+    )
+    left = stratified_gap(own[0], own[1], rest[0], rest[1]).gap[()]
+    return left.value < tested.gap.value / 2 and left.high < tested.gap.value
 
 
 def _association(evidence: Evidence, inside: NDArray[np.bool_], name: str) -> float:

@@ -109,7 +109,7 @@ def _claim(
     share = wilson(len(samples), len(of_label))[()]
     return Claim(
         check=NAME,
-        title=f"{len(samples)} {label} samples may be mislabelled {other}",
+        title=f"{len(samples)} samples labelled {label} may show {other}",
         slice=SliceKey(label=label, predicted=other),
         effect=effect("share of the label's samples", share),
         limit=0.0,
