@@ -1,0 +1,1 @@
+"""Planted gaps and shortcuts: what ``benchmarks.planted`` measures the audit with."""
