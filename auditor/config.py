@@ -142,6 +142,12 @@ class ExplainSection(Options):
     """Largest number of samples behind the mean map of an attribute value within a class."""
     mean_cells: int = Field(120, ge=0)
     """Largest number of mean maps; those with the most samples are made."""
+    trust_samples: int = Field(8, ge=0)
+    """Samples on which the trust in the maps is measured, about 110 forwards each; 0: not at all."""
+    units: int = Field(3, ge=0)
+    """Units of the target layer shown for each of the gravest findings; 0: none."""
+    unit_samples: int = Field(500, ge=1)
+    """Samples among which the pictures that excite a unit most are sought."""
 
 
 class JudgeSection(Options):

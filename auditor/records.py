@@ -236,6 +236,27 @@ class MeanMap(Record):
     """``file#row`` below the run folder."""
 
 
+class PanelRecord(Record):
+    """One sample whose maps are shown beside an edge detector's, which sees no model at all."""
+
+    sample: str
+    gradient: str
+    """The detail method shown: ``guided-backprop``, or ``gradient`` where that is undefined."""
+    panel: str
+    """``file#row`` below the run folder."""
+
+
+class UnitRecord(Record):
+    """A channel of the target layer that carries much of the evidence behind a finding."""
+
+    finding: str
+    channel: int
+    share: float
+    """Its part of the positive evidence for the predicted classes of the finding's samples."""
+    pictures: list[str]
+    """``file#row`` of the audited pictures that excite it most, the strongest first."""
+
+
 class ExplanationsRecord(Record):
     """What was explained, how, and how far the maps can be trusted."""
 
@@ -247,6 +268,8 @@ class ExplanationsRecord(Record):
     contrasts: list[MapRecord] = []
     """Correctly classified samples of the same slices, for comparison."""
     means: list[MeanMap] = []
+    panels: list[PanelRecord] = []
+    units: list[UnitRecord] = []
 
 
 class AuditResult(Record):

@@ -40,7 +40,9 @@ from auditor.records import (
     Skipped,
 )
 from auditor.report import documents
+from auditor.stages.appraise import appraise
 from auditor.stages.choose import choose
+from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain
 from auditor.stages.judge import judge
 from auditor.stages.mine import mine
@@ -133,6 +135,20 @@ def audit(
                 workers=config.workers,
                 advance=advance,
             )
+        oracle = AuditedModel(prepared, layer, cut.predictions)
+        with clock.of("appraise"), progress.stage("appraise", 1) as advance:
+            sanity, panels = appraise(
+                oracle,
+                prepared.classifier.module,
+                layer,
+                prepared.preprocess,
+                cut.predictions,
+                folder.explanations,
+                device=prepared.device,
+                n_samples=config.explain.trust_samples,
+                seed=config.seed,
+            )
+            advance(1)
         with clock.of("judge"), progress.stage("judge", len(checks)) as advance:
             evidence = Evidence(
                 predictions=cut.predictions,
@@ -144,7 +160,7 @@ def audit(
                 min_support=config.slices.min_support,
                 seed=config.seed,
                 maps=explained.maps,
-                model=AuditedModel(prepared, layer, cut.predictions),
+                model=oracle,
                 computed=cut.computed,
                 computed_slices=cut.computed_slices,
                 probabilities=mined.probabilities,
@@ -155,6 +171,19 @@ def audit(
                 reference_images=dataset.reference_images,
             )
             judged = judge(checks, evidence, advance)
+        with clock.of("dissect"):
+            units = dissect(
+                judged.findings,
+                oracle,
+                prepared.classifier.module,
+                layer,
+                prepared.preprocess,
+                cut.predictions,
+                folder.explanations,
+                config.explain,
+                device=prepared.device,
+                seed=config.seed,
+            )
         now = datetime.now(UTC).replace(microsecond=0)
         folder.write_result(
             AuditResult(
@@ -175,7 +204,9 @@ def audit(
                 findings=judged.findings,
                 skipped=[*off, *cut.skipped, *choice.skipped, *judged.skipped],
                 unusable=mined.unusable,
-                explanations=explained.record,
+                explanations=explained.record.model_copy(
+                    update={"sanity": sanity, "panels": panels, "units": units}
+                ),
                 gate=config.gate.severity,
                 tests=judged.tests,
             )

@@ -201,3 +201,39 @@ def test_auditing_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(not part._forward_hooks and not part._backward_hooks for part in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_maps_trust_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:
+    explanations = planted_run.read_result().explanations
+    sanity = explanations.sanity
+    assert sanity["n_samples"] == 8
+    for name in ("deletion_area", "insertion_area"):
+        assert 0 <= sanity[name] <= 1
+        assert 0 <= sanity[f"{name}_random"] <= 1
+    for name in ("randomization_grad_cam", "occlusion_rank_correlation", "edge_rank_correlation"):
+        assert -1 <= sanity[name] <= 1
+    # The network ends in average pooling and one linear layer: there, both methods are CAM.
+    assert sanity["hirescam_disagreement"] == pytest.approx(0, abs=1e-5)
+    assert len(explanations.panels) == 3
+    for one in explanations.panels:
+        name, row = one.panel.split("#")
+        stored = pq.read_table(planted_run.path / name).slice(int(row), 1).to_pylist()[0]
+        assert stored["sample"] == one.sample
+        sizes = {
+            Image.open(BytesIO(stored[key])).size
+            for key in ("picture", "overlay", "gradient", "edges")
+        }
+        assert sizes == {(32, 32)}
+
+
+def test_the_units_behind_the_finding_respond_to_the_mark(planted_run: RunFolder) -> None:
+    result, rows = planted_run.read_result(), table(planted_run).set_index("sample")
+    units = [one for one in result.explanations.units if one.finding == result.findings[0].id]
+    assert len(units) == 3
+    assert [one.share for one in units] == sorted((one.share for one in units), reverse=True)
+    name, _ = units[0].pictures[0].split("#")
+    stored = pq.read_table(planted_run.path / name).to_pylist()
+    top = [stored[int(reference.split("#")[1])] for reference in units[0].pictures]
+    assert {one["channel"] for one in top} == {units[0].channel}
+    marked = [rows["mark"][one["sample"]] == "present" for one in top]
+    assert sum(marked) >= 5  # of six; by chance it would be three

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from auditor.explainers.layers import find_layer
+from auditor.explainers.units import unit_evidence, unit_maps
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 5, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 4),
+    )
+
+
+def test_with_a_pooled_linear_head_the_parts_add_up_to_the_logit() -> None:
+    # Zhou et al. 2016, equation 1: the logit is Σ_k w_k mean(A^k) + b; Grad-CAM's α_k is w_k / Z.
+    model, images = network(), torch.randn(3, 3, 8, 8)
+    targets = torch.tensor([0, 3, 1])
+    layer = find_layer(model, images)
+    evidence = unit_evidence(model, images, targets, layer)
+    head = model[-1]
+    assert isinstance(head, nn.Linear)
+    with torch.no_grad():
+        pooled = model[:-1](images)
+        logits = model(images)
+    torch.testing.assert_close(evidence, pooled * head.weight[targets])
+    torch.testing.assert_close(evidence.sum(1), logits[range(3), targets] - head.bias[targets])
+
+
+def test_maps_are_the_layers_own_activations() -> None:
+    model, images = network(), torch.randn(2, 3, 8, 8)
+    layer = find_layer(model, images)
+    with torch.no_grad():
+        expected = model[:2](images)
+    torch.testing.assert_close(unit_maps(model, images, layer), expected)
+    assert all(parameter.grad is None for parameter in model.parameters())
