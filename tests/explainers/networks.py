@@ -56,6 +56,16 @@ RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
 """All of them rectify; captum sees the first two."""
 
 
+def learn(norm: nn.BatchNorm2d) -> None:
+    """Gives batch normalisation weights and statistics as training would: none is 0 or 1."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.normal_(std=0.1)
+    norm.running_var.uniform_(0.5, 2.0)
+    nn.init.uniform_(norm.weight, 0.5, 2.0)
+    nn.init.normal_(norm.bias, std=0.1)
+
+
 class Residual(nn.Module):
     """`relu(h) + h`, one module used many times, an in-place rectifier on the target layer."""
 
@@ -63,6 +73,7 @@ class Residual(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 8, 3, padding=1)
         self.norm = nn.BatchNorm2d(8)
+        learn(self.norm)
         self.layer = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2)
         self.relu = nn.ReLU(inplace=True)
         self.drop = nn.Dropout(0.5)

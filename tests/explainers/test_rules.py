@@ -37,9 +37,10 @@ def test_an_input_of_exactly_zero_hands_nothing_back(written: str) -> None:
     """Autograd gives clamp the derivative 1 at 0 and maximum 1/2; the rule says f > 0."""
     torch.manual_seed(1)
     model = Written(RECTIFIERS[written])
-    nn.init.zeros_(model.first.weight)
     nn.init.zeros_(model.first.bias)  # type: ignore[arg-type]
-    assert guided(model, pictures()).abs().max() == 0
+    black = torch.zeros_like(pictures())  # the first rectifier's input is 0 everywhere
+    assert guided(model, black).abs().max() == 0
+    assert guided(model, black + 0.1).abs().max() > 0
 
 
 def test_a_stack_of_matrices_agrees_with_numpy_by_hand() -> None:
