@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pictured import evidence
 
 from auditor.checks._places import shares, where
-from auditor.checks.attention_shift import AttentionShift
+from auditor.checks.attention_shift import AttentionShift, _moved, _Sides
 from auditor.records import Cell, Claim, Evidence, Maps
 
 
@@ -63,6 +63,15 @@ def test_chance_moves_nothing() -> None:
     p_values = [one.p_value for found in claims for one in found if one.slice.label == "b"]
     assert np.mean(np.array(p_values) <= 0.1) <= 0.25  # 10 of 40 has a chance of 1 in 200
     assert all(one.effect is None for found in claims for one in found)
+
+
+def test_what_moves_is_not_measured_where_it_was_chosen() -> None:
+    moved = []
+    for seed in range(30):
+        maps = _Sides(looked_at(seed=seed), "mark").of("yes", "b")
+        moved.append(_moved(maps, seed).found.gap.value)
+    # Chosen and measured on the same maps, chance alone would always move something.
+    assert abs(np.mean(moved)) < 3 * np.std(moved) / np.sqrt(30)
 
 
 def test_maps_drawn_for_another_attribute_do_not_count() -> None:
