@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -9,7 +11,7 @@ from pydantic import Field
 from auditor.checks._wording import effect, interval, percent, several
 from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
-from auditor.statistics import proportion_gap, wilson
+from auditor.statistics import proportion_gap, stratified_gap, wilson
 from auditor.statistics.label_noise import label_noise
 
 NAME = "label-errors"
@@ -24,9 +26,10 @@ class LabelErrors(Options):
 
     Confident learning: a sample whose probability of another class is as high as is usual for
     samples of that class. It supposes that labels go wrong by chance within a class. A model that
-    goes by a shortcut contradicts right labels just as surely, but not by chance: where what is
-    suspected goes along with an attribute or a property of the pictures (Fisher's exact test, mid-p,
-    Bonferroni over their values), the labels are not blamed, and that is said. Nothing is tested of
+    goes by a shortcut contradicts right labels just as surely, but not by chance: where it calls
+    other samples that class more often with some value of an attribute or property, or where what is
+    suspected of one label goes along with one (Fisher's exact test, mid-p; both Bonferroni over all
+    values), the labels are not blamed, and that is said. Nothing is tested of
     a label itself: a list to look at, never more than a note.
 
     Reference:
@@ -44,12 +47,25 @@ class LabelErrors(Options):
             return Examination(skipped=(Skipped(check=NAME, reason=reason),))
         frame = evidence.predictions
         label, predicted = (
-            frame[name].cat.codes.to_numpy(dtype=np.int64) for name in ("label", "predicted")
+            np.asarray(frame[name].cat.codes, dtype=np.int64) for name in ("label", "predicted")
         )
         suggested = label_noise(label, evidence.probabilities).suggested
         suspected = (suggested == predicted) & (predicted != label)
         claims: list[Claim] = []
         skipped: list[Skipped] = []
+        for target in np.unique(predicted[suspected]):
+            for where, rows in _called_more(evidence, label, predicted, int(target)):
+                excused = suspected & (predicted == target) & rows
+                if excused.any():
+                    suspected &= ~excused
+                    skipped.append(
+                        Skipped(
+                            check=NAME,
+                            reason=f"called {evidence.classes[target]}: the model contradicts "
+                            f"{int(excused.sum())} labels confidently, but it calls other samples so "
+                            f"more often with {where}; the labels are not blamed",
+                        )
+                    )
         pairs, counts = np.unique(
             np.stack([label[suspected], predicted[suspected]]), axis=1, return_counts=True
         )
@@ -71,6 +87,37 @@ class LabelErrors(Options):
                 continue
             claims.append(_claim(evidence, int(row), int(column), of_label, chosen))
         return Examination(tuple(claims), tuple(skipped))
+
+
+def _called_more(
+    evidence: Evidence, label: NDArray[np.int64], predicted: NDArray[np.int64], target: int
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Attribute values with which other samples are called a class more often, and who has them.
+
+    Within labels, by the test of Mantel and Haenszel, Bonferroni over all values.
+    """
+    n_classes = len(evidence.classes)
+    other = label != target
+    called = other & (predicted == target)
+    all_called, all_others = (
+        np.bincount(label[part], minlength=n_classes) for part in (called, other)
+    )
+    found: list[tuple[float, float, str, NDArray[np.bool_]]] = []
+    for name in (*evidence.attributes, *evidence.computed):
+        column = evidence.predictions[name].cat
+        codes = column.codes.to_numpy(dtype=np.int64)
+        for code, value in enumerate(column.categories):
+            rows = codes == code
+            own_called, own = (
+                np.bincount(label[part & rows], minlength=n_classes) for part in (called, other)
+            )
+            gaps = stratified_gap(own_called, own, all_called - own_called, all_others - own)
+            if np.isfinite(gaps.p_value):
+                p_value, gap = float(gaps.p_value), float(gaps.gap.value)
+                found.append((p_value, gap, f"{name} = {value}", rows))
+    for p_value, gap, where, rows in sorted(found, key=lambda one: one[0]):
+        if gap > 0 and p_value * len(found) <= evidence.alpha:
+            yield where, rows
 
 
 def _goes_along(

@@ -19,6 +19,11 @@ from auditor.stages.split import split
 CLASSES = ("a", "b", "c", "d")
 
 
+def words(codes: NDArray[np.int64]) -> pd.Categorical:
+    """Class names of class indices."""
+    return pd.Categorical(np.array(CLASSES)[codes], categories=list(CLASSES))
+
+
 def audited(
     failure: NDArray[np.bool_],
     label: NDArray[np.int64],
@@ -31,8 +36,8 @@ def audited(
         {
             "sample": [f"s{k}" for k in range(len(label))],
             "path": "",
-            "label": pd.Categorical.from_codes(label, list(CLASSES)),
-            "predicted": pd.Categorical.from_codes(predicted, list(CLASSES)),
+            "label": words(label),
+            "predicted": words(predicted),
             "confidence": 0.9,
             "loss": np.arange(len(label), dtype=np.float64),
             "failure": failure,
@@ -210,7 +215,7 @@ def test_properties_that_hardly_vary_drop_out_in_one_line() -> None:
     generator, label = drawn(9, 400)
     frame = pd.DataFrame(
         {
-            "label": pd.Categorical.from_codes(label, list(CLASSES)),
+            "label": words(label),
             "image.brightness": 0.5 + generator.normal(0, 0.002, 400),
             "image.size": 224.0,
             "image.camera": None,
@@ -218,7 +223,7 @@ def test_properties_that_hardly_vary_drop_out_in_one_line() -> None:
             "image.jpeg_quality": np.where(np.arange(400) < 200, 85.0, np.nan),
         }
     )
-    names = tuple(name for name in frame if name != "label")
+    names = tuple(str(name) for name in frame if name != "label")
     cut = split(frame, None, CLASSES, (), SliceSection(), names)
     assert cut.computed == ("image.jpeg_quality",)
     assert [one.key.attributes["image.jpeg_quality"] for one in cut.computed_slices[:2]] == [
