@@ -1,0 +1,83 @@
+"""Dependence removed from outcomes, and put back in a known size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.selftest.tables import Integers, Outcomes, Tables
+
+
+def independent(tables: Tables, generator: np.random.Generator) -> Outcomes:
+    """The outcomes dealt out anew among the samples of each label.
+
+    Accuracy, confusions and confidence of every label stay as they are; given the label, nothing
+    depends on any attribute.
+    """
+    label = tables.label
+    order = np.lexsort((generator.random(len(label)), label))
+    source = np.empty(len(label), dtype=np.int64)
+    source[np.argsort(label, kind="stable")] = order
+    return tables.outcomes.taken(source)
+
+
+def planted(
+    tables: Tables,
+    outcomes: Outcomes,
+    inside: NDArray[np.bool_],
+    gap: float,
+    generator: np.random.Generator,
+) -> Outcomes:
+    """Raises the error rate of some samples by a gap, within every label alike.
+
+    Correct samples fail with probability gap / (1 - error rate of their label). A new failure takes
+    the outcome of a failure of the same label; where there is none, its two largest probabilities
+    change places.
+
+    Args:
+        tables: the samples.
+        outcomes: what the model did, not depending on ``inside``.
+        inside: (n,) who shall fail more.
+        gap: by how much (a share).
+        generator: draws who.
+    """
+    label, n = tables.label, len(tables.label)
+    failure = outcomes.predicted != label
+    rate = np.bincount(label[failure], minlength=len(tables.classes)) / np.maximum(
+        np.bincount(label, minlength=len(tables.classes)), 1
+    )
+    chance = np.minimum(gap / np.maximum(1 - rate, 1e-12), 1)[label]
+    chosen = inside & ~failure & (generator.random(n) < chance)
+    source = np.arange(n)
+    stranded = np.zeros(n, dtype=bool)
+    for code in np.unique(label[chosen]):
+        rows = np.flatnonzero(chosen & (label == code))
+        donors = np.flatnonzero(failure & (label == code))
+        if len(donors):
+            source[rows] = generator.choice(donors, len(rows))
+        else:
+            stranded[rows] = True
+    return _misled(outcomes.taken(source), label, np.flatnonzero(stranded), len(tables.classes))
+
+
+def _misled(outcomes: Outcomes, label: Integers, rows: Integers, n_classes: int) -> Outcomes:
+    """Takes each of these samples for the class that was second, or for the next one."""
+    predicted, loss = outcomes.predicted.copy(), outcomes.loss.copy()
+    shares = outcomes.probabilities
+    if shares is None:
+        other = (label[rows] + 1) % n_classes
+    else:
+        left = shares[rows].copy()
+        left[np.arange(len(rows)), label[rows]] = -1
+        other = left.argmax(1)
+        shares = shares.copy()
+        # Both at once: numpy reads the right side before it writes.
+        shares[rows, label[rows]], shares[rows, other] = (
+            shares[rows, other],
+            shares[rows, label[rows]],
+        )
+    predicted[rows] = other
+    loss[rows] = -np.log(np.maximum(1 - outcomes.confidence[rows], 1e-6))
+    return replace(outcomes, predicted=predicted, loss=loss, probabilities=shares)

@@ -1,0 +1,264 @@
+"""Samples of a run or a configuration, cut into slices once and judged with ever new outcomes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from auditor import registry
+from auditor.checks import Check
+from auditor.config import AuditConfig, JudgeSection, SliceSection
+from auditor.preparation import prepare
+from auditor.properties import PREFIX
+from auditor.records import Evidence
+from auditor.stages.judge import Judged, judge
+from auditor.stages.mine import COLUMNS, mine
+from auditor.stages.predict import predict
+from auditor.stages.split import Split, split
+from auditor.store import PREDICTIONS, RunFolder
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What a model did with each sample.
+
+    Attributes:
+        predicted: (n,) indices of classes.
+        confidence: (n,) in [0, 1].
+        loss: (n,) at least 0.
+        probabilities: (n, K) float32, or None.
+    """
+
+    predicted: Integers
+    confidence: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    probabilities: NDArray[np.float32] | None = None
+
+    def taken(self, rows: Integers) -> Outcomes:
+        """The outcomes of other samples: the k-th becomes that of ``rows[k]``."""
+        return Outcomes(
+            self.predicted[rows],
+            self.confidence[rows],
+            self.loss[rows],
+            None if self.probabilities is None else self.probabilities[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Samples cut into slices once, to be judged with ever new outcomes.
+
+    Attributes:
+        cut: the slices.
+        classes: class names in index order.
+        outcomes: what the model really did.
+        checks: by name; those that need a model, maps or pictures say that they were skipped.
+        alpha: false discovery rate.
+        min_support: smallest support.
+        seed: of the checks.
+    """
+
+    cut: Split
+    classes: tuple[str, ...]
+    outcomes: Outcomes
+    checks: Mapping[str, Check]
+    alpha: float
+    min_support: int
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        usable: pd.DataFrame,
+        classes: Sequence[str],
+        attributes: Sequence[str],
+        checks: Mapping[str, Check],
+        section: SliceSection,
+        *,
+        alpha: float = 0.05,
+        computed: Sequence[str] = (),
+        probabilities: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> Tables:
+        """Cuts samples as an audit does.
+
+        Args:
+            usable: as `mine` returns them.
+            classes: class names in index order.
+            attributes: names of the annotated attributes' columns.
+            checks: by name.
+            section: how to cut.
+            alpha: false discovery rate.
+            computed: names of the computed properties' columns.
+            probabilities: (n, K), or None.
+            seed: of the checks.
+        """
+        return cls(
+            cut=split(usable, None, classes, attributes, section, computed),
+            classes=tuple(classes),
+            outcomes=Outcomes(
+                _codes(usable["predicted"]),
+                usable["confidence"].to_numpy(dtype=np.float64),
+                usable["loss"].to_numpy(dtype=np.float64),
+                probabilities,
+            ),
+            checks=checks,
+            alpha=alpha,
+            min_support=section.min_support,
+            seed=seed,
+        )
+
+    @property
+    def label(self) -> Integers:
+        """(n,) indices of the classes."""
+        return _codes(self.cut.predictions["label"])
+
+    def evidence(self, outcomes: Outcomes) -> Evidence:
+        """What the checks see if the model had done that."""
+        predictions = self.cut.predictions.assign(
+            predicted=pd.Categorical.from_codes(outcomes.predicted, pd.Index(list(self.classes))),
+            confidence=outcomes.confidence,
+            loss=outcomes.loss,
+            failure=outcomes.predicted != self.label,
+        )
+        return Evidence(
+            predictions=predictions,
+            classes=self.classes,
+            attributes=self.cut.attributes,
+            slices=self.cut.slices,
+            reference=None,
+            alpha=self.alpha,
+            min_support=self.min_support,
+            seed=self.seed,
+            computed=self.cut.computed,
+            computed_slices=self.cut.computed_slices,
+            probabilities=outcomes.probabilities,
+        )
+
+    def judged(self, outcomes: Outcomes) -> Judged:
+        """The audit if the model had done that."""
+        return judge(self.checks, self.evidence(outcomes))
+
+    def testable(self, name: str) -> list[str]:
+        """Values of an attribute with enough samples in them and in the rest to be compared."""
+        sizes = self.cut.predictions[name].value_counts(sort=False)
+        rest = len(self.cut.predictions) - sizes
+        enough = (sizes >= self.min_support) & (rest >= self.min_support)
+        return [str(value) for value in sizes.index[enough]]
+
+    def member(self, name: str, value: str) -> NDArray[np.bool_]:
+        """(n,) whether a sample has that value."""
+        return np.asarray(self.cut.predictions[name] == value, dtype=np.bool_)
+
+
+def of_run(folder: RunFolder) -> Tables:
+    """The samples of a finished run, to be judged with its own settings.
+
+    Raises:
+        DataError: result or predictions are not what the audit wrote.
+    """
+    folder.refuse_if_altered()
+    result, path = folder.read_result(), folder.path / PREDICTIONS
+    config = result.provenance.config
+    classes = [record.name for record in result.classes]
+    own = {*COLUMNS, "status", "sha256", "phash", *(f"p:{name}" for name in classes)}
+    attributes = [
+        name
+        for name in pq.read_schema(path).names
+        if name not in own and not name.startswith(PREFIX)
+    ]
+    return _tables(
+        path,
+        classes,
+        attributes,
+        SliceSection.model_validate(config.get("slices", {})),
+        _checks(config.get("checks", {})),
+        JudgeSection.model_validate(config.get("judge", {})).alpha,
+        result.provenance.seed,
+    )
+
+
+def of_config(config: AuditConfig) -> Tables:
+    """Predicts the samples of a configuration; nothing is kept.
+
+    Raises:
+        UsageError: the caller's mistake, as the audit itself would meet it.
+    """
+    prepared = prepare(config)
+    checks = {
+        name: False if options is False else options.model_dump()
+        for name, options in config.checks.items()
+    }
+    with tempfile.TemporaryDirectory() as place:
+        folder = RunFolder.begin(Path(place) / "run")
+        predict(
+            prepared.dataset,
+            prepared.codes,
+            prepared.classifier.module,
+            prepared.classes,
+            prepared.preprocess,
+            device=prepared.device,
+            batch_size=config.batch_size,
+            workers=config.workers,
+            shards=folder.shards("predictions"),
+            advance=lambda _pieces: None,
+        )
+        return _tables(
+            folder.merge_predictions(),
+            prepared.classes,
+            prepared.dataset.attributes,
+            config.slices,
+            _checks(checks),
+            config.judge.alpha,
+            config.seed,
+        )
+
+
+def _tables(
+    predictions: Path,
+    classes: Sequence[str],
+    attributes: Sequence[str],
+    section: SliceSection,
+    checks: Mapping[str, Check],
+    alpha: float,
+    seed: int,
+) -> Tables:
+    there = set(pq.read_schema(predictions).names)
+    computed = [name for name in section.computed if name in there]
+    mined = mine(predictions, classes, attributes, computed)
+    return Tables.of(
+        mined.usable,
+        classes,
+        attributes,
+        checks,
+        section,
+        alpha=alpha,
+        computed=computed,
+        probabilities=mined.probabilities,
+        seed=seed,
+    )
+
+
+def _checks(options: Mapping[str, Any]) -> dict[str, Check]:
+    """The checks that were on, with their options."""
+    chosen: dict[str, Check] = {}
+    for name, plugin in registry.all_of("check").items():
+        given = options.get(name, {})
+        check: object = None if given is False else plugin.model_validate(given)
+        if isinstance(check, Check):
+            chosen[name] = check
+    return chosen
+
+
+def _codes(column: pd.Series[Any]) -> Integers:
+    return np.asarray(column.cat.codes, dtype=np.int64)

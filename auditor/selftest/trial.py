@@ -1,0 +1,241 @@
+"""Many audits of the same samples: who is found, who is accused falsely, with exact intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from auditor.errors import DataError
+from auditor.records import Estimate, Finding
+from auditor.selftest.gaps import independent, planted
+from auditor.selftest.tables import Tables
+
+GAPS = (0.05, 0.1, 0.15, 0.2)
+"""Gaps in the error rate that are planted (shares)."""
+ROUNDS = 40
+"""Audits of each kind at most."""
+SECONDS = 45.0
+"""Time after which no further audit begins."""
+OF_DATA = frozenset(
+    {"duplicates", "label-association", "label-errors", "leakage", "representation"}
+)
+"""Checks that speak of the data alone: what they find is there, whoever fails."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Attribute values that an audit holds against the model.
+
+    Attributes:
+        attributes: names and values of the slice.
+        first: whether the first finding speaks of the same attributes.
+        check: who says it.
+    """
+
+    attributes: Mapping[str, str]
+    first: bool
+    check: str
+
+
+def accusations(findings: Sequence[Finding]) -> Iterator[Named]:
+    """Everything about outcomes in the findings that is at least ``supported`` and names an attribute."""
+    for place, finding in enumerate(findings):
+        pieces: list[Mapping[str, Any]] = [
+            {
+                "check": finding.check,
+                "verdict": finding.verdict,
+                "slice": finding.slice.model_dump(),
+            },
+            *finding.evidence.get("pieces", ()),
+        ]
+        for piece in pieces:
+            attributes = piece["slice"]["attributes"]
+            holds = piece["verdict"] in {"supported", "confirmed"}
+            if holds and attributes and piece["check"] not in OF_DATA:
+                yield Named(attributes, place == 0, piece["check"])
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How often a planted gap was found.
+
+    Attributes:
+        attribute: in whose values it was planted.
+        gap: its size (a share).
+        n_found: audits with a supported or confirmed finding that names attribute and value.
+        n_first: audits whose first finding speaks of that attribute.
+        n_audits: how many there were.
+    """
+
+    attribute: str
+    gap: float
+    n_found: int
+    n_first: int
+    n_audits: int
+
+    @property
+    def found(self) -> Estimate:
+        """Share of the audits that found it, with the exact 95 % interval."""
+        return exact(self.n_found, self.n_audits)
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What an audit of these data can see.
+
+    Attributes:
+        n_samples: evaluated samples.
+        n_failures: failures among them.
+        detections: for each attribute, each gap.
+        n_false: audits of outcomes that depend on no attribute with a supported or confirmed finding.
+        n_clean: how many such audits there were.
+        skipped: attributes that can't be tested, and why.
+    """
+
+    n_samples: int
+    n_failures: int
+    detections: tuple[Detection, ...]
+    n_false: int
+    n_clean: int
+    skipped: tuple[str, ...]
+
+    @property
+    def false_alarms(self) -> Estimate:
+        """Share of the clean audits that accused somebody, with the exact 95 % interval."""
+        return exact(self.n_false, self.n_clean)
+
+    @property
+    def heading(self) -> str:
+        """What the table shows."""
+        return (
+            f"Share of {self.n_clean} audits that found and named a planted gap, with the exact 95 % "
+            f"interval; {self.n_samples:,} samples, {self.n_failures:,} failures"
+        )
+
+    @property
+    def columns(self) -> list[str]:
+        """The gaps, in words."""
+        return [_points(gap) for gap in dict.fromkeys(one.gap for one in self.detections)]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """One row an attribute: its name, and the share for each gap."""
+        names = dict.fromkeys(one.attribute for one in self.detections)
+        return [
+            [name, *(_share(one.found) for one in self.detections if one.attribute == name)]
+            for name in names
+        ]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What it comes to, in plain words."""
+        gap = min({one.gap for one in self.detections}, key=lambda gap: abs(gap - 0.1))
+        there = [one for one in self.detections if one.gap == gap]
+        found = exact(sum(one.n_found for one in there), sum(one.n_audits for one in there))
+        told = (
+            f"On your data, with {self.n_samples:,} pictures, this audit would find a gap of "
+            f"{_points(gap)} {_share(found)} of the time."
+        )
+        accused = (
+            f"With every dependence removed, {self.n_false} of {self.n_clean} audits accused an "
+            f"attribute: {_share(self.false_alarms)}."
+        )
+        scope = (
+            "Judged from predictions alone: what only maps, interventions and hidden slices show "
+            "was not tested."
+        )
+        return [told, accused, scope, *(f"Not tested: {reason}." for reason in self.skipped)]
+
+
+def _points(gap: float) -> str:
+    return f"{gap * 100:.3g} points"
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
+
+
+def exact(count: int, total: int) -> Estimate:
+    """A share with the exact interval.
+
+    Reference:
+        C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404-413.
+    """
+    found = binomtest(count, total)
+    interval = found.proportion_ci(method="exact")
+    return Estimate(value=count / total, low=float(interval.low), high=float(interval.high))
+
+
+def selftest(
+    tables: Tables,
+    *,
+    gaps: Sequence[float] = GAPS,
+    rounds: int = ROUNDS,
+    seconds: float = SECONDS,
+    seed: int = 0,
+    advance: Callable[[int], object] | None = None,
+) -> SelfTest:
+    """Removes every dependence from the outcomes, plants gaps, and judges.
+
+    In each round, one clean audit and one for each attribute and gap; the value that fares worse is
+    drawn anew each time. The first round is always finished.
+
+    Args:
+        tables: the samples.
+        gaps: sizes to plant (shares).
+        rounds: at most.
+        seconds: after these no round begins.
+        seed: of what is drawn.
+        advance: called with 1 after each round.
+
+    Raises:
+        DataError: there are no samples, no failures, or no attribute that could be tested.
+    """
+    failures = int((tables.outcomes.predicted != tables.label).sum())
+    names = [name for name in tables.cut.attributes if tables.testable(name)]
+    if not names or not failures:
+        what = "a failure" if names else "an attribute with enough samples of two values"
+        raise DataError(
+            f"self-test: expected {what} among {len(tables.label)} evaluated samples; there is none: "
+            "audit more samples, or name the attributes in data.attributes"
+        )
+    generator = np.random.default_rng(seed)
+    found = {(name, gap): [0, 0] for name in names for gap in gaps}
+    false, done = 0, 0
+    start = time.monotonic()
+    while done < rounds and (not done or time.monotonic() - start < seconds):
+        clean = tables.judged(independent(tables, generator))
+        false += any(True for _ in accusations(clean.findings))
+        for (name, gap), counts in found.items():
+            value = str(generator.choice(tables.testable(name)))
+            outcomes = independent(tables, generator)
+            worse = planted(tables, outcomes, tables.member(name, value), gap, generator)
+            named = list(accusations(tables.judged(worse).findings))
+            counts[0] += any(dict(one.attributes) == {name: value} for one in named)
+            counts[1] += any(one.first and name in one.attributes for one in named)
+        done += 1
+        if advance is not None:
+            advance(1)
+    return SelfTest(
+        n_samples=len(tables.label),
+        n_failures=failures,
+        detections=tuple(
+            Detection(name, gap, n_found, n_first, done)
+            for (name, gap), (n_found, n_first) in found.items()
+        ),
+        n_false=false,
+        n_clean=done,
+        skipped=(
+            *(one.reason for one in tables.cut.skipped if one.check == "slices"),
+            *(
+                f"{name}: no value with {tables.min_support} samples, and as many others"
+                for name in tables.cut.attributes
+                if name not in names
+            ),
+        ),
+    )

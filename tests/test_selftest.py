@@ -1,0 +1,213 @@
+"""The self-test: what it plants is there, what it removes is gone, and what it says is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_runs import predictions, small_run
+from typer.testing import CliRunner
+
+from auditor.checks.performance_gap import PerformanceGap
+from auditor.cli import app
+from auditor.config import SliceSection
+from auditor.errors import DataError
+from auditor.records import Effect, Finding, SliceKey
+from auditor.selftest import (
+    Outcomes,
+    Tables,
+    accusations,
+    exact,
+    independent,
+    of_run,
+    planted,
+    selftest,
+)
+from auditor.store import RunFolder
+
+CLASSES = ("a", "b", "c")
+
+
+def tables(n: int = 6000, rate: float = 0.2, *, depends: bool = False) -> Tables:
+    """Three classes, one attribute of two values; failures of `a` only if `depends` go with it."""
+    generator = np.random.default_rng(5)
+    label = np.arange(n) % 3
+    side = generator.random(n) < 0.4
+    failure = generator.random(n) < rate
+    if depends:
+        failure = side.copy()
+    predicted = np.where(failure, (label + 1) % 3, label)
+    shares = np.full((n, 3), 0.15, dtype=np.float32)
+    shares[np.arange(n), predicted] = 0.7
+    usable = pd.DataFrame(
+        {
+            "sample": [f"s{k}" for k in range(n)],
+            "path": "",
+            "label": pd.Categorical.from_codes(label, pd.Index(CLASSES)),
+            "predicted": pd.Categorical.from_codes(predicted, pd.Index(CLASSES)),
+            "confidence": 0.7,
+            "loss": np.arange(n, dtype=np.float64),
+            "failure": failure,
+            "side": np.where(side, "left", "right"),
+        }
+    )
+    return Tables.of(
+        usable,
+        CLASSES,
+        ("side",),
+        {"performance-gap": PerformanceGap()},
+        SliceSection(),
+        probabilities=shares,
+    )
+
+
+def test_dealing_out_anew_keeps_each_label_s_outcomes_and_forgets_the_attribute() -> None:
+    made = tables(depends=True)
+    dealt = independent(made, np.random.default_rng(1))
+    inside = made.member("side", "left")
+    for code in range(3):
+        own = made.label == code
+        # Every loss is unique here, so it tells whose outcome it was.
+        assert sorted(dealt.loss[own]) == sorted(made.outcomes.loss[own])
+        source = dealt.loss[own].astype(int)
+        assert np.array_equal(dealt.predicted[own], made.outcomes.predicted[source])
+        failure = dealt.predicted[own] != code
+        gap = failure[inside[own]].mean() - failure[~inside[own]].mean()
+        assert abs(gap) < 4 * np.sqrt(0.25 * (1 / inside[own].sum() + 1 / (~inside[own]).sum()))
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.0])
+def test_a_planted_gap_is_as_large_as_it_was_meant_and_nobody_else_is_touched(rate: float) -> None:
+    made = tables(60_000, rate)
+    inside = made.member("side", "left")
+    worse = planted(made, made.outcomes, inside, 0.15, np.random.default_rng(2))
+    before, after = (one.predicted != made.label for one in (made.outcomes, worse))
+    assert np.array_equal(before[~inside], after[~inside])
+    assert np.all(after[inside] >= before[inside])
+    for code in range(3):
+        own = inside & (made.label == code)
+        rise = after[own].mean() - before[own].mean()
+        # 0.15 of about 8,000: standard error under 0.004.
+        assert rise == pytest.approx(0.15, abs=0.016)
+    # An outcome stays whole: the predicted class is the one with the largest share.
+    assert worse.probabilities is not None
+    assert np.array_equal(worse.probabilities.argmax(1), worse.predicted)
+    assert worse.probabilities.sum(1) == pytest.approx(1)
+
+
+def test_new_failures_are_like_the_old_ones_of_their_label() -> None:
+    made = tables(rate=0.3)
+    inside = made.member("side", "left")
+    worse = planted(made, made.outcomes, inside, 0.2, np.random.default_rng(2))
+    new = np.flatnonzero((worse.predicted != made.label) & (made.outcomes.predicted == made.label))
+    donors = worse.loss[new].astype(int)
+    assert len(new) > 100
+    assert np.array_equal(made.label[donors], made.label[new])
+    assert np.all(made.outcomes.predicted[donors] != made.label[donors])
+
+
+def test_without_probabilities_a_failure_is_still_a_failure() -> None:
+    made = tables(300, 0.0)
+    bare = Outcomes(made.outcomes.predicted, made.outcomes.confidence, made.outcomes.loss)
+    worse = planted(made, bare, np.ones(300, dtype=bool), 1.0, np.random.default_rng(0))
+    assert np.all(worse.predicted != made.label)
+    assert worse.probabilities is None
+    assert worse.loss == pytest.approx(-np.log(0.3))
+
+
+def test_the_exact_interval() -> None:
+    # Clopper and Pearson's upper limit of 0 of n solves (1 - p)^n = 0.025.
+    assert exact(0, 400).high == pytest.approx(1 - 0.025 ** (1 / 400))
+    assert exact(0, 400).low == 0
+    # Table 1 of many textbooks: 5 of 10.
+    assert (exact(5, 10).low, exact(5, 10).high) == pytest.approx((0.1871, 0.8129), abs=1e-4)
+
+
+def finding(check: str, verdict: str, attributes: dict[str, str], **evidence: object) -> Finding:
+    return Finding.model_validate(
+        {
+            "id": "F",
+            "check": check,
+            "title": "",
+            "severity": "note",
+            "verdict": verdict,
+            "slice": SliceKey(attributes=attributes),
+            "effect": Effect(name="", value=1, low=0, high=2),
+            "p_value": 0.1,
+            "q_value": 0.1,
+            "support": 1,
+            "samples": [],
+            "statement": "",
+            "action": "",
+            "limits": "",
+            "evidence": evidence,
+        }
+    )
+
+
+def test_only_supported_claims_about_outcomes_accuse() -> None:
+    piece = {
+        "check": "calibration-gap",
+        "verdict": "confirmed",
+        "slice": {"attributes": {"y": "2"}, "label": None, "predicted": None},
+    }
+    found = [
+        finding("performance-gap", "observed", {"x": "1"}, pieces=[piece]),
+        finding("label-association", "supported", {"x": "1"}),
+        finding("performance-gap", "supported", {"x": "1"}),
+        finding("calibration-gap", "supported", {}),
+    ]
+    named = [(dict(one.attributes), one.first, one.check) for one in accusations(found)]
+    assert named == [
+        ({"y": "2"}, True, "calibration-gap"),
+        ({"x": "1"}, False, "performance-gap"),
+    ]
+
+
+def test_a_large_gap_is_found_and_innocent_outcomes_are_not_accused() -> None:
+    found = selftest(tables(1500), gaps=(0.0, 0.3), rounds=6, seed=3)
+    none, large = found.detections
+    # With 1,500 samples a gap of 30 points is 12 standard errors.
+    assert (large.n_found, large.n_first, large.n_audits) == (6, 6, 6)
+    # A gap of nothing and the clean audits: each is found with probability 0.05 at most.
+    assert none.n_found + found.n_false <= 4
+    assert found.n_clean == 6
+
+
+def test_time_ends_it_but_not_before_the_first_round() -> None:
+    found = selftest(tables(600), gaps=(0.1,), rounds=50, seconds=0)
+    assert found.n_clean == 1
+
+
+def test_nothing_to_test_is_said() -> None:
+    with pytest.raises(DataError, match="expected a failure"):
+        selftest(tables(600, 0.0))
+    with pytest.raises(DataError, match="expected an attribute"):
+        selftest(tables(40))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    generator = np.random.default_rng(0)
+    table = predictions(400, wrong=range(0, 400, 9), sex=generator.choice(["f", "m"], 400))
+    return small_run(tmp_path / "run", table, attributes=("sex",))
+
+
+def test_a_run_is_judged_with_its_own_settings(run: RunFolder) -> None:
+    made = of_run(run)
+    # What `small_run` writes into every result.
+    assert made.min_support == 20
+    assert made.alpha == 0.05
+    assert made.cut.attributes == ("sex",)
+    assert len(made.label) == 400
+
+
+def test_the_command(run: RunFolder) -> None:
+    done = CliRunner().invoke(app, ["selftest", str(run.path), "--seconds", "0", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert "with 400 pictures, this audit would find a gap of 10 points" in done.output
+    assert "sex" in done.output
+    refused = CliRunner().invoke(app, ["selftest", str(run.path.parent)])
+    assert refused.exit_code == 2
