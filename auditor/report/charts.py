@@ -148,7 +148,9 @@ def _rates(
         rate = one.error_rate
         rows.append(
             _Row(
-                f"{one.label} · {attribute} {value}",
+                words.slice_name(one)
+                if one.label is None
+                else f"{one.label} · {attribute} {value}",
                 100 * rate.value,
                 100 * rate.low,
                 100 * rate.high,
@@ -156,10 +158,10 @@ def _rates(
                 f"{words.count(one.n_failures)} of {words.count(one.support)}",
             )
         )
-    by = " and ".join(attributes)
+    by = " and ".join([*(["label"] if any(one.label for one in shown) else []), *attributes])
     return _forest(
         name,
-        f"Error rate by label and {by}, with 95 % intervals (failures of samples)"
+        f"Error rate by {by}, with 95 % intervals (failures of samples)"
         + (f"; the labels where it differs most, {omitted} more under Slices" if omitted else ""),
         "; ".join(f"{row.name}: {row.value:.0f} %, {row.note}" for row in rows),
         rows,
@@ -197,7 +199,11 @@ def _counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> Chart:
     ]
     largest = max(one.support for one in mine)
     rows = [
-        (f"{one.attributes[attribute]} · {one.label}", one.support, one.label == labels[0])
+        (
+            " · ".join(filter(None, (one.attributes[attribute], one.label))),
+            one.support,
+            one.label == labels[0],
+        )
         for one in sorted(mine, key=lambda cell: (cell.attributes[attribute], cell.label or ""))
     ]
     return _bars(

@@ -60,7 +60,9 @@ class HtmlReport(Options):
         n = len(view.failures)
         edge = LARGE if n <= FEW else MEDIUM if n <= SOME else SMALL if len(parts) == 1 else TINY
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
-        pictures = Pictures.of(album, shown, view.means, LARGE if len(parts) == 1 else SMALL)
+        pictures = Pictures.of(
+            album, shown, view.means, LARGE if len(parts) == 1 else MEDIUM, view.panels
+        )
         shared = _shared(view, parts, jinja)
         thumbnails = Pictures.of(album, parts[0].shots, (), edge)
         detail = pictures.detail or thumbnails.detail

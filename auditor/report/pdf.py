@@ -61,7 +61,9 @@ class PdfReport(Options):
         _weasyprint()  # before the pictures are read
         gallery = view.failures[: self.failures]
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
-        shelf = _Shelf(Pictures.of(Album(folder), (*shown, *gallery), view.means, EDGE))
+        shelf = _Shelf(
+            Pictures.of(Album(folder), (*shown, *gallery), view.means, EDGE, view.panels)
+        )
         page = (
             environment(view.templates)
             .get_template("pdf/report.html")

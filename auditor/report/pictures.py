@@ -10,11 +10,13 @@ from typing import Any
 
 from PIL import Image
 
+from auditor.records import PanelRecord
 from auditor.report.album import Album
 from auditor.report.view import MeanView, Shot
 
 MAP_COLUMNS = ("overlay", "guided", "gradient")
 PICTURE_COLUMNS = ("picture",)
+PANEL_COLUMNS = ("picture", "overlay", "gradient", "edges")
 
 DETAIL: Mapping[str, str] = {"guided": "Guided Grad-CAM", "gradient": "Gradient"}
 """Detail views by column; a plain gradient is never called guided."""
@@ -31,7 +33,12 @@ class Pictures:
 
     @classmethod
     def of(
-        cls, album: Album, shots: Iterable[Shot], means: Iterable[MeanView] = (), edge: int = 224
+        cls,
+        album: Album,
+        shots: Iterable[Shot],
+        means: Iterable[MeanView] = (),
+        edge: int = 224,
+        panels: Iterable[PanelRecord] = (),
     ) -> Pictures:
         """Reads the pictures and maps of samples.
 
@@ -41,12 +48,14 @@ class Pictures:
             means: mean maps to read as well.
             edge: longest side in pixels; larger pictures are made smaller, smaller ones are passed
                 through byte by byte.
+            panels: pictures beside an edge detector to read as well.
         """
         shots = list(shots)
         wanted: list[tuple[Iterable[str], tuple[str, ...]]] = [
             ([one.image for one in shots], PICTURE_COLUMNS),
             ([one.reference for shot in shots for one in shot.maps], MAP_COLUMNS),
             ([one.reference for one in means], ("overlay",)),
+            ([one.panel for one in panels], PANEL_COLUMNS),
         ]
         files = {
             (reference, column): shrink(row[column], edge)
@@ -60,7 +69,7 @@ class Pictures:
     @property
     def detail(self) -> str | None:
         """The column of the detail views: ``guided``, else ``gradient``, else None."""
-        present = {column for _, column in self.files}
+        present = {column for reference, column in self.files if "/maps-" in reference}
         return next((one for one in DETAIL if one in present), None)
 
     def __contains__(self, key: Key) -> bool:

@@ -29,6 +29,7 @@ from auditor.records import (
     ExplanationsRecord,
     Finding,
     MapRecord,
+    PanelRecord,
     Role,
     Severity,
     SliceRecord,
@@ -36,7 +37,7 @@ from auditor.records import (
     Unusable,
     Verdict,
 )
-from auditor.report import compliance, words
+from auditor.report import compliance, trust, words
 from auditor.report.album import Album, heat
 from auditor.report.evidence import Whereabouts, whereabouts
 from auditor.store import PREDICTIONS, RunFolder
@@ -45,6 +46,8 @@ FINDING_SHOTS = 6
 """Samples shown with their maps below a finding."""
 FINDING_CONTRASTS = 3
 """Correct samples shown beside them."""
+PANELS = 4
+"""Pictures shown beside an edge detector's."""
 
 _OWN_COLUMNS = {
     *("sample", "path", "label", "predicted", "confidence", "loss", "status", "sha256", "phash")
@@ -155,7 +158,7 @@ class FindingView:
         pieces: smaller claims that say the same.
         numbers: its scalar evidence, names and values in words.
         tables: its tabular evidence by name.
-        cells: one-attribute slices by class that it concerns, for its chart.
+        cells: slices of one of its attributes (by label where they exist), for its chart.
         limit: the effect from which on it matters, where it is stated.
     """
 
@@ -210,7 +213,9 @@ class ReportView:
         attributes: names of the attributes.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
-        trust: what the audit's own sanity checks say of the maps, names and values.
+        trust: what the audit's own measures say of the maps.
+        trusted: the same in a sentence or two; empty where nothing was measured.
+        panels: pictures beside an edge detector, which knows no network.
         means: every mean map.
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
@@ -241,7 +246,9 @@ class ReportView:
     attributes: tuple[str, ...]
     failures: tuple[Shot, ...]
     explanations: ExplanationsRecord
-    trust: tuple[tuple[str, str], ...]
+    trust: tuple[trust.Measure, ...]
+    trusted: str
+    panels: tuple[PanelRecord, ...]
     means: tuple[MeanView, ...]
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
@@ -314,7 +321,9 @@ def build_view(run: RunFolder) -> ReportView:
         explanations=result.explanations.model_copy(
             update={"failures": [], "contrasts": [], "means": []}
         ),
-        trust=_pairs(result.explanations.sanity),
+        trust=trust.measures(result.explanations.sanity),
+        trusted=trust.sentence(result.explanations.sanity),
+        panels=tuple(result.explanations.panels[:PANELS]),
         means=means,
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
@@ -440,15 +449,19 @@ def _finding(
         pieces=tuple(_pieces(record.evidence)),
         numbers=_pairs({k: v for k, v in record.evidence.items() if not _is_table(v)}),
         tables=tuple(_tables(record.evidence)),
-        cells=tuple(
-            one
-            for one in result.slices
-            if one.label is not None
-            and len(one.attributes) == 1
-            and next(iter(one.attributes)) in concerned
-        ),
+        cells=_cells(result.slices, concerned),
         limit=None if limit is None else float(limit),
     )
+
+
+def _cells(slices: Sequence[SliceRecord], concerned: Sequence[str]) -> tuple[SliceRecord, ...]:
+    """Slices of one of these attributes within each label, or overall where there are no such."""
+    mine = [
+        one
+        for one in slices
+        if len(one.attributes) == 1 and next(iter(one.attributes)) in concerned
+    ]
+    return tuple([one for one in mine if one.label is not None] or mine)
 
 
 def _contrasts(record: Finding, contrasts: Iterable[Shot]) -> tuple[Shot, ...]:

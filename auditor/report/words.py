@@ -101,13 +101,13 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
 
 GUIDED_CAPTION = (
     "Detail view. Guided backpropagation alone fails the randomization test (it hardly depends on "
-    "what the network has learnt); every number in this report comes from Grad-CAM."
+    "what the network has learnt); the numbers behind the findings come from Grad-CAM."
 )
 
 
 GRADIENT_CAPTION = (
     "Detail view. Guided backpropagation is not defined for this network, so the plain gradient of "
-    "the class score is shown instead; every number in this report comes from Grad-CAM."
+    "the class score is shown instead; the numbers behind the findings come from Grad-CAM."
 )
 
 

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from auditor.report import trust
+
+SANITY = {
+    "n_samples": 8.0,
+    "deletion_area": 0.517,
+    "deletion_area_random": 0.76,
+    "randomization_grad_cam": -0.056,
+    "made_up_measure": 0.5,
+}
+
+
+def test_a_measure_stands_beside_its_value_for_a_random_order() -> None:
+    deletion = next(one for one in trust.measures(SANITY) if one.name == "Deletion")
+    assert deletion.value == "0.52; in random order 0.76"
+    assert deletion.meaning
+    assert not any("random order" in one.name.lower() for one in trust.measures(SANITY))
+
+
+def test_a_measure_that_is_not_known_is_shown_all_the_same() -> None:
+    assert trust.Measure("Made up measure", "0.50", "") in trust.measures(SANITY)
+
+
+def test_the_first_page_says_it_in_words() -> None:
+    said = trust.sentence(SANITY)
+    assert "a probability of 0.52 on average; covering at random, 0.76" in said
+    assert "correlate −0.06" in said
+    assert said.endswith("Measured on 8 samples.")
+    assert trust.sentence({}) == ""
