@@ -29,9 +29,14 @@ def interval(estimate: Interval, unit: str = " %") -> str:
 
 def whom(key: SliceKey, noun: str = "samples") -> str:
     """A slice in words: ``functional samples with cell_type = mono``."""
-    what = f"{key.label} {noun}" if key.label is not None else noun
+    what = f"{_quoted(key.label)} {noun}" if key.label is not None else noun
     parts = [f"{name} = {value}" for name, value in key.attributes.items()]
     return f"{what} with {' and '.join(parts)}" if parts else what
+
+
+def _quoted(label: str) -> str:
+    """A label as part of a sentence: ``9 samples`` would be nine of them."""
+    return label if label[:1].isalpha() else f"“{label}”"
 
 
 def several(names: Sequence[str], most: int = 3) -> str:
