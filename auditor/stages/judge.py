@@ -251,10 +251,19 @@ class _Cause:
         return first.claim.title
 
     def _statement(self) -> str:
-        more = self._telling
-        told = [self.pieces[0].statement, *(f"{one.claim.title}." for one in more[:_TOLD])]
-        if len(more) > _TOLD:
-            told.append(f"Further pieces of evidence: {len(more) - _TOLD}.")
+        """The first piece, then the others' titles: one of each check in turn, its own check last."""
+        own = self.pieces[0].claim
+        seen = {own.title}
+        by_check: dict[str, list[str]] = {}
+        for one in self._telling:
+            if one.claim.title not in seen:
+                seen.add(one.claim.title)
+                by_check.setdefault(one.claim.check, []).append(one.claim.title)
+        by_check[own.check] = by_check.pop(own.check, [])
+        turns = [title for turn in zip_longest(*by_check.values()) for title in turn if title]
+        told = [own.statement, *(f"{title}." for title in turns[:_TOLD])]
+        if len(turns) > _TOLD:
+            told.append(f"Further pieces of evidence: {len(turns) - _TOLD}.")
         return " ".join(told)
 
     def _action(self) -> str:
