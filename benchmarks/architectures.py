@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,6 +97,12 @@ def build(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
         # torchvision starts transformers' heads at zero: nothing would depend on anything.
         if isinstance(module, nn.Linear) and not bool(module.weight.any()):
             nn.init.normal_(module.weight, std=0.02)
+    if name.startswith("efficientnet"):
+        # Drawn at random, the deep ones are chaotic even in float64 (gradients grow from block to
+        # block); with the weaker branches of a trained network they are not.
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.constant_(module.weight, 0.5)
     images = torch.randn(2, 3, size, size)
     calibrate(model, torch.randn(8, 3, size, size))
     return model.eval(), images
@@ -159,7 +164,7 @@ def relative(value: Tensor, expected: Tensor) -> float:
     return float((value.double() - expected).norm() / expected.norm().clamp_min(1e-300))
 
 
-def table(rows: list[Row], seconds: float) -> str:
+def table(rows: list[Row]) -> str:
     """The Markdown document."""
     wrong = [row.name for row in rows if not row.right]
     lines = [
@@ -170,7 +175,7 @@ def table(rows: list[Row], seconds: float) -> str:
         f"against the slow float64 rewrite. {len(rows)} architectures, "
         f"{len(rows) - len(wrong)} right (within {TOLERANCE:g} in float64)"
         + (f"; off: {', '.join(wrong)}" if wrong else "")
-        + f"; {seconds:.0f} s.",
+        + ".",
         "",
         _LEGEND,
         "",
@@ -193,12 +198,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="architectures; all where none is named")
     names = parser.parse_args().names or list_models(module=torchvision.models)
-    start = time.perf_counter()
     rows = []
     for name in names:
         rows.append(measure(name))
         print(f"{name}: {rows[-1].verdict}", file=sys.stderr, flush=True)
-    print(table(rows, time.perf_counter() - start))
+    print(table(rows))
     return 0 if all(row.right for row in rows) else 1
 
 
