@@ -169,6 +169,33 @@ class ReportSection(Options):
 
     formats: tuple[str, ...] = ("html", "pdf")
     """Names of renderer plug-ins."""
+    options: dict[str, SerializeAsAny[Options]] = {}
+    """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
+    templates: ConfigPath | None = None
+    """Folder whose templates go before the built-in ones of the same names."""
+    compliance: tuple[str, ...] | None = None
+    """Names of the rules in the appendix; null: all of `configs/compliance`."""
+
+
+class AboutSection(Options):
+    """What only people know about the model and its data; what is missing is shown as missing."""
+
+    purpose: str | None = None
+    """Intended purpose and the people it concerns."""
+    provider: str | None = None
+    """Who puts it into service."""
+    version: str | None = None
+    """Which version of the model this is."""
+    data: str | None = None
+    """Where the data comes from and how it was collected and labelled."""
+    persons: str | None = None
+    """Who is responsible for the model and for this audit."""
+    criteria: str | None = None
+    """When the model is acceptable, and why these limits."""
+    sensitive: tuple[str, ...] = ()
+    """Attributes that deserve special protection."""
+    selected: str | None = None
+    """The class that counts as selected, where the model chooses people."""
 
 
 class AuditConfig(Options):
@@ -187,6 +214,7 @@ class AuditConfig(Options):
     judge: JudgeSection = JudgeSection()
     gate: GateSection = GateSection()
     report: ReportSection = ReportSection()
+    about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)
     """Of everything that is drawn at random."""
     batch_size: int = Field(32, ge=1)
@@ -252,6 +280,18 @@ class AuditConfig(Options):
                 filled[key] = _split_options(dict(raw[key]), key, kind, section, base)
         if isinstance(raw.get("checks"), Mapping):
             filled["checks"] = dict(_checks(raw["checks"], base))
+        report = raw.get("report")
+        if isinstance(report, Mapping) and isinstance(report.get("options"), Mapping):
+            options = {
+                name: _validate(
+                    _plugin("renderer", str(name), "report.options"),
+                    value or {},
+                    base,
+                    f"report.options.{name}.",
+                )
+                for name, value in report["options"].items()
+            }
+            filled["report"] = {**report, "options": options}
         config: AuditConfig = _validate(cls, filled, base)
         registry.get("explainer", config.explain.explainer)
         for name in config.report.formats:
@@ -263,6 +303,10 @@ class AuditConfig(Options):
         dumped: dict[str, Any] = self.model_dump(mode="json")
         for key in ("model", "data"):
             dumped[key] |= dumped[key].pop("options")
+        defaults = {name: check() for name, check in registry.all_of("check").items()}
+        dumped["checks"] = {
+            name: one.model_dump(mode="json") for name, one in defaults.items()
+        } | dumped["checks"]
         return dumped
 
 

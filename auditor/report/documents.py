@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from auditor import registry
 from auditor.errors import ConfigError, MissingDependencyError
@@ -38,7 +39,8 @@ def write(store: RunFolder, formats: Sequence[str]) -> Written:
     Raises:
         ConfigError: there is no renderer of that name.
     """
-    renderers = [_renderer(name) for name in formats]
+    stated = store.read_result().provenance.config["report"].get("options", {})
+    renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     view = build_view(store)
     paths: list[Path] = []
     missing: list[MissingDependencyError] = []
@@ -55,8 +57,8 @@ def configured(store: RunFolder) -> list[str]:
     return list(store.read_result().provenance.config["report"]["formats"])
 
 
-def _renderer(name: str) -> Renderer:
-    options = registry.get("renderer", name)()
+def _renderer(name: str, stated: Mapping[str, Any]) -> Renderer:
+    options = registry.get("renderer", name)(**stated)
     if not isinstance(options, Renderer):
         raise ConfigError(
             f"renderer {name!r}: expected a plug-in with `render(view, folder)`; "

@@ -135,14 +135,15 @@ class _Weighed:
         claim = self.claim
         if self.verdict == "untestable":
             return len(claim.slice.attributes) == 1 and claim.slice.label is None
-        if claim.effect is None or claim.effect.value <= 0:
+        # A difference within what was called acceptable before it was seen accuses nobody, however
+        # sure it is; it stands in the table of slices.
+        if claim.effect is None or claim.effect.value <= max(claim.limit, 0.0):
             return False
         if self.holds:
             return True
         # What chance alone makes large is told of single values only: pairs are many and small, and
         # so are the bands of properties that nobody asked for.
-        few = len(claim.slice.attributes) < 2 and not claim.computed
-        return few and claim.effect.value > claim.limit
+        return len(claim.slice.attributes) < 2 and not claim.computed
 
     @property
     def severity(self) -> Severity:

@@ -162,7 +162,8 @@ def test_causes_are_selected_first_and_then_their_tests(seed: int) -> None:
         ((0.30, 0.20, 0.40), 1e-6, "alert", "alert", "supported"),
         ((0.30, 0.20, 0.40), 1e-6, "warning", "warning", "supported"),
         ((0.10, 0.04, 0.16), 1e-3, "alert", "warning", "supported"),
-        ((0.03, 0.01, 0.05), 1e-3, "alert", "note", "supported"),
+        # Surely there, but within what was called acceptable before anybody looked.
+        ((0.03, 0.01, 0.05), 1e-3, "alert", None, None),
         ((0.30, -0.1, 0.60), 0.3, "alert", "note", "observed"),
         ((0.30, 0.20, 0.40), None, "alert", "note", "observed"),
         ((0.03, -0.1, 0.10), 0.3, "alert", None, None),
@@ -192,7 +193,7 @@ def test_an_alert_allows_for_the_choice_among_many_tests() -> None:
 
 def test_claims_on_the_same_attribute_are_one_finding() -> None:
     found = _judged(
-        _claim({"site": "A"}, (0.02, 0.01, 0.03), 1e-4, weight=1, samples=("s1",)),
+        _claim({"site": "A"}, (0.09, 0.01, 0.17), 1e-4, weight=1, samples=("s1",)),
         _claim(
             {"cell": "mono"},
             (0.3, 0.2, 0.4),
