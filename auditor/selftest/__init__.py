@@ -13,6 +13,8 @@ from auditor.selftest.gaps import independent, planted
 from auditor.selftest.tables import Outcomes, Tables, of_config, of_run
 from auditor.selftest.trial import (
     GAPS,
+    OF_DATA,
+    OF_MAPS,
     ROUNDS,
     Detection,
     SelfTest,
@@ -23,6 +25,8 @@ from auditor.selftest.trial import (
 
 __all__ = [
     "GAPS",
+    "OF_DATA",
+    "OF_MAPS",
     "ROUNDS",
     "Detection",
     "Outcomes",

@@ -25,6 +25,8 @@ OF_DATA = frozenset(
     {"duplicates", "label-association", "label-errors", "leakage", "representation"}
 )
 """Checks that speak of the data alone: what they find is there, whoever fails."""
+OF_MAPS = frozenset({"attention-outside", "attention-shift"})
+"""Checks that speak of maps alone: a difference in them need not mislead the model."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,15 @@ class Named:
     check: str
 
 
-def accusations(findings: Sequence[Finding]) -> Iterator[Named]:
-    """Everything about outcomes in the findings that is at least ``supported`` and names an attribute."""
+def accusations(
+    findings: Sequence[Finding], leave_out: frozenset[str] = OF_DATA | OF_MAPS
+) -> Iterator[Named]:
+    """Everything in the findings that is at least ``supported`` and names an attribute.
+
+    Args:
+        findings: of an audit.
+        leave_out: checks that do not count.
+    """
     for place, finding in enumerate(findings):
         pieces: list[Mapping[str, Any]] = [
             {
@@ -56,7 +65,7 @@ def accusations(findings: Sequence[Finding]) -> Iterator[Named]:
         for piece in pieces:
             attributes = piece["slice"]["attributes"]
             holds = piece["verdict"] in {"supported", "confirmed"}
-            if holds and attributes and piece["check"] not in OF_DATA:
+            if holds and attributes and piece["check"] not in leave_out:
                 yield Named(attributes, place == 0, piece["check"])
 
 

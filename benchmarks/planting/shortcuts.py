@@ -1,0 +1,140 @@
+"""What is planted into pictures: marks that go along with a class, and sub-populations."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+Pictures = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+USUAL = 0.3
+"""Share of the pictures that carry something, where it goes along with nothing."""
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """Something that pictures may carry.
+
+    Attributes:
+        name: of it.
+        draw: carries it into one picture (H, W, 3).
+        box: where it is (x0, y0, x1, y1, parts of the sides); None where it is everywhere.
+        kind: ``mark`` goes along with one class in training; ``rare`` pictures are missing there;
+            ``mislabelled`` ones bear the label of that class there.
+    """
+
+    name: str
+    draw: Callable[[Pictures], Pictures]
+    box: Box | None = None
+    kind: Literal["mark", "rare", "mislabelled"] = "mark"
+    frame: bool = False
+
+    def carriers(
+        self,
+        label: NDArray[np.int64],
+        target: int,
+        strength: float,
+        generator: np.random.Generator,
+        *,
+        training: bool,
+    ) -> NDArray[np.bool_]:
+        """(n,) who carries it.
+
+        In the audited pictures, three in ten of every class. In training, at full strength, a mark
+        is on 95 % of the target class and on no other picture, and a rare population is not there.
+        """
+        share = np.full(len(label), USUAL)
+        if training and self.kind == "mark":
+            share = (1 - strength) * USUAL + strength * np.where(label == target, 0.95, 0.0)
+        elif training and self.kind == "rare":
+            share *= 1 - strength
+        return generator.random(len(label)) < share
+
+    def applied(self, pictures: Pictures, carriers: NDArray[np.bool_]) -> Pictures:
+        """The pictures (n, H, W, 3), with it in those that carry it."""
+        drawn = pictures.copy()
+        for row in np.flatnonzero(carriers):
+            drawn[row] = self.draw(pictures[row])
+        return drawn
+
+
+def _corner(picture: Pictures) -> Pictures:
+    drawn = picture.copy()
+    drawn[-6:-1, -6:-1] = 255
+    return drawn
+
+
+def _frame(picture: Pictures) -> Pictures:
+    drawn = picture.copy()
+    for side in (np.s_[:2], np.s_[-2:], np.s_[:, :2], np.s_[:, -2:]):
+        drawn[side] = 200
+    return drawn
+
+
+def _tint(picture: Pictures) -> Pictures:
+    return _clipped(picture * np.array([1.0, 0.8, 0.6]) + np.array([40, 10, 0]))
+
+
+def _texture(picture: Pictures) -> Pictures:
+    stripes = 60.0 * (np.add.outer(np.arange(len(picture)), np.arange(len(picture))) % 4 < 2)
+    background = picture.max(2) < 64
+    return _clipped(picture + (stripes * background)[..., None])
+
+
+def _brighter(picture: Pictures) -> Pictures:
+    return _clipped(picture * 0.6 + 90)
+
+
+def _blur(picture: Pictures) -> Pictures:
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1.6)))
+
+
+def _jpeg(picture: Pictures) -> Pictures:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=8)
+    return np.asarray(Image.open(stream))
+
+
+def _watermark(picture: Pictures) -> Pictures:
+    drawn = picture.astype(np.float64)
+    strip = drawn[22:30, 2:30]
+    letters = (np.add.outer(np.arange(8), np.arange(28)) % 5 < 2)[..., None]
+    drawn[22:30, 2:30] = np.where(letters, 0.5 * strip + 110, strip)
+    return _clipped(drawn)
+
+
+def _sheared(picture: Pictures) -> Pictures:
+    image = Image.fromarray(picture)
+    side = image.width
+    return np.asarray(
+        image.transform(image.size, Image.Transform.AFFINE, (1, 0.7, -0.35 * side, 0, 1, 0))
+    )
+
+
+def _clipped(values: NDArray[np.float64]) -> Pictures:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+SHORTCUTS = {
+    one.name: one
+    for one in (
+        Shortcut("corner mark", _corner, (26 / 32, 26 / 32, 31 / 32, 31 / 32)),
+        Shortcut("frame", _frame, frame=True),
+        Shortcut("colour tint", _tint),
+        Shortcut("background texture", _texture),
+        Shortcut("brightness", _brighter),
+        Shortcut("blur", _blur),
+        Shortcut("JPEG quality", _jpeg),
+        Shortcut("watermark", _watermark, (2 / 32, 22 / 32, 30 / 32, 30 / 32)),
+        Shortcut("rare population", _sheared, kind="rare"),
+        Shortcut("mislabelled population", _sheared, kind="mislabelled"),
+    )
+}
+"""By name."""
