@@ -79,7 +79,7 @@ class Case:
     @property
     def failure(self) -> NDArray[np.bool_]:
         """(n,) who is misclassified."""
-        return self.shares.argmax(1) != self.label
+        return np.asarray(self.shares.argmax(1) != self.label)
 
     @property
     def gap(self) -> float:

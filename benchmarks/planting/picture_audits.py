@@ -151,7 +151,7 @@ def _pieces(result: AuditResult) -> Iterator[Mapping[str, Any]]:
 
 
 def _holds(piece: Mapping[str, Any]) -> bool:
-    return piece["verdict"] in {"supported", "confirmed"}
+    return str(piece["verdict"]) in {"supported", "confirmed"}
 
 
 def _placed(shortcut: Shortcut, pieces: Sequence[Mapping[str, Any]]) -> bool | None:
@@ -269,7 +269,11 @@ def summary(records: Sequence[Record]) -> str:
         )
         for (name, strength), group in sorted(groups.items())
     ]
-    return table(head, rows) + "\n\n" + table(("over all cases", "share", "of"), _targets(records))
+    return (
+        table(head, rows)
+        + "\n\n"
+        + table(("over all cases", "share", "of"), list(_targets(records)))
+    )
 
 
 def _targets(records: Sequence[Record]) -> Iterator[tuple[str, str, str]]:

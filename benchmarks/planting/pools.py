@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,11 +89,9 @@ POOLS: dict[str, Callable[[], Pool]] = {
 """The pools that bear a name; whether their pictures are installed shows when they are asked for."""
 
 
-def _grey(
-    pictures: NDArray[np.float64], label: NDArray[np.int64], classes: tuple[str, ...]
-) -> Pool:
-    bytes_ = [Image.fromarray(one.astype(np.uint8)).convert("RGB") for one in pictures]
-    return Pool(np.stack([_sized(one) for one in bytes_]), label.astype(np.int64), classes)
+def _grey(pictures: NDArray[Any], label: NDArray[Any], classes: tuple[str, ...]) -> Pool:
+    images = [Image.fromarray(one.astype(np.uint8)).convert("RGB") for one in pictures]
+    return Pool(np.stack([_sized(one) for one in images]), label.astype(np.int64), classes)
 
 
 def _opened(path: Path) -> NDArray[np.uint8]:

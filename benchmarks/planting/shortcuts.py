@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +118,8 @@ def _sheared(picture: Pictures) -> Pictures:
     )
 
 
-def _clipped(values: NDArray[np.float64]) -> Pictures:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _clipped(values: NDArray[np.floating[Any]]) -> Pictures:
+    return np.asarray(np.clip(values, 0, 255), dtype=np.uint8)
 
 
 SHORTCUTS = {

@@ -59,10 +59,8 @@ class World:
         predicted = np.where(failure, (label + generator.integers(1, k, size=n)) % k, label)
         confidence = np.where(failure, generator.beta(4, 2, n), generator.beta(12, 1.5, n))
         confidence = np.maximum(confidence, 1 / k + 0.01)
-        rest = generator.dirichlet(np.ones(k), n)
-        rest[np.arange(n), predicted] = 0
-        rest *= ((1 - confidence) / rest.sum(1))[:, None]
-        rest[np.arange(n), predicted] = confidence
+        shares = np.repeat((1 - confidence)[:, None] / (k - 1), k, axis=1)
+        shares[np.arange(n), predicted] = confidence
         names = [f"c{code}" for code in range(k)]
         usable = pd.DataFrame(
             {
@@ -71,7 +69,7 @@ class World:
                 "label": pd.Categorical.from_codes(label, pd.Index(names)),
                 "predicted": pd.Categorical.from_codes(predicted, pd.Index(names)),
                 "confidence": confidence,
-                "loss": -np.log(np.maximum(rest[np.arange(n), label], 1e-9)),
+                "loss": -np.log(np.maximum(shares[np.arange(n), label], 1e-9)),
                 "failure": failure,
                 PLANTED: np.where(inside, "yes", "no"),
             }
@@ -89,7 +87,7 @@ class World:
             checks,
             SliceSection(),
             computed=[column(name) for name in drawn],
-            probabilities=rest.astype(np.float32),
+            probabilities=shares.astype(np.float32),
             seed=int(generator.integers(2**31)),
         )
 
