@@ -231,8 +231,11 @@ def _held(claim: Claim, tested: _Tested, evidence: Evidence, clearer: Sequence[S
     same = [one for one in clearer if _same_failures(evidence, tested, one)]
     if same:
         like = f"Outside of {whom(same[0].key)}, little of the gap is left. {like}".rstrip()
-    causes = [next(iter(one.key.attributes)) for one in same] + list(mirrored)
-    suffix = title_suffix(held) or (f"; it mirrors {causes[0]}" if causes else "")
+    # A property is the weaker witness: where most of its gap goes with another attribute held
+    # fixed, it is told as a part of that cause, with what is left of it.
+    weakening = [one.attribute for one in held if one.state == "weakens"]
+    causes = [next(iter(one.key.attributes)) for one in same] + list(mirrored) + weakening
+    suffix = title_suffix(held) or (f"; most of it goes with {causes[0]}" if causes else "")
     words = (claim.statement, in_words(held, None, tested.gap), like)
     return replace(
         claim,

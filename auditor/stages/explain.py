@@ -264,9 +264,7 @@ class _Means:
             cell, n = self._cells[k], len(self._cells[k].rows)
             view = np.rint(views / n).astype(np.uint8)
             own = {"attribute": cell.attribute, "value": cell.value, "label": cell.label, "n": n}
-            records.append(
-                MeanMap(**own, map=f"{EXPLANATIONS}/{shards.next_name}#{len(rows)}")  # type: ignore[arg-type]
-            )
+            records.append(MeanMap(**own, map=f"{EXPLANATIONS}/{shards.next_name}#{len(rows)}"))
             rows.append(own | _cam((cams / n).astype(np.float32), view))
         if rows:
             shards.write(pa.Table.from_pylist(rows, _MEANS))

@@ -19,7 +19,7 @@ def boxed(seed: int = 0, *, moved: float = 0.0, objects: bool = True) -> Evidenc
     label = np.arange(n) % 2
     on = np.arange(n) // 2 % 2 == 0
     right = random.uniform(0.1, 0.3, n) + moved * on
-    cams = np.ones((n, 4, 4), np.float32) / 8
+    cams = np.full((n, 4, 4), 0.125, np.float32)
     cams[:, :, 2:] *= right[:, None, None]
     cams[:, :, :2] *= (1 - right)[:, None, None]
     cams *= random.uniform(0.1, 10, (n, 1, 1)).astype(np.float32)

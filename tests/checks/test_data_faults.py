@@ -60,8 +60,8 @@ def pictured(
     shelf = Shelf(tuple(files))
     made = evidence(labels, np.eye(2)[labels], {})
     frame = made.predictions.assign(
-        sha256=[shelf[k].sha256 for k in range(len(shelf))],
-        phash=[phash(shelf[k].image) for k in range(len(shelf))],
+        sha256=pd.Series([shelf[k].sha256 for k in range(len(shelf))], dtype=object),
+        phash=pd.Series([phash(shelf[k].image) for k in range(len(shelf))], dtype=object),
     )
     return replace(
         made,

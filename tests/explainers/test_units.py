@@ -7,7 +7,7 @@ from auditor.explainers.layers import find_layer
 from auditor.explainers.units import unit_evidence, unit_maps
 
 
-def network() -> nn.Module:
+def network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 5, 3, padding=1),

@@ -102,9 +102,8 @@ def test_probabilities_and_fingerprints_come_along_where_all_are_there(tmp_path:
     frame.to_parquet(partial)
     assert mine(partial, ("cat", "dog"), ()).probabilities is None  # p:dog is missing
     whole = tmp_path / "whole.parquet"
-    frame.assign(**{"p:dog": [0.5, 0.25], "phash": ["ff", None], "image.hue": "grey"}).to_parquet(
-        whole
-    )
+    more = pd.DataFrame({"p:dog": [0.5, 0.25], "phash": ["ff", None], "image.hue": ["grey"] * 2})
+    frame.join(more).to_parquet(whole)
     mined = mine(whole, ("cat", "dog"), (), ("image.hue",))
     assert mined.probabilities is not None
     assert mined.probabilities.tolist() == [[0.5, 0.5], [0.5, 0.25]]

@@ -324,8 +324,8 @@ def test_properties_and_fingerprint_stand_beside_the_prediction(
     picture = files.images[1]
     expected, fingerprint = measure(picture.image, picture.stored)
     for name, value in zip(NAMES, expected, strict=True):
-        found = table.loc["1.png", column(name)]
-        assert (found == pytest.approx(value)) if value is not None else pd.isna(found)
+        found = table[column(name)]["1.png"]
+        assert (found == pytest.approx(value)) if value is not None else bool(pd.isna(found))
     assert table.loc["1.png", "phash"] == fingerprint
     broken = table.loc["5.png", ["phash", *map(column, NAMES)]]
     assert broken.isna().all()
