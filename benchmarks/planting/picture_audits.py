@@ -178,7 +178,7 @@ def _region_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
     across, down = min(x1, a1) - max(x0, a0), min(y1, b1) - max(y0, b0)
     shared = max(across, 0.0) * max(down, 0.0)
     # A window smaller than the planted region has to lie in it.
-    return shared >= 0.5 * min((a1 - a0) * (b1 - b0), (x1 - x0) * (y1 - y0))
+    return bool(shared >= 0.5 * min((a1 - a0) * (b1 - b0), (x1 - x0) * (y1 - y0)))
 
 
 def _map_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
