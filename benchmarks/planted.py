@@ -1,6 +1,6 @@
 """Planted gaps and shortcuts: what the audit finds, and whom it accuses falsely.
 
-    python -m benchmarks.planted [--quick] [--only detection clean coverage time pictures]
+    python -m benchmarks.planted [--quick] [--only detection clean coverage time hidden-null pictures]
         [--audits 400] [--pools digits mnist fashion elpv] [--folder DIR] [--seeds 3]
         [--shortcuts "corner mark" …] [--strengths 0 0.5 1] [--training 800] [--audited 1000]
 
@@ -16,9 +16,11 @@ import time
 from pathlib import Path
 
 from benchmarks.planting import picture_audits, pools, table_audits
+from benchmarks.planting.cases import planted
+from benchmarks.planting.hidden_null import hidden_null
 from benchmarks.planting.shortcuts import SHORTCUTS
 
-PARTS = ("detection", "clean", "coverage", "time", "pictures")
+PARTS = ("detection", "clean", "coverage", "time", "hidden-null", "pictures")
 _GAPS = (0.02, 0.05, 0.1, 0.15, 0.2)
 
 
@@ -47,6 +49,7 @@ def main() -> None:
         "time": lambda: table_audits.time_curve(
             (1_000, 10_000) if options.quick else (1_000, 10_000, 100_000), options.seed
         ),
+        "hidden-null": lambda: _hidden_null(options),
         "pictures": lambda: _pictures(options),
     }
     for name in options.only:
@@ -55,10 +58,31 @@ def main() -> None:
         print(f"({time.perf_counter() - start:.0f} s)", flush=True)
 
 
-def _pictures(options: argparse.Namespace) -> str:
+def _pools(options: argparse.Namespace) -> dict[str, pools.Pool]:
     named = {name: pools.POOLS[name]() for name in options.pools}
     if options.folder is not None:
         named[options.folder.name] = pools.folder(options.folder)
+    return named
+
+
+def _hidden_null(options: argparse.Namespace) -> str:
+    cases = (
+        planted(
+            pool,
+            SHORTCUTS["corner mark"],
+            0.0,
+            seed,
+            training=options.training,
+            audited=options.audited,
+        )
+        for seed in range(options.seed, options.seed + options.seeds)
+        for pool in _pools(options).values()
+    )
+    return hidden_null(cases, 20 if options.quick else 100)
+
+
+def _pictures(options: argparse.Namespace) -> str:
+    named = _pools(options)
     records = []
     # Seed by seed, so that a run that is stopped has some of everything.
     for seed in range(options.seed, options.seed + options.seeds):

@@ -135,7 +135,7 @@ def planted(
     others = pool.pictures[rest][pool.label[rest] != target]
     other_label = pool.label[rest][pool.label[rest] != target]
     without, with_it = (
-        float((_shares(net, seen).argmax(1) == other_label).mean())
+        float((shares_of(net, seen).argmax(1) == other_label).mean())
         for seen in (others, shortcut.applied(others, np.ones(len(others), dtype=bool)))
     )
     return Case(
@@ -146,7 +146,7 @@ def planted(
         pool.label[rest],
         on_rest,
         net,
-        _shares(net, pictures),
+        shares_of(net, pictures),
         without - with_it,
         seed,
         drawn,
@@ -236,7 +236,8 @@ def _inputs(pictures: NDArray[np.uint8]) -> torch.Tensor:
     return torch.tensor(pictures).permute(0, 3, 1, 2).float().div(255)
 
 
-def _shares(net: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def shares_of(net: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Softmax probabilities (n, K) for pictures (n, H, W, 3)."""
     with torch.inference_mode():
         found: NDArray[np.float32] = net(_inputs(pictures)).softmax(1).numpy()
     return found
