@@ -303,7 +303,7 @@ def selftest(
             else selftest.of_config(AuditConfig.load(target))
         )
         shown = progress.on(_err, quiet=quiet)
-        with shown.stage("self-test", selftest.ROUNDS) as advance:
+        with shown.stage("self-test", selftest.n_audits(tables)) as advance:
             found = selftest.selftest(tables, seconds=seconds, advance=advance)
         table = Table(title=found.heading, title_justify="left", show_edge=False)
         for name in ("attribute", *found.columns):

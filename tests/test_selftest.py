@@ -173,17 +173,25 @@ def test_a_large_gap_is_found_and_innocent_outcomes_are_not_accused() -> None:
     assert (large.n_found, large.n_first, large.n_audits) == (6, 6, 6)
     # A gap of nothing and the clean audits: each is found with probability 0.05 at most.
     assert none.n_found + found.n_false <= 4
-    assert found.n_clean == 6
+    assert found.n_clean == 12
 
 
-def test_time_ends_it_but_not_before_the_first_round() -> None:
-    found = selftest(tables(600), gaps=(0.1,), rounds=50, seconds=0)
+def test_a_model_without_failures_can_be_tested() -> None:
+    found = selftest(tables(900, 0.0), gaps=(0.2,), rounds=3)
+    assert [one.n_found for one in found.detections] == [3]
+    assert found.n_false == 0
+
+
+def test_time_ends_it_but_not_before_each_attribute_had_an_audit() -> None:
+    found = selftest(tables(600), gaps=(0.3, 0.1), rounds=50, seconds=0)
     assert found.n_clean == 1
+    # Ten points come first, wherever they stand.
+    assert [(one.gap, one.n_audits) for one in found.detections] == [(0.3, 0), (0.1, 1)]
+    assert found.detections[0].found is None
+    assert found.rows[0][1] == "—"
 
 
 def test_nothing_to_test_is_said() -> None:
-    with pytest.raises(DataError, match="expected a failure"):
-        selftest(tables(600, 0.0))
     with pytest.raises(DataError, match="expected an attribute"):
         selftest(tables(40))
 

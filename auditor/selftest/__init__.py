@@ -20,6 +20,7 @@ from auditor.selftest.trial import (
     SelfTest,
     accusations,
     exact,
+    n_audits,
     selftest,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "accusations",
     "exact",
     "independent",
+    "n_audits",
     "of_config",
     "of_run",
     "planted",

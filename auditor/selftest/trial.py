@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,9 +89,9 @@ class Detection:
     n_audits: int
 
     @property
-    def found(self) -> Estimate:
-        """Share of the audits that found it, with the exact 95 % interval."""
-        return exact(self.n_found, self.n_audits)
+    def found(self) -> Estimate | None:
+        """Share of the audits that found it, with the exact 95 % interval; None without an audit."""
+        return exact(self.n_found, self.n_audits) if self.n_audits else None
 
 
 @dataclass(frozen=True)
@@ -122,28 +123,35 @@ class SelfTest:
     def heading(self) -> str:
         """What the table shows."""
         return (
-            f"Share of {self.n_clean} audits that found and named a planted gap, with the exact 95 % "
-            f"interval; {self.n_samples:,} samples, {self.n_failures:,} failures"
+            "Share of audits that found and named a planted gap, with the exact 95 % interval; "
+            f"{self.n_samples:,} samples, {self.n_failures:,} failures"
         )
 
     @property
     def columns(self) -> list[str]:
         """The gaps, in words."""
-        return [_points(gap) for gap in dict.fromkeys(one.gap for one in self.detections)]
+        gaps = dict.fromkeys(one.gap for one in self.detections)
+        return [*map(_points, gaps), "audits"]
 
     @property
     def rows(self) -> list[list[str]]:
-        """One row an attribute: its name, and the share for each gap."""
-        names = dict.fromkeys(one.attribute for one in self.detections)
+        """One row an attribute: its name, the share for each gap, and how many audits there were."""
+        rows: dict[str, list[Detection]] = {}
+        for one in self.detections:
+            rows.setdefault(one.attribute, []).append(one)
         return [
-            [name, *(_share(one.found) for one in self.detections if one.attribute == name)]
-            for name in names
+            [
+                name,
+                *("—" if one.found is None else _share(one.found) for one in detections),
+                str(sum(one.n_audits for one in detections)),
+            ]
+            for name, detections in rows.items()
         ]
 
     @property
     def sentences(self) -> list[str]:
         """What it comes to, in plain words."""
-        gap = min({one.gap for one in self.detections}, key=lambda gap: abs(gap - 0.1))
+        gap = min({one.gap for one in self.detections}, key=_from_ten)
         there = [one for one in self.detections if one.gap == gap]
         found = exact(sum(one.n_found for one in there), sum(one.n_audits for one in there))
         told = (
@@ -159,6 +167,11 @@ class SelfTest:
             "was not tested."
         )
         return [told, accused, scope, *(f"Not tested: {reason}." for reason in self.skipped)]
+
+
+def _from_ten(gap: float) -> float:
+    """How far a gap is from ten points, the size that matters first."""
+    return abs(gap - 0.1)
 
 
 def _points(gap: float) -> str:
@@ -191,54 +204,62 @@ def selftest(
 ) -> SelfTest:
     """Removes every dependence from the outcomes, plants gaps, and judges.
 
-    In each round, one clean audit and one for each attribute and gap; the value that fares worse is
-    drawn anew each time. The first round is always finished.
+    A round is one clean audit and one for each attribute, for each gap; the gap nearest to ten points
+    comes first. The value that fares worse is drawn anew each time.
 
     Args:
         tables: the samples.
         gaps: sizes to plant (shares).
         rounds: at most.
-        seconds: after these no round begins.
+        seconds: after these no audit begins; the clean one and one for each attribute there are in
+            any case.
         seed: of what is drawn.
-        advance: called with 1 after each round.
+        advance: called with 1 after each audit; there are at most ``n_audits(...)``.
 
     Raises:
-        DataError: there are no samples, no failures, or no attribute that could be tested.
+        DataError: no attribute could be tested.
     """
-    failures = int((tables.outcomes.predicted != tables.label).sum())
-    names = [name for name in tables.cut.attributes if tables.testable(name)]
-    if not names or not failures:
-        what = "a failure" if names else "an attribute with enough samples of two values"
+    names = _tested(tables)
+    if not names:
         raise DataError(
-            f"self-test: expected {what} among {len(tables.label)} evaluated samples; there is none: "
-            "audit more samples, or name the attributes in data.attributes"
+            f"self-test: expected an attribute with {tables.min_support} samples of two values among "
+            f"the {len(tables.label)} evaluated ones; there is none: audit more samples, or name "
+            "attributes in data.attributes"
         )
     generator = np.random.default_rng(seed)
-    found = {(name, gap): [0, 0] for name in names for gap in gaps}
-    false, done = 0, 0
+    counts = {(name, gap): np.zeros(3, dtype=np.int64) for name in names for gap in gaps}
+    false = clean = 0
     start = time.monotonic()
-    while done < rounds and (not done or time.monotonic() - start < seconds):
-        clean = tables.judged(independent(tables, generator))
-        false += any(True for _ in accusations(clean.findings))
-        for (name, gap), counts in found.items():
+    for number, (gap, name) in enumerate(
+        itertools.product(
+            [gap for _ in range(rounds) for gap in sorted(gaps, key=_from_ten)], (None, *names)
+        )
+    ):
+        if number > len(names) and time.monotonic() - start >= seconds:
+            break
+        outcomes = independent(tables, generator)
+        if name is None:
+            false += any(True for _ in accusations(tables.judged(outcomes).findings))
+            clean += 1
+        else:
             value = str(generator.choice(tables.testable(name)))
-            outcomes = independent(tables, generator)
             worse = planted(tables, outcomes, tables.member(name, value), gap, generator)
             named = list(accusations(tables.judged(worse).findings))
-            counts[0] += any(dict(one.attributes) == {name: value} for one in named)
-            counts[1] += any(one.first and name in one.attributes for one in named)
-        done += 1
+            counts[name, gap] += (
+                any(dict(one.attributes) == {name: value} for one in named),
+                any(one.first and name in one.attributes for one in named),
+                1,
+            )
         if advance is not None:
             advance(1)
     return SelfTest(
         n_samples=len(tables.label),
-        n_failures=failures,
+        n_failures=int((tables.outcomes.predicted != tables.label).sum()),
         detections=tuple(
-            Detection(name, gap, n_found, n_first, done)
-            for (name, gap), (n_found, n_first) in found.items()
+            Detection(name, gap, *map(int, counted)) for (name, gap), counted in counts.items()
         ),
         n_false=false,
-        n_clean=done,
+        n_clean=clean,
         skipped=(
             *(one.reason for one in tables.cut.skipped if one.check == "slices"),
             *(
@@ -248,3 +269,12 @@ def selftest(
             ),
         ),
     )
+
+
+def n_audits(tables: Tables, *, gaps: Sequence[float] = GAPS, rounds: int = ROUNDS) -> int:
+    """How many audits the self-test makes at most."""
+    return rounds * len(gaps) * (1 + len(_tested(tables)))
+
+
+def _tested(tables: Tables) -> list[str]:
+    return [name for name in tables.cut.attributes if tables.testable(name)]
