@@ -38,6 +38,7 @@ from auditor.records import (
     SliceKey,
     SliceRecord,
     Summary,
+    UnitRecord,
     Unusable,
 )
 from auditor.statistics.intervals import wilson
@@ -285,13 +286,31 @@ def _explanations(
                 }
             )
     mean_refs = _write(folder, "means", means)
+    exciting = [
+        {
+            "sample": row["sample"],
+            "label": row["label"],
+            "channel": 17,
+            "overlay": both[0]["overlay"],
+        }
+        for row, (_, both) in zip(failures.head(6).to_dict("records"), drawn, strict=False)
+    ]
+    unit_refs = _write(folder, "units", exciting)
     return ExplanationsRecord(
         explainer="guided-grad-cam",
         preflight=PreflightRecord(
             status="valid" if plan.guided else "undefined",
             reason="every activation is a ReLU" if plan.guided else "the network has no ReLU",
         ),
-        sanity={},
+        sanity={
+            "localisation": {
+                "n_samples": 200.0,
+                "pointing_game": 0.46,
+                "object_share": 0.21,
+                "mass_inside": 0.35,
+                "box_found": 0.11,
+            }
+        },
         failures=records["failure"],
         contrasts=records["contrast"],
         means=[
@@ -303,6 +322,12 @@ def _explanations(
                 map=ref,
             )
             for one, ref in zip(means, mean_refs, strict=True)
+        ],
+        units=[
+            UnitRecord(
+                finding="performance-gap-1", channel=channel, share=share, pictures=unit_refs
+            )
+            for channel, share in ((4, 0.08), (17, 0.34))
         ],
     )
 
@@ -351,6 +376,51 @@ def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
     return records
 
 
+def _pieces(plan: Plan) -> list[dict[str, object]]:
+    """What the judge gathers under the first finding: a swapped region, and maps that differ."""
+    key = {"attributes": {plan.attributes[0]: plan.levels[0][0]}, "label": None, "predicted": None}
+    common: dict[str, object] = {
+        "slice": key,
+        "q_value": 0.0004,
+        "severity": "alert",
+        "verdict": "confirmed",
+    }
+    own = np.full((4, 4), 0.02)
+    own[3, 0] = 0.7
+    others = np.full((4, 4), 1 / 16)
+    return [
+        common
+        | {
+            "check": "region-reliance",
+            "title": f"Swapping the bottom left between {plan.levels[0][0]} and others costs 22 points",
+            "statement": "An intervention: in 200 pictures, the bottom left was filled from others.",
+            "effect": {"name": "fall of accuracy", "value": 0.22, "low": 0.15, "high": 0.29},
+            "support": 200,
+            "place": "bottom left",
+            "box": [0.0, 0.75, 0.25, 1.0],
+            "outside_of_box": False,
+            "fall": {"value": 0.22, "low": 0.15, "high": 0.29},
+            "fall_elsewhere": {"value": -0.025, "low": -0.07, "high": 0.02},
+            "turned_to": plan.classes[1],
+        },
+        common
+        | {
+            "check": "attention-shift",
+            "title": "70 % of the evidence lies at the bottom left; 6 % for the others",
+            "effect": {
+                "name": "share of the evidence that moves",
+                "value": 0.64,
+                "low": 0.5,
+                "high": 0.7,
+            },
+            "support": 40,
+            "mean_map": own.tolist(),
+            "mean_map_of_others": others.tolist(),
+            "difference": (own - others).tolist(),
+        },
+    ]
+
+
 def _findings(plan: Plan, good: pd.DataFrame) -> list[Finding]:
     attribute, value = plan.attributes[0], plan.levels[0][0]
     sound, broken = plan.classes[0], plan.classes[1]
@@ -372,14 +442,32 @@ def _findings(plan: Plan, good: pd.DataFrame) -> list[Finding]:
             statement=(
                 f"Of the samples with {attribute} = {value} and label {sound}, 31 % are "
                 f"misclassified; of the others of this label, 8 %. The gap is 23 points (95 % "
-                "interval 16 to 30), above the acceptable 5 points."
+                "interval 16 to 30), above the acceptable 5 points. It remains with "
+                f"{plan.attributes[1]} held fixed: at least 21 points. {_pieces(plan)[0]['title']}. "
+                "Further pieces of evidence: 1."
             ),
             action=(
                 f"Add about 160 {sound} pictures with {attribute} = {value} to the training data, "
                 "train again, and repeat this audit."
             ),
             limits="The audit saw one camera; a gap on other cameras may be larger or smaller.",
-            evidence={"limit": 0.05, "base_rate": 0.08, "failures": 41, "rest_failures": 22},
+            evidence={
+                "limit": 0.05,
+                "base_rate": 0.08,
+                "failures": 41,
+                "rest_failures": 22,
+                "held_fixed": [
+                    {
+                        "attribute": plan.attributes[1],
+                        "gap": {"value": 0.21, "low": 0.13, "high": 0.29},
+                        "p_value": 0.0001,
+                        "state": "remains",
+                        "worth": 210,
+                    }
+                ],
+                "regression": {"value": 0.2, "low": 0.12, "high": 0.28},
+                "pieces": _pieces(plan),
+            },
         ),
         Finding(
             id="label-association-1",
@@ -484,6 +572,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
                 "checks": {"performance-gap": {"max_gap": 0.05}},
                 "slices": {"min_support": 30},
                 "judge": {"alpha": 0.05},
+                "about": {"selected": plan.classes[0], "sensitive": list(plan.attributes)},
                 "report": {"formats": ["html", "pdf"]},
                 "seed": 0,
             },

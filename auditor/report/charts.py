@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from auditor.records import SliceRecord
 from auditor.report import words
-from auditor.report.view import Confusion, FindingView, ReportView
+from auditor.report.findings import FindingView
+from auditor.report.view import Confusion, ReportView
 
 Width = Literal["narrow", "wide"]
 

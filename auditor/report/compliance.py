@@ -19,6 +19,7 @@ from auditor import resources
 from auditor.errors import ConfigError
 from auditor.records import MISSING, AuditResult
 from auditor.report import words
+from auditor.report.selection import Selection
 
 FOLDER = "compliance"
 
@@ -29,6 +30,8 @@ ABOUT: Mapping[str, str] = {
     "data": "Where the data comes from",
     "persons": "Responsible persons",
     "criteria": "Acceptance criteria, and why",
+    "sensitive": "Attributes that deserve special protection",
+    "selected": "Class that counts as selected, where people are chosen",
 }
 """What only people know: keys of the ``about:`` section and how they are called."""
 
@@ -52,7 +55,11 @@ class Rule(BaseModel):
     title: str
     source: str
     url: str
-    read: date
+    written: date
+    basis: str
+    """What the file was drawn up from."""
+    checked: date | None
+    """When somebody held it against the official text; null: nobody did yet."""
     clauses: tuple[Clause, ...]
 
 
@@ -95,7 +102,8 @@ class Mapped:
     title: str
     source: str
     url: str
-    read: str
+    standing: str
+    """What the rule’s file rests on, and whether it was held against the official text."""
     answers: tuple[Answer, ...]
 
 
@@ -118,12 +126,15 @@ def rules(names: Sequence[str] | None = None) -> tuple[Rule, ...]:
     return tuple(_read(known[name]) for name in (known if names is None else names))
 
 
-def mapped(result: AuditResult, anchors: Mapping[str, str]) -> tuple[Mapped, ...]:
+def mapped(
+    result: AuditResult, anchors: Mapping[str, str], chosen: Selection | None = None
+) -> tuple[Mapped, ...]:
     """Holds the audit against the rules.
 
     Args:
         result: the audit.
         anchors: address of each finding in the report, by its id.
+        chosen: who is selected how often, where the configuration says what selection is.
 
     Raises:
         ConfigError: the configuration names a rule that there is none of.
@@ -135,8 +146,8 @@ def mapped(result: AuditResult, anchors: Mapping[str, str]) -> tuple[Mapped, ...
             rule.title,
             rule.source,
             rule.url,
-            rule.read.isoformat(),
-            tuple(_answer(one, result, anchors) for one in rule.clauses),
+            _standing(rule),
+            tuple(_answer(one, result, anchors, chosen) for one in rule.clauses),
         )
         for rule in rules(names)
     )
@@ -161,7 +172,18 @@ def _read(path: Path) -> Rule:
         raise ConfigError(f"{path}: {place}: {first['msg']}") from error
 
 
-def _answer(clause: Clause, result: AuditResult, anchors: Mapping[str, str]) -> Answer:
+def _standing(rule: Rule) -> str:
+    checked = (
+        f"held against the official text on {rule.checked.isoformat()}"
+        if rule.checked is not None
+        else "not yet held against the official text: do so before you rely on it"
+    )
+    return f"Written {rule.written.isoformat()} from {rule.basis}; {checked}."
+
+
+def _answer(
+    clause: Clause, result: AuditResult, anchors: Mapping[str, str], chosen: Selection | None
+) -> Answer:
     evidence: list[Evidence] = []
     missing: list[str] = []
     for name in clause.answers:
@@ -174,6 +196,8 @@ def _answer(clause: Clause, result: AuditResult, anchors: Mapping[str, str]) -> 
                 missing.append(ABOUT[argument])
         elif kind == "check":
             evidence += _of_check(argument, result, anchors)
+        elif name in SELECTION:
+            evidence += [] if chosen is None else [_of_selection(name, chosen)]
         else:
             evidence += [one for one in [_KINDS[name](result)] if one is not None]
     return Answer(clause.clause, clause.asks, tuple(evidence), tuple(missing), clause.remains)
@@ -189,6 +213,27 @@ def _of_check(name: str, result: AuditResult, anchors: Mapping[str, str]) -> lis
         return [Evidence(f"{text}: no finding of its own", "slices")]
     numbers = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
     return [Evidence(f"{text}: {numbers}", anchors[findings[0].id])]
+
+
+SELECTION = ("selection-rates", "impact-ratios", "selection-intersections", "selection-unknown")
+"""Kinds of evidence that rest on `about.selected` and `about.sensitive`."""
+
+
+def _of_selection(kind: str, chosen: Selection) -> Evidence:
+    single = [one for one in chosen.comparisons if len(one.attributes) == 1]
+    crossed = [one for one in chosen.comparisons if len(one.attributes) > 1]
+    names = ", ".join(one.attributes[0] for one in single) or "no attribute of the data"
+    ratios = [item.ratio for one in single for item in one.categories if item.ratio is not None]
+    text = {
+        "selection-rates": f"selection rates (“{chosen.selected}” predicted) by {names}",
+        "impact-ratios": f"impact ratios; the lowest is {min(ratios):.2f}"
+        if ratios
+        else "no impact ratio: nobody is selected",
+        "selection-intersections": f"rates and ratios of {len(crossed)} crossings of two attributes",
+        "selection-unknown": "left out as unknown: "
+        + (", ".join(f"{one.attributes[0]} {one.unknown}" for one in single) or "nothing counted"),
+    }[kind]
+    return Evidence(text, "selection")
 
 
 def _accuracy(result: AuditResult) -> Evidence | None:

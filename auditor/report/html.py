@@ -22,8 +22,9 @@ from auditor.registry import Options, plugin
 from auditor.report import charts
 from auditor.report.album import Album
 from auditor.report.pictures import DETAIL, Pictures
+from auditor.report.shots import Shot
 from auditor.report.templating import environment
-from auditor.report.view import Confusion, ReportView, Shot
+from auditor.report.view import Confusion, ReportView
 
 FILE = "report.html"
 PAGES = "failures"
@@ -61,7 +62,12 @@ class HtmlReport(Options):
         edge = LARGE if n <= FEW else MEDIUM if n <= SOME else SMALL if len(parts) == 1 else TINY
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
         pictures = Pictures.of(
-            album, shown, view.means, LARGE if len(parts) == 1 else MEDIUM, view.panels
+            album,
+            shown,
+            view.means,
+            LARGE if len(parts) == 1 else MEDIUM,
+            view.panels,
+            view.findings,
         )
         shared = _shared(view, parts, jinja)
         thumbnails = Pictures.of(album, parts[0].shots, (), edge)

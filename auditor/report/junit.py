@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 from auditor.records import Verdict
 from auditor.registry import Options, plugin
 from auditor.report import words
-from auditor.report.view import FindingView, ReportView
+from auditor.report.findings import FindingView
+from auditor.report.view import ReportView
 
 FILE = "junit.xml"
 

@@ -62,7 +62,9 @@ class PdfReport(Options):
         gallery = view.failures[: self.failures]
         shown = [shot for finding in view.findings for shot in (*finding.shots, *finding.contrasts)]
         shelf = _Shelf(
-            Pictures.of(Album(folder), (*shown, *gallery), view.means, EDGE, view.panels)
+            Pictures.of(
+                Album(folder), (*shown, *gallery), view.means, EDGE, view.panels, view.findings
+            )
         )
         page = (
             environment(view.templates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,16 @@ from PIL import Image
 
 from auditor.records import PanelRecord
 from auditor.report.album import Album
-from auditor.report.view import MeanView, Shot
+from auditor.report.drawings import boxed, difference_of, map_of
+from auditor.report.findings import FindingView
+from auditor.report.shots import MeanView, Shot
 
 MAP_COLUMNS = ("overlay", "guided", "gradient")
 PICTURE_COLUMNS = ("picture",)
+UNIT_EDGE, PROOF_EDGE = 112, 160
+"""Longest side in pixels of pictures that excite a unit, and of those with a swapped region."""
+PROOF_SHOTS = 3
+"""Pictures of a finding on which a swapped region is drawn."""
 PANEL_COLUMNS = ("picture", "overlay", "gradient", "edges")
 
 DETAIL: Mapping[str, str] = {"guided": "Guided Grad-CAM", "gradient": "Gradient"}
@@ -39,6 +45,7 @@ class Pictures:
         means: Iterable[MeanView] = (),
         edge: int = 224,
         panels: Iterable[PanelRecord] = (),
+        findings: Iterable[FindingView] = (),
     ) -> Pictures:
         """Reads the pictures and maps of samples.
 
@@ -49,8 +56,9 @@ class Pictures:
             edge: longest side in pixels; larger pictures are made smaller, smaller ones are passed
                 through byte by byte.
             panels: pictures beside an edge detector to read as well.
+            findings: whose units are read, and whose proofs and shifts are drawn, as well.
         """
-        shots = list(shots)
+        shots, findings = list(shots), list(findings)
         wanted: list[tuple[Iterable[str], tuple[str, ...]]] = [
             ([one.image for one in shots], PICTURE_COLUMNS),
             ([one.reference for shot in shots for one in shot.maps], MAP_COLUMNS),
@@ -64,6 +72,11 @@ class Pictures:
             for column in columns
             if row[column] is not None
         }
+        units = {item.reference for one in findings for unit in one.units for item in unit.pictures}
+        for reference, row in album.rows(units, ("overlay",)).items():
+            files[reference, "overlay"] = shrink(row["overlay"], UNIT_EDGE)
+        for one in findings:
+            files |= dict(_drawn(one, files))
         return cls(files)
 
     @property
@@ -78,6 +91,21 @@ class Pictures:
     def data_uri(self, reference: str, column: str) -> str:
         """The picture as a ``data:`` address."""
         return data_uri(self.files[reference, column])
+
+
+def _drawn(finding: FindingView, files: Mapping[Key, bytes]) -> Iterator[tuple[Key, bytes]]:
+    """Proofs and shifts of a finding, over pictures that were read already."""
+    for proof in finding.proofs:
+        under = [(one.image, "picture") for one in finding.shots[:PROOF_SHOTS]]
+        under += [(one.reference, "overlay") for one in proof.means]
+        for key in under:
+            yield (key[0], proof.key), boxed(files[key], proof.box, PROOF_EDGE)
+    for shift in finding.shifts:
+        peak = max(max(map(max, one.values)) for one in shift.panels[:2])
+        for one in shift.panels:
+            signed = one.column == "difference"
+            drawn = difference_of(one.values) if signed else map_of(one.values, peak)
+            yield (shift.reference, one.column), drawn
 
 
 def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:

@@ -13,7 +13,8 @@ from typing import Any
 
 from auditor.records import Severity
 from auditor.registry import Options, plugin
-from auditor.report.view import FindingView, ReportView
+from auditor.report.findings import FindingView
+from auditor.report.view import ReportView
 from auditor.store import RESULT
 
 FILE = "report.sarif"

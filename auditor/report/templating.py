@@ -18,8 +18,10 @@ from auditor import resources
 from auditor.errors import ConfigError
 from auditor.records import SEVERITIES
 from auditor.report import words
-from auditor.report.pictures import DETAIL
-from auditor.report.view import MapView, MeanView, Shot
+from auditor.report.findings import FURTHER
+from auditor.report.pictures import DETAIL, PROOF_SHOTS
+from auditor.report.proofs import Excited, UnitView
+from auditor.report.shots import MapView, MeanView, Shot
 
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 """Controls of text direction: in a name, they would reverse the sentence around it."""
@@ -59,6 +61,7 @@ def environment(own: str | None = None) -> Environment:
         "p": words.p,
         "count": words.count,
         "phrase": words.phrase,
+        "tight": words.tight,
         "first_sentence": words.first_sentence,
         "rest_of": words.rest_of,
         "slice_name": words.slice_name,
@@ -66,9 +69,12 @@ def environment(own: str | None = None) -> Environment:
         "cam_alt": cam_alt,
         "detail_alt": detail_alt,
         "mean_alt": mean_alt,
+        "unit_alt": unit_alt,
     }
     made.globals |= {
         "words": words,
+        "further": FURTHER,
+        "proof_shots": PROOF_SHOTS,
         "detail_names": DETAIL,
         "detail_captions": {"guided": words.GUIDED_CAPTION, "gradient": words.GRADIENT_CAPTION},
         "severities": tuple(reversed(SEVERITIES)),
@@ -108,6 +114,14 @@ def mean_alt(one: MeanView) -> str:
     return (
         f"Mean Grad-CAM of {one.n} samples with {one.attribute} {one.value} and label {one.label}: "
         f"the evidence {one.where.words}."
+    )
+
+
+def unit_alt(one: Excited, unit: UnitView) -> str:
+    """Words for a picture that excites a unit."""
+    return (
+        f"Sample {one.sample}, label {one.label}, with the places lit up that excite unit "
+        f"{unit.channel}."
     )
 
 

@@ -79,6 +79,9 @@ def measures(sanity: Mapping[str, Any]) -> tuple[Measure, ...]:
     """All measures of a run, each beside its value for a random order where there is one."""
     made = []
     for key, raw in sanity.items():
+        if key == "localisation" and isinstance(raw, Mapping):
+            made += _located(raw)
+            continue
         if key.endswith(_AGAINST) and key.removesuffix(_AGAINST) in sanity:
             continue
         name, meaning = _KNOWN.get(key, (words.phrase(key).capitalize(), ""))
@@ -87,6 +90,47 @@ def measures(sanity: Mapping[str, Any]) -> tuple[Measure, ...]:
             text += f"; in random order {_number(sanity[key + _AGAINST])}"
         made.append(Measure(name, text, meaning))
     return tuple(made)
+
+
+def _located(found: Mapping[str, float]) -> list[Measure]:
+    """Whether the label's maps lie on the object, where boxes or masks say where that is."""
+    n = int(found.get("n_samples", 0))
+    if "pointing_game" not in found:
+        return [Measure("The object", "–", "No sample has a box or mask inside the picture.")]
+    share = found["object_share"]
+    made = [
+        Measure(
+            "The maps’ highest point",
+            f"on the object in {words.percent(found['pointing_game'])} of {words.count(n)} samples",
+            (
+                "The pointing game: where Grad-CAM for the label is highest, is there the object? A "
+                f"point chosen blindly would be on it in {words.percent(share)}."
+            ),
+        )
+    ]
+    if "mass_inside" in found:
+        made.append(
+            Measure(
+                "Evidence on the object",
+                f"{words.percent(found['mass_inside'])} of it, on {words.percent(share)} of the picture",
+                (
+                    "How much of Grad-CAM for the label lies on the object. As large as the object’s "
+                    "share of the picture: no better than a map that is the same everywhere."
+                ),
+            )
+        )
+    if "box_found" in found:
+        made.append(
+            Measure(
+                "Object found by its map",
+                f"in {words.percent(found['box_found'])} of {words.count(n)} samples",
+                (
+                    "A box around the brightest part of Grad-CAM and the object’s own box share at "
+                    "least half of the area that they cover together."
+                ),
+            )
+        )
+    return made
 
 
 def sentence(sanity: Mapping[str, Any]) -> str:
@@ -103,6 +147,12 @@ def sentence(sanity: Mapping[str, Any]) -> str:
         said.append(
             "With random weights the maps correlate "
             f"{f'{randomized:.2f}'.replace('-', '−')} with the real ones (0 is best)."
+        )
+    located = sanity.get("localisation")
+    if isinstance(located, Mapping) and "mass_inside" in located:
+        said.append(
+            f"{words.percent(located['mass_inside'])} of the evidence for the label lies on the "
+            f"object, which covers {words.percent(located['object_share'])} of the picture."
         )
     n = sanity.get("n_samples")
     if said and isinstance(n, int | float):

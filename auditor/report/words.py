@@ -89,6 +89,16 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     (
+        "unit",
+        "Unit",
+        (
+            "One channel of the network’s target layer. It responds to some pattern, wherever in the "
+            "picture that is; the pictures that excite it most hint at which, as in Zhou, Khosla, "
+            "Lapedriza, Oliva and Torralba, “Object detectors emerge in deep scene CNNs” (2015). It "
+            "may respond to several, and that it responds does not prove what the model needs."
+        ),
+    ),
+    (
         "shortcut",
         "Shortcut",
         (
@@ -199,7 +209,7 @@ def interval(estimate: Estimate, kind: str = "percent") -> str:
 
 def unit(one: Effect) -> str:
     """How an effect is written: ``points``, ``percent`` or ``number``."""
-    if "gap" in one.name:
+    if "gap" in one.name or one.name.startswith("fall of"):
         return "points"
     return "percent" if any(word in one.name for word in ("share", "rate", "recall")) else "number"
 
@@ -222,6 +232,11 @@ def p(value: float | None) -> str:
     if value is None:
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def tight(text: str) -> str:
+    """A text in which no line ends between a number and its percent sign."""
+    return re.sub(r"(?<=\d) %", "\u202f%", text)
 
 
 def count(number: int) -> str:
@@ -266,12 +281,31 @@ def slice_name(one: SliceRecord) -> str:
 
 def first_sentence(text: str) -> str:
     """A text up to the end of its first sentence."""
-    return re.split(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„“])", text.strip(), maxsplit=1)[0]
+    return sentences(text)[0]
+
+
+def sentences(text: str) -> list[str]:
+    """A text cut into its sentences; at least one, which may be empty."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„“])", text.strip())
 
 
 def rest_of(text: str) -> str:
     """What follows the first sentence."""
     return text.strip()[len(first_sentence(text)) :].strip()
+
+
+def rests(result: AuditResult) -> str:
+    """What the verdict rests on, for a reader in a hurry."""
+    n, alpha = result.tests.get("n_tests"), result.tests.get("alpha")
+    said = f"{count(result.summary.n_evaluated)} samples in {count(len(result.slices))} slices."
+    if isinstance(n, int):
+        said += f" {count(n)} statistical tests, corrected for their number"
+        said += (
+            f": of what counts as found, about one in {round(1 / alpha)} may be chance."
+            if isinstance(alpha, int | float) and alpha > 0
+            else "."
+        )
+    return said
 
 
 def tests(account: Mapping[str, Any]) -> str:

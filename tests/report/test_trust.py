@@ -28,3 +28,21 @@ def test_the_first_page_says_it_in_words() -> None:
     assert "correlate −0.06" in said
     assert said.endswith("Measured on 8 samples.")
     assert trust.sentence({}) == ""
+
+
+def test_localisation_stands_beside_what_a_blind_map_would_reach() -> None:
+    found = {
+        "localisation": {
+            "n_samples": 200.0,
+            "pointing_game": 0.46,
+            "object_share": 0.21,
+            "mass_inside": 0.35,
+            "box_found": 0.11,
+        }
+    }
+    point, mass, box = trust.measures(found)
+    assert point.value == "on the object in 46\u202f% of 200 samples"
+    assert "blindly would be on it in 21\u202f%" in point.meaning
+    assert mass.value == "35\u202f% of it, on 21\u202f% of the picture"
+    assert box.value == "in 11\u202f% of 200 samples"
+    assert trust.measures({"localisation": {"n_samples": 0.0}})[0].value == "–"

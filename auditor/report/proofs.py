@@ -1,0 +1,206 @@
+"""The evidence that is drawn: swapped regions, shifts of mean maps, and the units behind them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.records import AuditResult
+from auditor.report.album import Album
+from auditor.report.evidence import whereabouts
+from auditor.report.shots import MeanView
+
+DRAWN = frozenset(
+    {
+        *("pieces", "held_fixed", "regression", "box", "outside_of_box"),
+        *("mean_map", "mean_map_of_others", "difference"),
+    }
+)
+"""Keys of a finding's evidence that are shown as drawings, lists or tables of their own."""
+
+_SHIFTS = 2
+"""Comparisons of mean maps shown for a finding, the largest."""
+
+Box = tuple[float, float, float, float]
+Grid = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """An intervention: a region of the picture was swapped, and the predictions moved.
+
+    Attributes:
+        key: names its drawings, unique in the document.
+        title: what came of it.
+        statement: how it was done, and in numbers.
+        place: where, in words.
+        box: left, upper, right and lower edge as parts of the picture, 0 to 1.
+        outside: whether what lies outside of the box was swapped.
+        fall: what the swap costs, with its interval.
+        elsewhere: the same at other places of the same size.
+        means: mean maps to draw the box over: with the attribute value, and without.
+    """
+
+    key: str
+    title: str
+    statement: str
+    place: str
+    box: Box
+    outside: bool
+    fall: str
+    elsewhere: str
+    means: tuple[MeanView, ...]
+
+    @property
+    def where(self) -> str:
+        """The region in words."""
+        return "the frame of the picture" if self.outside else f"a box at the {self.place}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map made of numbers of a finding."""
+
+    column: str
+    title: str
+    alt: str
+    values: Grid
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where the evidence lies for an attribute value, for the others, and the difference."""
+
+    reference: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Excited:
+    """An audited picture that excites a unit."""
+
+    reference: str
+    sample: str
+    label: str
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """A channel of the target layer that carries much of the evidence.
+
+    Attributes:
+        channel: its number, from 0.
+        share: of the positive evidence for the predicted classes, 0 to 1.
+        pictures: the audited pictures that excite it most, the strongest first.
+    """
+
+    channel: int
+    share: float
+    pictures: tuple[Excited, ...]
+
+
+def proofs(
+    claims: Sequence[Mapping[str, Any]], finding: str, means: Sequence[MeanView]
+) -> tuple[Proof, ...]:
+    """The swaps among the claims of a finding that came out.
+
+    Args:
+        claims: the finding and its pieces, as in ``audit.json``.
+        finding: its address.
+        means: mean maps of the attributes that it concerns.
+    """
+    return tuple(
+        Proof(
+            key=f"{finding}-box-{place}",
+            title=str(one["title"]),
+            statement=str(one["statement"]),
+            place=str(one["place"]),
+            box=_box(one["box"]),
+            outside=bool(one["outside_of_box"]),
+            fall=_points(one["fall"]),
+            elsewhere=_points(one["fall_elsewhere"]),
+            means=_compared(one, means),
+        )
+        for place, one in enumerate(claims)
+        if {"box", "outside_of_box", "fall", "fall_elsewhere"} <= one.keys()
+    )
+
+
+def shifts(claims: Sequence[Mapping[str, Any]], finding: str) -> tuple[Shift, ...]:
+    """The comparisons of mean maps among the claims of a finding, the largest first."""
+    found = [
+        one for one in claims if {"mean_map", "mean_map_of_others", "difference"} <= one.keys()
+    ]
+    found.sort(key=lambda one: -((one.get("effect") or {}).get("value") or 0.0))
+    return tuple(
+        Shift(f"{finding}/shift-{place}", str(one["title"]), _panels(one))
+        for place, one in enumerate(found[:_SHIFTS])
+    )
+
+
+def read_units(album: Album, result: AuditResult) -> dict[str, tuple[UnitView, ...]]:
+    """The units behind findings, by the finding's id, the strongest first."""
+    records = result.explanations.units
+    rows = album.rows((one for unit in records for one in unit.pictures), ("sample", "label"))
+    found: dict[str, list[UnitView]] = defaultdict(list)
+    for unit in records:
+        pictures = tuple(
+            Excited(one, str(rows[one]["sample"]), str(rows[one]["label"])) for one in unit.pictures
+        )
+        found[unit.finding].append(UnitView(unit.channel, unit.share, pictures))
+    return {name: tuple(sorted(units, key=lambda one: -one.share)) for name, units in found.items()}
+
+
+def _panels(claim: Mapping[str, Any]) -> tuple[Panel, ...]:
+    own, others, difference = (
+        tuple(tuple(float(value) for value in row) for row in claim[name])
+        for name in ("mean_map", "mean_map_of_others", "difference")
+    )
+    attributes = (claim.get("slice") or {}).get("attributes", {})
+    name = ", ".join(f"{key} = {value}" for key, value in attributes.items()) or "the slice"
+    moved = whereabouts(difference)
+    gained = f"gains {moved.place}" if moved.place else "gains nowhere"
+    return (
+        Panel("own", f"With {name}", f"With {name}, the evidence {whereabouts(own).words}.", own),
+        Panel(
+            "others", "Others", f"For the others, the evidence {whereabouts(others).words}.", others
+        ),
+        Panel(
+            "difference",
+            "Difference",
+            f"Difference of the two: the evidence with {name} {gained}.",
+            difference,
+        ),
+    )
+
+
+def _compared(claim: Mapping[str, Any], means: Sequence[MeanView]) -> tuple[MeanView, ...]:
+    """The mean maps of the class that the swap leads to, with the value and with another."""
+    attributes = (claim.get("slice") or {}).get("attributes", {})
+    mine = [one for one in means if attributes.get(one.attribute) == one.value]
+    wanted = claim.get("turned_to")
+    first = next((one for one in mine if one.label == wanted), next(iter(mine), None))
+    if first is None:
+        return ()
+    others = (
+        one
+        for one in means
+        if one.attribute == first.attribute and one.label == first.label and one is not first
+    )
+    return (first, *list(others)[:1])
+
+
+def _box(edges: Sequence[float]) -> Box:
+    left, upper, right, lower = (min(max(float(one), 0.0), 1.0) for one in edges)
+    return left, upper, right, lower
+
+
+def _points(gap: Mapping[str, float]) -> str:
+    value, low, high = (
+        f"{100 * gap[name]:+.{0 if abs(gap[name]) >= 0.1 else 1}f}".replace("-", "−")
+        for name in ("value", "low", "high")
+    )
+    return f"{value} points ({low} to {high})"

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from auditor import imaging
+from auditor.report.drawings import boxed, difference_of, map_of
+from auditor.report.findings import FindingView
+from auditor.report.view import build_view
+from auditor.store import RunFolder
+
+
+@pytest.fixture
+def first(run_folder: RunFolder) -> FindingView:
+    return build_view(run_folder).findings[0]
+
+
+def test_the_statement_is_told_once(first: FindingView) -> None:
+    assert first.lead.startswith("Of the samples with cell = mono")
+    assert first.facts == (
+        "The gap is 23 points (95 % interval 16 to 30), above the acceptable 5 points.",
+    )
+    assert [one.check for one in first.pieces] == ["region-reliance", "attention-shift"]
+    assert first.held is not None
+    assert first.held.rows[0] == ("line", "+21 (+13 to +29)", "the gap remains")
+    assert first.held.rows[1][1] == "+20 (+12 to +28)"
+    # What is drawn is not dumped as numbers as well.
+    assert {name for name, _ in first.tables} == set()
+
+
+def test_a_swap_brings_its_place_and_both_numbers(first: FindingView) -> None:
+    (proof,) = first.proofs
+    assert proof.box == (0.0, 0.75, 0.25, 1.0)
+    assert proof.fall == "+22 points (+15 to +29)"
+    assert proof.elsewhere == "−2.5 points (−7.0 to +2.0)"
+    # The class that the swap leads to, with the value and with the other one.
+    assert [(one.label, one.value) for one in proof.means] == [
+        ("defective", "mono"),
+        ("defective", "poly"),
+    ]
+
+
+def test_the_shift_is_said_in_words(first: FindingView) -> None:
+    (shift,) = first.shifts
+    own, others, difference = (one.alt for one in shift.panels)
+    assert "in the lower left corner" in own
+    assert "spread evenly" in others
+    assert difference.endswith("gains in the lower left corner.")
+
+
+def test_units_stand_by_their_share(first: FindingView) -> None:
+    assert [one.channel for one in first.units] == [17, 4]
+    assert [one.sample for one in first.units[0].pictures] == [
+        one.sample for one in first.units[1].pictures
+    ]
+    assert len(first.units[0].pictures) == 6
+
+
+def _pixels(jpeg: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")).astype(np.int64)
+
+
+def test_the_box_is_drawn_where_it_is() -> None:
+    grey = imaging.jpeg(np.full((80, 160, 3), 128, dtype=np.uint8))
+    drawn = _pixels(boxed(grey, (0.5, 0.5, 1.0, 1.0), 160))
+    changed = np.abs(drawn - 128).max(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    assert drawn.shape == (80, 160, 3)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx(
+        (40, 79, 80, 159), abs=1
+    )
+    assert not changed[50:70, 95:145].any()
+
+
+def test_maps_on_one_scale_and_differences_with_their_sign() -> None:
+    half = _pixels(map_of([[0.0, 0.5]], peak=1.0))
+    full = _pixels(map_of([[0.0, 0.5]], peak=0.5))
+    assert full[:, -1].mean() > half[:, -1].mean()
+    left, right = _pixels(difference_of([[1.0, -0.5]]))[:, [0, -1]].mean(axis=0)
+    assert left[0] > left[2]
+    assert right[2] > right[0]
+    assert left.sum() < right.sum()
