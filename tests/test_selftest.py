@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.cli import app
-from auditor.config import SliceSection
+from auditor.config import AuditConfig, SliceSection
 from auditor.errors import DataError
 from auditor.records import Effect, Finding, SliceKey
 from auditor.selftest import (
@@ -21,6 +21,7 @@ from auditor.selftest import (
     accusations,
     exact,
     independent,
+    of_config,
     of_run,
     planted,
     selftest,
@@ -210,6 +211,18 @@ def test_a_run_is_judged_with_its_own_settings(run: RunFolder) -> None:
     assert made.alpha == 0.05
     assert made.cut.attributes == ("sex",)
     assert len(made.label) == 400
+
+
+def test_a_configuration_gives_the_samples_of_its_run(
+    planted_inputs: Path, planted_run: RunFolder
+) -> None:
+    asked, kept = of_config(AuditConfig.load(planted_inputs)), of_run(planted_run)
+    assert asked.cut.attributes == kept.cut.attributes == ("mark", "stroke")
+    assert np.array_equal(asked.label, kept.label)
+    assert np.array_equal(asked.outcomes.predicted, kept.outcomes.predicted)
+    assert asked.outcomes.loss == pytest.approx(kept.outcomes.loss)
+    assert asked.cut.computed == kept.cut.computed
+    assert asked.checks == kept.checks
 
 
 def test_the_command(run: RunFolder) -> None:
