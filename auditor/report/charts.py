@@ -175,7 +175,7 @@ def _rates(
 def _most_different(cells: Sequence[SliceRecord]) -> tuple[list[SliceRecord], int]:
     """The cells of the labels whose error rates lie furthest apart, and how many labels are left."""
     by_label: dict[str, list[SliceRecord]] = {}
-    for one in sorted(cells, key=lambda cell: (cell.label or "", *cell.attributes.items())):
+    for one in sorted(cells, key=lambda cell: (cell.label or "", *words.in_order(cell.attributes))):
         by_label.setdefault(one.label or "", []).append(one)
 
     def spread(label: str) -> float:
@@ -205,7 +205,9 @@ def _counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> Chart:
             one.support,
             one.label == labels[0],
         )
-        for one in sorted(mine, key=lambda cell: (cell.attributes[attribute], cell.label or ""))
+        for one in sorted(
+            mine, key=lambda cell: (words.in_order(cell.attributes), cell.label or "")
+        )
     ]
     return _bars(
         name,

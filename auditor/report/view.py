@@ -91,7 +91,7 @@ class ReportView:
         means: every mean map.
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
-        rests: what the verdict rests on, in a short sentence for the first page.
+        rests: how many tests stand behind the verdict, in a short sentence for the first page.
         tested: what was tested and how corrected, in a sentence.
         tests: the same in numbers, names and values.
         provenance: groups of names and values.

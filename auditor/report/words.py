@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from auditor.records import AuditResult, Effect, Estimate, Severity, SliceRecord, Verdict
+from auditor.records import MISSING, AuditResult, Effect, Estimate, Severity, SliceRecord, Verdict
 
 SEVERITY: dict[Severity, str] = {"alert": "Alert", "warning": "Warning", "note": "Note"}
 SEVERITY_MARK: dict[Severity, str] = {"alert": "■", "warning": "◆", "note": "●"}
@@ -279,6 +279,20 @@ def slice_name(one: SliceRecord) -> str:
     return " · ".join(part for part in (attributes, one.label) if part) or "all samples"
 
 
+def in_order(attributes: Mapping[str, str]) -> tuple[tuple[str, int, float, str], ...]:
+    """Sorts attribute values as people read them: bands by their numbers, missing ones last."""
+
+    def key(value: str) -> tuple[int, float, str]:
+        band = re.match(r"(under )?([-−]?\d+(?:\.\d+)?)(?:–| and over$|$)", value)
+        if value == MISSING:
+            return 3, 0.0, value
+        if band is None:
+            return 2, 0.0, value
+        return (0 if band[1] else 1), float(band[2].replace("−", "-")), value
+
+    return tuple((name, *key(value)) for name, value in attributes.items())
+
+
 def first_sentence(text: str) -> str:
     """A text up to the end of its first sentence."""
     return sentences(text)[0]
@@ -295,17 +309,14 @@ def rest_of(text: str) -> str:
 
 
 def rests(result: AuditResult) -> str:
-    """What the verdict rests on, for a reader in a hurry."""
+    """How many tests stand behind the verdict, for a reader in a hurry; empty where none do."""
     n, alpha = result.tests.get("n_tests"), result.tests.get("alpha")
-    said = f"{count(result.summary.n_evaluated)} samples in {count(len(result.slices))} slices."
-    if isinstance(n, int):
-        said += f" {count(n)} statistical tests, corrected for their number"
-        said += (
-            f": of what counts as found, about one in {round(1 / alpha)} may be chance."
-            if isinstance(alpha, int | float) and alpha > 0
-            else "."
-        )
-    return said
+    if not isinstance(n, int):
+        return ""
+    said = f"{count(n)} statistical tests, corrected for their number"
+    if isinstance(alpha, int | float) and alpha > 0:
+        return f"{said}: of what counts as found, about one in {round(1 / alpha)} may be chance."
+    return f"{said}."
 
 
 def tests(account: Mapping[str, Any]) -> str:

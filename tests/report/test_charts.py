@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from auditor.report import charts
+from auditor.report import charts, words
 from auditor.report.view import build_view
 from auditor.store import RunFolder
 
@@ -49,3 +49,9 @@ def test_rates_stand_beside_their_counts(run_folder: RunFolder) -> None:
     assert chart is not None
     cell = next(one for one in view.slices if one.attributes == {"cell": "mono"} and one.label)
     assert f"{cell.n_failures} of {cell.support}" in chart.svg
+
+
+def test_bands_stand_by_their_numbers() -> None:
+    names = ["78 and over", "(missing)", "9–18", "under 9", "18–78", "poly", "0.5"]
+    ordered = sorted(names, key=lambda name: words.in_order({"sharpness": name}))
+    assert ordered == ["under 9", "0.5", "9–18", "18–78", "78 and over", "poly", "(missing)"]
