@@ -1,9 +1,10 @@
 """Time, memory and size of the documents against the number of failures.
 
-    python -m benchmarks.report [--failures 100 500 1000 5000 20000] [--pdf 60 1000]
+    python -m benchmarks.report [--failures 100 500 1000 5000 20000] [--pdf 60 1000] [--browser]
 
 The runs are made of drawn pictures of 224 pixels (60 different ones, repeated). Each document is
-rendered in a process of its own, so that its peak memory is its own.
+rendered in a process of its own, so that its peak memory is its own. With ``--browser`` (playwright
+and Chromium) each report is opened from disk as well: the median of three times until its load event.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time, memory and size of the documents")
     parser.add_argument("--failures", type=int, nargs="+", default=[100, 500, 1000, 5000, 20000])
     parser.add_argument("--pdf", type=int, nargs="+", default=[60, 1000])
+    parser.add_argument("--browser", action="store_true", help="also time the first screen")
     parser.add_argument("--render", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.render:
@@ -47,9 +50,33 @@ def main() -> None:
         for n in options.failures:
             run = _run(Path(folder) / str(n), n)
             _report("html", n, run, n)
+            if options.browser:
+                _opened(run / "report.html")
         largest = _run(Path(folder) / "pdf", max(options.pdf))
         for n in options.pdf:
             _report("pdf", n, largest, n)
+
+
+def _opened(path: Path) -> None:
+    """How soon the first screen of a report is there."""
+    from playwright.sync_api import sync_playwright
+
+    loaded, painted = [], []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"))
+        for _ in range(3):
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(path.as_uri())
+            entry = "performance.getEntriesByType"
+            loaded.append(page.evaluate(f"{entry}('navigation')[0].loadEventEnd"))
+            painted.append(page.evaluate(f"{entry}('paint').at(-1)?.startTime ?? null"))
+            page.close()
+        browser.close()
+    seen = sorted(one for one in painted if one is not None)
+    first = f"{seen[len(seen) // 2] / 1000:.2f} s" if seen else "not reported"
+    print(
+        f"          opened in Chromium: first paint {first}, loaded {sorted(loaded)[1] / 1000:.2f} s"
+    )
 
 
 def _run(path: Path, failures: int) -> Path:

@@ -51,7 +51,8 @@ class Record:
         hidden: largest precision at 10 of a supported hidden slice; None where there is none.
         property_accused: whether the hidden audit holds a property of the pictures against the model.
         any_finding: largest precision at 10 of whatever the hidden audit supports.
-        domino: largest precision at 10 of Domino's five slices.
+        domino: largest precision at 10 of Domino's five slices: somebody who knows chooses.
+        domino_first: that of its first slice.
         threshold: whether the plain threshold on group accuracy accuses it.
         threshold_accused: whether that threshold accuses an innocent attribute value.
         spurious: smallest spurious-correlation score of a property, with the majority's count.
@@ -75,6 +76,7 @@ class Record:
     property_accused: bool
     any_finding: float | None
     domino: float
+    domino_first: float
     threshold: bool
     threshold_accused: bool
     spurious: float
@@ -106,6 +108,7 @@ def measured(
     pieces = list(_pieces(told))
     generator = np.random.default_rng([seed, 11])
     coin = generator.random(len(case.label)) < 0.5
+    ranked = _domino(case)
     scores = [_spurious(case, by_index) for by_index in (False, True)]
     return Record(
         pool=pool_name,
@@ -126,7 +129,8 @@ def measured(
         hidden=_best(untold, case, ("hidden-slices",)),
         property_accused=bool(list(accusations(untold.findings))),
         any_finding=_best(untold, case, ("hidden-slices", "image-properties")),
-        domino=_domino(case),
+        domino=max(ranked),
+        domino_first=ranked[0],
         threshold=peers.below_threshold(case.failure, case.carries),
         threshold_accused=any(
             peers.below_threshold(case.failure, inside) for inside in (coin, ~coin)
@@ -209,11 +213,12 @@ def _best(result: AuditResult, case: Case, checks: Sequence[str]) -> float | Non
     return max(found, default=None)
 
 
-def _domino(case: Case) -> float:
+def _domino(case: Case) -> list[float]:
+    """Precision at 10 of each of Domino's slices, as it ranks them."""
     search = np.zeros(len(case.label), dtype=bool)
     search[np.random.default_rng(case.seed).permutation(len(search))[: len(search) // 2]] = True
     ranked = peers.domino(case.features(), case.label, case.shares, search, seed=case.seed)
-    return max(float(inside[rows[:_TOP]].mean()) for rows in ranked for inside in case.slices)
+    return [max(float(inside[rows[:_TOP]].mean()) for inside in case.slices) for rows in ranked]
 
 
 def _spurious(case: Case, by_index: bool) -> float:
@@ -300,6 +305,7 @@ def _targets(records: Sequence[Record]) -> Iterator[tuple[str, str, str]]:
             [(o.any_finding or 0) >= _PRECISE for o in large],
         ),
         ("hidden, gap of 20 points: Domino's best of five", [o.domino >= _PRECISE for o in large]),
+        ("hidden, gap of 20 points: Domino's first", [o.domino_first >= _PRECISE for o in large]),
         ("group accuracy below a threshold: innocent coin", [o.threshold_accused for o in records]),
         ("gap of 20 points: cleanlab's score, mended", [o.spurious < 0.3 for o in large]),
         ("gap of 20 points: cleanlab's score as it is", [o.spurious_by_index < 0.3 for o in large]),
