@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types example bench clean
+.PHONY: demo test exhaustive example bench clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo
@@ -16,13 +16,18 @@ test: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# All of torchvision's architectures and whatever else asks one question of very many models.
+exhaustive: $(STAMP)
+	$(BIN)/python -m pytest -m exhaustive
+
 # The committed example run, made anew.
 example: $(STAMP)
 	$(BIN)/auditor demo --case digits --out reports/example --overwrite
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/predict.py
-	$(BIN)/python benchmarks/explain.py
+	$(BIN)/python -m benchmarks.predict
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.explain
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

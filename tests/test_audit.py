@@ -38,7 +38,8 @@ def test_the_planted_shortcut_is_finding_number_one(planted_run: RunFolder) -> N
     marked, unmarked = shown["mark"] == "present", shown["mark"] == "absent"
     told = (marked & (shown["predicted"] == "8")) | (unmarked & (shown["label"] == "8"))
     assert told.sum() >= 0.8 * len(shown)  # a few marked digits fail in other ways
-    assert (shown["label"] != shown["predicted"]).all()
+    # Maps that moved to the mark may be those of correct samples.
+    assert (shown["label"] != shown["predicted"]).mean() >= 0.8
 
 
 def test_the_unbiased_twin_is_not_accused(clean_run: RunFolder) -> None:
