@@ -64,7 +64,7 @@ class Recording:
         """
         layer, _ = self._at_layer()
         assert self._activations is not None
-        return layer.to_map(self._activations)
+        return layer.to_map(self._activations).to(self.images.dtype)
 
     def layer_gradient(self, targets: Tensor, rows: Tensor | None = None) -> Tensor:
         """Plain gradient of the targets' logits with respect to the target layer's output.
@@ -83,7 +83,7 @@ class Recording:
         (gradient,) = torch.autograd.grad(
             self._score(targets, rows), [edge], retain_graph=True, allow_unused=False
         )
-        return layer.to_map(gradient if rows is None else gradient[rows])
+        return layer.to_map(gradient if rows is None else gradient[rows]).to(self.images.dtype)
 
     def input_gradient(
         self, targets: Tensor, rule: Rule = "plain", rows: Tensor | None = None

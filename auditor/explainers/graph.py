@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from auditor.explainers.lean import ClippedRectifier, FrozenBatchNorm
+from auditor.explainers.strided import StridedConvolution
 
 Rule = Literal["plain", "guided", "deconvnet"]
 """How a rectifier hands a signal back: by its derivative, or by one of the two papers' rules."""
@@ -101,7 +102,7 @@ def kind(node: Node) -> Kind:
     name = stem(node)
     if name in {"Relu", ClippedRectifier.__name__}:
         return "rectifier"
-    if name == FrozenBatchNorm.__name__:
+    if name in {FrozenBatchNorm.__name__, StridedConvolution.__name__}:
         return "structure"
     bound = _lower_bound(node, name)
     if bound is not None:

@@ -17,6 +17,8 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from auditor.explainers.strided import strided_convolution
+
 
 class FrozenBatchNorm(torch.autograd.Function):
     """Batch normalisation by running statistics: a scale and a shift for each channel."""
@@ -44,7 +46,7 @@ class FrozenBatchNorm(torch.autograd.Function):
         (signal,) = signals
         (scale,) = ctx.saved_tensors
         shape = [1, -1] + [1] * (signal.ndim - 2)
-        return signal * scale.view(shape), None, None, None, None, None
+        return signal * scale.to(signal.dtype).view(shape), None, None, None, None, None
 
 
 class ClippedRectifier(torch.autograd.Function):
@@ -71,7 +73,7 @@ class ClippedRectifier(torch.autograd.Function):
 
 
 class Lean(TorchFunctionMode):
-    """Puts the two in place of the library's functions while a forward runs."""
+    """Puts these in place of the library's functions while a forward runs."""
 
     def __torch_function__(
         self,
@@ -120,6 +122,7 @@ def _relu6(x: Tensor, inplace: bool = False) -> Tensor | None:
 
 _READERS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
     functional.batch_norm: _batch_norm,
+    functional.conv2d: strided_convolution,
     functional.hardtanh: _hardtanh,
     functional.relu6: _relu6,
 }
