@@ -150,6 +150,8 @@ class _Weighed:
         effect = self.claim.effect
         if not self.holds or effect is None or effect.value <= self.claim.limit:
             return "note"
+        if effect.low <= 0:
+            return "note"  # something is there, but how much of it could be next to nothing
         nearest = effect.value - (effect.value - effect.low) * self.correction.widening(self.index)
         grade: Severity = "alert" if nearest > self.claim.limit else "warning"
         return min(grade, self.claim.ceiling, key=SEVERITIES.index)

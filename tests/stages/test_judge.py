@@ -164,6 +164,7 @@ def test_causes_are_selected_first_and_then_their_tests(seed: int) -> None:
         ((0.10, 0.04, 0.16), 1e-3, "alert", "warning", "supported"),
         # Surely there, but within what was called acceptable before anybody looked.
         ((0.03, 0.01, 0.05), 1e-3, "alert", None, None),
+        ((0.10, -0.04, 0.24), 1e-3, "alert", "note", "supported"),
         ((0.30, -0.1, 0.60), 0.3, "alert", "note", "observed"),
         ((0.30, 0.20, 0.40), None, "alert", "note", "observed"),
         ((0.03, -0.1, 0.10), 0.3, "alert", None, None),
