@@ -162,7 +162,8 @@ def _rates(
     by = " and ".join([*(["label"] if any(one.label for one in shown) else []), *attributes])
     return _forest(
         name,
-        f"Error rate by {by}, with 95 % intervals (failures of samples)"
+        f"Error rate by {by}{'' if any(one.label for one in shown) else ', all labels together'}, "
+        "with 95 % intervals (failures of samples)"
         + (f"; the labels where it differs most, {omitted} more under Slices" if omitted else ""),
         "; ".join(f"{row.name}: {row.value:.0f} %, {row.note}" for row in rows),
         rows,
