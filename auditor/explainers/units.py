@@ -13,8 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from auditor.errors import ModelError
 from auditor.explainers.engine import record
 from auditor.explainers.layers import TargetLayer
+from auditor.explainers.preflight import preflight
 
 
 def unit_evidence(model: nn.Module, images: Tensor, targets: Tensor, layer: TargetLayer) -> Tensor:
@@ -48,3 +50,30 @@ def unit_maps(model: nn.Module, images: Tensor, layer: TargetLayer) -> Tensor:
     """
     with torch.enable_grad(), record(model, images, layer) as recording:
         return recording.activations.float().cpu()
+
+
+def unit_detail(model: nn.Module, images: Tensor, layer: TargetLayer, channel: int) -> Tensor:
+    """What in each picture excites one channel's strongest unit, by guided backpropagation.
+
+    Args:
+        model: a classifier; left as it was.
+        images: (n, 3, H, W), preprocessed; best those that excite the channel most.
+        layer: any layer with a spatial map, such as `find_layer(model, images, "conv6")` returns.
+        channel: 0 to C - 1.
+
+    Returns:
+        (n, 3, H, W) float32 on the CPU, signed, not normalised.
+
+    Raises:
+        ModelError: the layer has no such channel, or the network passes no rectifier: its plain
+            gradient would not be a guided one.
+
+    Reference:
+        Springenberg et al. 2015, "Striving for Simplicity", section 3.4 and figures 2 and 3 (units of
+        conv6 and conv9 on the pictures that excite them most).
+    """
+    with record(model, images, layer) as recording:
+        verdict = preflight(recording, "guided")
+        if verdict.status == "undefined":
+            raise ModelError(f"expected a network with rectifiers; {verdict.reason}")
+        return recording.unit_gradient(channel, "guided").float().cpu()

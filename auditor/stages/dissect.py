@@ -14,8 +14,9 @@ from torch import nn
 
 from auditor import imaging
 from auditor.config import ExplainSection, Preprocess
+from auditor.errors import ModelError
 from auditor.explainers.layers import TargetLayer
-from auditor.explainers.units import unit_evidence, unit_maps
+from auditor.explainers.units import unit_detail, unit_evidence, unit_maps
 from auditor.records import Finding, Oracle, UnitRecord
 from auditor.stages.inputs import normalised
 from auditor.store import EXPLANATIONS, ShardWriter
@@ -122,6 +123,10 @@ def _drawn(
 ) -> list[dict[str, object]]:
     maps = unit_maps(module, inputs, layer)[:, channel].clamp(min=0).numpy()
     views = oracle.pictures(rows).transpose(0, 2, 3, 1)
+    try:
+        details = unit_detail(module, inputs, layer, channel).numpy()
+    except ModelError:  # guided backpropagation is undefined on this network; the preflight says so
+        details = None
     samples, labels = (predictions[name].to_numpy()[rows] for name in ("sample", "label"))
     return [
         {
@@ -129,6 +134,7 @@ def _drawn(
             "label": str(labels[k]),
             "channel": channel,
             "overlay": imaging.jpeg(imaging.overlay(np.ascontiguousarray(views[k]), maps[k])),
+            "guided": None if details is None else imaging.jpeg(imaging.guided_view(details[k])),
         }
         for k in range(len(rows))
     ]

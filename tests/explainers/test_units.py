@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from auditor.errors import ModelError
 from auditor.explainers.layers import find_layer
-from auditor.explainers.units import unit_evidence, unit_maps
+from auditor.explainers.units import unit_detail, unit_evidence, unit_maps
 
 
 def network() -> nn.Sequential:
@@ -40,3 +42,29 @@ def test_maps_are_the_layers_own_activations() -> None:
         expected = model[:2](images)
     torch.testing.assert_close(unit_maps(model, images, layer), expected)
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_units_detail_is_what_excites_its_strongest_place() -> None:
+    # One rectifier above the picture: what is handed back is the filter itself, where the unit is
+    # strongest, cut off at the picture's border.
+    model, images = network(), torch.randn(2, 3, 8, 8)
+    layer = find_layer(model, images)
+    detail = unit_detail(model, images, layer, 2)
+    convolution = model[0]
+    assert isinstance(convolution, nn.Conv2d)
+    with torch.no_grad():
+        activations = model[:2](images)[:, 2]
+    for k in range(2):
+        y, x = divmod(int(activations[k].argmax()), 8)
+        expected = torch.zeros(3, 10, 10)
+        expected[:, y : y + 3, x : x + 3] = convolution.weight[2].detach()
+        torch.testing.assert_close(detail[k], expected[:, 1:-1, 1:-1])
+
+
+def test_a_network_without_rectifiers_has_no_guided_detail() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 2, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)
+    )
+    images = torch.randn(1, 3, 8, 8)
+    with pytest.raises(ModelError, match="no rectifier"):
+        unit_detail(model, images, find_layer(model, images), 0)
