@@ -13,6 +13,7 @@ from auditor.explainers.explanation import BatchExplanation, Explainer, Explanat
 if TYPE_CHECKING:
     from auditor.explainers.api import explain, explain_batch
     from auditor.explainers.layers import TargetLayer, find_layer
+    from auditor.explainers.precision import Quick, quicken
     from auditor.explainers.preflight import Preflight
 
 __all__ = [
@@ -20,18 +21,22 @@ __all__ = [
     "Explainer",
     "Explanation",
     "Preflight",
+    "Quick",
     "TargetLayer",
     "explain",
     "explain_batch",
     "find_layer",
+    "quicken",
 ]
 
 _HOMES = {
     "Preflight": "preflight",
+    "Quick": "precision",
     "TargetLayer": "layers",
     "explain": "api",
     "explain_batch": "api",
     "find_layer": "layers",
+    "quicken": "precision",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from auditor.errors import ModelError
 from auditor.explainers.engine import record
 from auditor.explainers.explanation import BatchExplanation
+from auditor.explainers.forward import check_images, pieces
 from auditor.explainers.grad_cam import class_evidence, upsample
 from auditor.explainers.layers import TargetLayer, as_layer
+from auditor.explainers.precision import Precision, quicken
 from auditor.explainers.preflight import preflight
 
 
@@ -20,6 +23,7 @@ def explain_batch(
     images: Tensor,
     pairs: Sequence[tuple[int, int]],
     target_layer: str | TargetLayer | None = None,
+    precision: Precision = "exact",
 ) -> BatchExplanation:
     """Grad-CAM, its mass and the detail view for several targets a picture, from one forward.
 
@@ -31,6 +35,7 @@ def explain_batch(
         pairs: (row, target): which class to explain in which picture; a picture may come often.
         target_layer: what ``find_layer`` returned (traced once for many batches), a dotted name, or
             None to choose by tracing.
+        precision: as in ``explain``; for many batches use ``precision.quicken`` once.
 
     Returns:
         One entry a pair, in the order of ``pairs``, on the CPU.
@@ -38,14 +43,62 @@ def explain_batch(
     Raises:
         ModelError: as ``explain``; also for a row that is no picture of the batch.
     """
+    check_images(images)
     layer = as_layer(model, images, target_layer)
     for row, target in pairs:
         if not 0 <= row < len(images):
             raise ModelError(
                 f"expected rows between 0 and {len(images) - 1}; got the pair ({row}, {target})"
             )
+    quick = quicken(model, images, precision, layer)
+    parts = pieces(quick.module, images)
+    found = _in_parts(quick.module, images, pairs, layer, parts)
+    return replace(found, preflight=quick.remark(found.preflight), precision=quick.precision)
+
+
+def _in_parts(
+    module: nn.Module,
+    images: Tensor,
+    pairs: Sequence[tuple[int, int]],
+    layer: TargetLayer,
+    parts: list[slice],
+) -> BatchExplanation:
+    """Each part by itself, and together again in the order of the pairs."""
+    members = [
+        [k for k, (row, _) in enumerate(pairs) if part.start <= row < part.stop] for part in parts
+    ]
+    done = [
+        _halving(
+            module,
+            images[part],
+            [(pairs[k][0] - part.start, pairs[k][1]) for k in own],
+            layer,
+        )
+        for part, own in zip(parts, members, strict=True)
+    ]
+    if len(done) == 1:
+        return done[0]
+    order = torch.tensor([k for own in members for k in own], dtype=torch.long).argsort()
+    rows = [one.rows + part.start for one, part in zip(done, parts, strict=True)]
+    return BatchExplanation(
+        rows=torch.cat(rows)[order],
+        targets=torch.cat([one.targets for one in done])[order],
+        cams=torch.cat([one.cams for one in done])[order],
+        mass=torch.cat([one.mass for one in done])[order],
+        maps=torch.cat([one.maps for one in done])[order],
+        detail=done[0].detail,
+        logits=torch.cat([one.logits for one in done]),
+        preflight=done[0].preflight,
+        precision=done[0].precision,
+    )
+
+
+def _halving(
+    module: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
+) -> BatchExplanation:
+    """Tries a batch, and its halves where memory runs out."""
     try:
-        return _explain(model, images, pairs, layer)
+        return _explain(module, images, pairs, layer)
     except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error) or len(images) == 1:
             raise
@@ -53,22 +106,8 @@ def explain_batch(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = (len(images) + 1) // 2
-    upper = [k for k, (row, _) in enumerate(pairs) if row < half]
-    lower = [k for k, (row, _) in enumerate(pairs) if row >= half]
-    first = explain_batch(model, images[:half], [pairs[k] for k in upper], layer)
-    shifted = [(pairs[k][0] - half, pairs[k][1]) for k in lower]
-    second = explain_batch(model, images[half:], shifted, layer)
-    order = torch.tensor(upper + lower, dtype=torch.long).argsort()
-    return BatchExplanation(
-        rows=torch.cat([first.rows, second.rows + half])[order],
-        targets=torch.cat([first.targets, second.targets])[order],
-        cams=torch.cat([first.cams, second.cams])[order],
-        mass=torch.cat([first.mass, second.mass])[order],
-        maps=torch.cat([first.maps, second.maps])[order],
-        detail=first.detail,
-        logits=torch.cat([first.logits, second.logits]),
-        preflight=first.preflight,
-    )
+    halves = [slice(0, half), slice(half, len(images))]
+    return _in_parts(module, images, pairs, layer, halves)
 
 
 def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
@@ -106,6 +145,7 @@ def _explain(
             detail="guided-grad-cam" if defined else "gradient",
             logits=recording.logits.float().cpu(),
             preflight=verdict,
+            precision="exact",
         )
 
 

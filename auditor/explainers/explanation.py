@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from auditor.explainers.engine import Recording
     from auditor.explainers.graph import Rule
+    from auditor.explainers.precision import Precision
     from auditor.explainers.preflight import Preflight
 
 
@@ -26,6 +27,8 @@ class Explanation:
             undefined on this model: a plain gradient is never given out as a guided one.
         preflight: the verdict on the method that was asked for.
         logits: (N, K) float32, of the same forward.
+        precision: what they were computed in: ``"exact"`` where what was asked for did not give the
+            model's own values; ``preflight`` says why.
     """
 
     maps: Tensor
@@ -34,6 +37,7 @@ class Explanation:
     explainer: str
     preflight: Preflight
     logits: Tensor
+    precision: Precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,7 @@ class BatchExplanation:
             backpropagation is undefined on this model.
         logits: (N, K) float32.
         preflight: the verdict on Guided Grad-CAM.
+        precision: as in ``Explanation``.
     """
 
     rows: Tensor
@@ -63,6 +68,7 @@ class BatchExplanation:
     detail: str
     logits: Tensor
     preflight: Preflight
+    precision: Precision
 
 
 @runtime_checkable

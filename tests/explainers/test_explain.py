@@ -149,10 +149,34 @@ def test_batch_norm_in_training_mode_is_explained_in_evaluation_mode(model: nn.M
     assert all(module.training for module in model.modules())
 
 
-@pytest.mark.parametrize("targets", [5, -1, [0, 1], [0, 1, 5]])
+@pytest.mark.parametrize("targets", [5, -1, [0, 1, 5]])
 def test_a_target_that_is_no_class_is_refused(model: nn.Module, targets: int | list[int]) -> None:
     with pytest.raises(ModelError, match="between 0 and 4"):
         explain(model, pictures(), targets)
+
+
+def test_as_many_targets_as_pictures_are_expected(model: nn.Module) -> None:
+    with pytest.raises(ModelError, match="or 3 of them; got 2"):
+        explain(model, pictures(), [0, 1])
+
+
+def test_a_large_batch_is_explained_in_pieces(model: nn.Module) -> None:
+    """With as many targets, in the order of the pictures."""
+    images, targets = pictures(35), [k % 5 for k in range(35)]
+    found = explain(model, images, targets, target_layer="layer")
+    assert found.targets.tolist() == targets
+    assert found.logits.shape == (35, 5)
+    cams = grad_cam_map(
+        model, images, torch.tensor(targets), find_layer(model, images, "layer")
+    ).numpy()
+    upsampled = torch.from_numpy(np.stack([bilinear(one, 12, 12) for one in cams]))
+    guided = input_map(model, images, torch.tensor(targets), "guided")
+    assert relative(found.maps, upsampled[:, None] * guided) < 1e-5
+    pairs = [(34, 1), (15, 3), (0, 4), (16, 1), (34, 4)]
+    batch = explain_batch(model, images, pairs, "layer")
+    assert list(zip(batch.rows.tolist(), batch.targets.tolist(), strict=True)) == pairs
+    assert relative(batch.maps[4], found.maps[34]) < 1e-5
+    assert relative(batch.maps[3], found.maps[16]) < 1e-5
 
 
 @pytest.mark.parametrize("pair", [(3, 0), (-1, 0), (0, 5), (0, -1)])
