@@ -65,14 +65,14 @@ def _pixels(jpeg: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
 
 def test_the_box_is_drawn_where_it_is() -> None:
     grey = imaging.jpeg(np.full((80, 160, 3), 128, dtype=np.uint8))
-    drawn = _pixels(boxed(grey, (0.5, 0.5, 1.0, 1.0), 160))
+    drawn = _pixels(boxed(grey, (0.25, 0.5, 0.75, 1.0), 160))
     changed = np.abs(drawn - 128).max(axis=2) > 60
     rows, columns = np.nonzero(changed)
     assert drawn.shape == (80, 160, 3)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx(
-        (40, 79, 80, 159), abs=1
+        (40, 79, 40, 119), abs=1
     )
-    assert not changed[50:70, 95:145].any()
+    assert not changed[50:70, 55:105].any()
 
 
 def test_maps_on_one_scale_and_differences_with_their_sign() -> None:
