@@ -134,6 +134,8 @@ class ExplainSection(Options):
 
     explainer: str = "guided-grad-cam"
     """Name of an explainer plug-in."""
+    precision: Literal["exact", "fast", "bf16"] = "exact"
+    """How the maps are computed; fast and bf16 use a copy that is checked against the model."""
     targets: tuple[Role, ...] = ("predicted", "label")
     """Explained classes of each failure."""
     contrast: bool = True

@@ -27,6 +27,7 @@ from auditor.config import Preprocess
 from auditor.errors import DataError
 from auditor.explainers.api import explain_batch
 from auditor.explainers.layers import TargetLayer
+from auditor.explainers.precision import Precision, Quick, quicken
 from auditor.progress import Advance
 from auditor.records import (
     Cell,
@@ -71,6 +72,7 @@ def explain(
     layer: TargetLayer,
     folder: Path,
     *,
+    precision: Precision,
     device: torch.device,
     batch_size: int,
     workers: int | None,
@@ -87,6 +89,7 @@ def explain(
         preprocess: how pictures become inputs.
         layer: the target layer.
         folder: ``explanations/`` of the run.
+        precision: how the maps are computed.
         device: where the network runs.
         batch_size: pictures in one forward.
         workers: processes that decode; None chooses by the machine.
@@ -101,6 +104,7 @@ def explain(
     samples = predictions["sample"].to_numpy()
     jobs = iter(choice.jobs)
     method, preflight = "none", _NOTHING_EXPLAINED
+    quick: Quick | None = None
     loaded = batches(
         dataset,
         positions[[job.row for job in choice.jobs]],
@@ -114,11 +118,13 @@ def explain(
         pictures = inputs.pictures
         batch = [next(jobs) for _ in range(len(pictures))]
         pairs = [(k, code) for k, job in enumerate(batch) for _, code in job.targets]
-        maps = explain_batch(
-            classifier.module, normalised(pictures, preprocess, device), pairs, layer
-        )
+        images = normalised(pictures, preprocess, device)
+        if quick is None:
+            quick = quicken(classifier.module, images, precision, layer)
+        maps = explain_batch(quick.module, images, pairs, layer)
         method = maps.detail
-        preflight = PreflightRecord(status=maps.preflight.status, reason=maps.preflight.reason)
+        verdict = quick.remark(maps.preflight)
+        preflight = PreflightRecord(status=verdict.status, reason=verdict.reason)
         detail = "guided" if maps.detail == "guided-grad-cam" else "gradient"
         cams, details = maps.cams.numpy(), maps.maps.numpy()
         views = pictures.permute(0, 2, 3, 1).numpy()
