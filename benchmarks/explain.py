@@ -1,20 +1,26 @@
 """Guided Grad-CAM against captum, pytorch-grad-cam and the floor, side by side in one run.
 
-    python -m benchmarks.explain [--models resnet18 vgg16 …] [--batch 32] [--rounds 3] [--no-singles]
+    python -m benchmarks.explain [--models resnet18 vgg16 …] [--batch 32] [--rounds 3] [--minutes 6]
+        [--threads 1 --clock cpu] [--mallopt] [--no-memory]
 
 Random weights, 224 pixels, float32. In every round all sides run once, in alternating order; the
-table has medians over the rounds of throughput as a ratio to captum's in the same round. Peak memory
-is measured in a fresh process a side (highest resident size less that before the call).
+table has medians over the rounds of captum's time divided by that of each side in the same round.
+Each model gets its share of the minutes and as many rounds as fit, one at least. Where others work
+on the same machine, ``--threads 1 --clock cpu`` counts processor time instead of waiting time.
+``--mallopt`` lets glibc keep freed memory, for every side. Peak memory is measured in a fresh process
+a side (highest resident size less that before the call).
 
-Sides: ``ours`` is ``auditor.explain``; ``ours, two targets`` is ``explain_batch`` for the predicted
-and another class (its ratio is to captum called once); ``forward`` and ``forward + gradient`` are
-torch alone; ``one by one`` is pytorch-grad-cam as its README uses it: GradCAM and
-GuidedBackpropReLUModel for each picture.
+Sides: ``exact``, ``fast`` and ``bf16`` are ``auditor.explain`` in these precisions (the copies are
+made once, before the clock runs); ``two targets`` is ``explain_batch`` for two classes a picture (its
+ratio is to captum called once); ``forward`` and ``forward + gradient`` are torch alone, as a user
+calls it; ``one by one`` is pytorch-grad-cam as its README uses it, GradCAM and
+GuidedBackpropReLUModel picture by picture, timed on four pictures and scaled to the batch.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import re
 import statistics
 import subprocess
@@ -24,16 +30,21 @@ import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import get_model
 
-from auditor.explainers import TargetLayer, explain, explain_batch, find_layer
+from auditor.explainers import Quick, TargetLayer, explain, explain_batch, find_layer, quicken
 from benchmarks.architectures import calibrate
 
 MODELS = ("resnet18", "resnet50", "vgg16", "mobilenet_v2", "densenet121")
+SINGLES = 4
+"""Pictures on which the one-by-one way is timed."""
+TARGETS = {"exact": (2.4, 3.5), "fast": (3.0, 5.0), "bf16": (4.5, None)}
+"""Throughput aimed at on the geometric mean: against captum, and against one by one."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,21 @@ class Case:
     targets: Tensor
     layer: TargetLayer
 
-    def ours(self) -> None:
-        """One target a picture."""
-        explain(self.model, self.images, self.targets, "guided-grad-cam", self.layer)
+    @cached_property
+    def fast(self) -> Quick:
+        """The folded copy."""
+        return quicken(self.model, self.images, "fast", self.layer)
 
-    def ours_twice(self) -> None:
+    @cached_property
+    def bf16(self) -> Quick:
+        """The copy in bfloat16, where it is right."""
+        return quicken(self.model, self.images, "bf16", self.layer)
+
+    def explained(self, model: nn.Module) -> None:
+        """One target a picture."""
+        explain(model, self.images, self.targets, "guided-grad-cam", self.layer)
+
+    def two_targets(self) -> None:
         """Two targets a picture from one forward."""
         rows = range(len(self.images))
         pairs = [(row, target) for row in rows for target in (row, row + 1)]
@@ -72,7 +93,7 @@ class Case:
         layers = [model.get_submodule(self.layer.name)]
         guided = GuidedBackpropReLUModel(model=deepcopy(self.model), device=torch.device("cpu"))
         with GradCAM(model=model, target_layers=layers) as cam:
-            for image, target in zip(self.images, self.targets.tolist(), strict=True):
+            for image, target in zip(self.images[:SINGLES], self.targets.tolist(), strict=False):
                 cam(input_tensor=image[None], targets=[ClassifierOutputTarget(target)])
                 guided(image[None], target_category=target)
 
@@ -90,8 +111,10 @@ class Case:
 
 SIDES: dict[str, Callable[[Case], None]] = {
     "captum": Case.captum,
-    "ours": Case.ours,
-    "ours, two targets": Case.ours_twice,
+    "exact": lambda of: of.explained(of.model),
+    "fast": lambda of: of.explained(of.fast.module),
+    "bf16": lambda of: of.explained(of.bf16.module),
+    "two targets": Case.two_targets,
     "forward": Case.forward,
     "forward + gradient": Case.gradient,
     "one by one": Case.one_by_one,
@@ -107,25 +130,35 @@ def case(name: str, batch: int) -> Case:
     return Case(model.eval(), images, torch.arange(batch), find_layer(model, images))
 
 
-def speeds(of: Case, sides: list[str], rounds: int) -> dict[str, float]:
-    """Median over the rounds of captum's seconds divided by each side's."""
-    ratios: dict[str, list[float]] = {side: [] for side in sides}
-    for number in range(rounds + 1):
-        seconds = {}
-        for side in sides if number % 2 else reversed(sides):
-            start = time.perf_counter()
+def speeds(
+    of: Case, rounds: int, seconds: float, clock: Callable[[], float]
+) -> list[dict[str, float]]:
+    """Captum's time divided by each side's, round by round, for about so many seconds."""
+    small = Case(of.model, of.images[:2], of.targets[:2], of.layer)
+    for side in SIDES.values():
+        side(small)  # loads code
+    of.fast, of.bf16  # noqa: B018  # makes the copies
+    found: list[dict[str, float]] = []
+    began = time.perf_counter()
+    while len(found) < rounds:
+        took = {}
+        for side in list(SIDES) if len(found) % 2 else reversed(SIDES):
+            start = clock()
             SIDES[side](of)
-            seconds[side] = time.perf_counter() - start
-        if number:  # the first round warms up
-            for side in sides:
-                ratios[side].append(seconds["captum"] / seconds[side])
-    return {side: statistics.median(values) for side, values in ratios.items()}
+            took[side] = clock() - start
+        took["one by one"] *= len(of.images) / min(SINGLES, len(of.images))
+        found.append({side: took["captum"] / own for side, own in took.items()})
+        spent = time.perf_counter() - began
+        if spent * (len(found) + 1) / len(found) > seconds:
+            break
+    return found
 
 
-def peak(name: str, batch: int, side: str) -> int:
+def peak(name: str, side: str, options: argparse.Namespace) -> int:
     """Peak memory of one side in a process of its own, in bytes."""
     command = [sys.executable, "-m", "benchmarks.explain", "--peak", side, "--models", name]
-    command += ["--batch", str(batch), "--threads", str(torch.get_num_threads())]
+    command += ["--batch", str(options.batch), "--threads", str(options.threads)]
+    command += ["--mallopt"] if options.mallopt else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     return int(done.stdout)
 
@@ -137,9 +170,55 @@ def _resident(field: str) -> int:
     return int(found[1]) * 1024
 
 
-def geometric_mean(values: list[float]) -> float:
-    """Of positive numbers."""
-    return statistics.geometric_mean(values)
+def keep_freed_memory() -> None:
+    """Has glibc keep what is freed instead of handing it back page by page."""
+    mmap_max, trim_threshold = -4, -1  # <malloc.h>
+    libc = ctypes.CDLL("libc.so.6")
+    if not (libc.mallopt(mmap_max, 0) and libc.mallopt(trim_threshold, 2**31 - 1)):
+        raise OSError("expected glibc to take mallopt's settings; it refused: leave --mallopt out")
+
+
+def table(options: argparse.Namespace) -> None:
+    """Measures and prints."""
+    print(
+        f"Captum's time divided by that of each side ({options.clock} clock), batch "
+        f"{options.batch}, 224 pixels, {options.threads} threads, torch {torch.__version__}, "
+        f"mallopt {'for all sides' if options.mallopt else 'for none'}\n"
+    )
+    header = [*list(SIDES)[1:], "exact / one by one", "fast / one by one", "exact / forward"]
+    header += ["exact / forward + gradient", "fast / forward + gradient"]
+    header += [] if options.no_memory else ["memory: exact / captum"]
+    names = ["model", *header, "cosine: fast", "cosine: bf16", "rounds"]
+    print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|", flush=True)
+    columns: dict[str, list[float]] = {name: [] for name in header}
+    clock = time.process_time if options.clock == "cpu" else time.perf_counter
+    for name in options.models:
+        of = case(name, options.batch)
+        rounds = speeds(of, options.rounds, 60 * options.minutes / len(options.models), clock)
+        for one in rounds:
+            for ratio in header:
+                ours, _, other = ratio.partition(" / ")
+                if other and not ratio.startswith("memory"):
+                    one[ratio] = one[ours] / one[other]
+        row = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+        if not options.no_memory:
+            ours, other = (peak(name, side, options) for side in ("exact", "captum"))
+            row["memory: exact / captum"] = ours / other
+        for key, column in columns.items():
+            column.append(row[key])
+        cells = [f"{row[key]:.2f}" for key in header]
+        cells += [f"{of.fast.cosine:.4f} {of.fast.precision}"]
+        cells += [f"{of.bf16.cosine:.4f} {of.bf16.precision}"]
+        print(f"| {name} | " + " | ".join([*cells, str(len(rounds))]) + " |", flush=True)
+    means = {key: statistics.geometric_mean(column) for key, column in columns.items()}
+    cells = [f"{value:.2f}" for value in means.values()]
+    print("| geometric mean | " + " | ".join([*cells, "", "", ""]) + " |\n")
+    for side, (captum, singles) in TARGETS.items():
+        parts = [f"{means[side]:.2f} × captum (target {captum})"]
+        if singles:
+            ratio = means[f"{side} / one by one"]
+            parts.append(f"{ratio:.2f} × one by one (target {singles})")
+        print(f"- {side}: " + ", ".join(parts))
 
 
 def main() -> None:
@@ -148,38 +227,25 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=6, help="for all rounds together")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--no-singles", action="store_true", help="without pytorch-grad-cam")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--mallopt", action="store_true")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--peak", choices=list(SIDES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="captum")
-    if options.peak:
-        of = case(options.models[0], options.batch)
-        before = _resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
-        SIDES[options.peak](of)
-        print(_resident("VmHWM") - before)
+    if options.mallopt:
+        keep_freed_memory()
+    if not options.peak:
+        table(options)
         return
-    sides = [side for side in SIDES if side != "one by one" or not options.no_singles]
-    header = ["model", *sides[1:]] + ([] if options.no_memory else ["peak memory of captum's"])
-    print(
-        f"Throughput as a ratio to captum's, batch {options.batch}, 224 pixels, "
-        f"{options.threads} threads, torch {torch.__version__}, median of {options.rounds} rounds\n"
-    )
-    print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
-    columns: dict[str, list[float]] = {name: [] for name in header[1:]}
-    for name in options.models:
-        found = speeds(case(name, options.batch), sides, options.rounds)
-        row = [found[side] for side in sides[1:]]
-        if not options.no_memory:
-            row.append(peak(name, options.batch, "ours") / peak(name, options.batch, "captum"))
-        for column, value in zip(columns.values(), row, strict=True):
-            column.append(value)
-        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in row) + " |", flush=True)
-    means = [f"{geometric_mean(values):.2f}" for values in columns.values()]
-    print("| geometric mean | " + " | ".join(means) + " |")
+    of = case(options.models[0], options.batch)
+    before = _resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
+    SIDES[options.peak](of)
+    print(_resident("VmHWM") - before)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +120,8 @@ def planted(
         training: pictures to train on.
         audited: pictures to audit, at most; fewer where there are no more.
     """
-    generator = np.random.default_rng([seed, round(100 * strength)])
+    name = zlib.crc32(f"{shortcut.name} {len(pool.label)}".encode())
+    generator = np.random.default_rng([seed, round(100 * strength), name])
     order = generator.permutation(len(pool.label))
     first, rest = order[:training], order[training : training + audited]
     target = int(generator.integers(len(pool.classes)))
@@ -169,7 +171,8 @@ def audited(case: Case, folder: Path, *, annotated: bool) -> AuditResult:
     names = [f"{row:05d}.png" for row in range(len(case.label))]
     for name, picture in zip(names, case.pictures, strict=True):
         Image.fromarray(picture).save(folder / "pictures" / name)
-    generator = np.random.default_rng([case.seed, 7])
+    # Drawn anew for each shortcut: cases of one seed would else share their chance findings.
+    generator = np.random.default_rng([case.seed, zlib.crc32(case.shortcut.name.encode())])
 
     def described(carries: NDArray[np.bool_], label: NDArray[np.int64]) -> pd.DataFrame:
         table = pd.DataFrame({"label": [case.pool.classes[code] for code in label]})
