@@ -43,7 +43,11 @@ from benchmarks.architectures import calibrate
 MODELS = ("resnet18", "resnet50", "vgg16", "mobilenet_v2", "densenet121")
 SINGLES = 4
 """Pictures on which the one-by-one way is timed."""
-TARGETS = {"exact": (2.4, 3.5), "fast": (3.0, 5.0), "bf16": (4.5, None)}
+TARGETS: dict[str, tuple[float, float | None]] = {
+    "exact": (2.4, 3.5),
+    "fast": (3.0, 5.0),
+    "bf16": (4.5, None),
+}
 """Throughput aimed at on the geometric mean: against captum, and against one by one."""
 
 
@@ -135,8 +139,8 @@ def speeds(
 ) -> list[dict[str, float]]:
     """Captum's time divided by each side's, round by round, for about so many seconds."""
     small = Case(of.model, of.images[:2], of.targets[:2], of.layer)
-    for side in SIDES.values():
-        side(small)  # loads code
+    for run in SIDES.values():
+        run(small)  # loads code
     of.fast, of.bf16  # noqa: B018  # makes the copies
     found: list[dict[str, float]] = []
     began = time.perf_counter()
@@ -197,9 +201,9 @@ def table(options: argparse.Namespace) -> None:
         rounds = speeds(of, options.rounds, 60 * options.minutes / len(options.models), clock)
         for one in rounds:
             for ratio in header:
-                ours, _, other = ratio.partition(" / ")
-                if other and not ratio.startswith("memory"):
-                    one[ratio] = one[ours] / one[other]
+                over, _, under = ratio.partition(" / ")
+                if under and not ratio.startswith("memory"):
+                    one[ratio] = one[over] / one[under]
         row = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
         if not options.no_memory:
             ours, other = (peak(name, side, options) for side in ("exact", "captum"))
@@ -213,11 +217,11 @@ def table(options: argparse.Namespace) -> None:
     means = {key: statistics.geometric_mean(column) for key, column in columns.items()}
     cells = [f"{value:.2f}" for value in means.values()]
     print("| geometric mean | " + " | ".join([*cells, "", "", ""]) + " |\n")
-    for side, (captum, singles) in TARGETS.items():
-        parts = [f"{means[side]:.2f} × captum (target {captum})"]
-        if singles:
-            ratio = means[f"{side} / one by one"]
-            parts.append(f"{ratio:.2f} × one by one (target {singles})")
+    for side, (against_captum, against_singles) in TARGETS.items():
+        parts = [f"{means[side]:.2f} × captum (target {against_captum})"]
+        if against_singles:
+            against = means[f"{side} / one by one"]
+            parts.append(f"{against:.2f} × one by one (target {against_singles})")
         print(f"- {side}: " + ", ".join(parts))
 
 
