@@ -133,7 +133,7 @@ class ExplainSection(Options):
     """Which attribution maps are computed, and for how many samples."""
 
     explainer: str = "guided-grad-cam"
-    """Name of an explainer plug-in."""
+    """Name of an explainer plug-in: the detail view beside Grad-CAM."""
     precision: Literal["exact", "fast", "bf16"] = "exact"
     """How the maps are computed; fast and bf16 use a copy that is checked against the model."""
     targets: tuple[Role, ...] = ("predicted", "label")

@@ -261,7 +261,7 @@ class ExplanationsRecord(Record):
     """What was explained, how, and how far the maps can be trusted."""
 
     explainer: str
-    """The detail view: ``guided-grad-cam``, or ``gradient`` where that is undefined."""
+    """The detail view: ``guided-grad-cam``, ``gradient`` where that is undefined, or what was asked for."""
     preflight: PreflightRecord
     sanity: dict[str, Any] = {}
     failures: list[MapRecord] = []

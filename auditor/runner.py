@@ -130,6 +130,7 @@ def audit(
                 prepared.preprocess,
                 layer,
                 folder.explanations,
+                explainer=config.explain.explainer,
                 precision=config.explain.precision,
                 device=prepared.device,
                 batch_size=config.batch_size,

@@ -16,7 +16,7 @@ from auditor.report.drawings import boxed, difference_of, map_of
 from auditor.report.findings import FindingView
 from auditor.report.shots import MeanView, Shot
 
-MAP_COLUMNS = ("overlay", "guided", "gradient")
+MAP_COLUMNS = ("overlay", "guided", "gradient", "other")
 PICTURE_COLUMNS = ("picture",)
 UNIT_EDGE, PROOF_EDGE = 112, 160
 """Longest side in pixels of pictures that excite a unit, and of those with a swapped region."""
@@ -24,7 +24,11 @@ PROOF_SHOTS = 3
 """Pictures of a finding on which a swapped region is drawn."""
 PANEL_COLUMNS = ("picture", "overlay", "gradient", "edges")
 
-DETAIL: Mapping[str, str] = {"guided": "Guided Grad-CAM", "gradient": "Gradient"}
+DETAIL: Mapping[str, str] = {
+    "guided": "Guided Grad-CAM",
+    "gradient": "Gradient",
+    "other": "Second method",
+}
 """Detail views by column; a plain gradient is never called guided."""
 
 Key = tuple[str, str]

@@ -76,7 +76,11 @@ def environment(own: str | None = None) -> Environment:
         "further": FURTHER,
         "proof_shots": PROOF_SHOTS,
         "detail_names": DETAIL,
-        "detail_captions": {"guided": words.GUIDED_CAPTION, "gradient": words.GRADIENT_CAPTION},
+        "detail_captions": {
+            "guided": words.GUIDED_CAPTION,
+            "gradient": words.GRADIENT_CAPTION,
+            "other": words.OTHER_CAPTION,
+        },
         "severities": tuple(reversed(SEVERITIES)),
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files
     }

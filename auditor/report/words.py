@@ -121,6 +121,12 @@ GRADIENT_CAPTION = (
 )
 
 
+OTHER_CAPTION = (
+    "By the method that the configuration asks for, which the provenance names; the numbers behind the "
+    "findings come from Grad-CAM."
+)
+
+
 @dataclass(frozen=True)
 class VerdictWords:
     """The outcome of the gate.

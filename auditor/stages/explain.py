@@ -4,8 +4,9 @@
 
 - ``pictures-*``: ``sample``, ``picture`` (JPEG of what the network saw), ``width``, ``height``.
 - ``maps-*``: ``sample``, ``target``, ``role``, ``kind``, ``mass``, ``cam`` (float32 bytes of the
-  unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay``, and ``guided`` (JPEG
-  of Guided Grad-CAM) or, where that is undefined for the network, ``gradient`` (signed).
+  unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay``, and one of ``guided``
+  (JPEG of Guided Grad-CAM), ``gradient`` (signed; where guided backpropagation is undefined for the
+  network) and ``other`` (of the method that ``explanations.explainer`` names).
 - ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean picture.
 """
 
@@ -25,7 +26,10 @@ from auditor import imaging
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
 from auditor.errors import DataError
+from auditor.explainers.api import explain as explain_pictures
 from auditor.explainers.api import explain_batch
+from auditor.explainers.grad_cam import GradCam
+from auditor.explainers.guided_grad_cam import GuidedGradCam
 from auditor.explainers.layers import TargetLayer
 from auditor.explainers.precision import Precision, Quick, quicken
 from auditor.progress import Advance
@@ -45,6 +49,8 @@ from auditor.store import EXPLANATIONS, ShardWriter
 
 _SHARD = 256
 """Explained samples in one file."""
+
+_DETAIL_COLUMNS = ("guided", "gradient", "other")
 
 _NOTHING_EXPLAINED = PreflightRecord(status="undefined", reason="no sample was explained")
 
@@ -72,6 +78,7 @@ def explain(
     layer: TargetLayer,
     folder: Path,
     *,
+    explainer: str,
     precision: Precision,
     device: torch.device,
     batch_size: int,
@@ -89,6 +96,7 @@ def explain(
         preprocess: how pictures become inputs.
         layer: the target layer.
         folder: ``explanations/`` of the run.
+        explainer: method of the detail view; Grad-CAM is computed in any case.
         precision: how the maps are computed.
         device: where the network runs.
         batch_size: pictures in one forward.
@@ -122,11 +130,15 @@ def explain(
         if quick is None:
             quick = quicken(classifier.module, images, precision, layer)
         maps = explain_batch(quick.module, images, pairs, layer)
-        method = maps.detail
         verdict = quick.remark(maps.preflight)
         preflight = PreflightRecord(status=verdict.status, reason=verdict.reason)
-        detail = "guided" if maps.detail == "guided-grad-cam" else "gradient"
-        cams, details = maps.cams.numpy(), maps.maps.numpy()
+        cams = maps.cams.numpy()
+        if explainer == GuidedGradCam.plugin_name:
+            method, details = maps.detail, maps.maps.numpy()
+        else:
+            rows, targets = torch.tensor(pairs, device=images.device).T
+            other = explain_pictures(quick.module, images[rows], targets, explainer, layer)
+            method, details = other.explainer, other.maps.cpu().numpy()
         views = pictures.permute(0, 2, 3, 1).numpy()
         at = 0
         for k, job in enumerate(batch):
@@ -134,7 +146,7 @@ def explain(
             own = slice(at, at + len(job.targets))
             at = own.stop
             if job.kind != "mean":
-                album.add(job, sample, views[k], cams[own], details[own], detail)
+                album.add(job, sample, views[k], cams[own], details[own], method)
             for (_, code), cam in zip(job.targets, cams[own], strict=True):
                 means.add(job.row, classes[code], cam, views[k])
         album.flush(_SHARD)
@@ -182,7 +194,7 @@ class _Album:
         view: NDArray[np.uint8],
         cams: NDArray[np.float32],
         details: NDArray[np.float32],
-        detail: str,
+        method: str,
     ) -> None:
         """Draws the maps of one sample, one for each of its targets."""
         image = f"{EXPLANATIONS}/{self._picture_shards.next_name}#{len(self._pictures)}"
@@ -210,9 +222,8 @@ class _Album:
                     "mass": mass,
                     **_cam(cams[k], view),
                     # Under its true name: a plain gradient never stands in the guided column.
-                    "guided": None,
-                    "gradient": None,
-                    detail: imaging.jpeg(imaging.guided_view(details[k])),
+                    **dict.fromkeys(_DETAIL_COLUMNS),
+                    **_detail(method, details[k], view),
                 }
             )
 
@@ -277,6 +288,16 @@ class _Means:
         return records
 
 
+def _detail(method: str, detail: NDArray[np.float32], view: NDArray[np.uint8]) -> dict[str, object]:
+    """The column of the detail view: gradient-type maps on grey, others over the picture."""
+    if method == GradCam.plugin_name:
+        return {}  # it stands in `overlay` already
+    column = {GuidedGradCam.plugin_name: "guided", "gradient": "gradient"}.get(method, "other")
+    gradient_type = len(detail) == 3
+    drawn = imaging.guided_view(detail) if gradient_type else imaging.overlay(view, detail[0])
+    return {column: imaging.jpeg(drawn)}
+
+
 def _cam(cam: NDArray[np.float32], view: NDArray[np.uint8]) -> dict[str, object]:
     """The columns that hold a class activation map and its drawing."""
     return {
@@ -309,8 +330,7 @@ _MAPS = pa.schema(
         ("kind", pa.string()),
         ("mass", pa.float64()),
         *_CAM_COLUMNS,
-        ("guided", pa.binary()),
-        ("gradient", pa.binary()),
+        *((column, pa.binary()) for column in _DETAIL_COLUMNS),
     ]
 )
 _MEANS = pa.schema(
