@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.checks._wording import interval, numbers, points, several
+from auditor.checks._wording import interval, numbers, points, several, signed_points
 from auditor.records import Evidence, Slice
 from auditor.statistics import Gaps, Interval, adjusted_gap, stratified_gap
 
@@ -182,7 +182,7 @@ def in_words(found: Sequence[Held], together: Interval | None, gap: Interval) ->
         )
     if together is not None:
         sentences.append(
-            f"A regression on all attributes and the label leaves {_signed(together)} "
+            f"A regression on all attributes and the label leaves {signed_points(together.value)} "
             f"({interval(together, ' points')})."
         )
     return " ".join(sentences)
@@ -212,14 +212,10 @@ def _sentence(one: Held, gap: Interval) -> str:
             f"there is left to compare what {one.worth} evenly divided samples are worth) that this "
             "data can't tell which of them matters."
         )
-    left = f"{_signed(one.gap)} ({interval(one.gap, ' points')})"
+    left = f"{signed_points(one.gap.value)} ({interval(one.gap, ' points')})"
     if one.state == "reverses":
         return f"With {one.attribute} held fixed, the gap reverses: {left}."
     end = f": {one.attribute} explains it" if one.state == "explains" else ""
     return (
         f"With {one.attribute} held fixed, the gap falls from {points(gap.value)} to {left}{end}."
     )
-
-
-def _signed(gap: Interval) -> str:
-    return f"{'−' if gap.value < 0 else ''}{points(gap.value)}"

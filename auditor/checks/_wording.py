@@ -20,6 +20,11 @@ def points(gap: float) -> str:
     return f"{number} point" if number == "1" else f"{number} points"
 
 
+def signed_points(gap: float) -> str:
+    """A difference of shares in words, with its sign: ``−2.5 points``."""
+    return f"{'−' if gap < 0 else ''}{points(gap)}"
+
+
 def interval(estimate: Interval, unit: str = " %") -> str:
     """The limits of a share, such as ``95 % interval 67–77 %``."""
     low, high = _number(estimate.low), _number(estimate.high)
@@ -29,12 +34,12 @@ def interval(estimate: Interval, unit: str = " %") -> str:
 
 def whom(key: SliceKey, noun: str = "samples") -> str:
     """A slice in words: ``functional samples with cell_type = mono``."""
-    what = f"{_quoted(key.label)} {noun}" if key.label is not None else noun
+    what = f"{quoted(key.label)} {noun}" if key.label is not None else noun
     parts = [f"{name} = {value}" for name, value in key.attributes.items()]
     return f"{what} with {' and '.join(parts)}" if parts else what
 
 
-def _quoted(label: str) -> str:
+def quoted(label: str) -> str:
     """A label as part of a sentence: ``9 samples`` would be nine of them."""
     return label if label[:1].isalpha() else f"“{label}”"
 

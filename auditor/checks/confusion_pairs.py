@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._wording import effect, interval, numbers, percent, points, whom
+from auditor.checks._wording import effect, interval, numbers, percent, points, quoted, whom
 from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Confusions, Interval, confusions, proportion_gap
@@ -101,7 +101,7 @@ class _Pair:
             p_value=None,
             support=n,
             samples=self._worst(self._confused),
-            statement=f"{n} of {len(self._of_label)} {self._label} samples are called "
+            statement=f"{n} of {len(self._of_label)} {quoted(self._label)} samples are called "
             f"{self._predicted}: {percent(share.value)} of the failures of that label "
             f"({interval(share)}); as often as other labels are called {self._predicted}, it would be "
             f"{percent(usual)}.",
@@ -138,7 +138,7 @@ class _Pair:
                 yield Claim(
                     check=NAME,
                     title=f"{percent(rate)} of the {who} are called {self._predicted}; "
-                    f"{percent(rest)} of the other {self._label} samples",
+                    f"{percent(rest)} of the other {quoted(self._label)} samples",
                     slice=key,
                     effect=effect("confusion-rate gap", gap),
                     limit=limit,
@@ -146,7 +146,7 @@ class _Pair:
                     support=int(totals[k]),
                     samples=self._worst(self._confused & (codes == k)) if gap.value > 0 else (),
                     statement=f"Of {totals[k]} {who}, {percent(rate)} are called {self._predicted}; "
-                    f"of the other {self._label} samples {percent(rest)}. The gap is "
+                    f"of the other {quoted(self._label)} samples {percent(rest)}. The gap is "
                     f"{points(gap.value)} ({interval(gap, ' points')}).",
                     action=f"Compare the maps of these failures with those of {self._predicted} "
                     f"samples that are recognised; train with more {who}.",

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks._tables import Table, tables
-from auditor.checks._wording import effect, percent
+from auditor.checks._wording import effect, percent, quoted
 from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import association
@@ -92,7 +92,7 @@ class LabelAssociation(Options):
             statement=f"In the {table.data} ({total} samples), {name} and label have a "
             f"bias-corrected Cramér's V of {strength.value:.2f} (95 % interval {strength.low:.2f}–"
             f"{strength.high:.2f}). Scarcest for its label: {name} = {value} is {percent(share)} of "
-            f"the {label} samples, and {percent(rest)} of those of other labels."
+            f"the {quoted(label)} samples, and {percent(rest)} of those of other labels."
             + _entangled(counts, name),
             action=(table.plan_in_words(self.max_association) or _ADVICE) if over else _ADVICE,
             limits="An association in the data is an opportunity for a shortcut, not proof that the "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._wording import effect, interval, percent, several
+from auditor.checks._wording import effect, interval, percent, quoted, several
 from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import proportion_gap, stratified_gap, wilson
@@ -163,7 +163,7 @@ def _claim(
         p_value=None,
         support=len(samples),
         samples=tuple(samples[:_SHOWN]),
-        statement=f"Of {len(of_label)} {label} samples, {len(samples)} ({percent(share.value)}, "
+        statement=f"Of {len(of_label)} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
         f"{interval(share)}) are called {other} as surely as {other} samples usually are, such as "
         f"{several(samples)}; they go along with no attribute.",
         action=f"Look at these pictures. Those that do show {other} are failures of the labels: correct "

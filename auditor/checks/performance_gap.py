@@ -17,7 +17,7 @@ from auditor.checks._confounding import (
 )
 from auditor.checks._pairs import Pairs
 from auditor.checks._tally import Counts, Tally, chunks
-from auditor.checks._wording import advice, effect, interval, numbers, percent, points, whom
+from auditor.checks._wording import advice, effect, interval, numbers, percent, points, quoted, whom
 from auditor.records import Claim, Evidence, Examination, Slice
 from auditor.registry import Options, plugin
 from auditor.statistics import (
@@ -160,9 +160,9 @@ class _Claims:
         if key.label is not None:
             title = (
                 f"{percent(rate.value)} of the {whom(key)} are {called}; "
-                f"{percent(rest)} of the other {key.label} samples"
+                f"{percent(rest)} of the other {quoted(key.label)} samples"
             )
-            against = f"of the other {key.label} samples, {percent(rest)} are misclassified"
+            against = f"of the other {quoted(key.label)} samples, {percent(rest)} are misclassified"
             limits = (
                 "It compares error rates; that the attribute itself is the cause, it can't say: look "
                 "at the maps, and at what else differs in this slice."

@@ -11,7 +11,16 @@ from pydantic import Field
 
 from auditor.checks._regions import Pictures, Region, attention, coarse, filled, finer
 from auditor.checks._swaps import Sides, Swaps, questions, sides
-from auditor.checks._wording import effect, interval, numbers, percent, points, several, whom
+from auditor.checks._wording import (
+    effect,
+    interval,
+    numbers,
+    percent,
+    points,
+    several,
+    signed_points,
+    whom,
+)
 from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import (
@@ -137,7 +146,7 @@ class RegionReliance(Options):
             f"it) was filled from other pictures of the same label: once from {whom(key)}, once from others. "
             f"With the content of the side that fares worse with that label, the model fails "
             f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
-            f"random other places of the same size, {points(outcome.elsewhere.change.value)}."
+            f"random other places of the same size, {signed_points(outcome.elsewhere.change.value)}."
             + witness,
             action="Look at what these pictures show at that place. If it does not belong to the "
             "object, remove, mask or vary it in the training data, and audit again.",
