@@ -406,5 +406,8 @@ def _announce(result: AuditResult, folder: Path) -> None:
 
 
 def main() -> None:
-    """Entry point of the command ``auditor``."""
+    """Entry point of the command ``auditor``, in a process of its own."""
+    from auditor.allocator import keep_freed_memory
+
+    keep_freed_memory()
     app()

@@ -20,7 +20,6 @@ GuidedBackpropReLUModel picture by picture, timed on four pictures and scaled to
 from __future__ import annotations
 
 import argparse
-import ctypes
 import re
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import get_model
 
+from auditor.allocator import keep_freed_memory
 from auditor.explainers import Quick, TargetLayer, explain, explain_batch, find_layer, quicken
 from benchmarks.architectures import calibrate
 
@@ -174,14 +174,6 @@ def _resident(field: str) -> int:
     return int(found[1]) * 1024
 
 
-def keep_freed_memory() -> None:
-    """Has glibc keep what is freed instead of handing it back page by page."""
-    mmap_max, trim_threshold = -4, -1  # <malloc.h>
-    libc = ctypes.CDLL("libc.so.6")
-    if not (libc.mallopt(mmap_max, 0) and libc.mallopt(trim_threshold, 2**31 - 1)):
-        raise OSError("expected glibc to take mallopt's settings; it refused: leave --mallopt out")
-
-
 def table(options: argparse.Namespace) -> None:
     """Measures and prints."""
     print(
@@ -240,8 +232,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="captum")
-    if options.mallopt:
-        keep_freed_memory()
+    if options.mallopt and not keep_freed_memory():
+        raise SystemExit("expected glibc for --mallopt; this is another C library: leave it out")
     if not options.peak:
         table(options)
         return
