@@ -54,7 +54,7 @@ class FindingView:
         lead: the first sentence of its statement.
         facts: what the statement adds of the finding itself, sentence by sentence.
         held: what is left of a gap with other attributes held fixed; None where none was.
-        pieces: further evidence: one of each check in turn, its own check last, notes behind.
+        pieces: further evidence: its own check's first, then one of each other in turn, notes behind.
         proofs: regions that were swapped.
         shifts: mean maps compared.
         units: channels that carry much of the evidence.
@@ -215,7 +215,7 @@ def _gap(gap: Mapping[str, float]) -> str:
 
 
 def _pieces(evidence: Mapping[str, Any], own: str) -> Iterator[Piece]:
-    """The claims that the judge gathered under a finding: one of each check in turn, notes last."""
+    """Claims under a finding: its own check's next one, one of each other in turn, notes last."""
     by_check: dict[str, list[Piece]] = {}
     for one in evidence.get("pieces", ()):
         effect = one.get("effect")
@@ -229,8 +229,9 @@ def _pieces(evidence: Mapping[str, Any], own: str) -> Iterator[Piece]:
             support=int(one.get("support", 0)),
         )
         by_check.setdefault(piece.check, []).append(piece)
-    last = by_check.pop(own, [])
-    turns = (piece for turn in zip_longest(*by_check.values(), last) for piece in turn if piece)
+    same = by_check.pop(own, [])
+    others = zip_longest(*by_check.values(), same[1:])
+    turns = (piece for turn in (same[:1], *others) for piece in turn if piece)
     yield from sorted(turns, key=lambda one: one.severity == "note")
 
 

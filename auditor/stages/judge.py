@@ -254,7 +254,7 @@ class _Cause:
         return first.claim.title
 
     def _statement(self) -> str:
-        """The first piece, then the others' titles: one of each check in turn, its own check last."""
+        """The first piece, then titles: its own check's next one, then one of each other in turn."""
         own = self.pieces[0].claim
         seen = {own.title}
         by_check: dict[str, list[str]] = {}
@@ -262,8 +262,9 @@ class _Cause:
             if one.claim.title not in seen:
                 seen.add(one.claim.title)
                 by_check.setdefault(one.claim.check, []).append(one.claim.title)
-        by_check[own.check] = by_check.pop(own.check, [])
-        turns = [title for turn in zip_longest(*by_check.values()) for title in turn if title]
+        same = by_check.pop(own.check, [])
+        others = zip_longest(*by_check.values(), same[1:])
+        turns = [title for turn in (same[:1], *others) for title in turn if title]
         told = [own.statement, *(f"{title}." for title in turns[:_TOLD])]
         if len(turns) > _TOLD:
             told.append(f"Further pieces of evidence: {len(turns) - _TOLD}.")
