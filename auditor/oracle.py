@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from auditor import imaging
 from auditor.errors import DataError
+from auditor.explainers.engine import record
+from auditor.explainers.grad_cam import class_evidence
 from auditor.explainers.layers import TargetLayer
 from auditor.explainers.model_state import unwrap
 from auditor.preparation import Prepared
@@ -97,6 +99,29 @@ class AuditedModel:
                     self._module(self._inputs(pictures))
         finally:
             handle.remove()
+        return np.concatenate(parts)
+
+    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Grad-CAMs as they are: at the target layer's resolution, not normalised.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+            targets: (n,) the class index that each picture's map explains.
+
+        Returns:
+            (n, h, w), at least 0, in the order given.
+
+        Raises:
+            DataError: a picture can't be read any more.
+        """
+        parts: list[NDArray[np.float32]] = []
+        done = 0
+        for pictures in self._decoded(rows):
+            wanted = torch.as_tensor(targets[done : done + len(pictures)])
+            done += len(pictures)
+            with record(self._module, self._inputs(pictures), self._layer) as recording:
+                evidence = class_evidence(recording, wanted.to(recording.images.device))
+                parts.append(evidence.clamp(min=0).float().cpu().numpy())
         return np.concatenate(parts)
 
     def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:

@@ -433,6 +433,10 @@ class Oracle(Protocol):
         """The target layer's maps averaged over their places, (n, C), of these positions."""
         ...
 
+    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Unnormalised Grad-CAMs (n, h, w), at least 0, of one class index each."""
+        ...
+
     def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Where the object is in what the network saw, (n, H, W); None without boxes or masks."""
         ...

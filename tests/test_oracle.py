@@ -90,6 +90,23 @@ def test_pictures_and_probabilities_are_those_of_a_plain_forward() -> None:
     assert oracle.predict(pictures) == pytest.approx(expected, abs=1e-6)
 
 
+def test_cams_are_the_papers_sum_over_channels() -> None:
+    audit = prepared()
+    oracle = asked(audit)
+    rows, targets = np.array([7, 0, 9, 2, 3]), np.array([2, 0, 1, 1, 2])
+    cams = oracle.cams(rows, targets)
+    module = audit.classifier.module
+    assert isinstance(module, nn.Sequential)
+    head = module[-1]
+    assert isinstance(head, nn.Linear)
+    inputs = torch.from_numpy(oracle.pictures(rows)).float().div(255).sub(0.5).div(0.25)
+    maps = module[:2](inputs)
+    # Behind global average pooling, dy/dA is the weight over the number of places.
+    weights = head.weight[torch.from_numpy(targets)] / maps[0, 0].numel()
+    expected = (weights[:, :, None, None] * maps).sum(1).clamp(min=0)
+    np.testing.assert_allclose(cams, expected.detach().numpy(), rtol=1e-5, atol=1e-8)
+
+
 def test_features_are_the_means_of_the_target_layers_maps() -> None:
     audit = prepared()
     oracle = asked(audit)

@@ -25,6 +25,7 @@ class Model:
     ask: Callable[[Pictures], Probabilities]
     described: NDArray[np.float32] | None = None
     shown: NDArray[np.bool_] | None = None
+    looked: Callable[[Pictures, NDArray[np.int64]], NDArray[np.float32]] | None = None
     asked: int = 0
 
     def pictures(self, rows: NDArray[np.int64]) -> Pictures:
@@ -37,6 +38,10 @@ class Model:
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.described is not None
         return self.described[rows]
+
+    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert self.looked is not None
+        return self.looked(self.seen[rows], targets)
 
     def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         return None if self.shown is None else self.shown[rows]
