@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-FASHION = Path("/usr/share/dataset-fashion-mnist")
+FASHION = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package ``dataset-fashion-mnist`` puts its files."""
 
 
