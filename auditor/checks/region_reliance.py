@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._regions import Pictures, Region, attention, coarse, filled, finer
-from auditor.checks._swaps import Sides, Swaps, questions, sides
+from auditor.checks._outcomes import Limits, Outcome, comparisons
+from auditor.checks._regions import Region, attention, coarse, filled, finer
+from auditor.checks._swaps import Sides
 from auditor.checks._wording import (
     effect,
     interval,
     numbers,
     percent,
     points,
-    several,
     signed_points,
     whom,
 )
 from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
 from auditor.registry import Options, plugin
-from auditor.statistics import (
-    Floats,
-    Integers,
-    PairedMean,
-    sign_flip,
-)
+from auditor.statistics import PairedMean, sign_flip
 
 NAME = "region-reliance"
-_SHOWN = 12
-_FEWEST_SEARCHED = 8
-"""Pictures to search a region on: with fewer it would be chance."""
 _ENOUGH = 0.8
 """A small window with so much of a larger one's score is preferred: it says more about where."""
-_LEAST_OF_LABEL = 8
-"""Pictures of a label from which on it is looked at alone."""
 
 
 @plugin("check", NAME)
@@ -77,43 +65,18 @@ class RegionReliance(Options):
             return Examination(
                 skipped=(Skipped(check=NAME, reason="the model is not at hand to be asked again"),)
             )
-        wanted, idle = questions(evidence, self.min_fall)
-        claims: list[Claim] = []
-        skipped: list[Skipped] = []
-        for question in wanted[: self.max_comparisons]:
-            drawn = sides(evidence, question, self.search_pictures, self.test_pictures)
-            if len(drawn.test) < evidence.min_support or len(drawn.search) < _FEWEST_SEARCHED:
-                skipped.append(
-                    Skipped(
-                        check=NAME,
-                        reason=f"{question.name} = {question.value}: too few pictures to swap regions "
-                        "among, in labels that have this value and others",
-                    )
-                )
-                continue
-            claims.append(self._claim(evidence, evidence.model, drawn))
-        if len(wanted) > self.max_comparisons:
-            skipped.append(
-                Skipped(
-                    check=NAME,
-                    reason=f"{len(wanted) - self.max_comparisons} attribute values with smaller "
-                    "gaps were left out (checks.region-reliance.max_comparisons)",
-                )
-            )
-        if idle:
-            skipped.append(
-                Skipped(
-                    check=NAME,
-                    reason=f"no pictures were swapped for {several(idle)}: there is no gap in the "
-                    "error rate that could be confirmed",
-                )
-            )
+        limits = Limits(
+            self.min_fall, self.search_pictures, self.test_pictures, self.max_comparisons
+        )
+        asked, skipped = comparisons(evidence, NAME, limits, "regions")
+        claims = [self._claim(evidence, evidence.model, drawn) for drawn in asked]
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(self, evidence: Evidence, model: Oracle, sides: Sides) -> Claim:
         region = _found(model, sides)
-        outcome = _tried(model, sides, region, evidence.seed)
-        here, more = outcome.here, outcome.more
+        tried = _tried(model, sides, region, evidence.seed)
+        outcome, more = tried.outcome, tried.more
+        here = outcome.here
         question = sides.question
         key = SliceKey(attributes={question.name: question.value})
         holds = here.change.low > self.min_fall and more.change.low > 0
@@ -146,7 +109,7 @@ class RegionReliance(Options):
             f"it) was filled from other pictures of the same label: once from {whom(key)}, once from others. "
             f"With the content of the side that fares worse with that label, the model fails "
             f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
-            f"random other places of the same size, {signed_points(outcome.elsewhere.change.value)}."
+            f"random other places of the same size, {signed_points(tried.elsewhere.change.value)}."
             + witness,
             action="Look at what these pictures show at that place. If it does not belong to the "
             "object, remove, mask or vary it in the training data, and audit again.",
@@ -159,55 +122,32 @@ class RegionReliance(Options):
                 ],
                 "outside_of_box": region.outside,
                 "fall": numbers(here.change),
-                "fall_elsewhere": numbers(outcome.elsewhere.change),
+                "fall_elsewhere": numbers(tried.elsewhere.change),
                 "failures_with_value": float(outcome.failed_with.mean()),
                 "failures_with_others": float(outcome.failed_without.mean()),
                 "turned_to": None if turned is None else turned[0],
                 "attention": looked,
             },
             weight=0.0,
-            confirms=(key, *(one for one in _confirmed(evidence, sides, outcome) if one != key))
+            confirms=(key, *(one for one in outcome.confirmed(evidence) if one != key))
             if holds
             else (),
         )
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What the intervention did.
+class _Tried:
+    """What the swap did at the region and at random other places.
 
     Attributes:
-        swaps: the pictures.
-        failed_with: (n,) whether the model fails with the value's content.
-        failed_without: (n,) whether it fails with that of the others.
-        fell: (n,) failure with the content that fares worse, minus failure with the other one.
-        predicted: (n,) with the content that fares worse.
-        here: mean of ``fell`` with its test.
-        elsewhere: the same at other places.
-        more: here less elsewhere.
+        outcome: at the region.
+        elsewhere: mean change at other places.
+        more: the region's less theirs.
     """
 
-    swaps: Swaps
-    failed_with: NDArray[np.bool_]
-    failed_without: NDArray[np.bool_]
-    fell: Floats
-    predicted: Integers
-    here: PairedMean
+    outcome: Outcome
     elsewhere: PairedMean
     more: PairedMean
-
-    def turned_to(self, classes: tuple[str, ...]) -> tuple[str, float] | None:
-        """The class that the predictions turn to, and the share of them that does."""
-        turned = self.predicted[self.fell > 0]
-        if len(turned) == 0:
-            return None
-        counts = np.bincount(turned, minlength=len(classes))
-        return classes[int(counts.argmax())], float(counts.max() / len(turned))
-
-    def samples(self, evidence: Evidence) -> tuple[str, ...]:
-        """Ids of the pictures that the swap led astray."""
-        rows = self.swaps.rows[self.fell > 0][:_SHOWN]
-        return tuple(evidence.predictions["sample"].iloc[rows].astype(str))
 
 
 def _found(model: Oracle, sides: Sides) -> Region:
@@ -231,48 +171,22 @@ def _found(model: Oracle, sides: Sides) -> Region:
     return finest if fine.get(finest, -np.inf) >= _ENOUGH * scores[best] else best
 
 
-def _tried(model: Oracle, sides: Sides, region: Region, seed: int) -> _Outcome:
+def _tried(model: Oracle, sides: Sides, region: Region, seed: int) -> _Tried:
     """Fills the region, and random others, from both sides."""
     generator = np.random.default_rng(seed)
-    swaps, worse = sides.test, sides.question.worse[sides.test.label]
+    swaps = sides.test
     pictures = model.pictures(swaps.rows)
     have, lack = model.pictures(swaps.have), model.pictures(swaps.lack)
     others = region.elsewhere(len(swaps), generator)
 
-    def asked(donors: Pictures, regions: Region | list[Region]) -> Integers:
-        shares = model.predict(filled(pictures, donors, regions))
-        return np.asarray(shares.argmax(1), dtype=np.int64)
+    def asked(regions: Region | list[Region]) -> Outcome:
+        with_value, without = (
+            model.predict(filled(pictures, donors, regions)).argmax(1) for donors in (have, lack)
+        )
+        return Outcome.of(sides.question, swaps, with_value, without, seed)
 
-    with_value, without = asked(have, region), asked(lack, region)
-    failed_with, failed_without = with_value != swaps.label, without != swaps.label
-    fell = worse * (failed_with.astype(np.float64) - failed_without)
-    there = worse * (
-        (asked(have, others) != swaps.label).astype(np.float64)
-        - (asked(lack, others) != swaps.label)
-    )
-    here, elsewhere, more = (sign_flip(change, seed=seed) for change in (fell, there, fell - there))
-    predicted = np.where(worse > 0, with_value, without)
-    return _Outcome(swaps, failed_with, failed_without, fell, predicted, here, elsewhere, more)
-
-
-def _confirmed(evidence: Evidence, sides: Sides, outcome: _Outcome) -> Iterator[SliceKey]:
-    """The slices whose gap the swap brings about: values, and labels where it does in them alone."""
-    question, seed = sides.question, evidence.seed
-    keys = {1.0: {question.name: question.value}}
-    if question.other is not None:
-        keys[-1.0] = {question.name: question.other}
-    # A value as a whole fails more only if the labels do not make up for each other.
-    whole = sign_flip(outcome.failed_with.astype(np.float64) - outcome.failed_without, seed=seed)
-    sign = float(np.sign(whole.change.value))
-    if sign in keys and whole.p_value <= evidence.alpha:
-        yield SliceKey(attributes=keys[sign])
-    codes, counts = np.unique(sides.test.label, return_counts=True)
-    large = codes[counts >= _LEAST_OF_LABEL]
-    for code in large:
-        alone = sign_flip(outcome.fell[sides.test.label == code], seed=seed)
-        sign = float(question.worse[code])
-        if sign in keys and alone.change.value > 0 and alone.p_value <= evidence.alpha / len(large):
-            yield SliceKey(attributes=keys[sign], label=evidence.classes[code])
+    here, there = asked(region), asked(others)
+    return _Tried(here, there.here, sign_flip(here.fell - there.fell, seed=seed))
 
 
 def _looked(

@@ -1,0 +1,150 @@
+"""Interventions: which pictures are changed for which question, and what the model makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.checks._swaps import Question, Sides, Swaps, questions, sides
+from auditor.checks._wording import several
+from auditor.records import Evidence, Skipped, SliceKey
+from auditor.statistics import Floats, Integers, PairedMean, sign_flip
+
+_SHOWN = 12
+_FEWEST_SEARCHED = 8
+"""Pictures to search on: with fewer it would be chance."""
+_LEAST_OF_LABEL = 8
+"""Pictures of a label from which on it is looked at alone."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of an audit may be spent on interventions.
+
+    Attributes:
+        min_fall: smallest gap that is asked about.
+        search: pictures of each side to search on.
+        test: largest number of pictures of each side to test on.
+        comparisons: attribute values at most.
+    """
+
+    min_fall: float
+    search: int
+    test: int
+    comparisons: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an intervention did.
+
+    Attributes:
+        question: what was asked.
+        swaps: the pictures.
+        failed_with: (n,) whether the model fails with the value's content.
+        failed_without: (n,) whether it fails with that of the others.
+        fell: (n,) failure with the content that fares worse, minus failure with the other one.
+        predicted: (n,) with the content that fares worse.
+        here: mean of ``fell`` with its test.
+    """
+
+    question: Question
+    swaps: Swaps
+    failed_with: NDArray[np.bool_]
+    failed_without: NDArray[np.bool_]
+    fell: Floats
+    predicted: Integers
+    here: PairedMean
+
+    @classmethod
+    def of(
+        cls, question: Question, swaps: Swaps, with_value: Integers, without: Integers, seed: int
+    ) -> Outcome:
+        """Takes the classes (n,) predicted with the content of either side."""
+        worse = question.worse[swaps.label]
+        failed_with, failed_without = with_value != swaps.label, without != swaps.label
+        fell = worse * (failed_with.astype(np.float64) - failed_without)
+        return cls(
+            question,
+            swaps,
+            failed_with,
+            failed_without,
+            fell,
+            np.where(worse > 0, with_value, without),
+            sign_flip(fell, seed=seed),
+        )
+
+    def turned_to(self, classes: tuple[str, ...]) -> tuple[str, float] | None:
+        """The class that the predictions turn to, and the share of them that does."""
+        turned = self.predicted[self.fell > 0]
+        if len(turned) == 0:
+            return None
+        counts = np.bincount(turned, minlength=len(classes))
+        return classes[int(counts.argmax())], float(counts.max() / len(turned))
+
+    def samples(self, evidence: Evidence) -> tuple[str, ...]:
+        """Ids of the pictures that were led astray."""
+        rows = self.swaps.rows[self.fell > 0][:_SHOWN]
+        return tuple(evidence.predictions["sample"].iloc[rows].astype(str))
+
+    def confirmed(self, evidence: Evidence) -> Iterator[SliceKey]:
+        """The slices whose gap is brought about: values, and labels where it is in them alone."""
+        question, seed = self.question, evidence.seed
+        keys = {1.0: {question.name: question.value}}
+        if question.other is not None:
+            keys[-1.0] = {question.name: question.other}
+        # A value as a whole fails more only if the labels do not make up for each other.
+        whole = sign_flip(self.failed_with.astype(np.float64) - self.failed_without, seed=seed)
+        sign = float(np.sign(whole.change.value))
+        if sign in keys and whole.p_value <= evidence.alpha:
+            yield SliceKey(attributes=keys[sign])
+        codes, counts = np.unique(self.swaps.label, return_counts=True)
+        large = codes[counts >= _LEAST_OF_LABEL]
+        for code in large:
+            alone = sign_flip(self.fell[self.swaps.label == code], seed=seed)
+            sign = float(question.worse[code])
+            if (
+                sign in keys
+                and alone.change.value > 0
+                and alone.p_value <= evidence.alpha / len(large)
+            ):
+                yield SliceKey(attributes=keys[sign], label=evidence.classes[code])
+
+
+def comparisons(
+    evidence: Evidence, check: str, limits: Limits, nouns: str
+) -> tuple[list[Sides], list[Skipped]]:
+    """The pictures of every question that can be asked, and what can't be asked, and why.
+
+    Args:
+        evidence: of the audit.
+        check: the check's name, as in the configuration.
+        limits: of the check.
+        nouns: what is swapped, such as ``regions``.
+    """
+    wanted, idle = questions(evidence, limits.min_fall)
+    asked: list[Sides] = []
+    reasons: list[str] = []
+    for question in wanted[: limits.comparisons]:
+        drawn = sides(evidence, question, limits.search, limits.test)
+        if len(drawn.test) < evidence.min_support or len(drawn.search) < _FEWEST_SEARCHED:
+            reasons.append(
+                f"{question.name} = {question.value}: too few pictures to swap {nouns} among, in "
+                "labels that have this value and others"
+            )
+        else:
+            asked.append(drawn)
+    if len(wanted) > limits.comparisons:
+        reasons.append(
+            f"{len(wanted) - limits.comparisons} attribute values with smaller gaps were left out "
+            f"(checks.{check}.max_comparisons)"
+        )
+    if idle:
+        reasons.append(
+            f"no pictures were swapped for {several(idle)}: there is no gap in the error rate that "
+            "could be confirmed"
+        )
+    return asked, [Skipped(check=check, reason=reason) for reason in reasons]
