@@ -1,8 +1,10 @@
-"""Regions of a picture: which ones are tried, and pictures with a region from elsewhere."""
+"""Regions of a picture: which ones are tried, how one is chosen, and the evidence in them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,10 @@ _BORDER = 1 / 16
 _STEPS = 4
 _APART = 0.1
 """Windows that share at most so much of their area are told apart."""
+_ENOUGH = 0.8
+"""A small region with so much of a larger one's score is preferred: it says more about where."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,20 @@ class Region:
     def place(self) -> str:
         """Where it is, in words."""
         return "frame" if self.outside else where(self.pixels(96, 96).astype(np.float64))
+
+    @property
+    def words(self) -> str:
+        """The region itself, in words."""
+        return "the picture's frame" if self.outside else f"the {self.place} of the picture"
+
+    def record(self) -> dict[str, Any]:
+        """What a claim's evidence says of it."""
+        edges = (self.x0, self.y0, self.x1, self.y1)
+        return {
+            "place": self.place,
+            "box": [round(float(edge), 4) for edge in edges],
+            "outside_of_box": self.outside,
+        }
 
     @property
     def area(self) -> float:
@@ -94,22 +114,36 @@ def finer(region: Region) -> list[Region]:
     return [Region(x, y, x + _FINE, y + _FINE) for y in down for x in across]
 
 
-def filled(pictures: Pictures, donors: Pictures, regions: Region | list[Region]) -> Pictures:
-    """Pictures with a region taken from the same place of other pictures.
+def bands() -> list[Region]:
+    """Eight strips across the picture, a quarter of it each: captions and borders run along it."""
+    starts = np.arange(0, 1, _FINE)
+    lying = [Region(0.0, start, 1.0, start + _FINE) for start in starts]
+    return [*lying, *(Region(start, 0.0, start + _FINE, 1.0) for start in starts)]
+
+
+def small() -> list[Region]:
+    """Small windows all over the picture, each half over the next."""
+    starts = np.arange(0, 1 - _FINE / 2, _FINE / 2)
+    return [Region(x, y, x + _FINE, y + _FINE) for y in starts for x in starts]
+
+
+def sought(
+    score: Callable[[T], float], first: Sequence[T], closer: Callable[[T], Sequence[T]]
+) -> T:
+    """What scores highest of some choices; a smaller one in its place where that will do.
 
     Args:
-        pictures: (n, 3, H, W).
-        donors: (n, 3, H, W), one a picture.
-        regions: one for all, or one a picture.
-
-    Returns:
-        (n, 3, H, W), new.
+        score: of a choice.
+        first: choices, at least one.
+        closer: smaller choices in the place of one; may be none.
     """
-    size = pictures.shape[2:]
-    if isinstance(regions, Region):
-        return np.where(regions.pixels(*size), donors, pictures)
-    masks = np.stack([region.pixels(*size) for region in regions])
-    return np.where(masks[:, None], donors, pictures)
+    scores = [score(one) for one in first]
+    place = int(np.argmax(scores))
+    smaller = closer(first[place])
+    fine = [score(one) for one in smaller]
+    if fine and max(fine) >= _ENOUGH * scores[place]:
+        return smaller[int(np.argmax(fine))]
+    return first[place]
 
 
 def attention(cams: NDArray[np.float32], region: Region) -> Floats:

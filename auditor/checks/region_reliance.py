@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from auditor.checks._fills import borrowed
 from auditor.checks._outcomes import Limits, Outcome, comparisons
-from auditor.checks._regions import Region, attention, coarse, filled, finer
+from auditor.checks._regions import Region, attention, coarse, finer, sought
 from auditor.checks._swaps import Sides
 from auditor.checks._wording import (
     effect,
@@ -24,8 +25,6 @@ from auditor.registry import Options, plugin
 from auditor.statistics import PairedMean, sign_flip
 
 NAME = "region-reliance"
-_ENOUGH = 0.8
-"""A small window with so much of a larger one's score is preferred: it says more about where."""
 
 
 @plugin("check", NAME)
@@ -81,9 +80,7 @@ class RegionReliance(Options):
         key = SliceKey(attributes={question.name: question.value})
         holds = here.change.low > self.min_fall and more.change.low > 0
         turned = outcome.turned_to(evidence.classes)
-        where = (
-            f"the {region.place} of the picture" if not region.outside else "the picture's frame"
-        )
+        where = region.words
         into = "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
         looked = _looked(evidence, sides, region, None if turned is None else turned[0])
         witness = (
@@ -116,11 +113,7 @@ class RegionReliance(Options):
             limits="It shows that this region's content moves the predictions; other regions may do "
             "so as well.",
             evidence={
-                "place": region.place,
-                "box": [
-                    round(float(edge), 4) for edge in (region.x0, region.y0, region.x1, region.y1)
-                ],
-                "outside_of_box": region.outside,
+                **region.record(),
                 "fall": numbers(here.change),
                 "fall_elsewhere": numbers(tried.elsewhere.change),
                 "failures_with_value": float(outcome.failed_with.mean()),
@@ -159,16 +152,12 @@ def _found(model: Oracle, sides: Sides) -> Region:
 
     def score(region: Region) -> float:
         with_value, without = (
-            model.predict(filled(pictures, donors, region))[each, swaps.label]
+            model.predict(borrowed(pictures, donors, region))[each, swaps.label]
             for donors in (have, lack)
         )
         return float((worse * (without - with_value)).mean())
 
-    scores = {region: score(region) for region in coarse()}
-    best = max(scores, key=lambda region: scores[region])
-    fine = {region: score(region) for region in finer(best)}
-    finest = max(fine, key=lambda region: fine[region], default=best)
-    return finest if fine.get(finest, -np.inf) >= _ENOUGH * scores[best] else best
+    return sought(score, coarse(), finer)
 
 
 def _tried(model: Oracle, sides: Sides, region: Region, seed: int) -> _Tried:
@@ -181,7 +170,7 @@ def _tried(model: Oracle, sides: Sides, region: Region, seed: int) -> _Tried:
 
     def asked(regions: Region | list[Region]) -> Outcome:
         with_value, without = (
-            model.predict(filled(pictures, donors, regions)).argmax(1) for donors in (have, lack)
+            model.predict(borrowed(pictures, donors, regions)).argmax(1) for donors in (have, lack)
         )
         return Outcome.of(sides.question, swaps, with_value, without, seed)
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pictured import Model, Pictures, Probabilities, evidence
 
-from auditor.checks._regions import Region, attention, coarse, filled, finer
+from auditor.checks._regions import Region, attention, coarse, finer
 from auditor.checks._swaps import questions, sides
 from auditor.checks.region_reliance import RegionReliance
 from auditor.records import Claim, Evidence, SliceKey
@@ -180,21 +180,6 @@ def test_too_few_pictures_or_no_model_are_said() -> None:
     assert "too few pictures" in found.skipped[0].reason
     found = RegionReliance().examine(replace(audited(), model=None))
     assert "not at hand" in found.skipped[0].reason
-
-
-def test_fills_the_region_alone() -> None:
-    pictures: NDArray[np.uint8] = np.zeros((2, 3, 8, 8), np.uint8)
-    donors = np.full_like(pictures, 7)
-    done = filled(pictures, donors, Region(0.5, 0.25, 1.0, 0.5))
-    assert (done[:, :, 2:4, 4:] == 7).all()
-    assert done.sum() == 7 * 2 * 3 * 2 * 4
-    frame = filled(pictures, donors, Region(0.25, 0.25, 0.75, 0.75, outside=True))
-    assert (frame[:, :, 2:6, 2:6] == 0).all()
-    assert frame.sum() == 7 * 2 * 3 * (64 - 16)
-    each = filled(pictures, donors, [Region(0, 0, 0.5, 1), Region(0.5, 0, 1, 1)])
-    assert each[0, :, :, :4].all()
-    assert not each[0, :, :, 4:].any()
-    assert each[1, :, :, 4:].all()
 
 
 def test_windows_cover_the_picture_and_others_lie_elsewhere() -> None:
