@@ -1,0 +1,348 @@
+"""Map clusters: pictures called the same for evidence of another kind, which are wrong more often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from auditor.checks._places import grid, shares, where
+from auditor.checks._spray import Clusters, divide
+from auditor.checks._wording import effect, interval, numbers, percent, points, quoted, several
+from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.registry import Options, plugin
+from auditor.statistics import Floats, Gaps, Integers, stratified_gap
+
+NAME = "map-clusters"
+_SHOWN = 12
+_ROOM = 1.1
+"""Times the smallest support that a group of the search half must hold: the other may hold less."""
+_RESAMPLES = 8
+_KEPT = 0.8
+"""Part of the search half that a repeated search sees."""
+_BANDS = 5
+"""Bands of confidence within which failures are compared."""
+_ONE_LABEL = 0.6
+"""From this share of the failures on, one label makes a group a confusion of two classes."""
+
+Mask = NDArray[np.bool_]
+
+
+@plugin("check", NAME)
+class MapClusters(Options):
+    """Are pictures that are called one class for evidence at another place wrong more often?
+
+    Spectral relevance analysis with a test behind it. Of the pictures called a class, right and wrong
+    ones together, the Grad-CAMs of that class are divided into clusters, on one half of them drawn
+    at random. There the clusters are put in order of their error rate, and the order is cut where
+    the difference is clearest. Who of the other half is in the worse group is decided by the map
+    alone; only there its error rate is compared with the others called the same, and again within
+    bands of confidence: hard pictures fail, but the model knows; a shortcut fails with confidence.
+    The larger p-value counts. A group that changes when the search is repeated on a part of the maps
+    is dropped.
+
+    Reference:
+        S. Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really
+        learn", Nature Communications 10 (2019) 1096; stability by searching again in subsets: C.
+        Hennig, "Cluster-wise assessment of cluster stability", Computational Statistics and Data
+        Analysis 52 (2007) 258-271.
+    """
+
+    min_gap: float = Field(0.1, ge=0, le=1)
+    """Smallest gap in error rate that is told: its interval must lie above, and that of the gap among
+    pictures of the same confidence above half of it."""
+    min_failures: int = Field(8, ge=5)
+    """Failures called a class that the half for the search must hold."""
+    max_classes: int = Field(5, ge=1)
+    """How many classes are looked at: those that most failures are called."""
+    max_samples: int = Field(1000, ge=100)
+    """Maps that are made in all, of pictures drawn at random."""
+    min_stability: float = Field(0.6, ge=0, le=1)
+    """Smallest mean overlap (Jaccard) with the groups found on parts of the maps."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Searches on one half of the maps of each class, tests on the other."""
+        if evidence.model is None:
+            return Examination(skipped=(_skipped("the model is not at hand to be asked again"),))
+        drawn = self._drawn(evidence)
+        if not drawn:
+            reason = (
+                f"no class is called often enough: {2 * evidence.min_support} pictures and "
+                f"{2 * self.min_failures} failures are needed"
+            )
+            return Examination(skipped=(_skipped(reason),))
+        claims: list[Claim] = []
+        alike: list[str] = []
+        for stack in _stacks(evidence, evidence.model, drawn):
+            claim = self._examined(evidence, stack)
+            if claim is None:
+                alike.append(evidence.classes[stack.called])
+            else:
+                claims.append(claim)
+        if not alike:
+            return Examination(tuple(claims))
+        reason = (
+            f"pictures called {several(alike, len(alike))}: their maps are of one kind, or their "
+            f"clusters differ too little in the half for the search or hold fewer than "
+            f"{evidence.min_support} pictures of the other"
+        )
+        return Examination(tuple(claims), (_skipped(reason),))
+
+    def _drawn(self, evidence: Evidence) -> list[Integers]:
+        """Random pictures of the classes that most failures are called, by class.
+
+        Which classes these are depends on how many of the pictures called so are wrong, but not on
+        which: under the null hypothesis that says nothing of the maps.
+        """
+        predicted = np.asarray(evidence.predictions["predicted"].cat.codes, dtype=np.int64)
+        failure = evidence.predictions["failure"].to_numpy(dtype=np.bool_)
+        wrong = np.bincount(predicted[failure], minlength=len(evidence.classes))
+        called = np.bincount(predicted, minlength=len(evidence.classes))
+        enough = (called >= 2 * evidence.min_support) & (wrong >= 2 * self.min_failures)
+        order = np.argsort(-wrong, kind="stable")
+        chosen = order[enough[order]][: self.max_classes]
+        generator = np.random.default_rng(evidence.seed)
+        room = self.max_samples
+        drawn: list[Integers] = []
+        # The smallest first: what they leave of their share is the larger ones'.
+        for left, code in enumerate(chosen[np.argsort(called[chosen], kind="stable")]):
+            rows = generator.permutation(np.flatnonzero(predicted == code))
+            rows = rows[: room // (len(chosen) - left)]
+            room -= len(rows)
+            drawn.append(rows)
+        return drawn
+
+    def _examined(self, evidence: Evidence, stack: _Stack) -> Claim | None:
+        """The test of the worse group; None where there is none to be tested."""
+        search = stack.part(stack.search)
+        if int(search.failure.sum()) < self.min_failures:
+            return None
+        group = _worse(search, _ROOM * evidence.min_support, evidence.seed)
+        if group is None:
+            return None
+        test = stack.part(~stack.search)
+        inside = group.holds(test.share)
+        if int(inside.sum()) < evidence.min_support or inside.all():
+            return None
+        stability = _stability(search, test, inside, evidence)
+        return self._claim(evidence, test, group, inside, stability)
+
+    def _claim(
+        self, evidence: Evidence, test: _Stack, group: _Group, inside: Mask, stability: float
+    ) -> Claim:
+        gaps = _gaps(test.failure, inside, np.zeros(len(inside), dtype=np.int64))
+        sure = _gaps(test.failure, inside, test.band)
+        gap, at_same_confidence = gaps.gap[0], sure.gap[0]
+        p_value = max(float(gaps.p_value[0]), float(sure.p_value[0]))
+        holds = (
+            stability >= self.min_stability
+            and gap.low > self.min_gap
+            and at_same_confidence.low > self.min_gap / 2
+        )
+        rate, rest = float(test.failure[inside].mean()), float(test.failure[~inside].mean())
+        own, others = test.share[inside].mean(0), test.share[~inside].mean(0)
+        place = _place(own - others)
+        called = quoted(evidence.classes[test.called])
+        mostly = _mostly(evidence, test.rows[inside & test.failure])
+        of_one = "" if mostly is None else f" (mostly {quoted(mostly)})"
+        # The most typical failures first: they show what the group's maps make of a picture.
+        distance = group.distance(test.share)
+        order = np.lexsort((distance, ~test.failure))
+        order = order[inside[order]][:_SHOWN]
+        shown = evidence.predictions.iloc[test.rows[order]]
+        return Claim(
+            check=NAME,
+            title=f"Among the pictures called {called}, those whose evidence lies at the {place} are "
+            f"wrong in {percent(rate)} of the cases{of_one}, the others in {percent(rest)}",
+            slice=SliceKey(predicted=evidence.classes[test.called]),
+            # Without an effect the test counts, and nothing is told of it.
+            effect=effect("error-rate gap of a cluster of maps", gap) if holds else None,
+            limit=self.min_gap,
+            p_value=p_value if np.isfinite(p_value) else 1.0,
+            support=int(inside.sum()),
+            samples=tuple(shown["sample"].astype(str)),
+            statement=f"Found on one half of the Grad-CAMs of pictures called {called} and tested on the "
+            f"other: of {len(inside)} pictures, the maps of {int(inside.sum())} fall into the clusters "
+            f"whose evidence lies at the {place}. {percent(rate)} of these are wrong, and "
+            f"{percent(rest)} of the others: a gap of {points(gap.value)} "
+            f"({interval(gap, ' points')}), and {points(at_same_confidence.value)} among pictures of "
+            f"the same confidence. Searched again in parts of the maps, {percent(stability)} of the "
+            "group stay the same.",
+            action=f"Look at what these pictures show at the {place}. If it does not belong to "
+            f"{called}, add it as an attribute and audit again: then it can be tested by its name.",
+            limits="It shows that pictures with such maps are wrong more often, not that what lies at "
+            "that place misleads: two classes that look alike may give such maps as well.",
+            evidence={
+                "error_rate": rate,
+                "rest_error_rate": rest,
+                "gap_at_same_confidence": numbers(at_same_confidence),
+                "stability": stability,
+                "place": place,
+                "failures_mostly": mostly,
+                "clusters": group.clusters.count,
+                "clusters_in_the_group": len(group.chosen),
+                "typical": [str(name) for name in shown["sample"]],
+                "mean_map": grid(own),
+                "mean_map_of_others": grid(others),
+                "difference": grid(own - others),
+            },
+            weight=max(0.0, gap.value) * int(inside.sum()),
+            # As long as nobody has said what lies there, it is to be looked at, and stops no release.
+            # What misleads draws pictures of many classes; those of one may just look alike.
+            ceiling="warning" if mostly is None else "note",
+        )
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Maps of pictures called one class.
+
+    Attributes:
+        called: index of the class.
+        rows: (n,) positions in the predictions.
+        share: (n, h, w) shares of each map's evidence.
+        failure: (n,).
+        band: (n,) of the confidence, among the pictures called so.
+        search: (n,) whether the picture is in the half for the search.
+    """
+
+    called: int
+    rows: Integers
+    share: Floats
+    failure: Mask
+    band: Integers
+    search: Mask
+
+    def part(self, chosen: Mask | Integers) -> _Stack:
+        """Some of them."""
+        return _Stack(
+            self.called,
+            self.rows[chosen],
+            self.share[chosen],
+            self.failure[chosen],
+            self.band[chosen],
+            self.search[chosen],
+        )
+
+
+def _stacks(evidence: Evidence, model: Oracle, drawn: list[Integers]) -> Iterator[_Stack]:
+    """The maps of all drawn pictures, class by class; each has its half by the order of drawing."""
+    predicted = np.asarray(evidence.predictions["predicted"].cat.codes, dtype=np.int64)
+    together = np.concatenate(drawn)
+    share, some = shares(model.cams(together, predicted[together]))
+    failure = evidence.predictions["failure"].to_numpy(dtype=np.bool_)
+    confidence = evidence.predictions["confidence"].to_numpy(dtype=np.float64)
+    end = 0
+    for rows in drawn:
+        at = np.arange(end, end + len(rows))[some[end : end + len(rows)]]
+        end += len(rows)
+        kept = together[at]
+        edges = np.quantile(confidence[rows], np.arange(1, _BANDS) / _BANDS)
+        yield _Stack(
+            int(predicted[rows[0]]),
+            kept,
+            share[at],
+            failure[kept],
+            np.searchsorted(edges, confidence[kept], side="right").astype(np.int64),
+            np.arange(len(kept)) % 2 == 0,
+        )
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Clusters of maps that are wrong more often than the others.
+
+    Attributes:
+        clusters: all of them.
+        chosen: which ones.
+    """
+
+    clusters: Clusters
+    chosen: Integers
+
+    def holds(self, share: Floats) -> Mask:
+        """Whether maps fall into it."""
+        return np.isin(self.clusters.assign(share), self.chosen)
+
+    def distance(self, share: Floats) -> Floats:
+        """How far maps are from the nearest centre of its clusters."""
+        centres = np.stack(
+            [self.clusters.maps[self.clusters.members == one].mean(0) for one in self.chosen]
+        )
+        apart = share.reshape(len(share), 1, -1) - centres
+        nearest: Floats = np.sqrt((apart**2).sum(-1)).min(1)
+        return nearest
+
+
+def _worse(stack: _Stack, at_least: float, seed: int) -> _Group | None:
+    """Puts clusters in order of their error rate and cuts where the difference is clearest."""
+    clusters = divide(stack.share, seed)
+    if clusters is None:
+        return None
+    sizes = np.bincount(clusters.members, minlength=clusters.count)
+    rate = np.bincount(clusters.members[stack.failure], minlength=clusters.count) / sizes
+    order = np.argsort(-rate, kind="stable")
+    best, found = 0.0, None
+    for cut in range(1, clusters.count):
+        inside = np.isin(clusters.members, order[:cut])
+        clear = _clear(stack.failure, inside)
+        if inside.sum() >= at_least and clear > best:
+            best, found = clear, _Group(clusters, order[:cut])
+    return found
+
+
+def _clear(failure: Mask, inside: Mask) -> float:
+    """How many of its own margins of error the gap of a group of the search half is large."""
+    gap = _gaps(failure, inside, np.zeros(len(failure), dtype=np.int64)).gap[0]
+    return gap.value / (gap.value - gap.low)
+
+
+def _stability(search: _Stack, test: _Stack, inside: Mask, evidence: Evidence) -> float:
+    """Mean overlap of the group, among the maps to test on, with those of repeated searches."""
+    generator = np.random.default_rng(evidence.seed)
+    overlaps = []
+    for _ in range(_RESAMPLES):
+        kept = generator.permutation(len(search.rows))[: round(_KEPT * len(search.rows))]
+        again = _worse(search.part(kept), _KEPT * _ROOM * evidence.min_support, evidence.seed)
+        if again is None:
+            overlaps.append(0.0)
+            continue
+        same = again.holds(test.share)
+        overlaps.append(float((inside & same).sum() / max((inside | same).sum(), 1)))
+    return float(np.mean(overlaps))
+
+
+def _gaps(failure: Mask, inside: Mask, strata: Integers) -> Gaps:
+    n = int(strata.max()) + 1
+    own_failures, own, rest_failures, rest = (
+        np.bincount(strata[chosen], minlength=n)[None]
+        for chosen in (inside & failure, inside, ~inside & failure, ~inside)
+    )
+    return stratified_gap(own_failures, own, rest_failures, rest)
+
+
+def _place(difference: Floats) -> str:
+    """Where in the picture a group has more of the evidence."""
+    gain = np.maximum(difference, 0)
+    gain = np.where(gain >= gain.max() / 2, gain, 0)
+    height, width = gain.shape
+    inner = gain[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    # Evidence all around has its middle in the centre, where there is none of it.
+    if where(gain) == "centre" and inner.sum() < gain.sum() / 2:
+        return "edges"
+    return where(gain)
+
+
+def _mostly(evidence: Evidence, rows: Integers) -> str | None:
+    """The label that most of some failures bear; with two classes all do, which says nothing."""
+    if len(evidence.classes) == 2 or not len(rows):
+        return None
+    counts = evidence.predictions["label"].iloc[rows].value_counts()
+    return str(counts.index[0]) if counts.iloc[0] >= _ONE_LABEL * len(rows) else None
+
+
+def _skipped(reason: str) -> Skipped:
+    return Skipped(check=NAME, reason=reason)
