@@ -129,6 +129,23 @@ class Summary(Record):
     """How many samples for each reason."""
 
 
+class DataFaults(Record):
+    """Failures that are suspected to be the data's fault and not the model's.
+
+    An additional number: in every other one of the audit, these samples count as failures.
+    """
+
+    n_failures: int
+    """How many failures are suspected."""
+    by_check: dict[str, int]
+    """How many of them each check names; several may name the same."""
+    accuracy: Estimate | None
+    """Of the samples without them; None where there is none. Suspected labels of samples that the
+    model got right are not looked for, so the accuracy on right labels may be lower."""
+    samples: dict[str, list[str]]
+    """The suspected failures, with the checks that name each."""
+
+
 class ClassRecord(Record):
     """One class: how many samples it has and how well it is recognised."""
 
@@ -288,6 +305,8 @@ class AuditResult(Record):
     explanations: ExplanationsRecord
     gate: Severity | None
     """Severity at which the audit does not pass; None when there is no gate."""
+    data_faults: DataFaults | None = None
+    """Failures that may be the data's fault; None in results of versions that did not look."""
     tests: dict[str, Any] = {}
     """How many hypotheses were tested, at which false discovery rate, by which correction."""
 
@@ -514,6 +533,9 @@ class Claim:
             survives the correction, it and what is supported of them are ``confirmed``.
         computed: whether its attribute was computed from the pictures; such claims have a share of
             the correction of their own.
+        counted: whether it is a fact that was counted and not inferred: it needs no test, stands as it
+            is, and is as grave as its ceiling where its interval lies above the limit.
+        faulty: ids of failures that are the data's fault and not the model's, if the claim is right.
     """
 
     check: str
@@ -534,6 +556,8 @@ class Claim:
     explained_by: tuple[str, ...] = ()
     confirms: tuple[SliceKey, ...] = ()
     computed: bool = False
+    counted: bool = False
+    faulty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

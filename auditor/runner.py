@@ -211,6 +211,7 @@ def audit(
                 ),
                 gate=config.gate.severity,
                 tests=judged.tests,
+                data_faults=judged.data_faults,
             )
         )
         with progress.stage("report", len(config.report.formats)) as advance:

@@ -23,6 +23,7 @@ from auditor.records import (
     AuditResult,
     ClassRecord,
     ConfusionPair,
+    DataFaults,
     DataProvenance,
     Effect,
     Estimate,
@@ -530,6 +531,17 @@ def _findings(plan: Plan, good: pd.DataFrame) -> list[Finding]:
     ]
 
 
+def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFaults:
+    """Two explained failures whose labels are doubted, one of them for two reasons."""
+    first, second = list(dict.fromkeys(one.sample for one in explanations.failures))[:2]
+    return DataFaults(
+        n_failures=2,
+        by_check={"duplicates": 1, "label-errors": 2},
+        accuracy=_estimate(int((good.label == good.predicted).sum()), len(good) - 2),
+        samples={first: ["label-errors"], second: ["duplicates", "label-errors"]},
+    )
+
+
 def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -> AuditResult:
     good = table[table.status == "ok"]
     bad = table[table.status != "ok"]
@@ -608,6 +620,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             for row in bad.to_dict("records")
         ],
         explanations=explanations,
+        data_faults=_data_faults(good, explanations),
         gate="alert",
         tests={"n_tests": 38, "alpha": 0.05, "correction": "Benjamini–Hochberg"},
     )

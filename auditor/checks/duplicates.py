@@ -38,7 +38,8 @@ class Duplicates(Options):
     max_pairs: int = Field(5000, ge=0)
     """Pairs of like fingerprints whose pixels are compared; the likest come first."""
     max_share: float = Field(0.01, ge=0, le=1)
-    """Largest acceptable share of surplus copies among the samples."""
+    """Largest acceptable share, among the samples, of surplus copies and of contradicted labels; from
+    there on they are a warning."""
 
     def examine(self, evidence: Evidence) -> Examination:
         """Looks for copies among the audited pictures."""
@@ -50,7 +51,11 @@ class Duplicates(Options):
         near, skipped = self._near(evidence, equal)
         found = _Copies(evidence, groups(_joined(equal, near), len(frame)))
         return Examination(
-            (*found.surplus(len(near), self.max_share), *found.contradictions()), tuple(skipped)
+            (
+                *found.surplus(len(near), self.max_share),
+                *found.contradictions(self.max_share),
+            ),
+            tuple(skipped),
         )
 
     def _near(self, evidence: Evidence, equal: Pairs) -> tuple[Pairs, list[Skipped]]:
@@ -126,18 +131,27 @@ class _Copies:
             "pictures.",
             evidence={"groups": self._listed(self.groups), "near": n_near},
             weight=float(extra),
-            ceiling="note",
+            ceiling="warning",
+            counted=True,
         )
 
-    def contradictions(self) -> Iterator[Claim]:
+    def contradictions(self, limit: float) -> Iterator[Claim]:
         """The claim that copies have different labels, if any have."""
         labels = self.evidence.predictions["label"].cat.codes.to_numpy(dtype=np.int64)
         torn = [one for one in self.groups if len(np.unique(labels[one])) > 1]
         if not torn:
             return
         n = sum(len(one) for one in torn)
-        failure = self.evidence.predictions["failure"].to_numpy(dtype=bool)
-        n_failures = int(failure[np.concatenate(torn)].sum())
+        predicted = self.evidence.predictions["predicted"].cat.codes.to_numpy(dtype=np.int64)
+        n_failures = sum(int((labels[one] != predicted[one]).sum()) for one in torn)
+        # Called what none of its labels says, a picture is misclassified whichever is right.
+        blamed = [
+            one[(labels[one] != predicted[one]) & np.isin(predicted[one], labels[one])]
+            for one in torn
+        ]
+        faulty = tuple(
+            str(one) for one in self.evidence.predictions["sample"].iloc[np.concatenate(blamed)]
+        )
         share = wilson(n, len(labels))[()]
         names = several(list(self._ids(torn)))
         yield Claim(
@@ -145,18 +159,25 @@ class _Copies:
             title=f"{len(torn)} pictures are there with different labels",
             slice=SliceKey(),
             effect=effect("share of samples with a contradicted label", share),
-            limit=0.0,
+            limit=limit,
             p_value=None,
             support=n,
             samples=self._ids(torn),
             statement=f"{n} samples ({percent(share.value)}, {interval(share)}), such as {names}, show "
-            f"{len(torn)} pictures whose copies bear different labels. {n_failures} of them count as "
-            "failures; at least one label of each picture is wrong, whatever the model says.",
+            f"{len(torn)} pictures whose copies bear different labels. At least one label of each picture "
+            f"is wrong, whatever the model says. {n_failures} of them count as failures; {len(faulty)} "
+            "of these are called what another copy is labelled.",
             action="Correct the labels, keep one of each picture, and audit again.",
             limits="Which of the labels is right, it can't say.",
-            evidence={"groups": self._listed(torn), "failures": n_failures},
+            evidence={
+                "groups": self._listed(torn),
+                "failures": n_failures,
+                "at_fault": len(faulty),
+            },
             weight=float(n),
-            ceiling="note",
+            ceiling="warning",
+            counted=True,
+            faulty=faulty,
         )
 
     def _ids(self, chosen: Sequence[NDArray[np.int64]]) -> tuple[str, ...]:

@@ -178,4 +178,5 @@ def _claim(
         },
         weight=float(len(samples)),
         ceiling="note",
+        faulty=tuple(samples),
     )

@@ -38,7 +38,7 @@ class CsvTables(Options):
         _write(tables / "findings.csv", _FINDINGS, _findings(view))
         attributes = list(view.attributes)
         _write(tables / "slices.csv", [*attributes, *_SLICES], _slices(view))
-        _write(tables / "failures.csv", [*_FAILURES, *attributes], _failures(view, folder))
+        _write(tables / "failures.csv", [*_FAILURES, _FAULT, *attributes], _failures(view, folder))
         return tables
 
 
@@ -52,6 +52,8 @@ _SLICES = [
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
 ]  # fmt: skip
 _FAILURES = ["sample", "path", "label", "predicted", "confidence", "loss"]
+_FAULT = "data_fault"
+"""Why a failure may be the data's fault; empty where no check says so."""
 
 
 def _findings(view: ReportView) -> Iterable[list[Any]]:
@@ -96,7 +98,9 @@ def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
         for batch in file.iter_batches(columns=[*columns, "status"]):
             for row in batch.to_pylist():
                 if row["status"] == "ok" and str(row["label"]) != str(row["predicted"]):
-                    yield [row[name] for name in columns]
+                    named = view.faults.get(str(row["sample"]))
+                    own, described = columns[: len(_FAILURES)], columns[len(_FAILURES) :]
+                    yield [*(row[name] for name in own), named, *(row[name] for name in described)]
 
 
 def _numbers(one: Estimate | None) -> list[float | None]:

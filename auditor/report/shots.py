@@ -53,6 +53,7 @@ class Shot:
         findings: anchors of the findings that name it.
         verdicts: their verdicts, each once.
         failure: whether it is misclassified.
+        fault: why that may be the data's fault; an empty text where nothing says so.
     """
 
     anchor: str
@@ -68,6 +69,7 @@ class Shot:
     findings: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     failure: bool
+    fault: str
 
     def map(self, role: Role) -> MapView | None:
         """The map of that role, or None where it was not explained."""
@@ -92,6 +94,7 @@ def read_shots(
     samples: pd.DataFrame,
     attributes: tuple[str, ...],
     naming: Mapping[str, list[Finding]],
+    faults: Mapping[str, str],
 ) -> list[Shot]:
     """Samples with their maps, in the order of the records.
 
@@ -101,6 +104,7 @@ def read_shots(
         samples: rows of ``predictions.parquet`` by sample.
         attributes: names of the attributes.
         naming: findings that name a sample, the gravest first.
+        faults: why the failure of a sample may be the data's fault.
     """
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
@@ -128,6 +132,7 @@ def read_shots(
                 findings=tuple(anchor("finding", one.id) for one in naming.get(sample, ())),
                 verdicts=tuple(sorted({one.verdict for one in naming.get(sample, ())})),
                 failure=row["label"] != row["predicted"],
+                fault=faults.get(sample, ""),
             )
         )
     return shots

@@ -85,6 +85,8 @@ class ReportView:
         attributes: names of the attributes.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
+        data_faults: how many failures may be the data's fault, in words; empty where none is suspected.
+        faults: sample ids of those failures, and why in a few words.
         trust: what the audit's own measures say of the maps.
         trusted: the same in a sentence or two; empty where nothing was measured.
         panels: pictures beside an edge detector, which knows no network.
@@ -120,6 +122,8 @@ class ReportView:
     attributes: tuple[str, ...]
     failures: tuple[Shot, ...]
     explanations: ExplanationsRecord
+    data_faults: str
+    faults: Mapping[str, str]
     trust: tuple[trust.Measure, ...]
     trusted: str
     panels: tuple[PanelRecord, ...]
@@ -165,8 +169,10 @@ def build_view(run: RunFolder) -> ReportView:
     for finding in ordered:
         for sample in finding.samples:
             naming[sample].append(finding)
-    failures = read_shots(album, result.explanations.failures, samples, attributes, naming)
-    contrasts = read_shots(album, result.explanations.contrasts, samples, attributes, naming)
+    suspected = {} if result.data_faults is None else result.data_faults.samples
+    faults = {sample: words.fault(checks) for sample, checks in suspected.items()}
+    failures = read_shots(album, result.explanations.failures, samples, attributes, naming, faults)
+    contrasts = read_shots(album, result.explanations.contrasts, samples, attributes, naming, {})
     means = read_means(album, result)
     blocking = {one.id for one in result.blocking}
     max_gap = _max_gap(result)
@@ -198,6 +204,8 @@ def build_view(run: RunFolder) -> ReportView:
         explanations=result.explanations.model_copy(
             update={"failures": [], "contrasts": [], "means": [], "units": []}
         ),
+        data_faults=words.data_faults(result),
+        faults=faults,
         trust=trust.measures(result.explanations.sanity),
         trusted=trust.sentence(result.explanations.sanity),
         panels=tuple(result.explanations.panels[:PANELS]),

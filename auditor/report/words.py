@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +27,13 @@ VERDICT_MEANING: dict[Verdict, str] = {
     "confirmed": "an intervention moved the predictions as this finding claims",
     "untestable": "this data can't decide it",
 }
+
+FAULTS: dict[str, tuple[str, str]] = {
+    "label-errors": ("suspected label errors", "label doubtful"),
+    "duplicates": ("copies with different labels", "a copy has another label"),
+    "leakage": ("labels that differ in training", "labelled otherwise in training"),
+}
+"""What a check that blames the data calls many failures, and one."""
 
 GLOSSARY: tuple[tuple[str, str, str], ...] = (
     ("sample", "Sample", "One picture with its label and what the model said of it."),
@@ -277,6 +284,27 @@ def value(raw: Any) -> str:
     if isinstance(raw, list | tuple):
         return ", ".join(value(one) for one in raw)
     return str(raw)
+
+
+def data_faults(result: AuditResult) -> str:
+    """How many failures may be the data's fault, in two sentences; empty where none is suspected."""
+    found, accuracy = result.data_faults, result.summary.accuracy
+    if found is None or not found.n_failures or found.accuracy is None or accuracy is None:
+        return ""
+    kinds = ", ".join(
+        f"{FAULTS.get(check, (check,))[0]} {count(n)}" for check, n in found.by_check.items()
+    )
+    return (
+        f"Of {count(result.summary.n_failures)} failures, {count(found.n_failures)} may be the data’s "
+        f"fault ({kinds}). Without these samples the accuracy would be {percent(found.accuracy.value, 1)} "
+        f"({interval(found.accuracy)}) instead of {percent(accuracy.value, 1)}; every other number here "
+        "counts them as failures."
+    )
+
+
+def fault(checks: Iterable[str]) -> str:
+    """Why a failure may be the data's fault, for its card; empty where no check says so."""
+    return "; ".join(FAULTS.get(check, (check, "label doubtful"))[1] for check in checks)
 
 
 def slice_name(one: SliceRecord) -> str:

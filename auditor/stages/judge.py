@@ -4,6 +4,8 @@ The ladder: a claim whose test survives the correction over *all* tests of the a
 ``supported``, and ``confirmed`` where an intervention on the pictures that survives it as well
 brings the same about; one that does not, but whose effect exceeds what was called acceptable, is
 ``observed``; the rest is no finding. The severity comes from the effect and its interval alone.
+What was counted (copies, leaked pictures) needs no test: it is ``observed``, and as grave as what is
+counted can be where its interval lies above what was called acceptable.
 Claims on the same attributes tell of one cause and become one finding.
 """
 
@@ -22,6 +24,7 @@ from auditor.checks._tally import Identity, identity
 from auditor.records import (
     SEVERITIES,
     Claim,
+    DataFaults,
     Estimate,
     Evidence,
     Finding,
@@ -31,6 +34,7 @@ from auditor.records import (
     Verdict,
 )
 from auditor.stages._correction import Correction, correct, level_of
+from auditor.stages._faults import data_faults
 from auditor.statistics import wilson
 
 _SAMPLES = 12
@@ -52,12 +56,14 @@ class Judged:
         slices: every slice with its error rate, and its gap and test where there was one.
         skipped: what could not be examined, and why.
         tests: how many hypotheses were tested, by which correction, and how many survived it.
+        data_faults: failures that the findings suspect to be the data's fault.
     """
 
     findings: list[Finding]
     slices: list[SliceRecord]
     skipped: list[Skipped]
     tests: dict[str, Any]
+    data_faults: DataFaults
 
 
 def judge(
@@ -97,6 +103,7 @@ def judge(
         slices=_slices(evidence, weighed),
         skipped=skipped,
         tests=correction.account() | {"by_check": dict(sorted(by_check.items()))},
+        data_faults=data_faults([one.claim for one in weighed if one.told], evidence.predictions),
     )
 
 
@@ -137,6 +144,8 @@ class _Weighed:
             return len(claim.slice.attributes) == 1 and claim.slice.label is None
         # A difference within what was called acceptable before it was seen accuses nobody, however
         # sure it is; it stands in the table of slices.
+        if claim.counted:
+            return claim.effect is not None and claim.effect.value > 0
         if claim.effect is None or claim.effect.value <= max(claim.limit, 0.0):
             return False
         if self.holds:
@@ -148,6 +157,8 @@ class _Weighed:
     @property
     def severity(self) -> Severity:
         effect = self.claim.effect
+        if self.claim.counted and effect is not None:
+            return self.claim.ceiling if effect.low > self.claim.limit else "note"
         if not self.holds or effect is None or effect.value <= self.claim.limit:
             return "note"
         if effect.low <= 0:

@@ -42,6 +42,11 @@ def test_tables_hold_everything(run_folder: RunFolder) -> None:
     failures = table(folder / "failures.csv")
     assert len(failures) == view.summary.n_failures
     assert {one["label"] == one["predicted"] for one in failures} == {False}
+    assert sorted({one["data_fault"] for one in failures}) == [
+        "",
+        "a copy has another label; label doubtful",
+        "label doubtful",
+    ]
     slices = table(folder / "slices.csv")
     assert len(slices) == len(view.slices)
     assert slices[0]["cell"] == "mono"
@@ -108,6 +113,7 @@ def test_the_model_card_has_a_head_that_the_hub_reads(run_folder: RunFolder) -> 
     }
     assert metrics[1]["name"] == "Accuracy on the worst slice (cell mono)"
     assert "**Does not pass the gate.**" in body
+    assert "2 may be the data’s fault" in body
     assert "not stated" in body
     assert "no shortcut" not in body.lower()
 

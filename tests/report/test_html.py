@@ -109,3 +109,9 @@ def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
     }
     assert "undefined" in text  # the preflight's word on guided backpropagation
     assert "Guided Grad-CAM, predicted class" not in text
+
+
+def test_the_summary_and_the_cards_say_which_failures_may_be_the_datas_fault(text: str) -> None:
+    assert text.count("2 may be the data’s fault") == 1
+    cards = re.findall(r'<article class="card".*?</article>', text, re.DOTALL)
+    assert sum("label doubtful" in card for card in cards) == 2

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from auditor.records import AuditResult
+from auditor.report import words
 from auditor.report.view import build_view
 from auditor.store import RunFolder
 
@@ -53,3 +55,38 @@ def test_the_verdict_claims_no_more_than_was_tested(run_folder: RunFolder) -> No
     assert view.verdict.state == "blocked"
     assert view.verdict.reason.startswith("2 findings reach the severity “alert”")
     assert {one.support < 30 for one in view.untested} == {True}
+
+
+def test_failures_that_may_be_the_datas_fault_are_marked_and_counted_in_words(
+    run_folder: RunFolder,
+) -> None:
+    view = build_view(run_folder)
+    result = run_folder.read_result()
+    assert result.data_faults is not None
+    assert view.accuracy is not None
+    marked = {one.sample: one.fault for one in view.failures if one.fault}
+    assert sorted(marked.values()) == [
+        "a copy has another label; label doubtful",
+        "label doubtful",
+    ]
+    assert set(marked) == set(result.data_faults.samples)
+    assert not any(one.fault for finding in view.findings for one in finding.contrasts)
+    n_correct = view.summary.n_evaluated - view.summary.n_failures
+    without = n_correct / (view.summary.n_evaluated - 2)
+    assert (
+        f"Of {view.summary.n_failures} failures, 2 may be the data’s fault (copies with different "
+        f"labels 1, suspected label errors 2). Without these samples the accuracy would be "
+        f"{100 * without:.1f}\u202f%" in view.data_faults
+    )
+    # An addition: the headline stays what it was.
+    assert view.accuracy.value == n_correct / view.summary.n_evaluated
+
+
+def test_a_result_of_an_older_version_says_nothing_of_the_datas_fault(
+    run_folder: RunFolder,
+) -> None:
+    result = run_folder.read_result()
+    assert words.data_faults(result.model_copy(update={"data_faults": None})) == ""
+    said = result.model_dump(mode="json")
+    del said["data_faults"]
+    assert AuditResult.model_validate(said).data_faults is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -428,3 +428,53 @@ def test_no_data_breaks_it(n: int, failures: str, kind: str, trained: bool) -> N
     evidence = _evidence(label, failure, attributes, reference if trained else None, min_support=5)
     judged = judge(_all_checks(), evidence)
     json.dumps([one.model_dump() for one in judged.findings + judged.slices], allow_nan=False)
+
+
+def test_what_was_counted_stands_without_a_test_and_is_as_grave_as_it_can_be() -> None:
+    counted = {"counted": True, "ceiling": "warning", "limit": 0.01}
+    large, small, none = _judged(
+        _claim({}, (0.05, 0.02, 0.09), None, title="large", **counted),
+        _claim({}, (0.05, 0.01, 0.09), None, title="small", **counted),
+        _claim({}, (0.005, 0.001, 0.02), None, title="acceptable", **counted),
+        _claim({}, (0.0, 0.0, 0.01), None, title="nothing", **counted),
+    ).findings
+    assert [(one.title, one.severity) for one in (large, small, none)] == [
+        ("large", "warning"),
+        ("small", "note"),
+        ("acceptable", "note"),  # a fact is told, however small
+    ]
+    assert {one.verdict for one in (large, small, none)} == {"observed"}
+    # What is inferred without a test stays a note.
+    inferred = _claim({}, (0.15, 0.12, 0.19), None, ceiling="warning")
+    assert [one.severity for one in _judged(inferred).findings] == ["note"]
+
+
+def test_failures_that_are_the_datas_fault_are_counted_once_and_change_nothing_else() -> None:
+    label = ["functional"] * 10
+    failure = [True] * 4 + [False] * 6
+    blamed = [
+        _claim({}, (0.1, 0.05, 0.2), None, check="one", faulty=("s1", "s2")),
+        _claim({}, (0.1, 0.05, 0.2), None, check="two", faulty=("s2", "s3", "s9")),
+        # Within what is acceptable, so no finding says it.
+        _claim({}, (0.01, 0.0, 0.02), None, check="three", faulty=("s0",)),
+    ]
+    evidence = _evidence(label, failure)
+    judged = judge({"stub": _Says(tuple(blamed))}, evidence)
+    found = judged.data_faults
+    assert found.samples == {"s1": ["one"], "s2": ["one", "two"], "s3": ["two"]}  # s9 is correct
+    assert (found.n_failures, found.by_check) == (3, {"one": 2, "two": 2})
+    assert found.accuracy is not None
+    low, high = proportion_confint(6, 7, method="wilson")
+    assert found.accuracy.value == 6 / 7
+    assert found.accuracy.low == pytest.approx(low)
+    assert found.accuracy.high == pytest.approx(high)
+    without = judge({"stub": _Says(tuple(replace(one, faulty=()) for one in blamed))}, evidence)
+    assert without.slices == judged.slices
+    assert without.findings == judged.findings
+    assert without.data_faults.n_failures == 0
+
+
+def test_where_every_sample_is_the_datas_fault_there_is_no_accuracy_without_them() -> None:
+    claim = _claim({}, (0.5, 0.4, 0.6), None, faulty=("s0",))
+    found = judge({"stub": _Says((claim,))}, _evidence(["functional"], [True])).data_faults
+    assert (found.n_failures, found.accuracy) == (1, None)
