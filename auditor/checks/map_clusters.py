@@ -127,20 +127,22 @@ class MapClusters(Options):
         inside = group.holds(test.share)
         if int(inside.sum()) < evidence.min_support or inside.all():
             return None
-        stability = _stability(search, test, inside, evidence)
-        return self._claim(evidence, test, group, inside, stability)
+        return self._claim(evidence, search, test, group, inside)
 
     def _claim(
-        self, evidence: Evidence, test: _Stack, group: _Group, inside: Mask, stability: float
+        self, evidence: Evidence, search: _Stack, test: _Stack, group: _Group, inside: Mask
     ) -> Claim:
         gaps = _gaps(test.failure, inside, np.zeros(len(inside), dtype=np.int64))
         sure = _gaps(test.failure, inside, test.band)
         gap, at_same_confidence = gaps.gap[0], sure.gap[0]
         p_value = max(float(gaps.p_value[0]), float(sure.p_value[0]))
-        holds = (
-            stability >= self.min_stability
-            and gap.low > self.min_gap
-            and at_same_confidence.low > self.min_gap / 2
+        large = gap.low > self.min_gap and at_same_confidence.low > self.min_gap / 2
+        # Searching again takes longer than all the rest, and bears on nothing but what is told.
+        stability = _stability(search, test, inside, evidence) if large else None
+        stays = (
+            ""
+            if stability is None
+            else f" Searched again in parts of the maps, {percent(stability)} of the group stay the same."
         )
         rate, rest = float(test.failure[inside].mean()), float(test.failure[~inside].mean())
         own, others = test.share[inside].mean(0), test.share[~inside].mean(0)
@@ -159,7 +161,9 @@ class MapClusters(Options):
             f"wrong in {percent(rate)} of the cases{of_one}, the others in {percent(rest)}",
             slice=SliceKey(predicted=evidence.classes[test.called]),
             # Without an effect the test counts, and nothing is told of it.
-            effect=effect("error-rate gap of a cluster of maps", gap) if holds else None,
+            effect=effect("error-rate gap of a cluster of maps", gap)
+            if stability is not None and stability >= self.min_stability
+            else None,
             limit=self.min_gap,
             p_value=p_value if np.isfinite(p_value) else 1.0,
             support=int(inside.sum()),
@@ -169,8 +173,7 @@ class MapClusters(Options):
             f"whose evidence lies at the {place}. {percent(rate)} of these are wrong, and "
             f"{percent(rest)} of the others: a gap of {points(gap.value)} "
             f"({interval(gap, ' points')}), and {points(at_same_confidence.value)} among pictures of "
-            f"the same confidence. Searched again in parts of the maps, {percent(stability)} of the "
-            "group stay the same.",
+            f"the same confidence.{stays}",
             action=f"Look at what these pictures show at the {place}. If it does not belong to "
             f"{called}, add it as an attribute and audit again: then it can be tested by its name.",
             limits="It shows that pictures with such maps are wrong more often, not that what lies at "

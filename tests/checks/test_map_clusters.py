@@ -1,0 +1,179 @@
+"""Map clusters: planted ones are found by half of the maps and tested on the others; chance is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictured import Model, evidence
+from scipy.stats import binom
+
+from auditor.checks.map_clusters import MapClusters
+from auditor.records import Claim, Evidence
+
+N = 900
+Mask = NDArray[np.bool_]
+
+
+def looking(fails: Mask, corner: Mask, seed: int, *, of_one: bool = False) -> Evidence:
+    """Three classes and as many called each; where the evidence lies is drawn into the picture.
+
+    In the corner group it lies at the bottom right, else at the top left or in the centre.
+    """
+    random = np.random.default_rng([seed, 1])
+    n = len(fails)
+    predicted = np.arange(n) % 3
+    other = np.ones(n, dtype=int) if of_one else 1 + random.integers(2, size=n)
+    label = np.where(fails, (predicted + other) % 3, predicted)
+    # The confidence differs, and says nothing of failures.
+    sure = random.uniform(0.7, 0.95, n)[:, None]
+    share = np.where(np.arange(3) == predicted[:, None], sure, (1 - sure) / 2)
+    pictures = random.integers(0, 60, (n, 3, 8, 8), dtype=np.uint8)
+    place = np.where(corner, 6, np.where(random.random(n) < 0.5, 1, 4))
+    pictures[np.arange(n), :, place, place] = 255
+
+    def look(seen: NDArray[np.uint8], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert len(seen) == len(targets)
+        return np.asarray(seen[:, 0], dtype=np.float32)
+
+    model = Model(pictures, lambda some: np.ones((len(some), 3)) / 3, looked=look)
+    group = np.where(corner, "in", "out")
+    return evidence(label, share, {"group": group}, model=model, seed=seed)
+
+
+def planted(seed: int = 0) -> tuple[Mask, Mask]:
+    """Of those called the first class, four in ten look at the corner, and most of these are wrong."""
+    random = np.random.default_rng([seed, 2])
+    corner = (np.arange(N) % 3 == 0) & (random.random(N) < 0.4)
+    return corner, random.random(N) < np.where(corner, 0.7, 0.06)
+
+
+def told(given: Evidence) -> list[Claim]:
+    return [one for one in MapClusters().examine(given).claims if one.effect is not None]
+
+
+def rows(names: tuple[str, ...]) -> NDArray[np.int64]:
+    return np.array([int(name[1:]) for name in names])
+
+
+def test_a_planted_group_is_found_placed_and_its_gap_measured() -> None:
+    corner, fails = planted()
+    (claim,) = told(looking(fails, corner, 0))
+    assert claim.slice.predicted == "a"
+    assert not claim.slice.attributes
+    assert claim.effect is not None
+    assert claim.effect.low < 0.64 < claim.effect.high
+    assert claim.p_value is not None
+    assert claim.p_value < 1e-8
+    assert claim.ceiling == "warning"
+    assert claim.title.startswith(
+        "Among the pictures called a, those whose evidence lies at the bottom right are wrong in "
+    )
+    # Half of those called so are tested, and exactly those who look there are in the group.
+    assert claim.support == pytest.approx(corner.sum() / 2, abs=15)
+    assert claim.evidence["stability"] > 0.95
+    shown = rows(claim.samples)
+    assert corner[shown].all()
+    assert fails[shown].all()
+
+
+def test_its_maps_are_the_means_of_the_two_sides() -> None:
+    corner, fails = planted()
+    given = looking(fails, corner, 0)
+    assert isinstance(given.model, Model)
+    (claim,) = told(given)
+    own, others = (np.array(claim.evidence[name]) for name in ("mean_map", "mean_map_of_others"))
+    assert np.array(claim.evidence["difference"]) == pytest.approx(own - others, abs=2e-4)
+    # By another route: the shares of everybody who looks there, not of the tested half alone.
+    maps = given.model.seen[:, 0].astype(float)
+    maps /= maps.sum((1, 2), keepdims=True)
+    assert own == pytest.approx(maps[corner].mean(0), abs=0.01)
+    assert others == pytest.approx(maps[~corner & (np.arange(N) % 3 == 0)].mean(0), abs=0.03)
+
+
+def test_failures_that_are_nearly_all_of_one_label_are_no_more_than_a_note() -> None:
+    corner, fails = planted()
+    (claim,) = told(looking(fails, corner, 0, of_one=True))
+    assert claim.ceiling == "note"
+    assert claim.evidence["failures_mostly"] == "b"
+    assert "(mostly b)" in claim.title
+
+
+def test_nothing_of_the_test_half_goes_into_the_search() -> None:
+    corner, fails = planted()
+    given = looking(fails, corner, 0)
+    (claim,) = told(given)
+    tested = set()
+    check = MapClusters()
+    for seed in range(6):
+        frame = given.predictions
+        random = np.random.default_rng(seed)
+        # Outcomes dealt out anew among all that are called a: the groups that are then found have
+        # nothing to do with the outcomes of the other half.
+        failure = frame["failure"].to_numpy(dtype=bool, copy=True)
+        called = np.flatnonzero(np.arange(N) % 3 == 0)
+        failure[called] = random.permutation(failure[called])
+        found = check.examine(replace(given, predictions=frame.assign(failure=failure)))
+        tested |= {one.p_value for one in found.claims}
+        assert all(one.effect is None for one in found.claims)
+    assert claim.p_value is not None
+    assert all(one is not None and one > 1e4 * claim.p_value for one in tested)
+
+
+def test_chance_is_accused_no_more_often_than_alpha() -> None:
+    p_values = []
+    for seed in range(100):
+        random = np.random.default_rng([seed, 3])
+        n = 420
+        corner = random.random(n) < 0.4
+        given = replace(looking(random.random(n) < 0.3, corner, seed), min_support=10)
+        p_values += [one.p_value for one in MapClusters().examine(given).claims]
+    found = np.array(p_values, dtype=float)
+    assert len(found) > 100
+    assert (found <= 0.05).sum() <= binom.ppf(0.999, len(found), 0.05)
+    assert (found <= 0.2).sum() <= binom.ppf(0.999, len(found), 0.2)
+
+
+def test_doubt_that_the_model_admits_is_not_told() -> None:
+    random = np.random.default_rng(0)
+    corner, _ = planted()
+    # The model knows how often it is wrong, and that it is more often with those.
+    honest = np.where(corner, random.uniform(0.3, 0.7, N), random.uniform(0.55, 1.0, N))
+    given = looking(random.random(N) > honest, corner, 0)
+    assert not told(replace(given, predictions=given.predictions.assign(confidence=honest)))
+    (claim,) = told(replace(given, predictions=given.predictions.assign(confidence=0.9)))
+    assert claim.slice.predicted == "a"
+
+
+def test_what_can_not_be_examined_is_said() -> None:
+    corner, fails = planted()
+    given = looking(fails, corner, 0)
+
+    def reason(some: Evidence) -> str:
+        found = MapClusters().examine(some)
+        assert not found.claims
+        return found.skipped[0].reason
+
+    assert "not at hand" in reason(replace(given, model=None))
+    assert "no class is called often enough" in reason(looking(np.zeros(N, dtype=bool), corner, 0))
+    assert "60 pictures" in reason(looking(fails[:120], corner[:120], 0))
+    # Nothing in any map: there is nothing to divide.
+    assert isinstance(given.model, Model)
+    dark = replace(
+        given.model, looked=lambda seen, _: np.zeros((len(seen), 8, 8), dtype=np.float32)
+    )
+    assert "of one kind" in reason(replace(given, model=dark))
+
+
+def test_the_maps_that_are_made_are_bounded_and_go_to_those_called_in_error() -> None:
+    corner, fails = planted()
+    given = looking(fails, corner, 0)
+    drawn = MapClusters(max_samples=200)._drawn(given)
+    assert sum(map(len, drawn)) == 200
+    # Of the other two classes, too few that are called so are wrong? Then they are left out.
+    wrong = np.bincount(np.arange(N) % 3, fails)
+    enough = [code for code in range(3) if wrong[code] >= 16]
+    assert sorted({int(one[0]) % 3 for one in drawn}) == enough
+    assert all(len(set(one % 3)) == 1 for one in drawn)
