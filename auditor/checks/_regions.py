@@ -24,6 +24,12 @@ _APART = 0.1
 _ENOUGH = 0.8
 """A small region with so much of a larger one's score is preferred: it says more about where."""
 
+LOOK_THERE = (
+    "Look at what these pictures show at that place. If it does not belong to the object, remove, mask "
+    "or vary it in the training data, and audit again."
+)
+"""What to do about a region that moves the predictions."""
+
 T = TypeVar("T")
 
 
@@ -115,8 +121,8 @@ def finer(region: Region) -> list[Region]:
 
 
 def bands() -> list[Region]:
-    """Eight strips across the picture, a quarter of it each: captions and borders run along it."""
-    starts = np.arange(0, 1, _FINE)
+    """Strips across the picture, a quarter of it each, half over the next: captions run along it."""
+    starts = np.arange(0, 1 - _FINE / 2, _FINE / 2)
     lying = [Region(0.0, start, 1.0, start + _FINE) for start in starts]
     return [*lying, *(Region(start, 0.0, start + _FINE, 1.0) for start in starts)]
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from auditor.checks._fills import borrowed
 from auditor.checks._outcomes import Limits, Outcome, comparisons
-from auditor.checks._regions import Region, attention, coarse, finer, sought
+from auditor.checks._regions import LOOK_THERE, Region, attention, coarse, finer, sought
 from auditor.checks._swaps import Sides
 from auditor.checks._wording import (
     effect,
@@ -108,8 +108,7 @@ class RegionReliance(Options):
             f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
             f"random other places of the same size, {signed_points(tried.elsewhere.change.value)}."
             + witness,
-            action="Look at what these pictures show at that place. If it does not belong to the "
-            "object, remove, mask or vary it in the training data, and audit again.",
+            action=LOOK_THERE,
             limits="It shows that this region's content moves the predictions; other regions may do "
             "so as well.",
             evidence={

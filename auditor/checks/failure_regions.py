@@ -1,0 +1,180 @@
+"""Failure regions: which place of the picture brings about the failures that a class is called for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from auditor.checks._fills import Fill
+from auditor.checks._mistaken import Mistaken, Trial, looked, place_of, tried
+from auditor.checks._regions import LOOK_THERE
+from auditor.checks._wording import effect, interval, numbers, percent, quoted, several
+from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.registry import Options, plugin
+from auditor.statistics import Integers, Interval
+
+NAME = "failure-regions"
+_SHOWN = 12
+_FEWEST_SEARCHED = 8
+"""Pictures to search a region on: with fewer it would be chance."""
+_DONE: Mapping[Fill, str] = {
+    "blurred": "blurred",
+    "in-painted": "continued from its surroundings",
+    "borrowed": "filled from recognised pictures of other labels",
+}
+_LIMITS = (
+    "It shows that what lies there brings these failures about; whether it belongs to the object, a "
+    "person has to see. A cause that is all over the picture has no place and is not found this way."
+)
+
+
+@plugin("check", NAME)
+class FailureRegions(Options):
+    """Which place of the picture brings about the failures that are called one class?
+
+    An intervention that needs nobody's annotation. Of the failures called a class, some serve to
+    find a region, a window, a strip or the frame, and how to replace it: blurred, in-painted from its
+    surroundings, or borrowed from recognised pictures of other labels. On the others it is tested,
+    against random other places of the same size in the same pictures, in two ways. Is a failure
+    recognised once the region is replaced (the region is needed)? And is a recognised picture of
+    another label called the class once it has the failures' content of the region (the region is
+    enough)? Both must hold, and the larger p-value of the two McNemar tests counts, as in every
+    intersection-union test: covering what distinguishes a T-shirt from a shirt mends failures too,
+    but it turns no sandal into a shirt.
+
+    Reference:
+        R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
+        (1982) 295-300.
+    """
+
+    min_mended: float = Field(0.1, ge=0, le=1)
+    """Smallest share of the failures that is told, less the share mended by covering other places;
+    its interval must lie above."""
+    min_turned: float = Field(0.05, ge=0, le=1)
+    """Likewise of the recognised pictures that the content turns to the class."""
+    search_pictures: int = Field(12, ge=_FEWEST_SEARCHED)
+    """Failures on which the region is searched, a third of them at most."""
+    test_pictures: int = Field(80, ge=20)
+    """Largest number of failures on which it is tested."""
+    max_classes: int = Field(4, ge=1)
+    """Classes that are examined at most, those that most failures are called first. Each takes about
+    100 forward passes for a search picture and 12 for a test picture."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Intervenes for every class that enough failures are called."""
+        if evidence.model is None:
+            return _skipped("the model is not at hand to be asked again")
+        enough = max(evidence.min_support, 3 * _FEWEST_SEARCHED)
+        counts = _called(evidence)
+        codes = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= enough]
+        if not codes:
+            return _skipped(f"no class is called for {enough} failures or more")
+        claims: list[Claim] = []
+        reasons: list[str] = []
+        for code in codes[: self.max_classes]:
+            drawn = Mistaken.drawn(evidence, code, self.search_pictures, self.test_pictures)
+            if min(len(drawn.search.hosts), len(drawn.test.hosts)) < _FEWEST_SEARCHED:
+                reasons.append(
+                    f"{evidence.classes[code]}: too few pictures of other labels are recognised"
+                )
+            else:
+                claims.append(self._claim(evidence, evidence.model, drawn))
+        if len(codes) > self.max_classes:
+            left = [evidence.classes[code] for code in codes[self.max_classes :]]
+            reasons.append(
+                f"failures called {several(left)} were left out, as there are more of other classes "
+                f"(checks.{NAME}.max_classes)"
+            )
+        return Examination(
+            tuple(claims), tuple(Skipped(check=NAME, reason=reason) for reason in reasons)
+        )
+
+    def _claim(self, evidence: Evidence, model: Oracle, drawn: Mistaken) -> Claim:
+        trial = tried(model, drawn, place_of(model, drawn), evidence.seed)
+        region = trial.place.region
+        mended, turned = trial.mended[trial.place.way], trial.turned
+        (needed, p_needed), (enough, p_enough) = mended.more, turned.more
+        holds = needed.low > self.min_mended and enough.low > self.min_turned
+        key = SliceKey(predicted=evidence.classes[drawn.code])
+        attention = [float(part[0]) for part in looked(model, drawn.test, drawn.code, [region])]
+        here, elsewhere = mended.shares
+        return Claim(
+            check=NAME,
+            title=f"Covering {region.words} mends {percent(here.value)} of the failures called "
+            f"{quoted(str(key.predicted))}; covering other places, {percent(elsewhere.value)}",
+            slice=key,
+            # Without an effect the test counts, and nothing is told of it.
+            effect=effect("failures mended, less those mended by covering other places", needed)
+            if holds
+            else None,
+            limit=self.min_mended,
+            p_value=max(p_needed, p_enough),
+            support=len(drawn.test.rows),
+            samples=_mended(evidence, drawn, trial),
+            statement=_statement(str(key.predicted), drawn, trial, attention),
+            action=LOOK_THERE,
+            limits=_LIMITS,
+            evidence={
+                **region.record(),
+                "replaced": trial.place.way,
+                **_numbers("mended", here, elsewhere),
+                **_numbers("turned", *turned.shares),
+                "turned_to": key.predicted,
+                "attention": None if np.isnan(attention).any() else attention,
+                "fills": [
+                    {"replaced": way, **_numbers("mended", *change.shares)}
+                    for way, change in trial.mended.items()
+                ],
+                "n_failures_called": drawn.total,
+            },
+            weight=max(0.0, needed.value) * drawn.total,
+            confirms=(key,) if holds else (),
+        )
+
+
+def _called(evidence: Evidence) -> Integers:
+    """(K,) how many failures each class is called for."""
+    frame = evidence.predictions
+    called = frame["predicted"].cat.codes.to_numpy()[frame["failure"].to_numpy(dtype=bool)]
+    return np.bincount(called, minlength=len(evidence.classes))
+
+
+def _mended(evidence: Evidence, drawn: Mistaken, trial: Trial) -> tuple[str, ...]:
+    """Ids of failures that are mended, those first that covering another place does not mend."""
+    change = trial.mended[trial.place.way]
+    rows = np.concatenate(
+        [drawn.test.rows[change.here & one] for one in (~change.elsewhere, change.elsewhere)]
+    )
+    return tuple(evidence.predictions["sample"].iloc[rows[:_SHOWN]].astype(str))
+
+
+def _statement(called: str, drawn: Mistaken, trial: Trial, attention: Sequence[float]) -> str:
+    region, way = trial.place.region, trial.place.way
+    here, elsewhere = trial.mended[way].shares
+    turned, turned_elsewhere = trial.turned.shares
+    witness = (
+        ""
+        if np.isnan(attention).any()
+        else f" In the Grad-CAMs of {quoted(called)}, {percent(attention[0])} of the evidence lies there "
+        f"in these failures, and {percent(attention[1])} in pictures of it that are recognised."
+    )
+    return (
+        f"An intervention: in {len(drawn.test.rows)} failures called {quoted(called)}, {region.words} "
+        f"({percent(region.area)} of it) was {_DONE[way]}. {percent(here.value)} of them are then "
+        f"recognised ({interval(here)}); with random other places of the same size, "
+        f"{percent(elsewhere.value)}. What the failures show there was put into "
+        f"{len(drawn.test.hosts)} recognised pictures of other labels: {percent(turned.value)} of these "
+        f"are then called {quoted(called)} ({interval(turned)}); with what they show at other places, "
+        f"{percent(turned_elsewhere.value)}." + witness
+    )
+
+
+def _numbers(name: str, here: Interval, elsewhere: Interval) -> dict[str, Any]:
+    return {name: numbers(here), f"{name}_elsewhere": numbers(elsewhere)}
+
+
+def _skipped(reason: str) -> Examination:
+    return Examination(skipped=(Skipped(check=NAME, reason=reason),))

@@ -1,0 +1,221 @@
+"""Failure regions: the place that brings failures about is found without an attribute, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictured import Model, Pictures, Probabilities, evidence
+
+from auditor.checks._mistaken import Change, Mistaken
+from auditor.checks._regions import Region
+from auditor.checks.failure_regions import FailureRegions
+from auditor.records import Claim, Evidence, SliceKey
+
+SIDE = 32
+MARK = np.s_[:, :, 26:30, 26:30]
+
+
+def bands(pictures: Pictures) -> NDArray[np.float64]:
+    """How bright the band of each of three classes is, (n, 3)."""
+    return pictures[:, 0, :24].reshape(len(pictures), 3, 8, SIDE).astype(float).mean((2, 3))
+
+
+def sure(codes: NDArray[np.int64], n_classes: int = 3) -> Probabilities:
+    rest = 0.2 / (n_classes - 1)
+    return np.where(np.arange(n_classes) == codes[:, None], 0.8, rest)
+
+
+def misled(pictures: Pictures) -> Probabilities:
+    """The class of the brightest band; a mark in the corner makes it class a."""
+    marked = pictures[MARK].mean((1, 2, 3)) > 150
+    return sure(np.where(marked, 0, bands(pictures).argmax(1)))
+
+
+def maps(pictures: Pictures, _: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Evidence is wherever it is bright."""
+    small = pictures.mean(1).reshape(len(pictures), 8, 4, 8, 4).mean((2, 4))
+    return np.maximum(small - 80, 0).astype(np.float32)
+
+
+def drawn(n: int, seed: int) -> tuple[Pictures, NDArray[np.int64]]:
+    """Pictures of noise with the band of their class, no mark."""
+    random = np.random.default_rng(seed)
+    label: NDArray[np.int64] = np.arange(n) % 3
+    pictures = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
+    for k in range(3):
+        pictures[label == k, :, 8 * k : 8 * k + 8] += 100
+    return pictures, label
+
+
+def marked(n: int = 360, seed: int = 0) -> Evidence:
+    """A third of the pictures of every class carries the mark."""
+    pictures, label = drawn(n, seed)
+    carriers = np.flatnonzero(np.arange(n) // 3 % 3 == 0)
+    at = pictures[carriers]
+    at[MARK] = 255
+    pictures[carriers] = at
+    model = Model(pictures, misled, looked=maps)
+    return evidence(label, misled(pictures), {}, model=model, seed=seed)
+
+
+def only(given: Evidence) -> Claim:
+    (claim,) = FailureRegions().examine(given).claims
+    return claim
+
+
+def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
+    given = marked()
+    assert isinstance(given.model, Model)
+    claim = only(given)
+    assert claim.slice == SliceKey(predicted="a")
+    assert claim.confirms == (claim.slice,)
+    assert claim.ceiling == "alert"
+    assert claim.evidence["n_failures_called"] == 80
+    # Every failure carries the mark, and no other place has to do with it.
+    assert claim.evidence["mended"]["value"] == 1
+    assert claim.evidence["mended_elsewhere"]["value"] < 0.1
+    assert claim.evidence["turned"]["value"] == 1
+    assert claim.effect is not None
+    assert claim.effect.low > 0.8
+    assert claim.p_value is not None
+    assert claim.p_value < 1e-9
+    assert claim.weight == pytest.approx(80 * claim.effect.value)
+    assert claim.evidence["place"] == "bottom right"
+    x0, y0, x1, y1 = claim.evidence["box"]
+    assert Region(x0, y0, x1, y1).pixels(SIDE, SIDE)[26:30, 26:30].mean() == 1
+    # Of the failures' evidence for the class, more lies there than in the class's own pictures.
+    assert claim.evidence["attention"][0] > claim.evidence["attention"][1]
+    assert [one["replaced"] for one in claim.evidence["fills"]] == [
+        "blurred",
+        "in-painted",
+        "borrowed",
+    ]
+    assert "100 % of them are then recognised" in claim.statement
+    failures = given.predictions.loc[given.predictions["failure"], "sample"]
+    assert claim.samples
+    assert set(claim.samples) <= set(failures)
+    # As the options say: passes for a search picture and for a test picture; the maps come on top.
+    assert given.model.asked <= 110 * 12 + 12 * 80
+
+
+def test_what_mends_but_misleads_no_other_picture_is_not_told() -> None:
+    """Hard pictures: the right band is faint, and that of class a a little brighter."""
+    pictures, label = drawn(360, 0)
+    hard = np.flatnonzero((label == 1) & (np.arange(360) // 3 % 2 == 0))
+    pictures[hard, :, :8] += 45
+    pictures[hard, :, 8:16] -= 70
+
+    def ask(some: Pictures) -> Probabilities:
+        return sure(bands(some).argmax(1))
+
+    given = evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps))
+    claim = only(given)
+    assert claim.evidence["mended"]["value"] > 0.9
+    assert claim.evidence["turned"]["value"] < 0.05
+    assert claim.effect is None
+    assert not claim.confirms
+    assert claim.p_value is not None
+    assert claim.p_value > 0.05
+
+
+def test_failures_without_a_place_lead_to_none() -> None:
+    """Any change of a picture draws its prediction anew: everything mends, nowhere more."""
+    p_values = []
+    for seed in range(12):
+        pictures, label = drawn(300, seed)
+
+        def ask(some: Pictures) -> Probabilities:
+            unlucky = some.sum((1, 2, 3), dtype=np.int64) % 5 == 0
+            return sure(np.where(unlucky, 0, bands(some).argmax(1)))
+
+        given = evidence(
+            label, ask(pictures), {}, model=Model(pictures, ask, looked=maps), seed=seed
+        )
+        claim = only(given)
+        assert claim.effect is None
+        p_values.append(claim.p_value)
+    assert min(one for one in p_values if one is not None) > 0.01
+
+
+def test_with_two_classes_nothing_is_borrowed() -> None:
+    pictures, label = drawn(360, 1)
+    label = np.minimum(label, 1)
+    carriers = np.flatnonzero(np.arange(360) // 3 % 3 == 0)
+    at = pictures[carriers]
+    at[MARK] = 255
+    pictures[carriers] = at
+
+    def ask(some: Pictures) -> Probabilities:
+        at_mark = some[MARK].mean((1, 2, 3)) > 150
+        return sure(np.where(at_mark, 0, np.minimum(bands(some).argmax(1), 1)), 2)
+
+    claim = only(evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps)))
+    assert claim.effect is not None
+    assert claim.evidence["place"] == "bottom right"
+    assert [one["replaced"] for one in claim.evidence["fills"]] == ["blurred", "in-painted"]
+
+
+def test_search_and_test_share_no_picture_and_lenders_are_of_other_labels() -> None:
+    given = marked()
+    found = Mistaken.drawn(given, 0, 12, 40)
+    label = given.predictions["label"].cat.codes.to_numpy()
+    predicted = given.predictions["predicted"].cat.codes.to_numpy()
+    sides = []
+    for group in (found.search, found.test):
+        assert group.lenders is not None
+        assert (predicted[group.rows] == 0).all()
+        assert (label[group.rows] == group.label).all()
+        assert (group.label != 0).all()
+        assert (predicted[group.lenders] == label[group.lenders]).all()
+        assert (label[group.lenders] != group.label).all()
+        assert (label[group.lenders] != 0).all()
+        assert (predicted[group.own] == 0).all()
+        assert (label[group.own] == 0).all()
+        assert (label[group.hosts] != 0).all()
+        assert (predicted[group.hosts] == label[group.hosts]).all()
+        assert len(group.givers) == len(group.hosts)
+        assert (predicted[group.givers] == 0).all()
+        assert (label[group.givers] != 0).all()
+        parts = (group.rows, group.lenders, group.own, group.givers, group.hosts)
+        sides.append(set(np.concatenate(parts).tolist()))
+    assert not sides[0] & sides[1]
+    assert (len(found.search.rows), len(found.test.rows)) == (12, 40)
+    assert len(set(found.test.givers)) == len(found.test.givers) == 68
+    # The fewer, the fewer to search on: a third.
+    assert len(Mistaken.drawn(marked(n=135), 0, 12, 40).search.rows) == 10
+
+
+def test_a_change_is_weighed_against_the_same_elsewhere() -> None:
+    here = np.array([True] * 9 + [False] * 1)
+    elsewhere = np.array([True] * 2 + [False] * 8)
+    change = Change(here, elsewhere)
+    more, p_value = change.more
+    assert more.value == pytest.approx(0.7)
+    # Seven changed one way and none the other: mid-p of a fair coin.
+    assert p_value == pytest.approx(2 * 0.5**7 - 0.5**7)
+    assert change.shares.value == pytest.approx([0.9, 0.2])
+
+
+def test_no_model_or_too_few_failures_are_said() -> None:
+    (reason,) = FailureRegions().examine(replace(marked(), model=None)).skipped
+    assert "not at hand" in reason.reason
+    found = FailureRegions().examine(marked(n=90))
+    assert not found.claims
+    assert "no class is called for 30 failures" in found.skipped[0].reason
+
+
+def test_classes_beyond_the_limit_are_said() -> None:
+    pictures, label = drawn(360, 0)
+
+    def ask(some: Pictures) -> Probabilities:
+        codes = bands(some).argmax(1)
+        return sure(np.where(some[:, 0, 31, 0] % 2 == 0, codes, (codes + 1) % 3))
+
+    given = evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps))
+    found = FailureRegions(max_classes=2).examine(given)
+    assert len(found.claims) == 2
+    (left,) = {"a", "b", "c"} - {str(one.slice.predicted) for one in found.claims}
+    assert f"failures called {left} were left out" in found.skipped[0].reason
