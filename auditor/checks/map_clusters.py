@@ -150,11 +150,9 @@ class MapClusters(Options):
         called = quoted(evidence.classes[test.called])
         mostly = _mostly(evidence, test.rows[inside & test.failure])
         of_one = "" if mostly is None else f" (mostly {quoted(mostly)})"
-        # The most typical failures first: they show what the group's maps make of a picture.
-        distance = group.distance(test.share)
-        order = np.lexsort((distance, ~test.failure))
-        order = order[inside[order]][:_SHOWN]
-        shown = evidence.predictions.iloc[test.rows[order]]
+        order = np.argsort(group.distance(test.share), kind="stable")
+        typical = evidence.predictions.iloc[test.rows[order[inside[order]]]]
+        shown = typical["sample"].astype(str)
         return Claim(
             check=NAME,
             title=f"Among the pictures called {called}, those whose evidence lies at the {place} are "
@@ -167,7 +165,7 @@ class MapClusters(Options):
             limit=self.min_gap,
             p_value=p_value if np.isfinite(p_value) else 1.0,
             support=int(inside.sum()),
-            samples=tuple(shown["sample"].astype(str)),
+            samples=tuple(shown[typical["failure"]][:_SHOWN]),
             statement=f"Found on one half of the Grad-CAMs of pictures called {called} and tested on the "
             f"other: of {len(inside)} pictures, the maps of {int(inside.sum())} fall into the clusters "
             f"whose evidence lies at the {place}. {percent(rate)} of these are wrong, and "
@@ -187,7 +185,7 @@ class MapClusters(Options):
                 "failures_mostly": mostly,
                 "clusters": group.clusters.count,
                 "clusters_in_the_group": len(group.chosen),
-                "typical": [str(name) for name in shown["sample"]],
+                "typical": list(shown[:_SHOWN]),
                 "mean_map": grid(own),
                 "mean_map_of_others": grid(others),
                 "difference": grid(own - others),
