@@ -1,13 +1,14 @@
-"""The evidence that is drawn: swapped regions, shifts of mean maps, and the units behind them."""
+"""The evidence that is drawn: regions changed, shifts of mean maps, and the units behind them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from auditor.records import AuditResult
+from auditor.report import words
 from auditor.report.album import Album
 from auditor.report.evidence import whereabouts
 from auditor.report.shots import MeanView
@@ -28,29 +29,38 @@ Grid = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
+class Measure:
+    """What an intervention changed, at the place and at random other places of the same size."""
+
+    name: str
+    here: str
+    elsewhere: str
+
+
+@dataclass(frozen=True)
 class Proof:
-    """An intervention: a region of the picture was swapped, and the predictions moved.
+    """An intervention: a region of the picture was changed, and the predictions moved.
 
     Attributes:
         key: names its drawings, unique in the document.
+        heading: of what was done.
         title: what came of it.
         statement: how it was done, and in numbers.
         place: where, in words.
         box: left, upper, right and lower edge as parts of the picture, 0 to 1.
-        outside: whether what lies outside of the box was swapped.
-        fall: what the swap costs, with its interval.
-        elsewhere: the same at other places of the same size.
+        outside: whether what lies outside of the box was changed.
+        measures: what it changed, with intervals.
         means: mean maps to draw the box over: with the attribute value, and without.
     """
 
     key: str
+    heading: str
     title: str
     statement: str
     place: str
     box: Box
     outside: bool
-    fall: str
-    elsewhere: str
+    measures: tuple[Measure, ...]
     means: tuple[MeanView, ...]
 
     @property
@@ -105,7 +115,7 @@ class UnitView:
 def proofs(
     claims: Sequence[Mapping[str, Any]], finding: str, means: Sequence[MeanView]
 ) -> tuple[Proof, ...]:
-    """The swaps among the claims of a finding that came out.
+    """The changes of regions among the claims of a finding that came out.
 
     Args:
         claims: the finding and its pieces, as in ``audit.json``.
@@ -115,17 +125,17 @@ def proofs(
     return tuple(
         Proof(
             key=f"{finding}-box-{place}",
+            heading=_SWAPPED if "fall" in one else _COVERED,
             title=str(one["title"]),
             statement=str(one["statement"]),
             place=str(one["place"]),
             box=_box(one["box"]),
             outside=bool(one["outside_of_box"]),
-            fall=_points(one["fall"]),
-            elsewhere=_points(one["fall_elsewhere"]),
+            measures=tuple(_measures(one)),
             means=_compared(one, means),
         )
         for place, one in enumerate(claims)
-        if {"box", "outside_of_box", "fall", "fall_elsewhere"} <= one.keys()
+        if {"box", "outside_of_box"} <= one.keys()
     )
 
 
@@ -198,9 +208,34 @@ def _box(edges: Sequence[float]) -> Box:
     return left, upper, right, lower
 
 
+def _measures(claim: Mapping[str, Any]) -> Iterator[Measure]:
+    for key, name, written in _MEASURES:
+        if key in claim:
+            yield Measure(
+                name.format(called=claim.get("turned_to")),
+                written(claim[key]),
+                written(claim[f"{key}_elsewhere"]),
+            )
+
+
+def _percent(share: Mapping[str, float]) -> str:
+    value, low, high = (words.percent(share[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
 def _points(gap: Mapping[str, float]) -> str:
     value, low, high = (
         f"{100 * gap[name]:+.{0 if abs(gap[name]) >= 0.1 else 1}f}".replace("-", "−")
         for name in ("value", "low", "high")
     )
     return f"{value} points ({low} to {high})"
+
+
+_SWAPPED = "The test of it: swap the place, and the answer changes"
+_COVERED = "The test of it: cover the place, and the failures are mended"
+_MEASURES: tuple[tuple[str, str, Callable[[Mapping[str, float]], str]], ...] = (
+    ("fall", "More failures when it is swapped between pictures of one label", _points),
+    ("mended", "Failures recognised when it is covered", _percent),
+    ("turned", "Other pictures called {called} when they are given it", _percent),
+)
+"""Keys of a claim's evidence, what they are, and how they are written."""

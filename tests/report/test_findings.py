@@ -9,6 +9,7 @@ from PIL import Image
 from auditor import imaging
 from auditor.report.drawings import boxed, difference_of, map_of
 from auditor.report.findings import FindingView
+from auditor.report.proofs import proofs
 from auditor.report.view import build_view
 from auditor.store import RunFolder
 
@@ -34,13 +35,45 @@ def test_the_statement_is_told_once(first: FindingView) -> None:
 def test_a_swap_brings_its_place_and_both_numbers(first: FindingView) -> None:
     (proof,) = first.proofs
     assert proof.box == (0.0, 0.75, 0.25, 1.0)
-    assert proof.fall == "+22 points (+15 to +29)"
-    assert proof.elsewhere == "−2.5 points (−7.0 to +2.0)"
+    (measure,) = proof.measures
+    assert proof.heading.startswith("The test of it: swap")
+    assert measure.here == "+22 points (+15 to +29)"
+    assert measure.elsewhere == "−2.5 points (−7.0 to +2.0)"
     # The class that the swap leads to, with the value and with the other one.
     assert [(one.label, one.value) for one in proof.means] == [
         ("defective", "mono"),
         ("defective", "poly"),
     ]
+
+
+def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
+    claim = {
+        "title": "Covering the bottom left of the picture mends 78 % of the failures called 3",
+        "statement": "An intervention.",
+        "place": "bottom left",
+        "box": [0.0, 0.75, 0.25, 1.0],
+        "outside_of_box": False,
+        "mended": {"value": 0.78, "low": 0.66, "high": 0.86},
+        "mended_elsewhere": {"value": 0.03, "low": 0.0, "high": 0.09},
+        "turned": {"value": 0.5, "low": 0.4, "high": 0.6},
+        "turned_elsewhere": {"value": 0.0, "low": 0.0, "high": 0.05},
+        "turned_to": "3",
+    }
+    (proof,) = proofs([claim, {"title": "of something else"}], "F1", ())
+    assert "cover the place" in proof.heading
+    told = [
+        (one.name, *(text.replace("\u202f", " ") for text in (one.here, one.elsewhere)))
+        for one in proof.measures
+    ]
+    assert told == [
+        ("Failures recognised when it is covered", "78 % (66 % to 86 %)", "3 % (0 % to 9 %)"),
+        (
+            "Other pictures called 3 when they are given it",
+            "50 % (40 % to 60 %)",
+            "0 % (0 % to 5 %)",
+        ),
+    ]
+    assert not proof.means
 
 
 def test_the_shift_is_said_in_words(first: FindingView) -> None:
