@@ -1,0 +1,56 @@
+"""The comparison with CoRelAy: its clusters, ranked on one half; and a word where it is missing."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.planting.spray_peer import spray
+
+N = 400
+Mask = NDArray[np.bool_]
+
+
+def looking() -> tuple[NDArray[np.float32], Mask, Mask]:
+    """Maps of two places; at the second one, on the odd rows of one class, most are wrong."""
+    random = np.random.default_rng(0)
+    maps = random.uniform(0, 0.8, (N, 6, 6))
+    led = (np.arange(N) % 2 == 1) & (random.random(N) < 0.4)
+    maps[led, 5, 5] += 2
+    maps[~led, 2, 2] += 2
+    return maps.astype(np.float32), led, random.random(N) < np.where(led, 0.8, 0.05)
+
+
+def test_the_clusters_with_most_failures_come_first_and_hold_the_other_half() -> None:
+    pytest.importorskip("corelay", reason="an extra of the benchmarks")
+    maps, led, fails = looking()
+    search = np.arange(N) % 4 < 2
+    ranked = spray(maps, np.arange(N) % 2, fails, search, slices=3)
+    assert 1 <= len(ranked) <= 3
+    assert led[ranked[0]].mean() > 0.95
+    assert all(not search[rows].any() for rows in ranked)
+    # The nearest to the mean map first: nearly the order by the distance from the mean of all led.
+    shares = maps / maps.sum((1, 2), keepdims=True)
+    distance = ((shares[ranked[0]] - shares[led].mean(0)) ** 2).sum((1, 2))
+    assert np.corrcoef(distance, np.arange(len(distance)))[0, 1] > 0.7
+    again = spray(maps, np.arange(N) % 2, fails, search, slices=3)
+    assert [rows.tolist() for rows in again] == [rows.tolist() for rows in ranked]
+
+
+def test_failures_of_the_other_half_have_no_say() -> None:
+    pytest.importorskip("corelay", reason="an extra of the benchmarks")
+    maps, _, fails = looking()
+    search = np.arange(N) % 4 < 2
+    one = spray(maps, np.arange(N) % 2, fails, search)
+    other = spray(maps, np.arange(N) % 2, fails ^ ~search, search)
+    assert [rows.tolist() for rows in one] == [rows.tolist() for rows in other]
+
+
+def test_without_corelay_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "corelay.pipeline.spectral", None)
+    maps, _, fails = looking()
+    with pytest.raises(ImportError, match=r"auditor\[peers\]"):
+        spray(maps, np.arange(N) % 2, fails, np.arange(N) % 4 < 2)
