@@ -234,3 +234,22 @@ def confident_learning(
                 if x in by_class:
                     suggested[x] = max(suggested.get(x, (-math.inf, -1)), (margin[x], j))
     return joint, {x: j for x, (_, j) in suggested.items()}
+
+
+# --- looks of pictures ---------------------------------------------------------------------------
+
+
+def ring_energies(channel: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Squared amplitudes by the sum over pixels, added up by the whole number nearest to frequency."""
+    height, width = channel.shape
+    shorter = min(height, width)
+    rings: dict[int, float] = {}
+    for v in range(height):
+        for u in range(width):
+            turns = v * np.arange(height)[:, None] / height + u * np.arange(width) / width
+            wave = complex((channel * np.exp(-2j * math.pi * turns)).sum())
+            down, across = min(v, height - v) / height, min(u, width - u) / width
+            ring = round(shorter * math.hypot(down, across))
+            ring = ring if (u, v) == (0, 0) else max(ring, 1)
+            rings[ring] = rings.get(ring, 0.0) + abs(wave) ** 2
+    return np.array([rings[ring] for ring in sorted(rings)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,7 +115,11 @@ class Outcome:
 
 
 def comparisons(
-    evidence: Evidence, check: str, limits: Limits, nouns: str
+    evidence: Evidence,
+    check: str,
+    limits: Limits,
+    nouns: str,
+    names: Sequence[str] | None = None,
 ) -> tuple[list[Sides], list[Skipped]]:
     """The pictures of every question that can be asked, and what can't be asked, and why.
 
@@ -124,8 +128,9 @@ def comparisons(
         check: the check's name, as in the configuration.
         limits: of the check.
         nouns: what is swapped, such as ``regions``.
+        names: of the attributes; the annotated ones unless told.
     """
-    wanted, idle = questions(evidence, limits.min_fall)
+    wanted, idle = questions(evidence, limits.min_fall, names)
     asked: list[Sides] = []
     reasons: list[str] = []
     for question in wanted[: limits.comparisons]:

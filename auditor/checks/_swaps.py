@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,20 @@ class Swaps:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def across(self, seed: int) -> Integers | None:
+        """For each picture, one of another label (n,), 0 to n-1; None where there is but one label.
+
+        Its lenders lend to this picture, too: both are then of one label, which is not its own.
+        """
+        generator = np.random.default_rng(seed)
+        other = np.zeros(len(self), dtype=np.int64)
+        for code in np.unique(self.label):
+            here, rest = np.flatnonzero(self.label == code), np.flatnonzero(self.label != code)
+            if len(rest) == 0:
+                return None
+            other[here] = np.resize(generator.permutation(rest), len(here))
+        return other
+
 
 @dataclass(frozen=True)
 class Question:
@@ -62,10 +77,17 @@ class Sides:
     test: Swaps
 
 
-def questions(evidence: Evidence, limit: float) -> tuple[list[Question], list[str]]:
+def questions(
+    evidence: Evidence, limit: float, names: Sequence[str] | None = None
+) -> tuple[list[Question], list[str]]:
     """Attribute values with a gap, overall or within a label, the largest first; names of the rest.
 
     Of two values one is enough, because swapping the other's content is the same.
+
+    Args:
+        evidence: of the audit.
+        limit: smallest gap.
+        names: of the attributes; the annotated ones unless told.
     """
     frame = evidence.predictions
     n_classes = len(evidence.classes)
@@ -73,7 +95,7 @@ def questions(evidence: Evidence, limit: float) -> tuple[list[Question], list[st
     failure = frame["failure"].to_numpy(dtype=np.float64)
     found: list[tuple[float, Question]] = []
     idle: list[str] = []
-    for name in evidence.attributes:
+    for name in evidence.attributes if names is None else names:
         values = [str(value) for value in frame[name].cat.categories if value != MISSING]
         known = (frame[name] != MISSING).to_numpy(dtype=bool)
         asked: list[tuple[float, float, Question]] = []

@@ -1,0 +1,198 @@
+"""Appearance reliance: does the overall look of pictures with an attribute value mislead the model?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from auditor.checks._outcomes import Limits, Outcome, comparisons
+from auditor.checks._swaps import Question, Swaps
+from auditor.checks._transfers import TRANSFERS, Pictures, Transfer
+from auditor.checks._wording import (
+    effect,
+    interval,
+    numbers,
+    percent,
+    points,
+    signed_points,
+    whom,
+)
+from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.registry import Options, plugin
+from auditor.statistics import Floats, Integers
+
+NAME = "appearance-reliance"
+
+
+@plugin("check", NAME)
+class AppearanceReliance(Options):
+    """Does the overall look of the pictures with an attribute value mislead the model?
+
+    An intervention on whole pictures, for causes that have no place: light, colour cast, blur,
+    grain, compression. Pictures of all values are given the look of other pictures: once of one that
+    has the attribute value, once of one of the same label that has not. Both looks are foreign, so
+    that only what the value adds to them differs. Of four ways to give a look (levels, sharpness,
+    finest detail, levels with sharpness) the one that changes the label's probability most is chosen
+    on some samples, and tested on others: by how much more often the model fails with the look of
+    the side that fares worse with that label.
+
+    A look comes with traces of its object: hard objects lend a hard look. But what belongs to a
+    camera or a scanner is the same on all objects. So the looks are taken twice, from pictures of the
+    same label and from pictures of other labels, and both have to do it: the p-value is the larger
+    one of the two sign-flip tests, as in every intersection-union test. Values without a gap are not
+    examined: there is nothing to confirm.
+
+    Reference:
+        R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
+        (1982) 295-300. The ways to give a look are cited where they are written.
+    """
+
+    min_fall: float = Field(0.05, ge=0, le=1)
+    """Smallest fall of accuracy that is told; its interval must lie above."""
+    search_pictures: int = Field(12, ge=4)
+    """Pictures of each side on which the way to give a look is chosen."""
+    test_pictures: int = Field(100, ge=20)
+    """Largest number of pictures of each side on which it is tested."""
+    max_comparisons: int = Field(12, ge=1)
+    """Attribute values that are examined at most, those with the largest gaps first. Each takes 16
+    forward passes for a search picture and 4 for a test picture."""
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Intervenes for every attribute value."""
+        if evidence.model is None:
+            return Examination(
+                skipped=(Skipped(check=NAME, reason="the model is not at hand to be asked again"),)
+            )
+        limits = Limits(
+            self.min_fall, self.search_pictures, self.test_pictures, self.max_comparisons
+        )
+        asked, skipped = comparisons(evidence, NAME, limits, "looks")
+        claims: list[Claim] = []
+        for drawn in asked:
+            lenders = [swaps.across(evidence.seed) for swaps in (drawn.search, drawn.test)]
+            if lenders[0] is None or lenders[1] is None:
+                reason = (
+                    f"{drawn.question.name} = {drawn.question.value}: only one label has enough "
+                    "pictures with this value and others, so that their look can't be told from what "
+                    "they show"
+                )
+                skipped.append(Skipped(check=NAME, reason=reason))
+                continue
+            model = evidence.model
+            search = _Looks.of(model, drawn.question, drawn.search, lenders[0])
+            chosen = max(TRANSFERS, key=search.cost)
+            test = _Looks.of(model, drawn.question, drawn.test, lenders[1])
+            claims.append(self._claim(evidence, chosen, *test.outcomes(chosen, evidence.seed)))
+        return Examination(tuple(claims), tuple(skipped))
+
+    def _claim(
+        self, evidence: Evidence, chosen: Transfer, outcome: Outcome, other: Outcome
+    ) -> Claim:
+        question = outcome.question
+        here, across = outcome.here.change, other.here.change
+        key = SliceKey(attributes={question.name: question.value})
+        holds = here.low > self.min_fall and across.low > 0
+        turned = outcome.turned_to(evidence.classes)
+        into = "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
+        who = whom(key)
+        one_way = bool((question.worse[outcome.swaps.label] > 0).all())
+        what = (
+            f"Giving samples the {chosen.look} of those with {question.name} = {question.value}"
+            if one_way
+            else f"Swapping the {chosen.look} between {who} and others"
+        )
+        return Claim(
+            check=NAME,
+            title=f"{what} costs {points(here.value)} of accuracy",
+            slice=key,
+            # Without an effect the test counts, and nothing is told of it.
+            effect=effect("fall of accuracy with the other look", outcome.here.change)
+            if holds
+            else None,
+            limit=self.min_fall,
+            p_value=max(outcome.here.p_value, other.here.p_value),
+            support=len(outcome.swaps),
+            samples=outcome.samples(evidence),
+            statement=f"An intervention: {len(outcome.swaps)} pictures were given the {chosen.look} of other "
+            f"pictures of the same label: once of {who}, once of others. With the look of the side that "
+            f"fares worse with that label, the model fails {points(here.value)} more often "
+            f"({interval(here, ' points')}{into}). With looks from pictures of other labels, which show "
+            f"nothing of the object, it is {signed_points(across.value)} "
+            f"({interval(across, ' points')}).",
+            action="Find out where this look comes from: a camera, the light, a scanner, a file format. "
+            "Vary it in the training data, by pictures from more sources or by changing the "
+            f"{chosen.look} at random while training, and audit again.",
+            limits="It shows that the look moves the predictions. Which part of it does so, and "
+            "whether it has a place in the picture after all, is not told apart.",
+            evidence={
+                "look": chosen.look,
+                "fall": numbers(here),
+                "fall_with_looks_of_other_labels": numbers(across),
+                "failures_with_value": float(outcome.failed_with.mean()),
+                "failures_with_others": float(outcome.failed_without.mean()),
+                "turned_to": None if turned is None else turned[0],
+            },
+            weight=0.0,
+            confirms=(key, *(one for one in outcome.confirmed(evidence) if one != key))
+            if holds
+            else (),
+        )
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """Pictures, and those that lend them a look.
+
+    Attributes:
+        model: the audited model.
+        question: what is asked.
+        swaps: which samples they are.
+        other: (n,) whose lenders, of another label, lend as well.
+        pictures: (n, 3, H, W).
+        have: (n, 3, H, W), with the attribute value.
+        lack: (n, 3, H, W), without it.
+    """
+
+    model: Oracle
+    question: Question
+    swaps: Swaps
+    other: Integers
+    pictures: Pictures
+    have: Pictures
+    lack: Pictures
+
+    @classmethod
+    def of(cls, model: Oracle, question: Question, swaps: Swaps, other: Integers) -> _Looks:
+        """Decodes the pictures."""
+        seen = (model.pictures(rows) for rows in (swaps.rows, swaps.have, swaps.lack))
+        return cls(model, question, swaps, other, *seen)
+
+    def cost(self, transfer: Transfer) -> float:
+        """Probability that the label loses with the look of the worse side; the smaller of both."""
+        each, label = np.arange(len(self.swaps)), self.swaps.label
+        worse = self.question.worse[label]
+        return min(
+            float((worse * (without - with_value)[each, label]).mean())
+            for with_value, without in self._asked(transfer)
+        )
+
+    def outcomes(self, transfer: Transfer, seed: int) -> tuple[Outcome, Outcome]:
+        """With looks from pictures of the same label, and from pictures of other labels."""
+        same, other = (
+            Outcome.of(self.question, self.swaps, with_value.argmax(1), without.argmax(1), seed)
+            for with_value, without in self._asked(transfer)
+        )
+        return same, other
+
+    def _asked(self, transfer: Transfer) -> Iterator[tuple[Floats, Floats]]:
+        """Probabilities (n, K) with the value's look and without: of the same label, and of others."""
+        everyone: Integers = np.arange(len(self.swaps))
+        for lenders in (everyone, self.other):
+            with_value, without = (
+                self.model.predict(transfer(self.pictures, donors[lenders]))
+                for donors in (self.have, self.lack)
+            )
+            yield with_value, without
