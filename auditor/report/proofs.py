@@ -170,7 +170,7 @@ def _panels(claim: Mapping[str, Any]) -> tuple[Panel, ...]:
         for name in ("mean_map", "mean_map_of_others", "difference")
     )
     attributes = (claim.get("slice") or {}).get("attributes", {})
-    name = ", ".join(f"{key} = {value}" for key, value in attributes.items()) or "the slice"
+    name = ", ".join(f"{key} = {value}" for key, value in attributes.items()) or "maps of this kind"
     moved = whereabouts(difference)
     gained = f"gains {moved.place}" if moved.place else "gains nowhere"
     return (

@@ -9,7 +9,7 @@ from PIL import Image
 from auditor import imaging
 from auditor.report.drawings import boxed, difference_of, map_of
 from auditor.report.findings import FindingView
-from auditor.report.proofs import proofs
+from auditor.report.proofs import proofs, shifts
 from auditor.report.view import build_view
 from auditor.store import RunFolder
 
@@ -116,3 +116,21 @@ def test_maps_on_one_scale_and_differences_with_their_sign() -> None:
     assert left[0] > left[2]
     assert right[2] > right[0]
     assert left.sum() < right.sum()
+
+
+def test_a_shift_between_pictures_without_a_common_name_is_said_too() -> None:
+    own, others = [[0.0, 0.0], [0.1, 0.9]], [[0.4, 0.2], [0.2, 0.2]]
+    claim = {
+        "title": "Those at the bottom right",
+        "slice": {"attributes": {}, "label": None, "predicted": "b"},
+        "effect": {"name": "gap", "value": 0.4, "low": 0.3, "high": 0.5},
+        "mean_map": own,
+        "mean_map_of_others": others,
+        "difference": (np.array(own) - others).tolist(),
+    }
+    (shift,) = shifts([claim], "F1")
+    first = shift.panels[0]
+    assert first.title == "With maps of this kind"
+    assert first.alt.startswith(
+        "With maps of this kind, the evidence concentrates in the lower right"
+    )
