@@ -1,4 +1,4 @@
-"""What pictures look like: the target layer's features and a thumbnail, less what the label says."""
+"""What pictures look like: features of the target layer and thumbnails, less what tells classes apart."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from auditor.statistics import Floats, Integers
 _SIDE = 8
 _DIMENSIONS = 24
 """Principal components that are kept, of the features and of the thumbnails each."""
+_LEAST = 1e-9
+"""Smaller spreads are rounding."""
 _AT_ONCE = 256
 """Pictures in memory at a time."""
 
@@ -57,7 +59,11 @@ class Looks:
 
 
 def embed(model: Oracle, rows: Integers, label: Integers, made_on: NDArray[np.bool_]) -> Looks:
-    """Coordinates in which pictures of one label that look alike lie close together.
+    """Coordinates in which pictures that look alike, but for their class, lie close together.
+
+    The mean of the label is subtracted, and the directions in which the means of the labels differ
+    are left out: how much a picture looks like another class is what the prediction says already,
+    and "pictures that look like a 3 are called 3" is no discovery.
 
     Args:
         model: is asked for features and pictures.
@@ -76,7 +82,7 @@ def embed(model: Oracle, rows: Integers, label: Integers, made_on: NDArray[np.bo
     )
     features = model.features(rows).astype(np.float64)
     parts = [
-        _components(_within_label(values, label, made_on), made_on)
+        _components(_without_class(values, label, made_on), made_on)
         for values in (features, thumbnails.reshape(len(rows), -1))
     ]
     bright = _within_label(thumbnails.mean(1).reshape(len(rows), -1), label, made_on)
@@ -99,22 +105,43 @@ def _thumbnails(pictures: NDArray[np.uint8]) -> Floats:
     return small
 
 
-def _within_label(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
-    """Values less the mean of their label."""
+def _means(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
+    """Means of the labels (K, d); 0 for a label without samples."""
     n = int(label.max()) + 1
     sizes = np.bincount(label[made_on], minlength=n)
     sums = np.zeros((n, values.shape[1]))
     np.add.at(sums, label[made_on], values[made_on])
-    return values - (sums / np.maximum(sizes, 1)[:, None])[label]
+    means: Floats = sums / np.maximum(sizes, 1)[:, None]
+    return means
+
+
+def _within_label(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
+    """Values less the mean of their label."""
+    return values - _means(values, label, made_on)[label]
+
+
+def _without_class(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
+    """Values less the mean of their label and all that lies in the directions of the labels' means."""
+    scaled = _standardised(values, made_on)
+    means = _means(scaled, label, made_on)
+    there = np.bincount(label[made_on], minlength=len(means)) > 0
+    apart = means[there] - means[there].mean(0)
+    _, sizes, turned = np.linalg.svd(apart, full_matrices=False)
+    directions = turned[sizes > _LEAST * max(sizes.max(initial=0), 1.0)]
+    centred = scaled - means[label]
+    return np.asarray(centred - (centred @ directions.T) @ directions, dtype=np.float64)
+
+
+def _standardised(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
+    """Each column by its deviation; 0 where it has none."""
+    deviation = values[made_on].std(0)
+    columns: Floats = values / np.where(deviation > _LEAST, deviation, np.inf)
+    return columns
 
 
 def _components(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
-    spread = values[made_on].std(0)
-    scaled = values / np.where(spread > 1e-9, spread, np.inf)
+    scaled = _standardised(values, made_on)
     n = min(_DIMENSIONS, *scaled[made_on].shape)
     # A fixed state: the randomised solver for large data shall give the same coordinates again.
     found = PCA(n, random_state=0).fit(scaled[made_on])
-    turned = found.transform(scaled)
-    deviation = turned[made_on].std(0)
-    coordinates: Floats = turned / np.where(deviation > 1e-9, deviation, np.inf)
-    return coordinates
+    return _standardised(found.transform(scaled), made_on)

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from pictured import Model, evidence
 
+from auditor.checks._halves import Halves
 from auditor.checks._looks import _thumbnails, embed
-from auditor.checks.hidden_slices import HiddenSlices, _Data
+from auditor.checks.hidden_slices import HiddenSlices
 from auditor.records import Claim, Evidence
 
 N = 1200
@@ -89,7 +90,7 @@ def test_nothing_of_the_test_half_goes_into_the_search() -> None:
     given = failing(np.where(hidden, 0.6, 0.05), hidden, 0)
     generator = np.random.default_rng(given.seed)
     rows = np.sort(generator.permutation(N)[:4000])
-    test = _Data.of(given, rows, generator).test
+    test = Halves.of(given, rows, "label", generator).test
     frame = given.predictions
     random = np.random.default_rng(5)
     shuffled = frame["failure"].to_numpy(dtype=bool, copy=True)
@@ -139,3 +140,36 @@ def test_the_label_alone_is_nowhere_in_the_coordinates() -> None:
         abs(np.corrcoef(column, hidden)[0, 1]) for column in looks.space.T if column.std() > 0
     )
     assert strongest > 0.8
+
+
+def test_that_a_picture_looks_like_another_class_is_no_discovery() -> None:
+    random = np.random.default_rng(3)
+    label = np.arange(N) % 3
+    # The model sees nothing but how much a picture looks like each class, takes the likeliest and
+    # is always sure: whoever looks like another class fails, and that is all there is to say.
+    likeness = 1.6 * np.eye(3)[label] + random.normal(0, 1, (N, 3))
+    share = np.where(np.arange(3) == likeness.argmax(1)[:, None], 0.9, 0.05)
+    noise = random.normal(0, 1, (N, 9))
+    features = np.concatenate([likeness, noise], axis=1).astype(np.float32)
+    pictures = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
+    model = Model(pictures, lambda some: np.ones((len(some), 3)) / 3, features)
+    given = evidence(label, share, {}, model=model)
+    assert given.predictions["failure"].mean() > 0.15
+    assert not told(given)
+
+
+def test_excess_is_failure_beyond_the_doubt_that_the_model_admits() -> None:
+    label = np.array([0, 0, 0, 0, 1, 1])
+    share = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]])
+    given = evidence(label, share, {})
+    halves = Halves.of(given, np.arange(6), "label", np.random.default_rng(0))
+    assert halves.excess == pytest.approx([-0.1, 0.8, -0.4, 0.6, -0.3, -0.1])
+    # One half of each label.
+    assert np.bincount(label[halves.search]).tolist() == [2, 1]
+    inside = np.array([False, True, False, True, True, False])
+    everyone = np.ones(6, dtype=bool)
+    # Label 0: 0.7 against -0.25, weight 2 · 2 / 4; label 1: -0.3 against -0.1, weight 1 · 1 / 2.
+    gap = halves.excess_gap(inside, label, everyone).gap
+    assert gap.value == pytest.approx((0.95 * 1 - 0.2 * 0.5) / 1.5)
+    # Label 0: both fail against none; label 1: none and none.
+    assert halves.gap(inside, label, everyone).gap.value[0] == pytest.approx(1 / 1.5)
