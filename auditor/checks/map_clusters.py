@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from auditor.checks._halves import Halves, Mask, codes, jaccard, stratified_failures
+from auditor.checks._marks import marks
 from auditor.checks._places import grid, shares, where
 from auditor.checks._spray import Clusters, divide
-from auditor.checks._wording import effect, interval, numbers, percent, points, quoted, several
-from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.checks._wording import (
+    effect,
+    interval,
+    numbers,
+    percent,
+    points,
+    quoted,
+    several,
+    signed_points,
+)
+from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
-from auditor.statistics import Floats, Gaps, Integers, stratified_gap
+from auditor.statistics import Floats, Integers
 
 NAME = "map-clusters"
 _SHOWN = 12
@@ -23,12 +32,8 @@ _ROOM = 1.1
 _RESAMPLES = 8
 _KEPT = 0.8
 """Part of the search half that a repeated search sees."""
-_BANDS = 5
-"""Bands of confidence within which failures are compared."""
 _ONE_LABEL = 0.6
 """From this share of the failures on, one label makes a group a confusion of two classes."""
-
-Mask = NDArray[np.bool_]
 
 
 @plugin("check", NAME)
@@ -39,9 +44,9 @@ class MapClusters(Options):
     ones together, the Grad-CAMs of that class are divided into clusters, on one half of them drawn
     at random. There the clusters are put in order of their error rate, and the order is cut where
     the difference is clearest. Who of the other half is in the worse group is decided by the map
-    alone; only there its error rate is compared with the others called the same, and again within
-    bands of confidence: hard pictures fail, but the model knows; a shortcut fails with confidence.
-    The larger p-value counts. A group that changes when the search is repeated on a part of the maps
+    alone; only there its error rate is compared with the others called the same, and again less what
+    the model admits: hard pictures fail, but the model knows; a shortcut fails with confidence. The
+    larger p-value counts. A group that changes when the search is repeated on a part of the maps
     is dropped.
 
     Reference:
@@ -52,8 +57,8 @@ class MapClusters(Options):
     """
 
     min_gap: float = Field(0.1, ge=0, le=1)
-    """Smallest gap in error rate that is told: its interval must lie above, and that of the gap among
-    pictures of the same confidence above half of it."""
+    """Smallest gap in error rate that is told: its interval must lie above, and that of the gap less
+    what the model admits above half of it."""
     min_failures: int = Field(8, ge=5)
     """Failures called a class that the half for the search must hold."""
     max_classes: int = Field(5, ge=1)
@@ -74,12 +79,18 @@ class MapClusters(Options):
                 f"{2 * self.min_failures} failures are needed"
             )
             return Examination(skipped=(_skipped(reason),))
+        rows = np.concatenate(drawn)
+        share, some = shares(
+            evidence.model.cams(rows, codes(evidence.predictions["predicted"])[rows])
+        )
+        generator = np.random.default_rng(evidence.seed)
+        halves = Halves.of(evidence, rows[some], "predicted", generator)
         claims: list[Claim] = []
         alike: list[str] = []
-        for stack in _stacks(evidence, evidence.model, drawn):
-            claim = self._examined(evidence, stack)
+        for code in np.unique(codes(evidence.predictions["predicted"])[rows]):
+            claim = self._examined(evidence, halves, share[some], int(code))
             if claim is None:
-                alike.append(evidence.classes[stack.called])
+                alike.append(evidence.classes[code])
             else:
                 claims.append(claim)
         if not alike:
@@ -97,7 +108,7 @@ class MapClusters(Options):
         Which classes these are depends on how many of the pictures called so are wrong, but not on
         which: under the null hypothesis that says nothing of the maps.
         """
-        predicted = np.asarray(evidence.predictions["predicted"].cat.codes, dtype=np.int64)
+        predicted = codes(evidence.predictions["predicted"])
         failure = evidence.predictions["failure"].to_numpy(dtype=np.bool_)
         wrong = np.bincount(predicted[failure], minlength=len(evidence.classes))
         called = np.bincount(predicted, minlength=len(evidence.classes))
@@ -115,49 +126,61 @@ class MapClusters(Options):
             drawn.append(rows)
         return drawn
 
-    def _examined(self, evidence: Evidence, stack: _Stack) -> Claim | None:
-        """The test of the worse group; None where there is none to be tested."""
-        search = stack.part(stack.search)
-        if int(search.failure.sum()) < self.min_failures:
+    def _examined(
+        self, evidence: Evidence, halves: Halves, share: Floats, code: int
+    ) -> Claim | None:
+        """The test of the worse group of a class; None where there is none to be tested."""
+        called = halves.predicted == code
+        search, test = (np.flatnonzero(called & half) for half in (halves.search, halves.test))
+        if int(halves.failure[search].sum()) < self.min_failures:
             return None
-        group = _worse(search, _ROOM * evidence.min_support, evidence.seed)
+        least = _ROOM * evidence.min_support
+        group = _worse(share[search], halves.failure[search], least, evidence.seed)
         if group is None:
             return None
-        test = stack.part(~stack.search)
-        inside = group.holds(test.share)
-        if int(inside.sum()) < evidence.min_support or inside.all():
+        inside = np.zeros(len(called), dtype=np.bool_)
+        inside[test] = group.holds(share[test])
+        if not evidence.min_support <= int(inside.sum()) < len(test):
             return None
-        return self._claim(evidence, search, test, group, inside)
+        return self._claim(evidence, halves, share, group, inside)
 
     def _claim(
-        self, evidence: Evidence, search: _Stack, test: _Stack, group: _Group, inside: Mask
+        self, evidence: Evidence, halves: Halves, share: Floats, group: _Group, inside: Mask
     ) -> Claim:
-        gaps = _gaps(test.failure, inside, np.zeros(len(inside), dtype=np.int64))
-        sure = _gaps(test.failure, inside, test.band)
-        gap, at_same_confidence = gaps.gap[0], sure.gap[0]
-        p_value = max(float(gaps.p_value[0]), float(sure.p_value[0]))
-        large = gap.low > self.min_gap and at_same_confidence.low > self.min_gap / 2
+        code = int(halves.predicted[inside][0])
+        called = halves.predicted == code
+        others = called & halves.test & ~inside
+        gaps = halves.gap(inside, halves.predicted)
+        excess = halves.excess_gap(inside, halves.predicted)
+        gap = gaps.gap[0]
+        p_value = max(float(gaps.p_value[0]), excess.p_value)
+        large = gap.low > self.min_gap and excess.gap.low > self.min_gap / 2
         # Searching again takes longer than all the rest, and bears on nothing but what is told.
-        stability = _stability(search, test, inside, evidence) if large else None
+        stability = _stability(evidence, halves, share, inside) if large else None
         stays = (
             ""
             if stability is None
             else f" Searched again in parts of the maps, {percent(stability)} of the group stay the same."
         )
-        rate, rest = float(test.failure[inside].mean()), float(test.failure[~inside].mean())
-        own, others = test.share[inside].mean(0), test.share[~inside].mean(0)
-        place = _place(own - others)
-        called = quoted(evidence.classes[test.called])
-        mostly = _mostly(evidence, test.rows[inside & test.failure])
+        rate, rest = float(halves.failure[inside].mean()), float(halves.failure[others].mean())
+        own_map, other_map = share[inside].mean(0), share[others].mean(0)
+        place = _place(own_map - other_map)
+        name = quoted(evidence.classes[code])
+        mostly = _mostly(evidence, halves.rows[inside & halves.failure])
         of_one = "" if mostly is None else f" (mostly {quoted(mostly)})"
-        order = np.argsort(group.distance(test.share), kind="stable")
-        typical = evidence.predictions.iloc[test.rows[order[inside[order]]]]
+        marked = [
+            one for one in marks(evidence, halves, inside, "predicted") if one.name != "label"
+        ]
+        what = f" What marks them: {several([str(one) for one in marked[:2]])}." if marked else ""
+        members = np.flatnonzero(inside)
+        members = members[np.argsort(group.distance(share[members]), kind="stable")]
+        typical = evidence.predictions.iloc[halves.rows[members]]
         shown = typical["sample"].astype(str)
         return Claim(
             check=NAME,
-            title=f"Among the pictures called {called}, those whose evidence lies at the {place} are "
+            title=f"Among the pictures called {name}, those whose evidence lies at the {place} are "
             f"wrong in {percent(rate)} of the cases{of_one}, the others in {percent(rest)}",
-            slice=SliceKey(predicted=evidence.classes[test.called]),
+            slice=SliceKey(predicted=evidence.classes[code]),
             # Without an effect the test counts, and nothing is told of it.
             effect=effect("error-rate gap of a cluster of maps", gap)
             if stability is not None and stability >= self.min_stability
@@ -166,89 +189,36 @@ class MapClusters(Options):
             p_value=p_value if np.isfinite(p_value) else 1.0,
             support=int(inside.sum()),
             samples=tuple(shown[typical["failure"]][:_SHOWN]),
-            statement=f"Found on one half of the Grad-CAMs of pictures called {called} and tested on the "
-            f"other: of {len(inside)} pictures, the maps of {int(inside.sum())} fall into the clusters "
-            f"whose evidence lies at the {place}. {percent(rate)} of these are wrong, and "
-            f"{percent(rest)} of the others: a gap of {points(gap.value)} "
-            f"({interval(gap, ' points')}), and {points(at_same_confidence.value)} among pictures of "
-            f"the same confidence.{stays}",
+            statement=f"Found on one half of the Grad-CAMs of pictures called {name} and tested on the "
+            f"other: of {int((inside | others).sum())} pictures, the maps of {int(inside.sum())} fall "
+            f"into the clusters whose evidence lies at the {place}. {percent(rate)} of these are wrong, "
+            f"and {percent(rest)} of the others: a gap of {points(gap.value)} "
+            f"({interval(gap, ' points')}); less what the model admits by its confidence, "
+            f"{signed_points(excess.gap.value)}.{what}{stays}",
             action=f"Look at what these pictures show at the {place}. If it does not belong to "
-            f"{called}, add it as an attribute and audit again: then it can be tested by its name.",
+            f"{name}, add it as an attribute and audit again: then it can be tested by its name.",
             limits="It shows that pictures with such maps are wrong more often, not that what lies at "
             "that place misleads: two classes that look alike may give such maps as well.",
             evidence={
                 "error_rate": rate,
                 "rest_error_rate": rest,
-                "gap_at_same_confidence": numbers(at_same_confidence),
+                "gap_beyond_what_is_admitted": numbers(excess.gap),
                 "stability": stability,
+                "marked_by": [str(one) for one in marked],
                 "place": place,
                 "failures_mostly": mostly,
                 "clusters": group.clusters.count,
                 "clusters_in_the_group": len(group.chosen),
                 "typical": list(shown[:_SHOWN]),
-                "mean_map": grid(own),
-                "mean_map_of_others": grid(others),
-                "difference": grid(own - others),
+                "mean_map": grid(own_map),
+                "mean_map_of_others": grid(other_map),
+                "difference": grid(own_map - other_map),
             },
             weight=max(0.0, gap.value) * int(inside.sum()),
             # As long as nobody has said what lies there, it is to be looked at, and stops no release.
             # What misleads draws pictures of many classes; those of one may just look alike.
             ceiling="warning" if mostly is None else "note",
-        )
-
-
-@dataclass(frozen=True)
-class _Stack:
-    """Maps of pictures called one class.
-
-    Attributes:
-        called: index of the class.
-        rows: (n,) positions in the predictions.
-        share: (n, h, w) shares of each map's evidence.
-        failure: (n,).
-        band: (n,) of the confidence, among the pictures called so.
-        search: (n,) whether the picture is in the half for the search.
-    """
-
-    called: int
-    rows: Integers
-    share: Floats
-    failure: Mask
-    band: Integers
-    search: Mask
-
-    def part(self, chosen: Mask | Integers) -> _Stack:
-        """Some of them."""
-        return _Stack(
-            self.called,
-            self.rows[chosen],
-            self.share[chosen],
-            self.failure[chosen],
-            self.band[chosen],
-            self.search[chosen],
-        )
-
-
-def _stacks(evidence: Evidence, model: Oracle, drawn: list[Integers]) -> Iterator[_Stack]:
-    """The maps of all drawn pictures, class by class; each has its half by the order of drawing."""
-    predicted = np.asarray(evidence.predictions["predicted"].cat.codes, dtype=np.int64)
-    together = np.concatenate(drawn)
-    share, some = shares(model.cams(together, predicted[together]))
-    failure = evidence.predictions["failure"].to_numpy(dtype=np.bool_)
-    confidence = evidence.predictions["confidence"].to_numpy(dtype=np.float64)
-    end = 0
-    for rows in drawn:
-        at = np.arange(end, end + len(rows))[some[end : end + len(rows)]]
-        end += len(rows)
-        kept = together[at]
-        edges = np.quantile(confidence[rows], np.arange(1, _BANDS) / _BANDS)
-        yield _Stack(
-            int(predicted[rows[0]]),
-            kept,
-            share[at],
-            failure[kept],
-            np.searchsorted(edges, confidence[kept], side="right").astype(np.int64),
-            np.arange(len(kept)) % 2 == 0,
+            explained_by=tuple(one.name for one in marked if one.tells),
         )
 
 
@@ -278,51 +248,38 @@ class _Group:
         return nearest
 
 
-def _worse(stack: _Stack, at_least: float, seed: int) -> _Group | None:
+def _worse(share: Floats, failure: Mask, at_least: float, seed: int) -> _Group | None:
     """Puts clusters in order of their error rate and cuts where the difference is clearest."""
-    clusters = divide(stack.share, seed)
+    clusters = divide(share, seed)
     if clusters is None:
         return None
     sizes = np.bincount(clusters.members, minlength=clusters.count)
-    rate = np.bincount(clusters.members[stack.failure], minlength=clusters.count) / sizes
+    rate = np.bincount(clusters.members[failure], minlength=clusters.count) / sizes
     order = np.argsort(-rate, kind="stable")
     best, found = 0.0, None
     for cut in range(1, clusters.count):
         inside = np.isin(clusters.members, order[:cut])
-        clear = _clear(stack.failure, inside)
+        gap = stratified_failures(failure, inside, np.zeros(len(failure), dtype=np.int64)).gap[0]
+        # How many of its own margins of error the gap is large.
+        clear = gap.value / (gap.value - gap.low)
         if inside.sum() >= at_least and clear > best:
             best, found = clear, _Group(clusters, order[:cut])
     return found
 
 
-def _clear(failure: Mask, inside: Mask) -> float:
-    """How many of its own margins of error the gap of a group of the search half is large."""
-    gap = _gaps(failure, inside, np.zeros(len(failure), dtype=np.int64)).gap[0]
-    return gap.value / (gap.value - gap.low)
-
-
-def _stability(search: _Stack, test: _Stack, inside: Mask, evidence: Evidence) -> float:
+def _stability(evidence: Evidence, halves: Halves, share: Floats, inside: Mask) -> float:
     """Mean overlap of the group, among the maps to test on, with those of repeated searches."""
+    called = halves.predicted == halves.predicted[inside][0]
+    search, test = (np.flatnonzero(called & half) for half in (halves.search, halves.test))
     generator = np.random.default_rng(evidence.seed)
+    least = _KEPT * _ROOM * evidence.min_support
     overlaps = []
     for _ in range(_RESAMPLES):
-        kept = generator.permutation(len(search.rows))[: round(_KEPT * len(search.rows))]
-        again = _worse(search.part(kept), _KEPT * _ROOM * evidence.min_support, evidence.seed)
-        if again is None:
-            overlaps.append(0.0)
-            continue
-        same = again.holds(test.share)
-        overlaps.append(float((inside & same).sum() / max((inside | same).sum(), 1)))
+        kept = generator.permutation(search)[: round(_KEPT * len(search))]
+        again = _worse(share[kept], halves.failure[kept], least, evidence.seed)
+        same = None if again is None else again.holds(share[test])
+        overlaps.append(0.0 if same is None else jaccard(inside[test], same))
     return float(np.mean(overlaps))
-
-
-def _gaps(failure: Mask, inside: Mask, strata: Integers) -> Gaps:
-    n = int(strata.max()) + 1
-    own_failures, own, rest_failures, rest = (
-        np.bincount(strata[chosen], minlength=n)[None]
-        for chosen in (inside & failure, inside, ~inside & failure, ~inside)
-    )
-    return stratified_gap(own_failures, own, rest_failures, rest)
 
 
 def _place(difference: Floats) -> str:

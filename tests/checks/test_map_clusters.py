@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pictured import Model, evidence
 from scipy.stats import binom
 
-from auditor.checks.map_clusters import MapClusters, _stacks
+from auditor.checks._halves import Halves
+from auditor.checks.map_clusters import MapClusters, _place
 from auditor.records import Claim, Evidence
 
 N = 900
@@ -56,7 +58,7 @@ def told(given: Evidence) -> list[Claim]:
     return [one for one in MapClusters().examine(given).claims if one.effect is not None]
 
 
-def rows(names: tuple[str, ...]) -> NDArray[np.int64]:
+def positions(names: tuple[str, ...]) -> NDArray[np.int64]:
     return np.array([int(name[1:]) for name in names])
 
 
@@ -76,7 +78,10 @@ def test_a_planted_group_is_found_placed_and_its_gap_measured() -> None:
     # Half of those called so are tested, and exactly those who look there are in the group.
     assert claim.support == pytest.approx(corner.sum() / 2, abs=15)
     assert claim.evidence["stability"] > 0.95
-    shown = rows(claim.samples)
+    # An attribute says who it is: this belongs to its cause.
+    assert claim.explained_by == ("group",)
+    assert claim.evidence["marked_by"] == ["group = in in 100 % instead of 0 %"]
+    shown = positions(claim.samples)
     assert corner[shown].all()
     assert fails[shown].all()
 
@@ -103,13 +108,32 @@ def test_failures_that_are_nearly_all_of_one_label_are_no_more_than_a_note() -> 
     assert "(mostly b)" in claim.title
 
 
+def test_what_no_attribute_says_stands_alone() -> None:
+    corner, fails = planted()
+    given = looking(fails, corner, 0)
+    coin = np.random.default_rng(0).choice(["head", "tail"], N)
+    coins = given.predictions.assign(group=pd.Categorical(coin))
+    (claim,) = told(replace(given, predictions=coins))
+    assert claim.explained_by == ()
+    assert claim.evidence["marked_by"] == []
+
+
+def test_evidence_all_around_is_not_said_to_lie_in_the_centre() -> None:
+    around = np.zeros((8, 8))
+    around[[0, -1]] = around[:, [0, -1]] = 1
+    middle = np.zeros((8, 8))
+    middle[3:5, 3:5] = 1
+    assert _place(around - middle) == "edges"
+    assert _place(middle - around) == "centre"
+
+
 def test_nothing_of_the_test_half_goes_into_the_search() -> None:
     corner, fails = planted()
     given = looking(fails, corner, 0)
-    assert given.model is not None
     check = MapClusters()
-    stacks = list(_stacks(given, given.model, check._drawn(given)))
-    tested = np.concatenate([one.rows[~one.search] for one in stacks])
+    rows = np.concatenate(check._drawn(given))
+    halves = Halves.of(given, rows, "predicted", np.random.default_rng(given.seed))
+    tested = rows[halves.test]
     assert len(tested) > 100
     p_values = []
     for seed in range(10):
