@@ -59,7 +59,8 @@ class Question:
         name: of the attribute.
         value: its value.
         other: the other value, where there are but two.
-        worse: (K,) for each label 1 where the value fares worse than the others, -1 where better.
+        worse: (K,) for each label 1 where the value fares worse than the others, -1 where better, 0
+            where there is no gap to be brought about.
     """
 
     name: str
@@ -114,11 +115,14 @@ def questions(
             clear = (np.abs(size) >= limit) & ((gap.low > 0) | (gap.high < 0))
             if float(overall.value[0]) >= limit or clear.any():
                 other = next((one for one in values if one != value), None)
+                # A label whose gap may be chance goes with the value as a whole, or does not count:
+                # by the sign of chance, whatever a change of pictures does would seem to fit.
+                usual = 1.0 if float(overall.value[0]) >= limit else 0.0
                 question = Question(
                     name,
                     value,
                     other if len(values) == 2 else None,
-                    np.where(size < 0, -1.0, 1.0),
+                    np.where(clear, np.sign(size), usual),
                 )
                 moved = float((np.abs(size) * own[1]).sum())
                 asked.append((float(overall.value[0]), moved, question))

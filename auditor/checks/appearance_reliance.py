@@ -98,7 +98,7 @@ class AppearanceReliance(Options):
         turned = outcome.turned_to(evidence.classes)
         into = "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
         who = whom(key)
-        one_way = bool((question.worse[outcome.swaps.label] > 0).all())
+        one_way = bool((question.worse[outcome.swaps.label] >= 0).all())
         what = (
             f"Giving samples the {chosen.look} of those with {question.name} = {question.value}"
             if one_way
