@@ -8,9 +8,9 @@ controlled over causes, and within each cause that is found, over its tests.
 
 An audit also asks few coarse questions (is an attribute value worse than the rest?), many fine ones
 (within each label?) and very many about pairs of values; counted alike, the fine ones drown the
-coarse. Each level has a fixed share of the error that the audit may make, divided evenly over its
-attributes and checks, and then over their tests. The shares were fixed before any result was seen,
-and the bound holds for any such shares.
+coarse. Each level has a fixed share of the error that the audit may make, divided over its
+attributes and checks (evenly, but that the error rate itself counts double), and then over their
+tests. The shares were fixed before any result was seen, and the bound holds for any such shares.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ SHARES: dict[Level, float] = {
     "image property within label": 0.03,
 }
 """Shares of the levels; those of levels without a test go to the others in proportion."""
+WEIGHTS: Mapping[str, float] = {"performance-gap": 2.0}
+"""Checks that count more than once within a level: the first question of an audit is who fails more."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Correction:
             "correction": "Benjamini–Hochberg over attributes and pairs of them, then within each",
             "alpha": self.alpha,
             "shares": dict(SHARES),
+            "weights": dict(WEIGHTS),
             "interval_confidence": CONFIDENCE,
         }
 
@@ -160,10 +163,14 @@ def _shares(claims: Sequence[Claim]) -> Floats:
     """Each claim's share of the error; they sum to one."""
     group = [(level_of(one), frozenset(one.slice.attributes), one.check) for one in claims]
     sizes = Counter(group)
-    groups: Mapping[Level, int] = Counter(level for level, _, _ in sizes)
-    spent = sum(SHARES[level] for level in groups)
+    weight = {one: WEIGHTS.get(one[2], 1.0) for one in sizes}
+    of_level: dict[Level, float] = {}
+    for one in sizes:
+        of_level[one[0]] = of_level.get(one[0], 0.0) + weight[one]
+    spent = sum(SHARES[level] for level in of_level)
     return np.array(
-        [SHARES[one[0]] / spent / groups[one[0]] / sizes[one] for one in group], dtype=np.float64
+        [SHARES[one[0]] / spent * weight[one] / of_level[one[0]] / sizes[one] for one in group],
+        dtype=np.float64,
     )
 
 

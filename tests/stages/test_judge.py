@@ -125,6 +125,17 @@ def test_coarse_questions_keep_their_share_however_many_fine_ones_there_are() ->
     assert corrected.q_values[0] == pytest.approx(0.001 * 0.85 / 0.6)
 
 
+def test_the_error_rate_counts_double_among_the_questions_of_its_level() -> None:
+    claims = [
+        _claim({"a": "1"}, (0.1, 0, 0.2), 0.01, check=check)
+        for check in ("performance-gap", "calibration-gap", "prediction-dependence")
+    ]
+    corrected = correct(claims, 0.05)
+    assert corrected.weights == pytest.approx([3 * 0.5, 3 * 0.25, 3 * 0.25])
+    # Simes' step-up with these weights: p / w = 0.0067, 0.0133, 0.0133; the least of p · 3 / (w · rank).
+    assert corrected.q_values == pytest.approx([0.01 / 0.75] * 3)
+
+
 def _plainly(p_values: list[list[float]], alpha: float) -> list[list[bool]]:
     """Benjamini and Bogomolov's procedure as their paper writes it, equal weights."""
 
