@@ -44,10 +44,11 @@ class MapClusters(Options):
     ones together, the Grad-CAMs of that class are divided into clusters, on one half of them drawn
     at random. There the clusters are put in order of their error rate, and the order is cut where
     the difference is clearest. Who of the other half is in the worse group is decided by the map
-    alone; only there its error rate is compared with the others called the same, and again less what
-    the model admits: hard pictures fail, but the model knows; a shortcut fails with confidence. The
-    larger p-value counts. A group that changes when the search is repeated on a part of the maps
-    is dropped.
+    alone; only there its error rate is compared with the others called the same, and so is its
+    excess: failure less the doubt that the model admits. Hard pictures fail, but the model knows; a
+    shortcut fails with confidence. The larger p-value counts. A group that changes when the search is
+    repeated on a part of the maps is dropped. Where nearly everything that is called a class is
+    wrong, there is no gap to be found within it: that class's own error rate says so.
 
     Reference:
         S. Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really
@@ -57,8 +58,7 @@ class MapClusters(Options):
     """
 
     min_gap: float = Field(0.1, ge=0, le=1)
-    """Smallest gap in error rate that is told: its interval must lie above, and that of the gap less
-    what the model admits above half of it."""
+    """Smallest gap that is told, in the error rate and in the excess: both intervals must lie above."""
     min_failures: int = Field(8, ge=5)
     """Failures called a class that the half for the search must hold."""
     max_classes: int = Field(5, ge=1)
@@ -154,7 +154,7 @@ class MapClusters(Options):
         excess = halves.excess_gap(inside, halves.predicted)
         gap = gaps.gap[0]
         p_value = max(float(gaps.p_value[0]), excess.p_value)
-        large = gap.low > self.min_gap and excess.gap.low > self.min_gap / 2
+        large = gap.low > self.min_gap and excess.gap.low > self.min_gap
         # Searching again takes longer than all the rest, and bears on nothing but what is told.
         stability = _stability(evidence, halves, share, inside) if large else None
         stays = (
@@ -193,8 +193,8 @@ class MapClusters(Options):
             f"other: of {int((inside | others).sum())} pictures, the maps of {int(inside.sum())} fall "
             f"into the clusters whose evidence lies at the {place}. {percent(rate)} of these are wrong, "
             f"and {percent(rest)} of the others: a gap of {points(gap.value)} "
-            f"({interval(gap, ' points')}); less what the model admits by its confidence, "
-            f"{signed_points(excess.gap.value)}.{what}{stays}",
+            f"({interval(gap, ' points')}), and {signed_points(excess.gap.value)} beyond the doubt that "
+            f"the model admits.{what}{stays}",
             action=f"Look at what these pictures show at the {place}. If it does not belong to "
             f"{name}, add it as an attribute and audit again: then it can be tested by its name.",
             limits="It shows that pictures with such maps are wrong more often, not that what lies at "
@@ -202,7 +202,7 @@ class MapClusters(Options):
             evidence={
                 "error_rate": rate,
                 "rest_error_rate": rest,
-                "gap_beyond_what_is_admitted": numbers(excess.gap),
+                "excess_gap": numbers(excess.gap),
                 "stability": stability,
                 "marked_by": [str(one) for one in marked],
                 "place": place,
