@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from auditor.explainers.grad_cam import class_evidence
 from auditor.explainers.layers import TargetLayer
 from auditor.explainers.model_state import unwrap
 from auditor.preparation import Prepared
-from auditor.records import Dataset
+from auditor.records import Dataset, Images
 from auditor.stages.inputs import OK, batches, normalised
 
 _FEW = 64
@@ -87,6 +89,27 @@ class AuditedModel:
         Raises:
             DataError: a picture can't be read any more.
         """
+        return self._features(self._decoded(rows))
+
+    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The target layer's maps of any pictures, averaged over their places.
+
+        Args:
+            images: pictures that need not be the audited ones; prepared as those are.
+            rows: (n,) positions in them, at least one.
+
+        Returns:
+            (n, C), in the order given.
+
+        Raises:
+            DataError: a picture can't be read, or pictures come out in different sizes.
+        """
+        names = pd.DataFrame({"path": [f"picture {k}" for k in range(len(images))]})
+        names.index = pd.Index(names["path"])
+        strangers = replace(self._prepared.dataset, images=images, samples=names)
+        return self._features(self._prepared_of(strangers, rows))
+
+    def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
         parts: list[NDArray[np.float32]] = []
 
         def keep(_: nn.Module, __: object, output: Tensor) -> None:
@@ -95,7 +118,7 @@ class AuditedModel:
         handle = self._module.get_submodule(self._layer.name).register_forward_hook(keep)
         try:
             with torch.inference_mode():
-                for pictures in self._decoded(rows):
+                for pictures in decoded:
                     self._module(self._inputs(pictures))
         finally:
             handle.remove()
@@ -150,14 +173,16 @@ class AuditedModel:
     def _inputs(self, pictures: Tensor) -> Tensor:
         return normalised(pictures, self._prepared.preprocess, self._prepared.device)
 
-    def _decoded(self, rows: NDArray[np.int64]) -> list[Tensor]:
-        dataset, parts = self._prepared.dataset, []
+    def _decoded(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+        return self._prepared_of(self._prepared.dataset, self._positions[rows])
+
+    def _prepared_of(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[Tensor]:
         for batch in batches(
             dataset,
-            self._positions[rows],
+            positions,
             self._prepared.preprocess,
             batch_size=self._prepared.config.batch_size,
-            workers=0 if len(rows) <= _FEW else self._prepared.config.workers,
+            workers=0 if len(positions) <= _FEW else self._prepared.config.workers,
         ):
             for row, status in zip(batch.rows, batch.status, strict=True):
                 if status != OK:
@@ -165,8 +190,7 @@ class AuditedModel:
                         f"{dataset.samples['path'].iloc[row]}: expected the picture that was read a "
                         f"moment ago; now it is {status}: leave the data alone while an audit runs"
                     )
-            parts.append(batch.pictures)
-        return parts
+            yield batch.pictures
 
     def _object(self, dataset: Dataset, position: int) -> NDArray[np.bool_]:
         setting = self._prepared.preprocess

@@ -452,6 +452,14 @@ class Oracle(Protocol):
         """The target layer's maps averaged over their places, (n, C), of these positions."""
         ...
 
+    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The same of any pictures, prepared as the audited ones are, at these positions in them.
+
+        Raises:
+            DataError: one of them can't be read, or they come out in different sizes.
+        """
+        ...
+
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Unnormalised Grad-CAMs (n, h, w), at least 0, of one class index each."""
         ...
@@ -487,6 +495,8 @@ class Evidence:
         probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
         images: the evaluated samples' pictures, in the order of ``predictions``, or None.
         reference_images: the training data's pictures, or None where they are not at hand.
+        reference_labels: their labels in the same order, also those that are no class; ``reference``
+            lacks the latter.
     """
 
     predictions: pd.DataFrame
@@ -504,6 +514,7 @@ class Evidence:
     probabilities: NDArray[np.float32] | None = None
     images: Images | None = None
     reference_images: Images | None = None
+    reference_labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

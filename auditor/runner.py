@@ -171,6 +171,9 @@ def audit(
                     dataset.samples.index.get_indexer(pd.Index(cut.predictions["sample"])),
                 ),
                 reference_images=dataset.reference_images,
+                reference_labels=None
+                if dataset.reference is None
+                else tuple(dataset.reference["label"].astype("str")),
             )
             judged = judge(checks, evidence, advance)
         with clock.of("dissect"):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageOps
 from pydantic import Field
 
+from auditor.checks._changed import SIDE, Features, Matches, changed_copies, shades
 from auditor.checks._lookalikes import Pairs, alike, crossing_pairs, prints_of
 from auditor.checks._wording import effect, interval, percent, several
-from auditor.errors import UnreadableImageError
+from auditor.errors import DataError, UnreadableImageError
 from auditor.properties import phash
-from auditor.records import Claim, Evidence, Examination, Images, Skipped, SliceKey
+from auditor.records import Claim, Evidence, Examination, Images, Oracle, Picture, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import wilson
 
@@ -23,15 +26,21 @@ _SHOWN = 12
 _LISTED = 500
 """Pairs that are listed in the evidence at most."""
 
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
 
 @plugin("check", NAME)
 class Leakage(Options):
     """Which audited pictures was the model trained on?
 
-    The training data's pictures are searched for those of the audited data: equal files by SHA-256,
-    nearly equal pictures by a perceptual fingerprint, confirmed by the correlation of the pixels. A
-    model knows what it was trained on: such samples make it look better than it is. Counted, not
-    tested.
+    The training data's pictures are searched for those of the audited data: equal files by SHA-256;
+    nearly equal pictures by a perceptual fingerprint, confirmed by the correlation of the pixels;
+    and pictures that were mirrored, cropped, turned, toned or saved coarsely, whose candidates come
+    from thumbnails and from what the target layer says of them: such a copy, once fitted, leaves
+    much less of the picture unexplained than any other training picture. A model knows what it was
+    trained on: such samples make it look better than it is. Counted, not tested. A picture with
+    another label in training is a conflict of the data.
     """
 
     max_pictures: int = Field(20_000, ge=1)
@@ -42,6 +51,17 @@ class Leakage(Options):
     """Smallest correlation of the pixels of two copies."""
     max_pairs: int = Field(5000, ge=0)
     """Pairs of like fingerprints whose pixels are compared; the likest come first."""
+    max_searched: int = Field(4000, ge=0)
+    """Audited pictures for which changed copies are looked for; of more, so many are drawn."""
+    max_described: int = Field(2000, ge=0)
+    """Pictures of either side up to which the network describes them for that search."""
+    min_fit: float = Field(0.9, gt=0, le=1)
+    """Smallest correlation of a changed copy, once fitted."""
+    max_ratio: float = Field(0.35, gt=0, lt=1)
+    """Largest part that a changed copy may leave unexplained of what the next best picture does."""
+    max_share: float = Field(0.01, ge=0, le=1)
+    """Largest acceptable share of audited pictures that are in the training data; from there on it is
+    a warning."""
 
     def examine(self, evidence: Evidence) -> Examination:
         """Looks for the audited pictures among those of the training data."""
@@ -64,8 +84,17 @@ class Leakage(Options):
         equal = _equal(frame["sha256"].tolist(), known)
         near, left = self._near(evidence, evidence.images, trained, known)
         pairs = _first_of_each(equal, near)
-        claims = (_claim(evidence, pairs, len(equal)),) if len(pairs) else ()
-        return Examination(claims, tuple(_limits(known, len(trained), left)))
+        changed, told = self._changed(evidence, evidence.images, trained, known, pairs.first)
+        leaks = (
+            _Leaks(evidence, pairs.first, pairs.second),
+            _Leaks(evidence, changed.first, changed.second),
+        )
+        claims = []
+        if len(pairs):
+            claims.append(leaks[0].as_copies(len(equal), pairs.distance, self.max_share))
+        if len(changed):
+            claims.append(leaks[1].as_changed(changed, self.max_share))
+        return Examination(tuple(claims), (*_limits(known, len(trained), left), *told))
 
     def _near(
         self, evidence: Evidence, images: Images, trained: Images, known: _Known
@@ -77,6 +106,39 @@ class Leakage(Options):
         same, left = alike(pairs, images, trained, self.min_correlation, self.max_pairs)
         return pairs[same], left
 
+    def _changed(
+        self, evidence: Evidence, images: Images, trained: Images, known: _Known, copies: Rows
+    ) -> tuple[Matches, list[Skipped]]:
+        """Changed copies among the pictures that are no plain ones, and what was not looked at."""
+        told: list[str] = []
+        rows = np.setdiff1d(np.arange(len(evidence.predictions)), copies)
+        if len(rows) > self.max_searched:
+            told.append(
+                f"for mirrored, cropped and turned copies, {self.max_searched} of {len(rows)} audited "
+                "pictures, drawn at random, were examined (checks.leakage.max_searched)"
+            )
+            generator = np.random.default_rng(evidence.seed)
+            rows = np.sort(generator.choice(rows, self.max_searched, replace=False))
+        seen = [(row, _shades(images, int(row))) for row in rows]
+        rows = np.array([row for row, one in seen if one is not None], dtype=np.int64)
+        pictures = _stacked([one for _, one in seen if one is not None])
+        features = None
+        if max(len(rows), len(known.rows)) > self.max_described:
+            told.append(
+                f"candidates for changed copies were looked for by thumbnails alone: the network "
+                f"describes up to {self.max_described} pictures (checks.leakage.max_described)"
+            )
+        elif evidence.model is not None and len(rows) and len(known.rows):
+            try:
+                features = _described(evidence.model, images, rows, trained, known.rows)
+            except DataError as error:
+                told.append(f"the network could not describe the training pictures: {error}")
+        found = changed_copies(pictures, known.shades, features, self.min_fit, self.max_ratio)
+        matches = Matches(
+            rows[found.first], known.rows[found.second], found.mirrored, found.likeness
+        )
+        return matches, [Skipped(check=NAME, reason=reason) for reason in told]
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -86,31 +148,68 @@ class _Known:
         rows: (n,) positions in the training data.
         sha256: n fingerprints of files.
         phash: n perceptual fingerprints.
+        shades: (n, 64, 64) small grey copies.
         n_unreadable: how many could not be read.
     """
 
-    rows: NDArray[np.int64]
+    rows: Rows
     sha256: list[str]
     phash: list[str | None]
+    shades: NDArray[np.uint8]
     n_unreadable: int
 
 
-def _fingerprinted(images: Images, rows: NDArray[np.int64]) -> _Known:
-    def one(row: int) -> tuple[int, str, str | None] | None:
+def _fingerprinted(images: Images, rows: Rows) -> _Known:
+    def one(row: int) -> tuple[int, str, str | None, NDArray[np.uint8]] | None:
         try:
             picture = images[row]
         except UnreadableImageError:
             return None
-        return row, picture.sha256, phash(picture.image)
+        return row, picture.sha256, phash(picture.image), shades(picture.image)
 
     # Pillow decodes outside of Python's lock, so threads suffice.
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
         found = [told for told in pool.map(one, rows.tolist(), chunksize=64) if told is not None]
     return _Known(
-        np.array([row for row, _, _ in found], dtype=np.int64),
-        [sha256 for _, sha256, _ in found],
-        [seen for _, _, seen in found],
+        np.array([row for row, *_ in found], dtype=np.int64),
+        [sha256 for _, sha256, _, _ in found],
+        [seen for _, _, seen, _ in found],
+        _stacked([small for *_, small in found]),
         len(rows) - len(found),
+    )
+
+
+def _shades(images: Images, row: int) -> NDArray[np.uint8] | None:
+    """A grey copy, None where the picture can't be read (any more)."""
+    try:
+        return shades(images[row].image)
+    except UnreadableImageError:
+        return None
+
+
+def _stacked(small: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return np.stack(small) if small else np.empty((0, SIDE, SIDE), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class _Mirrored:
+    """Pictures with left and right exchanged."""
+
+    images: Images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Picture:
+        picture = self.images[index]
+        return Picture(ImageOps.mirror(picture.image), picture.sha256, picture.stored)
+
+
+def _described(model: Oracle, images: Images, rows: Rows, trained: Images, known: Rows) -> Features:
+    return Features(
+        model.features(rows),
+        model.features_of(_Mirrored(images), rows),
+        model.features_of(trained, known),
     )
 
 
@@ -131,66 +230,141 @@ def _first_of_each(equal: Pairs, near: Pairs) -> Pairs:
     return Pairs(first[once], second[once], distance[once])
 
 
-def _claim(evidence: Evidence, pairs: Pairs, n_equal: int) -> Claim:
-    frame = evidence.predictions
-    names = [str(one) for one in frame["sample"].iloc[pairs.first]]
-    failure = frame["failure"].to_numpy(dtype=bool)
-    leaked = np.zeros(len(frame), dtype=bool)
-    leaked[pairs.first] = True
-    share = wilson(len(pairs), len(frame))[()]
-    rates = [float(failure[part].mean()) if part.any() else None for part in (leaked, ~leaked)]
-    told = " and ".join(
-        f"{percent(rate)} of {who}"
-        for rate, who in zip(rates, ("them", "the others"), strict=True)
-        if rate is not None
-    )
-    return Claim(
-        check=NAME,
-        title=f"{len(pairs)} of {len(frame)} audited pictures are in the training data",
-        slice=SliceKey(),
-        effect=effect("share of audited pictures in the training data", share),
-        limit=0.0,
-        p_value=None,
-        support=len(pairs),
-        samples=tuple(names[:_SHOWN]),
-        statement=f"{len(pairs)} of {len(frame)} audited pictures ({percent(share.value)}, "
-        f"{interval(share)}), such as {several(names)}, are in the training data, {n_equal} as equal "
-        f"files and {len(pairs) - n_equal} changed a little. Misclassified are {told}.",
-        action="Take these pictures out of the audited data (or train without them), and audit again: the "
-        "error rates here are too low.",
-        limits="It finds copies of pictures, not other pictures of the same object, person or series.",
-        evidence={
-            "pairs": [
-                {"sample": name, "training_row": int(row) + 1, "distance": int(distance)}
-                for name, row, distance in zip(
-                    names[:_LISTED], pairs.second, pairs.distance, strict=False
-                )
-            ],
-            "error_rate": rates[0],
-            "rest_error_rate": rates[1],
-        },
-        weight=float(len(pairs)),
-        ceiling="warning",
-    )
+class _Leaks:
+    """Audited samples with the training pictures that they are copies of."""
+
+    def __init__(self, evidence: Evidence, rows: Rows, trained: Rows) -> None:
+        frame = evidence.predictions
+        self.names = [str(one) for one in frame["sample"].iloc[rows]]
+        self.n, self.trained = len(frame), trained
+        failure = frame["failure"].to_numpy(dtype=bool)
+        leaked = np.zeros(len(frame), dtype=bool)
+        leaked[rows] = True
+        self.rates = [
+            float(failure[part].mean()) if part.any() else None for part in (leaked, ~leaked)
+        ]
+        labels = evidence.reference_labels
+        self.taught = [None if labels is None else labels[row] for row in trained]
+        own, called = (frame[name].astype(str).iloc[rows] for name in ("label", "predicted"))
+        self.other = [
+            name
+            for name, label, taught in zip(self.names, own, self.taught, strict=True)
+            if taught in evidence.classes and taught != label
+        ]
+        torn = set(self.other)
+        # What says of them what it was taught does as the data asks.
+        self.faulty = tuple(
+            name
+            for name, said, taught in zip(self.names, called, self.taught, strict=True)
+            if name in torn and said == taught
+        )
+
+    def as_copies(self, n_equal: int, distance: Rows, limit: float) -> Claim:
+        """The claim that they are in the training data."""
+        n = len(self.names)
+        columns = {"distance": [int(one) for one in distance]}
+        return self._claim(
+            f"{n} of {self.n} audited pictures are in the training data",
+            f"are in the training data, {n_equal} as equal files and {n - n_equal} changed a little",
+            "It finds copies of pictures, not other pictures of the same object, person or series.",
+            limit,
+            columns,
+        )
+
+    def as_changed(self, found: Matches, limit: float) -> Claim:
+        """The claim that they are in the training data mirrored, cropped, turned or toned."""
+        mirrored = int(found.mirrored.sum())
+        columns: dict[str, list[bool] | list[float]] = {
+            "mirrored": found.mirrored.tolist(),
+            "correlation": [round(float(one), 4) for one in found.likeness],
+        }
+        return self._claim(
+            f"{len(self.names)} of {self.n} audited pictures show what one training picture shows, "
+            "changed",
+            f"match one training picture once moved, turned, scaled{' or mirrored' if mirrored else ''} "
+            f"a little, and no other comes near; {mirrored} of them are mirrored",
+            "Neighbours in a series, and objects made alike from one piece, match as copies do: look at "
+            "the pairs. Copies cropped or turned by far more than a tenth are not found.",
+            limit,
+            columns,
+        )
+
+    def _claim(
+        self,
+        title: str,
+        told: str,
+        limits: str,
+        limit: float,
+        columns: dict[str, list[int]] | dict[str, list[bool] | list[float]],
+    ) -> Claim:
+        n = len(self.names)
+        share = wilson(n, self.n)[()]
+        failed = " and ".join(
+            f"{percent(rate)} of {who}"
+            for rate, who in zip(self.rates, ("them", "the others"), strict=True)
+            if rate is not None
+        )
+        other = (
+            f" {len(self.other)} of them bear another label there; {len(self.faulty)} of these are "
+            "failures because the model says what it was taught."
+            if self.other
+            else ""
+        )
+        pairs = [
+            {"sample": name, "training_row": int(row) + 1, "training_label": taught}
+            | {key: values[k] for key, values in columns.items()}
+            for k, (name, row, taught) in enumerate(
+                zip(self.names[:_LISTED], self.trained, self.taught, strict=False)
+            )
+        ]
+        return Claim(
+            check=NAME,
+            title=title,
+            slice=SliceKey(),
+            effect=effect("share of audited pictures in the training data", share),
+            limit=limit,
+            p_value=None,
+            support=n,
+            samples=tuple(dict.fromkeys([*self.other, *self.names]))[:_SHOWN],
+            statement=f"{n} of {self.n} audited pictures ({percent(share.value)}, {interval(share)}), "
+            f"such as {several(self.names)}, {told}. Misclassified are {failed}.{other}",
+            action="Take these pictures out of the audited data (or train without them), and audit "
+            "again: the error rates here are too low."
+            + (" Correct the labels that contradict each other." if other else ""),
+            limits=limits,
+            evidence={
+                "pairs": pairs,
+                "error_rate": self.rates[0],
+                "rest_error_rate": self.rates[1],
+                "other_label": len(self.other),
+                "at_fault": len(self.faulty),
+            },
+            weight=float(n),
+            ceiling="warning",
+            counted=True,
+            faulty=self.faulty,
+        )
 
 
-def _limits(known: _Known, n_trained: int, n_left: int) -> list[Skipped]:
+def _limits(known: _Known, n_trained: int, n_left: int) -> Iterator[Skipped]:
     """What of the training data was not compared, and why."""
-    told = []
     if len(known.rows) + known.n_unreadable < n_trained:
-        told.append(
+        yield _told(
             f"{len(known.rows) + known.n_unreadable} of {n_trained} training pictures, drawn at "
             "random, were searched (checks.leakage.max_pictures)"
         )
     if known.n_unreadable:
-        told.append(f"{known.n_unreadable} training pictures can't be read")
+        yield _told(f"{known.n_unreadable} training pictures can't be read")
     if n_left:
-        told.append(
+        yield _told(
             f"the pixels of {n_left} pairs with like fingerprints were not compared "
             "(checks.leakage.max_pairs); the likest were"
         )
-    return [Skipped(check=NAME, reason=reason) for reason in told]
+
+
+def _told(reason: str) -> Skipped:
+    return Skipped(check=NAME, reason=reason)
 
 
 def _skipped(reason: str) -> Examination:
-    return Examination(skipped=(Skipped(check=NAME, reason=reason),))
+    return Examination(skipped=(_told(reason),))

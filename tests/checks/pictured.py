@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.config import SliceSection
-from auditor.records import Cell, Evidence, Maps
+from auditor.records import Cell, Evidence, Images, Maps
 from auditor.stages.split import split
 
 Pictures = NDArray[np.uint8]
@@ -26,6 +26,7 @@ class Model:
     described: NDArray[np.float32] | None = None
     shown: NDArray[np.bool_] | None = None
     looked: Callable[[Pictures, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    describe: Callable[[Images, NDArray[np.int64]], NDArray[np.float32]] | None = None
     asked: int = 0
 
     def pictures(self, rows: NDArray[np.int64]) -> Pictures:
@@ -38,6 +39,10 @@ class Model:
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.described is not None
         return self.described[rows]
+
+    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert self.describe is not None
+        return self.describe(images, rows)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.looked is not None
