@@ -157,3 +157,13 @@ def test_data_without_objects_says_none() -> None:
 def test_a_picture_that_is_gone_is_an_error() -> None:
     with pytest.raises(DataError, match="leave the data alone"):
         asked(prepared(gone=3)).pictures(np.array([0, 1, 2]))
+
+
+def test_features_of_any_pictures_are_those_of_the_audited_ones_where_they_are_the_same() -> None:
+    audit = prepared()
+    oracle = asked(audit)
+    rows = np.array([4, 0, 7, 9, 2])  # more than a batch
+    own = oracle.features(rows)
+    assert oracle.features_of(_Noise(), rows + 1) == pytest.approx(own, abs=1e-7)
+    with pytest.raises(DataError, match="picture 3"):
+        oracle.features_of(_Noise(gone=3), np.array([0, 3]))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from pictured import evidence
-from PIL import Image
+from pictured import Model, evidence
+from PIL import Image, ImageEnhance, ImageOps
 
 from auditor.checks.duplicates import Duplicates
 from auditor.checks.label_errors import LabelErrors
 from auditor.checks.leakage import Leakage
 from auditor.errors import UnreadableImageError
 from auditor.properties import phash
-from auditor.records import Evidence, Picture
+from auditor.records import Evidence, Images, Picture
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def file(seed: int, **changes: int) -> bytes:
 
 
 def pictured(
-    files: list[bytes], label: list[int] | None = None, trained: list[bytes | None] | None = None
+    files: list[bytes],
+    label: list[int] | None = None,
+    trained: Sequence[bytes | None] | None = None,
 ) -> Evidence:
     labels = np.array(label if label is not None else [k % 2 for k in range(len(files))])
     shelf = Shelf(tuple(files))
@@ -201,3 +204,158 @@ def test_right_labels_are_left_alone_and_missing_probabilities_said() -> None:
     assert not LabelErrors().examine(made).claims
     (skipped,) = LabelErrors().examine(replace(made, probabilities=None)).skipped
     assert "more than 100 classes" in skipped.reason
+
+
+# --- changed copies ----------------------------------------------------------------------------
+
+
+def photo(seed: int) -> Image.Image:
+    """A picture of 96 pixels a side: coarse patches and finer ones on them."""
+    generator = np.random.default_rng(seed)
+    coarse, fine = (
+        np.asarray(
+            Image.fromarray(generator.integers(0, 256, (n, n), dtype=np.uint8)).resize(
+                (96, 96), Image.Resampling.BICUBIC
+            ),
+            dtype=np.float64,
+        )
+        for n in (6, 16)
+    )
+    return Image.fromarray((0.6 * coarse + 0.4 * fine).astype(np.uint8)).convert("RGB")
+
+
+def of_one_kind(seed: int, part: float = 0.25) -> Image.Image:
+    """Like all others but for details, as products of one make are."""
+    return Image.blend(photo(7), photo(1000 + seed), part)
+
+
+CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "mirrored": ImageOps.mirror,
+    "cropped to the upper left": lambda one: one.crop((0, 0, 86, 86)).resize((96, 96)),
+    "cropped to the middle": lambda one: one.crop((5, 5, 91, 91)).resize((96, 96)),
+    "darker": lambda one: ImageEnhance.Brightness(one).enhance(0.8),
+    "turned": lambda one: one.rotate(5, Image.Resampling.BILINEAR),
+}
+
+
+def stored(image: Image.Image, quality: int | None = None) -> bytes:
+    stream = io.BytesIO()
+    if quality is None:
+        image.save(stream, "PNG")
+    else:
+        image.save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+def test_changed_copies_are_found_and_new_pictures_are_not() -> None:
+    trained: list[bytes | None] = [stored(photo(k)) for k in range(40)]
+    files = [stored(change(photo(k))) for k, change in enumerate(CHANGES.values())]
+    files += [stored(photo(30), quality=20), *(stored(photo(100 + k)) for k in range(20))]
+    (*copies, changed) = Leakage().examine(pictured(files, trained=trained)).claims
+    pairs = [pair for claim in (*copies, changed) for pair in claim.evidence["pairs"]]
+    found = {pair["sample"]: pair["training_row"] - 1 for pair in pairs}
+    assert found == {f"s{k:04d}": k for k in range(len(CHANGES))} | {"s0005": 30}
+    (mirrored,) = [pair for pair in changed.evidence["pairs"] if pair["mirrored"]]
+    assert (mirrored["sample"], mirrored["correlation"]) == ("s0000", pytest.approx(1, abs=1e-3))
+    assert all(claim.counted and claim.ceiling == "warning" for claim in (*copies, changed))
+
+
+def test_pictures_of_one_kind_are_no_copies_of_each_other() -> None:
+    trained: list[bytes | None] = [stored(of_one_kind(k)) for k in range(40)]
+    files = [stored(of_one_kind(100 + k)) for k in range(30)]
+    assert not Leakage().examine(pictured(files, trained=trained)).claims
+    again = [*files, stored(of_one_kind(3).rotate(4, Image.Resampling.BILINEAR))]
+    (claim,) = Leakage().examine(pictured(again, trained=trained)).claims
+    assert [(one["sample"], one["training_row"]) for one in claim.evidence["pairs"]] == [
+        ("s0030", 4)
+    ]
+
+
+def test_a_training_set_that_holds_a_picture_twice_hides_no_changed_copy_of_it() -> None:
+    trained: list[bytes | None] = [*(stored(photo(k)) for k in range(30)), stored(photo(4), 90)]
+    (claim,) = (
+        Leakage()
+        .examine(pictured([stored(ImageOps.mirror(photo(4))), stored(photo(99))], trained=trained))
+        .claims
+    )
+    assert [one["sample"] for one in claim.evidence["pairs"]] == ["s0000"]
+
+
+def test_candidates_that_only_the_network_finds_are_fitted_too() -> None:
+    trained: list[bytes | None] = [stored(of_one_kind(k, 0.1)) for k in range(150)]
+    # All are alike but for faint details, and turned by more than any view is.
+    files = [stored(of_one_kind(k, 0.1).rotate(11, Image.Resampling.BICUBIC)) for k in range(20)]
+    made = pictured(files, trained=trained)
+
+    def describe(images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """A network that turning does not matter to: mean levels in rings about the middle."""
+        y, x = np.mgrid[-47.5:48, -47.5:48]
+        ring = np.hypot(x, y) // 3
+        levels = [np.asarray(images[int(row)].image.convert("L"), float) for row in rows]
+        return np.array(
+            [[one[ring == k].mean() for k in range(15)] for one in levels], dtype=np.float32
+        )
+
+    assert made.images is not None
+    audited = made.images
+    model = Model(np.empty(0, np.uint8), lambda _: np.empty(0))
+    model.describe = describe
+    model.described = describe(audited, np.arange(len(files)))
+    alone, helped = (
+        {
+            pair["sample"]
+            for claim in Leakage().examine(replace(made, model=one)).claims
+            for pair in claim.evidence["pairs"]
+        }
+        for one in (None, model)
+    )
+    assert alone < helped
+    (skipped,) = Leakage(max_described=10).examine(replace(made, model=model)).skipped
+    assert "thumbnails alone" in skipped.reason
+
+
+def test_a_leaked_picture_with_another_label_in_training_is_a_conflict_of_the_data() -> None:
+    files = [stored(photo(k)) for k in range(24)]
+    trained: list[bytes | None] = [files[0], files[1], stored(ImageOps.mirror(photo(2))), files[3]]
+    trained += [stored(photo(200 + k)) for k in range(20)]
+    made = pictured(files, label=[0] * 24, trained=trained)
+    # The model says what it was taught of the first and third, and what nobody did of the second.
+    predicted = made.predictions["predicted"].to_numpy().copy()
+    predicted[[0, 2, 3]] = "b"
+    frame = made.predictions.assign(
+        predicted=pd.Categorical(predicted, categories=["a", "b"]), failure=predicted != "a"
+    )
+    taught = ("b", "b", "b", "a", *["a"] * 19, "no class")
+    copies, changed = (
+        Leakage().examine(replace(made, predictions=frame, reference_labels=taught)).claims
+    )
+    assert copies.evidence["other_label"] == 2
+    assert copies.samples[:2] == ("s0000", "s0001")
+    assert copies.faulty == ("s0000",)  # s0003 fails although both labels agree
+    assert "2 of them bear another label there; 1 of these" in copies.statement
+    assert changed.faulty == ("s0002",)
+
+
+def test_the_share_from_which_leakage_is_a_warning_is_the_configured_one() -> None:
+    files = [stored(photo(k)) for k in range(30)]
+    trained: list[bytes | None] = [files[0], *(stored(photo(200 + k)) for k in range(9))]
+    (claim,) = Leakage(max_share=0.2).examine(pictured(files, trained=trained)).claims
+    assert claim.limit == 0.2
+    assert claim.effect is not None
+    assert claim.effect.value == pytest.approx(1 / 30)
+
+
+def test_copies_with_different_labels_are_the_datas_fault_where_the_model_says_the_other() -> None:
+    files = [file(0), file(0), file(1), file(1), *(file(k) for k in range(2, 10))]
+    label = [0, 1, 0, 1, *[0] * 8]
+    made = pictured(files, label)
+    predicted = ["a", "a", "c", "c", *["a"] * 8]
+    frame = made.predictions.assign(
+        label=pd.Categorical(made.predictions["label"], categories=["a", "b", "c"]),
+        predicted=pd.Categorical(predicted, categories=["a", "b", "c"]),
+    )
+    _, torn = Duplicates().examine(replace(made, predictions=frame, classes=("a", "b", "c"))).claims
+    # The second pair is called what neither label says: whichever is right, the model is wrong.
+    assert torn.faulty == ("s0001",)
+    assert (torn.evidence["failures"], torn.evidence["at_fault"]) == (3, 1)
+    assert (torn.counted, torn.limit) == (True, 0.01)
