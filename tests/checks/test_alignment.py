@@ -27,7 +27,8 @@ def warped(
     matrix = np.array([[1 + scale, turn], [-turn, 1 + scale]])
     middle = (SIDE - 1) / 2
     offset = middle + np.array([below, right]) * SIDE / 2 - matrix @ [middle, middle]
-    return affine_transform(picture, matrix, offset, order=1, mode="nearest").astype(np.float32)
+    found = affine_transform(picture, matrix, offset, order=1, mode="nearest")
+    return np.asarray(found, dtype=np.float32)
 
 
 @pytest.mark.parametrize(
