@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from auditor.checks._fills import Fill, Fills, Regions, borrowed
 from auditor.checks._regions import Pictures, Region, attention, bands, coarse, finer, small, sought
 from auditor.records import Evidence, Oracle
-from auditor.statistics import Floats, Integers, Interval, Intervals, mcnemar, wilson
+from auditor.statistics import Floats, Integers, Interval, mcnemar, sign_flip, wilson
 
 Mask = NDArray[np.bool_]
 
 _LOOKED_AT = 3
 """Small windows, those that the maps point at most, that are tried beside the coarse ones."""
-_TRIED_ALL_WAYS = 6
-"""Regions, the best when in-painted, that are tried with every fill."""
-_GIVERS = 2
-"""Times as many failures give their content as are mended: a turn is rarer than a mending."""
+_TRIED_FURTHER = 8
+"""Regions, those that promise most, that are tried in every way."""
+_HOSTS = 2
+"""Times as many pictures are given the failures' content as are mended: a turn is rarer."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,31 @@ class Group:
         lenders: (n,) positions of recognised pictures, each of another label than its failure's and
             not of the class; None where some failure has no such picture.
         own: (at most n,) positions of recognised pictures of the class.
-        givers: (m,) positions of failures called the class, those above among them.
         hosts: (m,) positions of recognised pictures of other labels, drawn at random.
+        givers: (m,) positions of failures called the class, those above among them; where there are
+            more hosts, again in turn.
+        plain: (m,) positions of recognised pictures, each of its giver's label where there is one.
     """
 
     rows: Integers
     label: Integers
     lenders: Integers | None
     own: Integers
-    givers: Integers
     hosts: Integers
+    givers: Integers
+    plain: Integers
 
     def fills(self, model: Oracle) -> Fills:
         """The failures with what their regions may be replaced with."""
         lenders = None if self.lenders is None else model.pictures(self.lenders)
         return Fills.of(model.pictures(self.rows), lenders)
 
-    def given(self, model: Oracle) -> tuple[Pictures, Pictures]:
-        """Pictures of the givers and of their hosts."""
-        return model.pictures(self.givers), model.pictures(self.hosts)
+    def hosted(self, model: Oracle) -> tuple[Pictures, Pictures, Pictures]:
+        """Pictures of the hosts, of their givers, and of those that are plain."""
+        hosts, givers, plain = (
+            model.pictures(rows) for rows in (self.hosts, self.givers, self.plain)
+        )
+        return hosts, givers, plain
 
 
 @dataclass(frozen=True)
@@ -90,20 +96,21 @@ class Mistaken:
         known = generator.permutation(np.flatnonzero(predicted == label))
         first = min(search, len(failures) // 3)
         parts = (
-            (failures[:first], failures[:first], known[::2]),
-            (failures[first:][:test], failures[first:][: _GIVERS * test], known[1::2]),
+            (failures[:first], failures[:first], known[::2], search),
+            (failures[first:][:test], failures[first:], known[1::2], _HOSTS * test),
         )
-        groups = [_group(label, *part, code, generator) for part in parts]
+        groups = [_group(label, code, generator, *part) for part in parts]
         return cls(code, len(failures), *groups)
 
 
 def _group(
     label: Integers,
+    code: int,
+    generator: np.random.Generator,
     rows: Integers,
     givers: Integers,
     pool: Integers,
-    code: int,
-    generator: np.random.Generator,
+    most: int,
 ) -> Group:
     own, strangers = pool[label[pool] == code], pool[label[pool] != code]
     lenders = np.full(len(rows), -1, dtype=np.int64)
@@ -112,15 +119,15 @@ def _group(
         mine = label[rows] == one
         if len(others):
             lenders[mine] = generator.choice(others, int(mine.sum()))
-    m = min(len(givers), len(strangers))
-    return Group(
-        rows,
-        label[rows],
-        lenders if (lenders >= 0).all() else None,
-        own[: len(rows)],
-        givers[:m],
-        strangers[:m],
-    )
+    hosts = strangers[:most]
+    givers = np.resize(givers, len(hosts))
+    plain = np.empty_like(givers)
+    for one in np.unique(label[givers]):
+        alike = strangers[label[strangers] == one]
+        mine = label[givers] == one
+        plain[mine] = generator.choice(alike if len(alike) else strangers, int(mine.sum()))
+    lent = lenders if (lenders >= 0).all() else None
+    return Group(rows, label[rows], lent, own[: len(rows)], hosts, givers, plain)
 
 
 @dataclass(frozen=True)
@@ -134,38 +141,43 @@ class Place:
 def place_of(model: Oracle, mistaken: Mistaken) -> Place:
     """Where, and with what, replacing mends the search failures most, and brings about others.
 
-    Each region is scored by how much the label's probability rises in the failures when it is
-    replaced, plus how much that of the class rises in recognised pictures of other labels that are
-    given the failures' content of it. Tried are the coarse windows, the frame, strips, and the small
-    windows that the maps of the class point at more in failures called it than in its own pictures:
-    in-painted first, and where that does best, in the other ways as well.
+    Tried are the coarse windows, the frame, strips, and the small windows that the maps of the class
+    point at more in failures called it than in its own pictures. A region's score is how much the
+    label's probability rises in the failures when it is replaced, plus how much more likely the class
+    is in recognised pictures of other labels with the failures' content of it than with that of plain
+    pictures. All are in-painted; those that promise most are tried in every way.
     """
     group = mistaken.search
     fills = group.fills(model)
-    givers, hosts = group.given(model)
-    before = _mean(model, fills.pictures, group.label), _mean(model, hosts, mistaken.code)
+    hosts, givers, plain = group.hosted(model)
+    before = _mean(model, fills.pictures, group.label)
 
     @cache
-    def brought(region: Region) -> float:
-        return _mean(model, borrowed(hosts, givers, region), mistaken.code) - before[1]
+    def mended(place: Place) -> float:
+        return _mean(model, fills.replaced(place.region, place.way), group.label) - before
 
     @cache
+    def given(region: Region) -> float:
+        return _mean(model, borrowed(hosts, givers, region), mistaken.code)
+
+    @cache
+    def foreign(region: Region) -> float:
+        return _mean(model, borrowed(hosts, plain, region), mistaken.code)
+
     def score(place: Place) -> float:
-        done = fills.replaced(place.region, place.way)
-        return _mean(model, done, group.label) - before[0] + brought(place.region)
+        return mended(place) + given(place.region) - foreign(place.region)
 
     regions = [*coarse(), *bands(), *_pointed_at(model, mistaken)]
-    first = sorted((Place(one, "in-painted") for one in regions), key=lambda one: -score(one))
-    places = [Place(one.region, way) for one in first[:_TRIED_ALL_WAYS] for way in fills.ways]
+    regions.sort(key=lambda one: -mended(Place(one, "in-painted")) - given(one))
     return sought(
-        score, places, lambda best: [Place(region, best.way) for region in finer(best.region)]
+        score,
+        [Place(region, way) for region in regions[:_TRIED_FURTHER] for way in fills.ways],
+        lambda best: [Place(region, best.way) for region in finer(best.region)],
     )
 
 
 def _mean(model: Oracle, pictures: Pictures, target: Integers | int) -> float:
-    """Mean probability of a class, or of one class each; 0 without pictures."""
-    if len(pictures) == 0:
-        return 0.0
+    """Mean probability of a class, or of one class each."""
     return float(model.predict(pictures)[np.arange(len(pictures)), target].mean())
 
 
@@ -199,65 +211,73 @@ def _pointed_at(model: Oracle, mistaken: Mistaken) -> list[Region]:
 
 
 @dataclass(frozen=True)
-class Change:
-    """What one change of pictures does at the region, and at a random other place of each.
-
-    Attributes:
-        here: (n,) whether the prediction became the one in question.
-        elsewhere: (n,) whether it did so with the other place changed.
-    """
-
-    here: Mask
-    elsewhere: Mask
-
-    @property
-    def more(self) -> tuple[Interval, float]:
-        """Share here less share elsewhere, and the p-value of McNemar's test of the two."""
-        only = [(self.here & ~self.elsewhere).sum()], [(self.elsewhere & ~self.here).sum()]
-        found = mcnemar(*only, [len(self.here)])
-        return found.change[0], float(found.p_value[0])
-
-    @property
-    def shares(self) -> Intervals:
-        """Share here, and share elsewhere."""
-        return wilson([self.here.sum(), self.elsewhere.sum()], [len(self.here)] * 2)
-
-
-@dataclass(frozen=True)
 class Trial:
     """A place, tried on the failures for the test.
 
     Attributes:
         place: the region, and what it was replaced with.
-        mended: by fill: whether the failures are then recognised.
-        turned: whether recognised pictures of other labels are called the class once they have the
-            failures' content of the region.
+        mended: (n,) whether the failures are recognised with the region replaced.
+        mended_elsewhere: (n,) likewise with a random other place of the same size replaced.
+        mended_when: the share of them that are recognised, with each fill.
+        turned: (m,) whether the hosts are called the class with the failures' content of the region.
+        turned_by_plain: (m,) likewise with plain pictures' content of the region.
+        givers: (m,) whose content it was.
     """
 
     place: Place
-    mended: Mapping[Fill, Change]
-    turned: Change
+    mended: Mask
+    mended_elsewhere: Mask
+    mended_when: Mapping[Fill, Interval]
+    turned: Mask
+    turned_by_plain: Mask
+    givers: Integers
+
+    @property
+    def needed(self) -> tuple[Interval, float]:
+        """Share mended here less elsewhere, and the p-value of McNemar's test of the two."""
+        only_here = [(self.mended & ~self.mended_elsewhere).sum()]
+        only_elsewhere = [(self.mended_elsewhere & ~self.mended).sum()]
+        found = mcnemar(only_here, only_elsewhere, [len(self.mended)])
+        return found.change[0], float(found.p_value[0])
+
+    def enough(self, seed: int) -> tuple[Interval, float]:
+        """Share turned less that turned by plain pictures, and the p-value by sign flips.
+
+        What one failure gives to several hosts counts once.
+        """
+        _, giver = np.unique(self.givers, return_inverse=True)
+        more = self.turned.astype(np.float64) - self.turned_by_plain
+        found = sign_flip(np.bincount(giver, more) / np.bincount(giver), seed=seed)
+        return found.change, found.p_value
 
 
 def tried(model: Oracle, mistaken: Mistaken, place: Place, seed: int) -> Trial:
     """Replaces the region in the failures for the test, and puts it into recognised pictures."""
-    group = mistaken.test
-    generator = np.random.default_rng([seed, mistaken.code])
+    group, region = mistaken.test, place.region
     fills = group.fills(model)
-    givers, hosts = group.given(model)
-    away = place.region.elsewhere(len(group.rows), generator)
-    away_in_hosts = place.region.elsewhere(len(hosts), generator)
+    hosts, givers, plain = group.hosted(model)
+    elsewhere = region.elsewhere(len(group.rows), np.random.default_rng([seed, mistaken.code]))
 
     def mended(way: Fill, regions: Regions) -> Mask:
         called = model.predict(fills.replaced(regions, way)).argmax(1)
         return np.asarray(called == group.label, dtype=np.bool_)
 
-    def turned(regions: Regions) -> Mask:
-        called = model.predict(borrowed(hosts, givers, regions)).argmax(1)
+    def turned(content: Pictures) -> Mask:
+        called = model.predict(borrowed(hosts, content, region)).argmax(1)
         return np.asarray(called == mistaken.code, dtype=np.bool_)
 
+    done = {way: mended(way, region) for way in fills.ways}
     return Trial(
         place,
-        {way: Change(mended(way, place.region), mended(way, away)) for way in fills.ways},
-        Change(turned(place.region), turned(away_in_hosts)),
+        done[place.way],
+        mended(place.way, elsewhere),
+        {way: share(one) for way, one in done.items()},
+        turned(givers),
+        turned(plain),
+        group.givers,
     )
+
+
+def share(done: Mask) -> Interval:
+    """The share of those that are, with its interval."""
+    return wilson([done.sum()], [len(done)])[0]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from auditor.checks._fills import Fill
-from auditor.checks._mistaken import Mistaken, Trial, looked, place_of, tried
+from auditor.checks._halves import Halves, Mask, codes
+from auditor.checks._marks import Mark, marks
+from auditor.checks._mistaken import Mistaken, Trial, looked, place_of, share, tried
 from auditor.checks._regions import LOOK_THERE
 from auditor.checks._wording import effect, interval, numbers, percent, quoted, several
 from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
 from auditor.registry import Options, plugin
-from auditor.statistics import Integers, Interval
+from auditor.statistics import Integers
 
 NAME = "failure-regions"
 _SHOWN = 12
@@ -37,13 +38,13 @@ class FailureRegions(Options):
 
     An intervention that needs nobody's annotation. Of the failures called a class, some serve to
     find a region, a window, a strip or the frame, and how to replace it: blurred, in-painted from its
-    surroundings, or borrowed from recognised pictures of other labels. On the others it is tested,
-    against random other places of the same size in the same pictures, in two ways. Is a failure
-    recognised once the region is replaced (the region is needed)? And is a recognised picture of
-    another label called the class once it has the failures' content of the region (the region is
-    enough)? Both must hold, and the larger p-value of the two McNemar tests counts, as in every
-    intersection-union test: covering what distinguishes a T-shirt from a shirt mends failures too,
-    but it turns no sandal into a shirt.
+    surroundings, or borrowed from recognised pictures of other labels. On the others it is tested in
+    two ways. Is a failure recognised once the region is replaced, more often than with random other
+    places of the same size replaced (the region is needed)? And is a recognised picture of another
+    label called the class once it has the failures' content of the region, more often than with that
+    of recognised pictures (the region is enough)? Both must hold, and the larger p-value of the two
+    paired tests counts, as in every intersection-union test: covering what distinguishes a T-shirt
+    from a shirt mends failures too, but it turns no sandal into a shirt.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
@@ -61,7 +62,7 @@ class FailureRegions(Options):
     """Largest number of failures on which it is tested."""
     max_classes: int = Field(4, ge=1)
     """Classes that are examined at most, those that most failures are called first. Each takes about
-    100 forward passes for a search picture and 12 for a test picture."""
+    120 forward passes for a search picture and 8 for a test picture."""
 
     def examine(self, evidence: Evidence) -> Examination:
         """Intervenes for every class that enough failures are called."""
@@ -69,12 +70,12 @@ class FailureRegions(Options):
             return _skipped("the model is not at hand to be asked again")
         enough = max(evidence.min_support, 3 * _FEWEST_SEARCHED)
         counts = _called(evidence)
-        codes = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= enough]
-        if not codes:
+        asked = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= enough]
+        if not asked:
             return _skipped(f"no class is called for {enough} failures or more")
         claims: list[Claim] = []
         reasons: list[str] = []
-        for code in codes[: self.max_classes]:
+        for code in asked[: self.max_classes]:
             drawn = Mistaken.drawn(evidence, code, self.search_pictures, self.test_pictures)
             if min(len(drawn.search.hosts), len(drawn.test.hosts)) < _FEWEST_SEARCHED:
                 reasons.append(
@@ -82,8 +83,8 @@ class FailureRegions(Options):
                 )
             else:
                 claims.append(self._claim(evidence, evidence.model, drawn))
-        if len(codes) > self.max_classes:
-            left = [evidence.classes[code] for code in codes[self.max_classes :]]
+        if len(asked) > self.max_classes:
+            left = [evidence.classes[code] for code in asked[self.max_classes :]]
             reasons.append(
                 f"failures called {several(left)} were left out, as there are more of other classes "
                 f"(checks.{NAME}.max_classes)"
@@ -95,16 +96,15 @@ class FailureRegions(Options):
     def _claim(self, evidence: Evidence, model: Oracle, drawn: Mistaken) -> Claim:
         trial = tried(model, drawn, place_of(model, drawn), evidence.seed)
         region = trial.place.region
-        mended, turned = trial.mended[trial.place.way], trial.turned
-        (needed, p_needed), (enough, p_enough) = mended.more, turned.more
+        (needed, p_needed), (enough, p_enough) = trial.needed, trial.enough(evidence.seed)
         holds = needed.low > self.min_mended and enough.low > self.min_turned
         key = SliceKey(predicted=evidence.classes[drawn.code])
         attention = [float(part[0]) for part in looked(model, drawn.test, drawn.code, [region])]
-        here, elsewhere = mended.shares
+        marked = _marks(evidence, drawn, trial.mended) if holds else []
         return Claim(
             check=NAME,
-            title=f"Covering {region.words} mends {percent(here.value)} of the failures called "
-            f"{quoted(str(key.predicted))}; covering other places, {percent(elsewhere.value)}",
+            title=f"Covering {region.words} mends {_percent(trial.mended)} of the failures called "
+            f"{quoted(str(key.predicted))}; covering other places, {_percent(trial.mended_elsewhere)}",
             slice=key,
             # Without an effect the test counts, and nothing is told of it.
             effect=effect("failures mended, less those mended by covering other places", needed)
@@ -114,23 +114,24 @@ class FailureRegions(Options):
             p_value=max(p_needed, p_enough),
             support=len(drawn.test.rows),
             samples=_mended(evidence, drawn, trial),
-            statement=_statement(str(key.predicted), drawn, trial, attention),
+            statement=_statement(str(key.predicted), drawn, trial, attention, marked),
             action=LOOK_THERE,
             limits=_LIMITS,
             evidence={
                 **region.record(),
                 "replaced": trial.place.way,
-                **_numbers("mended", here, elsewhere),
-                **_numbers("turned", *turned.shares),
+                "mended": numbers(share(trial.mended)),
+                "mended_elsewhere": numbers(share(trial.mended_elsewhere)),
+                "mended_when": {way: numbers(one) for way, one in trial.mended_when.items()},
+                "turned": numbers(share(trial.turned)),
+                "turned_by_plain_pictures": numbers(share(trial.turned_by_plain)),
                 "turned_to": key.predicted,
                 "attention": None if np.isnan(attention).any() else attention,
-                "fills": [
-                    {"replaced": way, **_numbers("mended", *change.shares)}
-                    for way, change in trial.mended.items()
-                ],
+                "marked_by": [str(mark) for mark in marked],
                 "n_failures_called": drawn.total,
             },
             weight=max(0.0, needed.value) * drawn.total,
+            explained_by=tuple(mark.name for mark in marked if mark.tells),
             confirms=(key,) if holds else (),
         )
 
@@ -144,36 +145,60 @@ def _called(evidence: Evidence) -> Integers:
 
 def _mended(evidence: Evidence, drawn: Mistaken, trial: Trial) -> tuple[str, ...]:
     """Ids of failures that are mended, those first that covering another place does not mend."""
-    change = trial.mended[trial.place.way]
-    rows = np.concatenate(
-        [drawn.test.rows[change.here & one] for one in (~change.elsewhere, change.elsewhere)]
-    )
+    elsewhere = trial.mended_elsewhere
+    rows = np.concatenate([drawn.test.rows[trial.mended & one] for one in (~elsewhere, elsewhere)])
     return tuple(evidence.predictions["sample"].iloc[rows[:_SHOWN]].astype(str))
 
 
-def _statement(called: str, drawn: Mistaken, trial: Trial, attention: Sequence[float]) -> str:
+def _marks(evidence: Evidence, drawn: Mistaken, mended: Mask) -> list[Mark]:
+    """What marks the mended failures, among those tried and recognised pictures of their labels."""
+    frame = evidence.predictions
+    label, predicted = codes(frame["label"]), codes(frame["predicted"])
+    known = np.flatnonzero((predicted == label) & np.isin(label, drawn.test.label))
+    rows = np.concatenate([drawn.test.rows, known])
+    failure = np.arange(len(rows)) < len(drawn.test.rows)
+    inside = failure.copy()
+    inside[failure] = mended
+    doubt = 1 - frame["confidence"].to_numpy(dtype=np.float64)[rows]
+    nobody = np.zeros(len(rows), dtype=np.bool_)
+    halves = Halves(rows, label[rows], predicted[rows], failure, failure - doubt, search=nobody)
+    return marks(evidence, halves, inside)
+
+
+def _statement(
+    called: str,
+    drawn: Mistaken,
+    trial: Trial,
+    attention: Sequence[float],
+    marked: Sequence[Mark],
+) -> str:
     region, way = trial.place.region, trial.place.way
-    here, elsewhere = trial.mended[way].shares
-    turned, turned_elsewhere = trial.turned.shares
     witness = (
         ""
         if np.isnan(attention).any()
         else f" In the Grad-CAMs of {quoted(called)}, {percent(attention[0])} of the evidence lies there "
         f"in these failures, and {percent(attention[1])} in pictures of it that are recognised."
     )
+    common = (
+        f" What marks those that it mends: {several([str(mark) for mark in marked])}."
+        if marked
+        else ""
+    )
     return (
         f"An intervention: in {len(drawn.test.rows)} failures called {quoted(called)}, {region.words} "
-        f"({percent(region.area)} of it) was {_DONE[way]}. {percent(here.value)} of them are then "
-        f"recognised ({interval(here)}); with random other places of the same size, "
-        f"{percent(elsewhere.value)}. What the failures show there was put into "
-        f"{len(drawn.test.hosts)} recognised pictures of other labels: {percent(turned.value)} of these "
-        f"are then called {quoted(called)} ({interval(turned)}); with what they show at other places, "
-        f"{percent(turned_elsewhere.value)}." + witness
+        f"({percent(region.area)} of it) was {_DONE[way]}. {_percent(trial.mended)} of them are then "
+        f"recognised ({interval(share(trial.mended))}); with random other places of the same size, "
+        f"{_percent(trial.mended_elsewhere)}. What the failures show there was put into "
+        f"{len(drawn.test.hosts)} recognised pictures of other labels: {_percent(trial.turned)} of these "
+        f"are then called {quoted(called)} ({interval(share(trial.turned))}); with what recognised "
+        f"pictures of the failures' labels show there, {_percent(trial.turned_by_plain)}."
+        + witness
+        + common
     )
 
 
-def _numbers(name: str, here: Interval, elsewhere: Interval) -> dict[str, Any]:
-    return {name: numbers(here), f"{name}_elsewhere": numbers(elsewhere)}
+def _percent(done: Mask) -> str:
+    return percent(share(done).value)
 
 
 def _skipped(reason: str) -> Examination:

@@ -30,11 +30,19 @@ Grid = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Measure:
-    """What an intervention changed, at the place and at random other places of the same size."""
+    """What an intervention changed, and what another one beside it did.
+
+    Attributes:
+        name: what was counted.
+        here: at the place.
+        beside: with the other change.
+        other: what that was.
+    """
 
     name: str
     here: str
-    elsewhere: str
+    beside: str
+    other: str
 
 
 @dataclass(frozen=True)
@@ -209,13 +217,10 @@ def _box(edges: Sequence[float]) -> Box:
 
 
 def _measures(claim: Mapping[str, Any]) -> Iterator[Measure]:
-    for key, name, written in _MEASURES:
-        if key in claim:
-            yield Measure(
-                name.format(called=claim.get("turned_to")),
-                written(claim[key]),
-                written(claim[f"{key}_elsewhere"]),
-            )
+    for key, beside, name, other, written in _MEASURES:
+        if {key, beside} <= claim.keys():
+            told = name.format(called=claim.get("turned_to"))
+            yield Measure(told, written(claim[key]), written(claim[beside]), other)
 
 
 def _percent(share: Mapping[str, float]) -> str:
@@ -233,9 +238,28 @@ def _points(gap: Mapping[str, float]) -> str:
 
 _SWAPPED = "The test of it: swap the place, and the answer changes"
 _COVERED = "The test of it: cover the place, and the failures are mended"
-_MEASURES: tuple[tuple[str, str, Callable[[Mapping[str, float]], str]], ...] = (
-    ("fall", "More failures when it is swapped between pictures of one label", _points),
-    ("mended", "Failures recognised when it is covered", _percent),
-    ("turned", "Other pictures called {called} when they are given it", _percent),
+_OTHER_PLACES = "at other places of the same size"
+_MEASURES: tuple[tuple[str, str, str, str, Callable[[Mapping[str, float]], str]], ...] = (
+    (
+        "fall",
+        "fall_elsewhere",
+        "More failures when it is swapped between pictures of one label",
+        _OTHER_PLACES,
+        _points,
+    ),
+    (
+        "mended",
+        "mended_elsewhere",
+        "Failures recognised when it is covered",
+        _OTHER_PLACES,
+        _percent,
+    ),
+    (
+        "turned",
+        "turned_by_plain_pictures",
+        "Other pictures called {called} when they are given it",
+        "when given that of recognised pictures",
+        _percent,
+    ),
 )
-"""Keys of a claim's evidence, what they are, and how they are written."""
+"""Keys of a claim's evidence and of what is beside it, what they are, and how they are written."""

@@ -38,7 +38,7 @@ def test_a_swap_brings_its_place_and_both_numbers(first: FindingView) -> None:
     (measure,) = proof.measures
     assert proof.heading.startswith("The test of it: swap")
     assert measure.here == "+22 points (+15 to +29)"
-    assert measure.elsewhere == "−2.5 points (−7.0 to +2.0)"
+    assert measure.beside == "−2.5 points (−7.0 to +2.0)"
     # The class that the swap leads to, with the value and with the other one.
     assert [(one.label, one.value) for one in proof.means] == [
         ("defective", "mono"),
@@ -56,21 +56,27 @@ def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
         "mended": {"value": 0.78, "low": 0.66, "high": 0.86},
         "mended_elsewhere": {"value": 0.03, "low": 0.0, "high": 0.09},
         "turned": {"value": 0.5, "low": 0.4, "high": 0.6},
-        "turned_elsewhere": {"value": 0.0, "low": 0.0, "high": 0.05},
+        "turned_by_plain_pictures": {"value": 0.0, "low": 0.0, "high": 0.05},
         "turned_to": "3",
     }
     (proof,) = proofs([claim, {"title": "of something else"}], "F1", ())
     assert "cover the place" in proof.heading
     told = [
-        (one.name, *(text.replace("\u202f", " ") for text in (one.here, one.elsewhere)))
+        (one.name, *(text.replace("\u202f", " ") for text in (one.here, one.beside, one.other)))
         for one in proof.measures
     ]
     assert told == [
-        ("Failures recognised when it is covered", "78 % (66 % to 86 %)", "3 % (0 % to 9 %)"),
+        (
+            "Failures recognised when it is covered",
+            "78 % (66 % to 86 %)",
+            "3 % (0 % to 9 %)",
+            "at other places of the same size",
+        ),
         (
             "Other pictures called 3 when they are given it",
             "50 % (40 % to 60 %)",
             "0 % (0 % to 5 %)",
+            "when given that of recognised pictures",
         ),
     ]
     assert not proof.means
