@@ -15,7 +15,7 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks.planting import picture_audits, pools, table_audits
+from benchmarks.planting import picture_audits, picture_tables, pools, table_audits
 from benchmarks.planting.cases import planted
 from benchmarks.planting.hidden_null import hidden_null
 from benchmarks.planting.shortcuts import SHORTCUTS
@@ -102,7 +102,7 @@ def _pictures(options: argparse.Namespace) -> str:
                     records.append(record)
     repeats = 20 if options.quick else 200
     noise = picture_audits.noise_on_uneven_classes(repeats, options.seed)
-    return f"{picture_audits.summary(records)}\n\n{noise}"
+    return f"{picture_tables.summary(records)}\n\n{noise}"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,10 @@ from auditor.config import (
 )
 from auditor.datasets.pictures import FileImages
 from auditor.demo.networks import digits_net
-from auditor.preparation import match
+from auditor.explainers.engine import record
+from auditor.explainers.grad_cam import class_evidence
+from auditor.explainers.layers import find_layer
+from auditor.preparation import Prepared, match
 from auditor.records import AuditResult, Dataset
 from benchmarks.planting.pools import Pool
 from benchmarks.planting.shortcuts import Shortcut
@@ -38,6 +41,7 @@ INNOCENT = {
 }
 """Attributes that are drawn at random, with their values."""
 _ADAPTER = "planted"
+_AT_ONCE = 256
 _BATCH, _RATE = 64, 5e-3
 _EPOCHS = 8
 
@@ -106,6 +110,17 @@ class Case:
             found: NDArray[np.float32] = self.net[:-1](_inputs(self.pictures)).numpy()
         return found
 
+    def cams(self) -> NDArray[np.float32]:
+        """(n, h, w) unnormalised Grad-CAMs of what each picture is called."""
+        layer = find_layer(self.net, _inputs(self.pictures[:1]))
+        targets = torch.as_tensor(self.shares.argmax(1))
+        parts = []
+        for start in range(0, len(self.pictures), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            with record(self.net, _inputs(self.pictures[some]), layer) as recording:
+                parts.append(class_evidence(recording, targets[some]).clamp(min=0).numpy())
+        return np.concatenate(parts)
+
 
 def planted(
     pool: Pool, shortcut: Shortcut, strength: float, seed: int, *, training: int, audited: int
@@ -158,13 +173,20 @@ def planted(
 
 
 def audited(case: Case, folder: Path, *, annotated: bool) -> AuditResult:
-    """Audits a case as a user would, from picture files.
+    """Audits a case as a user would; see ``as_audit``."""
+    run = folder / ("annotated" if annotated else "hidden")
+    prepared = as_audit(case, folder, annotated=annotated)
+    return runner.audit(prepared, run, overwrite=True).read_result()
+
+
+def as_audit(case: Case, folder: Path, *, annotated: bool) -> Prepared:
+    """A case as an audit of picture files.
 
     Two innocent attributes are there in any case: one of two values, one of four.
 
     Args:
         case: what to audit.
-        folder: for pictures and run.
+        folder: for the pictures.
         annotated: whether the audit is told who carries the planted thing.
     """
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -206,8 +228,7 @@ def audited(case: Case, folder: Path, *, annotated: bool) -> AuditResult:
         reference=described(case.trained_carries, case.trained_label),
     )
     classifier = Classifier(module=case.net, adapter=_ADAPTER, description="a planted case")
-    run = folder / ("annotated" if annotated else "hidden")
-    return runner.audit(match(config, dataset, classifier), run, overwrite=True).read_result()
+    return match(config, dataset, classifier)
 
 
 def _trained(

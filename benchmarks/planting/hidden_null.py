@@ -2,63 +2,53 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from auditor.checks import Check
 from auditor.checks.hidden_slices import HiddenSlices
+from auditor.checks.map_clusters import MapClusters
 from auditor.config import SliceSection
+from auditor.oracle import AuditedModel
+from auditor.preparation import find_target
 from auditor.selftest import Tables, exact, independent
 from auditor.stages.judge import judge
-from benchmarks.planting.cases import Case, shares_of
+from benchmarks.planting.cases import Case, as_audit
 from benchmarks.planting.table_audits import shown, table
 
-
-@dataclass(frozen=True)
-class _Model:
-    """A case's network as a check sees it."""
-
-    case: Case
-
-    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """See ``Oracle``."""
-        return self.case.pictures[rows].transpose(0, 3, 1, 2)
-
-    def predict(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """See ``Oracle``."""
-        return shares_of(self.case.net, pictures.transpose(0, 2, 3, 1)).astype(np.float64)
-
-    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See ``Oracle``."""
-        return self.case.features()[rows]
-
-    def objects(self, rows: NDArray[np.int64]) -> None:
-        """See ``Oracle``."""
-        del rows
+_CHECKS: dict[str, Check] = {"hidden-slices": HiddenSlices(), "map-clusters": MapClusters()}
 
 
 def hidden_null(cases: Iterable[Case], repeats: int) -> str:
-    """How often hidden-slices supports a slice of outcomes that go along with no picture.
+    """How often a slice is supported where the outcomes go along with no picture.
 
     Args:
         cases: networks with their pictures; what was planted does not matter.
         repeats: how often the outcomes of each are dealt out anew.
     """
-    supported = total = 0
+    supported: Counter[str] = Counter()
+    total = 0
     for case in cases:
         tables = _tables(case)
-        model = _Model(case)
-        for k in range(repeats):
-            generator = np.random.default_rng([case.seed, k, 5])
-            evidence = tables.evidence(independent(tables, generator))
-            judged = judge(tables.checks, replace(evidence, model=model, seed=k))
-            supported += any(one.verdict == "supported" for one in judged.findings)
-            total += 1
-    row = ("hidden-slices", shown(exact(supported, total)), total)
-    return table(("outcomes dealt out anew", "supported", "audits"), [row])
+        with tempfile.TemporaryDirectory() as place:
+            audit = as_audit(case, Path(place), annotated=False)
+            model = AuditedModel(audit, find_target(audit), tables.cut.predictions)
+            for k in range(repeats):
+                generator = np.random.default_rng([case.seed, k, 5])
+                evidence = tables.evidence(independent(tables, generator))
+                judged = judge(tables.checks, replace(evidence, model=model, seed=k))
+                supported.update(
+                    {one.check for one in judged.findings if one.verdict == "supported"}
+                )
+                total += 1
+    rows = [(name, shown(exact(supported[name], total)), total) for name in _CHECKS]
+    return table(("outcomes dealt out anew", "supported", "audits"), rows)
 
 
 def _tables(case: Case) -> Tables:
@@ -69,7 +59,7 @@ def _tables(case: Case) -> Tables:
     truth = np.maximum(case.shares[np.arange(n), case.label], 1e-9)
     usable = pd.DataFrame(
         {
-            "sample": [f"s{row}" for row in range(n)],
+            "sample": [f"{row:05d}.png" for row in range(n)],
             "path": "",
             "label": pd.Categorical.from_codes(case.label, names),
             "predicted": pd.Categorical.from_codes(predicted, names),
@@ -78,5 +68,4 @@ def _tables(case: Case) -> Tables:
             "failure": case.failure,
         }
     )
-    checks = {"hidden-slices": HiddenSlices()}
-    return Tables.of(usable, case.pool.classes, (), checks, SliceSection())
+    return Tables.of(usable, case.pool.classes, (), _CHECKS, SliceSection())

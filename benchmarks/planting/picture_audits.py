@@ -21,14 +21,12 @@ from benchmarks.planting import peers
 from benchmarks.planting.cases import ATTRIBUTE, INNOCENT, Case, audited, planted
 from benchmarks.planting.pools import Pool
 from benchmarks.planting.shortcuts import Shortcut
+from benchmarks.planting.spray_peer import spray
 from benchmarks.planting.table_audits import shown, table
 
-USED, UNUSED = 0.2, 0.03
-"""Falls of accuracy from which on, and up to which, a network uses the shortcut or does not."""
-LARGE = 0.2
-"""Gap from which on a hidden slice should be found."""
-_PRECISE = 0.8
 _TOP = 10
+_SEARCHED = ("hidden-slices", "map-clusters")
+"""Checks that look for slices that nobody named."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,19 @@ class Record:
         confirmed: whether it is confirmed.
         placed: whether attention-shift or region-reliance points at it; None where it has no place.
         accused: innocent attributes that the annotated audit holds against the model.
-        hidden: largest precision at 10 of a supported hidden slice; None where there is none.
+        others: checks that hold anything else than the planted attribute against the model, and not
+            a fault of the data.
+        hidden: largest precision at 10 of a supported hidden slice or cluster of maps; None where
+            there is none.
+        n_hidden: how many of these the hidden audit shows.
+        hidden_placed: whether the hidden audit confirms a region of the failures, and it is the
+            planted one; None where that has no place.
         property_accused: whether the hidden audit holds a property of the pictures against the model.
         any_finding: largest precision at 10 of whatever the hidden audit supports.
         domino: largest precision at 10 of Domino's five slices: somebody who knows chooses.
-        domino_first: that of its first slice.
+        domino_equal: that of as many of them as the audit shows, one at least.
+        spray: largest precision at 10 of SpRAy's five clusters with the largest error rates.
+        spray_equal: that of as many of them as the audit shows, one at least.
         threshold: whether the plain threshold on group accuracy accuses it.
         threshold_accused: whether that threshold accuses an innocent attribute value.
         spurious: smallest spurious-correlation score of a property, with the majority's count.
@@ -72,11 +78,16 @@ class Record:
     confirmed: bool
     placed: bool | None
     accused: tuple[str, ...]
+    others: tuple[str, ...]
     hidden: float | None
+    n_hidden: int
+    hidden_placed: bool | None
     property_accused: bool
     any_finding: float | None
     domino: float
-    domino_first: float
+    domino_equal: float
+    spray: float
+    spray_equal: float
     threshold: bool
     threshold_accused: bool
     spurious: float
@@ -108,7 +119,15 @@ def measured(
     pieces = list(_pieces(told))
     generator = np.random.default_rng([seed, 11])
     coin = generator.random(len(case.label)) < 0.5
-    ranked = _domino(case)
+    shown = list(_ranked(untold, case, _SEARCHED))
+    equal = max(len(shown), 1)
+    search = np.zeros(len(case.label), dtype=bool)
+    search[np.random.default_rng(case.seed).permutation(len(search))[: len(search) // 2]] = True
+    domino = _precise(
+        case, peers.domino(case.features(), case.label, case.shares, search, seed=case.seed)
+    )
+    predicted = case.shares.argmax(1).astype(np.int64)
+    clusters = _precise(case, spray(case.cams(), predicted, case.failure, search, seed=case.seed))
     scores = [_spurious(case, by_index) for by_index in (False, True)]
     return Record(
         pool=pool_name,
@@ -126,11 +145,16 @@ def measured(
         ),
         placed=_placed(shortcut, pieces),
         accused=tuple(innocent),
-        hidden=_best(untold, case, ("hidden-slices",)),
+        others=tuple(sorted(set(_others(told)))),
+        hidden=max(shown, default=None),
+        n_hidden=len(shown),
+        hidden_placed=_hidden_placed(shortcut, list(_pieces(untold))),
         property_accused=bool(list(accusations(untold.findings))),
-        any_finding=_best(untold, case, ("hidden-slices", "image-properties")),
-        domino=max(ranked),
-        domino_first=ranked[0],
+        any_finding=max(_ranked(untold, case, (*_SEARCHED, "image-properties")), default=None),
+        domino=max(domino, default=0.0),
+        domino_equal=max(domino[:equal], default=0.0),
+        spray=max(clusters, default=0.0),
+        spray_equal=max(clusters[:equal], default=0.0),
         threshold=peers.below_threshold(case.failure, case.carries),
         threshold_accused=any(
             peers.below_threshold(case.failure, inside) for inside in (coin, ~coin)
@@ -171,7 +195,7 @@ def _placed(shortcut: Shortcut, pieces: Sequence[Mapping[str, Any]]) -> bool | N
 
 def _region_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
     """Half of what was planted lies in the region, or it is the frame (or a window at the edge)."""
-    if piece["check"] != "region-reliance":
+    if piece["check"] not in {"region-reliance", "failure-regions"}:
         return False
     x0, y0, x1, y1 = piece["box"]
     if shortcut.box is None:
@@ -200,25 +224,46 @@ def _map_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
     return bool(x0 - reach <= x <= x1 + reach and y0 - reach <= y <= y1 + reach)
 
 
-def _best(result: AuditResult, case: Case, checks: Sequence[str]) -> float | None:
-    """Largest precision at 10 of the supported claims of some checks in the hidden audit."""
-    found = []
+def _hidden_placed(shortcut: Shortcut, pieces: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether a region that failures come from is confirmed, and is the planted one."""
+    if shortcut.box is None and not shortcut.frame:
+        return None
+    return any(
+        _region_hits(shortcut, piece)
+        for piece in pieces
+        if piece["check"] == "failure-regions" and _holds(piece)
+    )
+
+
+def _others(result: AuditResult) -> Iterator[str]:
+    """Checks whose claims hold, but for those on the planted attribute and on the data alone."""
+    for piece in _pieces(result):
+        if (
+            _holds(piece)
+            and ATTRIBUTE not in piece["slice"]["attributes"]
+            and piece["check"] not in OF_DATA
+        ):
+            yield piece["check"]
+
+
+def _ranked(result: AuditResult, case: Case, checks: Sequence[str]) -> Iterator[float]:
+    """Precision at 10 of the supported claims of some checks in the hidden audit."""
     for piece in _pieces(result):
         if piece["check"] not in checks or not _holds(piece):
             continue
         names = piece.get("typical") or piece.get("samples") or ()
-        rows = np.array([int(name.removesuffix(".png")) for name in names[:_TOP]], dtype=np.int64)
+        rows = np.array([int(name.removesuffix(".png")) for name in names], dtype=np.int64)
         if len(rows):
-            found.append(max(float(inside[rows].mean()) for inside in case.slices))
-    return max(found, default=None)
+            yield from _precise(case, [rows])
 
 
-def _domino(case: Case) -> list[float]:
-    """Precision at 10 of each of Domino's slices, as it ranks them."""
-    search = np.zeros(len(case.label), dtype=bool)
-    search[np.random.default_rng(case.seed).permutation(len(search))[: len(search) // 2]] = True
-    ranked = peers.domino(case.features(), case.label, case.shares, search, seed=case.seed)
-    return [max(float(inside[rows[:_TOP]].mean()) for inside in case.slices) for rows in ranked]
+def _precise(case: Case, ranked: Sequence[NDArray[np.int64]]) -> list[float]:
+    """Precision at 10 of slices whose most typical pictures come first."""
+    return [
+        max(float(inside[rows[:_TOP]].mean()) for inside in case.slices)
+        for rows in ranked
+        if len(rows)
+    ]
 
 
 def _spurious(case: Case, by_index: bool) -> float:
@@ -229,92 +274,6 @@ def _spurious(case: Case, by_index: bool) -> float:
     label: NDArray[np.int64] = case.trained_label
     varied = [one for one in numbers if one.std() > 0]
     return min(peers.spurious_score(one, label, by_index=by_index) for one in varied)
-
-
-def summary(records: Sequence[Record]) -> str:
-    """Tables by shortcut and the targets over all cases."""
-    head = (
-        "shortcut",
-        "strength",
-        "cases",
-        "gap",
-        "fall",
-        "named",
-        "first",
-        "confirmed",
-        "placed",
-        "hidden slice",
-        "any finding",
-        "Domino",
-        "threshold",
-    )
-    groups: dict[tuple[str, float], list[Record]] = {}
-    for one in records:
-        groups.setdefault((one.shortcut, one.strength), []).append(one)
-    rows = [
-        (
-            name,
-            strength,
-            len(group),
-            f"{np.mean([one.gap for one in group]):.0%}",
-            f"{np.mean([one.fall for one in group]):.0%}",
-            *(
-                f"{sum(bool(value) for value in values)}/{len(values)}"
-                for values in (
-                    [one.named for one in group],
-                    [one.first for one in group],
-                    [one.confirmed for one in group],
-                    [one.placed for one in group if one.placed is not None],
-                    [(one.hidden or 0) >= _PRECISE for one in group],
-                    [(one.any_finding or 0) >= _PRECISE for one in group],
-                    [one.domino >= _PRECISE for one in group],
-                    [one.threshold for one in group],
-                )
-            ),
-        )
-        for (name, strength), group in sorted(groups.items())
-    ]
-    return (
-        table(head, rows)
-        + "\n\n"
-        + table(("over all cases", "share", "of"), list(_targets(records)))
-    )
-
-
-def _targets(records: Sequence[Record]) -> Iterator[tuple[str, str, str]]:
-    large = [one for one in records if one.gap >= LARGE]
-    used = [one for one in records if one.fall >= USED and one.gap >= LARGE]
-    unused = [one for one in records if abs(one.fall) <= UNUSED and one.strength == 0]
-    in_place = [one for one in used if one.placed is not None]
-    whole = [one for one in used if one.placed is None]
-    clean = [one for one in records if one.strength == 0]
-    questions: list[tuple[str, list[bool]]] = [
-        ("annotated, gap of 10 points: named", [o.named for o in records if o.gap >= 0.1]),
-        ("annotated, gap of 10 points: named first", [o.first for o in records if o.gap >= 0.1]),
-        ("region planted and used: pointed at", [bool(o.placed) for o in in_place]),
-        ("region planted and used: confirmed", [o.confirmed for o in in_place]),
-        ("used, of the whole picture: confirmed", [o.confirmed for o in whole]),
-        ("not used: confirmed", [o.confirmed for o in unused]),
-        ("not used: held against the model", [o.named for o in unused]),
-        ("any strength: an innocent attribute accused", [bool(o.accused) for o in records]),
-        ("clean: a hidden slice supported", [o.hidden is not None for o in clean]),
-        ("clean: a property of the pictures accused", [o.property_accused for o in clean]),
-        ("hidden, gap of 20 points: hidden slice", [(o.hidden or 0) >= _PRECISE for o in large]),
-        (
-            "hidden, gap of 20 points: hidden slice or property",
-            [(o.any_finding or 0) >= _PRECISE for o in large],
-        ),
-        ("hidden, gap of 20 points: Domino's best of five", [o.domino >= _PRECISE for o in large]),
-        ("hidden, gap of 20 points: Domino's first", [o.domino_first >= _PRECISE for o in large]),
-        ("group accuracy below a threshold: innocent coin", [o.threshold_accused for o in records]),
-        ("gap of 20 points: cleanlab's score, mended", [o.spurious < 0.3 for o in large]),
-        ("gap of 20 points: cleanlab's score as it is", [o.spurious_by_index < 0.3 for o in large]),
-        ("clean: cleanlab's score, mended", [o.spurious < 0.3 for o in clean]),
-        ("clean: cleanlab's score as it is", [o.spurious_by_index < 0.3 for o in clean]),
-    ]
-    for question, answers in questions:
-        if answers:
-            yield question, shown(exact(sum(answers), len(answers))), str(len(answers))
 
 
 def told(record: Record) -> None:
