@@ -46,9 +46,20 @@ def test_the_failures_alone_lead_to_the_mark(planted_run: RunFolder) -> None:
     assert hidden["effect"]["low"] > 0.1
 
 
+def test_the_maps_of_what_is_called_the_marked_class_lead_to_the_mark_too(
+    planted_run: RunFolder,
+) -> None:
+    (group,) = pieces(planted_run, "map-clusters")
+    assert group["slice"]["predicted"] == "8"
+    assert group["place"] == "bottom right"
+    assert group["effect"]["low"] > 0.1
+    assert any(one.startswith("mark = present") for one in group["marked_by"])
+
+
 def test_nothing_of_this_is_said_of_the_twin(clean_run: RunFolder) -> None:
     result = clean_run.read_result()
     said = {one.check for one in result.findings}
     said |= {piece["check"] for one in result.findings for piece in one.evidence.get("pieces", [])}
-    assert not said & {"attention-shift", "attention-outside", "hidden-slices", "region-reliance"}
+    of_causes = {"attention-shift", "attention-outside", "hidden-slices", "map-clusters"}
+    assert not said & (of_causes | {"region-reliance", "appearance-reliance"})
     assert all(one.verdict != "confirmed" for one in result.findings)

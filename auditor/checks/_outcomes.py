@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from auditor.checks._swaps import Question, Sides, Swaps, questions, sides
 from auditor.checks._wording import several
-from auditor.records import Evidence, Skipped, SliceKey
-from auditor.statistics import Floats, Integers, PairedMean, sign_flip
+from auditor.records import MISSING, Evidence, Skipped, SliceKey
+from auditor.statistics import Floats, Integers, Interval, PairedMean, proportion_gap, sign_flip
 
 _SHOWN = 12
 _FEWEST_SEARCHED = 8
@@ -112,6 +112,37 @@ class Outcome:
                 and alone.p_value <= evidence.alpha / len(large)
             ):
                 yield SliceKey(attributes=keys[sign], label=evidence.classes[code])
+
+
+def unchanged(evidence: Evidence, question: Question, swaps: Swaps) -> Interval:
+    """The gap between pictures as they are, signed and weighted over labels as in `Outcome.fell`.
+
+    Reference:
+        G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general
+        approach", Statistics in Medicine 27 (2008) 1693-1702, eq. 5, for the sum over labels.
+    """
+    frame = evidence.predictions
+    label: Integers = np.asarray(frame["label"].cat.codes, dtype=np.int64)
+    failure = frame["failure"].to_numpy(dtype=np.float64)
+    inside = (frame[question.name] == question.value).to_numpy(dtype=bool)
+    known = (frame[question.name] != MISSING).to_numpy(dtype=bool)
+    codes, counts = np.unique(swaps.label, return_counts=True)
+    n_classes = len(evidence.classes)
+    own, rest = (
+        (
+            np.bincount(label[side], failure[side], n_classes)[codes],
+            np.bincount(label[side], minlength=n_classes)[codes],
+        )
+        for side in (inside, known & ~inside)
+    )
+    gap = proportion_gap(*own, *rest).gap
+    weight = question.worse[codes] * counts / len(swaps)
+    value = float(weight @ gap.value)
+    # Where the sign turns, so do the ends.
+    down = np.where(weight > 0, gap.value - gap.low, gap.high - gap.value)
+    up = np.where(weight > 0, gap.high - gap.value, gap.value - gap.low)
+    low, high = (float(np.sqrt(((weight * arm) ** 2).sum())) for arm in (down, up))
+    return Interval(value, value - low, value + high)
 
 
 def comparisons(

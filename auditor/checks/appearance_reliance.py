@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._outcomes import Limits, Outcome, comparisons
+from auditor.checks._outcomes import Limits, Outcome, comparisons, unchanged
 from auditor.checks._swaps import Question, Swaps
 from auditor.checks._transfers import TRANSFERS, Pictures, Transfer
 from auditor.checks._wording import (
@@ -42,8 +42,9 @@ class AppearanceReliance(Options):
     A look comes with traces of its object: hard objects lend a hard look. But what belongs to a
     camera or a scanner is the same on all objects. So the looks are taken twice, from pictures of the
     same label and from pictures of other labels, and both have to do it: the p-value is the larger
-    one of the two sign-flip tests, as in every intersection-union test. Values without a gap are not
-    examined: there is nothing to confirm.
+    one of the two sign-flip tests, as in every intersection-union test. A look that is given and not
+    taken may also mislead as such; so what misleads by more than the gap between unchanged pictures
+    can be does not count. Values without a gap are not examined: there is nothing to confirm.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
@@ -94,7 +95,10 @@ class AppearanceReliance(Options):
         question = outcome.question
         here, across = outcome.here.change, other.here.change
         key = SliceKey(attributes={question.name: question.value})
-        holds = here.low > self.min_fall and across.low > 0
+        gap = unchanged(evidence, question, outcome.swaps)
+        # A given look that misleads far more than the real one does is a look of its own.
+        apt = min(here.value, across.value) > 0 and here.low <= gap.high
+        holds = apt and here.low > self.min_fall and across.low > 0
         turned = outcome.turned_to(evidence.classes)
         into = "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
         who = whom(key)
@@ -113,13 +117,14 @@ class AppearanceReliance(Options):
             if holds
             else None,
             limit=self.min_fall,
-            p_value=max(outcome.here.p_value, other.here.p_value),
+            p_value=max(outcome.here.p_value, other.here.p_value) if apt else 1.0,
             support=len(outcome.swaps),
             samples=outcome.samples(evidence),
             statement=f"An intervention: {len(outcome.swaps)} pictures were given the {chosen.look} of other "
             f"pictures of the same label: once of {who}, once of others. With the look of the side that "
             f"fares worse with that label, the model fails {points(here.value)} more often "
-            f"({interval(here, ' points')}{into}). With looks from pictures of other labels, which show "
+            f"({interval(here, ' points')}{into}); between unchanged pictures, the gap is "
+            f"{signed_points(gap.value)}. With looks from pictures of other labels, which show "
             f"nothing of the object, it is {signed_points(across.value)} "
             f"({interval(across, ' points')}).",
             action="Find out where this look comes from: a camera, the light, a scanner, a file format. "
@@ -131,6 +136,7 @@ class AppearanceReliance(Options):
                 "look": chosen.look,
                 "fall": numbers(here),
                 "fall_with_looks_of_other_labels": numbers(across),
+                "gap_of_unchanged_pictures": numbers(gap),
                 "failures_with_value": float(outcome.failed_with.mean()),
                 "failures_with_others": float(outcome.failed_without.mean()),
                 "turned_to": None if turned is None else turned[0],

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pictured import Model, Pictures, Probabilities, evidence
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from auditor.checks import appearance_reliance
+from auditor.checks._outcomes import unchanged
+from auditor.checks._swaps import Question, Swaps, questions
 from auditor.checks._transfers import TRANSFERS
 from auditor.checks.appearance_reliance import AppearanceReliance
 from auditor.records import Claim, Evidence, SliceKey
@@ -173,6 +176,54 @@ def test_objects_that_are_hard_by_their_own_light_are_not_a_look(
     assert not claim.confirms
 
 
+def test_a_given_look_that_misleads_more_than_the_real_one_does_not_count() -> None:
+    """The model bears light with its own contrast, and not the light alone that a transfer gives."""
+    given = audited(brighter, lit, n=600, used=0.1)
+    assert isinstance(given.model, Model)
+    real = {picture.tobytes() for picture in given.model.seen}
+    ask = given.model.ask
+
+    def estranged(some: Pictures) -> Probabilities:
+        share = ask(some)
+        new = np.array([picture.tobytes() not in real for picture in some])
+        share[new & lit(some)] = [0.8, 0.1, 0.1]
+        return share
+
+    assert given.model.ask(given.model.seen).argmax(1).tolist() == (
+        estranged(given.model.seen).argmax(1).tolist()
+    )
+    claim = only(replace(given, model=Model(given.model.seen, estranged)))
+    assert claim.evidence["fall"]["low"] > 0.5
+    assert claim.evidence["fall_with_looks_of_other_labels"]["low"] > 0.5
+    assert claim.evidence["gap_of_unchanged_pictures"]["high"] < 0.2
+    assert claim.effect is None
+    assert claim.p_value == 1
+    assert not claim.confirms
+
+
+def test_the_gap_of_unchanged_pictures_is_signed_and_weighted_as_the_swaps_are() -> None:
+    given = audited(brighter, lit)
+    # Of label b, 30 of 60 with the value and 6 of 60 without; of c, 0 and 24 of 60; of a, none.
+    label = given.predictions["label"].cat.codes.to_numpy()
+    old = (given.predictions["camera"] == "old").to_numpy()
+    failure = np.zeros(360, dtype=bool)
+    for code, value, n in ((1, True, 30), (1, False, 6), (2, False, 24)):
+        failure[np.flatnonzero((label == code) & (old == value))[:n]] = True
+    given = replace(given, predictions=given.predictions.assign(failure=failure))
+    question = Question("camera", "old", "new", np.array([0.0, 1.0, -1.0]))
+    rows = np.arange(50)
+    swaps = Swaps(rows, np.repeat([0, 1, 2], [10, 30, 10]), rows > 25, rows, rows)
+    found = unchanged(given, question, swaps)
+    assert found.value == pytest.approx(0.6 * (0.5 - 0.1) - 0.2 * (0 - 0.4))
+    # The intervals of Newcombe, as in statsmodels, and Zou and Donner's sum.
+    low_b, high_b = confint_proportions_2indep(30, 60, 6, 60, method="newcomb")
+    low_c, high_c = confint_proportions_2indep(0, 60, 24, 60, method="newcomb")
+    down = np.hypot(0.6 * (0.4 - low_b), 0.2 * (high_c + 0.4))
+    up = np.hypot(0.6 * (high_b - 0.4), 0.2 * (-0.4 - low_c))
+    assert found.low == pytest.approx(found.value - down, abs=1e-6)
+    assert found.high == pytest.approx(found.value + up, abs=1e-6)
+
+
 def test_a_gap_that_comes_with_nothing_to_be_seen_is_not_confirmed() -> None:
     for seed in range(4):
         given = audited(brighter, lit, used=0.0, seed=seed)
@@ -215,7 +266,28 @@ def test_p_values_are_no_smaller_than_chance_makes_them() -> None:
     # The larger of two independent p-values lies below x in x² of the cases.
     for bound in (0.05, 0.1, 0.3, 0.5):
         assert np.mean(np.array(p_values) <= bound) <= bound
-    assert np.mean(np.array(p_values) <= 0.7) > 0.3
+    assert min(p_values) < 0.9
+
+
+def test_labels_without_a_gap_do_not_count_by_the_sign_of_chance() -> None:
+    given = audited(brighter, lit)
+
+    def asked(*failing: tuple[str, str, int]) -> Question:
+        """With so many failures of 60 by camera and label."""
+        frame = given.predictions
+        failure = np.zeros(360, dtype=bool)
+        for camera, label, n in failing:
+            here = (frame["camera"] == camera) & (frame["label"] == label)
+            failure[np.flatnonzero(here)[:n]] = True
+        (question,), _ = questions(replace(given, predictions=frame.assign(failure=failure)), 0.05)
+        return question
+
+    # By chance, one a fails more. The old camera fails more as a whole, and a goes with it.
+    question = asked(("old", "b", 20), ("new", "a", 1))
+    assert (question.value, question.worse.tolist()) == ("old", [1, 1, 1])
+    # Neither camera fails more as a whole: b and c count, each in its way.
+    question = asked(("old", "b", 20), ("new", "c", 18), ("new", "a", 1))
+    assert (question.value, question.worse.tolist()) == ("old", [0, 1, -1])
 
 
 def test_without_a_gap_no_picture_is_touched() -> None:
