@@ -57,8 +57,9 @@ class MapClusters(Options):
         Analysis 52 (2007) 258-271.
     """
 
-    min_gap: float = Field(0.1, ge=0, le=1)
-    """Smallest gap that is told, in the error rate and in the excess: both intervals must lie above."""
+    min_gap: float = Field(0.2, ge=0, le=1)
+    """Smallest gap that is told, in the error rate and in the excess: both intervals must lie above.
+    Every network looks elsewhere in some pictures that it fares somewhat worse with."""
     min_failures: int = Field(8, ge=5)
     """Failures called a class that the half for the search must hold."""
     max_classes: int = Field(5, ge=1)

@@ -169,7 +169,7 @@ def test_doubt_that_the_model_admits_is_not_told() -> None:
     random = np.random.default_rng(0)
     corner, _ = planted()
     # The model knows how often it is wrong, and that it is more often with those.
-    honest = np.where(corner, random.uniform(0.3, 0.7, N), random.uniform(0.55, 1.0, N))
+    honest = np.where(corner, random.uniform(0.1, 0.5, N), random.uniform(0.4, 1.0, N))
     given = looking(random.random(N) > honest, corner, 0)
     assert not told(replace(given, predictions=given.predictions.assign(confidence=honest)))
     (claim,) = told(replace(given, predictions=given.predictions.assign(confidence=0.9)))
