@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.stats import mannwhitneyu
 
 from auditor.checks._wording import effect, interval, percent, quoted, several
 from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
@@ -29,8 +30,12 @@ class LabelErrors(Options):
     goes by a shortcut contradicts right labels just as surely, but not by chance: where it calls
     other samples that class more often with some value of an attribute or property, or where what is
     suspected of one label goes along with one (Fisher's exact test, mid-p; both Bonferroni over all
-    values), the labels are not blamed, and that is said. Nothing is tested of
-    a label itself: a list to look at, never more than a note.
+    values), the labels are not blamed, and that is said. Nor are they where hard
+    pictures are the likelier cause: wrong labels fall on any picture of a class, which the model
+    then calls as surely as the right ones; hard pictures it calls less surely (Mann and Whitney's
+    test). Nothing is tested of a label itself: a list to look at, never more than a note. Of the
+    listed, those count as possible faults of the data that are called so at least as surely as half
+    of the right ones.
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
@@ -85,8 +90,31 @@ class LabelErrors(Options):
                     )
                 )
                 continue
-            claims.append(_claim(evidence, int(row), int(column), of_label, chosen))
+            right = _confidence(evidence, (label == column) & (predicted == column))
+            called = _confidence(evidence, (label == row) & (predicted == column))
+            if len(right) < self.min_count or _less_sure(called, right, evidence.alpha):
+                skipped.append(
+                    Skipped(
+                        check=NAME,
+                        reason=f"{pair}: the model contradicts {count} labels confidently, but calls "
+                        f"these pictures less surely than those that are rightly "
+                        f"{evidence.classes[column]}, as it does hard pictures; the labels are not "
+                        "blamed",
+                    )
+                )
+                continue
+            usual = float(np.median(right))
+            claims.append(_claim(evidence, int(row), int(column), of_label, chosen, usual))
         return Examination(tuple(claims), tuple(skipped))
+
+
+def _confidence(evidence: Evidence, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return evidence.predictions["confidence"].to_numpy(dtype=np.float64)[rows]
+
+
+def _less_sure(some: NDArray[np.float64], others: NDArray[np.float64], alpha: float) -> bool:
+    """Whether confidences are lower than others beyond chance."""
+    return bool(mannwhitneyu(some, others, alternative="less").pvalue <= alpha)
 
 
 def _called_more(
@@ -147,6 +175,7 @@ def _claim(
     column: int,
     of_label: NDArray[np.int64],
     chosen: NDArray[np.bool_],
+    usual: float,
 ) -> Claim:
     label, other = evidence.classes[row], evidence.classes[column]
     frame = evidence.predictions.iloc[of_label[chosen]].sort_values(
@@ -154,6 +183,8 @@ def _claim(
     )
     samples = [str(one) for one in frame["sample"]]
     share = wilson(len(samples), len(of_label))[()]
+    sure = frame["confidence"].to_numpy(dtype=np.float64)
+    faulty = tuple(np.array(samples, dtype=object)[sure >= usual])
     return Claim(
         check=NAME,
         title=f"{len(samples)} samples labelled {label} may show {other}",
@@ -165,18 +196,20 @@ def _claim(
         samples=tuple(samples[:_SHOWN]),
         statement=f"Of {len(of_label)} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
         f"{interval(share)}) are called {other} as surely as {other} samples usually are, such as "
-        f"{several(samples)}; they go along with no attribute.",
+        f"{several(samples)}; they go along with no attribute. {len(faulty)} of them are called so at "
+        f"least as surely as half of the samples that are rightly {other}.",
         action=f"Look at these pictures. Those that do show {other} are failures of the labels: correct "
         "them and audit again.",
         limits="The model itself is the only witness: it may be confidently wrong. It must not have been "
         "trained on these samples.",
         evidence={
             "suspected": [
-                {"sample": sample, "label": label, "suggested": other, "confidence": float(sure)}
-                for sample, sure in zip(samples[:_LISTED], frame["confidence"], strict=False)
+                {"sample": sample, "label": label, "suggested": other, "confidence": float(one)}
+                for sample, one in zip(samples[:_LISTED], sure, strict=False)
             ],
+            "at_fault": len(faulty),
         },
         weight=float(len(samples)),
         ceiling="note",
-        faulty=tuple(samples),
+        faulty=faulty,
     )

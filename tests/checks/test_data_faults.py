@@ -19,7 +19,7 @@ from auditor.checks.label_errors import LabelErrors
 from auditor.checks.leakage import Leakage
 from auditor.errors import UnreadableImageError
 from auditor.properties import phash
-from auditor.records import Evidence, Images, Picture
+from auditor.records import Evidence, Examination, Images, Picture
 
 
 @dataclass(frozen=True)
@@ -359,3 +359,31 @@ def test_copies_with_different_labels_are_the_datas_fault_where_the_model_says_t
     assert torn.faulty == ("s0001",)
     assert (torn.evidence["failures"], torn.evidence["at_fault"]) == (3, 1)
     assert (torn.counted, torn.limit) == (True, 0.01)
+
+
+def test_hard_pictures_that_the_model_calls_less_surely_are_no_label_errors() -> None:
+    generator = np.random.default_rng(5)
+    true = generator.integers(0, 3, 1500)
+    lean = generator.normal(5, 1, 1500)  # how far a picture leans to what the model calls it
+    hard = (true == 1) & (generator.random(1500) < 0.3)
+    lean[hard] = generator.normal(4.1, 0.4, int(hard.sum()))
+    called = np.where(hard, 2, true)
+    shares = np.full((1500, 3), 1.0)
+    shares[np.arange(1500), called] = np.exp(lean)
+    shares /= shares.sum(1, keepdims=True)
+    site = generator.choice(["north", "south"], 1500)
+
+    def examined(labels: NDArray[np.int64]) -> Examination:
+        made = evidence(labels, shares, {"site": site})
+        return LabelErrors().examine(replace(made, probabilities=shares.astype(np.float32)))
+
+    found = examined(true)
+    assert not found.claims
+    assert any("less surely than those that are rightly c" in one.reason for one in found.skipped)
+    # Wrong labels fall on any picture: half of those that are called c rightly are less sure.
+    wrong = (true == 2) & (generator.random(1500) < 0.1)
+    claims = examined(np.where(wrong, 0, true)).claims
+    (claim,) = [one for one in claims if one.slice.label == "a"]
+    planted = {f"s{k:04d}" for k in np.flatnonzero(wrong)}
+    assert set(claim.faulty) <= {one["sample"] for one in claim.evidence["suspected"]} <= planted
+    assert 0.3 * len(planted) <= len(claim.faulty) <= 0.7 * len(planted)
