@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import Field
 
+from auditor.checks._covering import Trial, looked, place_of, share, tried
 from auditor.checks._fills import Fill
 from auditor.checks._halves import Halves, Mask, codes
 from auditor.checks._marks import Mark, marks
-from auditor.checks._mistaken import Mistaken, Trial, looked, place_of, share, tried
+from auditor.checks._mistaken import Mistaken
 from auditor.checks._regions import LOOK_THERE
 from auditor.checks._wording import effect, interval, numbers, percent, quoted, several
 from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
@@ -19,6 +20,8 @@ from auditor.statistics import Integers
 
 NAME = "failure-regions"
 _SHOWN = 12
+_MARKS = 2
+"""How many of its marks the text names."""
 _FEWEST_SEARCHED = 8
 """Pictures to search a region on: with fewer it would be chance."""
 _DONE: Mapping[Fill, str] = {
@@ -180,7 +183,7 @@ def _statement(
         f"in these failures, and {percent(attention[1])} in pictures of it that are recognised."
     )
     common = (
-        f" What marks those that it mends: {several([str(mark) for mark in marked])}."
+        f" What marks those that it mends: {several([str(mark) for mark in marked], _MARKS)}."
         if marked
         else ""
     )

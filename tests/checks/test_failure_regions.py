@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from pictured import Model, Pictures, Probabilities, evidence
 
-from auditor.checks._mistaken import Mistaken, Place, Trial
+from auditor.checks._covering import Place, Trial
+from auditor.checks._mistaken import Mistaken
 from auditor.checks._regions import Region
 from auditor.checks.failure_regions import FailureRegions
 from auditor.records import Claim, Evidence, SliceKey
