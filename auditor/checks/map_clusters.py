@@ -72,14 +72,20 @@ class MapClusters(Options):
     def examine(self, evidence: Evidence) -> Examination:
         """Searches on one half of the maps of each class, tests on the other."""
         if evidence.model is None:
-            return Examination(skipped=(_skipped("the model is not at hand to be asked again"),))
+            reason = "the model is not at hand to be asked again"
+            return Examination(skipped=(Skipped(check=NAME, reason=reason),))
         drawn = self._drawn(evidence)
-        if not drawn:
+        left_out = len(evidence.classes) - len(drawn)
+        skipped = []
+        if left_out:
             reason = (
-                f"no class is called often enough: {2 * evidence.min_support} pictures and "
-                f"{2 * self.min_failures} failures are needed"
+                f"{left_out} of {len(evidence.classes)} classes: {2 * evidence.min_support} pictures "
+                f"called so and {2 * self.min_failures} failures among them are needed, and only the "
+                f"{self.max_classes} that most failures are called are looked at"
             )
-            return Examination(skipped=(_skipped(reason),))
+            skipped.append(Skipped(check=NAME, reason=reason))
+        if not drawn:
+            return Examination(skipped=tuple(skipped))
         rows = np.concatenate(drawn)
         share, some = shares(
             evidence.model.cams(rows, codes(evidence.predictions["predicted"])[rows])
@@ -94,14 +100,14 @@ class MapClusters(Options):
                 alike.append(evidence.classes[code])
             else:
                 claims.append(claim)
-        if not alike:
-            return Examination(tuple(claims))
-        reason = (
-            f"pictures called {several(alike, len(alike))}: their maps are of one kind, or their "
-            f"clusters differ too little in the half for the search or hold fewer than "
-            f"{evidence.min_support} pictures of the other"
-        )
-        return Examination(tuple(claims), (_skipped(reason),))
+        if alike:
+            reason = (
+                f"pictures called {several(alike, len(alike))}: their maps are of one kind, or their "
+                f"clusters differ too little in the half for the search or hold fewer than "
+                f"{evidence.min_support} pictures of the other"
+            )
+            skipped.append(Skipped(check=NAME, reason=reason))
+        return Examination(tuple(claims), tuple(skipped))
 
     def _drawn(self, evidence: Evidence) -> list[Integers]:
         """Random pictures of the classes that most failures are called, by class.
@@ -301,7 +307,3 @@ def _mostly(evidence: Evidence, rows: Integers) -> str | None:
         return None
     counts = evidence.predictions["label"].iloc[rows].value_counts()
     return str(counts.index[0]) if counts.iloc[0] >= _ONE_LABEL * len(rows) else None
-
-
-def _skipped(reason: str) -> Skipped:
-    return Skipped(check=NAME, reason=reason)
