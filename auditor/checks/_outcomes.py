@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,11 +146,7 @@ def unchanged(evidence: Evidence, question: Question, swaps: Swaps) -> Interval:
 
 
 def comparisons(
-    evidence: Evidence,
-    check: str,
-    limits: Limits,
-    nouns: str,
-    names: Sequence[str] | None = None,
+    evidence: Evidence, check: str, limits: Limits, nouns: str
 ) -> tuple[list[Sides], list[Skipped]]:
     """The pictures of every question that can be asked, and what can't be asked, and why.
 
@@ -159,9 +155,8 @@ def comparisons(
         check: the check's name, as in the configuration.
         limits: of the check.
         nouns: what is swapped, such as ``regions``.
-        names: of the attributes; the annotated ones unless told.
     """
-    wanted, idle = questions(evidence, limits.min_fall, names)
+    wanted, idle = questions(evidence, limits.min_fall)
     asked: list[Sides] = []
     reasons: list[str] = []
     for question in wanted[: limits.comparisons]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,17 +77,10 @@ class Sides:
     test: Swaps
 
 
-def questions(
-    evidence: Evidence, limit: float, names: Sequence[str] | None = None
-) -> tuple[list[Question], list[str]]:
+def questions(evidence: Evidence, limit: float) -> tuple[list[Question], list[str]]:
     """Attribute values with a gap, overall or within a label, the largest first; names of the rest.
 
     Of two values one is enough, because swapping the other's content is the same.
-
-    Args:
-        evidence: of the audit.
-        limit: smallest gap.
-        names: of the attributes; the annotated ones unless told.
     """
     frame = evidence.predictions
     n_classes = len(evidence.classes)
@@ -96,7 +88,7 @@ def questions(
     failure = frame["failure"].to_numpy(dtype=np.float64)
     found: list[tuple[float, Question]] = []
     idle: list[str] = []
-    for name in evidence.attributes if names is None else names:
+    for name in evidence.attributes:
         values = [str(value) for value in frame[name].cat.categories if value != MISSING]
         known = (frame[name] != MISSING).to_numpy(dtype=bool)
         asked: list[tuple[float, float, Question]] = []
