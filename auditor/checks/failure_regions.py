@@ -134,7 +134,10 @@ class FailureRegions(Options):
                 "n_failures_called": drawn.total,
             },
             weight=max(0.0, needed.value) * drawn.total,
-            explained_by=tuple(mark.name for mark in marked if mark.tells),
+            # A property of the pictures says less of a cause than its place does.
+            explained_by=tuple(
+                mark.name for mark in marked if mark.tells and mark.name in evidence.attributes
+            ),
             confirms=(key,) if holds else (),
         )
 
