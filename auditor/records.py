@@ -544,6 +544,9 @@ class Claim:
             survives the correction, it and what is supported of them are ``confirmed``.
         computed: whether its attribute was computed from the pictures; such claims have a share of
             the correction of their own.
+        accounts_for: positions in ``Evidence.predictions`` of the failures that it speaks of, where it
+            names no attribute: claims without a name that account for the same failures tell of one
+            cause.
         counted: whether it is a fact that was counted and not inferred: it needs no test, stands as it
             is, and is as grave as its ceiling where its interval lies above the limit.
         faulty: ids of failures that are the data's fault and not the model's, if the claim is right.
@@ -567,6 +570,7 @@ class Claim:
     explained_by: tuple[str, ...] = ()
     confirms: tuple[SliceKey, ...] = ()
     computed: bool = False
+    accounts_for: frozenset[int] = frozenset()
     counted: bool = False
     faulty: tuple[str, ...] = ()
 

@@ -171,6 +171,7 @@ class HiddenSlices(Options):
             # these share, they are to be looked at, and stop no release.
             ceiling="warning",
             explained_by=tuple(mark.name for mark in marked if mark.tells),
+            accounts_for=frozenset(data.rows[one.members & data.failure].tolist()),
         )
 
 

@@ -182,6 +182,8 @@ class MapClusters(Options):
         members = np.flatnonzero(inside)
         members = members[np.argsort(group.distance(share[members]), kind="stable")]
         typical = evidence.predictions.iloc[halves.rows[members]]
+        failing = np.flatnonzero(called & halves.failure)
+        failing = halves.rows[failing[group.holds(share[failing])]]
         shown = typical["sample"].astype(str)
         return Claim(
             check=NAME,
@@ -226,6 +228,7 @@ class MapClusters(Options):
             # What misleads draws pictures of many classes; those of one may just look alike.
             ceiling="warning" if mostly is None else "note",
             explained_by=tuple(one.name for one in marked if one.tells),
+            accounts_for=frozenset(failing.tolist()),
         )
 
 

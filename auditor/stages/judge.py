@@ -38,6 +38,8 @@ from auditor.stages._faults import data_faults
 from auditor.statistics import wilson
 
 _SAMPLES = 12
+_ALIKE = 0.5
+"""Nameless claims tell of one cause where the smaller shares so much of its failures."""
 _TOLD = 3
 """How many further pieces of evidence a finding's text tells; its table holds them all."""
 _VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untestable")
@@ -302,14 +304,16 @@ class _Cause:
 def _causes(told: Sequence[_Weighed]) -> list[_Cause]:
     """Groups claims by their cause.
 
-    Claims that name the same attributes tell of one cause; one that names none stands alone. What
-    another attribute explains goes to the cause of that attribute, behind its own claims. Where two
-    explain each other, the data can't tell which it is, and they are one cause with equal rights.
+    Claims that name the same attributes tell of one cause; so do those that name none and account
+    for the same failures. What another attribute explains goes to the cause of that attribute, behind
+    its own claims. Where two explain each other, the data can't tell which it is, and they are one
+    cause with equal rights.
     """
     groups: dict[_Group, list[_Weighed]] = {}
+    same = _same_failures(told)
     for place, one in enumerate(told):
         names = frozenset(one.claim.slice.attributes)
-        group: _Group = (names, one.verdict == "untestable", None if names else place)
+        group: _Group = (names, one.verdict == "untestable", None if names else same[place])
         groups.setdefault(group, []).append(one)
     for claims in groups.values():
         claims.sort(key=lambda one: one.rank)
@@ -320,12 +324,38 @@ def _causes(told: Sequence[_Weighed]) -> list[_Cause]:
     return sorted((_Cause(tuple(pieces)) for pieces in causes.values()), key=lambda one: one.rank)
 
 
+def _same_failures(told: Sequence[_Weighed]) -> dict[int, int]:
+    """For each claim without a name, the gravest one that accounts for the same failures."""
+    nameless = [place for place, one in enumerate(told) if not one.claim.slice.attributes]
+    first_of: dict[int, int] = {}
+    for place in sorted(nameless, key=lambda place: told[place].rank):
+        own = told[place]
+        like = (
+            first
+            for first in dict.fromkeys(first_of.values())
+            if own.holds
+            and told[first].holds
+            and _shared(own.claim.accounts_for, told[first].claim.accounts_for) >= _ALIKE
+        )
+        first_of[place] = next(like, place)
+    return first_of
+
+
+def _shared(one: frozenset[int], other: frozenset[int]) -> float:
+    """How much of the smaller of two sets lies in the other; 0 where one is empty."""
+    return len(one & other) / max(min(len(one), len(other)), 1)
+
+
 def _root(name: _Group, groups: Mapping[_Group, Sequence[_Weighed]]) -> _Group:
     """The group that explains a group, or explains what explains it, and so on."""
     way = [name]
     while True:
-        first = groups[way[-1]][0]
-        candidates = [(frozenset({cause}), False, None) for cause in first.claim.explained_by]
+        pieces = groups[way[-1]]
+        first = pieces[0]
+        # What a nameless cause is, any of its pieces may know; an attribute's own first claim does.
+        telling = pieces[:1] if first.claim.slice.attributes else pieces
+        causes = dict.fromkeys(cause for one in telling for cause in one.claim.explained_by)
+        candidates: list[_Group] = [(frozenset({cause}), False, None) for cause in causes]
         found = [
             one for one in candidates if one in groups and groups[one][0].holds and first.holds
         ]

@@ -310,6 +310,33 @@ def test_what_explain_each_other_are_one_cause() -> None:
     ]
 
 
+def test_nameless_claims_on_the_same_failures_are_one_cause() -> None:
+    region = _claim({}, (0.4, 0.3, 0.5), 1e-9, check="region", accounts_for=frozenset({1, 2, 3, 4}))
+    cluster = _claim(
+        {},
+        (0.3, 0.2, 0.4),
+        1e-6,
+        check="cluster",
+        ceiling="warning",
+        accounts_for=frozenset({3, 4, 5, 6, 7, 8}),
+        explained_by=("a",),
+    )
+    apart = _claim({}, (0.2, 0.1, 0.3), 1e-6, check="apart", accounts_for=frozenset({1, 8, 9}))
+    silent = _claim({}, (0.2, 0.1, 0.3), 1e-6, check="silent")
+
+    def told(*claims: Claim) -> list[list[str]]:
+        findings = _judged(*claims).findings
+        return [
+            [one.check, *(piece["check"] for piece in one.evidence["pieces"])] for one in findings
+        ]
+
+    expected = [["region", "cluster"], ["apart"], ["silent"]]
+    assert sorted(told(apart, cluster, silent, region)) == sorted(expected)
+    # What one of them knows of an attribute, it knows for all of them.
+    named = _claim({"a": "1"}, (0.5, 0.4, 0.6), 1e-12)
+    assert told(cluster, region, named) == [["stub", "region", "cluster"]]
+
+
 def test_what_could_not_be_tested_is_said_but_not_at_length() -> None:
     judged = _judged(
         *(_claim({"site": k}, None, None, untestable="too few") for k in "ABC"),
