@@ -281,8 +281,8 @@ class _Leaks:
         return self._claim(
             f"{len(self.names)} of {self.n} audited pictures show what one training picture shows, "
             "changed",
-            f"match one training picture once moved, turned, scaled{' or mirrored' if mirrored else ''} "
-            f"a little, and no other comes near; {mirrored} of them are mirrored",
+            "match one training picture once moved, turned or scaled a little, and no other comes near; "
+            f"{mirrored} of them are mirrored",
             "Neighbours in a series, and objects made alike from one piece, match as copies do: look at "
             "the pairs. Copies cropped or turned by far more than a tenth are not found.",
             limit,
@@ -329,7 +329,7 @@ class _Leaks:
             statement=f"{n} of {self.n} audited pictures ({percent(share.value)}, {interval(share)}), "
             f"such as {several(self.names)}, {told}. Misclassified are {failed}.{other}",
             action="Take these pictures out of the audited data (or train without them), and audit "
-            "again: the error rates here are too low."
+            "again: of them, the model tells what it was taught and not what it has learnt."
             + (" Correct the labels that contradict each other." if other else ""),
             limits=limits,
             evidence={

@@ -31,7 +31,7 @@ VERDICT_MEANING: dict[Verdict, str] = {
 FAULTS: dict[str, tuple[str, str]] = {
     "label-errors": ("suspected label errors", "label doubtful"),
     "duplicates": ("copies with different labels", "a copy has another label"),
-    "leakage": ("labels that differ in training", "labelled otherwise in training"),
+    "leakage": ("labels that differ in training", "another label in training"),
 }
 """What a check that blames the data calls many failures, and one."""
 
@@ -294,10 +294,11 @@ def data_faults(result: AuditResult) -> str:
     kinds = ", ".join(
         f"{FAULTS.get(check, (check,))[0]} {count(n)}" for check, n in found.by_check.items()
     )
+    twice = "; some for two reasons" if sum(found.by_check.values()) > found.n_failures else ""
     return (
         f"Of {count(result.summary.n_failures)} failures, {count(found.n_failures)} may be the data’s "
-        f"fault ({kinds}). Without these samples the accuracy would be {percent(found.accuracy.value, 1)} "
-        f"({interval(found.accuracy)}) instead of {percent(accuracy.value, 1)}; every other number here "
+        f"fault ({kinds}{twice}). Without these samples the accuracy would be "
+        f"{percent(found.accuracy.value, 1)} ({interval(found.accuracy)}) instead of {percent(accuracy.value, 1)}; every other number here "
         "counts them as failures."
     )
 

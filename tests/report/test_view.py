@@ -75,7 +75,8 @@ def test_failures_that_may_be_the_datas_fault_are_marked_and_counted_in_words(
     without = n_correct / (view.summary.n_evaluated - 2)
     assert (
         f"Of {view.summary.n_failures} failures, 2 may be the data’s fault (copies with different "
-        f"labels 1, suspected label errors 2). Without these samples the accuracy would be "
+        f"labels 1, suspected label errors 2; some for two reasons). Without these samples the "
+        "accuracy would be "
         f"{100 * without:.1f}\u202f%" in view.data_faults
     )
     # An addition: the headline stays what it was.
