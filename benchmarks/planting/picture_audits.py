@@ -57,6 +57,7 @@ class Record:
         any_finding: largest precision at 10 of whatever the hidden audit supports.
         domino: largest precision at 10 of Domino's five slices: somebody who knows chooses.
         domino_equal: that of as many of them as the audit shows, one at least.
+        chance: precision at 10 of random failures of the class that most failures are called.
         spray: largest precision at 10 of SpRAy's five clusters with the largest error rates.
         spray_equal: that of as many of them as the audit shows, one at least.
         threshold: whether the plain threshold on group accuracy accuses it.
@@ -86,6 +87,7 @@ class Record:
     any_finding: float | None
     domino: float
     domino_equal: float
+    chance: float
     spray: float
     spray_equal: float
     threshold: bool
@@ -153,6 +155,7 @@ def measured(
         any_finding=max(_ranked(untold, case, (*_SEARCHED, "image-properties")), default=None),
         domino=max(domino, default=0.0),
         domino_equal=max(domino[:equal], default=0.0),
+        chance=max(_precise(case, [_at_random(case, generator)]), default=0.0),
         spray=max(clusters, default=0.0),
         spray_equal=max(clusters[:equal], default=0.0),
         threshold=peers.below_threshold(case.failure, case.carries),
@@ -255,6 +258,13 @@ def _ranked(result: AuditResult, case: Case, checks: Sequence[str]) -> Iterator[
         rows = np.array([int(name.removesuffix(".png")) for name in names], dtype=np.int64)
         if len(rows):
             yield from _precise(case, [rows])
+
+
+def _at_random(case: Case, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Failures called the class that most failures are called, in any order."""
+    called = case.shares.argmax(1)
+    often = np.bincount(called[case.failure]).argmax() if case.failure.any() else 0
+    return generator.permutation(np.flatnonzero(case.failure & (called == often)))
 
 
 def _precise(case: Case, ranked: Sequence[NDArray[np.int64]]) -> list[float]:
