@@ -53,7 +53,7 @@ class Proof:
         key: names its drawings, unique in the document.
         heading: of what was done.
         title: what came of it.
-        statement: how it was done, and in numbers.
+        statement: how it was done, and in numbers; empty where it is the finding's own.
         place: where, in words.
         box: left, upper, right and lower edge as parts of the picture, 0 to 1.
         outside: whether what lies outside of the box was changed.
@@ -126,7 +126,7 @@ def proofs(
     """The changes of regions among the claims of a finding that came out.
 
     Args:
-        claims: the finding and its pieces, as in ``audit.json``.
+        claims: the finding first and then its pieces, as in ``audit.json``.
         finding: its address.
         means: mean maps of the attributes that it concerns.
     """
@@ -135,7 +135,7 @@ def proofs(
             key=f"{finding}-box-{place}",
             heading=_SWAPPED if "fall" in one else _COVERED,
             title=str(one["title"]),
-            statement=str(one["statement"]),
+            statement=str(one["statement"]) if place else "",
             place=str(one["place"]),
             box=_box(one["box"]),
             outside=bool(one["outside_of_box"]),

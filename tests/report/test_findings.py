@@ -59,8 +59,10 @@ def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
         "turned_by_plain_pictures": {"value": 0.0, "low": 0.0, "high": 0.05},
         "turned_to": "3",
     }
-    (proof,) = proofs([claim, {"title": "of something else"}], "F1", ())
+    own, proof = proofs([claim, claim, {"title": "of something else"}], "F1", ())
     assert "cover the place" in proof.heading
+    assert proof.statement == "An intervention."
+    assert not own.statement  # the finding says it already
     told = [
         (one.name, *(text.replace("\u202f", " ") for text in (one.here, one.beside, one.other)))
         for one in proof.measures
