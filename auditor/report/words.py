@@ -298,8 +298,8 @@ def data_faults(result: AuditResult) -> str:
     return (
         f"Of {count(result.summary.n_failures)} failures, {count(found.n_failures)} may be the data’s "
         f"fault ({kinds}{twice}). Without these samples the accuracy would be "
-        f"{percent(found.accuracy.value, 1)} ({interval(found.accuracy)}) instead of {percent(accuracy.value, 1)}; every other number here "
-        "counts them as failures."
+        f"{percent(found.accuracy.value, 1)} ({interval(found.accuracy)}) instead of "
+        f"{percent(accuracy.value, 1)}; every other number here counts them as failures."
     )
 
 
