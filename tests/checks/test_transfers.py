@@ -69,7 +69,7 @@ def test_in_an_even_background_the_levels_follow_what_is_near() -> None:
     assert around == [10, 10, 10, 40]
 
 
-@pytest.mark.parametrize("side", [16, 24])
+@pytest.mark.parametrize("side", [16, 24, 21])
 def test_sharpness_is_the_donors_energy_at_each_frequency(side: int) -> None:
     # Faint enough that nothing is cut off at 0 or 255.
     pictures, donors = drawn(2, 3, 110, 150, side), drawn(2, 4, 80, 160, side)
