@@ -35,6 +35,7 @@ def test_version_list_schema_and_init(tmp_path: Path) -> None:
         assert name in listed
     schemas = json.loads(auditor("schema").stdout)
     assert schemas["result"]["properties"]["findings"]
+    assert "not the model's" in schemas["result"]["$defs"]["DataFaults"]["description"]
     assert schemas["config"]["properties"]["gate"]
     assert auditor("init", tmp_path).exit_code == 0
     assert yaml.safe_load((tmp_path / "audit.yaml").read_text())["model"]["adapter"] == "python"

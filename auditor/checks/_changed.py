@@ -7,6 +7,8 @@ than the next best one does: new pictures of the same kind resemble several.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,10 +106,10 @@ def changed_copies(
         none = np.empty(0, dtype=np.int64)
         return Matches(none, none, none.astype(np.bool_), none.astype(np.float64))
     search = _Search.of(pictures, originals, features)
-    found = [
-        search.best(np.arange(begin, min(begin + _CHUNK, len(pictures))))
-        for begin in range(0, len(pictures), _CHUNK)
-    ]
+    chunks = np.array_split(np.arange(len(pictures)), -(-len(pictures) // _CHUNK))
+    # Most of the time goes into NumPy's inner loops, which run outside of Python's lock.
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        found = list(pool.map(search.best, chunks))
     first, second, mirrored, likeness, rival = (
         np.concatenate(parts) for parts in zip(*found, strict=True)
     )
