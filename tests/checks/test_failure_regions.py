@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pictured import Model, Pictures, Probabilities, evidence
 
-from auditor.checks._covering import Place, Trial
+from auditor.checks._covering import Place, Trial, _pointed_at, looked
 from auditor.checks._mistaken import Mistaken
 from auditor.checks._regions import Region
 from auditor.checks.failure_regions import FailureRegions
@@ -21,7 +21,8 @@ MARK = np.s_[:, :, 26:30, 26:30]
 
 def bands(pictures: Pictures) -> NDArray[np.float64]:
     """How bright the band of each of three classes is, (n, 3)."""
-    return pictures[:, 0, :24].reshape(len(pictures), 3, 8, SIDE).astype(float).mean((2, 3))
+    parts = pictures[:, 0, :24].reshape(len(pictures), 3, 8, SIDE)
+    return np.asarray(parts.mean((2, 3)), dtype=np.float64)
 
 
 def sure(codes: NDArray[np.int64], n_classes: int = 3) -> Probabilities:
@@ -36,9 +37,10 @@ def misled(pictures: Pictures) -> Probabilities:
 
 
 def maps(pictures: Pictures, _: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Evidence is wherever it is bright."""
-    small = pictures.mean(1).reshape(len(pictures), 8, 4, 8, 4).mean((2, 4))
-    return np.maximum(small - 80, 0).astype(np.float32)
+    """Evidence is in the mark, and a little wherever it is bright."""
+    cells = pictures.mean(1).reshape(len(pictures), 8, 4, 8, 4)
+    found = np.maximum(cells.max((2, 4)) - 170, 0) + 0.01 * cells.mean((2, 4))
+    return np.asarray(found, dtype=np.float32)
 
 
 def drawn(n: int, seed: int) -> tuple[Pictures, NDArray[np.int64]]:
@@ -248,3 +250,32 @@ def test_what_an_attribute_says_goes_to_its_cause() -> None:
     assert claim.explained_by == ("sticker",)
     assert claim.evidence["marked_by"][0] == "sticker = yes in 100 % instead of 0 %"
     assert "sticker = yes in 100 %" in claim.statement
+
+
+def test_the_maps_point_at_what_the_failures_have_and_the_class_has_not() -> None:
+    given = marked()
+    assert isinstance(given.model, Model)
+    found = Mistaken.drawn(given, 0, 12, 40)
+    first, *_ = _pointed_at(given.model, found)
+    assert first.pixels(SIDE, SIDE)[26:30, 26:30].all()
+    whole = Region(0, 0, 1, 1)
+    failures, own = looked(given.model, found.test, 0, [first, whole])
+    assert failures[0] > own[0] + 0.1
+    assert failures[1] == own[1] == pytest.approx(1)
+
+
+def test_pictures_are_those_of_their_rows() -> None:
+    given = marked()
+    assert isinstance(given.model, Model)
+    group = Mistaken.drawn(given, 0, 12, 40).test
+    assert group.lenders is not None
+    shown, seen = group.shown(given.model), given.model.seen
+    assert shown.fills.lenders is not None
+    for pictures, rows in (
+        (shown.fills.pictures, group.rows),
+        (shown.fills.lenders, group.lenders),
+        (shown.hosts, group.hosts),
+        (shown.givers, group.givers),
+        (shown.plain, group.plain),
+    ):
+        assert (pictures == seen[rows]).all()

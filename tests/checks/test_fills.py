@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from auditor.checks._fills import Fills, blurred, borrowed, inpainted
+from auditor.checks._fills import Fill, Fills, blurred, borrowed, inpainted
 from auditor.checks._regions import Region
 
 Pictures = NDArray[np.uint8]
@@ -109,9 +109,12 @@ def test_each_way_replaces_the_region_and_nothing_else() -> None:
     fills = Fills.of(pictures, lenders)
     inside = BOX.pixels(16, 16)
     assert fills.ways == ("blurred", "in-painted", "borrowed")
-    for way, expected in zip(
-        fills.ways, (blurred(pictures), inpainted(pictures, BOX), lenders), strict=True
-    ):
+    expectations: dict[Fill, Pictures] = {
+        "blurred": blurred(pictures),
+        "in-painted": inpainted(pictures, BOX),
+        "borrowed": lenders,
+    }
+    for way, expected in expectations.items():
         done = fills.replaced(BOX, way)
         assert (done[:, :, inside] == expected[:, :, inside]).all()
         assert (done[:, :, ~inside] == pictures[:, :, ~inside]).all()
