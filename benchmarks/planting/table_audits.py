@@ -17,6 +17,8 @@ from benchmarks.planting.worlds import PLANTED, Recorder, World, table_checks, v
 
 _TRUTH = 200_000
 """Samples from which the true size of an effect is taken."""
+_MEASURED = ("performance-gap", "calibration-gap", "confusion-pairs", "prediction-dependence")
+"""Checks whose effects have a truth to be held."""
 
 
 def detection(gaps: Sequence[float], shares: Sequence[float], audits: int, seed: int) -> str:
@@ -131,7 +133,7 @@ def clean(audits: int, seed: int) -> str:
 
 def coverage(audits: int, seed: int, gap: float = 0.1) -> str:
     """How often the intervals of effects hold what a very large sample says."""
-    recorder = Recorder(table_checks(("performance-gap", "calibration-gap", "confusion-pairs")))
+    recorder = Recorder(table_checks(_MEASURED))
     world = World(gap=gap, share=0.3, innocent=(3,), computed=False)
 
     def effects(drawn: World, number: int) -> dict[tuple[str, str, str], Estimate]:
