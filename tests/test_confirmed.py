@@ -56,10 +56,21 @@ def test_the_maps_of_what_is_called_the_marked_class_lead_to_the_mark_too(
     assert any(one.startswith("mark = present") for one in group["marked_by"])
 
 
+def test_covering_the_mark_mends_the_failures_whoever_annotates_it(planted_run: RunFolder) -> None:
+    (cover,) = pieces(planted_run, "failure-regions")
+    assert cover["verdict"] == "confirmed"
+    assert cover["slice"] == {"attributes": {}, "label": None, "predicted": "8"}
+    x0, y0, x1, y1 = cover["box"]
+    assert min(x1, MARK[2]) - max(x0, MARK[0]) > 0
+    assert min(y1, MARK[3]) - max(y0, MARK[1]) > 0
+    assert cover["mended"]["low"] > 0.5 > cover["mended_elsewhere"]["high"]
+    assert cover["marked_by"][0].startswith("mark = present")
+
+
 def test_nothing_of_this_is_said_of_the_twin(clean_run: RunFolder) -> None:
     result = clean_run.read_result()
     said = {one.check for one in result.findings}
     said |= {piece["check"] for one in result.findings for piece in one.evidence.get("pieces", [])}
     of_causes = {"attention-shift", "attention-outside", "hidden-slices", "map-clusters"}
-    assert not said & (of_causes | {"region-reliance", "appearance-reliance"})
+    assert not said & (of_causes | {"region-reliance", "appearance-reliance", "failure-regions"})
     assert all(one.verdict != "confirmed" for one in result.findings)
