@@ -136,6 +136,19 @@ def test_the_error_rate_counts_double_among_the_questions_of_its_level() -> None
     assert corrected.q_values == pytest.approx([0.01 / 0.75] * 3)
 
 
+def test_what_is_found_of_properties_does_not_loosen_the_bound_for_attributes() -> None:
+    asked = [_claim({"coin": "head"}, (0.1, 0, 0.2), 0.03), _claim({"sex": "f"}, (0, 0, 0), 0.5)]
+    blur, light = (
+        _claim({name: "high"}, (0.3, 0.2, 0.4), 1e-12, computed=True) for name in ("blur", "light")
+    )
+    corrected = correct([*asked, blur, light], 0.05)
+    # The attributes share 0.6 of 0.67: Simes' smallest of two, 0.03 · 2, at that part of the level.
+    assert corrected.q_values[0] == pytest.approx(0.06 * 0.67 / 0.6)
+    assert (corrected.q_values[2:] < 1e-10).all()
+    # Intervals allow for the choice within the family.
+    assert corrected.n_alike.tolist() == [0, 0, 2, 2]
+
+
 def _plainly(p_values: list[list[float]], alpha: float) -> list[list[bool]]:
     """Benjamini and Bogomolov's procedure as their paper writes it, equal weights."""
 
