@@ -114,7 +114,8 @@ class FailureRegions(Options):
             if holds
             else None,
             limit=self.min_mended,
-            p_value=max(p_needed, p_enough),
+            # A place that mends less than others, or misleads less, is no evidence of the claim.
+            p_value=max(p_needed, p_enough) if min(needed.value, enough.value) > 0 else 1.0,
             support=len(drawn.test.rows),
             samples=_mended(evidence, drawn, trial),
             statement=_statement(str(key.predicted), drawn, trial, attention, marked),
