@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from auditor.checks._fills import Fill, Regions, borrowed
+from auditor.checks._fills import Fill, Fills, Regions, borrowed
 from auditor.checks._halves import Mask
 from auditor.checks._mistaken import Group, Mistaken
 from auditor.checks._regions import (
@@ -159,8 +159,7 @@ def tried(model: Oracle, mistaken: Mistaken, place: Place, seed: int) -> Trial:
     elsewhere = region.elsewhere(len(group.rows), np.random.default_rng([seed, mistaken.code]))
 
     def mended(way: Fill, regions: Regions) -> Mask:
-        called = model.predict(fills.replaced(regions, way)).argmax(1)
-        return np.asarray(called == group.label, dtype=np.bool_)
+        return _recognised(model, fills.replaced(regions, way), group.label)
 
     def turned(content: Pictures) -> Mask:
         called = model.predict(borrowed(shown.hosts, content, region)).argmax(1)
@@ -176,6 +175,17 @@ def tried(model: Oracle, mistaken: Mistaken, place: Place, seed: int) -> Trial:
         turned(shown.plain),
         group.givers,
     )
+
+
+def mends(model: Oracle, group: Group, place: Place) -> Mask:
+    """Whether a group's failures (n,) are recognised with the region replaced; nothing else is asked."""
+    lent = None if group.lenders is None else model.pictures(group.lenders)
+    fills = Fills.of(model.pictures(group.rows), lent)
+    return _recognised(model, fills.replaced(place.region, place.way), group.label)
+
+
+def _recognised(model: Oracle, pictures: Pictures, label: Integers) -> Mask:
+    return np.asarray(model.predict(pictures).argmax(1) == label, dtype=np.bool_)
 
 
 def share(done: Mask) -> Interval:

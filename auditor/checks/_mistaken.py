@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +19,9 @@ _HOSTS = 2
 
 @dataclass(frozen=True)
 class Group:
-    """Failures called a class, and pictures that the model recognises, none in two groups.
+    """Failures called a class, and pictures that the model recognises.
+
+    No picture is in the group to search on and in that to test on.
 
     Attributes:
         rows: (n,) positions of failures called the class.
@@ -39,6 +42,22 @@ class Group:
     hosts: Integers
     givers: Integers
     plain: Integers
+
+    def parts(self, size: int) -> Iterator[Group]:
+        """The same failures and their lenders, so many at a time, with nothing else."""
+        none = np.zeros(0, dtype=np.int64)
+        for start in range(0, len(self.rows), size):
+            some = slice(start, start + size)
+            yield replace(
+                self,
+                rows=self.rows[some],
+                label=self.label[some],
+                lenders=None if self.lenders is None else self.lenders[some],
+                own=none,
+                hosts=none,
+                givers=none,
+                plain=none,
+            )
 
     def shown(self, model: Oracle) -> Shown:
         """All their pictures, each read once."""
@@ -70,22 +89,32 @@ class Shown:
 
 @dataclass(frozen=True)
 class Mistaken:
-    """The failures called one class, some to search on and others to test on.
+    """Failures called one class, some to search on and others to test on.
 
     Attributes:
         code: index of the class.
-        total: how many failures are called it.
+        total: how many failures these are.
         search: to find the region on.
         test: to test it on.
+        rest: the failures that are in neither, with no hosts.
     """
 
     code: int
     total: int
     search: Group
     test: Group
+    rest: Group
 
     @classmethod
-    def drawn(cls, evidence: Evidence, code: int, search: int, test: int) -> Mistaken:
+    def drawn(
+        cls,
+        evidence: Evidence,
+        code: int,
+        search: int,
+        test: int,
+        *,
+        among: Integers | None = None,
+    ) -> Mistaken:
         """Draws a third of the failures for the search, at most, and of the rest those to test.
 
         Args:
@@ -93,16 +122,19 @@ class Mistaken:
             code: index of the class.
             search: largest number of failures to search on.
             test: largest number of failures to test on.
+            among: positions of the failures called it that are meant, three at least; None for all.
         """
         frame = evidence.predictions
         generator = np.random.default_rng([evidence.seed, code])
         label, predicted = codes(frame["label"]), codes(frame["predicted"])
-        failures = generator.permutation(np.flatnonzero((predicted == code) & (label != code)))
+        called = np.flatnonzero((predicted == code) & (label != code))
+        failures = generator.permutation(called if among is None else among)
         known = generator.permutation(np.flatnonzero(predicted == label))
         first = min(search, len(failures) // 3)
         parts = (
             (failures[:first], failures[:first], known[::2], search),
             (failures[first:][:test], failures[first:], known[1::2], _HOSTS * test),
+            (failures[first:][test:], failures[first:], known[1::2], 0),
         )
         groups = [_group(label, code, generator, *part) for part in parts]
         return cls(code, len(failures), *groups)

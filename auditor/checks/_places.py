@@ -49,6 +49,25 @@ def where(weights: Floats) -> str:
     return f"{down} {across}"
 
 
+def gaining(difference: Floats) -> str:
+    """In words where in a picture one mean map has more of the evidence than another.
+
+    Args:
+        difference: (h, w) of the two, above 0 somewhere.
+
+    Returns:
+        As of ``where``, or ``edges``.
+    """
+    gain = np.maximum(difference, 0)
+    gain = np.where(gain >= gain.max() / 2, gain, 0)
+    height, width = gain.shape
+    inner = gain[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    # Evidence all around has its middle in the centre, where there is none of it.
+    if where(gain) == "centre" and inner.sum() < gain.sum() / 2:
+        return "edges"
+    return where(gain)
+
+
 def grid(values: Floats, digits: int = 4) -> list[list[float]]:
     """A map as short numbers for a finding's evidence."""
     rounded: list[list[float]] = np.round(values, digits).tolist()

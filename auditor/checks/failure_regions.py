@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._covering import Trial, looked, place_of, share, tried
+from auditor.checks._covering import Place, Trial, looked, mends, place_of, share, tried
 from auditor.checks._fills import Fill
 from auditor.checks._halves import Halves, Mask, codes
+from auditor.checks._kinds import Kind, kinds
 from auditor.checks._marks import Mark, marks
 from auditor.checks._mistaken import Mistaken
+from auditor.checks._places import grid
 from auditor.checks._regions import LOOK_THERE
 from auditor.checks._wording import effect, interval, numbers, percent, quoted, several
 from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
@@ -24,6 +27,12 @@ _MARKS = 2
 """How many of its marks the text names."""
 _FEWEST_SEARCHED = 8
 """Pictures to search a region on: with fewer it would be chance."""
+_CLEAR = 1 / 2
+"""A place that mends so much of a class's failures will show in the class."""
+_MOST = 2 / 3
+"""A cluster of which such a place mends more has no cause of its own."""
+_AT_ONCE = 100
+"""Pictures of failures that are held in memory at a time."""
 _DONE: Mapping[Fill, str] = {
     "blurred": "blurred",
     "in-painted": "continued from its surroundings",
@@ -49,9 +58,14 @@ class FailureRegions(Options):
     paired tests counts, as in every intersection-union test: covering what distinguishes a T-shirt
     from a shirt mends failures too, but it turns no sandal into a shirt.
 
+    Two causes hide each other. Where the Grad-CAMs of the failures called a class fall into clusters
+    (spectral relevance analysis), the same is done for the largest clusters by themselves, with their
+    own search and test, but for those that a place which was found before mends.
+
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
-        (1982) 295-300.
+        (1982) 295-300; S. Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what
+        machines really learn", Nature Communications 10 (2019) 1096, for the clusters.
     """
 
     min_mended: float = Field(0.1, ge=0, le=1)
@@ -66,12 +80,15 @@ class FailureRegions(Options):
     max_classes: int = Field(4, ge=1)
     """Classes that are examined at most, those that most failures are called first. Each takes about
     120 forward passes for a search picture and 8 for a test picture."""
+    max_clusters: int = Field(2, ge=0)
+    """Clusters of maps that are examined within a class at most, the largest first; 0 for none. Each
+    takes as many passes as a class."""
 
     def examine(self, evidence: Evidence) -> Examination:
         """Intervenes for every class that enough failures are called."""
         if evidence.model is None:
             return _skipped("the model is not at hand to be asked again")
-        enough = max(evidence.min_support, 3 * _FEWEST_SEARCHED)
+        enough = _enough(evidence)
         counts = _called(evidence)
         asked = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= enough]
         if not asked:
@@ -79,13 +96,21 @@ class FailureRegions(Options):
         claims: list[Claim] = []
         reasons: list[str] = []
         for code in asked[: self.max_classes]:
-            drawn = Mistaken.drawn(evidence, code, self.search_pictures, self.test_pictures)
-            if min(len(drawn.search.hosts), len(drawn.test.hosts)) < _FEWEST_SEARCHED:
+            whole = self._drawn(evidence, code)
+            if min(len(whole.search.hosts), len(whole.test.hosts)) < _FEWEST_SEARCHED:
                 reasons.append(
                     f"{evidence.classes[code]}: too few pictures of other labels are recognised"
                 )
-            else:
-                claims.append(self._claim(evidence, evidence.model, drawn))
+                continue
+            place = place_of(evidence.model, whole)
+            claims.append(self._claim(evidence, evidence.model, whole, place))
+            parts, more = self._parts(evidence, evidence.model, whole, place)
+            claims += [self._claim(evidence, evidence.model, *part) for part in parts]
+            if more:
+                reasons.append(
+                    f"{more} more clusters of maps of failures called "
+                    f"{quoted(evidence.classes[code])} were left out (checks.{NAME}.max_clusters)"
+                )
         if len(asked) > self.max_classes:
             left = [evidence.classes[code] for code in asked[self.max_classes :]]
             reasons.append(
@@ -96,9 +121,43 @@ class FailureRegions(Options):
             tuple(claims), tuple(Skipped(check=NAME, reason=reason) for reason in reasons)
         )
 
-    def _claim(self, evidence: Evidence, model: Oracle, drawn: Mistaken) -> Claim:
-        trial = tried(model, drawn, place_of(model, drawn), evidence.seed)
-        region = trial.place.region
+    def _parts(
+        self, evidence: Evidence, model: Oracle, whole: Mistaken, place: Place
+    ) -> tuple[list[tuple[Mistaken, Place, Kind]], int]:
+        """Clusters of a class's failures that may have a place of their own, and how many are left.
+
+        All is decided on failures to search on: no trial has a say in what is tried.
+        """
+        parts: list[tuple[Mistaken, Place, Kind]] = []
+        if not self.max_clusters:
+            return parts, 0
+        known = [place] if mends(model, whole.search, place).mean() >= _CLEAR else []
+        left = 0
+        for kind in kinds(evidence, model, whole.code, _enough(evidence)):
+            part = self._drawn(evidence, whole.code, kind)
+            if any(mends(model, part.search, one).mean() > _MOST for one in known):
+                continue
+            if len(parts) == self.max_clusters:
+                left += 1
+                continue
+            known.append(place_of(model, part))
+            parts.append((part, known[-1], kind))
+        return parts, left
+
+    def _drawn(self, evidence: Evidence, code: int, kind: Kind | None = None) -> Mistaken:
+        among = None if kind is None else kind.rows
+        return Mistaken.drawn(evidence, code, self.search_pictures, self.test_pictures, among=among)
+
+    def _claim(
+        self,
+        evidence: Evidence,
+        model: Oracle,
+        drawn: Mistaken,
+        place: Place,
+        kind: Kind | None = None,
+    ) -> Claim:
+        trial = tried(model, drawn, place, evidence.seed)
+        region = place.region
         (needed, p_needed), (enough, p_enough) = trial.needed, trial.enough(evidence.seed)
         holds = needed.low > self.min_mended and enough.low > self.min_turned
         key = SliceKey(predicted=evidence.classes[drawn.code])
@@ -106,8 +165,8 @@ class FailureRegions(Options):
         marked = _marks(evidence, drawn, trial.mended) if holds else []
         return Claim(
             check=NAME,
-            title=f"Covering {region.words} mends {_percent(trial.mended)} of the failures called "
-            f"{quoted(str(key.predicted))}; covering other places, {_percent(trial.mended_elsewhere)}",
+            title=f"Covering {region.words} mends {_percent(trial.mended)} of the "
+            f"{_whom(str(key.predicted), kind)}; covering other places, {_percent(trial.mended_elsewhere)}",
             slice=key,
             # Without an effect the test counts, and nothing is told of it.
             effect=effect("failures mended, less those mended by covering other places", needed)
@@ -118,7 +177,8 @@ class FailureRegions(Options):
             p_value=max(p_needed, p_enough) if min(needed.value, enough.value) > 0 else 1.0,
             support=len(drawn.test.rows),
             samples=_mended(evidence, drawn, trial),
-            statement=_statement(str(key.predicted), drawn, trial, attention, marked),
+            statement=_division(str(key.predicted), drawn, kind)
+            + _statement(str(key.predicted), drawn, trial, attention, marked),
             action=LOOK_THERE,
             limits=_LIMITS,
             evidence={
@@ -132,7 +192,8 @@ class FailureRegions(Options):
                 "turned_to": key.predicted,
                 "attention": None if np.isnan(attention).any() else attention,
                 "marked_by": [str(mark) for mark in marked],
-                "n_failures_called": drawn.total,
+                "n_failures_called": int(_called(evidence)[drawn.code]),
+                **({} if kind is None else _cluster(kind)),
             },
             weight=max(0.0, needed.value) * drawn.total,
             # A property of the pictures says less of a cause than its place does.
@@ -140,7 +201,13 @@ class FailureRegions(Options):
                 mark.name for mark in marked if mark.tells and mark.name in evidence.attributes
             ),
             confirms=(key,) if holds else (),
+            accounts_for=_accounted(model, drawn, trial) if holds else frozenset(),
         )
+
+
+def _enough(evidence: Evidence) -> int:
+    """Failures that an intervention needs."""
+    return max(evidence.min_support, 3 * _FEWEST_SEARCHED)
 
 
 def _called(evidence: Evidence) -> Integers:
@@ -155,6 +222,41 @@ def _mended(evidence: Evidence, drawn: Mistaken, trial: Trial) -> tuple[str, ...
     elsewhere = trial.mended_elsewhere
     rows = np.concatenate([drawn.test.rows[trial.mended & one] for one in (~elsewhere, elsewhere)])
     return tuple(evidence.predictions["sample"].iloc[rows[:_SHOWN]].astype(str))
+
+
+def _accounted(model: Oracle, drawn: Mistaken, trial: Trial) -> frozenset[int]:
+    """Positions of all failures, tried or not, that are mended."""
+    others = (drawn.search, *drawn.rest.parts(_AT_ONCE))
+    mended = [one.rows[mends(model, one, trial.place)] for one in others]
+    return frozenset(np.concatenate([drawn.test.rows[trial.mended], *mended]).tolist())
+
+
+def _cluster(kind: Kind) -> dict[str, Any]:
+    """What a claim's evidence says of a cluster of maps."""
+    return {
+        "n_failures_of_the_cluster": len(kind.rows),
+        "clusters": kind.clusters,
+        "cluster_at": kind.place,
+        "mean_map": grid(kind.own),
+        "mean_map_of_others": grid(kind.others),
+        "difference": grid(kind.own - kind.others),
+    }
+
+
+def _whom(called: str, kind: Kind | None) -> str:
+    """The failures that a claim speaks of."""
+    where = "" if kind is None else f" whose evidence lies at the {kind.place}"
+    return f"failures called {quoted(called)}{where}"
+
+
+def _division(called: str, drawn: Mistaken, kind: Kind | None) -> str:
+    if kind is None:
+        return ""
+    return (
+        f"The Grad-CAMs of the failures called {quoted(called)} fall into {kind.clusters} clusters; in "
+        f"one, of {drawn.total} failures, the evidence lies rather at the {kind.place}, and it was "
+        "looked at by itself. "
+    )
 
 
 def _marks(evidence: Evidence, drawn: Mistaken, mended: Mask) -> list[Mark]:

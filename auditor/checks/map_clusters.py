@@ -9,7 +9,7 @@ from pydantic import Field
 
 from auditor.checks._halves import Halves, Mask, codes, jaccard, stratified_failures
 from auditor.checks._marks import marks
-from auditor.checks._places import grid, shares, where
+from auditor.checks._places import gaining, grid, shares
 from auditor.checks._spray import Clusters, divide
 from auditor.checks._wording import (
     effect,
@@ -171,7 +171,7 @@ class MapClusters(Options):
         )
         rate, rest = float(halves.failure[inside].mean()), float(halves.failure[others].mean())
         own_map, other_map = share[inside].mean(0), share[others].mean(0)
-        place = _place(own_map - other_map)
+        place = gaining(own_map - other_map)
         name = quoted(evidence.classes[code])
         mostly = _mostly(evidence, halves.rows[inside & halves.failure])
         of_one = "" if mostly is None else f" (mostly {quoted(mostly)})"
@@ -290,18 +290,6 @@ def _stability(evidence: Evidence, halves: Halves, share: Floats, inside: Mask) 
         same = None if again is None else again.holds(share[test])
         overlaps.append(0.0 if same is None else jaccard(inside[test], same))
     return float(np.mean(overlaps))
-
-
-def _place(difference: Floats) -> str:
-    """Where in the picture a group has more of the evidence."""
-    gain = np.maximum(difference, 0)
-    gain = np.where(gain >= gain.max() / 2, gain, 0)
-    height, width = gain.shape
-    inner = gain[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    # Evidence all around has its middle in the centre, where there is none of it.
-    if where(gain) == "centre" and inner.sum() < gain.sum() / 2:
-        return "edges"
-    return where(gain)
 
 
 def _mostly(evidence: Evidence, rows: Integers) -> str | None:

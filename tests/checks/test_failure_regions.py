@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pictured import Model, Pictures, Probabilities, evidence
 
 from auditor.checks._covering import Place, Trial, _pointed_at, looked
+from auditor.checks._kinds import kinds
 from auditor.checks._mistaken import Mistaken
 from auditor.checks._regions import Region
 from auditor.checks.failure_regions import FailureRegions
@@ -96,6 +97,8 @@ def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
     failures = given.predictions.loc[given.predictions["failure"], "sample"]
     assert claim.samples
     assert set(claim.samples) <= set(failures)
+    # All that it mends, tried or not: here all.
+    assert claim.accounts_for == set(failures.index)
     # As the options say: so many passes for a search picture and for a test picture.
     assert given.model.asked <= 120 * 12 + 8 * 80
 
@@ -279,3 +282,155 @@ def test_pictures_are_those_of_their_rows() -> None:
         (shown.plain, group.plain),
     ):
         assert (pictures == seen[rows]).all()
+
+
+SECOND = np.s_[:, :, 2:6, 2:6]
+
+
+def two_marks() -> Evidence:
+    """Of every class, a fifth of the pictures carries a mark, and a fifth one in another corner."""
+    pictures, label = drawn(540, 0)
+    turn = np.arange(540) // 3 % 5
+    for place, which in ((MARK, 0), (SECOND, 1)):
+        at = pictures[turn == which]
+        at[place] = 255
+        pictures[turn == which] = at
+
+    def ask(some: Pictures) -> Probabilities:
+        seen = np.maximum(some[MARK].mean((1, 2, 3)), some[SECOND].mean((1, 2, 3))) > 150
+        return sure(np.where(seen, 0, bands(some).argmax(1)))
+
+    return evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps))
+
+
+def test_of_two_causes_each_has_its_place() -> None:
+    given = two_marks()
+    assert isinstance(given.model, Model)
+    whole, *parts = FailureRegions().examine(given).claims
+    assert given.model.asked <= 3 * (120 * 12 + 8 * 80)
+    turn = np.arange(540) // 3 % 5
+    failing = given.predictions["failure"].to_numpy()
+    carriers = {
+        place: set(np.flatnonzero(failing & (turn == which)).tolist())
+        for which, place in enumerate(("bottom right", "top left"))
+    }
+    assert whole.effect is not None
+    assert whole.effect.value == pytest.approx(0.5, abs=0.1)
+    assert whole.accounts_for == carriers[whole.evidence["place"]]
+    # The maps divide them by label as well: what a place mends that was found before is left out.
+    (part,) = parts
+    assert {whole.evidence["place"], part.evidence["place"]} == set(carriers)
+    assert part.slice == SliceKey(predicted="a")
+    assert part.effect is not None
+    assert part.effect.value == 1
+    assert part.accounts_for <= carriers[part.evidence["place"]]
+    assert len(part.accounts_for) == part.evidence["n_failures_of_the_cluster"] == 36
+    assert part.evidence["n_failures_called"] == 144
+    assert part.evidence["cluster_at"] == part.evidence["place"]
+    assert f"whose evidence lies at the {part.evidence['place']}; covering" in part.title
+    # The maps' shares are of one whole.
+    assert np.sum(part.evidence["mean_map"]) == pytest.approx(1, abs=0.01)
+    assert np.sum(part.evidence["difference"]) == pytest.approx(0, abs=0.01)
+
+
+def tinted(seed: int, share: float, n: int = 900) -> Evidence:
+    """A mark on some pictures makes them class a, and so does a tint all over others.
+
+    Args:
+        seed: of the pictures.
+        share: of the pictures that carry the mark; two in ten are tinted.
+        n: pictures.
+    """
+    pictures, label = drawn(n, seed)
+    rank = np.arange(n) // 3 / (n // 3)
+    tint = rank >= 0.8
+    at = pictures[rank < share]
+    at[MARK] = 255
+    pictures[rank < share] = at
+    pictures[tint, 2] += 60
+
+    def ask(some: Pictures) -> Probabilities:
+        blue = some[:, 2].mean((1, 2)) - some[:, 0].mean((1, 2)) > 15
+        return sure(np.where(blue | (some[MARK].mean((1, 2, 3)) > 150), 0, bands(some).argmax(1)))
+
+    def looked_at(some: Pictures, _: NDArray[np.int64]) -> NDArray[np.float32]:
+        """In the mark; else anywhere in the upper half."""
+        cells = np.random.default_rng(len(some)).random((len(some), 8, 8)).astype(np.float32)
+        cells[:, 4:] = 0
+        has = some[MARK].mean((1, 2, 3)) > 150
+        cells[has, 6:, 6:] += 20
+        return cells
+
+    return evidence(
+        label, ask(pictures), {}, model=Model(pictures, ask, looked=looked_at), seed=seed
+    )
+
+
+def test_a_cause_of_few_failures_shows_in_their_cluster() -> None:
+    whole, *parts = FailureRegions().examine(tinted(0, 0.06)).claims
+    assert whole.evidence["n_failures_called"] == 156
+    assert whole.evidence["mended"]["value"] < 0.35
+    marked = [one for one in parts if one.evidence["cluster_at"] == "bottom right"]
+    (one,) = marked
+    assert one.evidence["n_failures_of_the_cluster"] == 36
+    assert one.evidence["place"] == "bottom right"
+    assert one.effect is not None
+    assert one.effect.value == 1
+    assert whole.effect is None or whole.effect.high < one.effect.low
+    assert len(one.accounts_for) == 36
+    # What has no place has none in its cluster either.
+    assert all(other.effect is None for other in parts if other is not one)
+
+
+def unlucky(seed: int) -> Evidence:
+    """Kinds of maps there are, but any change of a picture draws its prediction anew."""
+    pictures, label = drawn(720, seed)
+    at = pictures[::2]
+    at[MARK] = 255
+    pictures[::2] = at
+
+    def ask(some: Pictures) -> Probabilities:
+        drawn_so = some.sum((1, 2, 3), dtype=np.int64) % 3 == 0
+        return sure(np.where(drawn_so, 0, bands(some).argmax(1)))
+
+    return evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps), seed=seed)
+
+
+def test_clusters_of_failures_without_a_place_lead_to_none() -> None:
+    p_values = []
+    for seed in range(6):
+        _, *parts = FailureRegions().examine(unlucky(seed)).claims
+        assert not any(one.effect or one.accounts_for or one.confirms for one in parts)
+        p_values += [one.p_value for one in parts if one.p_value is not None]
+    assert len(p_values) >= 8
+    assert min(p_values) > 0.01
+
+
+def test_clusters_beyond_the_limit_are_said() -> None:
+    given = unlucky(0)
+    found = FailureRegions(max_clusters=1).examine(given)
+    assert len(found.claims) == 2
+    assert "more clusters of maps of failures called a were left out" in found.skipped[0].reason
+    found = FailureRegions(max_clusters=0).examine(given)
+    assert len(found.claims) == 1
+    assert not found.skipped
+
+
+def test_kinds_are_failures_called_the_class_divided_by_their_maps_alone() -> None:
+    given = tinted(0, 0.06)
+    assert isinstance(given.model, Model)
+    frame = given.predictions
+    called = np.flatnonzero((frame["predicted"] == "a") & (frame["label"] != "a"))
+    found = kinds(given, given.model, 0, 24)
+    rows = np.concatenate([one.rows for one in found])
+    assert len(set(rows)) == len(rows)
+    assert set(rows) <= set(called)
+    sizes = [len(one.rows) for one in found]
+    assert sizes == sorted(sizes, reverse=True)
+    marked = given.model.seen[rows][MARK].mean((1, 2, 3)) > 150
+    assert [set(part) for part in np.split(marked, np.cumsum(sizes)[:-1])] == [{False}, {True}]
+    # Too few, or nearly all of them, are no kind.
+    assert len(kinds(given, given.model, 0, 37)) == 1
+    mostly = tinted(0, 0.7)
+    assert isinstance(mostly.model, Model)
+    assert all(len(one.rows) <= 0.8 * 540 for one in kinds(mostly, mostly.model, 0, 24))

@@ -12,7 +12,8 @@ from pictured import Model, evidence
 from scipy.stats import binom
 
 from auditor.checks._halves import Halves
-from auditor.checks.map_clusters import MapClusters, _place
+from auditor.checks._places import gaining
+from auditor.checks.map_clusters import MapClusters
 from auditor.records import Claim, Evidence
 
 N = 900
@@ -123,8 +124,8 @@ def test_evidence_all_around_is_not_said_to_lie_in_the_centre() -> None:
     around[[0, -1]] = around[:, [0, -1]] = 1
     middle = np.zeros((8, 8))
     middle[3:5, 3:5] = 1
-    assert _place(around - middle) == "edges"
-    assert _place(middle - around) == "centre"
+    assert gaining(around - middle) == "edges"
+    assert gaining(middle - around) == "centre"
 
 
 def test_nothing_of_the_test_half_goes_into_the_search() -> None:
