@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from auditor import imaging
 from auditor.errors import DataError
 from auditor.explainers.engine import record
+from auditor.explainers.forward import in_best_layout
 from auditor.explainers.grad_cam import class_evidence
 from auditor.explainers.layers import TargetLayer
 from auditor.explainers.model_state import unwrap
@@ -73,7 +74,7 @@ class AuditedModel:
         with torch.inference_mode():
             for start in range(0, len(pictures), self._prepared.config.batch_size):
                 chunk = pictures[start : start + self._prepared.config.batch_size]
-                logits = self._module(self._inputs(torch.from_numpy(np.ascontiguousarray(chunk))))
+                logits = self._asked(torch.from_numpy(np.ascontiguousarray(chunk)))
                 parts.append(logits.double().softmax(1).cpu().numpy())
         return np.concatenate(parts)
 
@@ -119,7 +120,7 @@ class AuditedModel:
         try:
             with torch.inference_mode():
                 for pictures in decoded:
-                    self._module(self._inputs(pictures))
+                    self._asked(pictures)
         finally:
             handle.remove()
         return np.concatenate(parts)
@@ -169,6 +170,16 @@ class AuditedModel:
     @property
     def _module(self) -> nn.Module:
         return unwrap(self._prepared.classifier.module)
+
+    def _asked(self, pictures: Tensor) -> Tensor:
+        """Logits (n, K) of pictures (n, 3, H, W) uint8."""
+        inputs, module = self._inputs(pictures), self._module
+
+        def call(layout: torch.memory_format) -> Tensor:
+            logits: Tensor = module(inputs.contiguous(memory_format=layout))
+            return logits
+
+        return in_best_layout(module, self._prepared.device, call)
 
     def _inputs(self, pictures: Tensor) -> Tensor:
         return normalised(pictures, self._prepared.preprocess, self._prepared.device)

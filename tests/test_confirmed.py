@@ -39,14 +39,7 @@ def test_maps_of_the_marked_class_point_to_the_mark(planted_run: RunFolder) -> N
     assert shift["effect"]["low"] > 0.3
 
 
-def test_the_failures_alone_lead_to_the_mark(planted_run: RunFolder) -> None:
-    (hidden,) = pieces(planted_run, "hidden-slices")
-    assert any(one.startswith("mark = present") for one in hidden["marked_by"])
-    assert hidden["called"] == "8"
-    assert hidden["effect"]["low"] > 0.1
-
-
-def test_the_maps_of_what_is_called_the_marked_class_lead_to_the_mark_too(
+def test_the_maps_of_what_is_called_the_marked_class_lead_to_the_mark(
     planted_run: RunFolder,
 ) -> None:
     (group,) = pieces(planted_run, "map-clusters")

@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.checks._tally import Counts, Tally, chunks, identity
 from auditor.checks._wording import advice, effect, interval, numbers, percent, points, whom
-from auditor.records import Claim, Evidence, Skipped, Slice
+from auditor.records import Claim, Evidence, Skipped, Slice, SliceKey
 from auditor.statistics import (
     Floats,
     Gaps,
@@ -50,7 +50,7 @@ class Pairs:
         for part in chunks(slices, len(self._evidence.classes)):
             both = self._tally.of(part)
             parents = [
-                of_values[[place[(tuple(one.key.attributes.items())[side],), None] for one in part]]
+                of_values[[place[identity(_parent(one.key, side))] for one in part]]
                 for side in (0, 1)
             ]
             yield from self._part(part, both, *parents)
@@ -159,3 +159,8 @@ class Pairs:
 
 def _side(contrast: Interval) -> str:
     return "more" if contrast.value >= 0 else "less"
+
+
+def _parent(pair: SliceKey, side: int) -> SliceKey:
+    """One of the two values of a pair."""
+    return SliceKey(attributes=dict([tuple(pair.attributes.items())[side]]))

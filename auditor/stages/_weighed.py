@@ -35,7 +35,10 @@ class Weighed:
         if not self.holds:
             return "observed"
         # What speaks of the data or of maps alone is not what the pictures were changed for.
-        outcome = self.claim.ceiling == "alert" and identity(self.claim.slice) in self.confirmed
+        key = self.claim.slice
+        # What is brought about for a slice is so for the part of it that is called one class.
+        names = {identity(key), identity(key.model_copy(update={"predicted": None}))}
+        outcome = self.claim.ceiling == "alert" and not names.isdisjoint(self.confirmed)
         return "confirmed" if outcome else "supported"
 
     @property
