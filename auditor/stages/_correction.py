@@ -9,7 +9,7 @@ controlled over causes, and within each cause that is found, over its tests.
 An audit also asks few coarse questions (is an attribute value worse than the rest?), many fine ones
 (within each label?) and very many about pairs of values; counted alike, the fine ones drown the
 coarse. Each level has a fixed share of the error that the audit may make, divided over its
-attributes and checks (evenly, but that the error rate itself counts double), and then over their
+attributes and checks (evenly, but that the error rate itself counts fourfold), and then over their
 tests. The shares were fixed before any result was seen, and the bound holds for any such shares.
 
 What is planted shows in many properties of the pictures too, and in slices without a name. Those that
@@ -41,17 +41,18 @@ Level = Literal[
     "image property within label",
 ]
 SHARES: dict[Level, float] = {
-    "value": 0.6,
-    "value within label": 0.25,
-    "pair of values": 0.1,
+    "value": 0.7,
+    "value within label": 0.2,
+    "pair of values": 0.05,
     "data or maps": 0.05,
     # Many and asked for by nobody: on top of the rest, so that they take from it no more than a tenth.
     "image property": 0.07,
     "image property within label": 0.03,
 }
 """Shares of the levels; those of levels without a test go to the others in proportion."""
-WEIGHTS: Mapping[str, float] = {"performance-gap": 2.0}
-"""Checks that count more than once within a level: the first question of an audit is who fails more."""
+WEIGHTS: Mapping[str, float] = {"performance-gap": 4.0}
+"""Checks that count more than once within a level: the first question of an audit is who fails more,
+and most of what the others ask of a value is answered along with it."""
 
 
 @dataclass(frozen=True)

@@ -119,21 +119,21 @@ def test_coarse_questions_keep_their_share_however_many_fine_ones_there_are() ->
     coarse = _claim({"a": "1"}, (0.1, 0, 0.2), 0.001)
     fine = [_claim({"a": str(k)}, (0, 0, 0), 0.6, label="functional") for k in range(98)]
     corrected = correct([coarse, *fine], 0.05)
-    # Shares 0.6 and 0.25 of what is tested.
-    assert corrected.weights[0] == pytest.approx(99 * 0.6 / 0.85)
+    # Shares 0.7 and 0.2 of what is tested.
+    assert corrected.weights[0] == pytest.approx(99 * 0.7 / 0.9)
     assert corrected.weights.sum() == pytest.approx(99)
-    assert corrected.q_values[0] == pytest.approx(0.001 * 0.85 / 0.6)
+    assert corrected.q_values[0] == pytest.approx(0.001 * 0.9 / 0.7)
 
 
-def test_the_error_rate_counts_double_among_the_questions_of_its_level() -> None:
+def test_the_error_rate_counts_fourfold_among_the_questions_of_its_level() -> None:
     claims = [
         _claim({"a": "1"}, (0.1, 0, 0.2), 0.01, check=check)
         for check in ("performance-gap", "calibration-gap", "prediction-dependence")
     ]
     corrected = correct(claims, 0.05)
-    assert corrected.weights == pytest.approx([3 * 0.5, 3 * 0.25, 3 * 0.25])
-    # Simes' step-up with these weights: p / w = 0.0067, 0.0133, 0.0133; the least of p · 3 / (w · rank).
-    assert corrected.q_values == pytest.approx([0.01 / 0.75] * 3)
+    assert corrected.weights == pytest.approx([3 * 4 / 6, 3 / 6, 3 / 6])
+    # Step-up on p / w = 0.005, 0.02, 0.02: 0.005 · 3 / 1 is the least for the first, 0.02 for the rest.
+    assert corrected.q_values == pytest.approx([0.015, 0.02, 0.02])
 
 
 def test_what_is_found_of_properties_does_not_loosen_the_bound_for_attributes() -> None:
@@ -142,8 +142,8 @@ def test_what_is_found_of_properties_does_not_loosen_the_bound_for_attributes() 
         _claim({name: "high"}, (0.3, 0.2, 0.4), 1e-12, computed=True) for name in ("blur", "light")
     )
     corrected = correct([*asked, blur, light], 0.05)
-    # The attributes share 0.6 of 0.67: Simes' smallest of two, 0.03 · 2, at that part of the level.
-    assert corrected.q_values[0] == pytest.approx(0.06 * 0.67 / 0.6)
+    # The attributes share 0.7 of 0.77: Simes' smallest of two, 0.03 · 2, at that part of the level.
+    assert corrected.q_values[0] == pytest.approx(0.06 * 0.77 / 0.7)
     assert (corrected.q_values[2:] < 1e-10).all()
     # Intervals allow for the choice within the family.
     assert corrected.n_alike.tolist() == [0, 0, 2, 2]
