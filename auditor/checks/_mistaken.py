@@ -96,7 +96,7 @@ class Mistaken:
         total: how many failures these are.
         search: to find the region on.
         test: to test it on.
-        rest: the failures that are in neither, with no hosts.
+        rest: all others that are called the class, with no hosts.
     """
 
     code: int
@@ -129,12 +129,13 @@ class Mistaken:
         label, predicted = codes(frame["label"]), codes(frame["predicted"])
         called = np.flatnonzero((predicted == code) & (label != code))
         failures = generator.permutation(called if among is None else among)
+        others = np.setdiff1d(called, failures)
         known = generator.permutation(np.flatnonzero(predicted == label))
         first = min(search, len(failures) // 3)
         parts = (
             (failures[:first], failures[:first], known[::2], search),
             (failures[first:][:test], failures[first:], known[1::2], _HOSTS * test),
-            (failures[first:][test:], failures[first:], known[1::2], 0),
+            (np.append(failures[first:][test:], others), failures[first:], known[1::2], 0),
         )
         groups = [_group(label, code, generator, *part) for part in parts]
         return cls(code, len(failures), *groups)

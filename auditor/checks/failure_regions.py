@@ -225,7 +225,7 @@ def _mended(evidence: Evidence, drawn: Mistaken, trial: Trial) -> tuple[str, ...
 
 
 def _accounted(model: Oracle, drawn: Mistaken, trial: Trial) -> frozenset[int]:
-    """Positions of all failures, tried or not, that are mended."""
+    """Positions of all failures called the class, tried or not, that are mended."""
     others = (drawn.search, *drawn.rest.parts(_AT_ONCE))
     mended = [one.rows[mends(model, one, trial.place)] for one in others]
     return frozenset(np.concatenate([drawn.test.rows[trial.mended], *mended]).tolist())

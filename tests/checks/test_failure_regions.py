@@ -191,6 +191,13 @@ def test_search_and_test_share_no_picture_and_lenders_are_of_other_labels() -> N
     assert len(found.test.hosts) == 80
     assert np.unique(np.unique(found.test.givers, return_counts=True)[1]).tolist() == [1, 2]
     assert len(set(found.test.givers)) == 68
+    # With the rest, all failures are there, each once.
+    rows = np.concatenate([found.search.rows, found.test.rows, found.rest.rows])
+    assert sorted(rows) == np.flatnonzero((predicted == 0) & (label != 0)).tolist()
+    assert [len(one.rows) for one in found.rest.parts(20)] == [20, 8]
+    part = Mistaken.drawn(given, 0, 12, 40, among=rows[:30])
+    assert set(np.concatenate([part.search.rows, part.test.rows])) == set(rows[:30])
+    assert sorted(part.rest.rows) == sorted(rows[30:])
     # The fewer, the fewer to search on: a third.
     assert len(Mistaken.drawn(marked(n=135), 0, 12, 40).search.rows) == 10
 
@@ -323,8 +330,9 @@ def test_of_two_causes_each_has_its_place() -> None:
     assert part.slice == SliceKey(predicted="a")
     assert part.effect is not None
     assert part.effect.value == 1
-    assert part.accounts_for <= carriers[part.evidence["place"]]
-    assert len(part.accounts_for) == part.evidence["n_failures_of_the_cluster"] == 36
+    assert part.evidence["n_failures_of_the_cluster"] == 36
+    # It accounts for those of other clusters as well.
+    assert part.accounts_for == carriers[part.evidence["place"]]
     assert part.evidence["n_failures_called"] == 144
     assert part.evidence["cluster_at"] == part.evidence["place"]
     assert f"whose evidence lies at the {part.evidence['place']}; covering" in part.title
