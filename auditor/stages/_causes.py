@@ -90,11 +90,17 @@ class Cause:
         return " ".join(told)
 
     def _action(self) -> str:
-        """What to do: with what was found, and about the data behind it."""
+        """What to do: with what was found, and about the data behind it.
+
+        What was found without a name asks for one; where an attribute speaks first, it is there.
+        """
+        named = bool(self.pieces[0].claim.slice.attributes)
         data = [
             one
             for one in self._telling
-            if level_of(one.claim) == "data or maps" and one.severity != "note"
+            if level_of(one.claim) == "data or maps"
+            and one.severity != "note"
+            and (one.claim.slice.attributes or not named)
         ]
         actions = [self.pieces[0].claim.action, *(one.claim.action for one in data[:2])]
         return " ".join(dict.fromkeys(actions))

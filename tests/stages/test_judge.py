@@ -348,6 +348,10 @@ def test_nameless_claims_on_the_same_failures_are_one_cause() -> None:
     # What one of them knows of an attribute, it knows for all of them.
     named = _claim({"a": "1"}, (0.5, 0.4, 0.6), 1e-12)
     assert told(cluster, region, named) == [["stub", "region", "cluster"]]
+    # And nobody is asked to find a name that is there.
+    nameless = replace(cluster, action="Find what they share.")
+    assert _judged(nameless, named).findings[0].action == "Act."
+    assert _judged(nameless, region).findings[0].action == "Act. Find what they share."
 
 
 def test_what_could_not_be_tested_is_said_but_not_at_length() -> None:
