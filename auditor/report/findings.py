@@ -215,7 +215,10 @@ def _gap(gap: Mapping[str, float]) -> str:
 
 
 def _pieces(evidence: Mapping[str, Any], own: str) -> Iterator[Piece]:
-    """Claims under a finding: its own check's next one, one of each other in turn, notes last."""
+    """Claims under a finding: its own check's next one, one of each other in turn, notes last.
+
+    What two checks say in the same words is told once.
+    """
     by_check: dict[str, list[Piece]] = {}
     for one in evidence.get("pieces", ()):
         effect = one.get("effect")
@@ -231,8 +234,10 @@ def _pieces(evidence: Mapping[str, Any], own: str) -> Iterator[Piece]:
         by_check.setdefault(piece.check, []).append(piece)
     same = by_check.pop(own, [])
     others = zip_longest(*by_check.values(), same[1:])
-    turns = (piece for turn in (same[:1], *others) for piece in turn if piece)
-    yield from sorted(turns, key=lambda one: one.severity == "note")
+    told: dict[str, Piece] = {}
+    for piece in (piece for turn in (same[:1], *others) for piece in turn if piece):
+        told.setdefault(piece.title, piece)
+    yield from sorted(told.values(), key=lambda one: one.severity == "note")
 
 
 def _cells(slices: Sequence[SliceRecord], concerned: Sequence[str]) -> tuple[SliceRecord, ...]:

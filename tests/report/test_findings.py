@@ -8,7 +8,7 @@ from PIL import Image
 
 from auditor import imaging
 from auditor.report.drawings import boxed, difference_of, map_of
-from auditor.report.findings import FindingView
+from auditor.report.findings import FindingView, _pieces
 from auditor.report.proofs import proofs, shifts
 from auditor.report.view import build_view
 from auditor.store import RunFolder
@@ -142,3 +142,10 @@ def test_a_shift_between_pictures_without_a_common_name_is_said_too() -> None:
     assert first.alt.startswith(
         "With maps of this kind, the evidence concentrates in the lower right"
     )
+
+
+def test_what_two_checks_say_in_the_same_words_is_told_once() -> None:
+    said = [("confusion-pairs", "A"), ("performance-gap", "A"), ("calibration-gap", "B")]
+    pieces = [{"check": check, "title": title} for check, title in said]
+    told = [(one.check, one.title) for one in _pieces({"pieces": pieces}, "performance-gap")]
+    assert told == [("performance-gap", "A"), ("calibration-gap", "B")]
