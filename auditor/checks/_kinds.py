@@ -14,7 +14,7 @@ from auditor.statistics import Floats, Integers
 
 _MAPS = 500
 """Maps of a class that are divided, at most."""
-_NEARLY_ALL = 0.8
+_NEARLY_ALL = 0.9
 """A cluster with more of a class's failures than this says nothing that the class does not."""
 
 
@@ -58,7 +58,8 @@ def kinds(evidence: Evidence, model: Oracle, code: int, at_least: int) -> list[K
     rows = np.sort(np.random.default_rng([evidence.seed, code]).permutation(rows)[:_MAPS])
     share, some = shares(model.cams(rows, np.full(len(rows), code, dtype=np.int64)))
     rows, share = rows[some], share[some]
-    clusters = divide(share, evidence.seed)
+    # Finer ones would be too small to be looked at.
+    clusters = divide(share, evidence.seed, len(rows) // at_least)
     if clusters is None:
         return []
     found = []

@@ -40,7 +40,7 @@ class Clusters:
         return np.asarray(vote.fit(self.maps, self.members).predict(_flat(maps)), dtype=np.int64)
 
 
-def divide(maps: Floats, seed: int) -> Clusters | None:
+def divide(maps: Floats, seed: int, most: int = _MOST) -> Clusters | None:
     """Divides maps into as many clusters as their spectrum shows.
 
     The steps are those of spectral relevance analysis: small maps of one size, a graph of nearest
@@ -53,6 +53,8 @@ def divide(maps: Floats, seed: int) -> Clusters | None:
     Args:
         maps: (n, h, w) shares of each map's evidence.
         seed: of k-means.
+        most: clusters that are wanted at most: where there are more, the largest gap between two and
+            so many decides.
 
     Returns:
         The clusters; None where the maps are of one kind or too few.
@@ -68,8 +70,10 @@ def divide(maps: Floats, seed: int) -> Clusters | None:
         return None
     eigenvalues, vectors = spectrum(affinity(flat))
     count = eigengap(eigenvalues)
-    if count < 2:
+    if min(count, most) < 2:
         return None
+    if count > most:
+        count = 1 + eigengap(eigenvalues[1 : most + 1])
     rows = vectors[:, :count]
     # A length of 0 would be a map without neighbours, and each has some.
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 from sklearn.cluster import SpectralClustering
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, completeness_score
 
 from auditor.checks._spray import affinity, divide, eigengap, spectrum
 
@@ -97,3 +97,15 @@ def test_the_same_seed_gives_the_same_clusters() -> None:
     assert one is not None
     assert other is not None
     assert one.members.tolist() == other.members.tolist()
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_where_fewer_clusters_are_wanted_kinds_are_joined_and_none_is_torn(most: int) -> None:
+    maps, kind = looks((30, 30, 30, 30), spread=0.8)
+    whole, found = divide(maps, 0), divide(maps, 0, most)
+    assert whole is not None
+    assert whole.count == 4
+    assert found is not None
+    assert 2 <= found.count <= most
+    assert completeness_score(kind, found.members) > 0.9
+    assert divide(maps, 0, 1) is None
