@@ -82,7 +82,7 @@ class FailureRegions(Options):
     120 forward passes for a search picture and 8 for a test picture."""
     max_clusters: int = Field(2, ge=0)
     """Clusters of maps that are examined within a class at most, the largest first; 0 for none. Each
-    takes as many passes as a class."""
+    takes as many passes as a class, and finding them a map for each failure, 500 a class at most."""
 
     def examine(self, evidence: Evidence) -> Examination:
         """Intervenes for every class that enough failures are called."""
