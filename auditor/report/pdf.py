@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from PIL import ImageFile
+
 from auditor.errors import MissingDependencyError
 from auditor.registry import Options, plugin
 from auditor.report import charts
@@ -195,12 +197,17 @@ def _fetcher(weasyprint: ModuleType, files: Mapping[str, tuple[bytes, str]]) -> 
 
 
 def _weasyprint() -> ModuleType:
+    # On import WeasyPrint tells Pillow, for the whole process, to make up what is missing of a
+    # truncated picture: the next audit would take it for a sound one.
+    as_it_was = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         import weasyprint
     except (ImportError, OSError) as error:
         # WeasyPrint raises OSError where Pango's shared library can't be opened.
         reason = str(error).strip().splitlines()[0]
         raise MissingDependencyError(_HOW_TO_INSTALL.format(reason=reason)) from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = as_it_was
     module: ModuleType = weasyprint
     return module
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import builtins
+import io
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from auditor.errors import MissingDependencyError
 from auditor.report.pdf import PdfReport, _fetcher
@@ -92,3 +97,21 @@ def test_a_missing_library_is_one_message_with_the_way_to_install_it(
     with pytest.raises(MissingDependencyError, match="apt install libpango") as raised:
         PdfReport().render(build_view(run_folder), run_folder.path)
     assert "brew install pango" in str(raised.value)
+
+
+def test_an_audit_after_a_pdf_still_refuses_a_truncated_picture(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(stream, "PNG")
+    (tmp_path / "cut.png").write_bytes(stream.getvalue()[:100])
+    # In a process of its own: here, somebody may have imported WeasyPrint before.
+    code = (
+        "import sys; from pathlib import Path; from auditor.report import pdf; pdf._weasyprint();"
+        "from auditor.imaging import open_picture; open_picture(Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "cut.png")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "UnreadableImageError: truncated" in done.stderr
