@@ -1,0 +1,74 @@
+"""Labelled pictures as a data set adapter hands them over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pandas as pd
+from PIL import Image
+
+MISSING = "(missing)"
+"""Attribute value of the samples that have none: a slice of its own, not dropped rows."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture.
+
+    Attributes:
+        image: upright, in RGB, 8 bit.
+        sha256: fingerprint of its bytes as stored (of its pixels where it is not a file).
+        stored: what its file says of its making: ``jpeg_quality``, ``camera``.
+    """
+
+    image: Image.Image
+    sha256: str
+    stored: Mapping[str, str | float] = field(default_factory=dict)
+
+
+class Images(Protocol):
+    """Random access to the pictures of a data set; picklable, so that workers can decode."""
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        ...
+
+    def __getitem__(self, index: int) -> Picture:
+        """Decodes the picture at that position.
+
+        Raises:
+            UnreadableImageError: it can't be decoded; carries the reason.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled pictures with attributes.
+
+    Attributes:
+        samples: one row a sample, in reading order; the index is the sample id (str, unique). Has
+            the columns ``path`` (str, as shown in the report), ``label`` (as it stands in the
+            data: a word or an index) and one column an attribute. Where boxes or masks exist,
+            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright picture) or ``mask`` (path).
+        images: the pictures, in the order of ``samples``.
+        attributes: names of the attribute columns.
+        classes: the data's own class names in the order of their indices, where it has them.
+        reference: the training data's labels and attributes in the same columns, or None.
+        adapter: name of the plug-in that made it.
+        reference_images: the training data's pictures, in the order of ``reference``; None where
+            they are not at hand.
+    """
+
+    samples: pd.DataFrame
+    images: Images
+    attributes: tuple[str, ...]
+    adapter: str
+    classes: tuple[str, ...] | None = None
+    reference: pd.DataFrame | None = None
+    reference_images: Images | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)

@@ -1,0 +1,310 @@
+"""What is written to ``audit.json``; ``schema_version`` and its history stand beside the constant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Version of ``audit.json``.
+
+1: first version. Within a version keys are only added.
+"""
+
+Severity = Literal["note", "warning", "alert"]
+Verdict = Literal["observed", "supported", "confirmed", "untestable"]
+Role = Literal["predicted", "label"]
+
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "alert")
+"""From the mildest to the gravest."""
+
+
+class Record(BaseModel):
+    """A part of ``audit.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Estimate(Record):
+    """A number with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Effect(Estimate):
+    """What a finding claims, as a number with its interval."""
+
+    name: str
+    """What the number is, such as ``error-rate gap`` or ``Cramér's V``."""
+
+
+class SliceKey(Record):
+    """Names a slice: samples that share attribute values, a label, a prediction."""
+
+    attributes: dict[str, str] = {}
+    label: str | None = None
+    predicted: str | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{name} = {value}" for name, value in self.attributes.items()]
+        parts += [f"label = {self.label}"] if self.label is not None else []
+        parts += [f"predicted = {self.predicted}"] if self.predicted is not None else []
+        return ", ".join(parts) or "all samples"
+
+
+class RunInfo(Record):
+    """Which audit this is."""
+
+    id: str
+    name: str
+    created_at: datetime
+    auditor_version: str
+    status: Literal["complete"]
+
+
+class ModelProvenance(Record):
+    """Which classifier was audited."""
+
+    adapter: str
+    sha256: str
+    """SHA-256 over the names, shapes and bytes of all weights."""
+    target_layer: str | None
+    target_layer_reason: str = ""
+    n_parameters: int | None = None
+    description: str = ""
+
+
+class DataProvenance(Record):
+    """Which data it was audited on."""
+
+    adapter: str
+    sha256: str
+    """SHA-256 over the sample ids, labels, attributes and picture contents."""
+    n_samples: int
+    n_reference: int | None = None
+
+
+class Provenance(Record):
+    """Everything needed to repeat the audit."""
+
+    model: ModelProvenance
+    data: DataProvenance
+    config: dict[str, Any]
+    environment: dict[str, str]
+    seed: int
+    preprocess: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    """Wall time of each stage."""
+
+
+class Summary(Record):
+    """The audit in eight numbers."""
+
+    n_samples: int
+    n_evaluated: int
+    n_unusable: int
+    n_failures: int
+    n_explained: int
+    accuracy: Estimate | None
+    """None when no sample could be evaluated."""
+    unusable: dict[str, int] = {}
+    """How many samples for each reason."""
+
+
+class DataFaults(Record):
+    """Failures that are suspected to be the data's fault and not the model's.
+
+    An additional number: in every other one of the audit, these samples count as failures.
+    """
+
+    n_failures: int
+    """How many failures are suspected."""
+    by_check: dict[str, int]
+    """How many of them each check names; several may name the same."""
+    accuracy: Estimate | None
+    """Of the samples without them; None where there is none. Suspected labels of samples that the
+    model got right are not looked for, so the accuracy on right labels may be lower."""
+    samples: dict[str, list[str]]
+    """The suspected failures, with the checks that name each."""
+
+
+class ClassRecord(Record):
+    """One class: how many samples it has and how well it is recognised."""
+
+    name: str
+    support: int
+    recall: Estimate | None
+    precision: Estimate | None
+
+
+class ConfusionPair(Record):
+    """How often one class was taken for another."""
+
+    label: str
+    predicted: str
+    count: int
+
+
+class SliceRecord(Record):
+    """One slice and how it compares with the rest of the data of the same labels."""
+
+    attributes: dict[str, str]
+    label: str | None
+    support: int
+    n_failures: int
+    error_rate: Estimate | None
+    gap: Estimate | None
+    """Error rate of the slice minus that of the rest, within class; None where not testable."""
+    p_value: float | None
+    q_value: float | None
+    detectable_gap: float | None = None
+    """Smallest gap that this support could have shown in 80 % of audits."""
+    computed: bool = False
+    """Whether the attribute was computed from the pictures and not annotated by anybody."""
+
+
+class Finding(Record):
+    """A suspicion with its evidence."""
+
+    id: str
+    check: str
+    title: str
+    severity: Severity
+    verdict: Verdict
+    slice: SliceKey
+    effect: Effect | None
+    p_value: float | None
+    q_value: float | None
+    support: int
+    samples: list[str]
+    """Sample ids that show it, the most telling first."""
+    statement: str
+    """What was seen and how sure, in plain words."""
+    action: str
+    """What to do next."""
+    limits: str
+    """What this finding can't say."""
+    evidence: dict[str, Any] = {}
+    """Numbers for tables and charts."""
+
+
+class Skipped(Record):
+    """A check, or a part of one, that could not be done."""
+
+    check: str
+    reason: str
+
+
+class Unusable(Record):
+    """A sample that could not be evaluated."""
+
+    sample: str
+    path: str
+    reason: str
+
+
+class MapRecord(Record):
+    """One explained sample and target; the pictures lie in ``explanations/``."""
+
+    sample: str
+    target: str
+    role: Role
+    map: str
+    """``file#row`` below the run folder: the unnormalised Grad-CAM and both overlays."""
+    image: str
+    """``file#row`` below the run folder: the picture as the network saw it."""
+    mass: float
+    """Sum of the unnormalised Grad-CAM over its positions."""
+
+
+class PreflightRecord(Record):
+    """Whether guided backpropagation is defined for this network."""
+
+    status: Literal["valid", "partial", "undefined"]
+    reason: str
+
+
+class MeanMap(Record):
+    """The mean Grad-CAM of an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    n: int
+    map: str
+    """``file#row`` below the run folder."""
+
+
+class PanelRecord(Record):
+    """One sample whose maps are shown beside an edge detector's, which sees no model at all."""
+
+    sample: str
+    gradient: str
+    """The detail method shown: ``guided-backprop``, or ``gradient`` where that is undefined."""
+    panel: str
+    """``file#row`` below the run folder."""
+
+
+class UnitRecord(Record):
+    """A channel of the target layer that carries much of the evidence behind a finding."""
+
+    finding: str
+    channel: int
+    share: float
+    """Its part of the positive evidence for the predicted classes of the finding's samples."""
+    pictures: list[str]
+    """``file#row`` of the audited pictures that excite it most, the strongest first."""
+
+
+class ExplanationsRecord(Record):
+    """What was explained, how, and how far the maps can be trusted."""
+
+    explainer: str
+    """The detail view: ``guided-grad-cam``, ``gradient`` where that is undefined, or what was asked for."""
+    preflight: PreflightRecord
+    sanity: dict[str, Any] = {}
+    failures: list[MapRecord] = []
+    contrasts: list[MapRecord] = []
+    """Correctly classified samples of the same slices, for comparison."""
+    means: list[MeanMap] = []
+    panels: list[PanelRecord] = []
+    units: list[UnitRecord] = []
+
+
+class AuditResult(Record):
+    """One audit: the whole of ``audit.json``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run: RunInfo
+    provenance: Provenance
+    summary: Summary
+    classes: list[ClassRecord]
+    confusion: list[ConfusionPair]
+    slices: list[SliceRecord]
+    findings: list[Finding]
+    skipped: list[Skipped]
+    unusable: list[Unusable] = []
+    explanations: ExplanationsRecord
+    gate: Severity | None
+    """Severity at which the audit does not pass; None when there is no gate."""
+    data_faults: DataFaults | None = None
+    """Failures that may be the data's fault; None in results of versions that did not look."""
+    tests: dict[str, Any] = {}
+    """How many hypotheses were tested, at which false discovery rate, by which correction."""
+
+    @property
+    def gate_holds(self) -> bool:
+        """Whether no finding reaches the gate's severity."""
+        return not self.blocking
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """The findings that reach the gate's severity."""
+        if self.gate is None:
+            return []
+        bar = SEVERITIES.index(self.gate)
+        return [one for one in self.findings if SEVERITIES.index(one.severity) >= bar]
