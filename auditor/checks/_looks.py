@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import svd
 from sklearn.decomposition import PCA
 
 from auditor.checks._places import where
@@ -15,6 +16,8 @@ from auditor.statistics import Floats, Integers
 _SIDE = 8
 _DIMENSIONS = 24
 """Principal components that are kept, of the features and of the thumbnails each."""
+_SQUARE = 1000
+"""Columns up to which their covariances are decomposed."""
 _LEAST = 1e-9
 """Smaller spreads are rounding."""
 _AT_ONCE = 256
@@ -126,7 +129,7 @@ def _without_class(values: Floats, label: Integers, made_on: NDArray[np.bool_]) 
     means = _means(scaled, label, made_on)
     there = np.bincount(label[made_on], minlength=len(means)) > 0
     apart = means[there] - means[there].mean(0)
-    _, sizes, turned = np.linalg.svd(apart, full_matrices=False)
+    _, sizes, turned = svd(apart, full_matrices=False, lapack_driver="gesvd")
     directions = turned[sizes > _LEAST * max(sizes.max(initial=0), 1.0)]
     centred = scaled - means[label]
     return np.asarray(centred - (centred @ directions.T) @ directions, dtype=np.float64)
@@ -142,6 +145,8 @@ def _standardised(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
 def _components(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
     scaled = _standardised(values, made_on)
     n = min(_DIMENSIONS, *scaled[made_on].shape)
-    # A fixed state: the randomised solver for large data shall give the same coordinates again.
-    found = PCA(n, random_state=0).fit(scaled[made_on])
+    # Not by LAPACK's divide and conquer: on grey pictures, whose three channels are one, it did not
+    # converge once. With a fixed state the randomised solver gives the same coordinates again.
+    solver = "covariance_eigh" if scaled.shape[1] <= _SQUARE else "randomized"
+    found = PCA(n, svd_solver=solver, random_state=0).fit(scaled[made_on])
     return _standardised(found.transform(scaled), made_on)
