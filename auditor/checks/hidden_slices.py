@@ -54,9 +54,10 @@ class HiddenSlices(Options):
         errors with cross-modal embeddings", ICLR 2022, for search and test on separate samples.
     """
 
-    min_gap: float = Field(0.2, ge=0, le=1)
+    min_gap: float = Field(0.25, ge=0, le=1)
     """Smallest gap that is told, in the error rate and in the excess: both intervals must lie above.
-    Every network has pictures that it fares somewhat worse with."""
+    Every network has pictures that it fares somewhat worse with: of 108 with nothing planted, 36 in 100
+    have a slice with 10 points, 7 with 20, and 3 with 25 (docs/planted.md)."""
     min_failures: int = Field(12, ge=5)
     """Failures that the half for the search must hold, of a kind."""
     max_samples: int = Field(4000, ge=100)
