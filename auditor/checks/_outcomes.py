@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.checks._swaps import Question, Sides, Swaps, questions, sides
-from auditor.checks._wording import several
+from auditor.checks._wording import percent, several
 from auditor.records import MISSING, Evidence, Skipped, SliceKey
 from auditor.statistics import Floats, Integers, Interval, PairedMean, proportion_gap, sign_flip
 
@@ -85,10 +86,29 @@ class Outcome:
         counts = np.bincount(turned, minlength=len(classes))
         return classes[int(counts.argmax())], float(counts.max() / len(turned))
 
+    def into(self, classes: tuple[str, ...]) -> str:
+        """Where the predictions turn to, as the end of a clause."""
+        turned = self.turned_to(classes)
+        return "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
+
+    def record(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """What every intervention tells beside its own numbers."""
+        turned = self.turned_to(classes)
+        return {
+            "failures_with_value": float(self.failed_with.mean()),
+            "failures_with_others": float(self.failed_without.mean()),
+            "turned_to": None if turned is None else turned[0],
+        }
+
     def samples(self, evidence: Evidence) -> tuple[str, ...]:
         """Ids of the pictures that were led astray."""
         rows = self.swaps.rows[self.fell > 0][:_SHOWN]
         return tuple(evidence.predictions["sample"].iloc[rows].astype(str))
+
+    def confirms(self, evidence: Evidence) -> tuple[SliceKey, ...]:
+        """What a claim on the value confirms: itself first, and the slices whose gap it explains."""
+        key = SliceKey(attributes={self.question.name: self.question.value})
+        return (key, *(one for one in self.confirmed(evidence) if one != key))
 
     def confirmed(self, evidence: Evidence) -> Iterator[SliceKey]:
         """The slices whose gap is brought about: values, and labels where it is in them alone."""

@@ -15,7 +15,6 @@ from auditor.checks._wording import (
     effect,
     interval,
     numbers,
-    percent,
     points,
     signed_points,
     whom,
@@ -99,8 +98,7 @@ class AppearanceReliance(Options):
         # A given look that misleads far more than the real one does is a look of its own.
         apt = min(here.value, across.value) > 0 and here.low <= gap.high
         holds = apt and here.low > self.min_fall and across.low > 0
-        turned = outcome.turned_to(evidence.classes)
-        into = "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
+        into = outcome.into(evidence.classes)
         who = whom(key)
         one_way = bool((question.worse[outcome.swaps.label] >= 0).all())
         what = (
@@ -137,14 +135,10 @@ class AppearanceReliance(Options):
                 "fall": numbers(here),
                 "fall_with_looks_of_other_labels": numbers(across),
                 "gap_of_unchanged_pictures": numbers(gap),
-                "failures_with_value": float(outcome.failed_with.mean()),
-                "failures_with_others": float(outcome.failed_without.mean()),
-                "turned_to": None if turned is None else turned[0],
+                **outcome.record(evidence.classes),
             },
             weight=0.0,
-            confirms=(key, *(one for one in outcome.confirmed(evidence) if one != key))
-            if holds
-            else (),
+            confirms=outcome.confirms(evidence) if holds else (),
         )
 
 

@@ -81,7 +81,7 @@ class RegionReliance(Options):
         holds = here.change.low > self.min_fall and more.change.low > 0
         turned = outcome.turned_to(evidence.classes)
         where = region.words
-        into = "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
+        into = outcome.into(evidence.classes)
         looked = _looked(evidence, sides, region, None if turned is None else turned[0])
         witness = (
             ""
@@ -115,15 +115,11 @@ class RegionReliance(Options):
                 **region.record(),
                 "fall": numbers(here.change),
                 "fall_elsewhere": numbers(tried.elsewhere.change),
-                "failures_with_value": float(outcome.failed_with.mean()),
-                "failures_with_others": float(outcome.failed_without.mean()),
-                "turned_to": None if turned is None else turned[0],
+                **outcome.record(evidence.classes),
                 "attention": looked,
             },
             weight=0.0,
-            confirms=(key, *(one for one in outcome.confirmed(evidence) if one != key))
-            if holds
-            else (),
+            confirms=outcome.confirms(evidence) if holds else (),
         )
 
 
