@@ -159,15 +159,17 @@ def test_the_callers_mistake_is_one_message(
 def test_control_c_leaves_a_folder_that_says_it_is_unfinished(
     planted_inputs: Path, tmp_path: Path
 ) -> None:
-    # Without workers, and when the work is under way: Python drops an interrupt that falls into a fork,
-    # libraries one that falls into what they import at first use, and a person presses again.
+    # Without workers: Python drops an interrupt that falls into a fork, and a person presses again.
     words = [sys.executable, "-m", "auditor", "run", str(planted_inputs), "--set", "workers=0"]
+    # Shells start background jobs deaf to interrupts, and a test run may be one: what it starts is not.
+    as_it_was = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*words, "--out", str(tmp_path / "run")],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
     )
+    signal.signal(signal.SIGINT, as_it_was)
     assert process.stderr is not None
     under_way = next(line for line in process.stderr if line.startswith("explain"))
     process.send_signal(signal.SIGINT)
