@@ -17,7 +17,17 @@ from auditor.checks._lookalikes import Pairs, alike, crossing_pairs, prints_of
 from auditor.checks._wording import effect, interval, percent, several
 from auditor.errors import DataError, UnreadableImageError
 from auditor.properties import phash
-from auditor.records import Claim, Evidence, Examination, Images, Oracle, Picture, Skipped, SliceKey
+from auditor.records import (
+    Claim,
+    Evidence,
+    Examination,
+    Images,
+    Oracle,
+    Picture,
+    Severity,
+    Skipped,
+    SliceKey,
+)
 from auditor.registry import Options, plugin
 from auditor.statistics import wilson
 
@@ -267,6 +277,8 @@ class _Leaks:
             f"{n} of {self.n} audited pictures are in the training data",
             f"are in the training data, {n_equal} as equal files and {n - n_equal} changed a little",
             "It finds copies of pictures, not other pictures of the same object, person or series.",
+            "Take",
+            "warning",
             limit,
             columns,
         )
@@ -279,12 +291,15 @@ class _Leaks:
             "correlation": [round(float(one), 4) for one in found.likeness],
         }
         return self._claim(
-            f"{len(self.names)} of {self.n} audited pictures show what one training picture shows, "
-            "changed",
+            f"{len(self.names)} of {self.n} audited pictures match one training picture once moved, "
+            "turned or scaled",
             "match one training picture once moved, turned or scaled a little, and no other comes near; "
             f"{mirrored} of them are mirrored",
             "Neighbours in a series, and objects made alike from one piece, match as copies do: look at "
             "the pairs. Copies cropped or turned by far more than a tenth are not found.",
+            # A match is inferred: nobody is warned of it before a person has looked at the pairs.
+            "Look at the pairs. Where they are copies, take",
+            "note",
             limit,
             columns,
         )
@@ -294,6 +309,8 @@ class _Leaks:
         title: str,
         told: str,
         limits: str,
+        begin: str,
+        ceiling: Severity,
         limit: float,
         columns: dict[str, list[int]] | dict[str, list[bool] | list[float]],
     ) -> Claim:
@@ -306,7 +323,7 @@ class _Leaks:
         )
         other = (
             f" {len(self.other)} of them bear another label there; {len(self.faulty)} of these are "
-            "failures because the model says what it was taught."
+            "failures in which the model says that label."
             if self.other
             else ""
         )
@@ -321,14 +338,14 @@ class _Leaks:
             check=NAME,
             title=title,
             slice=SliceKey(),
-            effect=effect("share of audited pictures in the training data", share),
+            effect=effect("share of audited pictures with a match in the training data", share),
             limit=limit,
             p_value=None,
             support=n,
             samples=tuple(dict.fromkeys([*self.other, *self.names]))[:_SHOWN],
             statement=f"{n} of {self.n} audited pictures ({percent(share.value)}, {interval(share)}), "
             f"such as {several(self.names)}, {told}. Misclassified are {failed}.{other}",
-            action="Take these pictures out of the audited data (or train without them), and audit "
+            action=f"{begin} these pictures out of the audited data (or train without them), and audit "
             "again: of them, the model tells what it was taught and not what it has learnt."
             + (" Correct the labels that contradict each other." if other else ""),
             limits=limits,
@@ -340,7 +357,7 @@ class _Leaks:
                 "at_fault": len(self.faulty),
             },
             weight=float(n),
-            ceiling="warning",
+            ceiling=ceiling,
             counted=True,
             faulty=self.faulty,
         )
