@@ -15,6 +15,7 @@ from PIL import Image
 from auditor import runner
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
+from auditor.datasets.tables import require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
@@ -121,6 +122,7 @@ def _in_memory(
             f"attributes: expected one row a sample, {len(dataset)}; got {len(attributes)}"
         )
     names = () if attributes is None else tuple(str(name) for name in attributes.columns)
+    require_free_names(names, "attributes")
     ids = [f"{position:06d}" for position in range(len(dataset))]
     samples = pd.DataFrame(
         {"path": ids, "label": [dataset[position][1] for position in range(len(dataset))]},

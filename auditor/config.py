@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from auditor import properties, registry
 from auditor.errors import ConfigError
 from auditor.records import Role, Severity
+from auditor.records.predictions import property_column
 from auditor.registry import Kind, Options
 
 
@@ -126,7 +127,7 @@ class SliceSection(Options):
     def computed(self) -> tuple[str, ...]:
         """The chosen properties' columns in ``predictions.parquet``."""
         chosen = self.properties if isinstance(self.properties, tuple) else properties.NAMES
-        return tuple(properties.column(name) for name in chosen) if self.properties else ()
+        return tuple(property_column(name) for name in chosen) if self.properties else ()
 
 
 class ExplainSection(Options):

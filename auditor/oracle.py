@@ -21,7 +21,8 @@ from auditor.explainers.layers import TargetLayer
 from auditor.explainers.model_state import unwrap
 from auditor.preparation import Prepared
 from auditor.records import Dataset, Images
-from auditor.stages.inputs import OK, batches, normalised
+from auditor.records.predictions import OK
+from auditor.stages.inputs import batches, normalised
 
 _FEW = 64
 """Pictures that are decoded faster in this process than worker processes are started."""

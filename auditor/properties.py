@@ -18,9 +18,6 @@ from PIL import ExifTags, Image
 Bytes = NDArray[np.uint8]
 Shades = NDArray[np.floating]
 
-PREFIX = "image."
-"""How the columns of properties begin, so that they are told apart from annotated attributes."""
-
 SIDE = 256
 """Longest side in pixels of the copy that is measured; smaller pictures keep their size."""
 _COARSE = 64
@@ -82,11 +79,6 @@ NEGLIGIBLE: Mapping[str, float] = {
     "jpeg_quality": 2.0,
 }
 """Differences that nobody would see; data whose middle 95 % differ by less has only one value."""
-
-
-def column(name: str) -> str:
-    """Name of a property's column in ``predictions.parquet``, such as ``image.brightness``."""
-    return PREFIX + name
 
 
 def measure(image: Image.Image, stored: Mapping[str, str | float]) -> tuple[Properties, str | None]:

@@ -39,6 +39,7 @@ from auditor.records import (
     RunInfo,
     Skipped,
 )
+from auditor.records.predictions import LABEL, SAMPLE, SHA256
 from auditor.report import documents
 from auditor.stages.appraise import appraise
 from auditor.stages.choose import choose
@@ -323,7 +324,7 @@ def _provenance(
 def _data_fingerprint(predictions: Path, attributes: tuple[str, ...]) -> str:
     """SHA-256 over ids, labels, attributes and the pictures' own fingerprints, batch by batch."""
     digest = hashlib.sha256()
-    columns = ["sample", "label", "sha256", *attributes]
+    columns = [SAMPLE, LABEL, SHA256, *attributes]
     with pq.ParquetFile(predictions) as file:
         for batch in file.iter_batches(columns=columns):
             digest.update(batch.to_pandas().to_csv(index=False, header=False).encode())

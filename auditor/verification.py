@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowInvalid
 
 from auditor.errors import DataError
+from auditor.records.predictions import LABEL, PREDICTED, STATUS, usable_rows
 from auditor.store import MANIFEST, PREDICTIONS, RunFolder, seal, sha256
 
 
@@ -100,16 +101,16 @@ def _retold(run: RunFolder) -> Iterator[str]:
     path = run.path / PREDICTIONS
     if not path.is_file():
         return  # told as missing already
-    columns = ["label", "predicted", "status"]
+    columns = [LABEL, PREDICTED, STATUS]
     try:
         frame = pq.read_table(path, columns=columns).to_pandas()
-        evaluated = frame.loc[frame["status"] == "ok", columns].astype(str)
+        evaluated = frame.loc[usable_rows(frame), columns].astype(str)
     except (ArrowInvalid, KeyError) as error:
         yield f"{PREDICTIONS} can't be read: {error}"
         return
     told = result.summary
-    labels = evaluated["label"].value_counts()
-    failures = int((evaluated["label"] != evaluated["predicted"]).sum())
+    labels = evaluated[LABEL].value_counts()
+    failures = int((evaluated[LABEL] != evaluated[PREDICTED]).sum())
     counts = [
         ("provenance.data.n_samples", result.provenance.data.n_samples, len(frame)),
         ("summary.n_samples", told.n_samples, len(frame)),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from measured_columns import measured_columns
 from PIL import Image
 
 from auditor.records import (
@@ -25,6 +26,7 @@ from auditor.records import (
     RunInfo,
     Skipped,
 )
+from auditor.records.predictions import OK
 from auditor.stages.mine import mine
 from auditor.store import RunFolder, ShardWriter
 
@@ -52,9 +54,9 @@ def predictions(n: int = 200, wrong: Sequence[int] = (), **columns: Any) -> pd.D
             "predicted": [CLASSES[k] for k in predicted],
             "confidence": np.full(n, 0.9),
             "loss": np.where(failed, 2.3 + np.arange(n) / 1000, 0.1),
-            "status": "ok",
-            "sha256": [f"{k:064x}" for k in range(n)],
+            "status": OK,
         }
+        | measured_columns(n)
         | columns
     )
 

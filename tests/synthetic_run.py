@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from measured_columns import measured_columns
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -42,6 +43,7 @@ from auditor.records import (
     UnitRecord,
     Unusable,
 )
+from auditor.records.predictions import OK, probability_column, usable_rows
 from auditor.statistics.intervals import wilson
 from auditor.store import RunFolder
 
@@ -77,7 +79,7 @@ def build_run(folder: Path, plan: Plan = Plan()) -> RunFolder:
     (folder / "explanations").mkdir(parents=True)
     table.to_parquet(folder / "predictions.parquet", index=False)
     store = RunFolder(folder, folder)
-    good = table[table.status == "ok"]
+    good = table[usable_rows(table)]
     failures = good[good.label != good.predicted].sort_values("loss", ascending=False)
     contrasts = good[good.label == good.predicted].head(min(len(failures), 40))
     explanations = _explanations(folder, plan, failures, contrasts, rng)
@@ -98,7 +100,7 @@ def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     confidence = np.clip(rng.beta(5, 2, n), 1 / len(plan.classes) + 0.01, 0.999)
     loss = np.where(wrong, -np.log(1 - confidence + 1e-6), -np.log(confidence))
     sample = [f"cells/{place:05d}.png" for place in range(n)]
-    status = np.where(np.arange(n) % 211 == 210, "truncated", "ok")
+    status = np.where(np.arange(n) % 211 == 210, "truncated", OK)
     table = pd.DataFrame(
         {
             "sample": sample,
@@ -109,10 +111,13 @@ def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
             "loss": loss.astype(np.float32),
             "status": status,
         }
+        | measured_columns(n)
     )
     for place, name in enumerate(plan.classes):
         chosen = predicted == place
-        table[f"p:{name}"] = np.where(chosen, confidence, 1 - confidence).astype(np.float32)
+        table[probability_column(name)] = np.where(chosen, confidence, 1 - confidence).astype(
+            np.float32
+        )
     table[plan.attributes[0]] = first
     table[plan.attributes[1]] = second
     table.loc[table.index % 97 == 96, plan.attributes[1]] = None
@@ -543,8 +548,8 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
 
 
 def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -> AuditResult:
-    good = table[table.status == "ok"]
-    bad = table[table.status != "ok"]
+    good = table[usable_rows(table)]
+    bad = table[~usable_rows(table)]
     failed = good.label != good.predicted
     confusion = good[failed].groupby(["label", "predicted"], as_index=False).size()
     classes = []

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from auditor.config import AuditConfig
-from auditor.errors import BrokenOffError, ModelError, OutputExistsError
+from auditor.errors import BrokenOffError, DataError, ModelError, OutputExistsError
 from auditor.runner import run
 from auditor.store import RunFolder, sha256
 
@@ -205,6 +205,24 @@ def test_auditing_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(not part._forward_hooks and not part._backward_hooks for part in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["label", "loss", "phash", "image.hue", "p:cat"])
+def test_audit_from_python_refuses_an_attribute_named_like_its_own_column(
+    tmp_path: Path, name: str
+) -> None:
+    import auditor
+
+    pictures = [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2
+    with pytest.raises(DataError, match=f"attributes: attribute '{name}': the audit writes"):
+        auditor.audit(
+            torch.nn.Flatten(),
+            pictures,
+            classes=["cat", "dog"],
+            attributes=pd.DataFrame({name: ["a", "b"]}),
+            out=tmp_path / "run",
+        )
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_maps_trust_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:

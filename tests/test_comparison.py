@@ -26,6 +26,7 @@ from auditor.errors import DataError, MissingDependencyError, OutputExistsError
 from auditor.records import Effect, Finding, Severity, Skipped, SliceKey, Verdict
 from auditor.store import RunFolder
 
+EXAMPLE = Path(__file__).parents[1] / "reports" / "example"
 SITE = ["A", "A", "B", "B"] * 50
 
 
@@ -112,6 +113,33 @@ def test_the_same_run_twice_says_that_nothing_turned(tmp_path: Path) -> None:
     assert told.text == "No sample changed sides"
     assert "can't be ruled out" in told.reason
     assert found.remarks == ["Both runs audited the same weights."]
+
+
+def test_the_example_run_compared_with_itself_is_sliced_by_its_own_attributes_only() -> None:
+    run = RunFolder.open(EXAMPLE)
+    found = compare(run, run)
+    configured = run.read_result().provenance.config["data"]["attributes"]
+    assert configured == ["mark", "stroke"]
+    names = {name for one in found.slices for name in one.slice.attributes}
+    assert names == set(configured)
+    # 10 labels, 2 values each of mark and of stroke, each value within 10 labels, and the 2 by 2
+    # intersections: 10 + (2 + 2) + (20 + 20) + 4 = 58. All of them hold at least 30 samples and are
+    # tested, and so are all samples together.
+    assert len(found.slices) == 58
+    assert found.rules.n_tests == 59
+
+
+def test_a_turned_sample_is_described_by_its_attributes_only(tmp_path: Path) -> None:
+    found = compare(*runs(tmp_path, (), [0]))
+    (turned,) = found.broken
+    assert turned.attributes == {"site": "A"}
+    assert found.pairing.other_attributes == 0
+
+
+def test_other_measurements_of_the_same_images_are_no_other_attributes(tmp_path: Path) -> None:
+    # Another release of the auditor may measure slightly different values.
+    brightness = {"image.brightness": np.linspace(0.1, 0.9, 200)}
+    assert compare(*runs(tmp_path, **brightness)).pairing.other_attributes == 0
 
 
 def test_models_that_differ_by_chance_are_seldom_called_worse() -> None:

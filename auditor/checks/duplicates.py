@@ -13,6 +13,7 @@ from pydantic import Field
 from auditor.checks._lookalikes import Pairs, alike, groups, near_pairs, prints_of
 from auditor.checks._wording import effect, interval, percent, several
 from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
 from auditor.registry import Options, plugin
 from auditor.statistics import wilson
 
@@ -44,7 +45,7 @@ class Duplicates(Options):
     def examine(self, evidence: Evidence) -> Examination:
         """Looks for copies among the audited pictures."""
         frame = evidence.predictions
-        if "sha256" not in frame or "phash" not in frame:
+        if not {*FINGERPRINTS}.issubset(frame):
             reason = "the pictures were not fingerprinted"
             return Examination(skipped=(Skipped(check=NAME, reason=reason),))
         equal = _equal(frame)
@@ -59,7 +60,7 @@ class Duplicates(Options):
         )
 
     def _near(self, evidence: Evidence, equal: Pairs) -> tuple[Pairs, list[Skipped]]:
-        prints, rows = prints_of(evidence.predictions["phash"].tolist())
+        prints, rows = prints_of(evidence.predictions[PHASH].tolist())
         # One of each set of equal files speaks for all.
         single = np.ones(len(evidence.predictions), dtype=bool)
         single[equal.second] = False
@@ -85,7 +86,7 @@ class Duplicates(Options):
 
 def _equal(frame: pd.DataFrame) -> Pairs:
     """Each file with the next equal one."""
-    codes = pd.factorize(frame["sha256"])[0]
+    codes = pd.factorize(frame[SHA256])[0]
     order = np.argsort(codes, kind="stable").astype(np.int64)
     again = np.flatnonzero((np.diff(codes[order]) == 0) & (codes[order][1:] >= 0))
     return Pairs(order[again], order[again + 1], np.zeros(len(again), dtype=np.int64))

@@ -19,8 +19,8 @@ from auditor.checks._confounding import (
 )
 from auditor.checks._tally import Tally
 from auditor.checks._wording import effect, interval, numbers, percent, points, several, whom
-from auditor.properties import PREFIX
 from auditor.records import Claim, Evidence, Examination, Slice
+from auditor.records.predictions import property_name
 from auditor.registry import Options, plugin
 from auditor.statistics import (
     Floats,
@@ -97,7 +97,7 @@ class ImageProperties(Options):
         n_failures = int(tally.of([one]).failures.sum())
         rate = wilson(n_failures, one.support)[()]
         who = whom(one.key)
-        name = next(iter(one.key.attributes)).removeprefix(PREFIX).replace("_", " ")
+        name = property_name(next(iter(one.key.attributes))).replace("_", " ")
         return Claim(
             check=NAME,
             title=f"{percent(rate.value)} of the {who} are misclassified: {points(gap.value)} "

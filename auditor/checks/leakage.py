@@ -28,6 +28,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
 from auditor.registry import Options, plugin
 from auditor.statistics import wilson
 
@@ -84,14 +85,14 @@ class Leakage(Options):
                 else "the training data's pictures are not at hand: its table names none"
             )
             return _skipped(f"{why}; whether the model was trained on audited pictures is unknown")
-        if evidence.images is None or "sha256" not in frame or "phash" not in frame:
+        if evidence.images is None or not {*FINGERPRINTS}.issubset(frame):
             return _skipped("the audited pictures were not fingerprinted")
         chosen = np.arange(len(trained))
         if len(chosen) > self.max_pictures:
             generator = np.random.default_rng(evidence.seed)
             chosen = np.sort(generator.choice(chosen, self.max_pictures, replace=False))
         known = _fingerprinted(trained, chosen)
-        equal = _equal(frame["sha256"].tolist(), known)
+        equal = _equal(frame[SHA256].tolist(), known)
         near, left = self._near(evidence, evidence.images, trained, known)
         pairs = _first_of_each(equal, near)
         changed, told = self._changed(evidence, evidence.images, trained, known, pairs.first)
@@ -109,7 +110,7 @@ class Leakage(Options):
     def _near(
         self, evidence: Evidence, images: Images, trained: Images, known: _Known
     ) -> tuple[Pairs, int]:
-        prints, rows = prints_of(evidence.predictions["phash"].tolist())
+        prints, rows = prints_of(evidence.predictions[PHASH].tolist())
         theirs, their_rows = prints_of(known.phash)
         found = crossing_pairs(prints, theirs, self.max_distance).closest_first()
         pairs = Pairs(rows[found.first], known.rows[their_rows[found.second]], found.distance)

@@ -14,11 +14,19 @@ from auditor.comparison.records import Pairing
 from auditor.config import JudgeSection, SliceSection
 from auditor.errors import DataError
 from auditor.records import AuditResult, SliceKey
+from auditor.records.predictions import (
+    LABEL,
+    PREDICTED,
+    REQUIRED,
+    SAMPLE,
+    SHA256,
+    attribute_columns,
+    sample_columns,
+    usable_rows,
+)
 from auditor.stages.split import split
 from auditor.store import PREDICTIONS, RunFolder
 
-_OWN = ("sample", "path", "label", "predicted", "confidence", "loss", "status")
-_PICTURE = "sha256"
 _TOLD = 5
 
 
@@ -29,7 +37,8 @@ class Source:
     Attributes:
         run: its folder.
         result: its ``audit.json``.
-        table: every row of its predictions by sample id, without the classes' probabilities.
+        table: every row of its predictions by sample id, with the columns of
+            `sample_columns`.
         attributes: names of the attribute columns.
     """
 
@@ -53,19 +62,16 @@ class Source:
                 "run folder again as a whole"
             )
         names = pq.read_schema(path).names
-        lacking = [name for name in _OWN if name not in names]
+        lacking = [name for name in REQUIRED if name not in names]
         if lacking:
-            raise DataError(f"{path}: expected the columns {', '.join(_OWN)}; lacks {lacking}")
-        probabilities = {f"p:{one.name}" for one in result.classes}
-        attributes = tuple(name for name in names if name not in {*_OWN, _PICTURE} | probabilities)
-        picture = [_PICTURE] if _PICTURE in names else []
-        table = pq.read_table(path, columns=[*_OWN, *picture, *attributes]).to_pandas()
-        twice = table["sample"][table["sample"].duplicated()]
+            raise DataError(f"{path}: expected the columns {', '.join(REQUIRED)}; lacks {lacking}")
+        table = pq.read_table(path, columns=sample_columns(names)).to_pandas()
+        twice = table[SAMPLE][table[SAMPLE].duplicated()]
         if len(twice):
             raise DataError(
                 f"{path}: expected every sample once; {twice.iloc[0]!r} is there more than once"
             )
-        return cls(run, result, table.set_index("sample", drop=False), attributes)
+        return cls(run, result, table.set_index(SAMPLE, drop=False), attribute_columns(names))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,7 +132,7 @@ class Pairs:
     def failed(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(n,) bool before and after: whether the sample is misclassified."""
         one, two = (
-            (side["label"] != side["predicted"]).to_numpy(dtype=bool)
+            (side[LABEL] != side[PREDICTED]).to_numpy(dtype=bool)
             for side in (self.before, self.after)
         )
         return one, two
@@ -148,14 +154,14 @@ def pair(before: Source, after: Source) -> Pairs:
     _same_classes(before, after)
     shared = before.table.index[before.table.index.isin(after.table.index)]
     one, two = before.table.loc[shared], after.table.loc[shared]
-    label = (one["label"].astype(str) != two["label"].astype(str)).to_numpy(dtype=bool)
-    compared = _PICTURE in one and _PICTURE in two
+    label = (one[LABEL].astype(str) != two[LABEL].astype(str)).to_numpy(dtype=bool)
+    compared = SHA256 in one and SHA256 in two
     picture = np.zeros(len(shared), dtype=bool)
     if compared:
-        known = (one[_PICTURE].notna() & two[_PICTURE].notna()).to_numpy(dtype=bool)
-        picture = known & (one[_PICTURE] != two[_PICTURE]).to_numpy(dtype=bool) & ~label
+        known = (one[SHA256].notna() & two[SHA256].notna()).to_numpy(dtype=bool)
+        picture = known & (one[SHA256] != two[SHA256]).to_numpy(dtype=bool) & ~label
     same = ~(label | picture)
-    good = [(side["status"] == "ok").to_numpy(dtype=bool) for side in (one, two)]
+    good = [usable_rows(side) for side in (one, two)]
     kept = same & good[0] & good[1]
     if not kept.any():
         raise DataError(
@@ -214,14 +220,14 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
 def _cuts(source: Source, pairs: pd.DataFrame) -> tuple[Cut, ...]:
     """The earlier run's own slices, cut anew from all its samples, and of them the pairs."""
     classes = source.classes
-    usable = source.table[source.table["status"] == "ok"].reset_index(drop=True)
-    for column in ("label", "predicted"):
+    usable = source.table[usable_rows(source.table)].reset_index(drop=True)
+    for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
     section, _ = source.slicing
     found = split(usable, None, classes, source.attributes, section)
-    place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable["sample"])
+    place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])
     position = place.fillna(-1).to_numpy(dtype=np.int64)
-    codes = usable["label"].cat.codes.to_numpy(dtype=np.int64)
+    codes = usable[LABEL].cat.codes.to_numpy(dtype=np.int64)
     keys = [(SliceKey(label=name), np.flatnonzero(codes == k)) for k, name in enumerate(classes)]
     keys += [(one.key, one.rows) for one in found.slices]
     cuts = (Cut(key, position[rows][position[rows] >= 0]) for key, rows in keys)

@@ -14,26 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError
-from auditor.properties import PREFIX
+from auditor.records.predictions import is_reserved
 
 _MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
 """Cells of an attribute in a text table that count as missing."""
 
-_TAKEN = (
-    "sample",
-    "path",
-    "label",
-    "predicted",
-    "confidence",
-    "loss",
-    "status",
-    "sha256",
-    "phash",
-    "failure",
-    "box",
-    "mask",
-)
-"""Columns that an audit writes itself."""
+_OBJECT = ("box", "mask")
+"""Columns of a data set's samples that say where the object is; see `records.Dataset`."""
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -95,20 +82,24 @@ def require_columns(table: pd.DataFrame, columns: dict[str, str], path: Path) ->
             )
 
 
-def require_free_names(attributes: Iterable[str], path: Path) -> None:
+def require_free_names(attributes: Iterable[str], place: Path | str) -> None:
     """Makes sure that no attribute has the name of a column that an audit writes, or is named twice.
+
+    Args:
+        attributes: names of the attribute columns.
+        place: where they are named, for the message.
 
     Raises:
         DataError: one has; the message says to rename it.
     """
     counts = Counter(attributes)
     for name, count in counts.items():
-        if name in _TAKEN or name.startswith(("p:", PREFIX)):
+        if name in _OBJECT or is_reserved(name):
             raise DataError(
-                f"{path}: attribute {name!r}: the audit writes a column of that name itself: rename it"
+                f"{place}: attribute {name!r}: the audit writes a column of that name itself: rename it"
             )
         if count > 1:
-            raise DataError(f"{path}: attribute {name!r}: named {count} times; name it once")
+            raise DataError(f"{place}: attribute {name!r}: named {count} times; name it once")
 
 
 def typed(column: pd.Series[Any], *others: pd.Series[Any]) -> list[pd.Series[Any]]:

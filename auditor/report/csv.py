@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from auditor.records import Estimate
+from auditor.records.predictions import EVALUATED, LABEL, OK, PREDICTED, SAMPLE, STATUS
 from auditor.registry import Options, plugin
 from auditor.report.view import ReportView
 from auditor.store import PREDICTIONS
@@ -38,7 +39,7 @@ class CsvTables(Options):
         _write(tables / "findings.csv", _FINDINGS, _findings(view))
         attributes = list(view.attributes)
         _write(tables / "slices.csv", [*attributes, *_SLICES], _slices(view))
-        _write(tables / "failures.csv", [*_FAILURES, _FAULT, *attributes], _failures(view, folder))
+        _write(tables / "failures.csv", [*EVALUATED, _FAULT, *attributes], _failures(view, folder))
         return tables
 
 
@@ -51,7 +52,6 @@ _SLICES = [
     "label", "support", "failures", *(f"error_rate{end}" for end in _ESTIMATE),
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
 ]  # fmt: skip
-_FAILURES = ["sample", "path", "label", "predicted", "confidence", "loss"]
 _FAULT = "data_fault"
 """Why a failure may be the data's fault; empty where no check says so."""
 
@@ -93,14 +93,14 @@ def _slices(view: ReportView) -> Iterable[list[Any]]:
 
 def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
     """Every failure, explained or not, in the order of the data: read in pieces."""
-    columns = [*_FAILURES, *view.attributes]
+    columns = [*EVALUATED, STATUS, *view.attributes]
     with pq.ParquetFile(folder / PREDICTIONS) as file:
-        for batch in file.iter_batches(columns=[*columns, "status"]):
+        for batch in file.iter_batches(columns=columns):
             for row in batch.to_pylist():
-                if row["status"] == "ok" and str(row["label"]) != str(row["predicted"]):
-                    named = view.faults.get(str(row["sample"]))
-                    own, described = columns[: len(_FAILURES)], columns[len(_FAILURES) :]
-                    yield [*(row[name] for name in own), named, *(row[name] for name in described)]
+                if row[STATUS] == OK and str(row[LABEL]) != str(row[PREDICTED]):
+                    named = view.faults.get(str(row[SAMPLE]))
+                    own = [row[name] for name in EVALUATED]
+                    yield [*own, named, *(row[name] for name in view.attributes)]
 
 
 def _numbers(one: Estimate | None) -> list[float | None]:

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from auditor.config import JudgeSection
-from auditor.properties import PREFIX
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -30,6 +29,14 @@ from auditor.records import (
     SliceRecord,
     Summary,
     Unusable,
+)
+from auditor.records.predictions import (
+    LABEL,
+    PREDICTED,
+    SAMPLE,
+    attribute_columns,
+    sample_columns,
+    usable_rows,
 )
 from auditor.report import compliance, trust, words
 from auditor.report.album import Album
@@ -44,9 +51,6 @@ PANELS = 4
 
 _TESTS = ("n_tests", "n_significant", "n_causes", "correction", "alpha", "by_check")
 """What a document says of the tests; ``audit.json`` has the rest."""
-_OWN_COLUMNS = {
-    *("sample", "path", "label", "predicted", "confidence", "loss", "status", "sha256", "phash")
-}
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def build_view(run: RunFolder) -> ReportView:
     result = run.read_result()
     album = Album(run.path)
     evaluated, attributes = _evaluated(run)
-    samples = evaluated[evaluated["sample"].isin(_explained(result))].set_index("sample")
+    samples = evaluated[evaluated[SAMPLE].isin(_explained(result))].set_index(SAMPLE)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     naming: dict[str, list[Finding]] = defaultdict(list)
     for finding in ordered:
@@ -232,11 +236,8 @@ def _evaluated(run: RunFolder) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
     names = pq.read_schema(path).names
-    attributes = tuple(
-        name for name in names if name not in _OWN_COLUMNS and not name.startswith(("p:", PREFIX))
-    )
-    table = pd.read_parquet(path, columns=[*sorted(_OWN_COLUMNS & set(names)), *attributes])
-    return table[table["status"] == "ok"], attributes
+    table = pd.read_parquet(path, columns=sample_columns(names))
+    return table[usable_rows(table)], attribute_columns(names)
 
 
 def _explained(result: AuditResult) -> set[str]:
@@ -245,9 +246,9 @@ def _explained(result: AuditResult) -> set[str]:
 
 def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> Confusion:
     classes = tuple(one.name for one in result.classes)
-    tallied = evaluated.groupby(["label", "predicted"], observed=True, as_index=False).size()
+    tallied = evaluated.groupby([LABEL, PREDICTED], observed=True, as_index=False).size()
     counts = {
-        (str(row["label"]), str(row["predicted"])): int(row["size"])
+        (str(row[LABEL]), str(row[PREDICTED])): int(row["size"])
         for row in tallied.to_dict("records")
     }
     grid = tuple(tuple(counts.get((one, other), 0) for other in classes) for one in classes)

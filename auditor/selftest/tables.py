@@ -17,10 +17,10 @@ from auditor import registry
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
 from auditor.preparation import prepare
-from auditor.properties import PREFIX
 from auditor.records import Evidence
+from auditor.records.predictions import attribute_columns
 from auditor.stages.judge import Judged, judge
-from auditor.stages.mine import COLUMNS, mine
+from auditor.stages.mine import mine
 from auditor.stages.predict import predict
 from auditor.stages.split import Split, split
 from auditor.store import PREDICTIONS, RunFolder
@@ -171,16 +171,10 @@ def of_run(folder: RunFolder) -> Tables:
     result, path = folder.read_result(), folder.path / PREDICTIONS
     config = result.provenance.config
     classes = [record.name for record in result.classes]
-    own = {*COLUMNS, "status", "sha256", "phash", *(f"p:{name}" for name in classes)}
-    attributes = [
-        name
-        for name in pq.read_schema(path).names
-        if name not in own and not name.startswith(PREFIX)
-    ]
     return _tables(
         path,
         classes,
-        attributes,
+        attribute_columns(pq.read_schema(path).names),
         SliceSection.model_validate(config.get("slices", {})),
         _checks(config.get("checks", {})),
         JudgeSection.model_validate(config.get("judge", {})).alpha,

@@ -44,7 +44,8 @@ from auditor.records import (
     MeanMap,
     PreflightRecord,
 )
-from auditor.stages.inputs import OK, Batch, batches, normalised
+from auditor.records.predictions import OK
+from auditor.stages.inputs import Batch, batches, normalised
 from auditor.store import EXPLANATIONS, ShardWriter
 
 _SHARD = 256

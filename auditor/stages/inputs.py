@@ -21,9 +21,7 @@ from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import prepare
 from auditor.properties import Properties, measure
 from auditor.records import Dataset, Images
-
-OK = "ok"
-"""The ``status`` of a sample that could be used."""
+from auditor.records.predictions import OK
 
 Measured = tuple[Properties, str | None]
 """What was measured of a picture, and its perceptual fingerprint."""

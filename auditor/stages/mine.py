@@ -13,14 +13,24 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.errors import DataError
-from auditor.properties import PREFIX
 from auditor.records import ClassRecord, ConfusionPair, Estimate, Summary, Unusable
+from auditor.records.predictions import (
+    CONFIDENCE,
+    EVALUATED,
+    FAILURE,
+    FINGERPRINTS,
+    IDENTITY,
+    LABEL,
+    LOSS,
+    PREDICTED,
+    REQUIRED,
+    STATUS,
+    is_reserved,
+    probability_column,
+    reserved_names,
+    usable_rows,
+)
 from auditor.statistics import Intervals, wilson
-
-COLUMNS = ("sample", "path", "label", "predicted", "confidence", "loss")
-"""The columns of `Mined.usable` that do not depend on the data set; ``failure`` is added."""
-
-_PRINTS = ("sha256", "phash")
 
 
 @dataclass(frozen=True)
@@ -72,32 +82,31 @@ def mine(
     Raises:
         DataError: an attribute bears the name of a column of the predictions.
     """
-    reserved = {*COLUMNS, "failure", "status", *_PRINTS}
     for name in attributes:
-        if name in reserved or name.startswith(PREFIX):
+        if is_reserved(name):
             raise DataError(
-                f"attribute {name!r}: expected a name other than {', '.join(sorted(reserved))} and "
-                f"{PREFIX}…, which are columns of predictions.parquet: rename the column in the data"
+                f"attribute {name!r}: expected a name other than {reserved_names()}, which the audit "
+                "uses for its own columns: rename the column in the data"
             )
     there = set(pq.read_schema(predictions).names)
-    prints = [name for name in _PRINTS if name in there]
-    columns = [f"p:{name}" for name in classes]
+    prints = [name for name in FINGERPRINTS if name in there]
+    columns = [probability_column(name) for name in classes]
     shares = columns if there.issuperset(columns) else []
-    wanted = [*COLUMNS, "status", *attributes, *computed, *prints, *shares]
+    wanted = [*REQUIRED, *attributes, *computed, *prints, *shares]
     frame = pq.read_table(predictions, columns=wanted).to_pandas()
-    ok = (frame["status"] == "ok").to_numpy(dtype=bool)
+    ok = usable_rows(frame)
     unusable = [
         Unusable(sample=str(row.sample), path=str(row.path), reason=str(row.status))
-        for row in frame.loc[~ok, ["sample", "path", "status"]].itertuples(index=False)
+        for row in frame.loc[~ok, [*IDENTITY, STATUS]].itertuples(index=False)
     ]
-    usable = frame.loc[ok].drop(columns=["status", *shares]).reset_index(drop=True)
+    usable = frame.loc[ok].drop(columns=[STATUS, *shares]).reset_index(drop=True)
     names = list(classes)
-    for column in ("label", "predicted"):
+    for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
     label, predicted = (
-        usable[column].cat.codes.to_numpy(dtype=np.int64) for column in ("label", "predicted")
+        usable[column].cat.codes.to_numpy(dtype=np.int64) for column in (LABEL, PREDICTED)
     )
-    usable.insert(len(COLUMNS), "failure", label != predicted)
+    usable.insert(len(EVALUATED), FAILURE, label != predicted)
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(matrix, (label, predicted), 1)
     failures = _ranked(usable)
@@ -121,9 +130,9 @@ def mine(
 
 
 def _ranked(usable: pd.DataFrame) -> NDArray[np.int64]:
-    failures = np.flatnonzero(usable["failure"].to_numpy(dtype=bool))
+    failures = np.flatnonzero(usable[FAILURE].to_numpy(dtype=bool))
     loss, confidence = (
-        usable[column].to_numpy(dtype=np.float64)[failures] for column in ("loss", "confidence")
+        usable[column].to_numpy(dtype=np.float64)[failures] for column in (LOSS, CONFIDENCE)
     )
     # lexsort is stable and sorts by its last key first.
     return np.asarray(failures[np.lexsort((-confidence, -loss))], dtype=np.int64)

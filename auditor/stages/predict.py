@@ -15,7 +15,8 @@ from auditor import properties
 from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.records import Dataset
-from auditor.stages.inputs import OK, Batch, Measured, batches, normalised
+from auditor.records.predictions import OK, PATH, arrow_schema, property_column
+from auditor.stages.inputs import Batch, Measured, batches, normalised
 from auditor.store import ShardWriter
 
 SHARD_ROWS = 2048
@@ -40,14 +41,10 @@ def predict(
 ) -> None:
     """Asks the network about every sample and writes what it says.
 
-    One row a sample, in the data set's order: ``sample``, ``path``, ``label``, ``predicted`` (class
-    names), ``confidence`` (softmax probability of the predicted class), ``loss`` (negative natural
-    logarithm of the label's probability), ``status``, ``sha256`` and ``phash`` of the picture (see
-    `properties.phash`), its properties as ``image.<name>`` (see `properties.Properties`),
-    ``p:<class>`` (float32) where there are at most 100 classes, and the attributes. A sample whose
-    picture can't be read, or whose logits are not finite, keeps its row: ``status`` says why, and
-    ``predicted``, ``confidence`` and ``loss`` are null. Memory does not grow with the number of
-    samples.
+    One row a sample, in the data set's order, with the columns of `records.predictions`; the
+    probabilities of all classes where there are at most 100. A sample whose picture can't be read,
+    or whose logits are not finite, keeps its row: ``status`` says why, and ``predicted``,
+    ``confidence`` and ``loss`` are null. Memory does not grow with the number of samples.
 
     Args:
         dataset: N samples.
@@ -182,21 +179,8 @@ class _Table:
         self._codes = codes
         self._names = pa.array(classes, pa.string())
         self._kept = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
-        self._schema = pa.schema(
-            [
-                ("sample", pa.string()),
-                ("path", pa.string()),
-                ("label", pa.string()),
-                ("predicted", pa.string()),
-                ("confidence", pa.float64()),
-                ("loss", pa.float64()),
-                ("status", pa.string()),
-                ("sha256", pa.string()),
-                ("phash", pa.string()),
-                *((properties.column(name), _kind(name)) for name in properties.NAMES),
-                *((f"p:{name}", pa.float32()) for name in self._kept),
-                *((name, _type(dataset, name)) for name in dataset.attributes),
-            ]
+        self._schema = arrow_schema(
+            self._kept, {name: _type(dataset, name) for name in dataset.attributes}
         )
 
     def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
@@ -215,19 +199,26 @@ class _Table:
         return pa.Table.from_arrays(
             [
                 pa.array(samples.index.astype(str), pa.string()),
-                pa.array(samples["path"], pa.string(), from_pandas=True),
+                pa.array(samples[PATH], pa.string(), from_pandas=True),
                 self._names.take(pa.array(labels)),
                 self._names.take(pa.array(best, mask=~usable)),
                 pa.array(np.exp(share[at, best]), mask=~usable),
                 pa.array(0.0 - share[at, labels], mask=~usable),
                 pa.array(status, pa.string()),
                 pa.array(batch.sha256, pa.string()),
-                *_measured(batch.measured),
+                *self._measured(batch.measured),
                 *self._probabilities(share, usable),
                 *self._attributes(batch.rows),
             ],
             schema=self._schema,
         )
+
+    def _measured(self, found: Sequence[Measured | None]) -> Iterator[pa.Array]:
+        """The perceptual fingerprints of a batch, then its properties."""
+        yield pa.array([None if one is None else one[1] for one in found], pa.string())
+        for place, name in enumerate(properties.NAMES):
+            kind = self._schema.field(property_column(name)).type
+            yield pa.array([None if one is None else one[0][place] for one in found], kind)
 
     def _probabilities(
         self, share: NDArray[np.float64], usable: NDArray[np.bool_]
@@ -242,17 +233,6 @@ class _Table:
             if pa.types.is_string(kind):
                 cells = cells.astype(object).map(str, na_action="ignore")
             yield pa.array(cells, kind, from_pandas=True)
-
-
-def _measured(found: Sequence[Measured | None]) -> Iterator[pa.Array]:
-    """The columns ``phash`` and ``image.…`` of a batch."""
-    yield pa.array([None if one is None else one[1] for one in found], pa.string())
-    for place, name in enumerate(properties.NAMES):
-        yield pa.array([None if one is None else one[0][place] for one in found], _kind(name))
-
-
-def _kind(name: str) -> pa.DataType:
-    return pa.string() if name in properties.WORDS else pa.float32()
 
 
 def _type(dataset: Dataset, attribute: str) -> pa.DataType:

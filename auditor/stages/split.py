@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from auditor import properties
 from auditor.config import SliceSection
-from auditor.properties import PREFIX
 from auditor.records import MISSING, Skipped, Slice, SliceKey
+from auditor.records.predictions import property_name
 
 _MOST_VALUES = 50
 """A text attribute with more values names samples (file, patient, date) rather than kinds of them."""
@@ -122,7 +122,7 @@ def _computed(
     varied, uniform = [], []
     for name in names:
         column = _Column(predictions[name])
-        alike = _alike(column.numbers, properties.NEGLIGIBLE.get(name.removeprefix(PREFIX)))
+        alike = _alike(column.numbers, properties.NEGLIGIBLE.get(property_name(name)))
         edges = None if alike else column.edges(section.edges.get(name), section.quantiles)
         predictions[name] = column.cut(edges)
         sizes = predictions[name].value_counts()

@@ -13,8 +13,8 @@ from scipy.stats import norm
 from auditor import registry
 from auditor.checks import Check
 from auditor.config import SliceSection
-from auditor.properties import column
 from auditor.records import Claim, Evidence, Examination
+from auditor.records.predictions import property_column
 from auditor.selftest import Tables
 
 PLANTED = "planted"
@@ -79,14 +79,14 @@ class World:
             usable[f"innocent{place}"] = generator.choice(values, n, p=odds).astype(str)
         drawn = _DRAWN if self.computed else {}
         for name, (mean, deviation) in drawn.items():
-            usable[column(name)] = generator.normal(mean, deviation, n)
+            usable[property_column(name)] = generator.normal(mean, deviation, n)
         return Tables.of(
             usable,
             names,
             self.attributes,
             checks,
             SliceSection(),
-            computed=[column(name) for name in drawn],
+            computed=[property_column(name) for name in drawn],
             probabilities=shares.astype(np.float32),
             seed=int(generator.integers(2**31)),
         )

@@ -15,6 +15,7 @@ from auditor.datasets.manifest import Manifest
 from auditor.datasets.tables import typed, unique_ids
 from auditor.datasets.torchvision import Torchvision
 from auditor.errors import DataError, UnreadableImageError
+from auditor.records.predictions import FIXED
 
 
 def _picture(path: Path, grey: int = 0) -> None:
@@ -100,6 +101,15 @@ def test_root_is_where_pictures_are(manifest: Path, tmp_path: Path) -> None:
     assert data.images[0].image.getpixel((0, 0)) == (99, 99, 99)
     with pytest.raises(UnreadableImageError, match="missing"):
         data.images[1]
+
+
+@pytest.mark.parametrize("name", [*FIXED, "failure", "box", "mask", "image.size", "p:cat"])
+def test_attribute_named_like_a_column_of_the_audit_is_refused(tmp_path: Path, name: str) -> None:
+    path = _csv(tmp_path / "table.csv", f"file,class,{name}\na.png,cat,1\n")
+    with pytest.raises(
+        DataError, match=f"attribute '{name}': the audit writes a column of that name"
+    ):
+        Manifest(path=path, label="class", attributes=(name,)).open()
 
 
 @pytest.mark.parametrize(

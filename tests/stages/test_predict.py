@@ -19,8 +19,9 @@ from torchvision.transforms import v2 as transforms
 from auditor.config import Preprocess
 from auditor.datasets.pictures import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
-from auditor.properties import NAMES, column, measure
+from auditor.properties import NAMES, measure
 from auditor.records import Dataset, Picture
+from auditor.records.predictions import property_column
 from auditor.stages import predict as stage
 from auditor.stages.inputs import default_workers, normalised
 from auditor.stages.predict import predict
@@ -324,8 +325,8 @@ def test_properties_and_fingerprint_stand_beside_the_prediction(
     picture = files.images[1]
     expected, fingerprint = measure(picture.image, picture.stored)
     for name, value in zip(NAMES, expected, strict=True):
-        found = table[column(name)]["1.png"]
+        found = table[property_column(name)]["1.png"]
         assert (found == pytest.approx(value)) if value is not None else bool(pd.isna(found))
     assert table.loc["1.png", "phash"] == fingerprint
-    broken = table.loc["5.png", ["phash", *map(column, NAMES)]]
+    broken = table.loc["5.png", ["phash", *map(property_column, NAMES)]]
     assert broken.isna().all()

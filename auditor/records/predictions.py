@@ -1,0 +1,143 @@
+"""The columns of ``predictions.parquet``, declared once for everyone who writes or reads it.
+
+The file has one row a sample, in the order of the data set:
+
+========================  ==========================================================================
+``sample``                id, unique.
+``path``                  where the image is, as shown in the report.
+``label``                 class name.
+``predicted``             class name; null where the sample could not be evaluated.
+``confidence``            softmax probability of the predicted class, 0 to 1; null likewise.
+``loss``                  negative natural logarithm of the label's probability; null likewise.
+``status``                ``ok``, or why the sample could not be evaluated.
+``sha256``                fingerprint of the image's bytes; null where there is none.
+``phash``                 perceptual fingerprint, see :func:`auditor.properties.phash`.
+``image.<name>``          property computed from the image, see :class:`auditor.properties.Properties`.
+``p:<class>``             softmax probability of that class; all classes have one, or none has.
+every other column        attribute of the samples, under its own name.
+========================  ==========================================================================
+
+Runs of earlier versions may lack ``sha256``, ``phash`` and the properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from auditor import properties
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+SAMPLE = "sample"
+PATH = "path"
+LABEL = "label"
+PREDICTED = "predicted"
+CONFIDENCE = "confidence"
+LOSS = "loss"
+STATUS = "status"
+SHA256 = "sha256"
+PHASH = "phash"
+
+FAILURE = "failure"
+"""Whether a sample is misclassified. Not in the file: `stages.mine` adds it to the table in memory."""
+
+OK = "ok"
+"""The ``status`` of a sample that could be evaluated."""
+
+IDENTITY = (SAMPLE, PATH)
+"""Columns that say which sample it is."""
+OUTCOME = (LABEL, PREDICTED, CONFIDENCE, LOSS)
+"""Columns that say what the model made of it."""
+EVALUATED = (*IDENTITY, *OUTCOME)
+"""Columns that have a value in every row whose ``status`` is ``ok``."""
+REQUIRED = (*EVALUATED, STATUS)
+"""Columns that every ``predictions.parquet`` has."""
+FINGERPRINTS = (SHA256, PHASH)
+"""Columns that identify the image."""
+FIXED = (*REQUIRED, *FINGERPRINTS)
+"""Columns whose names do not depend on the data, in the order of the file."""
+
+_PROPERTY = "image."
+_PROBABILITY = "p:"
+_NUMBERS = frozenset({CONFIDENCE, LOSS})
+
+
+def property_column(name: str) -> str:
+    """Name of a property's column, such as ``image.brightness``."""
+    return _PROPERTY + name
+
+
+def property_name(column: str) -> str:
+    """Name of the property in a column, such as ``brightness``: undoes `property_column`."""
+    return column.removeprefix(_PROPERTY)
+
+
+def probability_column(name: str) -> str:
+    """Name of the column with a class's probability, such as ``p:cat``."""
+    return _PROBABILITY + name
+
+
+def is_reserved(column: str) -> bool:
+    """Whether an attribute can't have this name, because an audit names a column of its own so."""
+    return column in {*FIXED, FAILURE} or column.startswith((_PROPERTY, _PROBABILITY))
+
+
+def reserved_names() -> str:
+    """The names that no attribute can have, for a message."""
+    return f"{', '.join(sorted({*FIXED, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+
+
+def attribute_columns(columns: Iterable[str]) -> tuple[str, ...]:
+    """Names of the attributes among the columns of a file, in their order."""
+    return tuple(name for name in columns if not is_reserved(name))
+
+
+def sample_columns(columns: Collection[str]) -> list[str]:
+    """Names of the columns to read where no property and no probability is needed.
+
+    Args:
+        columns: names of all columns of the file.
+
+    Returns:
+        Those of `FIXED` that the file has, then its attributes.
+    """
+    return [*(name for name in FIXED if name in columns), *attribute_columns(columns)]
+
+
+def usable_rows(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which samples could be evaluated.
+
+    Args:
+        table: n rows with the column ``status``.
+
+    Returns:
+        (n,) bool.
+    """
+    return np.asarray(table[STATUS] == OK, dtype=np.bool_)
+
+
+def arrow_schema(classes: Iterable[str], attributes: Mapping[str, pa.DataType]) -> pa.Schema:
+    """The columns of a file with their types.
+
+    Args:
+        classes: names of the classes whose probabilities are kept, in index order.
+        attributes: names of the attributes and the types of their values.
+    """
+    return pa.schema(
+        [
+            *((name, pa.float64() if name in _NUMBERS else pa.string()) for name in FIXED),
+            *((property_column(name), _property_type(name)) for name in properties.NAMES),
+            *((probability_column(name), pa.float32()) for name in classes),
+            *attributes.items(),
+        ]
+    )
+
+
+def _property_type(name: str) -> pa.DataType:
+    return pa.string() if name in properties.WORDS else pa.float32()
