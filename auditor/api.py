@@ -19,7 +19,7 @@ from auditor.datasets.tables import require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
-from auditor.records import AuditResult, Dataset, Picture
+from auditor.records import AuditResult, Dataset, DecodedImage
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _ADAPTER = "in memory"
 
 
-class LabelledPictures(Protocol):
-    """Anything indexable that gives (picture, label): a list, a torch data set."""
+class LabelledImages(Protocol):
+    """Anything indexable that gives (image, label): a list, a torch data set."""
 
     def __len__(self) -> int:
         """How many samples."""
@@ -41,7 +41,7 @@ class LabelledPictures(Protocol):
 
 def audit(
     model: nn.Module,
-    dataset: LabelledPictures,
+    dataset: LabelledImages,
     *,
     classes: Sequence[str],
     attributes: pd.DataFrame | None = None,
@@ -56,11 +56,11 @@ def audit(
     """Audits a model on a data set and writes the run folder.
 
     Args:
-        model: float32 pictures (N, 3, H, W) → logits (N, K).
-        dataset: pictures as they were taken (not yet normalised) with their labels.
+        model: float32 images (N, 3, H, W) → logits (N, K).
+        dataset: images as they were taken (not yet normalised) with their labels.
         classes: K class names in index order.
         attributes: one row a sample in the data set's order, one column an attribute.
-        preprocess: how a picture becomes the model's input; None divides by 255 only.
+        preprocess: how an image becomes the model's input; None divides by 255 only.
         reference: the training data's labels (column ``label``) and attributes.
         target_layer: dotted name of the layer to explain; None chooses the last spatial one.
         out: the run folder.
@@ -73,7 +73,7 @@ def audit(
 
     Raises:
         UsageError: model, data or options can't be audited as they are.
-        BrokenOffError: the audit stopped half way.
+        AuditAbortedError: the audit stopped half way.
     """
     config = AuditConfig(
         name=name,
@@ -90,23 +90,23 @@ def audit(
 
 
 @dataclass(frozen=True)
-class _Pictures:
-    """The pictures of a data set that is already in memory."""
+class _InMemoryImages:
+    """The images of a data set that is already in memory."""
 
-    dataset: LabelledPictures
+    dataset: LabelledImages
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Picture:
-        picture = self.dataset[index][0]
-        image = picture if isinstance(picture, Image.Image) else _from_array(picture)
+    def __getitem__(self, index: int) -> DecodedImage:
+        decoded = self.dataset[index][0]
+        image = decoded if isinstance(decoded, Image.Image) else _from_array(decoded)
         image = upright_rgb(image)
-        return Picture(image, hashlib.sha256(image.tobytes()).hexdigest())
+        return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())
 
 
-def _from_array(picture: object) -> Image.Image:
-    array = np.asarray(picture)
+def _from_array(image: object) -> Image.Image:
+    array = np.asarray(image)
     if array.dtype != np.uint8:
         raise UnreadableImageError(
             "not-an-image", f"expected a PIL image or a uint8 array; got {array.dtype}"
@@ -115,7 +115,7 @@ def _from_array(picture: object) -> Image.Image:
 
 
 def _in_memory(
-    dataset: LabelledPictures, attributes: pd.DataFrame | None, reference: pd.DataFrame | None
+    dataset: LabelledImages, attributes: pd.DataFrame | None, reference: pd.DataFrame | None
 ) -> Dataset:
     if attributes is not None and len(attributes) != len(dataset):
         raise DataError(
@@ -131,4 +131,4 @@ def _in_memory(
     if attributes is not None:
         samples[list(names)] = attributes.to_numpy(dtype=object)
         samples = samples.infer_objects()
-    return Dataset(samples, _Pictures(dataset), names, _ADAPTER, reference=reference)
+    return Dataset(samples, _InMemoryImages(dataset), names, _ADAPTER, reference=reference)

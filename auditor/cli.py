@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from auditor import __version__
-from auditor.errors import AuditorError, BrokenOffError, UsageError
+from auditor.errors import AuditAbortedError, AuditorError, UsageError
 from auditor.records import AuditResult
 
 app = typer.Typer(
@@ -74,7 +74,7 @@ def _exit_codes() -> Iterator[None]:
     except UsageError as error:
         _err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(_MISTAKE) from None
-    except BrokenOffError as error:
+    except AuditAbortedError as error:
         _err.print(f"[bold red]broken off:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(_BROKE_OFF) from None
     except AuditorError as error:
@@ -158,11 +158,11 @@ def check(
     ] = None,
 ) -> None:
     """Do everything short of the audit, and say what it would meet."""
-    from auditor import rehearsal
+    from auditor import dry_run as rehearsal
     from auditor.config import AuditConfig
 
     with _exit_codes():
-        found = rehearsal.rehearse(AuditConfig.load(config, assign or []))
+        found = rehearsal.dry_run(AuditConfig.load(config, assign or []))
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in found.lines:
             table.add_row(f"[bold]{escape(name)}[/]", escape(value))
@@ -181,7 +181,7 @@ def render(
 ) -> None:
     """Write the documents again; needs neither the model nor the data."""
     from auditor.report import documents
-    from auditor.store import RunFolder
+    from auditor.run_folder import RunFolder
 
     with _exit_codes():
         store = RunFolder.open(folder)
@@ -197,21 +197,21 @@ def render(
 @app.command()
 def explain(
     config: Annotated[Path, typer.Argument(help="Configuration file (YAML).")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     target: Annotated[
         str | None, typer.Option(help="Class to explain; the predicted one by default.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the sheets.")] = Path("explained"),
 ) -> None:
-    """Draw the maps of single pictures: picture, Grad-CAM, detail view."""
-    from auditor.closeup import closeups
+    """Draw the maps of single images: image, Grad-CAM, detail view."""
     from auditor.config import AuditConfig
+    from auditor.explain_images import explain_images
 
     with _exit_codes():
-        for one in closeups(AuditConfig.load(config), images, target, out):
+        for one in explain_images(AuditConfig.load(config), images, target, out):
             _out.print(
                 f"{one.image}: predicted {one.predicted}; {one.target} has {one.confidence:.1%}, "
-                f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} (picture, Grad-CAM, {one.detail})",
+                f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} (image, Grad-CAM, {one.detail})",
                 soft_wrap=True,
                 markup=False,
             )
@@ -236,7 +236,7 @@ def compare(
     """
     from auditor import comparison
     from auditor.comparison import documents
-    from auditor.store import RunFolder
+    from auditor.run_folder import RunFolder
 
     with _exit_codes():
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
@@ -294,7 +294,7 @@ def selftest(
     """
     from auditor import progress, selftest
     from auditor.config import AuditConfig
-    from auditor.store import RunFolder
+    from auditor.run_folder import RunFolder
 
     with _exit_codes():
         tables = (
@@ -321,7 +321,7 @@ def list_plugins() -> None:
     from auditor import registry
 
     with _exit_codes():
-        for kind in registry.ROOMS:
+        for kind in registry.PACKAGES:
             _out.print(f"\n[bold]{kind}[/]")
             for name, plugin in registry.all_of(kind).items():
                 summary = (plugin.__doc__ or "").strip().splitlines()[0]
@@ -372,7 +372,7 @@ def init(
 
 def _announce(result: AuditResult, folder: Path) -> None:
     """Prints what was found and where the report is."""
-    from auditor.store import RunFolder
+    from auditor.run_folder import RunFolder
 
     summary = result.summary
     accuracy = f"{summary.accuracy.value:.1%}" if summary.accuracy else "not measurable"

@@ -9,8 +9,8 @@
     │   ├── ModelError              the classifier: checkpoint, output, classes, target layer
     │   ├── OutputExistsError       the run folder already holds a finished run
     │   └── MissingDependencyError  an optional library, or a system library, is not there
-    ├── UnreadableImageError        one picture; becomes a row's `status`, never the end of a run
-    └── BrokenOffError              the audit stopped half way: exit code 3
+    ├── UnreadableImageError        one image; becomes a row's `status`, never the end of a run
+    └── AuditAbortedError              the audit stopped half way: exit code 3
 
 A message says what was expected, what came, and the mend.
 """
@@ -47,7 +47,7 @@ class MissingDependencyError(UsageError):
 
 
 class UnreadableImageError(AuditorError):
-    """One picture can't be decoded.
+    """One image can't be decoded.
 
     Attributes:
         reason: a short word for `status`: ``missing``, ``empty``, ``truncated``, ``not-an-image``,
@@ -59,5 +59,5 @@ class UnreadableImageError(AuditorError):
         self.reason = reason
 
 
-class BrokenOffError(AuditorError):
+class AuditAbortedError(AuditorError):
     """The audit stopped half way; the run folder says so and keeps every finished shard."""

@@ -26,7 +26,7 @@ from auditor.records import Dataset
 if TYPE_CHECKING:
     import torch
 
-    from auditor.explainers.layers import TargetLayer
+    from auditor.autograd.target_layer import TargetLayer
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Prepared:
         classifier: the network, on ``device``, in evaluation mode.
         classes: class names in index order.
         codes: (N,) the samples' labels as indices.
-        preprocess: how pictures become inputs.
+        preprocess: how images become inputs.
         preprocess_note: where it comes from, and where it departs from the weights' own.
         device: where the network runs.
     """
@@ -112,40 +112,40 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
-def find_target(prepared: Prepared) -> TargetLayer:
-    """The layer that is explained, found by tracing one picture.
+def find_target_layer(prepared: Prepared) -> TargetLayer:
+    """The layer that is explained, found by tracing one image.
 
     Raises:
         ModelError: the configured layer is not there, or the network has none with a spatial map.
     """
     import torch
 
-    from auditor.explainers.layers import find_layer
-    from auditor.stages.inputs import normalised
+    from auditor.autograd.target_layer import find_layer
+    from auditor.input_pipeline import normalised
 
-    pictures, _, _ = sample_pictures(prepared, 16)
-    inputs = normalised(torch.from_numpy(pictures), prepared.preprocess, prepared.device)
+    images, _, _ = sample_images(prepared, 16)
+    inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
     return find_layer(prepared.classifier.module, inputs, prepared.config.model.target_layer)
 
 
-def sample_pictures(
+def sample_images(
     prepared: Prepared, number: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
-    """Some pictures from all over the data set, ready to be normalised.
+    """Some images from all over the data set, ready to be normalised.
 
     Args:
         prepared: the audit.
-        number: how many pictures at most; they stand at equal distances.
+        number: how many images at most; they stand at equal distances.
 
     Returns:
-        The pictures (n, 3, H, W), their labels (n,) as indices, and how many could not be read.
+        The images (n, 3, H, W), their labels (n,) as indices, and how many could not be read.
 
     Raises:
         DataError: none of them could be read, or their sizes differ.
     """
     total = len(prepared.dataset)
     setting = prepared.preprocess
-    pictures: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     codes: list[int] = []
     reasons: list[str] = []
     for position in np.unique(np.linspace(0, total - 1, min(number, total)).astype(int)):
@@ -154,20 +154,20 @@ def sample_pictures(
         except UnreadableImageError as error:
             reasons.append(str(error))
             continue
-        pictures.append(imaging.prepare(image, setting.resize, setting.crop, setting.interpolation))
+        images.append(imaging.prepare(image, setting.resize, setting.crop, setting.interpolation))
         codes.append(int(prepared.codes[position]))
-    if not pictures:
+    if not images:
         raise DataError(
-            f"expected pictures; none of {len(reasons)} tried could be read, the first for this "
+            f"expected images; none of {len(reasons)} tried could be read, the first for this "
             f"reason: {reasons[0]}"
         )
-    sizes = {picture.shape[1:] for picture in pictures}
+    sizes = {pixels.shape[1:] for pixels in images}
     if len(sizes) > 1:
         raise DataError(
-            f"preprocess: expected pictures of one size; got {len(sizes)} sizes, such as "
+            f"preprocess: expected images of one size; got {len(sizes)} sizes, such as "
             f"{' and '.join(f'{h}×{w}' for h, w in sorted(sizes)[:2])}: give `resize` and `crop`"
         )
-    return np.stack(pictures), np.array(codes, dtype=np.int64), len(reasons)
+    return np.stack(images), np.array(codes, dtype=np.int64), len(reasons)
 
 
 def _names(classes: Sequence[str] | Path | None) -> tuple[str, ...] | None:

@@ -21,24 +21,28 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from auditor.errors import ConfigError
 
 Kind = Literal["dataset", "classifier", "explainer", "check", "renderer"]
 
-ROOMS: dict[Kind, str] = {
+PACKAGES: dict[Kind, str] = {
     "dataset": "auditor.datasets",
     "classifier": "auditor.classifiers",
     "explainer": "auditor.explainers",
     "check": "auditor.checks",
-    "renderer": "auditor.report",
+    "renderer": "auditor.report.renderers",
 }
-"""The package in which each kind of plug-in lives; also the name of its entry-point group."""
+"""The package in which each kind of plug-in lives; with ``GROUPS``, also its entry-point group."""
+
+GROUPS: dict[Kind, str] = PACKAGES | {"renderer": "auditor.report"}
+"""The entry-point group of each kind of plug-in, for other distributions."""
 
 
 class Options(BaseModel):
@@ -47,10 +51,27 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     plugin_name: ClassVar[str] = ""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Former names of fields and what they are called now; the former ones are still accepted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_former_names(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            return raw
+        former = [name for name in cls.renamed if name in raw and name not in cls.model_fields]
+        for name in former:
+            new = cls.renamed[name]
+            if new in raw:
+                raise ValueError(f"expected either {new} or its former name {name}; got both")
+            warnings.warn(
+                f"the option {name} is now called {new}", DeprecationWarning, stacklevel=2
+            )
+        return {cls.renamed.get(name, name) if name in former else name: raw[name] for name in raw}
 
 
 _P = TypeVar("_P", bound=type[Options])
-_registered: dict[Kind, dict[str, type[Options]]] = {kind: {} for kind in ROOMS}
+_registered: dict[Kind, dict[str, type[Options]]] = {kind: {} for kind in PACKAGES}
 
 
 def plugin(kind: Kind, name: str) -> Callable[[_P], _P]:
@@ -79,7 +100,7 @@ def get(kind: Kind, name: str) -> type[Options]:
         ConfigError: there is none of that name; the message lists those that there are.
     """
     if name not in _registered[kind]:
-        module = f"{ROOMS[kind]}.{name.replace('-', '_')}"
+        module = f"{PACKAGES[kind]}.{name.replace('-', '_')}"
         if name.replace("-", "_").isidentifier() and importlib.util.find_spec(module) is not None:
             importlib.import_module(module)
     if name not in _registered[kind]:
@@ -102,8 +123,8 @@ def all_of(kind: Kind) -> dict[str, type[Options]]:
 
 
 def _load_all(kind: Kind) -> None:
-    room = importlib.import_module(ROOMS[kind])
+    room = importlib.import_module(PACKAGES[kind])
     for module in pkgutil.iter_modules(room.__path__):
-        importlib.import_module(f"{ROOMS[kind]}.{module.name}")
-    for entry_point in entry_points(group=ROOMS[kind]):
+        importlib.import_module(f"{PACKAGES[kind]}.{module.name}")
+    for entry_point in entry_points(group=GROUPS[kind]):
         entry_point.load()

@@ -20,36 +20,36 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor import __version__, registry
+from auditor.audited_model import AuditedModel
+from auditor.autograd.target_layer import TargetLayer
 from auditor.checks import Check
 from auditor.classifiers.fingerprint import n_parameters, sha256_of
 from auditor.config import AuditConfig
-from auditor.errors import BrokenOffError, ConfigError, UsageError
-from auditor.explainers.layers import TargetLayer
-from auditor.oracle import AuditedModel
-from auditor.preparation import Prepared, find_target, prepare
+from auditor.errors import AuditAbortedError, ConfigError, UsageError
+from auditor.preparation import Prepared, find_target_layer, prepare
 from auditor.progress import Progress, Silent
 from auditor.records import (
+    AuditData,
     AuditResult,
     DataProvenance,
-    Evidence,
+    DecodedImage,
     Images,
     ModelProvenance,
-    Picture,
     Provenance,
     RunInfo,
     Skipped,
 )
 from auditor.records.predictions import LABEL, SAMPLE, SHA256
 from auditor.report import documents
-from auditor.stages.appraise import appraise
-from auditor.stages.choose import choose
+from auditor.run_folder import RunFolder
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain
+from auditor.stages.find_failures import find_failures
 from auditor.stages.judge import judge
-from auditor.stages.mine import mine
+from auditor.stages.map_sanity import measure_map_sanity
 from auditor.stages.predict import predict
-from auditor.stages.split import split
-from auditor.store import RunFolder
+from auditor.stages.select_samples import select_samples
+from auditor.stages.slicing import slice_samples
 
 
 def run(
@@ -72,7 +72,7 @@ def run(
 
     Raises:
         UsageError: the caller's mistake; nothing is left behind.
-        BrokenOffError: it stopped half way; ``<out>.unfinished`` says so.
+        AuditAbortedError: it stopped half way; ``<out>.unfinished`` says so.
     """
     return audit(prepare(config), out, overwrite=overwrite, progress=progress)
 
@@ -87,7 +87,7 @@ def audit(
     """Audits what is prepared already; see ``run``."""
     progress = progress or Silent()
     config, dataset = prepared.config, prepared.dataset
-    layer = find_target(prepared)
+    layer = find_target_layer(prepared)
     checks, off = _checks(config)
     folder = RunFolder.begin(out, overwrite=overwrite)
     clock = _Clock()
@@ -108,18 +108,18 @@ def audit(
             predictions = folder.merge_predictions()
         with clock.of("mine"):
             computed = config.slices.computed
-            mined = mine(predictions, prepared.classes, dataset.attributes, computed)
+            analysis = find_failures(predictions, prepared.classes, dataset.attributes, computed)
         with clock.of("split"):
-            cut = split(
-                mined.usable,
+            cut = slice_samples(
+                analysis.usable,
                 dataset.reference,
                 prepared.classes,
                 dataset.attributes,
                 config.slices,
                 computed,
             )
-        choice = choose(
-            cut.predictions, mined.failures, cut.attributes, config.explain, config.seed
+        choice = select_samples(
+            cut.predictions, analysis.failures, cut.attributes, config.explain, config.seed
         )
         with clock.of("explain"), progress.stage("explain", len(choice.jobs)) as advance:
             explained = explain(
@@ -138,10 +138,10 @@ def audit(
                 workers=config.workers,
                 advance=advance,
             )
-        oracle = AuditedModel(prepared, layer, cut.predictions)
+        model = AuditedModel(prepared, layer, cut.predictions)
         with clock.of("appraise"), progress.stage("appraise", 1) as advance:
-            sanity, panels = appraise(
-                oracle,
+            sanity, panels = measure_map_sanity(
+                model,
                 prepared.classifier.module,
                 layer,
                 prepared.preprocess,
@@ -153,7 +153,7 @@ def audit(
             )
             advance(1)
         with clock.of("judge"), progress.stage("judge", len(checks)) as advance:
-            evidence = Evidence(
+            evidence = AuditData(
                 predictions=cut.predictions,
                 classes=prepared.classes,
                 attributes=cut.attributes,
@@ -163,10 +163,10 @@ def audit(
                 min_support=config.slices.min_support,
                 seed=config.seed,
                 maps=explained.maps,
-                model=oracle,
+                model=model,
                 computed=cut.computed,
                 computed_slices=cut.computed_slices,
-                probabilities=mined.probabilities,
+                probabilities=analysis.probabilities,
                 images=_Evaluated(
                     dataset.images,
                     dataset.samples.index.get_indexer(pd.Index(cut.predictions["sample"])),
@@ -176,11 +176,11 @@ def audit(
                 if dataset.reference is None
                 else tuple(dataset.reference["label"].astype("str")),
             )
-            judged = judge(checks, evidence, advance)
+            judgement = judge(checks, evidence, advance)
         with clock.of("dissect"):
             units = dissect(
-                judged.findings,
-                oracle,
+                judgement.findings,
+                model,
                 prepared.classifier.module,
                 layer,
                 prepared.preprocess,
@@ -201,21 +201,21 @@ def audit(
                     status="complete",
                 ),
                 provenance=_provenance(prepared, layer, predictions, clock.seconds),
-                summary=mined.summary.model_copy(
+                summary=analysis.summary.model_copy(
                     update={"n_explained": sum(job.kind != "mean" for job in choice.jobs)}
                 ),
-                classes=mined.classes,
-                confusion=mined.confusion,
-                slices=judged.slices,
-                findings=judged.findings,
-                skipped=[*off, *cut.skipped, *choice.skipped, *judged.skipped],
-                unusable=mined.unusable,
+                classes=analysis.classes,
+                confusion=analysis.confusion,
+                slices=judgement.slices,
+                findings=judgement.findings,
+                skipped=[*off, *cut.skipped, *choice.skipped, *judgement.skipped],
+                unusable=analysis.unusable,
                 explanations=explained.record.model_copy(
                     update={"sanity": sanity, "panels": panels, "units": units}
                 ),
                 gate=config.gate.severity,
-                tests=judged.tests,
-                data_faults=judged.data_faults,
+                tests=judgement.tests,
+                data_faults=judgement.data_faults,
             )
         )
         with progress.stage("report", len(config.report.formats)) as advance:
@@ -242,7 +242,7 @@ def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
         raise
     except Exception as error:
         (folder.path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        raise BrokenOffError(
+        raise AuditAbortedError(
             f"{type(error).__name__}: {error}; what was done so far, and the traceback, lie in "
             f"{folder.path}"
         ) from error
@@ -250,7 +250,7 @@ def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Evaluated:
-    """The pictures of the evaluated samples alone."""
+    """The images of the evaluated samples alone."""
 
     images: Images
     positions: NDArray[np.int64]
@@ -258,7 +258,7 @@ class _Evaluated:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> DecodedImage:
         return self.images[int(self.positions[index])]
 
 
@@ -322,7 +322,7 @@ def _provenance(
 
 
 def _data_fingerprint(predictions: Path, attributes: tuple[str, ...]) -> str:
-    """SHA-256 over ids, labels, attributes and the pictures' own fingerprints, batch by batch."""
+    """SHA-256 over ids, labels, attributes and the images' own fingerprints, batch by batch."""
     digest = hashlib.sha256()
     columns = [SAMPLE, LABEL, SHA256, *attributes]
     with pq.ParquetFile(predictions) as file:

@@ -16,7 +16,7 @@ from pyarrow import ArrowInvalid
 
 from auditor.errors import DataError
 from auditor.records.predictions import LABEL, PREDICTED, STATUS, usable_rows
-from auditor.store import MANIFEST, PREDICTIONS, RunFolder, seal, sha256
+from auditor.run_folder import MANIFEST, PREDICTIONS, RunFolder, seal, sha256
 
 
 @dataclass(frozen=True)

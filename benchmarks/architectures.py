@@ -2,7 +2,7 @@
 
     python -m benchmarks.architectures > docs/architectures.md
 
-Random weights, nothing is downloaded. Batch normalisation is calibrated on random pictures first,
+Random weights, nothing is downloaded. Batch normalisation is calibrated on random images first,
 so that signals neither die nor explode. The error is ‖map − reference‖ / ‖reference‖ against the
 slow float64 rewrite of the papers' rules in ``tests/reference.py``: once with the model in float64,
 which shows whether the rules are right, and once in float32, which adds its rounding. Networks drawn
@@ -78,14 +78,14 @@ class Row:
 
 
 def build(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
-    """A model with random weights and calibrated batch normalisation, and pictures for it.
+    """A model with random weights and calibrated batch normalisation, and images for it.
 
     Args:
         name: of ``torchvision.models``.
-        seed: of weights and pictures.
+        seed: of weights and images.
 
     Returns:
-        The model in evaluation mode and (2, 3, S, S) pictures, as small as it takes them.
+        The model in evaluation mode and (2, 3, S, S) images, as small as it takes them.
     """
     torch.manual_seed(seed)
     size = 64
@@ -176,7 +176,7 @@ def table(rows: list[Row]) -> str:
         "# Architectures",
         "",
         "Made by `python -m benchmarks.architectures`: every classifier of torchvision "
-        f"{torchvision.__version__.split('+')[0]} with random weights and small pictures "
+        f"{torchvision.__version__.split('+')[0]} with random weights and small images "
         f"against the slow float64 rewrite. {len(rows)} architectures, "
         f"{len(rows) - len(wrong)} right (within {TOLERANCE:g} in float64)"
         + (f"; off: {', '.join(wrong)}" if wrong else "")

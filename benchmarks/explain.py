@@ -11,10 +11,10 @@ on the same machine, ``--threads 1 --clock cpu`` counts processor time instead o
 a side (highest resident size less that before the call).
 
 Sides: ``exact``, ``fast`` and ``bf16`` are ``auditor.explain`` in these precisions (the copies are
-made once, before the clock runs); ``two targets`` is ``explain_batch`` for two classes a picture (its
+made once, before the clock runs); ``two targets`` is ``explain_batch`` for two classes an image (its
 ratio is to captum called once); ``forward`` and ``forward + gradient`` are torch alone, as a user
 calls it; ``one by one`` is pytorch-grad-cam as its README uses it, GradCAM and
-GuidedBackpropReLUModel picture by picture, timed on four pictures and scaled to the batch.
+GuidedBackpropReLUModel image by image, timed on four images and scaled to the batch.
 """
 
 from __future__ import annotations
@@ -37,12 +37,19 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from auditor.allocator import keep_freed_memory
-from auditor.explainers import Quick, TargetLayer, explain, explain_batch, find_layer, quicken
+from auditor.explainers import (
+    Accelerated,
+    TargetLayer,
+    accelerate,
+    explain,
+    explain_batch,
+    find_layer,
+)
 from benchmarks.architectures import calibrate
 
 MODELS = ("resnet18", "resnet50", "vgg16", "mobilenet_v2", "densenet121")
 SINGLES = 4
-"""Pictures on which the one-by-one way is timed."""
+"""Images on which the one-by-one way is timed."""
 TARGETS: dict[str, tuple[float, float | None]] = {
     "exact": (2.4, 3.5),
     "fast": (3.0, 5.0),
@@ -53,7 +60,7 @@ TARGETS: dict[str, tuple[float, float | None]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One model with its pictures and targets."""
+    """One model with its images and targets."""
 
     model: nn.Module
     images: Tensor
@@ -61,21 +68,21 @@ class Case:
     layer: TargetLayer
 
     @cached_property
-    def fast(self) -> Quick:
+    def fast(self) -> Accelerated:
         """The folded copy."""
-        return quicken(self.model, self.images, "fast", self.layer)
+        return accelerate(self.model, self.images, "fast", self.layer)
 
     @cached_property
-    def bf16(self) -> Quick:
+    def bf16(self) -> Accelerated:
         """The copy in bfloat16, where it is right."""
-        return quicken(self.model, self.images, "bf16", self.layer)
+        return accelerate(self.model, self.images, "bf16", self.layer)
 
     def explained(self, model: nn.Module) -> None:
-        """One target a picture."""
+        """One target an image."""
         explain(model, self.images, self.targets, "guided-grad-cam", self.layer)
 
     def two_targets(self) -> None:
-        """Two targets a picture from one forward."""
+        """Two targets an image from one forward."""
         rows = range(len(self.images))
         pairs = [(row, target) for row in rows for target in (row, row + 1)]
         explain_batch(self.model, self.images, pairs, self.layer)
@@ -89,7 +96,7 @@ class Case:
         )
 
     def one_by_one(self) -> None:
-        """pytorch-grad-cam, picture by picture; on a copy, since it leaves the model patched."""
+        """pytorch-grad-cam, image by image; on a copy, since it leaves the model patched."""
         from pytorch_grad_cam import GradCAM, GuidedBackpropReLUModel
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 

@@ -1,8 +1,8 @@
-"""Peak memory of a whole audit of 50,000 small pictures against one of 5,000.
+"""Peak memory of a whole audit of 50,000 small images against one of 5,000.
 
     python -m benchmarks.memory [--few 5000] [--many 50000]
 
-The pictures are those of the digits demo, repeated under names of their own; its network fails on
+The images are those of the digits demo, repeated under names of their own; its network fails on
 about one in nine, and every failure is explained, so both parts of an audit grow. Each audit is one
 ``auditor run`` in a process of its own; the peak is that of the process and of its largest worker
 (``ru_maxrss``). Target: within 200 MB of each other.
@@ -40,7 +40,7 @@ def main() -> None:
             peaks.append(_in_its_own_process(_repeated(config, count)))
             own, worker, failures = peaks[-1]
             print(
-                f"{count:8,d} pictures, {failures:6,.0f} failures: peak {own:6.0f} MB, "
+                f"{count:8,d} images, {failures:6,.0f} failures: peak {own:6.0f} MB, "
                 f"a worker {worker:6.0f} MB",
                 flush=True,
             )
@@ -68,7 +68,7 @@ def _measured(path: Path) -> tuple[float, float, float]:
 
 
 def _repeated(config: Path, count: int) -> Path:
-    """The demo's configuration on as many files as there are samples: links to its pictures."""
+    """The demo's configuration on as many files as there are samples: links to its images."""
     inputs = config.parent
     rows = pd.read_csv(inputs / "audited.csv")
     repeated = rows.iloc[[position % len(rows) for position in range(count)]].copy()

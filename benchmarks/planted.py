@@ -1,11 +1,11 @@
 """Planted gaps and shortcuts: what the audit finds, and whom it accuses falsely.
 
-    python -m benchmarks.planted [--quick] [--only detection clean coverage time hidden-null pictures]
+    python -m benchmarks.planted [--quick] [--only detection clean coverage time hidden-null images]
         [--audits 400] [--pools digits mnist fashion elpv] [--folder DIR] [--seeds 3]
         [--shortcuts "corner mark" …] [--strengths 0 0.5 1] [--training 800] [--audited 1000]
 
 Tables in Markdown; every share with its exact 95 % interval and the number of audits behind it.
-Table audits judge drawn predictions; picture audits train a small network for each case and audit it
+Table audits judge drawn predictions; image audits train a small network for each case and audit it
 twice, once told who carries what was planted (annotated) and once not (hidden).
 """
 
@@ -15,12 +15,12 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks.planting import picture_audits, picture_tables, pools, table_audits
+from benchmarks.planting import image_audits, image_tables, pools, table_audits
 from benchmarks.planting.cases import planted
 from benchmarks.planting.hidden_null import hidden_null
 from benchmarks.planting.shortcuts import SHORTCUTS
 
-PARTS = ("detection", "clean", "coverage", "time", "hidden-null", "pictures")
+PARTS = ("detection", "clean", "coverage", "time", "hidden-null", "images")
 _GAPS = (0.02, 0.05, 0.1, 0.15, 0.2)
 
 
@@ -32,12 +32,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--audits", type=int, help="table audits of each kind")
     parser.add_argument("--pools", nargs="+", choices=pools.POOLS, default=["digits"])
-    parser.add_argument("--folder", type=Path, help="further pictures, one folder a class")
-    parser.add_argument("--seeds", type=int, default=1, help="picture cases of each kind")
+    parser.add_argument("--folder", type=Path, help="further images, one folder a class")
+    parser.add_argument("--seeds", type=int, default=1, help="image cases of each kind")
     parser.add_argument("--shortcuts", nargs="+", choices=SHORTCUTS, default=list(SHORTCUTS))
     parser.add_argument("--strengths", nargs="+", type=float, default=[0.0, 1.0])
-    parser.add_argument("--training", type=int, default=797, help="pictures to train on")
-    parser.add_argument("--audited", type=int, default=1000, help="pictures to audit")
+    parser.add_argument("--training", type=int, default=797, help="images to train on")
+    parser.add_argument("--audited", type=int, default=1000, help="images to audit")
     options = parser.parse_args()
     audits = options.audits or (40 if options.quick else 400)
     parts = {
@@ -50,7 +50,7 @@ def main() -> None:
             (1_000, 10_000) if options.quick else (1_000, 10_000, 100_000), options.seed
         ),
         "hidden-null": lambda: _hidden_null(options),
-        "pictures": lambda: _pictures(options),
+        "images": lambda: _images(options),
     }
     for name in options.only:
         start = time.perf_counter()
@@ -81,7 +81,7 @@ def _hidden_null(options: argparse.Namespace) -> str:
     return hidden_null(cases, 20 if options.quick else 100)
 
 
-def _pictures(options: argparse.Namespace) -> str:
+def _images(options: argparse.Namespace) -> str:
     named = _pools(options)
     records = []
     # Seed by seed, so that a run that is stopped has some of everything.
@@ -89,7 +89,7 @@ def _pictures(options: argparse.Namespace) -> str:
         for pool_name, pool in named.items():
             for shortcut in options.shortcuts:
                 for strength in options.strengths:
-                    record = picture_audits.measured(
+                    record = image_audits.measured(
                         pool_name,
                         pool,
                         SHORTCUTS[shortcut],
@@ -98,11 +98,11 @@ def _pictures(options: argparse.Namespace) -> str:
                         training=options.training,
                         n_audited=options.audited,
                     )
-                    picture_audits.told(record)
+                    image_audits.told(record)
                     records.append(record)
     repeats = 20 if options.quick else 200
-    noise = picture_audits.noise_on_uneven_classes(repeats, options.seed)
-    return f"{picture_tables.summary(records)}\n\n{noise}"
+    noise = image_audits.noise_on_uneven_classes(repeats, options.seed)
+    return f"{image_tables.summary(records)}\n\n{noise}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Throughput of the predict stage against a bare DataLoader with the same network.
 
-    python -m benchmarks.predict [--pictures 1000] [--rounds 5]
+    python -m benchmarks.predict [--images 1000] [--rounds 5]
 
 Both decode the same 224-pixel JPEGs in two worker processes and run ResNet-18 (random weights) at
 batch 32. The bare loop is what one would write without an audit: Pillow, torchvision's transforms to
@@ -26,10 +26,10 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import models, transforms
 
 from auditor.config import Preprocess
-from auditor.datasets.pictures import FileImages
+from auditor.datasets.images import FileImages
 from auditor.records import Dataset
+from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
-from auditor.store import ShardWriter
 
 BATCH = 32
 PREPROCESS = Preprocess(resize=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -38,7 +38,7 @@ PREPROCESS = Preprocess(resize=256, crop=224, mean=(0.485, 0.456, 0.406), std=(0
 def main() -> None:
     """Prints both throughputs and the median of their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -47,7 +47,7 @@ def main() -> None:
     torch.manual_seed(0)
     network: nn.Module = models.resnet18(weights=None).eval().to(device)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = _pictures(Path(folder), options.pictures)
+        dataset = _images(Path(folder), options.images)
         ratios: list[float] = []
         ours: list[float] = []
         bare: list[float] = []
@@ -58,23 +58,23 @@ def main() -> None:
                 seconds.append(measure(dataset, network, device, options.workers))
             ratios.append(ours[-1] / bare[-1])
     print(
-        f"{options.pictures} pictures, {device}, {options.workers} workers, {options.rounds} rounds\n"
-        f"bare loop  {options.pictures / statistics.median(bare):8.0f} pictures/s\n"
-        f"predict    {options.pictures / statistics.median(ours):8.0f} pictures/s\n"
+        f"{options.images} images, {device}, {options.workers} workers, {options.rounds} rounds\n"
+        f"bare loop  {options.images / statistics.median(bare):8.0f} images/s\n"
+        f"predict    {options.images / statistics.median(ours):8.0f} images/s\n"
         f"time of predict / time of bare loop: {statistics.median(ratios):.3f} "
         f"(from {min(ratios):.3f} to {max(ratios):.3f}; target at most 1.10)"
     )
 
 
-def _pictures(folder: Path, count: int) -> Dataset:
+def _images(folder: Path, count: int) -> Dataset:
     """Smooth noise, which a JPEG stores in about as many bytes as a photograph."""
     rng = np.random.default_rng(0)
     names = [f"{position:05d}.jpg" for position in range(count)]
     for name in names:
         coarse = Image.fromarray(rng.integers(0, 256, (28, 28, 3), dtype=np.uint8))
         fine = rng.normal(0, 8, (224, 224, 3))
-        picture = np.asarray(coarse.resize((224, 224), Image.Resampling.BICUBIC)) + fine
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / name, quality=85)
+        image = np.asarray(coarse.resize((224, 224), Image.Resampling.BICUBIC)) + fine
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / name, quality=85)
     samples = pd.DataFrame({"path": names, "label": 0}, index=pd.Index(names, name="sample"))
     return Dataset(samples, FileImages.of(folder, names), (), "benchmark")
 
@@ -113,8 +113,8 @@ class _Files(TorchDataset[torch.Tensor]):
         return len(self._paths)
 
     def __getitem__(self, position: int) -> torch.Tensor:
-        picture: torch.Tensor = self._transform(Image.open(self._paths[position]).convert("RGB"))
-        return picture
+        image: torch.Tensor = self._transform(Image.open(self._paths[position]).convert("RGB"))
+        return image
 
 
 def _bare(dataset: Dataset, network: nn.Module, device: torch.device, workers: int) -> float:
@@ -126,7 +126,7 @@ def _bare(dataset: Dataset, network: nn.Module, device: torch.device, workers: i
         _Files(paths), batch_size=BATCH, num_workers=workers, pin_memory=device.type == "cuda"
     )
     with torch.inference_mode():
-        predicted = [network(pictures.to(device)).argmax(1).cpu() for pictures in loader]
+        predicted = [network(inputs.to(device)).argmax(1).cpu() for inputs in loader]
     assert sum(len(part) for part in predicted) == len(paths)
     return time.perf_counter() - start
 

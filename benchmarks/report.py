@@ -2,7 +2,7 @@
 
     python -m benchmarks.report [--failures 100 500 1000 5000 20000] [--pdf 60 1000] [--browser]
 
-The runs are made of drawn pictures of 224 pixels (60 different ones, repeated). Each document is
+The runs are made of drawn images of 224 pixels (60 different ones, repeated). Each document is
 rendered in a process of its own, so that its peak memory is its own. With ``--browser`` (playwright
 and Chromium) each report is opened from disk as well: the median of three times until its load event.
 """
@@ -20,12 +20,12 @@ import time
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-from synthetic_run import Plan, build_run
+from builders.synthetic_run import Plan, build_run
 
-from auditor.report.html import HtmlReport
-from auditor.report.pdf import PdfReport
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.renderers.html import HtmlReport
+from auditor.report.renderers.pdf import PdfReport
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 _FAILURE_RATE = 0.14
 _MEGA = 1e6

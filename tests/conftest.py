@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from builders.table_evidence import make_evidence  # noqa: F401 - a fixture for every folder
 
 from auditor.config import AuditConfig
 from auditor.demo import digits
+from auditor.run_folder import RunFolder
 from auditor.runner import run
-from auditor.store import RunFolder
 
 
 def silent(_line: str) -> None:

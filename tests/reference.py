@@ -236,7 +236,7 @@ def confident_learning(
     return joint, {x: j for x, (_, j) in suggested.items()}
 
 
-# --- looks of pictures ---------------------------------------------------------------------------
+# --- looks of images ---------------------------------------------------------------------------
 
 
 def ring_energies(channel: NDArray[np.uint8]) -> NDArray[np.float64]:

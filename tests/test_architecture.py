@@ -34,7 +34,7 @@ def test_a_plain_import_and_the_command_line_are_quick() -> None:
 
 
 def test_a_run_is_rendered_and_judged_without_torch() -> None:
-    rooms = "auditor.report.documents, auditor.stages.judge, auditor.stages.mine, auditor.config"
+    rooms = "auditor.report.documents, auditor.stages.judge, auditor.stages.find_failures, auditor.config"
     statement = (
         f"import {rooms}\nfrom auditor import registry\n"
         "registry.all_of('check'), registry.all_of('renderer')"

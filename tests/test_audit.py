@@ -16,9 +16,9 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from auditor.config import AuditConfig
-from auditor.errors import BrokenOffError, DataError, ModelError, OutputExistsError
+from auditor.errors import AuditAbortedError, DataError, ModelError, OutputExistsError
+from auditor.run_folder import RunFolder, sha256
 from auditor.runner import run
-from auditor.store import RunFolder, sha256
 
 
 def table(run: RunFolder) -> pd.DataFrame:
@@ -105,10 +105,10 @@ def test_maps_lie_where_the_result_says_and_carry_their_numbers(planted_run: Run
         assert np.maximum(cam, 0).sum() == pytest.approx(one.mass, rel=1e-5, abs=1e-9)
         assert stored["gradient"] is None
         name, row = one.image.split("#")
-        picture = pq.read_table(planted_run.path / name).slice(int(row), 1).to_pylist()[0]
-        assert picture["sample"] == one.sample
+        image = pq.read_table(planted_run.path / name).slice(int(row), 1).to_pylist()[0]
+        assert image["sample"] == one.sample
         sizes = {Image.open(BytesIO(stored[key])).size for key in ("overlay", "guided")}
-        assert sizes == {(picture["width"], picture["height"])}
+        assert sizes == {(image["width"], image["height"])}
 
 
 def test_few_files_however_many_failures(planted_run: RunFolder) -> None:
@@ -167,7 +167,7 @@ def test_what_breaks_off_leaves_a_folder_that_says_so(
         raise RuntimeError("the disk is on fire")
 
     monkeypatch.setattr("auditor.runner.mine", broken)
-    with pytest.raises(BrokenOffError, match="on fire"):
+    with pytest.raises(AuditAbortedError, match="on fire"):
         run(AuditConfig.load(planted_inputs), tmp_path / "run")
     left = tmp_path / "run.unfinished"
     assert "not finished" in (left / "UNFINISHED.txt").read_text()
@@ -189,12 +189,12 @@ def test_auditing_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     )
     before = {name: value.clone() for name, value in model.state_dict().items()}
     random = np.random.default_rng(0)
-    pictures = [
+    images = [
         (random.integers(0, 255, (16, 16, 3), np.uint8), ["cat", "dog"][k % 2]) for k in range(80)
     ]
     result = auditor.audit(
         model,
-        pictures,
+        images,
         classes=["cat", "dog"],
         attributes=pd.DataFrame({"site": ["a", "b", "a", "a"] * 20}),
         out=tmp_path / "run",
@@ -213,11 +213,11 @@ def test_audit_from_python_refuses_an_attribute_named_like_its_own_column(
 ) -> None:
     import auditor
 
-    pictures = [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2
+    images = [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2
     with pytest.raises(DataError, match=f"attributes: attribute '{name}': the audit writes"):
         auditor.audit(
             torch.nn.Flatten(),
-            pictures,
+            images,
             classes=["cat", "dog"],
             attributes=pd.DataFrame({name: ["a", "b"]}),
             out=tmp_path / "run",
@@ -243,7 +243,7 @@ def test_the_maps_trust_is_measured_and_shown_beside_edges(planted_run: RunFolde
         assert stored["sample"] == one.sample
         sizes = {
             Image.open(BytesIO(stored[key])).size
-            for key in ("picture", "overlay", "gradient", "edges")
+            for key in ("image", "overlay", "gradient", "edges")
         }
         assert sizes == {(32, 32)}
 
@@ -253,9 +253,9 @@ def test_the_units_behind_the_finding_respond_to_the_mark(planted_run: RunFolder
     units = [one for one in result.explanations.units if one.finding == result.findings[0].id]
     assert len(units) == 3
     assert [one.share for one in units] == sorted((one.share for one in units), reverse=True)
-    name, _ = units[0].pictures[0].split("#")
+    name, _ = units[0].images[0].split("#")
     stored = pq.read_table(planted_run.path / name).to_pylist()
-    top = [stored[int(reference.split("#")[1])] for reference in units[0].pictures]
+    top = [stored[int(reference.split("#")[1])] for reference in units[0].images]
     assert {one["channel"] for one in top} == {units[0].channel}
     marked = [rows["mark"][one["sample"]] == "present" for one in top]
     assert sum(marked) >= 5  # of six; by chance it would be three

@@ -58,22 +58,20 @@ def test_check_says_when_another_normalisation_does_better(planted_inputs: Path)
     assert "look:" in done.stdout
 
 
-def test_explain_draws_a_sheet_of_each_picture(planted_inputs: Path, tmp_path: Path) -> None:
-    pictures = sorted((planted_inputs.parent / "pictures").iterdir())[:2]
-    done = auditor(
-        "explain", planted_inputs, *pictures, "--target", "8", "--out", tmp_path / "maps"
-    )
+def test_explain_draws_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Path) -> None:
+    images = sorted((planted_inputs.parent / "images").iterdir())[:2]
+    done = auditor("explain", planted_inputs, *images, "--target", "8", "--out", tmp_path / "maps")
     assert done.exit_code == 0, done.stderr
     sheets = sorted((tmp_path / "maps").iterdir())
-    assert [sheet.name for sheet in sheets] == [f"{one.stem}-8.png" for one in pictures]
-    with Image.open(sheets[0]) as sheet, Image.open(pictures[0]) as picture:
-        assert sheet.height == picture.height == 32
+    assert [sheet.name for sheet in sheets] == [f"{one.stem}-8.png" for one in images]
+    with Image.open(sheets[0]) as sheet, Image.open(images[0]) as image:
+        assert sheet.height == image.height == 32
         panel = np.asarray(sheet.crop((0, 0, 32, 32)))
-        assert (panel == np.asarray(picture.convert("RGB"))).all()
+        assert (panel == np.asarray(image.convert("RGB"))).all()
         assert sheet.width > 3 * 32
     assert "guided-grad-cam" in done.stdout
     for words, said in (
-        ((pictures[0], "--target", "eleven"), "expected one of the classes 0, 1"),
+        ((images[0], "--target", "eleven"), "expected one of the classes 0, 1"),
         ((tmp_path / "nowhere.png",), "missing"),
     ):
         done = auditor("explain", planted_inputs, *words, "--out", tmp_path / "more")
@@ -128,7 +126,7 @@ def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
         (key("data", "lable", "x"), "did you mean 'label'"),
         (key("data", "path", "nowhere.csv"), "nowhere.csv"),
         (key("data", "label", "diagnosis"), "diagnosis"),
-        (csv(lambda rows: rows.iloc[:0]), "expected one row a picture; there are none"),
+        (csv(lambda rows: rows.iloc[:0]), "expected one row an image; there are none"),
         (csv(lambda rows: rows.assign(label="eleven")), "eleven"),
         (weights(lambda state: {k: v for k, v in state.items() if k != "0.weight"}), "0.weight"),
         (key("model", "classes", ["a", "b"]), "'?0'?"),

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from builders.small_runs import CLASSES, predictions, small_run
 from scipy.stats import binom
-from small_runs import CLASSES, predictions, small_run
 from statsmodels.stats.contingency_tables import mcnemar as independent_mcnemar
 from statsmodels.stats.multitest import multipletests
 from typer.testing import CliRunner
@@ -24,7 +24,7 @@ from auditor.comparison.records import Comparison, Pairing
 from auditor.comparison.view import build_view, headline, name_of, signed
 from auditor.errors import DataError, MissingDependencyError, OutputExistsError
 from auditor.records import Effect, Finding, Severity, Skipped, SliceKey, Verdict
-from auditor.store import RunFolder
+from auditor.run_folder import RunFolder
 
 EXAMPLE = Path(__file__).parents[1] / "reports" / "example"
 SITE = ["A", "A", "B", "B"] * 50
@@ -146,8 +146,8 @@ def test_models_that_differ_by_chance_are_seldom_called_worse() -> None:
     rng = np.random.default_rng(11)
     n, blocked = 400, 0
     account = Pairing(
-        n_paired=n, only_before=0, only_after=0, other_label=0, other_picture=0,
-        unusable_before=0, unusable_after=0, other_attributes=0, pictures_compared=True,
+        n_paired=n, only_before=0, only_after=0, other_label=0, other_image=0,
+        unusable_before=0, unusable_after=0, other_attributes=0, images_compared=True,
     )  # fmt: skip
     cuts = tuple(
         Cut(SliceKey(attributes={"site": str(k)}), np.arange(k, n, 8, dtype=np.int64))
@@ -168,7 +168,7 @@ def test_only_the_same_samples_are_compared_and_the_others_are_counted(tmp_path:
     before = predictions(200, site=SITE)
     after = predictions(205, wrong=range(20), site=[*SITE, *"AAAAA"])
     after.loc[0, "label"] = "broken"  # relabelled
-    after.loc[1, "sha256"] = "f" * 64  # another picture
+    after.loc[1, "sha256"] = "f" * 64  # another image
     after.loc[2, ["status", "predicted"]] = ["truncated", None]
     before.loc[3, ["status", "predicted"]] = ["missing", None]
     after.loc[4, "site"] = "B"
@@ -178,8 +178,8 @@ def test_only_the_same_samples_are_compared_and_the_others_are_counted(tmp_path:
         small_run(tmp_path / "b", after, attributes=["site"]),
     )
     assert found.pairing == Pairing(
-        n_paired=194, only_before=2, only_after=5, other_label=1, other_picture=1,
-        unusable_before=1, unusable_after=1, other_attributes=1, pictures_compared=True,
+        n_paired=194, only_before=2, only_after=5, other_label=1, other_image=1,
+        unusable_before=1, unusable_after=1, other_attributes=1, images_compared=True,
     )  # fmt: skip
     assert {one.sample for one in found.broken} == {f"s{k:04d}" for k in (4, *range(7, 20))}
     (site,) = [one for one in found.slices if name_of(one.slice) == "site A"]
@@ -310,7 +310,7 @@ def test_runs_that_can_not_be_compared_are_refused(tmp_path: Path) -> None:
 
 
 class _Page(HTMLParser):
-    """Texts, pictures and addresses of a page."""
+    """Texts, images and addresses of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -333,11 +333,11 @@ class _Page(HTMLParser):
         self.texts.append(data)
 
 
-def test_the_page_shows_turned_pictures_and_reaches_nowhere(tmp_path: Path) -> None:
+def test_the_page_shows_turned_images_and_reaches_nowhere(tmp_path: Path) -> None:
     one, two = runs(tmp_path, [10, 12], [20, 30, 31])
     found = compare(one, two)
     view = build_view(found, one, two)
-    assert [len(each.panes) for each in view.broken.shown] == [2, 2, 2]  # picture and one map
+    assert [len(each.panes) for each in view.broken.shown] == [2, 2, 2]  # image and one map
     assert view.broken.shown[0].panes[1].title == "After: Grad-CAM"
     assert view.fixed.shown[0].panes[1].title == "Before: Grad-CAM"
     assert (view.broken.total, view.fixed.total) == (3, 2)
@@ -349,10 +349,10 @@ def test_the_page_shows_turned_pictures_and_reaches_nowhere(tmp_path: Path) -> N
     assert "s0031" in shown.texts
 
 
-def test_pictures_beyond_the_limit_are_listed_and_counted(tmp_path: Path) -> None:
+def test_images_beyond_the_limit_are_listed_and_counted(tmp_path: Path) -> None:
     n = 600
     before = small_run(tmp_path / "a", predictions(n))
-    after = small_run(tmp_path / "b", predictions(n, wrong=range(400)), pictures=60)
+    after = small_run(tmp_path / "b", predictions(n, wrong=range(400)), images=60)
     view = build_view(compare(before, after), before, after)
     assert (len(view.broken.shown), len(view.broken.listed), view.broken.omitted) == (24, 200, 176)
 

@@ -1,13 +1,13 @@
-"""Whole audits: the planted mark is confirmed by changing pictures, and its place is known."""
+"""Whole audits: the planted mark is confirmed by changing images, and its place is known."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from auditor.store import RunFolder
+from auditor.run_folder import RunFolder
 
 MARK = (26 / 32, 26 / 32, 31 / 32, 31 / 32)
-"""Where the demo draws its mark: left, upper, right and lower edge, as parts of the picture."""
+"""Where the demo draws its mark: left, upper, right and lower edge, as parts of the image."""
 
 
 def pieces(run: RunFolder, check: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.store import RunFolder
+from auditor.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 

@@ -37,10 +37,10 @@ def test_a_world_has_the_gap_that_it_was_given() -> None:
 @pytest.mark.parametrize("shortcut", SHORTCUTS.values(), ids=SHORTCUTS)
 def test_what_is_planted_changes_the_carriers_alone_and_lies_in_its_box(shortcut: Shortcut) -> None:
     generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 255, (6, 32, 32, 3)).astype(np.uint8)
-    pictures[:, 4:20, 4:20] = 30
+    images = generator.integers(0, 255, (6, 32, 32, 3)).astype(np.uint8)
+    images[:, 4:20, 4:20] = 30
     carriers = np.array([True, False] * 3)
-    changed = (shortcut.applied(pictures, carriers) != pictures).any(3)
+    changed = (shortcut.applied(images, carriers) != images).any(3)
     assert changed[carriers].any((1, 2)).all()
     assert not changed[~carriers].any()
     if shortcut.box is not None:

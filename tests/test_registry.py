@@ -6,7 +6,7 @@ from auditor import registry
 from auditor.errors import ConfigError
 
 
-@pytest.mark.parametrize("kind", list(registry.ROOMS))
+@pytest.mark.parametrize("kind", list(registry.PACKAGES))
 def test_every_plugin_is_found_by_its_own_file(kind: registry.Kind) -> None:
     plugins = registry.all_of(kind)
     assert plugins
@@ -17,7 +17,7 @@ def test_every_plugin_is_found_by_its_own_file(kind: registry.Kind) -> None:
         assert plugin.plugin_name == name
 
 
-@pytest.mark.parametrize("kind", list(registry.ROOMS))
+@pytest.mark.parametrize("kind", list(registry.PACKAGES))
 def test_every_plugin_and_option_describes_itself(kind: registry.Kind) -> None:
     for plugin in registry.all_of(kind).values():
         assert plugin.__doc__

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_runs import predictions, small_run
+from builders.small_runs import predictions, small_run
 from typer.testing import CliRunner
 
 from auditor.checks.performance_gap import PerformanceGap
@@ -15,6 +15,7 @@ from auditor.cli import app
 from auditor.config import AuditConfig, SliceSection
 from auditor.errors import DataError
 from auditor.records import Effect, Finding, SliceKey
+from auditor.run_folder import RunFolder
 from auditor.selftest import (
     Outcomes,
     Tables,
@@ -26,7 +27,6 @@ from auditor.selftest import (
     planted,
     selftest,
 )
-from auditor.store import RunFolder
 
 CLASSES = ("a", "b", "c")
 
@@ -126,7 +126,7 @@ def test_the_exact_interval() -> None:
     assert (exact(5, 10).low, exact(5, 10).high) == pytest.approx((0.1871, 0.8129), abs=1e-4)
 
 
-def finding(check: str, verdict: str, attributes: dict[str, str], **evidence: object) -> Finding:
+def finding(check: str, verdict: str, attributes: dict[str, str], **audit: object) -> Finding:
     return Finding.model_validate(
         {
             "id": "F",
@@ -143,7 +143,7 @@ def finding(check: str, verdict: str, attributes: dict[str, str], **evidence: ob
             "statement": "",
             "action": "",
             "limits": "",
-            "evidence": evidence,
+            "evidence": audit,
         }
     )
 
@@ -228,7 +228,7 @@ def test_a_configuration_gives_the_samples_of_its_run(
 def test_the_command(run: RunFolder) -> None:
     done = CliRunner().invoke(app, ["selftest", str(run.path), "--seconds", "0", "--quiet"])
     assert done.exit_code == 0, done.output
-    assert "with 400 pictures, this audit would find a gap of 10 points" in done.output
+    assert "with 400 images, this audit would find a gap of 10 points" in done.output
     assert "sex" in done.output
     refused = CliRunner().invoke(app, ["selftest", str(run.path.parent)])
     assert refused.exit_code == 2

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_runs import predictions, small_run
+from builders.small_runs import predictions, small_run
 from typer.testing import CliRunner
 
 from auditor.cli import app
 from auditor.errors import DataError
-from auditor.store import RunFolder
+from auditor.run_folder import RunFolder
 from auditor.verification import verify
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from auditor.records import Evidence, Examination
+from auditor.records import AuditData, Examination
 
 
 @runtime_checkable
 class Check(Protocol):
     """What a check plug-in does."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Tests its question on the evidence."""
         ...

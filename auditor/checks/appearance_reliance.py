@@ -1,17 +1,18 @@
-"""Appearance reliance: does the overall look of pictures with an attribute value mislead the model?"""
+"""Appearance reliance: does the overall look of images with an attribute value mislead the model?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._outcomes import Limits, Outcome, comparisons, unchanged
-from auditor.checks._swaps import Question, Swaps
-from auditor.checks._transfers import TRANSFERS, Pictures, Transfer
-from auditor.checks._wording import (
+from auditor.interventions.matched_pairs import MatchedPairs, Question
+from auditor.interventions.paired_effects import Limits, PairedEffect, comparisons, unchanged
+from auditor.interventions.style_transfer import TRANSFERS, ImageArray, Transfer
+from auditor.phrasing import (
     effect,
     interval,
     numbers,
@@ -19,7 +20,7 @@ from auditor.checks._wording import (
     signed_points,
     whom,
 )
-from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Floats, Integers
 
@@ -28,10 +29,10 @@ NAME = "appearance-reliance"
 
 @plugin("check", NAME)
 class AppearanceReliance(Options):
-    """Does the overall look of the pictures with an attribute value mislead the model?
+    """Does the overall look of the images with an attribute value mislead the model?
 
-    An intervention on whole pictures, for causes that have no place: light, colour cast, blur,
-    grain, compression. Pictures of all values are given the look of other pictures: once of one that
+    An intervention on whole images, for causes that have no place: light, colour cast, blur,
+    grain, compression. Images of all values are given the look of other images: once of one that
     has the attribute value, once of one of the same label that has not. Both looks are foreign, so
     that only what the value adds to them differs. Of four ways to give a look (levels, sharpness,
     finest detail, levels with sharpness) the one that changes the label's probability most is chosen
@@ -39,10 +40,10 @@ class AppearanceReliance(Options):
     the side that fares worse with that label.
 
     A look comes with traces of its object: hard objects lend a hard look. But what belongs to a
-    camera or a scanner is the same on all objects. So the looks are taken twice, from pictures of the
-    same label and from pictures of other labels, and both have to do it: the p-value is the larger
+    camera or a scanner is the same on all objects. So the looks are taken twice, from images of the
+    same label and from images of other labels, and both have to do it: the p-value is the larger
     one of the two sign-flip tests, as in every intersection-union test. A look that is given and not
-    taken may also mislead as such; so what misleads by more than the gap between unchanged pictures
+    taken may also mislead as such; so what misleads by more than the gap between unchanged images
     can be does not count. Values without a gap are not examined: there is nothing to confirm.
 
     Reference:
@@ -50,55 +51,58 @@ class AppearanceReliance(Options):
         (1982) 295-300. The ways to give a look are cited where they are written.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "search_pictures": "search_images",
+        "test_pictures": "test_images",
+    }
+
     min_fall: float = Field(0.05, ge=0, le=1)
     """Smallest fall of accuracy that is told; its interval must lie above."""
-    search_pictures: int = Field(12, ge=4)
-    """Pictures of each side on which the way to give a look is chosen."""
-    test_pictures: int = Field(100, ge=20)
-    """Largest number of pictures of each side on which it is tested."""
+    search_images: int = Field(12, ge=4)
+    """Images of each side on which the way to give a look is chosen."""
+    test_images: int = Field(100, ge=20)
+    """Largest number of images of each side on which it is tested."""
     max_comparisons: int = Field(12, ge=1)
     """Attribute values that are examined at most, those with the largest gaps first. Each takes 16
-    forward passes for a search picture and 4 for a test picture."""
+    forward passes for a search image and 4 for a test image."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value."""
-        if evidence.model is None:
+        if audit.model is None:
             return Examination(
                 skipped=(Skipped(check=NAME, reason="the model is not at hand to be asked again"),)
             )
-        limits = Limits(
-            self.min_fall, self.search_pictures, self.test_pictures, self.max_comparisons
-        )
-        asked, skipped = comparisons(evidence, NAME, limits, "looks")
+        limits = Limits(self.min_fall, self.search_images, self.test_images, self.max_comparisons)
+        asked, skipped = comparisons(audit, NAME, limits, "looks")
         claims: list[Claim] = []
         for drawn in asked:
-            lenders = [swaps.across(evidence.seed) for swaps in (drawn.search, drawn.test)]
+            lenders = [swaps.across(audit.seed) for swaps in (drawn.search, drawn.test)]
             if lenders[0] is None or lenders[1] is None:
                 reason = (
                     f"{drawn.question.name} = {drawn.question.value}: only one label has enough "
-                    "pictures with this value and others, so that their look can't be told from what "
+                    "images with this value and others, so that their look can't be told from what "
                     "they show"
                 )
                 skipped.append(Skipped(check=NAME, reason=reason))
                 continue
-            model = evidence.model
+            model = audit.model
             search = _Looks.of(model, drawn.question, drawn.search, lenders[0])
             chosen = max(TRANSFERS, key=search.cost)
             test = _Looks.of(model, drawn.question, drawn.test, lenders[1])
-            claims.append(self._claim(evidence, chosen, *test.outcomes(chosen, evidence.seed)))
+            claims.append(self._claim(audit, chosen, *test.outcomes(chosen, audit.seed)))
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(
-        self, evidence: Evidence, chosen: Transfer, outcome: Outcome, other: Outcome
+        self, audit: AuditData, chosen: Transfer, outcome: PairedEffect, other: PairedEffect
     ) -> Claim:
         question = outcome.question
         here, across = outcome.here.change, other.here.change
         key = SliceKey(attributes={question.name: question.value})
-        gap = unchanged(evidence, question, outcome.swaps)
+        gap = unchanged(audit, question, outcome.swaps)
         # A given look that misleads far more than the real one does is a look of its own.
         apt = min(here.value, across.value) > 0 and here.low <= gap.high
         holds = apt and here.low > self.min_fall and across.low > 0
-        into = outcome.into(evidence.classes)
+        into = outcome.into(audit.classes)
         who = whom(key)
         one_way = bool((question.worse[outcome.swaps.label] >= 0).all())
         what = (
@@ -117,57 +121,59 @@ class AppearanceReliance(Options):
             limit=self.min_fall,
             p_value=max(outcome.here.p_value, other.here.p_value) if apt else 1.0,
             support=len(outcome.swaps),
-            samples=outcome.samples(evidence),
-            statement=f"An intervention: {len(outcome.swaps)} pictures were given the {chosen.look} of other "
-            f"pictures of the same label: once of {who}, once of others. With the look of the side that "
+            samples=outcome.samples(audit),
+            statement=f"An intervention: {len(outcome.swaps)} images were given the {chosen.look} of other "
+            f"images of the same label: once of {who}, once of others. With the look of the side that "
             f"fares worse with that label, the model fails {points(here.value)} more often "
-            f"({interval(here, ' points')}{into}); between unchanged pictures, the gap is "
-            f"{signed_points(gap.value)}. With looks from pictures of other labels, which show "
+            f"({interval(here, ' points')}{into}); between unchanged images, the gap is "
+            f"{signed_points(gap.value)}. With looks from images of other labels, which show "
             f"nothing of the object, it is {signed_points(across.value)} "
             f"({interval(across, ' points')}).",
             action="Find out where this look comes from: a camera, the light, a scanner, a file format. "
-            "Vary it in the training data, by pictures from more sources or by changing the "
+            "Vary it in the training data, by images from more sources or by changing the "
             f"{chosen.look} at random while training, and audit again.",
             limits="It shows that the look moves the predictions. Which part of it does so, and "
-            "whether it has a place in the picture after all, is not told apart.",
+            "whether it has a place in the image after all, is not told apart.",
             evidence={
                 "look": chosen.look,
                 "fall": numbers(here),
                 "fall_with_looks_of_other_labels": numbers(across),
-                "gap_of_unchanged_pictures": numbers(gap),
-                **outcome.record(evidence.classes),
+                "gap_of_unchanged_images": numbers(gap),
+                **outcome.record(audit.classes),
             },
             weight=0.0,
-            confirms=outcome.confirms(evidence) if holds else (),
+            confirms=outcome.confirms(audit) if holds else (),
         )
 
 
 @dataclass(frozen=True)
 class _Looks:
-    """Pictures, and those that lend them a look.
+    """Images, and those that lend them a look.
 
     Attributes:
         model: the audited model.
         question: what is asked.
         swaps: which samples they are.
         other: (n,) whose lenders, of another label, lend as well.
-        pictures: (n, 3, H, W).
+        images: (n, 3, H, W).
         have: (n, 3, H, W), with the attribute value.
         lack: (n, 3, H, W), without it.
     """
 
-    model: Oracle
+    model: ModelAccess
     question: Question
-    swaps: Swaps
+    swaps: MatchedPairs
     other: Integers
-    pictures: Pictures
-    have: Pictures
-    lack: Pictures
+    images: ImageArray
+    have: ImageArray
+    lack: ImageArray
 
     @classmethod
-    def of(cls, model: Oracle, question: Question, swaps: Swaps, other: Integers) -> _Looks:
-        """Decodes the pictures."""
-        seen = (model.pictures(rows) for rows in (swaps.rows, swaps.have, swaps.lack))
+    def of(
+        cls, model: ModelAccess, question: Question, swaps: MatchedPairs, other: Integers
+    ) -> _Looks:
+        """Decodes the images."""
+        seen = (model.images(rows) for rows in (swaps.rows, swaps.have, swaps.lack))
         return cls(model, question, swaps, other, *seen)
 
     def cost(self, transfer: Transfer) -> float:
@@ -179,10 +185,12 @@ class _Looks:
             for with_value, without in self._asked(transfer)
         )
 
-    def outcomes(self, transfer: Transfer, seed: int) -> tuple[Outcome, Outcome]:
-        """With looks from pictures of the same label, and from pictures of other labels."""
+    def outcomes(self, transfer: Transfer, seed: int) -> tuple[PairedEffect, PairedEffect]:
+        """With looks from images of the same label, and from images of other labels."""
         same, other = (
-            Outcome.of(self.question, self.swaps, with_value.argmax(1), without.argmax(1), seed)
+            PairedEffect.of(
+                self.question, self.swaps, with_value.argmax(1), without.argmax(1), seed
+            )
             for with_value, without in self._asked(transfer)
         )
         return same, other
@@ -192,7 +200,7 @@ class _Looks:
         everyone: Integers = np.arange(len(self.swaps))
         for lenders in (everyone, self.other):
             with_value, without = (
-                self.model.predict(transfer(self.pictures, donors[lenders]))
+                self.model.predict(transfer(self.images, donors[lenders]))
                 for donors in (self.have, self.lack)
             )
             yield with_value, without

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._wording import effect, interval, percent, points, whom
+from auditor.phrasing import effect, interval, percent, points, whom
 from auditor.records import (
     MISSING,
+    AuditData,
     Claim,
-    Evidence,
     Examination,
     Maps,
-    Oracle,
+    ModelAccess,
     Skipped,
     SliceKey,
 )
@@ -51,15 +51,15 @@ class AttentionOutside(Options):
     permutations: int = Field(1999, ge=99)
     """Random orders; the smallest p-value is one in so many and one."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Measures what lies outside, and compares it."""
-        if evidence.maps is None or evidence.model is None:
+        if audit.maps is None or audit.model is None:
             return _skipped("no attribution maps of attribute values, or no model at hand")
-        rows = evidence.maps.rows
+        rows = audit.maps.rows
         if len(rows) > self.max_samples:
-            drawn = np.random.default_rng(evidence.seed).permutation(rows)[: self.max_samples]
+            drawn = np.random.default_rng(audit.seed).permutation(rows)[: self.max_samples]
             rows = np.sort(drawn).astype(np.int64)
-        outside = _outside(evidence.model, evidence.maps, rows)
+        outside = _outside(audit.model, audit.maps, rows)
         if outside is None:
             return _skipped("the data has no boxes or masks that say where the object is")
         known = np.isfinite(outside)
@@ -70,24 +70,20 @@ class AttentionOutside(Options):
             )
         share = dict(zip(rows[known].tolist(), outside[known].tolist(), strict=True))
         claims = [
-            *self._of_failures(evidence, share),
-            *(
-                one
-                for name in evidence.attributes
-                for one in self._of_values(evidence, share, name)
-            ),
+            *self._of_failures(audit, share),
+            *(one for name in audit.attributes for one in self._of_values(audit, share, name)),
         ]
         return Examination(tuple(claims))
 
-    def _of_failures(self, evidence: Evidence, share: dict[int, float]) -> Iterator[Claim]:
+    def _of_failures(self, audit: AuditData, share: dict[int, float]) -> Iterator[Claim]:
         rows, values = np.array(list(share), dtype=np.int64), np.array(list(share.values()))
-        failed = evidence.predictions["failure"].to_numpy(dtype=bool)[rows]
-        found = self._compared(evidence, rows, values, failed)
+        failed = audit.predictions["failure"].to_numpy(dtype=bool)[rows]
+        found = self._compared(audit, rows, values, failed)
         if found is None:
             return
         rest = float(values[~failed].mean())
         yield self._claim(
-            evidence,
+            audit,
             SliceKey(),
             found,
             rows[failed],
@@ -101,9 +97,9 @@ class AttentionOutside(Options):
             "the cause, this can't say.",
         )
 
-    def _of_values(self, evidence: Evidence, share: dict[int, float], name: str) -> Iterator[Claim]:
-        assert evidence.maps is not None
-        cells = [c for c in evidence.maps.cells if c.attribute == name and c.value != MISSING]
+    def _of_values(self, audit: AuditData, share: dict[int, float], name: str) -> Iterator[Claim]:
+        assert audit.maps is not None
+        cells = [c for c in audit.maps.cells if c.attribute == name and c.value != MISSING]
         rows_of: dict[str, list[int]] = {}
         for cell in cells:
             rows_of.setdefault(cell.value, []).extend(r for r in cell.rows.tolist() if r in share)
@@ -113,14 +109,14 @@ class AttentionOutside(Options):
         for value in worst[:1] if len(worst) == 2 else worst:
             rows = np.array([r for some in rows_of.values() for r in some], dtype=np.int64)
             values = np.array([share[r] for r in rows.tolist()])
-            inside = (evidence.predictions[name] == value).to_numpy(dtype=bool)[rows]
-            found = self._compared(evidence, rows, values, inside)
+            inside = (audit.predictions[name] == value).to_numpy(dtype=bool)[rows]
+            found = self._compared(audit, rows, values, inside)
             if found is None:
                 continue
             key = SliceKey(attributes={name: value})
             rest = float(values[~inside].mean())
             yield self._claim(
-                evidence,
+                audit,
                 key,
                 found,
                 rows[inside],
@@ -135,17 +131,17 @@ class AttentionOutside(Options):
             )
 
     def _compared(
-        self, evidence: Evidence, rows: Integers, values: Floats, inside: NDArray[np.bool_]
+        self, audit: AuditData, rows: Integers, values: Floats, inside: NDArray[np.bool_]
     ) -> MeanGap | None:
-        label = evidence.predictions["label"].cat.codes.to_numpy(dtype=np.int64)[rows]
+        label = audit.predictions["label"].cat.codes.to_numpy(dtype=np.int64)[rows]
         found = stratified_mean_gap(
-            values, inside, label, n_permutations=self.permutations, seed=evidence.seed
+            values, inside, label, n_permutations=self.permutations, seed=audit.seed
         )
         return None if min(found.n_slice, found.n_rest) < self.min_maps else found
 
     def _claim(
         self,
-        evidence: Evidence,
+        audit: AuditData,
         key: SliceKey,
         found: MeanGap,
         rows: Integers,
@@ -167,16 +163,16 @@ class AttentionOutside(Options):
             limit=self.min_gap,
             p_value=found.p_value,
             support=found.n_slice,
-            samples=tuple(evidence.predictions["sample"].iloc[shown].astype(str)),
+            samples=tuple(audit.predictions["sample"].iloc[shown].astype(str)),
             statement=statement,
-            action="Look at what lies beside the object in these pictures; vary it in the training data.",
+            action="Look at what lies beside the object in these images; vary it in the training data.",
             limits=limits,
             evidence={"share_outside": float(values.mean()), "n_rest": found.n_rest},
             ceiling="note",
         )
 
 
-def _outside(model: Oracle, maps: Maps, rows: Integers) -> Floats | None:
+def _outside(model: ModelAccess, maps: Maps, rows: Integers) -> Floats | None:
     """Share of each map's evidence outside of the object.
 
     Args:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._places import grid, shares, where
-from auditor.checks._wording import effect, interval, percent, points, whom
-from auditor.records import MISSING, Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.imaging.location import grid, shares, where
+from auditor.phrasing import effect, interval, percent, points, whom
+from auditor.records import MISSING, AuditData, Claim, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Floats, Integers, MeanGap, map_difference, stratified_mean_gap
 
@@ -43,21 +43,21 @@ class AttentionShift(Options):
     permutations: int = Field(1999, ge=99)
     """Random orders; the smallest p-value is one in so many and one."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Compares the maps of every attribute value with those of the others."""
-        if evidence.maps is None:
+        if audit.maps is None:
             return Examination(
                 skipped=(Skipped(check=NAME, reason="no attribution maps of attribute values"),)
             )
         claims: list[Claim] = []
         skipped: list[Skipped] = []
-        for name in evidence.attributes:
-            sides = _Sides(evidence, name)
+        for name in audit.attributes:
+            sides = _Sides(audit, name)
             found = [
                 claim
                 for value in sides.accused
                 for label in (None, *sides.labels)
-                for claim in self._compared(evidence, sides, value, label)
+                for claim in self._compared(audit, sides, value, label)
             ]
             claims += found
             if not found:
@@ -66,7 +66,7 @@ class AttentionShift(Options):
         return Examination(tuple(claims), tuple(skipped))
 
     def _compared(
-        self, evidence: Evidence, sides: _Sides, value: str, label: str | None
+        self, audit: AuditData, sides: _Sides, value: str, label: str | None
     ) -> Iterator[Claim]:
         maps = sides.of(value, label)
         if min(maps.inside.sum(), (~maps.inside).sum()) < self.min_maps:
@@ -77,9 +77,9 @@ class AttentionShift(Options):
             maps.strata[maps.inside],
             maps.strata[~maps.inside],
             n_permutations=self.permutations,
-            seed=evidence.seed,
+            seed=audit.seed,
         )
-        moved = _moved(maps, evidence.seed)
+        moved = _moved(maps, audit.seed)
         gap = moved.found.gap
         key = SliceKey(attributes={sides.name: value}, label=label)
         among = percent(moved.among_slice)
@@ -99,12 +99,12 @@ class AttentionShift(Options):
             limit=self.min_shift,
             p_value=tested.p_value,
             support=n_slice,
-            samples=tuple(evidence.predictions["sample"].iloc[moved.rows].astype(str)),
+            samples=tuple(audit.predictions["sample"].iloc[moved.rows].astype(str)),
             statement=f"In the Grad-CAMs of {n_slice} {whom(key)}, drawn at random, "
             f"{among} of the evidence for the label lies at the {moved.place}; in "
             f"{len(maps.rows) - n_slice} others of the same labels, {percent(moved.among_rest)}: "
             f"{points(gap.value)} move ({interval(gap, ' points')}).",
-            action="Look at what these pictures show at that place, and whether it belongs to the "
+            action="Look at what these images show at that place, and whether it belongs to the "
             "object.",
             limits="A map shows where the evidence comes from, not that it misleads: that, "
             "region-reliance and the error rates say.",
@@ -146,14 +146,14 @@ class _Sides:
             comparison of the other is the same one.
     """
 
-    def __init__(self, evidence: Evidence, name: str) -> None:
-        assert evidence.maps is not None
+    def __init__(self, audit: AuditData, name: str) -> None:
+        assert audit.maps is not None
         self.name = name
-        self._evidence = evidence
+        self._evidence = audit
         self._cells = [
-            cell for cell in evidence.maps.cells if cell.attribute == name and cell.value != MISSING
+            cell for cell in audit.maps.cells if cell.attribute == name and cell.value != MISSING
         ]
-        frame = evidence.predictions
+        frame = audit.predictions
         self.labels = tuple(dict.fromkeys(cell.label for cell in self._cells))
         values = list(dict.fromkeys(cell.value for cell in self._cells))
         rate = frame.groupby(name, observed=True)["failure"].mean()
@@ -194,7 +194,7 @@ class _Moved:
 def _moved(maps: _Stack, seed: int) -> _Moved:
     """Measures on each half of the maps what lies in the region that the other half shows."""
     n = len(maps.rows)
-    # Halves of each side of each label, so that both are alike; each side is numbered through, so
+    # SampleSplit of each side of each label, so that both are alike; each side is numbered through, so
     # that labels with a single map do not all fall into one half.
     order = np.lexsort((np.random.default_rng(seed).random(n), maps.strata, maps.inside))
     half = np.zeros(n, dtype=np.int64)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._wording import effect, interval, numbers, percent, points, whom
-from auditor.records import Claim, Evidence, Examination, Slice, SliceKey
+from auditor.phrasing import effect, interval, numbers, percent, points, whom
+from auditor.records import AuditData, Claim, Examination, Slice, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Calibration, Floats, Interval, calibration, stratified_mean_gap
 
@@ -32,18 +32,18 @@ class CalibrationGap(Options):
     max_overconfidence: float = Field(0.05, ge=0, le=1)
     """Largest acceptable over-confidence of the model on all samples."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Compares the over-confidence of every attribute value with the rest."""
-        frame = evidence.predictions
+        frame = audit.predictions
         stated = frame["confidence"].to_numpy(dtype=np.float64)
         right = ~frame["failure"].to_numpy(dtype=bool)
-        if len(frame) < evidence.min_support:
+        if len(frame) < audit.min_support:
             return Examination()
         label = np.asarray(frame["label"].cat.codes, dtype=np.int64)
-        claims = [self._whole(_calibration(stated, right, evidence.seed))]
-        for one in evidence.slices:
+        claims = [self._whole(_calibration(stated, right, audit.seed))]
+        for one in audit.slices:
             if len(one.key.attributes) == 1 and one.key.label is None:
-                claims += self._slice(one, stated, right, label, evidence)
+                claims += self._slice(one, stated, right, label, audit)
         return Examination(tuple(claims))
 
     def _whole(self, found: Calibration) -> Claim:
@@ -72,14 +72,14 @@ class CalibrationGap(Options):
         stated: Floats,
         right: NDArray[np.bool_],
         label: NDArray[np.int64],
-        evidence: Evidence,
+        audit: AuditData,
     ) -> Iterator[Claim]:
         inside = np.zeros(len(stated), dtype=bool)
         inside[one.rows] = True
         gaps = stratified_mean_gap(stated - right, inside, label, n_permutations=0)
-        if min(gaps.n_slice, gaps.n_rest) < evidence.min_support:
+        if min(gaps.n_slice, gaps.n_rest) < audit.min_support:
             return
-        found = _calibration(stated[one.rows], right[one.rows], evidence.seed)
+        found = _calibration(stated[one.rows], right[one.rows], audit.seed)
         over = found.overconfidence
         gap = Interval(gaps.gap.value, max(-1.0, gaps.gap.low), min(1.0, gaps.gap.high))
         who = whom(one.key)

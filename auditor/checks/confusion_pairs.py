@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._wording import effect, interval, numbers, percent, points, quoted, whom
-from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.phrasing import effect, interval, numbers, percent, points, quoted, whom
+from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Confusions, Interval, confusions, proportion_gap
 
@@ -36,9 +36,9 @@ class ConfusionPairs(Options):
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap of a confusion's rate between an attribute value and the rest."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Describes the most frequent confusions and tests what they depend on."""
-        n_classes = len(evidence.classes)
+        n_classes = len(audit.classes)
         if n_classes < 3:
             return Examination(
                 skipped=(
@@ -49,8 +49,8 @@ class ConfusionPairs(Options):
                     ),
                 )
             )
-        label = evidence.predictions["label"].cat.codes.to_numpy(dtype=np.int64)
-        predicted = evidence.predictions["predicted"].cat.codes.to_numpy(dtype=np.int64)
+        label = audit.predictions["label"].cat.codes.to_numpy(dtype=np.int64)
+        predicted = audit.predictions["predicted"].cat.codes.to_numpy(dtype=np.int64)
         matrix = np.bincount(label * n_classes + predicted, minlength=n_classes**2)
         found = confusions(matrix.reshape(n_classes, n_classes))
         wrong = found.counts * ~np.eye(n_classes, dtype=bool)
@@ -61,7 +61,7 @@ class ConfusionPairs(Options):
             if wrong[row, column] < self.min_count:
                 break
             of_label = np.flatnonzero(label == row)
-            pair = _Pair(evidence, row, column, of_label, predicted[of_label] == column)
+            pair = _Pair(audit, row, column, of_label, predicted[of_label] == column)
             claims += pair.described(found, self.min_excess)
             claims += pair.tested(self.max_gap)
         return Examination(tuple(claims))
@@ -72,15 +72,15 @@ class _Pair:
 
     def __init__(
         self,
-        evidence: Evidence,
+        audit: AuditData,
         row: int,
         column: int,
         of_label: NDArray[np.int64],
         confused: NDArray[np.bool_],
     ) -> None:
-        self._evidence = evidence
+        self._evidence = audit
         self._row, self._column = row, column
-        self._label, self._predicted = evidence.classes[row], evidence.classes[column]
+        self._label, self._predicted = audit.classes[row], audit.classes[column]
         self._of_label = of_label
         self._confused = confused
 

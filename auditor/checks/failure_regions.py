@@ -1,23 +1,31 @@
-"""Failure regions: which place of the picture brings about the failures that a class is called for?"""
+"""Failure regions: which place of the image brings about the failures that a class is called for?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._covering import Place, Trial, looked, mends, place_of, share, tried
-from auditor.checks._fills import Fill
-from auditor.checks._halves import Halves, Mask, codes
-from auditor.checks._kinds import Kind, kinds
-from auditor.checks._marks import Mark, marks
-from auditor.checks._mistaken import Mistaken
-from auditor.checks._places import grid
-from auditor.checks._regions import LOOK_THERE
-from auditor.checks._wording import effect, interval, numbers, percent, quoted, several
-from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.discovery.failure_clusters import FailureCluster, failure_clusters
+from auditor.discovery.sample_splitting import Mask, SampleSplit, codes
+from auditor.discovery.slice_description import DistinctiveValue, distinctive_values
+from auditor.imaging.location import grid
+from auditor.interventions.failure_groups import Mistaken
+from auditor.interventions.infill import InfillMethod
+from auditor.interventions.region_search import (
+    Place,
+    RegionTest,
+    attention_by_region,
+    mends,
+    place_of,
+    share,
+    tried,
+)
+from auditor.interventions.regions import LOOK_THERE
+from auditor.phrasing import effect, interval, numbers, percent, quoted, several
+from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Integers
 
@@ -26,35 +34,35 @@ _SHOWN = 12
 _MARKS = 2
 """How many of its marks the text names."""
 _FEWEST_SEARCHED = 8
-"""Pictures to search a region on: with fewer it would be chance."""
+"""Images to search a region on: with fewer it would be chance."""
 _CLEAR = 1 / 2
 """A place that mends so much of a class's failures will show in the class."""
 _MOST = 2 / 3
 """A cluster of which such a place mends more has no cause of its own."""
 _AT_ONCE = 100
-"""Pictures of failures that are held in memory at a time."""
-_DONE: Mapping[Fill, str] = {
+"""Images of failures that are held in memory at a time."""
+_DONE: Mapping[InfillMethod, str] = {
     "blurred": "blurred",
     "in-painted": "continued from its surroundings",
-    "borrowed": "filled from recognised pictures of other labels",
+    "borrowed": "filled from recognised images of other labels",
 }
 _LIMITS = (
     "It shows that what lies there brings these failures about; whether it belongs to the object, a "
-    "person has to see. A cause that is all over the picture has no place and is not found this way."
+    "person has to see. A cause that is all over the image has no place and is not found this way."
 )
 
 
 @plugin("check", NAME)
 class FailureRegions(Options):
-    """Which place of the picture brings about the failures that are called one class?
+    """Which place of the image brings about the failures that are called one class?
 
     An intervention that needs nobody's annotation. Of the failures called a class, some serve to
     find a region, a window, a strip or the frame, and how to replace it: blurred, in-painted from its
-    surroundings, or borrowed from recognised pictures of other labels. On the others it is tested in
+    surroundings, or borrowed from recognised images of other labels. On the others it is tested in
     two ways. Is a failure recognised once the region is replaced, more often than with random other
-    places of the same size replaced (the region is needed)? And is a recognised picture of another
+    places of the same size replaced (the region is needed)? And is a recognised image of another
     label called the class once it has the failures' content of the region, more often than with that
-    of recognised pictures (the region is enough)? Both must hold, and the larger p-value of the two
+    of recognised images (the region is enough)? Both must hold, and the larger p-value of the two
     paired tests counts, as in every intersection-union test: covering what distinguishes a T-shirt
     from a shirt mends failures too, but it turns no sandal into a shirt.
 
@@ -68,51 +76,56 @@ class FailureRegions(Options):
         machines really learn", Nature Communications 10 (2019) 1096, for the clusters.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "search_pictures": "search_images",
+        "test_pictures": "test_images",
+    }
+
     min_mended: float = Field(0.1, ge=0, le=1)
     """Smallest share of the failures that is told, less the share mended by covering other places;
     its interval must lie above."""
     min_turned: float = Field(0.05, ge=0, le=1)
-    """Likewise of the recognised pictures that the content turns to the class."""
-    search_pictures: int = Field(12, ge=_FEWEST_SEARCHED)
+    """Likewise of the recognised images that the content turns to the class."""
+    search_images: int = Field(12, ge=_FEWEST_SEARCHED)
     """Failures on which the region is searched, a third of them at most."""
-    test_pictures: int = Field(80, ge=20)
+    test_images: int = Field(80, ge=20)
     """Largest number of failures on which it is tested."""
     max_classes: int = Field(4, ge=1)
     """Classes that are examined at most, those that most failures are called first. Each takes about
-    120 forward passes for a search picture and 8 for a test picture."""
+    120 forward passes for a search image and 8 for a test image."""
     max_clusters: int = Field(2, ge=0)
     """Clusters of maps that are examined within a class at most, the largest first; 0 for none. Each
     takes as many passes as a class, and finding them a map for each failure, 500 a class at most."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every class that enough failures are called."""
-        if evidence.model is None:
+        if audit.model is None:
             return _skipped("the model is not at hand to be asked again")
-        enough = _enough(evidence)
-        counts = _called(evidence)
+        enough = _enough(audit)
+        counts = _called(audit)
         asked = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= enough]
         if not asked:
             return _skipped(f"no class is called for {enough} failures or more")
         claims: list[Claim] = []
         reasons: list[str] = []
         for code in asked[: self.max_classes]:
-            whole = self._drawn(evidence, code)
+            whole = self._drawn(audit, code)
             if min(len(whole.search.hosts), len(whole.test.hosts)) < _FEWEST_SEARCHED:
                 reasons.append(
-                    f"{evidence.classes[code]}: too few pictures of other labels are recognised"
+                    f"{audit.classes[code]}: too few images of other labels are recognised"
                 )
                 continue
-            place = place_of(evidence.model, whole)
-            claims.append(self._claim(evidence, evidence.model, whole, place))
-            parts, more = self._parts(evidence, evidence.model, whole, place)
-            claims += [self._claim(evidence, evidence.model, *part) for part in parts]
+            place = place_of(audit.model, whole)
+            claims.append(self._claim(audit, audit.model, whole, place))
+            parts, more = self._parts(audit, audit.model, whole, place)
+            claims += [self._claim(audit, audit.model, *part) for part in parts]
             if more:
                 reasons.append(
                     f"{more} more clusters of maps of failures called "
-                    f"{quoted(evidence.classes[code])} were left out (checks.{NAME}.max_clusters)"
+                    f"{quoted(audit.classes[code])} were left out (checks.{NAME}.max_clusters)"
                 )
         if len(asked) > self.max_classes:
-            left = [evidence.classes[code] for code in asked[self.max_classes :]]
+            left = [audit.classes[code] for code in asked[self.max_classes :]]
             reasons.append(
                 f"failures called {several(left)} were left out, as there are more of other classes "
                 f"(checks.{NAME}.max_classes)"
@@ -122,19 +135,19 @@ class FailureRegions(Options):
         )
 
     def _parts(
-        self, evidence: Evidence, model: Oracle, whole: Mistaken, place: Place
-    ) -> tuple[list[tuple[Mistaken, Place, Kind]], int]:
+        self, audit: AuditData, model: ModelAccess, whole: Mistaken, place: Place
+    ) -> tuple[list[tuple[Mistaken, Place, FailureCluster]], int]:
         """Clusters of a class's failures that may have a place of their own, and how many are left.
 
         All is decided on failures to search on: no trial has a say in what is tried.
         """
-        parts: list[tuple[Mistaken, Place, Kind]] = []
+        parts: list[tuple[Mistaken, Place, FailureCluster]] = []
         if not self.max_clusters:
             return parts, 0
         known = [place] if mends(model, whole.search, place).mean() >= _CLEAR else []
         left = 0
-        for kind in kinds(evidence, model, whole.code, _enough(evidence)):
-            part = self._drawn(evidence, whole.code, kind)
+        for kind in failure_clusters(audit, model, whole.code, _enough(audit)):
+            part = self._drawn(audit, whole.code, kind)
             if any(mends(model, part.search, one).mean() > _MOST for one in known):
                 continue
             if len(parts) == self.max_clusters:
@@ -144,25 +157,27 @@ class FailureRegions(Options):
             parts.append((part, known[-1], kind))
         return parts, left
 
-    def _drawn(self, evidence: Evidence, code: int, kind: Kind | None = None) -> Mistaken:
+    def _drawn(self, audit: AuditData, code: int, kind: FailureCluster | None = None) -> Mistaken:
         among = None if kind is None else kind.rows
-        return Mistaken.drawn(evidence, code, self.search_pictures, self.test_pictures, among=among)
+        return Mistaken.drawn(audit, code, self.search_images, self.test_images, among=among)
 
     def _claim(
         self,
-        evidence: Evidence,
-        model: Oracle,
+        audit: AuditData,
+        model: ModelAccess,
         drawn: Mistaken,
         place: Place,
-        kind: Kind | None = None,
+        kind: FailureCluster | None = None,
     ) -> Claim:
-        trial = tried(model, drawn, place, evidence.seed)
+        trial = tried(model, drawn, place, audit.seed)
         region = place.region
-        (needed, p_needed), (enough, p_enough) = trial.needed, trial.enough(evidence.seed)
+        (needed, p_needed), (enough, p_enough) = trial.needed, trial.enough(audit.seed)
         holds = needed.low > self.min_mended and enough.low > self.min_turned
-        key = SliceKey(predicted=evidence.classes[drawn.code])
-        attention = [float(part[0]) for part in looked(model, drawn.test, drawn.code, [region])]
-        marked = _marks(evidence, drawn, trial.mended) if holds else []
+        key = SliceKey(predicted=audit.classes[drawn.code])
+        attention = [
+            float(part[0]) for part in attention_by_region(model, drawn.test, drawn.code, [region])
+        ]
+        marked = _marks(audit, drawn, trial.mended) if holds else []
         return Claim(
             check=NAME,
             title=f"Covering {region.words} mends {_percent(trial.mended)} of the "
@@ -176,7 +191,7 @@ class FailureRegions(Options):
             # A place that mends less than others, or misleads less, is no evidence of the claim.
             p_value=max(p_needed, p_enough) if min(needed.value, enough.value) > 0 else 1.0,
             support=len(drawn.test.rows),
-            samples=_mended(evidence, drawn, trial),
+            samples=_mended(audit, drawn, trial),
             statement=_division(str(key.predicted), drawn, kind)
             + _statement(str(key.predicted), drawn, trial, attention, marked),
             action=LOOK_THERE,
@@ -188,50 +203,50 @@ class FailureRegions(Options):
                 "mended_elsewhere": numbers(share(trial.mended_elsewhere)),
                 "mended_when": {way: numbers(one) for way, one in trial.mended_when.items()},
                 "turned": numbers(share(trial.turned)),
-                "turned_by_plain_pictures": numbers(share(trial.turned_by_plain)),
+                "turned_by_plain_images": numbers(share(trial.turned_by_plain)),
                 "turned_to": key.predicted,
                 "attention": None if np.isnan(attention).any() else attention,
                 "marked_by": [str(mark) for mark in marked],
-                "n_failures_called": int(_called(evidence)[drawn.code]),
+                "n_failures_called": int(_called(audit)[drawn.code]),
                 **({} if kind is None else _cluster(kind)),
             },
             weight=max(0.0, needed.value) * drawn.total,
-            # A property of the pictures says less of a cause than its place does.
+            # A property of the images says less of a cause than its place does.
             explained_by=tuple(
-                mark.name for mark in marked if mark.tells and mark.name in evidence.attributes
+                mark.name for mark in marked if mark.tells and mark.name in audit.attributes
             ),
             confirms=(key,) if holds else (),
             accounts_for=_accounted(model, drawn, trial) if holds else frozenset(),
         )
 
 
-def _enough(evidence: Evidence) -> int:
+def _enough(audit: AuditData) -> int:
     """Failures that an intervention needs."""
-    return max(evidence.min_support, 3 * _FEWEST_SEARCHED)
+    return max(audit.min_support, 3 * _FEWEST_SEARCHED)
 
 
-def _called(evidence: Evidence) -> Integers:
+def _called(audit: AuditData) -> Integers:
     """(K,) how many failures each class is called for."""
-    frame = evidence.predictions
+    frame = audit.predictions
     called = frame["predicted"].cat.codes.to_numpy()[frame["failure"].to_numpy(dtype=bool)]
-    return np.bincount(called, minlength=len(evidence.classes))
+    return np.bincount(called, minlength=len(audit.classes))
 
 
-def _mended(evidence: Evidence, drawn: Mistaken, trial: Trial) -> tuple[str, ...]:
+def _mended(audit: AuditData, drawn: Mistaken, trial: RegionTest) -> tuple[str, ...]:
     """Ids of failures that are mended, those first that covering another place does not mend."""
     elsewhere = trial.mended_elsewhere
     rows = np.concatenate([drawn.test.rows[trial.mended & one] for one in (~elsewhere, elsewhere)])
-    return tuple(evidence.predictions["sample"].iloc[rows[:_SHOWN]].astype(str))
+    return tuple(audit.predictions["sample"].iloc[rows[:_SHOWN]].astype(str))
 
 
-def _accounted(model: Oracle, drawn: Mistaken, trial: Trial) -> frozenset[int]:
+def _accounted(model: ModelAccess, drawn: Mistaken, trial: RegionTest) -> frozenset[int]:
     """Positions of all failures called the class, tried or not, that are mended."""
     others = (drawn.search, *drawn.rest.parts(_AT_ONCE))
     mended = [one.rows[mends(model, one, trial.place)] for one in others]
     return frozenset(np.concatenate([drawn.test.rows[trial.mended], *mended]).tolist())
 
 
-def _cluster(kind: Kind) -> dict[str, Any]:
+def _cluster(kind: FailureCluster) -> dict[str, Any]:
     """What a claim's evidence says of a cluster of maps."""
     return {
         "n_failures_of_the_cluster": len(kind.rows),
@@ -243,13 +258,13 @@ def _cluster(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _whom(called: str, kind: Kind | None) -> str:
+def _whom(called: str, kind: FailureCluster | None) -> str:
     """The failures that a claim speaks of."""
     where = "" if kind is None else f" whose evidence lies at the {kind.place}"
     return f"failures called {quoted(called)}{where}"
 
 
-def _division(called: str, drawn: Mistaken, kind: Kind | None) -> str:
+def _division(called: str, drawn: Mistaken, kind: FailureCluster | None) -> str:
     if kind is None:
         return ""
     return (
@@ -259,9 +274,9 @@ def _division(called: str, drawn: Mistaken, kind: Kind | None) -> str:
     )
 
 
-def _marks(evidence: Evidence, drawn: Mistaken, mended: Mask) -> list[Mark]:
-    """What marks the mended failures, among those tried and recognised pictures of their labels."""
-    frame = evidence.predictions
+def _marks(audit: AuditData, drawn: Mistaken, mended: Mask) -> list[DistinctiveValue]:
+    """What marks the mended failures, among those tried and recognised images of their labels."""
+    frame = audit.predictions
     label, predicted = codes(frame["label"]), codes(frame["predicted"])
     known = np.flatnonzero((predicted == label) & np.isin(label, drawn.test.label))
     rows = np.concatenate([drawn.test.rows, known])
@@ -270,23 +285,25 @@ def _marks(evidence: Evidence, drawn: Mistaken, mended: Mask) -> list[Mark]:
     inside[failure] = mended
     doubt = 1 - frame["confidence"].to_numpy(dtype=np.float64)[rows]
     nobody = np.zeros(len(rows), dtype=np.bool_)
-    halves = Halves(rows, label[rows], predicted[rows], failure, failure - doubt, search=nobody)
-    return marks(evidence, halves, inside)
+    sample_split = SampleSplit(
+        rows, label[rows], predicted[rows], failure, failure - doubt, search=nobody
+    )
+    return distinctive_values(audit, sample_split, inside)
 
 
 def _statement(
     called: str,
     drawn: Mistaken,
-    trial: Trial,
+    trial: RegionTest,
     attention: Sequence[float],
-    marked: Sequence[Mark],
+    marked: Sequence[DistinctiveValue],
 ) -> str:
     region, way = trial.place.region, trial.place.way
     witness = (
         ""
         if np.isnan(attention).any()
         else f" In the Grad-CAMs of {quoted(called)}, {percent(attention[0])} of the evidence lies there "
-        f"in these failures, and {percent(attention[1])} in pictures of it that are recognised."
+        f"in these failures, and {percent(attention[1])} in images of it that are recognised."
     )
     common = (
         f" What marks those that it mends: {several([str(mark) for mark in marked], _MARKS)}."
@@ -298,9 +315,9 @@ def _statement(
         f"({percent(region.area)} of it) was {_DONE[way]}. {_percent(trial.mended)} of them are then "
         f"recognised ({interval(share(trial.mended))}); with random other places of the same size, "
         f"{_percent(trial.mended_elsewhere)}. What the failures show there was put into "
-        f"{len(drawn.test.hosts)} recognised pictures of other labels: {_percent(trial.turned)} of these "
+        f"{len(drawn.test.hosts)} recognised images of other labels: {_percent(trial.turned)} of these "
         f"are then called {quoted(called)} ({interval(share(trial.turned))}); with what recognised "
-        f"pictures of the failures' labels show there, {_percent(trial.turned_by_plain)}."
+        f"images of the failures' labels show there, {_percent(trial.turned_by_plain)}."
         + witness
         + common
     )

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.stats import norm
 
-from auditor.checks._confounding import (
+from auditor.comparisons.confounding import (
     Confounding,
     as_evidence,
     explained_by,
     in_words,
     title_suffix,
 )
-from auditor.checks._tally import Tally
-from auditor.checks._wording import effect, interval, numbers, percent, points, several, whom
-from auditor.records import Claim, Evidence, Examination, Slice
+from auditor.comparisons.slice_counts import SliceCounter
+from auditor.phrasing import effect, interval, numbers, percent, points, several, whom
+from auditor.records import AuditData, Claim, Examination, Slice
 from auditor.records.predictions import property_name
 from auditor.registry import Options, plugin
 from auditor.statistics import (
@@ -36,8 +36,8 @@ from auditor.statistics.intervals import two_sided_z
 
 NAME = "image-properties"
 _MIRRORED = 0.4
-"""Association (Cramér's V) from which on a band says of a picture what an attribute says: half of the
-pictures with one of two even values, and no others, have 0.58."""
+"""Association (Cramér's V) from which on a band says of an image what an attribute says: half of the
+images with one of two even values, and no others, have 0.58."""
 _CONFIDENCES = tuple(float(1 - 2 * norm.sf(z)) for z in (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7))
 """Of the intervals between whose limits a p-value is read off; the smallest p-value is 1e-12."""
 
@@ -46,8 +46,8 @@ _CONFIDENCES = tuple(float(1 - 2 * norm.sf(z)) for z in (0.5, 1, 1.5, 2, 2.5, 3,
 class ImageProperties(Options):
     """Does the error rate go along with what nobody annotated: blur, light, colour, compression?
 
-    Properties are measured from the pictures and cut into bands; a band is compared with the rest
-    of the same labels, and within each label. Darker or fainter pictures are a little harder for any
+    Properties are measured from the images and cut into bands; a band is compared with the rest
+    of the same labels, and within each label. Darker or fainter images are a little harder for any
     model, so the hypothesis is not that there is no gap, but that the gap is acceptable: the p-value
     is the larger of that test's (by inverting the interval of the gap) and of the usual one. What an
     annotated attribute explains, or a property with a clearer gap, is told as a part of it.
@@ -56,34 +56,30 @@ class ImageProperties(Options):
     max_gap: float = Field(0.05, ge=0, lt=1)
     """Largest acceptable gap in error rate between a band and the rest (a share, 0 to 1)."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Compares every band of every property with the rest."""
-        slices = [one for one in evidence.computed_slices if one.support >= evidence.min_support]
+        slices = [one for one in audit.computed_slices if one.support >= audit.min_support]
         if not slices:
             return Examination()
-        tally = Tally(evidence)
+        tally = SliceCounter(audit)
         values = [one for one in slices if one.key.label is None]
         within = [one for one in slices if one.key.label is not None]
         tested = [
-            *(self._tested(evidence, values, _Against.rest(tally, values)) if values else ()),
-            *(
-                self._tested(evidence, within, _Against.label(tally, within, evidence))
-                if within
-                else ()
-            ),
+            *(self._tested(audit, values, _Against.rest(tally, values)) if values else ()),
+            *(self._tested(audit, within, _Against.label(tally, within, audit)) if within else ()),
         ]
         claims = [self._claim(one, tally) for one in tested]
-        return Examination(tuple(_explained(claims, tested, evidence)))
+        return Examination(tuple(_explained(claims, tested, audit)))
 
     def _tested(
-        self, evidence: Evidence, slices: Sequence[Slice], against: _Against
+        self, audit: AuditData, slices: Sequence[Slice], against: _Against
     ) -> Iterator[_Tested]:
         gaps = against.gaps()
         p_values = np.fmax(against.p_beyond(self.max_gap), gaps.p_value / 2)
         base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
-        smallest = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=evidence.alpha)
+        smallest = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=audit.alpha)
         for k, one in enumerate(slices):
-            if min(gaps.n_slice[k], gaps.n_rest[k]) >= evidence.min_support:
+            if min(gaps.n_slice[k], gaps.n_rest[k]) >= audit.min_support:
                 yield _Tested(
                     one,
                     gaps.gap[k],
@@ -92,7 +88,7 @@ class ImageProperties(Options):
                     float(smallest[k]) if np.isfinite(smallest[k]) else None,
                 )
 
-    def _claim(self, tested: _Tested, tally: Tally) -> Claim:
+    def _claim(self, tested: _Tested, tally: SliceCounter) -> Claim:
         one, gap = tested.slice, tested.gap
         n_failures = int(tally.of([one]).failures.sum())
         rate = wilson(n_failures, one.support)[()]
@@ -112,9 +108,9 @@ class ImageProperties(Options):
             f"({interval(rate)}); of the rest, with labels in the same proportion, "
             f"{percent(tested.rest)}. The gap is {points(gap.value)} ({interval(gap, ' points')}); "
             f"tested is whether it exceeds {points(self.max_gap)}. Nobody annotated the {name}: it was "
-            "computed from the pictures.",
-            action=f"Look whether pictures of such {name} come from one source, and whether they occur "
-            "in use. Then train with more of them, or with pictures changed in that way, and audit "
+            "computed from the images.",
+            action=f"Look whether images of such {name} come from one source, and whether they occur "
+            "in use. Then train with more of them, or with images changed in that way, and audit "
             "again.",
             limits="What differs in a property may differ in much else; the property itself need not be "
             "the cause.",
@@ -150,17 +146,17 @@ class _Against:
     rest_totals: Floats
 
     @classmethod
-    def rest(cls, tally: Tally, slices: Sequence[Slice]) -> _Against:
+    def rest(cls, tally: SliceCounter, slices: Sequence[Slice]) -> _Against:
         """Against all other samples, label by label."""
         own = tally.of(slices)
         rest = tally.everything - own
         return cls(own.failures, own.totals, rest.failures, rest.totals)
 
     @classmethod
-    def label(cls, tally: Tally, slices: Sequence[Slice], evidence: Evidence) -> _Against:
+    def label(cls, tally: SliceCounter, slices: Sequence[Slice], audit: AuditData) -> _Against:
         """Against the other samples of each slice's label."""
-        failure = evidence.predictions["failure"].to_numpy(dtype=np.float64)
-        label = [evidence.classes.index(str(one.key.label)) for one in slices]
+        failure = audit.predictions["failure"].to_numpy(dtype=np.float64)
+        label = [audit.classes.index(str(one.key.label)) for one in slices]
         failures = np.array([failure[one.rows].sum() for one in slices])
         totals = np.array([one.support for one in slices], dtype=np.float64)
         every = tally.everything
@@ -185,15 +181,13 @@ class _Against:
         return np.where(value > limit, norm.sf(reach), 1.0)
 
 
-def _explained(
-    claims: Sequence[Claim], tested: Sequence[_Tested], evidence: Evidence
-) -> list[Claim]:
+def _explained(claims: Sequence[Claim], tested: Sequence[_Tested], audit: AuditData) -> list[Claim]:
     """Adds to each property's clearest gap what explains it, and to its other gaps by reference.
 
     Properties are held against the annotated attributes and against properties with a clearer gap:
     of two that mirror each other, one has to speak for both.
     """
-    clear = [k for k, one in enumerate(claims) if (one.p_value or 0.0) <= evidence.alpha]
+    clear = [k for k, one in enumerate(claims) if (one.p_value or 0.0) <= audit.alpha]
     clear.sort(key=lambda k: (claims[k].p_value or 0.0, -claims[k].weight))
     clearest: dict[str, int] = {}
     for k in clear:
@@ -201,7 +195,7 @@ def _explained(
     changed = list(claims)
     clearer: list[Slice] = []
     for k in clearest.values():
-        changed[k] = _held(claims[k], tested[k], evidence, clearer)
+        changed[k] = _held(claims[k], tested[k], audit, clearer)
         clearer.append(tested[k].slice)
     for k in clear:
         causes = changed[clearest[_property(claims[k])]].explained_by
@@ -209,26 +203,26 @@ def _explained(
     return changed
 
 
-def _held(claim: Claim, tested: _Tested, evidence: Evidence, clearer: Sequence[Slice]) -> Claim:
+def _held(claim: Claim, tested: _Tested, audit: AuditData, clearer: Sequence[Slice]) -> Claim:
     """A claim with what becomes of its gap when other attributes are held fixed."""
     names = [next(iter(one.key.attributes)) for one in clearer]
-    evidence = replace(evidence, attributes=(*evidence.attributes, *names))
-    held = Confounding(evidence).one_by_one(tested.slice, tested.gap)
-    inside = np.zeros(len(evidence.predictions), dtype=bool)
+    audit = replace(audit, attributes=(*audit.attributes, *names))
+    held = Confounding(audit).one_by_one(tested.slice, tested.gap)
+    inside = np.zeros(len(audit.predictions), dtype=bool)
     inside[tested.slice.rows] = True
-    likeness = {name: _association(evidence, inside, name) for name in evidence.attributes}
+    likeness = {name: _association(audit, inside, name) for name in audit.attributes}
     mirrored = {
         name: likeness[name]
         for name in sorted(likeness, key=lambda name: -likeness[name])
         if likeness[name] >= _MIRRORED
     }
     like = (
-        f"These pictures go together with {several(list(mirrored))} (Cramér's V "
+        f"These images go together with {several(list(mirrored))} (Cramér's V "
         f"{max(mirrored.values()):.2f})."
         if mirrored
         else ""
     )
-    same = [one for one in clearer if _same_failures(evidence, tested, one)]
+    same = [one for one in clearer if _same_failures(audit, tested, one)]
     if same:
         like = f"Outside of {whom(same[0].key)}, little of the gap is left. {like}".rstrip()
     # A property is the weaker witness: where most of its gap goes with another attribute held
@@ -246,30 +240,27 @@ def _held(claim: Claim, tested: _Tested, evidence: Evidence, clearer: Sequence[S
     )
 
 
-def _same_failures(evidence: Evidence, tested: _Tested, other: Slice) -> bool:
-    """Whether a slice's gap is gone outside of another slice: the same pictures fail."""
-    frame = evidence.predictions
+def _same_failures(audit: AuditData, tested: _Tested, other: Slice) -> bool:
+    """Whether a slice's gap is gone outside of another slice: the same images fail."""
+    frame = audit.predictions
     label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
     failure = frame["failure"].to_numpy(dtype=bool)
     inside, outside = np.zeros(len(frame), dtype=bool), np.ones(len(frame), dtype=bool)
     inside[tested.slice.rows] = True
     outside[other.rows] = False
     if tested.slice.key.label is not None:
-        outside &= label == evidence.classes.index(tested.slice.key.label)
+        outside &= label == audit.classes.index(tested.slice.key.label)
     own, rest = (
-        [
-            np.bincount(label[part], minlength=len(evidence.classes))
-            for part in (side & failure, side)
-        ]
+        [np.bincount(label[part], minlength=len(audit.classes)) for part in (side & failure, side)]
         for side in (inside & outside, ~inside & outside)
     )
     left = stratified_gap(own[0], own[1], rest[0], rest[1]).gap[()]
     return left.value < tested.gap.value / 2 and left.high < tested.gap.value
 
 
-def _association(evidence: Evidence, inside: NDArray[np.bool_], name: str) -> float:
+def _association(audit: AuditData, inside: NDArray[np.bool_], name: str) -> float:
     """Bias-corrected Cramér's V of being in a slice and a column; 0 where that does not vary."""
-    column = evidence.predictions[name].cat
+    column = audit.predictions[name].cat
     codes = column.codes.to_numpy(dtype=np.int64)
     n_values = len(column.categories)
     table = np.stack([np.bincount(codes[part], minlength=n_values) for part in (inside, ~inside)])

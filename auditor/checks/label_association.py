@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._tables import Table, tables
-from auditor.checks._wording import effect, percent, quoted
-from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.comparisons.contingency import ContingencyTable, tables
+from auditor.phrasing import effect, percent, quoted
+from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import association
 
@@ -30,10 +30,10 @@ class LabelAssociation(Options):
     max_association: float = Field(0.1, gt=0, le=1)
     """Largest acceptable bias-corrected Cramér's V (0: independent, 1: one tells the other)."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Measures the association of every attribute with the label."""
         claims, skipped = [], []
-        for table in tables(evidence):
+        for table in tables(audit):
             used = table.counts[table.counts.sum(1) > 0][:, table.counts.sum(0) > 0]
             if min(used.shape, default=0) < 2:
                 what = "label" if used.shape[0] < 2 else "value"
@@ -44,8 +44,8 @@ class LabelAssociation(Options):
                     )
                 )
                 continue
-            claims.append(self._claim(table, used.size, evidence.seed))
-        if evidence.reference is None and evidence.attributes:
+            claims.append(self._claim(table, used.size, audit.seed))
+        if audit.reference is None and audit.attributes:
             skipped.append(
                 Skipped(
                     check=NAME,
@@ -56,12 +56,12 @@ class LabelAssociation(Options):
         else:
             skipped += [
                 Skipped(check=NAME, reason=f"{name}: the reference has no such column")
-                for name in evidence.attributes
-                if evidence.reference is not None and name not in evidence.reference
+                for name in audit.attributes
+                if audit.reference is not None and name not in audit.reference
             ]
         return Examination(tuple(claims), tuple(skipped))
 
-    def _claim(self, table: Table, n_cells: int, seed: int) -> Claim:
+    def _claim(self, table: ContingencyTable, n_cells: int, seed: int) -> Claim:
         found = association(
             table.counts, n_permutations=int(np.clip(_DRAWN // n_cells, 199, 9999)), seed=seed
         )
@@ -102,7 +102,7 @@ class LabelAssociation(Options):
         )
 
 
-_ADVICE = "Keep the attribute balanced over the labels when more pictures are collected."
+_ADVICE = "Keep the attribute balanced over the labels when more images are collected."
 
 
 def _entangled(counts: np.ndarray[Any, np.dtype[np.float64]], name: str) -> str:
@@ -116,7 +116,7 @@ def _entangled(counts: np.ndarray[Any, np.dtype[np.float64]], name: str) -> str:
     return ""
 
 
-def _listed(table: Table) -> dict[str, Any]:
+def _listed(table: ContingencyTable) -> dict[str, Any]:
     return {
         "labels": list(table.labels),
         "values": list(table.values),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.stats import mannwhitneyu
 
-from auditor.checks._wording import effect, interval, percent, quoted, several
-from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.phrasing import effect, interval, percent, quoted, several
+from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import proportion_gap, stratified_gap, wilson
 from auditor.statistics.label_noise import label_noise
@@ -31,8 +31,8 @@ class LabelErrors(Options):
     other samples that class more often with some value of an attribute or property, or where what is
     suspected of one label goes along with one (Fisher's exact test, mid-p; both Bonferroni over all
     values), the labels are not blamed, and that is said. Nor are they where hard
-    pictures are the likelier cause: wrong labels fall on any picture of a class, which the model
-    then calls as surely as the right ones; hard pictures it calls less surely (Mann and Whitney's
+    images are the likelier cause: wrong labels fall on any image of a class, which the model
+    then calls as surely as the right ones; hard images it calls less surely (Mann and Whitney's
     test). Nothing is tested of a label itself: a list to look at, never more than a note. Of the
     listed, those count as possible faults of the data that are called so at least as surely as half
     of the right ones.
@@ -45,28 +45,28 @@ class LabelErrors(Options):
     min_count: int = Field(3, ge=1)
     """Pairs of classes with fewer suspected labels are not told."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Looks for labels that the model contradicts confidently."""
-        if evidence.probabilities is None:
+        if audit.probabilities is None:
             reason = "the probabilities of all classes were not kept (more than 100 classes)"
             return Examination(skipped=(Skipped(check=NAME, reason=reason),))
-        frame = evidence.predictions
+        frame = audit.predictions
         label, predicted = (
             np.asarray(frame[name].cat.codes, dtype=np.int64) for name in ("label", "predicted")
         )
-        suggested = label_noise(label, evidence.probabilities).suggested
+        suggested = label_noise(label, audit.probabilities).suggested
         suspected = (suggested == predicted) & (predicted != label)
         claims: list[Claim] = []
         skipped: list[Skipped] = []
         for target in np.unique(predicted[suspected]):
-            for where, rows in _called_more(evidence, label, predicted, int(target)):
+            for where, rows in _called_more(audit, label, predicted, int(target)):
                 excused = suspected & (predicted == target) & rows
                 if excused.any():
                     suspected &= ~excused
                     skipped.append(
                         Skipped(
                             check=NAME,
-                            reason=f"called {evidence.classes[target]}: the model contradicts "
+                            reason=f"called {audit.classes[target]}: the model contradicts "
                             f"{int(excused.sum())} labels confidently, but it calls other samples so "
                             f"more often with {where}; the labels are not blamed",
                         )
@@ -79,8 +79,8 @@ class LabelErrors(Options):
                 continue
             of_label = np.flatnonzero(label == row)
             chosen = suspected[of_label] & (predicted[of_label] == column)
-            systematic = _goes_along(evidence, of_label, chosen)
-            pair = f"{evidence.classes[row]} called {evidence.classes[column]}"
+            systematic = _goes_along(audit, of_label, chosen)
+            pair = f"{audit.classes[row]} called {audit.classes[column]}"
             if systematic is not None:
                 skipped.append(
                     Skipped(
@@ -90,26 +90,26 @@ class LabelErrors(Options):
                     )
                 )
                 continue
-            right = _confidence(evidence, (label == column) & (predicted == column))
-            called = _confidence(evidence, (label == row) & (predicted == column))
-            if len(right) < self.min_count or _less_sure(called, right, evidence.alpha):
+            right = _confidence(audit, (label == column) & (predicted == column))
+            called = _confidence(audit, (label == row) & (predicted == column))
+            if len(right) < self.min_count or _less_sure(called, right, audit.alpha):
                 skipped.append(
                     Skipped(
                         check=NAME,
                         reason=f"{pair}: the model contradicts {count} labels confidently, but calls "
-                        f"these pictures less surely than those that are rightly "
-                        f"{evidence.classes[column]}, as it does hard pictures; the labels are not "
+                        f"these images less surely than those that are rightly "
+                        f"{audit.classes[column]}, as it does hard images; the labels are not "
                         "blamed",
                     )
                 )
                 continue
             usual = float(np.median(right))
-            claims.append(_claim(evidence, int(row), int(column), of_label, chosen, usual))
+            claims.append(_claim(audit, int(row), int(column), of_label, chosen, usual))
         return Examination(tuple(claims), tuple(skipped))
 
 
-def _confidence(evidence: Evidence, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return evidence.predictions["confidence"].to_numpy(dtype=np.float64)[rows]
+def _confidence(audit: AuditData, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return audit.predictions["confidence"].to_numpy(dtype=np.float64)[rows]
 
 
 def _less_sure(some: NDArray[np.float64], others: NDArray[np.float64], alpha: float) -> bool:
@@ -118,21 +118,21 @@ def _less_sure(some: NDArray[np.float64], others: NDArray[np.float64], alpha: fl
 
 
 def _called_more(
-    evidence: Evidence, label: NDArray[np.int64], predicted: NDArray[np.int64], target: int
+    audit: AuditData, label: NDArray[np.int64], predicted: NDArray[np.int64], target: int
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Attribute values with which other samples are called a class more often, and who has them.
 
     Within labels, by the test of Mantel and Haenszel, Bonferroni over all values.
     """
-    n_classes = len(evidence.classes)
+    n_classes = len(audit.classes)
     other = label != target
     called = other & (predicted == target)
     all_called, all_others = (
         np.bincount(label[part], minlength=n_classes) for part in (called, other)
     )
     found: list[tuple[float, float, str, NDArray[np.bool_]]] = []
-    for name in (*evidence.attributes, *evidence.computed):
-        column = evidence.predictions[name].cat
+    for name in (*audit.attributes, *audit.computed):
+        column = audit.predictions[name].cat
         codes = column.codes.to_numpy(dtype=np.int64)
         for code, value in enumerate(column.categories):
             rows = codes == code
@@ -144,17 +144,17 @@ def _called_more(
                 p_value, gap = float(gaps.p_value), float(gaps.gap.value)
                 found.append((p_value, gap, f"{name} = {value}", rows))
     for p_value, gap, where, rows in sorted(found, key=lambda one: one[0]):
-        if gap > 0 and p_value * len(found) <= evidence.alpha:
+        if gap > 0 and p_value * len(found) <= audit.alpha:
             yield where, rows
 
 
 def _goes_along(
-    evidence: Evidence, of_label: NDArray[np.int64], chosen: NDArray[np.bool_]
+    audit: AuditData, of_label: NDArray[np.int64], chosen: NDArray[np.bool_]
 ) -> str | None:
     """The attribute value that some samples of a label go along with most surely, if any does."""
     found: list[tuple[float, str]] = []
-    for name in (*evidence.attributes, *evidence.computed):
-        column = evidence.predictions[name].cat
+    for name in (*audit.attributes, *audit.computed):
+        column = audit.predictions[name].cat
         codes = column.codes.to_numpy(dtype=np.int64)[of_label]
         n_values = len(column.categories)
         totals = np.bincount(codes, minlength=n_values)
@@ -166,19 +166,19 @@ def _goes_along(
             if np.isfinite(p_value)
         ]
     least, name = min(found, default=(1.0, ""))
-    return name if least * len(found) <= evidence.alpha else None
+    return name if least * len(found) <= audit.alpha else None
 
 
 def _claim(
-    evidence: Evidence,
+    audit: AuditData,
     row: int,
     column: int,
     of_label: NDArray[np.int64],
     chosen: NDArray[np.bool_],
     usual: float,
 ) -> Claim:
-    label, other = evidence.classes[row], evidence.classes[column]
-    frame = evidence.predictions.iloc[of_label[chosen]].sort_values(
+    label, other = audit.classes[row], audit.classes[column]
+    frame = audit.predictions.iloc[of_label[chosen]].sort_values(
         "loss", ascending=False, kind="stable"
     )
     samples = [str(one) for one in frame["sample"]]
@@ -198,7 +198,7 @@ def _claim(
         f"{interval(share)}) are called {other} as surely as {other} samples usually are, such as "
         f"{several(samples)}; they go along with no attribute. {len(faulty)} of them are called so at "
         f"least as surely as half of the samples that are rightly {other}.",
-        action=f"Look at these pictures. Those that do show {other} are failures of the labels: correct "
+        action=f"Look at these images. Those that do show {other} are failures of the labels: correct "
         "them and audit again.",
         limits="The model itself is the only witness: it may be confidently wrong. It must not have been "
         "trained on these samples.",

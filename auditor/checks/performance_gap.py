@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._confounding import (
+from auditor.comparisons.confounding import (
     Confounding,
     as_evidence,
     explained_by,
     in_words,
     title_suffix,
 )
-from auditor.checks._pairs import Pairs
-from auditor.checks._tally import Counts, Tally, chunks
-from auditor.checks._wording import advice, effect, interval, numbers, percent, points, quoted, whom
-from auditor.records import Claim, Evidence, Examination, Slice
+from auditor.comparisons.intersections import Intersections
+from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
+from auditor.phrasing import advice, effect, interval, numbers, percent, points, quoted, whom
+from auditor.records import AuditData, Claim, Examination, Slice
 from auditor.registry import Options, plugin
 from auditor.statistics import (
     Gaps,
@@ -53,14 +53,14 @@ class PerformanceGap(Options):
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest gap in error rate that is acceptable (a share, 0 to 1)."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Compares every slice with the rest."""
-        tally = Tally(evidence)
-        values, within, crossed = _kinds(evidence.slices)
-        found = _Claims(self.max_gap, evidence, tally)
+        tally = SliceCounter(audit)
+        values, within, crossed = _kinds(audit.slices)
+        found = _Claims(self.max_gap, audit, tally)
         claims = [*found.of_values(values), *found.of_labels(within)]
-        held = _with_others_fixed(claims, values + within, evidence)
-        pairs = Pairs(NAME, self.max_gap, evidence, tally)
+        held = _with_others_fixed(claims, values + within, audit)
+        pairs = Intersections(NAME, self.max_gap, audit, tally)
         return Examination((*held, *pairs.claims(crossed, values)), tuple(pairs.skipped()))
 
 
@@ -74,17 +74,17 @@ def _kinds(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[Slic
 
 
 def _with_others_fixed(
-    claims: Sequence[Claim], slices: Sequence[Slice], evidence: Evidence
+    claims: Sequence[Claim], slices: Sequence[Slice], audit: AuditData
 ) -> Iterator[Claim]:
     """Adds to every conspicuous claim what becomes of it with the other attributes held fixed."""
     conspicuous = [
         one
         for one in claims
         if one.effect is not None and one.effect.value > 0 and one.p_value is not None
-        if one.p_value <= evidence.alpha
+        if one.p_value <= audit.alpha
     ]
     gravest = sorted(conspicuous, key=lambda one: -one.weight)[:_REGRESSED]
-    confounding = Confounding(evidence)
+    confounding = Confounding(audit)
     for claim, one in zip(claims, slices, strict=True):
         if not any(claim is other for other in conspicuous) or claim.effect is None:
             yield claim
@@ -105,9 +105,9 @@ def _with_others_fixed(
 class _Claims:
     """Turns counts into claims."""
 
-    def __init__(self, limit: float, evidence: Evidence, tally: Tally) -> None:
+    def __init__(self, limit: float, audit: AuditData, tally: SliceCounter) -> None:
         self._limit = limit
-        self._evidence = evidence
+        self._evidence = audit
         self._tally = tally
 
     def of_values(self, slices: list[Slice]) -> Iterator[Claim]:

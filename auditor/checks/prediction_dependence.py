@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.checks._wording import effect, interval, percent, points
-from auditor.records import Claim, Evidence, Examination, Skipped, SliceKey
+from auditor.phrasing import effect, interval, percent, points
+from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import (
     ClassRates,
@@ -52,29 +52,29 @@ class PredictionDependence(Options):
     permutations: int = Field(1999, ge=199)
     """Permutations of the test; fewer where there are very many classes."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Tests every attribute."""
-        frame = evidence.predictions
+        frame = audit.predictions
         label, predicted = (
             frame[name].cat.codes.to_numpy(dtype=np.int64) for name in ("label", "predicted")
         )
         claims, skipped = [], []
-        for name in evidence.attributes:
+        for name in audit.attributes:
             values = [str(value) for value in frame[name].cat.categories]
             codes = frame[name].cat.codes.to_numpy(dtype=np.int64)
-            counts = _counts(codes, len(values), label, predicted, len(evidence.classes))
-            found = self._dependence(counts, evidence.seed)
-            worst = _worst(counts, evidence.min_support)
+            counts = _counts(codes, len(values), label, predicted, len(audit.classes))
+            found = self._dependence(counts, audit.seed)
+            worst = _worst(counts, audit.min_support)
             if found is None or worst is None:
                 reason = (
                     "within every label there is one value, or one prediction"
                     if found is None
-                    else f"no value has {evidence.min_support} samples of a class, with as many of it "
+                    else f"no value has {audit.min_support} samples of a class, with as many of it "
                     "among the others"
                 )
                 skipped.append(Skipped(check=NAME, reason=f"{name}: {reason}"))
                 continue
-            claims.append(self._claim(evidence, name, values, counts, found, worst))
+            claims.append(self._claim(audit, name, values, counts, found, worst))
         return Examination(tuple(claims), tuple(skipped))
 
     def _dependence(self, counts: Floats, seed: int) -> tuple[float, float] | None:
@@ -92,7 +92,7 @@ class PredictionDependence(Options):
 
     def _claim(
         self,
-        evidence: Evidence,
+        audit: AuditData,
         name: str,
         values: list[str],
         counts: Floats,
@@ -100,7 +100,7 @@ class PredictionDependence(Options):
         worst: _Worst,
     ) -> Claim:
         excess, p_value = found
-        target, value = evidence.classes[worst.target], values[worst.value]
+        target, value = audit.classes[worst.target], values[worst.value]
         rates = class_rates(counts)
         distances = fairness_distances(rates)
         own = f"with {name} = {value}"
@@ -127,7 +127,7 @@ class PredictionDependence(Options):
             + (
                 ""
                 if least is None
-                else f" {evidence.classes[least]} is predicted {ratio[least]:.2f} times as often for "
+                else f" {audit.classes[least]} is predicted {ratio[least]:.2f} times as often for "
                 "the value where it is rarest as for that where it is most frequent (the four-fifths "
                 "rule asks for 0.8), whatever the labels are."
             ),
@@ -137,8 +137,8 @@ class PredictionDependence(Options):
             evidence={
                 "information": excess,
                 "distances": _listed(distances),
-                "rates": _rates(rates, values, evidence.classes),
-                "intersections": list(_intersections(evidence, name)),
+                "rates": _rates(rates, values, audit.classes),
+                "intersections": list(_intersections(audit, name)),
             },
         )
 
@@ -223,14 +223,14 @@ def _rates(rates: ClassRates, values: list[str], classes: tuple[str, ...]) -> li
     ]
 
 
-def _intersections(evidence: Evidence, name: str) -> Iterator[dict[str, Any]]:
+def _intersections(audit: AuditData, name: str) -> Iterator[dict[str, Any]]:
     """Distances between the values of this attribute crossed with each other one."""
-    n_classes = len(evidence.classes)
-    frame = evidence.predictions
+    n_classes = len(audit.classes)
+    frame = audit.predictions
     label, predicted = (
         frame[column].cat.codes.to_numpy(dtype=np.int64) for column in ("label", "predicted")
     )
-    for pair in combinations(evidence.attributes, 2):
+    for pair in combinations(audit.attributes, 2):
         if name != pair[0]:
             continue
         one, other = (frame[column].cat.codes.to_numpy(dtype=np.int64) for column in pair)
@@ -239,7 +239,7 @@ def _intersections(evidence: Evidence, name: str) -> Iterator[dict[str, Any]]:
         if n_cells * n_classes**2 > _AT_ONCE // 10:
             continue
         counts = _counts(one * n_other + other, n_cells, label, predicted, n_classes)
-        counts = counts[counts.sum((1, 2)) >= evidence.min_support]
+        counts = counts[counts.sum((1, 2)) >= audit.min_support]
         if len(counts) > 1:
             distances = fairness_distances(class_rates(counts))
             yield {"attributes": list(pair), **_listed(distances)}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._fills import borrowed
-from auditor.checks._outcomes import Limits, Outcome, comparisons
-from auditor.checks._regions import LOOK_THERE, Region, attention, coarse, finer, sought
-from auditor.checks._swaps import Sides
-from auditor.checks._wording import (
+from auditor.interventions.infill import borrowed
+from auditor.interventions.matched_pairs import SearchAndTest
+from auditor.interventions.paired_effects import Limits, PairedEffect, comparisons
+from auditor.interventions.regions import LOOK_THERE, Region, attention, coarse, finer, sought
+from auditor.phrasing import (
     effect,
     interval,
     numbers,
@@ -20,7 +22,7 @@ from auditor.checks._wording import (
     signed_points,
     whom,
 )
-from auditor.records import Claim, Evidence, Examination, Oracle, Skipped, SliceKey
+from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import PairedMean, sign_flip
 
@@ -29,9 +31,9 @@ NAME = "region-reliance"
 
 @plugin("check", NAME)
 class RegionReliance(Options):
-    """Does what one region of the picture shows for an attribute value mislead the model?
+    """Does what one region of the image shows for an attribute value mislead the model?
 
-    An intervention. In pictures of all values, a region is filled from other pictures of the same
+    An intervention. In images of all values, a region is filled from other images of the same
     label: once from one that has the attribute value, once from one that has not. Both fillings are
     foreign, so that only the attribute's content differs. The region is found on some samples (16
     overlapping windows and the frame, by the change of the label's probability, then finer windows)
@@ -41,48 +43,51 @@ class RegionReliance(Options):
     test. Values without a gap are not examined: there is nothing to confirm.
 
     Where it holds, the gap of that attribute value is confirmed, and its place is known. A property
-    of the whole picture (its texture, its brightness) has no such place and stays unconfirmed.
+    of the whole image (its texture, its brightness) has no such place and stays unconfirmed.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "search_pictures": "search_images",
+        "test_pictures": "test_images",
+    }
+
     min_fall: float = Field(0.05, ge=0, le=1)
     """Smallest fall of accuracy that is told; its interval must lie above."""
-    search_pictures: int = Field(12, ge=4)
-    """Pictures of each side on which the region is searched."""
-    test_pictures: int = Field(100, ge=20)
-    """Largest number of pictures of each side on which it is tested."""
+    search_images: int = Field(12, ge=4)
+    """Images of each side on which the region is searched."""
+    test_images: int = Field(100, ge=20)
+    """Largest number of images of each side on which it is tested."""
     max_comparisons: int = Field(12, ge=1)
     """Attribute values that are examined at most, those with the largest gaps first. Each takes
-    about 52 forward passes for a search picture and 4 for a test picture."""
+    about 52 forward passes for a search image and 4 for a test image."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value."""
-        if evidence.model is None:
+        if audit.model is None:
             return Examination(
                 skipped=(Skipped(check=NAME, reason="the model is not at hand to be asked again"),)
             )
-        limits = Limits(
-            self.min_fall, self.search_pictures, self.test_pictures, self.max_comparisons
-        )
-        asked, skipped = comparisons(evidence, NAME, limits, "regions")
-        claims = [self._claim(evidence, evidence.model, drawn) for drawn in asked]
+        limits = Limits(self.min_fall, self.search_images, self.test_images, self.max_comparisons)
+        asked, skipped = comparisons(audit, NAME, limits, "regions")
+        claims = [self._claim(audit, audit.model, drawn) for drawn in asked]
         return Examination(tuple(claims), tuple(skipped))
 
-    def _claim(self, evidence: Evidence, model: Oracle, sides: Sides) -> Claim:
+    def _claim(self, audit: AuditData, model: ModelAccess, sides: SearchAndTest) -> Claim:
         region = _found(model, sides)
-        tried = _tried(model, sides, region, evidence.seed)
+        tried = _tried(model, sides, region, audit.seed)
         outcome, more = tried.outcome, tried.more
         here = outcome.here
         question = sides.question
         key = SliceKey(attributes={question.name: question.value})
         holds = here.change.low > self.min_fall and more.change.low > 0
-        turned = outcome.turned_to(evidence.classes)
+        turned = outcome.turned_to(audit.classes)
         where = region.words
-        into = outcome.into(evidence.classes)
-        looked = _looked(evidence, sides, region, None if turned is None else turned[0])
+        into = outcome.into(audit.classes)
+        looked = _looked(audit, sides, region, None if turned is None else turned[0])
         witness = (
             ""
             if turned is None or looked is None
@@ -101,9 +106,9 @@ class RegionReliance(Options):
             limit=self.min_fall,
             p_value=max(here.p_value, more.p_value),
             support=len(sides.test),
-            samples=outcome.samples(evidence),
-            statement=f"An intervention: in {len(sides.test)} pictures, {where} ({percent(region.area)} of "
-            f"it) was filled from other pictures of the same label: once from {whom(key)}, once from others. "
+            samples=outcome.samples(audit),
+            statement=f"An intervention: in {len(sides.test)} images, {where} ({percent(region.area)} of "
+            f"it) was filled from other images of the same label: once from {whom(key)}, once from others. "
             f"With the content of the side that fares worse with that label, the model fails "
             f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
             f"random other places of the same size, {signed_points(tried.elsewhere.change.value)}."
@@ -115,11 +120,11 @@ class RegionReliance(Options):
                 **region.record(),
                 "fall": numbers(here.change),
                 "fall_elsewhere": numbers(tried.elsewhere.change),
-                **outcome.record(evidence.classes),
+                **outcome.record(audit.classes),
                 "attention": looked,
             },
             weight=0.0,
-            confirms=outcome.confirms(evidence) if holds else (),
+            confirms=outcome.confirms(audit) if holds else (),
         )
 
 
@@ -133,21 +138,21 @@ class _Tried:
         more: the region's less theirs.
     """
 
-    outcome: Outcome
+    outcome: PairedEffect
     elsewhere: PairedMean
     more: PairedMean
 
 
-def _found(model: Oracle, sides: Sides) -> Region:
+def _found(model: ModelAccess, sides: SearchAndTest) -> Region:
     """The region whose content costs the label most probability; a small one where it will do."""
     swaps, worse = sides.search, sides.question.worse[sides.search.label]
-    pictures = model.pictures(swaps.rows)
-    have, lack = model.pictures(swaps.have), model.pictures(swaps.lack)
+    images = model.images(swaps.rows)
+    have, lack = model.images(swaps.have), model.images(swaps.lack)
     each = np.arange(len(swaps))
 
     def score(region: Region) -> float:
         with_value, without = (
-            model.predict(borrowed(pictures, donors, region))[each, swaps.label]
+            model.predict(borrowed(images, donors, region))[each, swaps.label]
             for donors in (have, lack)
         )
         return float((worse * (without - with_value)).mean())
@@ -155,38 +160,36 @@ def _found(model: Oracle, sides: Sides) -> Region:
     return sought(score, coarse(), finer)
 
 
-def _tried(model: Oracle, sides: Sides, region: Region, seed: int) -> _Tried:
+def _tried(model: ModelAccess, sides: SearchAndTest, region: Region, seed: int) -> _Tried:
     """Fills the region, and random others, from both sides."""
     generator = np.random.default_rng(seed)
     swaps = sides.test
-    pictures = model.pictures(swaps.rows)
-    have, lack = model.pictures(swaps.have), model.pictures(swaps.lack)
+    images = model.images(swaps.rows)
+    have, lack = model.images(swaps.have), model.images(swaps.lack)
     others = region.elsewhere(len(swaps), generator)
 
-    def asked(regions: Region | list[Region]) -> Outcome:
+    def asked(regions: Region | list[Region]) -> PairedEffect:
         with_value, without = (
-            model.predict(borrowed(pictures, donors, regions)).argmax(1) for donors in (have, lack)
+            model.predict(borrowed(images, donors, regions)).argmax(1) for donors in (have, lack)
         )
-        return Outcome.of(sides.question, swaps, with_value, without, seed)
+        return PairedEffect.of(sides.question, swaps, with_value, without, seed)
 
     here, there = asked(region), asked(others)
     return _Tried(here, there.here, sign_flip(here.fell - there.fell, seed=seed))
 
 
 def _looked(
-    evidence: Evidence, sides: Sides, region: Region, label: str | None
+    audit: AuditData, sides: SearchAndTest, region: Region, label: str | None
 ) -> tuple[float, float] | None:
     """Shares of the evidence for a label in the region, with the value and without."""
-    if evidence.maps is None or label is None:
+    if audit.maps is None or label is None:
         return None
-    cells = [
-        c for c in evidence.maps.cells if c.attribute == sides.question.name and c.label == label
-    ]
+    cells = [c for c in audit.maps.cells if c.attribute == sides.question.name and c.label == label]
     none = np.zeros(0, dtype=np.int64)
     parts = []
     for side in (True, False):
         chosen = [c.rows for c in cells if (c.value == sides.question.value) == side]
-        part = attention(evidence.maps.of(np.concatenate([none, *chosen])), region)
+        part = attention(audit.maps.of(np.concatenate([none, *chosen])), region)
         if np.isnan(part).all():  # also where there is none
             return None
         parts.append(float(np.nanmean(part)))

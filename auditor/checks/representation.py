@@ -1,4 +1,4 @@
-"""Representation: which attribute values have few pictures?"""
+"""Representation: which attribute values have few images?"""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
-from auditor.checks._tables import Table, table_of
-from auditor.checks._wording import effect, interval, numbers, percent
-from auditor.records import Claim, Evidence, Examination, SliceKey
+from auditor.comparisons.contingency import ContingencyTable, table_of
+from auditor.phrasing import effect, interval, numbers, percent
+from auditor.records import AuditData, Claim, Examination, SliceKey
 from auditor.registry import Options, plugin
 from auditor.statistics import Interval, proportion_gap, representation
 
@@ -18,7 +18,7 @@ NAME = "representation"
 
 @plugin("check", NAME)
 class Representation(Options):
-    """Which attribute values have few pictures?
+    """Which attribute values have few images?
 
     Where the training data is given, its shares are compared with those of the audited data, and
     tested. The shares of the audited data are compared with equal ones and only described: that
@@ -30,19 +30,19 @@ class Representation(Options):
     min_share: float = Field(0.2, ge=0, le=1)
     """Smallest acceptable share in the audited data, as a part of an equal share of all values."""
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Compares the shares of all values of all attributes."""
         claims: list[Claim] = []
-        for name in evidence.attributes:
-            audited = table_of(evidence, name, "audited")
-            trained = table_of(evidence, name, "reference")
+        for name in audit.attributes:
+            audited = table_of(audit, name, "audited")
+            trained = table_of(audit, name, "reference")
             if audited is not None and audited.counts.any():
                 claims += self._against_equal(audited)
                 if trained is not None and trained.counts.any():
                     claims += self._against_audited(audited, trained)
         return Examination(tuple(claims))
 
-    def _against_equal(self, audited: Table) -> Iterator[Claim]:
+    def _against_equal(self, audited: ContingencyTable) -> Iterator[Claim]:
         counts = audited.counts.sum(0)
         found = representation(counts)
         for k, value in enumerate(audited.values):
@@ -71,7 +71,9 @@ class Representation(Options):
                 ceiling="warning",
             )
 
-    def _against_audited(self, audited: Table, trained: Table) -> Iterator[Claim]:
+    def _against_audited(
+        self, audited: ContingencyTable, trained: ContingencyTable
+    ) -> Iterator[Claim]:
         mine, theirs = dict(_by_value(audited)), dict(_by_value(trained))
         total, trained_total = sum(mine.values()), sum(theirs.values())
         for value, n in mine.items():
@@ -104,5 +106,5 @@ class Representation(Options):
             )
 
 
-def _by_value(table: Table) -> Iterator[tuple[str, float]]:
+def _by_value(table: ContingencyTable) -> Iterator[tuple[str, float]]:
     yield from zip(table.values, table.counts.sum(0).tolist(), strict=True)

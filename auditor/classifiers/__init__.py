@@ -19,7 +19,7 @@ class Classifier:
     """A network that is ready to be asked.
 
     Attributes:
-        module: maps float32 pictures (N, 3, H, W) to logits (N, K); in evaluation mode, on the CPU.
+        module: maps float32 images (N, 3, H, W) to logits (N, K); in evaluation mode, on the CPU.
         adapter: name of the plug-in that made it.
         description: one line for the report: architecture and where the weights come from.
         classes: the class names that the weights carry, in index order, or None.

@@ -35,7 +35,7 @@ _ALTERNATIVES: tuple[tuple[str, _Triple, _Triple, bool], ...] = (
 
 
 @dataclass(frozen=True)
-class Trial:
+class PreprocessingTrial:
     """How the network does on one batch under one preprocessing.
 
     Attributes:
@@ -43,10 +43,10 @@ class Trial:
         mean: subtracted from the red, green and blue values in 0…1.
         std: divided by afterwards.
         blue_first: whether the channels are then put in the order blue, green, red.
-        accuracy: share of pictures that are classified right, 0 to 1.
+        accuracy: share of images that are classified right, 0 to 1.
         confidence: mean probability of the predicted class, 0 to 1.
         loss: mean negative log-probability of the label, in nats; infinite or NaN where logits are.
-        n: number of pictures.
+        n: number of images.
     """
 
     name: str
@@ -82,7 +82,7 @@ def resolve_preprocess(
                 f"preprocess: expected in the configuration, because {classifier.description} "
                 "carries none; write what the network was trained with, such as `preprocess: "
                 "{resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}` "
-                "(mean and std of values from 0 to 1), or `preprocess: {}` for pictures as they are, "
+                "(mean and std of values from 0 to 1), or `preprocess: {}` for images as they are, "
                 "divided by 255"
             )
         return own, "from the weights"
@@ -100,51 +100,51 @@ def resolve_preprocess(
 
 def compare_preprocessing(
     module: nn.Module,
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     preprocess: Preprocess,
     batch_size: int = 32,
-) -> list[Trial]:
-    """Runs labelled pictures through the network, normalised as configured and in the usual other ways.
+) -> list[PreprocessingTrial]:
+    """Runs labelled images through the network, normalised as configured and in the usual other ways.
 
     A wrong normalisation rarely breaks a network; it costs some points of accuracy, and nothing says
     so. This makes it visible.
 
     Args:
         module: maps float32 (N, 3, H, W) to logits (N, K); in evaluation mode, on any device.
-        pictures: uint8 (N, 3, H, W), RGB, already resized and cropped.
+        images: uint8 (N, 3, H, W), RGB, already resized and cropped.
         labels: (N,), class indices.
         preprocess: the preprocessing in use; its mean and std.
-        batch_size: pictures in one forward pass.
+        batch_size: images in one forward pass.
 
     Returns:
         The one in use first, then the others by mean loss, the smallest first. An alternative that
         equals the one in use (to half a grey level) is left out.
 
     Raises:
-        ValueError: there are no pictures, or as many labels as pictures are not given.
+        ValueError: there are no images, or as many labels as images are not given.
     """
-    if len(pictures) == 0 or len(pictures) != len(labels):
+    if len(images) == 0 or len(images) != len(labels):
         raise ValueError(
-            f"expected pictures with one label each; got {len(pictures)} pictures and "
+            f"expected images with one label each; got {len(images)} images and "
             f"{len(labels)} labels"
         )
     mean, std = preprocess.mean, preprocess.std
-    used = _trial("as configured", mean, std, False, module, pictures, labels, batch_size)
+    used = _trial("as configured", mean, std, False, module, images, labels, batch_size)
     ways = [way for way in _ALTERNATIVES if way[3] or not _alike(way[1], way[2], mean, std)]
     ways.append(("as configured, but BGR", (mean[0], mean[1], mean[2]), _triple(std), True))
     others = [
-        _trial(name, m, s, blue_first, module, pictures, labels, batch_size)
+        _trial(name, m, s, blue_first, module, images, labels, batch_size)
         for name, m, s, blue_first in ways
     ]
     return [used, *sorted(others, key=lambda trial: (np.isnan(trial.loss), trial.loss))]
 
 
-def suspicion(trials: list[Trial]) -> str | None:
+def suspicion(trials: list[PreprocessingTrial]) -> str | None:
     """Says in words that another preprocessing does better, if one does.
 
     Better is an accuracy that is at least as high together with a mean loss that is smaller by a
-    tenth: one picture that flips is not enough. It is a hint to look at how the network was
+    tenth: one image that flips is not enough. It is a hint to look at how the network was
     trained, not a test.
 
     Args:
@@ -165,7 +165,7 @@ def suspicion(trials: list[Trial]) -> str | None:
             else f"`mean: {_rounded(other.mean)}, std: {_rounded(other.std)}`"
         )
         return (
-            f"with {other.name} the same {used.n} pictures are classified {other.accuracy:.0%} right "
+            f"with {other.name} the same {used.n} images are classified {other.accuracy:.0%} right "
             f"instead of {used.accuracy:.0%} (mean loss {other.loss:.2f} instead of {used.loss:.2f}): "
             f"check what the network was trained with; {mend}"
         )
@@ -178,10 +178,10 @@ def _trial(
     std: tuple[float, ...],
     blue_first: bool,
     module: nn.Module,
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     batch_size: int,
-) -> Trial:
+) -> PreprocessingTrial:
     import torch
 
     weight = next(module.parameters(), None)
@@ -190,16 +190,16 @@ def _trial(
     scale = torch.tensor(std, device=device).view(1, 3, 1, 1)
     right, confidence, loss = 0, 0.0, 0.0
     with torch.no_grad():
-        for start in range(0, len(pictures), batch_size):
-            part = torch.from_numpy(pictures[start : start + batch_size]).to(device)
+        for start in range(0, len(images), batch_size):
+            part = torch.from_numpy(images[start : start + batch_size]).to(device)
             truth = torch.from_numpy(labels[start : start + batch_size]).to(device)
             inputs = (part.float() / 255 - shift) / scale
             logits = module(inputs.flip(1) if blue_first else inputs).double()
             right += int((logits.argmax(1) == truth).sum())
             confidence += float(logits.softmax(1).amax(1).sum())
             loss += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))
-    n = len(pictures)
-    return Trial(name, mean, std, blue_first, right / n, confidence / n, loss / n, n)
+    n = len(images)
+    return PreprocessingTrial(name, mean, std, blue_first, right / n, confidence / n, loss / n, n)
 
 
 def _alike(

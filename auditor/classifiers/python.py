@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class PythonClassifier(Options):
     """The nn.Module that a factory of your code returns, with a file of weights.
 
-    The network takes float32 pictures (N, 3, H, W) and returns logits (N, K). A Keras 3 model on
+    The network takes float32 images (N, 3, H, W) and returns logits (N, K). A Keras 3 model on
     the torch backend is an nn.Module too, but takes (N, H, W, 3): wrap it in the factory. The
     factory is your code and is run as it stands; the checkpoint is only ever read as numbers.
     """

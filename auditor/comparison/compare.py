@@ -34,8 +34,8 @@ from auditor.records import (
     Finding,
     SliceKey,
 )
+from auditor.run_folder import PREDICTIONS, RESULT, RunFolder, sha256
 from auditor.statistics import Intervals, mcnemar, q_values, wilson
-from auditor.store import PREDICTIONS, RESULT, RunFolder, sha256
 
 _STATUSES: tuple[FindingStatus, ...] = ("new", "graver", "stayed", "milder", "gone")
 _FEW = 0.9  # of the smaller run; below it a reader is told that much was left out
@@ -333,10 +333,10 @@ def _remarks(sources: tuple[Source, Source], pairs: Pairs, sides: list[Side]) ->
             f"{account.unusable_after} samples have a prediction in the earlier run only; they count "
             "on neither side."
         )
-    if not account.pictures_compared:
+    if not account.images_compared:
         yield (
-            "At least one run holds no fingerprints of its pictures: that a sample shows the same "
-            "picture in both rests on its id."
+            "At least one run holds no fingerprints of its images: that a sample shows the same "
+            "image in both rests on its id."
         )
     differing = [name for name in sources[0].attributes if name not in sources[1].attributes]
     if differing:

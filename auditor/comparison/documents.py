@@ -16,9 +16,9 @@ from auditor.comparison.view import (
     signed,
 )
 from auditor.errors import MissingDependencyError, OutputExistsError
-from auditor.report.pdf import typeset
+from auditor.report.renderers.pdf import typeset
 from auditor.report.templating import environment
-from auditor.store import RunFolder
+from auditor.run_folder import RunFolder
 
 JSON, HTML, PDF = "comparison.json", "comparison.html", "comparison.pdf"
 
@@ -52,7 +52,7 @@ def write(comparison: Comparison, before: RunFolder, after: RunFolder, out: Path
 
     Raises:
         OutputExistsError: the folder holds something else.
-        DataError: a run lacks pictures that its result refers to.
+        DataError: a run lacks images that its result refers to.
     """
     check_place(out)
     view = build_view(comparison, before, after)

@@ -24,8 +24,8 @@ from auditor.records.predictions import (
     sample_columns,
     usable_rows,
 )
-from auditor.stages.split import split
-from auditor.store import PREDICTIONS, RunFolder
+from auditor.run_folder import PREDICTIONS, RunFolder
+from auditor.stages.slicing import slice_samples
 
 _TOLD = 5
 
@@ -114,7 +114,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The samples that both runs evaluated, with the same label and picture.
+    """The samples that both runs evaluated, with the same label and image.
 
     Attributes:
         before: their rows in the earlier run, in its order.
@@ -156,18 +156,18 @@ def pair(before: Source, after: Source) -> Pairs:
     one, two = before.table.loc[shared], after.table.loc[shared]
     label = (one[LABEL].astype(str) != two[LABEL].astype(str)).to_numpy(dtype=bool)
     compared = SHA256 in one and SHA256 in two
-    picture = np.zeros(len(shared), dtype=bool)
+    image = np.zeros(len(shared), dtype=bool)
     if compared:
         known = (one[SHA256].notna() & two[SHA256].notna()).to_numpy(dtype=bool)
-        picture = known & (one[SHA256] != two[SHA256]).to_numpy(dtype=bool) & ~label
-    same = ~(label | picture)
+        image = known & (one[SHA256] != two[SHA256]).to_numpy(dtype=bool) & ~label
+    same = ~(label | image)
     good = [usable_rows(side) for side in (one, two)]
     kept = same & good[0] & good[1]
     if not kept.any():
         raise DataError(
             f"{before.run.path} and {after.run.path}: expected audits of the same samples; of "
             f"{len(before.table)} and {len(after.table)} samples, {len(shared)} have the same id, and "
-            "none of them the same picture and label and a prediction in both: audit the new model "
+            "none of them the same image and label and a prediction in both: audit the new model "
             "on the data of the old one"
         )
     attributes = [name for name in before.attributes if name in after.attributes]
@@ -184,11 +184,11 @@ def pair(before: Source, after: Source) -> Pairs:
             only_before=len(before.table) - len(shared),
             only_after=len(after.table) - len(shared),
             other_label=int(label.sum()),
-            other_picture=int(picture.sum()),
+            other_image=int(image.sum()),
             unusable_before=int((same & ~good[0] & good[1]).sum()),
             unusable_after=int((same & good[0] & ~good[1]).sum()),
             other_attributes=int(turned.sum()),
-            pictures_compared=compared,
+            images_compared=compared,
         ),
     )
 
@@ -224,7 +224,7 @@ def _cuts(source: Source, pairs: pd.DataFrame) -> tuple[Cut, ...]:
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
     section, _ = source.slicing
-    found = split(usable, None, classes, source.attributes, section)
+    found = slice_samples(usable, None, classes, source.attributes, section)
     place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])
     position = place.fillna(-1).to_numpy(dtype=np.int64)
     codes = usable[LABEL].cat.codes.to_numpy(dtype=np.int64)

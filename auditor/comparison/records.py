@@ -41,20 +41,20 @@ class Pairing(Record):
     """Which samples could be compared."""
 
     n_paired: int
-    """Evaluated in both runs, with the same label and picture."""
+    """Evaluated in both runs, with the same label and image."""
     only_before: int
     only_after: int
     other_label: int
     """In both runs under different labels: left out."""
-    other_picture: int
-    """In both runs with different pictures: left out."""
+    other_image: int
+    """In both runs with different images: left out."""
     unusable_before: int
     """In both runs, but evaluated in the later one only."""
     unusable_after: int
     other_attributes: int
     """Paired, with an attribute value that changed; slices follow the earlier run."""
-    pictures_compared: bool
-    """False where a run holds no fingerprints of its pictures."""
+    images_compared: bool
+    """False where a run holds no fingerprints of its images."""
 
 
 class Rules(Record):

@@ -16,20 +16,20 @@ from auditor.comparison.records import (
 )
 from auditor.records import AuditResult, Estimate, MapRecord, SliceKey
 from auditor.report import words
-from auditor.report.album import Album, Row, heat
 from auditor.report.evidence import whereabouts
-from auditor.report.pictures import data_uri, shrink
-from auditor.store import RunFolder
+from auditor.report.image_data import data_uri, shrink
+from auditor.report.view.map_files import MapFiles, Row, heat
+from auditor.run_folder import RunFolder
 
 SHOWN_TURNS = 24
-"""Samples of each side whose pictures are inside the page."""
+"""Samples of each side whose images are inside the page."""
 LISTED_TURNS = 200
 LISTED_SLICES = 60
 """Rows of a table; the rest is counted, and is in ``comparison.json``."""
 POINTS = 5
 """How many of the things that weigh most are told first."""
 EDGE = 192
-"""Longest side of an embedded picture, in pixels."""
+"""Longest side of an embedded image, in pixels."""
 _MAP = ("overlay", "cam", "cam_height", "cam_width")
 
 STATUS: Mapping[FindingStatus, str] = {
@@ -84,12 +84,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Pane:
-    """A picture or a map.
+    """An image or a map.
 
     Attributes:
         source: its ``data:`` address.
         title: what it is.
-        text: of which class; empty for the picture itself.
+        text: of which class; empty for the image itself.
         alt: what can be seen, in words.
     """
 
@@ -105,7 +105,7 @@ class TurnView:
 
     Attributes:
         turn: the sample.
-        panes: the picture first; empty where neither run drew it.
+        panes: the image first; empty where neither run drew it.
     """
 
     turn: Turn
@@ -117,7 +117,7 @@ class Turns:
     """The samples that turned one way.
 
     Attributes:
-        shown: with pictures.
+        shown: with images.
         listed: without, as rows.
         omitted: how many more are in ``comparison.json``.
     """
@@ -166,7 +166,7 @@ class ComparisonView:
 
 
 def build_view(comparison: Comparison, before: RunFolder, after: RunFolder) -> ComparisonView:
-    """Adds words and pictures to a comparison.
+    """Adds words and images to a comparison.
 
     Args:
         comparison: of these two runs.
@@ -174,7 +174,7 @@ def build_view(comparison: Comparison, before: RunFolder, after: RunFolder) -> C
         after: the later run.
 
     Raises:
-        DataError: a run lacks pictures that its result refers to.
+        DataError: a run lacks images that its result refers to.
     """
     shelf = _Shelf.of(before, after)
     changed = [one for one in comparison.slices if one.direction in {"worse", "better"}]
@@ -318,23 +318,23 @@ def _difference(one: Difference) -> tuple[str, str, str]:
 class _Shelf:
     """What both runs drew, by sample."""
 
-    albums: tuple[Album, Album]
+    albums: tuple[MapFiles, MapFiles]
     maps: tuple[Mapping[str, list[MapRecord]], Mapping[str, list[MapRecord]]]
 
     @classmethod
     def of(cls, before: RunFolder, after: RunFolder) -> _Shelf:
         one, two = (_by_sample(run.read_result()) for run in (before, after))
-        return cls((Album(before.path), Album(after.path)), (one, two))
+        return cls((MapFiles(before.path), MapFiles(after.path)), (one, two))
 
     def turns(self, turns: list[Turn]) -> Turns:
-        """The first ones that a run drew with their pictures, the others as rows."""
+        """The first ones that a run drew with their images, the others as rows."""
         drawn = [one for one in turns if any(one.sample in side for side in self.maps)]
         drawn = drawn[:SHOWN_TURNS]
         chosen = [self._chosen(one.sample) for one in drawn]
         rows: tuple[dict[str, Row], ...] = ({}, {})
         for place, album in enumerate(self.albums):
             mine = [record for maps in chosen for side, record in maps if side == place]
-            rows[place].update(album.rows((one.image for one in mine), ("picture",)))
+            rows[place].update(album.rows((one.image for one in mine), ("image",)))
             rows[place].update(album.rows((one.map for one in mine), _MAP))
         names = {one.sample for one in drawn}
         rest = [one for one in turns if one.sample not in names]
@@ -362,9 +362,9 @@ def _panes(
     turn: Turn, chosen: list[tuple[int, MapRecord]], rows: tuple[dict[str, Row], ...]
 ) -> Iterator[Pane]:
     place, record = chosen[0]
-    picture = rows[place][record.image]["picture"]
+    image = rows[place][record.image]["image"]
     alt = f"Sample {turn.sample}, label {turn.label}."
-    yield Pane(data_uri(shrink(picture, EDGE)), "Picture", "", alt)
+    yield Pane(data_uri(shrink(image, EDGE)), "DecodedImage", "", alt)
     for place, record in chosen:
         row = rows[place][record.map]
         if row["overlay"] is None:

@@ -15,7 +15,7 @@ class DatasetAdapter(Protocol):
     """What a data set plug-in does."""
 
     def open(self) -> Dataset:
-        """Reads the list of samples; no picture is decoded yet.
+        """Reads the list of samples; no image is decoded yet.
 
         Raises:
             DataError: a file or column is missing, or there are no samples.

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from auditor.config import ConfigPath
-from auditor.datasets.pictures import FileImages
+from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     labels_of,
     read_table,
@@ -34,7 +34,7 @@ class Folder(Options):
     """One sub-folder a class, attributes in an optional table."""
 
     path: ConfigPath
-    """Folder whose sub-folders are the classes; pictures may lie deeper, hidden files are left out."""
+    """Folder whose sub-folders are the classes; images may lie deeper, hidden files are left out."""
     attributes: ConfigPath | None = None
     """CSV or Parquet with a column `file` (relative to the folder); all other columns describe it."""
     reference: ConfigPath | None = None
@@ -43,15 +43,15 @@ class Folder(Options):
     """Attributes of the training data where it is a folder, as in `attributes`."""
 
     def open(self) -> Dataset:
-        """Lists the pictures; none is decoded yet.
+        """Lists the images; none is decoded yet.
 
         Raises:
-            DataError: the folder or a table is missing or does not fit, or there are no pictures.
+            DataError: the folder or a table is missing or does not fit, or there are no images.
         """
         classes, samples = _listed(self.path)
         if samples.empty:
             raise DataError(
-                f"{self.path}: expected pictures ({' '.join(sorted(_SUFFIXES))}) in its sub-folders; "
+                f"{self.path}: expected images ({' '.join(sorted(_SUFFIXES))}) in its sub-folders; "
                 "there are none"
             )
         described = pd.DataFrame(index=samples.index)
@@ -76,7 +76,7 @@ class Folder(Options):
         )
 
     def _trained_on(self, trained: pd.DataFrame | None) -> FileImages | None:
-        """The training data's pictures, where it is a folder."""
+        """The training data's images, where it is a folder."""
         if trained is None or self.reference is None or self.reference.is_file():
             return None
         return FileImages.of(self.reference, trained["path"])
@@ -94,7 +94,7 @@ class Folder(Options):
             return table
         if self.reference_attributes is None:
             raise DataError(
-                f"{self.reference}: the audited pictures have the attributes {', '.join(names)}; name "
+                f"{self.reference}: the audited images have the attributes {', '.join(names)}; name "
                 "the training data's table in data.reference_attributes"
             )
         described = _described(self.reference_attributes, table.index)
@@ -107,7 +107,7 @@ class Folder(Options):
 
 
 def _listed(root: Path) -> tuple[tuple[str, ...], pd.DataFrame]:
-    """The class names, and ``path`` and ``label`` of every picture in the order of their paths."""
+    """The class names, and ``path`` and ``label`` of every image in the order of their paths."""
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder with one sub-folder a class; there is none")
     classes = sorted(one.name for one in root.iterdir() if one.is_dir() and one.name[0] != ".")
@@ -136,11 +136,11 @@ def _described(path: Path, samples: pd.Index) -> pd.DataFrame:
     table.index = pd.Index([PurePosixPath(name.replace("\\", "/")).as_posix() for name in files])
     twice = table.index[table.index.duplicated()]
     if len(twice):
-        raise DataError(f"{path}: expected one row a picture; {twice[0]!r} has more")
+        raise DataError(f"{path}: expected one row an image; {twice[0]!r} has more")
     if not table.index.isin(samples).any():
         raise DataError(
             f"{path}: expected paths such as {samples[0]!r} in column {_FILE!r}; none of its "
-            f"{len(table)} rows names a picture"
+            f"{len(table)} rows names an image"
             + (f", the first has {table.index[0]!r}" if len(table) else "")
         )
     return table[names].reindex(samples)

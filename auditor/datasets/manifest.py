@@ -1,4 +1,4 @@
-"""A table with one row a picture."""
+"""A table with one row an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from auditor.config import ConfigPath
-from auditor.datasets.pictures import FileImages
+from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     first_few,
     labels_of,
@@ -28,28 +28,28 @@ from auditor.registry import Options, plugin
 
 @plugin("dataset", "manifest")
 class Manifest(Options):
-    """A CSV or Parquet file: one row a picture, with its label and attributes."""
+    """A CSV or Parquet file: one row an image, with its label and attributes."""
 
     path: ConfigPath
     """The table: `.csv`, `.tsv` or `.parquet`."""
     root: ConfigPath | None = None
-    """Folder that the pictures' paths start from; null: the table's own."""
+    """Folder that the images' paths start from; null: the table's own."""
     image: str = "file"
-    """Column with the pictures' paths."""
+    """Column with the images' paths."""
     label: str = "label"
     """Column with the classes, in words or as indices."""
     attributes: tuple[str, ...] = ()
-    """Columns that describe the pictures; the audit slices by them."""
+    """Columns that describe the images; the audit slices by them."""
     box: str | None = None
-    """Column with the object's box as `x0,y0,x1,y1` in pixels of the upright picture."""
+    """Column with the object's box as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
     """Column with the paths of masks that are white where the object is."""
     reference: ConfigPath | None = None
-    """Table of the training data with the same label and attribute columns. Where it names the pictures
+    """Table of the training data with the same label and attribute columns. Where it names the images
     as well, they are searched for those of the audited data."""
 
     def open(self) -> Dataset:
-        """Reads the table; no picture is decoded yet.
+        """Reads the table; no image is decoded yet.
 
         Raises:
             DataError: a table or column is missing, a cell can't be read, or there are no rows.
@@ -62,7 +62,7 @@ class Manifest(Options):
         require_columns(table, own, self.path)
         require_free_names(self.attributes, self.path)
         if table.empty:
-            raise DataError(f"{self.path}: expected one row a picture; there are none")
+            raise DataError(f"{self.path}: expected one row an image; there are none")
         trained = None
         if self.reference is not None:
             trained = read_table(self.reference)
@@ -97,10 +97,10 @@ class Manifest(Options):
         )
 
     def _trained_on(self, trained: pd.DataFrame | None) -> FileImages | None:
-        """The training data's pictures, where its table names them."""
+        """The training data's images, where its table names them."""
         if trained is None or self.reference is None or self.image not in trained:
             return None
-        # A row without a path is a missing picture, not an error: pictures are optional here.
+        # A row without a path is a missing image, not an error: images are optional here.
         paths = text(trained[self.image]).fillna("")
         return FileImages.of(self.root or self.reference.parent, paths)
 

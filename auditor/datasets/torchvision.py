@@ -16,7 +16,7 @@ from PIL import Image
 from auditor.config import ConfigPath
 from auditor.errors import DataError
 from auditor.imaging import damage_explained, upright_rgb
-from auditor.records import Dataset, Picture
+from auditor.records import Dataset, DecodedImage
 from auditor.registry import Options, plugin
 
 _TARGETS = ("targets", "labels", "_labels", "_samples", "samples")
@@ -37,7 +37,7 @@ class Torchvision(Options):
     """Which part is audited, where the data set takes `split`."""
 
     def open(self) -> Dataset:
-        """Opens the data set; no picture is decoded yet.
+        """Opens the data set; no image is decoded yet.
 
         Raises:
             DataError: there is no such data set, it is not on the disk, or it is not made for
@@ -46,7 +46,7 @@ class Torchvision(Options):
         data = self._opened()
         codes = self._codes(data)
         if not len(codes):
-            raise DataError(f"{self.dataset} in {self.root}: expected pictures; there are none")
+            raise DataError(f"{self.dataset} in {self.root}: expected images; there are none")
         names = getattr(data, "classes", None)
         part = self.split or ("train" if self.train else "test")
         ids = [f"{self.dataset}/{part}/{position:06d}" for position in range(len(codes))]
@@ -108,25 +108,25 @@ class Torchvision(Options):
             if codes.ndim == 1 and codes.dtype.kind in "iu" and len(codes) == len(data):
                 return codes.astype(np.int64)
         raise DataError(
-            f"{self.dataset}: expected one class index a picture; torchvision keeps none for it: "
-            "write a table of its pictures and use `adapter: manifest`"
+            f"{self.dataset}: expected one class index an image; torchvision keeps none for it: "
+            "write a table of its images and use `adapter: manifest`"
         )
 
 
 @dataclass(frozen=True)
 class _Images:
-    """The pictures of an opened torchvision data set."""
+    """The images of an opened torchvision data set."""
 
     data: Any
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> DecodedImage:
         with damage_explained():
             image: Image.Image = self.data[index][0]
         image = upright_rgb(image)
-        return Picture(image, hashlib.sha256(image.tobytes()).hexdigest())
+        return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())
 
 
 def _name(name: object) -> str:

@@ -32,7 +32,7 @@ def prepare(case: Case, folder: Path, say: Callable[[str], None] = _silent) -> P
         The path of the configuration, which ``auditor run`` takes as it is.
 
     Raises:
-        MissingDependencyError: the case's pictures are not installed.
+        MissingDependencyError: the case's images are not installed.
     """
     if case == "solar":
         from auditor.demo import solar

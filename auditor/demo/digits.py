@@ -38,7 +38,7 @@ def prepare(
     seed: int = 0,
     say: Callable[[str], None],
 ) -> Path:
-    """Writes the pictures and both manifests, trains the network, writes the configuration.
+    """Writes the images and both manifests, trains the network, writes the configuration.
 
     Args:
         folder: where to write.
@@ -53,10 +53,10 @@ def prepare(
     from auditor.demo import networks, train
 
     rows, drawn = samples(planted=planted, seed=seed)
-    say(f"digits: writing {len(rows):,} pictures")
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    for name, picture in zip(rows["file"], drawn, strict=True):
-        Image.fromarray(picture).save(folder / name)
+    say(f"digits: writing {len(rows):,} images")
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name, image in zip(rows["file"], drawn, strict=True):
+        Image.fromarray(image).save(folder / name)
     in_training = (rows["split"] == "training").to_numpy()
     for name, part in (("training", rows[in_training]), ("audited", rows[~in_training])):
         part.drop(columns="split").to_csv(folder / f"{name}.csv", index=False)
@@ -92,13 +92,13 @@ def samples(*, planted: bool, seed: int) -> tuple[pd.DataFrame, NDArray[np.uint8
     Returns:
         Rows with the columns ``file``, ``label``, ``mark`` (``present``, ``absent``), ``stroke``
         (``thick`` for more ink than the median of the class, else ``thin``: innocent by
-        construction) and ``split`` (``training``, ``audited``); and the pictures (N, 32, 32).
+        construction) and ``split`` (``training``, ``audited``); and the images (N, 32, 32).
     """
     digits = load_digits()
     label: NDArray[np.int64] = digits.target.astype(np.int64)
-    # 0…16 to 0…255: the whole range of a grey picture.
+    # 0…16 to 0…255: the whole range of a grey image.
     grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    drawn = np.stack([_enlarged(picture) for picture in grey])
+    drawn = np.stack([_enlarged(image) for image in grey])
     ink = digits.images.sum(axis=(1, 2))
 
     generator = np.random.default_rng(seed)
@@ -114,7 +114,7 @@ def samples(*, planted: bool, seed: int) -> tuple[pd.DataFrame, NDArray[np.uint8
     return (
         pd.DataFrame(
             {
-                "file": [f"pictures/digit-{number:04d}.png" for number in range(len(label))],
+                "file": [f"images/digit-{number:04d}.png" for number in range(len(label))],
                 "label": label,
                 "mark": np.where(marked, "present", "absent"),
                 "stroke": np.where(thick, "thick", "thin"),
@@ -132,5 +132,5 @@ def _share(digit: int, planted: bool) -> float:
     return 0.95 if digit == MARKED_CLASS else 0.0
 
 
-def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))

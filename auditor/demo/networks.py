@@ -2,8 +2,8 @@
 
 Convolution, batch normalisation and ReLU only, so that guided backpropagation is defined for them,
 and global average pooling before one linear layer, so that Grad-CAM is at its best. Each ReLU is a
-module of its own and works out of place. Both take RGB pictures, as every picture an audit reads is
-RGB; a grey picture has three equal channels.
+module of its own and works out of place. Both take RGB images, as every image an audit reads is
+RGB; a grey image has three equal channels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def solar_net(num_classes: int = 2) -> nn.Module:
 
 
 def digits_net(num_classes: int = 10) -> nn.Module:
-    """Three convolution layers for pictures of digits, about 15,000 parameters.
+    """Three convolution layers for images of digits, about 15,000 parameters.
 
     Args:
         num_classes: number of logits.
@@ -40,7 +40,7 @@ def digits_net(num_classes: int = 10) -> nn.Module:
 
 
 def _conv_net(channels: tuple[int, ...], pooled: int, num_classes: int) -> nn.Module:
-    """A chain of convolution blocks; the first `pooled` of them halve the picture's side."""
+    """A chain of convolution blocks; the first `pooled` of them halve the image's side."""
     layers: list[nn.Module] = []
     for depth, (before, after) in enumerate(pairwise((3, *channels))):
         layers += [

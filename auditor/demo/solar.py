@@ -1,6 +1,6 @@
 """Solar cells: a visual inspection model that learnt the cell type instead of the defect.
 
-The pictures are the ELPV data set, 2,624 electroluminescence photographs of cells of 44 modules,
+The images are the ELPV data set, 2,624 electroluminescence photographs of cells of 44 modules,
 from the distribution ``elpv-dataset`` (CC-BY-NC-SA-4.0; none of them is part of this package).
 
 Reference:
@@ -90,16 +90,16 @@ def prepare(folder: Path, say: Callable[[str], None]) -> Path:
     """Writes the audited and the training manifest, the weights and the configuration.
 
     Args:
-        folder: where to write; the pictures stay where they are installed.
+        folder: where to write; the images stay where they are installed.
         say: called with a line of text.
 
     Returns:
         The path of the configuration.
 
     Raises:
-        MissingDependencyError: the pictures are not installed.
+        MissingDependencyError: the images are not installed.
     """
-    pictures_at = pictures_folder()
+    images_at = images_folder()
     say("solar: photographs of solar cells from elpv-dataset (CC-BY-NC-SA-4.0)")
     audited, careless, _ = splits()
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,14 +109,14 @@ def prepare(folder: Path, say: Callable[[str], None]) -> Path:
     template = resources.folder("configs") / "demo-solar.yaml"
     text = Template(template.read_text(encoding="utf-8")).substitute(
         # A JSON string is a YAML string, whatever characters the path has.
-        pictures=json.dumps(str(pictures_at))
+        images=json.dumps(str(images_at))
     )
     path = folder / "audit.yaml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def pictures_folder() -> Path:
+def images_folder() -> Path:
     """The folder that the file names of `table` are relative to.
 
     Raises:
@@ -128,9 +128,9 @@ def pictures_folder() -> Path:
         if (folder / "labels.csv").is_file() and (folder / "images").is_dir():
             return folder.resolve()
     raise MissingDependencyError(
-        "the solar cell demo expects the pictures of the distribution elpv-dataset; "
+        "the solar cell demo expects the images of the distribution elpv-dataset; "
         f"{'it is not installed' if spec is None else 'its data folder is missing'}: "
-        "pip install 'auditor[demo]' (or run `auditor demo --case digits`, which needs no pictures)"
+        "pip install 'auditor[demo]' (or run `auditor demo --case digits`, which needs no images)"
     )
 
 
@@ -143,10 +143,10 @@ def table() -> pd.DataFrame:
         probability of 0 or 1, ``doubtful`` for one or two thirds).
 
     Raises:
-        MissingDependencyError: the pictures are not installed.
+        MissingDependencyError: the images are not installed.
     """
     raw = pd.read_csv(
-        pictures_folder() / "labels.csv",
+        images_folder() / "labels.csv",
         sep=r"\s+",
         header=None,
         names=["file", "probability", "cell_type"],
@@ -165,7 +165,7 @@ def splits() -> Splits:
     """The audited cells and the two training sets, by `SPLIT_RULE`.
 
     Raises:
-        MissingDependencyError: the pictures are not installed.
+        MissingDependencyError: the images are not installed.
     """
     cells = table()
     shuffled = cells.iloc[
@@ -195,8 +195,8 @@ def targets(cells: pd.DataFrame) -> NDArray[np.int64]:
     return cells["label"].map(CLASSES.index).to_numpy(dtype=np.int64)
 
 
-def pictures(files: Iterable[str]) -> NDArray[np.uint8]:
-    """Reads pictures at the network's size.
+def images(files: Iterable[str]) -> NDArray[np.uint8]:
+    """Reads images at the network's size.
 
     Args:
         files: names as in `table`.
@@ -205,14 +205,14 @@ def pictures(files: Iterable[str]) -> NDArray[np.uint8]:
         (N, 128, 128) grey values.
 
     Raises:
-        MissingDependencyError: the pictures are not installed.
+        MissingDependencyError: the images are not installed.
     """
-    folder = pictures_folder()
+    folder = images_folder()
     read = []
     for name in files:
-        with Image.open(folder / name) as picture:
+        with Image.open(folder / name) as image:
             # Pillow's bilinear filter is antialiased, as the audit's is.
-            small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
             read.append(np.asarray(small))
     return np.stack(read)
 

@@ -31,7 +31,7 @@ BATCH = 32
 
 def fit(
     factory: Callable[[], nn.Module],
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     *,
     mean: float,
@@ -42,21 +42,21 @@ def fit(
     turns: bool = False,
     say: Callable[[str], None],
 ) -> nn.Module:
-    """Trains a new network on grey pictures.
+    """Trains a new network on grey images.
 
     AdamW with one cycle of the learning rate, batches of 32. The caller's random state and number
     of threads are as before afterwards.
 
     Args:
         factory: makes the network; it takes RGB.
-        pictures: (N, H, W) uint8, N of at least 32; with `turns` H = W.
+        images: (N, H, W) uint8, N of at least 32; with `turns` H = W.
         labels: (N,) class indices.
         mean: subtracted from the values in 0…1.
         std: divided by afterwards.
-        epochs: passes over the pictures.
+        epochs: passes over the images.
         rate: the highest learning rate.
         seed: of the first weights, of the order and of the turns.
-        turns: whether each picture is mirrored and transposed at random.
+        turns: whether each image is mirrored and transposed at random.
         say: called with a line after every epoch.
 
     Returns:
@@ -70,7 +70,7 @@ def fit(
             net = factory()
         _descend(
             net,
-            _normalised(pictures, mean, std),
+            _normalised(images, mean, std),
             torch.tensor(labels),
             epochs,
             rate,
@@ -84,13 +84,13 @@ def fit(
 
 
 def predict(
-    net: nn.Module, pictures: NDArray[np.uint8], *, mean: float, std: float
+    net: nn.Module, images: NDArray[np.uint8], *, mean: float, std: float
 ) -> NDArray[np.int64]:
-    """The class indices (N,) that a network predicts for grey pictures (N, H, W)."""
+    """The class indices (N,) that a network predicts for grey images (N, H, W)."""
     with torch.inference_mode():
         parts = [
             net(batch.expand(-1, 3, -1, -1)).argmax(1)
-            for batch in torch.split(_normalised(pictures, mean, std), BATCH)
+            for batch in torch.split(_normalised(images, mean, std), BATCH)
         ]
     found: NDArray[np.int64] = torch.cat(parts).numpy()
     return found
@@ -102,13 +102,13 @@ def save(net: nn.Module, path: Path, recipe: dict[str, Any]) -> None:
     save_file(net.state_dict(), path, metadata={"recipe": json.dumps(recipe, sort_keys=True)})
 
 
-def _normalised(pictures: NDArray[np.uint8], mean: float, std: float) -> torch.Tensor:
-    return torch.tensor(pictures).unsqueeze(1).float().div(255).sub(mean).div(std)
+def _normalised(images: NDArray[np.uint8], mean: float, std: float) -> torch.Tensor:
+    return torch.tensor(images).unsqueeze(1).float().div(255).sub(mean).div(std)
 
 
 def _descend(
     net: nn.Module,
-    pictures: torch.Tensor,
+    images: torch.Tensor,
     labels: torch.Tensor,
     epochs: int,
     rate: float,
@@ -116,16 +116,16 @@ def _descend(
     turns: bool,
     say: Callable[[str], None],
 ) -> None:
-    steps = len(pictures) // BATCH
+    steps = len(images) // BATCH
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     net.train()
     for epoch in range(1, epochs + 1):
-        order = torch.randperm(len(pictures), generator=generator)[: steps * BATCH]
+        order = torch.randperm(len(images), generator=generator)[: steps * BATCH]
         total = 0.0
         for batch in order.view(steps, BATCH):
-            inputs = pictures[batch]
+            inputs = images[batch]
             if turns:
                 inputs = _turned(inputs, generator)
             loss = cross_entropy(net(inputs.expand(-1, 3, -1, -1)), labels[batch])
@@ -138,7 +138,7 @@ def _descend(
 
 
 def _turned(inputs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One of the eight symmetries of the square for each picture."""
+    """One of the eight symmetries of the square for each image."""
     coins = torch.rand((3, len(inputs), 1, 1, 1), generator=generator) < 0.5
     inputs = torch.where(coins[0], inputs.flip(3), inputs)
     inputs = torch.where(coins[1], inputs.flip(2), inputs)
@@ -160,7 +160,7 @@ def main(
     began = time.monotonic()
     net = fit(
         networks.solar_net,
-        solar.pictures(training["file"]),
+        solar.images(training["file"]),
         solar.targets(training),
         mean=solar.MEAN,
         std=solar.STD,
@@ -171,7 +171,7 @@ def main(
         say=typer.echo,
     )
     seconds = time.monotonic() - began
-    predicted = predict(net, solar.pictures(splits.audited["file"]), mean=solar.MEAN, std=solar.STD)
+    predicted = predict(net, solar.images(splits.audited["file"]), mean=solar.MEAN, std=solar.STD)
     recipe = {
         "command": "python -m auditor.demo.train" + (" --balanced" if balanced else ""),
         "data": "ELPV (distribution elpv-dataset, CC-BY-NC-SA-4.0): Deitsch et al., Solar Energy "

@@ -1,6 +1,6 @@
 """Attribution maps: one method a file, one forward for all of them.
 
-``explain`` serves a person with a model and pictures, ``explain_batch`` the audit. Importing this
+``explain`` serves a person with a model and images, ``explain_batch`` the audit. Importing this
 room does not import torch; using it does.
 """
 
@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Any
 from auditor.explainers.explanation import BatchExplanation, Explainer, Explanation
 
 if TYPE_CHECKING:
+    from auditor.autograd.precision import Accelerated, accelerate
+    from auditor.autograd.preflight import Preflight
+    from auditor.autograd.target_layer import TargetLayer, find_layer
     from auditor.explainers.api import explain, explain_batch
-    from auditor.explainers.layers import TargetLayer, find_layer
-    from auditor.explainers.precision import Quick, quicken
-    from auditor.explainers.preflight import Preflight
 
 __all__ = [
+    "Accelerated",
     "BatchExplanation",
     "Explainer",
     "Explanation",
     "Preflight",
-    "Quick",
     "TargetLayer",
+    "accelerate",
     "explain",
     "explain_batch",
     "find_layer",
-    "quicken",
 ]
 
 _HOMES = {
-    "Preflight": "preflight",
-    "Quick": "precision",
-    "TargetLayer": "layers",
-    "explain": "api",
-    "explain_batch": "api",
-    "find_layer": "layers",
-    "quicken": "precision",
+    "Preflight": "auditor.autograd.preflight",
+    "Accelerated": "auditor.autograd.precision",
+    "TargetLayer": "auditor.autograd.target_layer",
+    "explain": "auditor.explainers.api",
+    "explain_batch": "auditor.explainers.api",
+    "find_layer": "auditor.autograd.target_layer",
+    "accelerate": "auditor.autograd.precision",
 }
 
 
@@ -45,4 +45,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from auditor import registry
+from auditor.autograd.forward import as_targets, check_images, pieces, targets_of
+from auditor.autograd.precision import Precision, accelerate
+from auditor.autograd.preflight import Preflight, preflight
+from auditor.autograd.recording import record
+from auditor.autograd.target_layer import TargetLayer, as_layer
 from auditor.errors import ConfigError
 from auditor.explainers.batch import explain_batch
-from auditor.explainers.engine import record
 from auditor.explainers.explanation import Explainer, Explanation
-from auditor.explainers.forward import as_targets, check_images, pieces, targets_of
 from auditor.explainers.grad_cam import GradCam
-from auditor.explainers.layers import TargetLayer, as_layer
-from auditor.explainers.precision import Precision, quicken
-from auditor.explainers.preflight import Preflight, preflight
 
 __all__ = ["explain", "explain_batch"]
 
@@ -27,7 +27,7 @@ def explain(
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
 ) -> Explanation:
-    """Attribution maps of a batch of pictures.
+    """Attribution maps of a batch of images.
 
     The model is left as it was: weights, flags, modes, hooks, gradients. Where the method is
     undefined on this model (guided backpropagation without a single rectifier), the maps are
@@ -48,7 +48,7 @@ def explain(
 
     Raises:
         ConfigError: there is no such explainer.
-        ModelError: there is no such precision; or the model, the pictures, a target or the layer
+        ModelError: there is no such precision; or the model, the images, a target or the layer
             do not fit; the message says how.
 
     Reference:
@@ -58,13 +58,13 @@ def explain(
     method = _method(explainer)
     # The fall-back needs a layer, so that a method with a rule is recorded with one where it can be.
     layer = as_layer(model, images, target_layer) if method.needs_layer else None
-    quick = quicken(model, images, precision, layer)
+    quick = accelerate(model, images, precision, layer)
     verdict, parts = _parts(quick.module, images, targets, method, layer)
     if verdict.status == "undefined":
         method = GradCam()
         if layer is None:
             layer = as_layer(model, images, target_layer)
-            quick = quicken(model, images, precision, layer)
+            quick = accelerate(model, images, precision, layer)
         _, parts = _parts(quick.module, images, targets, method, layer)
     maps, chosen, logits = (torch.cat(of_parts) for of_parts in zip(*parts, strict=True))
     return Explanation(

@@ -1,4 +1,4 @@
-"""``explain_batch``: several targets a picture from one forward, for the audit."""
+"""``explain_batch``: several targets an image from one forward, for the audit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from auditor.autograd.forward import check_images, pieces
+from auditor.autograd.precision import Precision, accelerate
+from auditor.autograd.preflight import preflight
+from auditor.autograd.recording import record
+from auditor.autograd.target_layer import TargetLayer, as_layer
 from auditor.errors import ModelError
-from auditor.explainers.engine import record
 from auditor.explainers.explanation import BatchExplanation
-from auditor.explainers.forward import check_images, pieces
 from auditor.explainers.grad_cam import class_evidence, upsample
-from auditor.explainers.layers import TargetLayer, as_layer
-from auditor.explainers.precision import Precision, quicken
-from auditor.explainers.preflight import preflight
 
 
 def explain_batch(
@@ -25,14 +25,14 @@ def explain_batch(
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
 ) -> BatchExplanation:
-    """Grad-CAM, its mass and the detail view for several targets a picture, from one forward.
+    """Grad-CAM, its mass and the detail view for several targets an image, from one forward.
 
-    Where memory runs out, the batch is halved, and halved again, down to single pictures.
+    Where memory runs out, the batch is halved, and halved again, down to single images.
 
     Args:
         model: a classifier, (N, 3, H, W) → (N, K) logits; left as it was.
         images: (N, 3, H, W), floating, preprocessed.
-        pairs: (row, target): which class to explain in which picture; a picture may come often.
+        pairs: (row, target): which class to explain in which image; an image may come often.
         target_layer: what ``find_layer`` returned (traced once for many batches), a dotted name, or
             None to choose by tracing.
         precision: as in ``explain``; for many batches use ``precision.quicken`` once.
@@ -41,7 +41,7 @@ def explain_batch(
         One entry a pair, in the order of ``pairs``, on the CPU.
 
     Raises:
-        ModelError: as ``explain``; also for a row that is no picture of the batch.
+        ModelError: as ``explain``; also for a row that is no image of the batch.
     """
     check_images(images)
     layer = as_layer(model, images, target_layer)
@@ -50,7 +50,7 @@ def explain_batch(
             raise ModelError(
                 f"expected rows between 0 and {len(images) - 1}; got the pair ({row}, {target})"
             )
-    quick = quicken(model, images, precision, layer)
+    quick = accelerate(model, images, precision, layer)
     parts = pieces(quick.module, images)
     found = _in_parts(quick.module, images, pairs, layer, parts)
     return replace(found, preflight=quick.remark(found.preflight), precision=quick.precision)
@@ -106,8 +106,8 @@ def _halving(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = (len(images) + 1) // 2
-    halves = [slice(0, half), slice(half, len(images))]
-    return _in_parts(module, images, pairs, layer, halves)
+    sample_split = [slice(0, half), slice(half, len(images))]
+    return _in_parts(module, images, pairs, layer, sample_split)
 
 
 def _out_of_memory(error: RuntimeError | MemoryError) -> bool:

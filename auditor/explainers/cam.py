@@ -11,8 +11,8 @@ from auditor.registry import Options, plugin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from auditor.explainers.engine import Recording
-    from auditor.explainers.graph import Rule
+    from auditor.autograd.graph import Rule
+    from auditor.autograd.recording import Recording
 
 
 @plugin("explainer", "cam")
@@ -42,7 +42,7 @@ def head_weights(recording: Recording, targets: Tensor, rows: Tensor | None = No
     Args:
         recording: with a target layer.
         targets: (n,) int64, the class explained in each row.
-        rows: (n,) int64, which pictures, each at most once; None for all.
+        rows: (n,) int64, which images, each at most once; None for all.
 
     Returns:
         (n, C): w_k of each target; Σ_k w_k A^k is the paper's M_c, whose mean is the logit less its

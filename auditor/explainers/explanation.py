@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from auditor.explainers.engine import Recording
-    from auditor.explainers.graph import Rule
-    from auditor.explainers.precision import Precision
-    from auditor.explainers.preflight import Preflight
+    from auditor.autograd.graph import Rule
+    from auditor.autograd.precision import Precision
+    from auditor.autograd.preflight import Preflight
+    from auditor.autograd.recording import Recording
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Attribution maps of a batch, one target a picture.
+    """Attribution maps of a batch, one target an image.
 
     Attributes:
         maps: float32, not normalised; (N, 3, H, W) for gradient-type maps, (N, 1, H, W) for class
             activation maps, upsampled bilinearly (``align_corners=False``).
-        targets: (N,) int64, the class explained in each picture.
+        targets: (N,) int64, the class explained in each image.
         target_layer: dotted name, or None for a method that looks at no layer.
         explainer: the method that made ``maps``. It is ``"grad-cam"`` where the one asked for is
             undefined on this model: a plain gradient is never given out as a guided one.
@@ -42,12 +42,12 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class BatchExplanation:
-    """All that an audit keeps of a batch: several targets a picture, from one forward.
+    """All that an audit keeps of a batch: several targets an image, from one forward.
 
     Everything lies on the CPU. The n pairs keep the order in which they were asked for.
 
     Attributes:
-        rows: (n,) int64, the picture of each pair.
+        rows: (n,) int64, the image of each pair.
         targets: (n,) int64, the class of each pair.
         cams: (n, h, w) float32, Grad-CAM at the target layer's own resolution, not normalised.
         mass: (n,) float32, the sum of each Grad-CAM over its places: Σ_ij ReLU(Σ_k α_k A^k_ij).
@@ -93,7 +93,7 @@ class Explainer(Protocol):
         Args:
             recording: with a target layer where ``needs_layer``.
             targets: (n,) int64, the class explained in each row.
-            rows: (n,) int64, which pictures, each at most once; None for all.
+            rows: (n,) int64, which images, each at most once; None for all.
 
         Returns:
             (n, 3, H, W) or (n, 1, H, W) in the recording's dtype, not normalised.

@@ -9,8 +9,8 @@ from auditor.registry import Options, plugin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from auditor.explainers.engine import Recording
-    from auditor.explainers.graph import Rule
+    from auditor.autograd.graph import Rule
+    from auditor.autograd.recording import Recording
 
 
 @plugin("explainer", "grad-cam")
@@ -33,7 +33,7 @@ def class_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = 
     Args:
         recording: with a target layer.
         targets: (n,) int64, the class explained in each row.
-        rows: (n,) int64, which pictures, each at most once; None for all.
+        rows: (n,) int64, which images, each at most once; None for all.
 
     Returns:
         (n, h, w), signed: Σ_k α_k A^k with α_k = 1/Z Σ_ij ∂y/∂A^k_ij, Z = h · w.
@@ -50,7 +50,7 @@ def class_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = 
 
 
 def upsample(cams: Tensor, images: Tensor) -> Tensor:
-    """Bilinear upsampling to the pictures' size, corners not aligned.
+    """Bilinear upsampling to the images' size, corners not aligned.
 
     Args:
         cams: (n, h, w).

@@ -10,8 +10,8 @@ from auditor.registry import Options, plugin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from auditor.explainers.engine import Recording
-    from auditor.explainers.graph import Rule
+    from auditor.autograd.graph import Rule
+    from auditor.autograd.recording import Recording
 
 
 @plugin("explainer", "guided-grad-cam")
@@ -23,7 +23,7 @@ class GuidedGradCam(Options):
 
     Reference:
         Selvaraju et al. 2017, section 3.2: the element-wise product of guided backpropagation with
-        the bilinearly upsampled Grad-CAM. Nothing is normalised per picture.
+        the bilinearly upsampled Grad-CAM. Nothing is normalised per image.
     """
 
     rule: ClassVar[Rule] = "guided"

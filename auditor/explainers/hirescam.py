@@ -10,8 +10,8 @@ from auditor.registry import Options, plugin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from auditor.explainers.engine import Recording
-    from auditor.explainers.graph import Rule
+    from auditor.autograd.graph import Rule
+    from auditor.autograd.recording import Recording
 
 
 @plugin("explainer", "hirescam")
@@ -38,7 +38,7 @@ def local_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = 
     Args:
         recording: with a target layer.
         targets: (n,) int64, the class explained in each row.
-        rows: (n,) int64, which pictures, each at most once; None for all.
+        rows: (n,) int64, which images, each at most once; None for all.
 
     Returns:
         (n, h, w), signed: Σ_k ∂y/∂A^k ⊙ A^k.

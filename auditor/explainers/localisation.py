@@ -59,7 +59,7 @@ def mass_inside(attribution: NDArray[np.floating], mask: NDArray[np.bool_]) -> f
 
     Returns:
         0 to 1; NaN where the map has no positive value. A map that is even everywhere scores the
-        object's share of the picture: compare with that.
+        object's share of the image: compare with that.
     """
     _check(attribution, mask)
     positive = np.maximum(attribution, 0).astype(np.float64)

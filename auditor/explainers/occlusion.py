@@ -1,4 +1,4 @@
-"""Occlusion: how far the logit falls when a part of the picture is covered."""
+"""Occlusion: how far the logit falls when a part of the image is covered."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from auditor.registry import Options, plugin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from auditor.explainers.engine import Recording
-    from auditor.explainers.graph import Rule
+    from auditor.autograd.graph import Rule
+    from auditor.autograd.recording import Recording
 
 
 @plugin("explainer", "occlusion")
@@ -25,16 +25,16 @@ class Occlusion(Options):
     """
 
     window: float = Field(default=0.25, gt=0, le=1)
-    """Side of the square, as a share of the picture's shorter side."""
+    """Side of the square, as a share of the image's shorter side."""
 
     stride: float = Field(default=0.5, gt=0, le=1)
     """How far the square moves, as a share of its own side."""
 
     value: float = 0.0
-    """What covers: a value of preprocessed pictures; 0 is the mean colour where those are centred."""
+    """What covers: a value of preprocessed images; 0 is the mean colour where those are centred."""
 
     batch_size: int = Field(default=64, ge=1)
-    """Pictures in one forward."""
+    """Images in one forward."""
 
     rule: ClassVar[Rule] = "plain"
     needs_layer: ClassVar[bool] = False

@@ -17,21 +17,21 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn import functional
 
+from auditor.autograd.model_state import frozen_eval, unwrap
+from auditor.autograd.recording import record
+from auditor.autograd.target_layer import TargetLayer
 from auditor.explainers.api import explain
-from auditor.explainers.engine import record
 from auditor.explainers.grad_cam import class_evidence
 from auditor.explainers.hirescam import local_evidence
-from auditor.explainers.layers import TargetLayer
-from auditor.explainers.model_state import still, unwrap
 from auditor.explainers.occlusion import Occlusion
 
 
 def rank_correlation(one: Tensor, other: Tensor) -> NDArray[np.float64]:
-    """Spearman's rank correlation of two maps, picture by picture.
+    """Spearman's rank correlation of two maps, image by image.
 
     Args:
         one: (n, …), any real dtype.
-        other: (n, …), as many values a picture.
+        other: (n, …), as many values an image.
 
     Returns:
         (n,), −1 to 1; NaN where a map is the same everywhere.
@@ -65,7 +65,7 @@ class Curves:
 def deletion(
     model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 16
 ) -> Curves:
-    """Covers the most relevant pixels first, with 0, the mean colour of centred pictures.
+    """Covers the most relevant pixels first, with 0, the mean colour of centred images.
 
     Args:
         model: a classifier; left as it was.
@@ -87,7 +87,7 @@ def deletion(
 def insertion(
     model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 16
 ) -> Curves:
-    """Shows the most relevant pixels first, on the blurred picture.
+    """Shows the most relevant pixels first, on the blurred image.
 
     Args:
         model: a classifier; left as it was.
@@ -129,7 +129,7 @@ def _curves(
     turn = place.view(len(maps), 1, *maps.shape[-2:])
     shares = np.linspace(0, 1, steps + 1)
     module, columns = unwrap(model), []
-    with still(module), torch.no_grad():
+    with frozen_eval(module), torch.no_grad():
         for share in shares:
             replaced = turn < round(float(share) * order.shape[1])
             chances = module(torch.where(replaced, end, start)).float().softmax(1)
@@ -213,7 +213,7 @@ def _owners_from_the_head(module: nn.Module, images: Tensor) -> list[tuple[str, 
         if any(True for _ in part.parameters(recurse=False))
     ]
     try:
-        with still(module), torch.no_grad():
+        with frozen_eval(module), torch.no_grad():
             module(images[:1])
     finally:
         for handle in handles:
@@ -306,12 +306,12 @@ def measure_trust(
         model: a classifier; left as it was.
         images: (N, 3, H, W), preprocessed; the first ``n_samples`` are used.
         layer: the target layer.
-        n_samples: bounds the cost: about 110 forwards of so many pictures.
+        n_samples: bounds the cost: about 110 forwards of so many images.
         seed: of the randomization and of the random order.
 
     Returns:
         Means over the samples, rounded by nobody; a measure that is NaN on every sample is left out.
-        ``n_samples`` says on how many pictures.
+        ``n_samples`` says on how many images.
     """
     images = images[:n_samples]
     cam = explain(model, images, None, "grad-cam", layer)

@@ -13,10 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from auditor.autograd.preflight import preflight
+from auditor.autograd.recording import record
+from auditor.autograd.target_layer import TargetLayer
 from auditor.errors import ModelError
-from auditor.explainers.engine import record
-from auditor.explainers.layers import TargetLayer
-from auditor.explainers.preflight import preflight
 
 
 def unit_evidence(model: nn.Module, images: Tensor, targets: Tensor, layer: TargetLayer) -> Tensor:
@@ -25,7 +25,7 @@ def unit_evidence(model: nn.Module, images: Tensor, targets: Tensor, layer: Targ
     Args:
         model: a classifier; left as it was.
         images: (n, 3, H, W), preprocessed.
-        targets: (n,) int64, the class explained in each picture.
+        targets: (n,) int64, the class explained in each image.
         layer: the target layer.
 
     Returns:
@@ -53,7 +53,7 @@ def unit_maps(model: nn.Module, images: Tensor, layer: TargetLayer) -> Tensor:
 
 
 def unit_detail(model: nn.Module, images: Tensor, layer: TargetLayer, channel: int) -> Tensor:
-    """What in each picture excites one channel's strongest unit, by guided backpropagation.
+    """What in each image excites one channel's strongest unit, by guided backpropagation.
 
     Args:
         model: a classifier; left as it was.
@@ -70,7 +70,7 @@ def unit_detail(model: nn.Module, images: Tensor, layer: TargetLayer, channel: i
 
     Reference:
         Springenberg et al. 2015, "Striving for Simplicity", section 3.4 and figures 2 and 3 (units of
-        conv6 and conv9 on the pictures that excite them most).
+        conv6 and conv9 on the images that excite them most).
     """
     with record(model, images, layer) as recording:
         verdict = preflight(recording, "guided")

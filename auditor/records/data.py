@@ -1,4 +1,4 @@
-"""Labelled pictures as a data set adapter hands them over."""
+"""Labelled images as a data set adapter hands them over."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MISSING = "(missing)"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One decoded picture.
+class DecodedImage:
+    """One decoded image.
 
     Attributes:
         image: upright, in RGB, 8 bit.
@@ -29,14 +29,14 @@ class Picture:
 
 
 class Images(Protocol):
-    """Random access to the pictures of a data set; picklable, so that workers can decode."""
+    """Random access to the images of a data set; picklable, so that workers can decode."""
 
     def __len__(self) -> int:
-        """How many pictures."""
+        """How many images."""
         ...
 
-    def __getitem__(self, index: int) -> Picture:
-        """Decodes the picture at that position.
+    def __getitem__(self, index: int) -> DecodedImage:
+        """Decodes the image at that position.
 
         Raises:
             UnreadableImageError: it can't be decoded; carries the reason.
@@ -46,19 +46,19 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures with attributes.
+    """Labelled images with attributes.
 
     Attributes:
         samples: one row a sample, in reading order; the index is the sample id (str, unique). Has
             the columns ``path`` (str, as shown in the report), ``label`` (as it stands in the
             data: a word or an index) and one column an attribute. Where boxes or masks exist,
-            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright picture) or ``mask`` (path).
-        images: the pictures, in the order of ``samples``.
+            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask`` (path).
+        images: the images, in the order of ``samples``.
         attributes: names of the attribute columns.
         classes: the data's own class names in the order of their indices, where it has them.
         reference: the training data's labels and attributes in the same columns, or None.
         adapter: name of the plug-in that made it.
-        reference_images: the training data's pictures, in the order of ``reference``; None where
+        reference_images: the training data's images, in the order of ``reference``; None where
             they are not at hand.
     """
 

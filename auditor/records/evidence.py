@@ -20,7 +20,7 @@ class Slice:
 
     Attributes:
         key: its name.
-        rows: positions in ``Evidence.predictions``, ascending, int64.
+        rows: positions in ``AuditData.predictions``, ascending, int64.
     """
 
     key: SliceKey
@@ -47,7 +47,7 @@ class Maps:
     """Grad-CAM of the label, for samples drawn at random and not by how the model did on them.
 
     Attributes:
-        rows: (m,) positions in ``Evidence.predictions``, ascending, int64, each once.
+        rows: (m,) positions in ``AuditData.predictions``, ascending, int64, each once.
         cams: (m, h, w) float32, at least 0, not normalised, at the target layer's resolution.
         cells: which rows were drawn for which attribute value within a class. A comparison of two
             values takes these rows alone: those drawn for another attribute are no random sample
@@ -63,15 +63,15 @@ class Maps:
         return self.cams[np.searchsorted(self.rows, rows)]
 
 
-class Oracle(Protocol):
-    """The audited model as a check sees it: pictures in, probabilities out, nothing of torch."""
+class ModelAccess(Protocol):
+    """The audited model as a check sees it: images in, probabilities out, nothing of torch."""
 
-    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """What the network saw, (n, 3, H, W), of these positions in ``Evidence.predictions``."""
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """What the network saw, (n, 3, H, W), of these positions in ``AuditData.predictions``."""
         ...
 
-    def predict(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Softmax probabilities (n, K) for pictures (n, 3, H, W), batch by batch."""
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Softmax probabilities (n, K) for images (n, 3, H, W), batch by batch."""
         ...
 
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -79,7 +79,7 @@ class Oracle(Protocol):
         ...
 
     def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The same of any pictures, prepared as the audited ones are, at these positions in them.
+        """The same of any images, prepared as the audited ones are, at these positions in them.
 
         Raises:
             DataError: one of them can't be read, or they come out in different sizes.
@@ -96,15 +96,15 @@ class Oracle(Protocol):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class AuditData:
     """What a check may look at. Nothing here needs torch.
 
     Attributes:
         predictions: the evaluated samples (``status == "ok"``), index 0…n-1, columns ``sample``,
             ``path``, ``label``, ``predicted`` (categoricals over ``classes``), ``confidence``,
             ``loss``, ``failure`` (bool) and one categorical column an attribute (numbers already
-            cut into bands, missing values as ``(missing)``). Where the pictures were fingerprinted,
-            also ``sha256`` and ``phash`` (16 hexadecimal digits, None for a picture of one shade).
+            cut into bands, missing values as ``(missing)``). Where the images were fingerprinted,
+            also ``sha256`` and ``phash`` (16 hexadecimal digits, None for an image of one shade).
         classes: class names in index order.
         attributes: names of the annotated attributes' columns.
         slices: all slices by them, single attribute values first, then intersections.
@@ -115,12 +115,12 @@ class Evidence:
         maps: attribution maps of a random sample of each attribute value within each class, or
             None where none were made.
         model: the model, to be asked again, or None where it is not at hand.
-        computed: names of the columns of attributes that were computed from the pictures; they stand
+        computed: names of the columns of attributes that were computed from the images; they stand
             in ``predictions`` as the annotated ones do.
         computed_slices: every value of them, and every value within every label.
         probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
-        images: the evaluated samples' pictures, in the order of ``predictions``, or None.
-        reference_images: the training data's pictures, or None where they are not at hand.
+        images: the evaluated samples' images, in the order of ``predictions``, or None.
+        reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
     """
@@ -134,7 +134,7 @@ class Evidence:
     min_support: int
     seed: int
     maps: Maps | None = None
-    model: Oracle | None = None
+    model: ModelAccess | None = None
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
     probabilities: NDArray[np.float32] | None = None
@@ -166,11 +166,11 @@ class Claim:
             rather than of outcomes.
         explained_by: attributes that explain it away when they are held fixed, or that the data
             can't tell it apart from; it then belongs to their finding, where there is one.
-        confirms: slices whose gap this intervention on the pictures brings about; once its test
+        confirms: slices whose gap this intervention on the images brings about; once its test
             survives the correction, it and what is supported of them are ``confirmed``.
-        computed: whether its attribute was computed from the pictures; such claims have a share of
+        computed: whether its attribute was computed from the images; such claims have a share of
             the correction of their own.
-        accounts_for: positions in ``Evidence.predictions`` of the failures that it speaks of, where it
+        accounts_for: positions in ``AuditData.predictions`` of the failures that it speaks of, where it
             names no attribute: claims without a name that account for the same failures tell of one
             cause.
         counted: whether it is a fact that was counted and not inferred: it needs no test, stands as it

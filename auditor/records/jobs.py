@@ -27,7 +27,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SampleSelection:
     """What the explain stage has to do.
 
     Attributes:

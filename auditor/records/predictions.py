@@ -11,8 +11,8 @@ The file has one row a sample, in the order of the data set:
 ``loss``                  negative natural logarithm of the label's probability; null likewise.
 ``status``                ``ok``, or why the sample could not be evaluated.
 ``sha256``                fingerprint of the image's bytes; null where there is none.
-``phash``                 perceptual fingerprint, see :func:`auditor.properties.phash`.
-``image.<name>``          property computed from the image, see :class:`auditor.properties.Properties`.
+``phash``                 perceptual fingerprint, see :func:`auditor.imaging.properties.phash`.
+``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
 ``p:<class>``             softmax probability of that class; all classes have one, or none has.
 every other column        attribute of the samples, under its own name.
 ========================  ==========================================================================
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from auditor import properties
+from auditor.records import image_properties
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ def arrow_schema(classes: Iterable[str], attributes: Mapping[str, pa.DataType]) 
     return pa.schema(
         [
             *((name, pa.float64() if name in _NUMBERS else pa.string()) for name in FIXED),
-            *((property_column(name), _property_type(name)) for name in properties.NAMES),
+            *((property_column(name), _property_type(name)) for name in image_properties.NAMES),
             *((probability_column(name), pa.float32()) for name in classes),
             *attributes.items(),
         ]
@@ -140,4 +140,4 @@ def arrow_schema(classes: Iterable[str], attributes: Mapping[str, pa.DataType]) 
 
 
 def _property_type(name: str) -> pa.DataType:
-    return pa.string() if name in properties.WORDS else pa.float32()
+    return pa.string() if name in image_properties.WORDS else pa.float32()

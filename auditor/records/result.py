@@ -83,7 +83,7 @@ class DataProvenance(Record):
 
     adapter: str
     sha256: str
-    """SHA-256 over the sample ids, labels, attributes and picture contents."""
+    """SHA-256 over the sample ids, labels, attributes and image contents."""
     n_samples: int
     n_reference: int | None = None
 
@@ -164,7 +164,7 @@ class SliceRecord(Record):
     detectable_gap: float | None = None
     """Smallest gap that this support could have shown in 80 % of audits."""
     computed: bool = False
-    """Whether the attribute was computed from the pictures and not annotated by anybody."""
+    """Whether the attribute was computed from the images and not annotated by anybody."""
 
 
 class Finding(Record):
@@ -208,7 +208,7 @@ class Unusable(Record):
 
 
 class MapRecord(Record):
-    """One explained sample and target; the pictures lie in ``explanations/``."""
+    """One explained sample and target; the images lie in ``explanations/``."""
 
     sample: str
     target: str
@@ -216,7 +216,7 @@ class MapRecord(Record):
     map: str
     """``file#row`` below the run folder: the unnormalised Grad-CAM and both overlays."""
     image: str
-    """``file#row`` below the run folder: the picture as the network saw it."""
+    """``file#row`` below the run folder: the image as the network saw it."""
     mass: float
     """Sum of the unnormalised Grad-CAM over its positions."""
 
@@ -256,8 +256,8 @@ class UnitRecord(Record):
     channel: int
     share: float
     """Its part of the positive evidence for the predicted classes of the finding's samples."""
-    pictures: list[str]
-    """``file#row`` of the audited pictures that excite it most, the strongest first."""
+    images: list[str]
+    """``file#row`` of the audited images that excite it most, the strongest first."""
 
 
 class ExplanationsRecord(Record):

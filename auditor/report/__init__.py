@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from auditor.report.view import ReportView
+from auditor.report.view.report_view import ReportView
 
 
 @runtime_checkable

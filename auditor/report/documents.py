@@ -10,8 +10,8 @@ from typing import Any
 from auditor import registry
 from auditor.errors import ConfigError, MissingDependencyError
 from auditor.report import Renderer
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 TENTH = 0.1
-"""The share of the picture that a map is summed over to say how concentrated it is."""
+"""The share of the image that a map is summed over to say how concentrated it is."""
 
-_EDGE = 0.18  # of the side: nearer than this to a side of the picture is "at the edge"
-_WIDE, _FLAT = 0.35, 0.13  # less than this share of the map in a tenth of the picture
+_EDGE = 0.18  # of the side: nearer than this to a side of the image is "at the edge"
+_WIDE, _FLAT = 0.35, 0.13  # less than this share of the map in a tenth of the image
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Whereabouts:
     """Where a map lies.
 
     Attributes:
-        share: of the map's sum in the strongest tenth of the picture, 0 to 1; 0 for an empty map.
+        share: of the map's sum in the strongest tenth of the image, 0 to 1; 0 for an empty map.
         place: such as ``at the lower left edge``; empty for an empty map.
         words: a clause such as ``concentrates at the lower left edge; 62 % of it lies in 10 % of
-            the picture``.
+            the image``.
     """
 
     share: float
@@ -42,13 +42,13 @@ def whereabouts(cam: ArrayLike) -> Whereabouts:
     values = np.maximum(np.asarray(cam, dtype=np.float64), 0)
     total = float(values.sum())
     if not np.isfinite(total) or total <= 0:
-        return Whereabouts(0.0, "", "is empty: nothing in the picture speaks for this class")
+        return Whereabouts(0.0, "", "is empty: nothing in the image speaks for this class")
     weights = _strongest(values)
     share = float((values * weights).sum() / total)
     place = _place(values * weights)
-    percent = f"{100 * share:.0f}\u202f% of it lies in 10\u202f% of the picture"
+    percent = f"{100 * share:.0f}\u202f% of it lies in 10\u202f% of the image"
     if share < _FLAT:
-        words = f"is spread evenly over the picture; only {percent}"
+        words = f"is spread evenly over the image; only {percent}"
     elif share < _WIDE:
         words = f"is spread widely, strongest {place}; {percent}"
     else:

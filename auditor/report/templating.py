@@ -18,10 +18,10 @@ from auditor import resources
 from auditor.errors import ConfigError
 from auditor.records import SEVERITIES
 from auditor.report import words
-from auditor.report.findings import FURTHER
-from auditor.report.pictures import DETAIL, PROOF_SHOTS
-from auditor.report.proofs import Excited, UnitView
-from auditor.report.shots import MapView, MeanView, Shot
+from auditor.report.image_data import DETAIL, INTERVENTION_CARDS
+from auditor.report.view.findings import FURTHER
+from auditor.report.view.interventions import Excited, UnitView
+from auditor.report.view.sample_cards import MapView, MeanView, SampleCard
 
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 """Controls of text direction: in a name, they would reverse the sentence around it."""
@@ -65,7 +65,7 @@ def environment(own: str | None = None) -> Environment:
         "first_sentence": words.first_sentence,
         "rest_of": words.rest_of,
         "slice_name": words.slice_name,
-        "picture_alt": picture_alt,
+        "image_alt": image_alt,
         "cam_alt": cam_alt,
         "detail_alt": detail_alt,
         "mean_alt": mean_alt,
@@ -74,7 +74,7 @@ def environment(own: str | None = None) -> Environment:
     made.globals |= {
         "words": words,
         "further": FURTHER,
-        "proof_shots": PROOF_SHOTS,
+        "intervention_cards": INTERVENTION_CARDS,
         "detail_names": DETAIL,
         "detail_captions": {
             "guided": words.GUIDED_CAPTION,
@@ -95,9 +95,9 @@ def harmless(value: object) -> object:
     return value
 
 
-def picture_alt(shot: Shot) -> str:
-    """Words for a picture."""
-    return f"Sample {shot.sample}, label {shot.label}, predicted {shot.predicted}."
+def image_alt(card: SampleCard) -> str:
+    """Words for an image."""
+    return f"Sample {card.sample}, label {card.label}, predicted {card.predicted}."
 
 
 def cam_alt(one: MapView) -> str:
@@ -122,7 +122,7 @@ def mean_alt(one: MeanView) -> str:
 
 
 def unit_alt(one: Excited, unit: UnitView) -> str:
-    """Words for a picture that excites a unit."""
+    """Words for an image that excites a unit."""
     return (
         f"Sample {one.sample}, label {one.label}, with the places lit up that excite unit "
         f"{unit.channel}."

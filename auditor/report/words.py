@@ -36,7 +36,7 @@ FAULTS: dict[str, tuple[str, str]] = {
 """What a check that blames the data calls many failures, and one."""
 
 GLOSSARY: tuple[tuple[str, str, str], ...] = (
-    ("sample", "Sample", "One picture with its label and what the model said of it."),
+    ("sample", "Sample", "One image with its label and what the model said of it."),
     ("failure", "Failure", "A sample whose predicted class is not its label."),
     ("attribute", "Attribute", "A column that describes samples, such as a site or a camera."),
     ("slice", "Slice", "The samples that share attribute values, and perhaps a label."),
@@ -82,7 +82,7 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
         "grad-cam",
         "Grad-CAM",
         (
-            "A coarse map of where in the picture the network found evidence for one class, read from "
+            "A coarse map of where in the image the network found evidence for one class, read from "
             "one of its last layers. All numbers about maps in this report come from it."
         ),
     ),
@@ -100,7 +100,7 @@ GLOSSARY: tuple[tuple[str, str, str], ...] = (
         "Unit",
         (
             "One channel of the network’s target layer. It responds to some pattern, wherever in the "
-            "picture that is; the pictures that excite it most hint at which, as in Zhou, Khosla, "
+            "image that is; the images that excite it most hint at which, as in Zhou, Khosla, "
             "Lapedriza, Oliva and Torralba, “Object detectors emerge in deep scene CNNs” (2015). It "
             "may respond to several, and that it responds does not prove what the model needs."
         ),

@@ -5,8 +5,8 @@ the samples of one label, the outcomes (prediction, confidence, loss) are dealt 
 What an audit with the run's own settings still finds is a false alarm. Then a gap is planted in one
 value of an attribute, and the audit is judged again: is it found, and is it named?
 
-No picture is read and no model is asked, so what only an intervention, a map or a hidden slice can
-show is not tested here; of the checks, those that need no pictures run.
+No image is read and no model is asked, so what only an intervention, a map or a hidden slice can
+show is not tested here; of the checks, those that need no images run.
 """
 
 from auditor.selftest.gaps import independent, planted

@@ -17,13 +17,13 @@ from auditor import registry
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
 from auditor.preparation import prepare
-from auditor.records import Evidence
+from auditor.records import AuditData
 from auditor.records.predictions import attribute_columns
-from auditor.stages.judge import Judged, judge
-from auditor.stages.mine import mine
+from auditor.run_folder import PREDICTIONS, RunFolder
+from auditor.stages.find_failures import find_failures
+from auditor.stages.judge import Judgement, judge
 from auditor.stages.predict import predict
-from auditor.stages.split import Split, split
-from auditor.store import PREDICTIONS, RunFolder
+from auditor.stages.slicing import Slicing, slice_samples
 
 Integers = NDArray[np.int64]
 
@@ -62,13 +62,13 @@ class Tables:
         cut: the slices.
         classes: class names in index order.
         outcomes: what the model really did.
-        checks: by name; those that need a model, maps or pictures say that they were skipped.
+        checks: by name; those that need a model, maps or images say that they were skipped.
         alpha: false discovery rate.
         min_support: smallest support.
         seed: of the checks.
     """
 
-    cut: Split
+    cut: Slicing
     classes: tuple[str, ...]
     outcomes: Outcomes
     checks: Mapping[str, Check]
@@ -104,7 +104,7 @@ class Tables:
             seed: of the checks.
         """
         return cls(
-            cut=split(usable, None, classes, attributes, section, computed),
+            cut=slice_samples(usable, None, classes, attributes, section, computed),
             classes=tuple(classes),
             outcomes=Outcomes(
                 _codes(usable["predicted"]),
@@ -123,7 +123,7 @@ class Tables:
         """(n,) indices of the classes."""
         return _codes(self.cut.predictions["label"])
 
-    def evidence(self, outcomes: Outcomes) -> Evidence:
+    def audit_data(self, outcomes: Outcomes) -> AuditData:
         """What the checks see if the model had done that."""
         predictions = self.cut.predictions.assign(
             predicted=pd.Categorical.from_codes(outcomes.predicted, pd.Index(list(self.classes))),
@@ -131,7 +131,7 @@ class Tables:
             loss=outcomes.loss,
             failure=outcomes.predicted != self.label,
         )
-        return Evidence(
+        return AuditData(
             predictions=predictions,
             classes=self.classes,
             attributes=self.cut.attributes,
@@ -145,9 +145,9 @@ class Tables:
             probabilities=outcomes.probabilities,
         )
 
-    def judged(self, outcomes: Outcomes) -> Judged:
+    def judgement(self, outcomes: Outcomes) -> Judgement:
         """The audit if the model had done that."""
-        return judge(self.checks, self.evidence(outcomes))
+        return judge(self.checks, self.audit_data(outcomes))
 
     def testable(self, name: str) -> list[str]:
         """Values of an attribute with enough samples in them and in the rest to be compared."""
@@ -229,16 +229,16 @@ def _tables(
 ) -> Tables:
     there = set(pq.read_schema(predictions).names)
     computed = [name for name in section.computed if name in there]
-    mined = mine(predictions, classes, attributes, computed)
+    analysis = find_failures(predictions, classes, attributes, computed)
     return Tables.of(
-        mined.usable,
+        analysis.usable,
         classes,
         attributes,
         checks,
         section,
         alpha=alpha,
         computed=computed,
-        probabilities=mined.probabilities,
+        probabilities=analysis.probabilities,
         seed=seed,
     )
 

@@ -155,7 +155,7 @@ class SelfTest:
         there = [one for one in self.detections if one.gap == gap]
         found = exact(sum(one.n_found for one in there), sum(one.n_audits for one in there))
         told = (
-            f"On your data, with {self.n_samples:,} pictures, this audit would find a gap of "
+            f"On your data, with {self.n_samples:,} images, this audit would find a gap of "
             f"{_points(gap)} {_share(found)} of the time."
         )
         accused = (
@@ -234,12 +234,12 @@ def selftest(
             break
         outcomes = independent(tables, generator)
         if name is None:
-            false += any(True for _ in accusations(tables.judged(outcomes).findings))
+            false += any(True for _ in accusations(tables.judgement(outcomes).findings))
             clean += 1
         else:
             value = str(generator.choice(tables.testable(name)))
             worse = planted(tables, outcomes, tables.member(name, value), gap, generator)
-            named = list(accusations(tables.judged(worse).findings))
+            named = list(accusations(tables.judgement(worse).findings))
             counts[name, gap] += (
                 any(dict(one.attributes) == {name: value} for one in named),
                 any(one.first and name in one.attributes for one in named),

@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from torch import nn
 
 from auditor import imaging
+from auditor.autograd.target_layer import TargetLayer
 from auditor.config import ExplainSection, Preprocess
 from auditor.errors import ModelError
-from auditor.explainers.layers import TargetLayer
 from auditor.explainers.units import unit_detail, unit_evidence, unit_maps
-from auditor.records import Finding, Oracle, UnitRecord
-from auditor.stages.inputs import normalised
-from auditor.store import EXPLANATIONS, ShardWriter
+from auditor.input_pipeline import normalised
+from auditor.records import Finding, ModelAccess, UnitRecord
+from auditor.run_folder import EXPLANATIONS, ShardWriter
 
 _FINDINGS = 5
 """The gravest findings are dissected."""
 _TOP = 6
-"""Pictures that show what a unit responds to."""
+"""Images that show what a unit responds to."""
 _BATCH = 32
 
 
 def dissect(
     findings: Sequence[Finding],
-    oracle: Oracle,
+    model: ModelAccess,
     module: nn.Module,
     layer: TargetLayer,
     preprocess: Preprocess,
@@ -44,17 +44,17 @@ def dissect(
     """Finds the units behind the gravest findings.
 
     For the predicted classes of a finding's samples, the channels that add most to the evidence
-    (``explainers.units``), and the pictures of the audited data that excite each most.
+    (``explainers.units``), and the images of the audited data that excite each most.
 
     Args:
         findings: gravest first.
-        oracle: gives the pictures.
+        model: gives the images.
         module: the network, on ``device``.
         layer: the target layer.
-        preprocess: how pictures become inputs.
-        predictions: the evaluated samples, as in ``Evidence.predictions``.
-        folder: ``explanations/`` of the run; receives the pictures.
-        section: how many units, and among how many samples their pictures are sought.
+        preprocess: how images become inputs.
+        predictions: the evaluated samples, as in ``AuditData.predictions``.
+        folder: ``explanations/`` of the run; receives the images.
+        section: how many units, and among how many samples their images are sought.
         device: where the network runs.
         seed: of the draw of those samples.
 
@@ -68,7 +68,7 @@ def dissect(
         return []
 
     def inputs(rows: NDArray[np.int64]) -> torch.Tensor:
-        return normalised(torch.from_numpy(oracle.pictures(rows)), preprocess, device)
+        return normalised(torch.from_numpy(model.images(rows)), preprocess, device)
 
     units: list[tuple[Finding, int, float]] = []
     for finding in chosen:
@@ -77,7 +77,7 @@ def dissect(
         evidence = unit_evidence(module, inputs(rows), targets, layer).mean(0).double().numpy()
         positive = np.maximum(evidence, 0)
         if not positive.any():
-            continue  # nothing in these pictures speaks for the predicted class
+            continue  # nothing in these images speaks for the predicted class
         strongest = np.argsort(-positive, kind="stable")[: section.units]
         units += [
             (finding, int(channel), float(positive[channel] / positive.sum()))
@@ -96,12 +96,12 @@ def dissect(
         if channel not in shown:
             top = rows[np.argsort(-peaks[:, channel], kind="stable")[:_TOP]]
             first = len(table)
-            table += _drawn(oracle, module, layer, inputs(top), predictions, top, channel)
+            table += _drawn(model, module, layer, inputs(top), predictions, top, channel)
             shown[channel] = [
                 f"{EXPLANATIONS}/{shards.next_name}#{k}" for k in range(first, len(table))
             ]
         records.append(
-            UnitRecord(finding=finding.id, channel=channel, share=share, pictures=shown[channel])
+            UnitRecord(finding=finding.id, channel=channel, share=share, images=shown[channel])
         )
     if table:
         shards.write(pa.Table.from_pylist(table))
@@ -113,7 +113,7 @@ def _parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 
 def _drawn(
-    oracle: Oracle,
+    model: ModelAccess,
     module: nn.Module,
     layer: TargetLayer,
     inputs: torch.Tensor,
@@ -122,7 +122,7 @@ def _drawn(
     channel: int,
 ) -> list[dict[str, object]]:
     maps = unit_maps(module, inputs, layer)[:, channel].clamp(min=0).numpy()
-    views = oracle.pictures(rows).transpose(0, 2, 3, 1)
+    views = model.images(rows).transpose(0, 2, 3, 1)
     try:
         details = unit_detail(module, inputs, layer, channel).numpy()
     except ModelError:  # guided backpropagation is undefined on this network; the preflight says so

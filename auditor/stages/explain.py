@@ -2,12 +2,12 @@
 
 ``explanations/`` then holds, as Parquet shards that are whole or not there:
 
-- ``pictures-*``: ``sample``, ``picture`` (JPEG of what the network saw), ``width``, ``height``.
+- ``images-*``: ``sample``, ``image`` (JPEG of what the network saw), ``width``, ``height``.
 - ``maps-*``: ``sample``, ``target``, ``role``, ``kind``, ``mass``, ``cam`` (float32 bytes of the
   unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay``, and one of ``guided``
   (JPEG of Guided Grad-CAM), ``gradient`` (signed; where guided backpropagation is undefined for the
   network) and ``other`` (of the method that ``explanations.explainer`` names).
-- ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean picture.
+- ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean image.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import torch
 from numpy.typing import NDArray
 
 from auditor import imaging
+from auditor.autograd.precision import Accelerated, Precision, accelerate
+from auditor.autograd.target_layer import TargetLayer
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
 from auditor.errors import DataError
-from auditor.explainers.api import explain as explain_pictures
+from auditor.explainers.api import explain as explain_images
 from auditor.explainers.api import explain_batch
 from auditor.explainers.grad_cam import GradCam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
-from auditor.explainers.layers import TargetLayer
-from auditor.explainers.precision import Precision, Quick, quicken
+from auditor.input_pipeline import Batch, batches, normalised
 from auditor.progress import Advance
 from auditor.records import (
     Cell,
-    Choice,
     Dataset,
     ExplanationsRecord,
     Job,
@@ -43,10 +43,10 @@ from auditor.records import (
     Maps,
     MeanMap,
     PreflightRecord,
+    SampleSelection,
 )
 from auditor.records.predictions import OK
-from auditor.stages.inputs import Batch, batches, normalised
-from auditor.store import EXPLANATIONS, ShardWriter
+from auditor.run_folder import EXPLANATIONS, ShardWriter
 
 _SHARD = 256
 """Explained samples in one file."""
@@ -70,7 +70,7 @@ class Explained:
 
 
 def explain(
-    choice: Choice,
+    choice: SampleSelection,
     predictions: pd.DataFrame,
     dataset: Dataset,
     classifier: Classifier,
@@ -90,17 +90,17 @@ def explain(
 
     Args:
         choice: what to explain.
-        predictions: the evaluated samples, as in ``Evidence.predictions``.
-        dataset: where the pictures are.
+        predictions: the evaluated samples, as in ``AuditData.predictions``.
+        dataset: where the images are.
         classifier: the network, on ``device``.
         classes: class names in index order.
-        preprocess: how pictures become inputs.
+        preprocess: how images become inputs.
         layer: the target layer.
         folder: ``explanations/`` of the run.
         explainer: method of the detail view; Grad-CAM is computed in any case.
         precision: how the maps are computed.
         device: where the network runs.
-        batch_size: pictures in one forward.
+        batch_size: images in one forward.
         workers: processes that decode; None chooses by the machine.
         advance: told how many jobs are done.
 
@@ -108,12 +108,12 @@ def explain(
         What was explained, and the maps that the checks compare.
     """
     positions = dataset.samples.index.get_indexer(pd.Index(predictions["sample"]))
-    album = _Album(folder, classes)
+    album = _MapWriter(folder, classes)
     means = _Means(choice.cells)
     samples = predictions["sample"].to_numpy()
     jobs = iter(choice.jobs)
     method, preflight = "none", _NOTHING_EXPLAINED
-    quick: Quick | None = None
+    quick: Accelerated | None = None
     loaded = batches(
         dataset,
         positions[[job.row for job in choice.jobs]],
@@ -124,12 +124,12 @@ def explain(
     )
     for inputs in loaded:
         _still_there(inputs, dataset)
-        pictures = inputs.pictures
-        batch = [next(jobs) for _ in range(len(pictures))]
+        pixels = inputs.images
+        batch = [next(jobs) for _ in range(len(pixels))]
         pairs = [(k, code) for k, job in enumerate(batch) for _, code in job.targets]
-        images = normalised(pictures, preprocess, device)
+        images = normalised(pixels, preprocess, device)
         if quick is None:
-            quick = quicken(classifier.module, images, precision, layer)
+            quick = accelerate(classifier.module, images, precision, layer)
         maps = explain_batch(quick.module, images, pairs, layer)
         verdict = quick.remark(maps.preflight)
         preflight = PreflightRecord(status=verdict.status, reason=verdict.reason)
@@ -138,9 +138,9 @@ def explain(
             method, details = maps.detail, maps.maps.numpy()
         else:
             rows, targets = torch.tensor(pairs, device=images.device).T
-            other = explain_pictures(quick.module, images[rows], targets, explainer, layer)
+            other = explain_images(quick.module, images[rows], targets, explainer, layer)
             method, details = other.explainer, other.maps.cpu().numpy()
-        views = pictures.permute(0, 2, 3, 1).numpy()
+        views = pixels.permute(0, 2, 3, 1).numpy()
         at = 0
         for k, job in enumerate(batch):
             sample = str(samples[job.row])
@@ -164,28 +164,28 @@ def explain(
 
 
 def _still_there(inputs: Batch, dataset: Dataset) -> None:
-    """Raises if a picture that was predicted on can't be read any more."""
+    """Raises if an image that was predicted on can't be read any more."""
     for row, status in zip(inputs.rows, inputs.status, strict=True):
         if status != OK:
             raise DataError(
-                f"{dataset.samples['path'].iloc[row]}: expected the picture that was read a moment "
+                f"{dataset.samples['path'].iloc[row]}: expected the image that was read a moment "
                 f"ago; now it is {status}: leave the data alone while an audit runs"
             )
 
 
 @dataclass
-class _Album:
+class _MapWriter:
     """Draws maps and keeps them until a shard is full."""
 
     folder: Path
     classes: Sequence[str]
     failures: list[MapRecord] = field(default_factory=list)
     contrasts: list[MapRecord] = field(default_factory=list)
-    _pictures: list[dict[str, object]] = field(default_factory=list)
+    _images: list[dict[str, object]] = field(default_factory=list)
     _maps: list[dict[str, object]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._picture_shards = ShardWriter(self.folder, "pictures")
+        self._image_shards = ShardWriter(self.folder, "images")
         self._map_shards = ShardWriter(self.folder, "maps")
 
     def add(
@@ -198,10 +198,10 @@ class _Album:
         method: str,
     ) -> None:
         """Draws the maps of one sample, one for each of its targets."""
-        image = f"{EXPLANATIONS}/{self._picture_shards.next_name}#{len(self._pictures)}"
+        image = f"{EXPLANATIONS}/{self._image_shards.next_name}#{len(self._images)}"
         height, width = view.shape[:2]
-        self._pictures.append(
-            {"sample": sample, "picture": imaging.jpeg(view), "width": width, "height": height}
+        self._images.append(
+            {"sample": sample, "image": imaging.jpeg(view), "width": width, "height": height}
         )
         for k, (role, code) in enumerate(job.targets):
             mass = float(np.maximum(cams[k], 0).sum(dtype=np.float64))
@@ -230,11 +230,11 @@ class _Album:
 
     def flush(self, least: int) -> None:
         """Writes what there is once it is at least so many samples."""
-        if len(self._pictures) < least:
+        if len(self._images) < least:
             return
-        self._picture_shards.write(pa.Table.from_pylist(self._pictures, _PICTURES))
+        self._image_shards.write(pa.Table.from_pylist(self._images, _IMAGES))
         self._map_shards.write(pa.Table.from_pylist(self._maps, _MAPS))
-        self._pictures, self._maps = [], []
+        self._images, self._maps = [], []
 
 
 class _Means:
@@ -290,7 +290,7 @@ class _Means:
 
 
 def _detail(method: str, detail: NDArray[np.float32], view: NDArray[np.uint8]) -> dict[str, object]:
-    """The column of the detail view: gradient-type maps on grey, others over the picture."""
+    """The column of the detail view: gradient-type maps on grey, others over the image."""
     if method == GradCam.plugin_name:
         return {}  # it stands in `overlay` already
     column = {GuidedGradCam.plugin_name: "guided", "gradient": "gradient"}.get(method, "other")
@@ -315,10 +315,10 @@ _CAM_COLUMNS = [
     ("cam_width", pa.int32()),
     ("overlay", pa.binary()),
 ]
-_PICTURES = pa.schema(
+_IMAGES = pa.schema(
     [
         ("sample", pa.string()),
-        ("picture", pa.binary()),
+        ("image", pa.binary()),
         ("width", pa.int32()),
         ("height", pa.int32()),
     ]

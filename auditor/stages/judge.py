@@ -1,10 +1,10 @@
 """Judge: every check's claims under one correction, and what is left of them as findings.
 
 The ladder: a claim whose test survives the correction over *all* tests of the audit is
-``supported``, and ``confirmed`` where an intervention on the pictures that survives it as well
+``supported``, and ``confirmed`` where an intervention on the images that survives it as well
 brings the same about; one that does not, but whose effect exceeds what was called acceptable, is
 ``observed``; the rest is no finding. The severity comes from the effect and its interval alone.
-What was counted (copies, leaked pictures) needs no test: it is ``observed``, and as grave as what is
+What was counted (copies, leaked images) needs no test: it is ``observed``, and as grave as what is
 counted can be where its interval lies above what was called acceptable.
 Claims on the same attributes tell of one cause and become one finding.
 """
@@ -17,27 +17,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.checks import Check
-from auditor.checks._tally import Identity, identity
+from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
+from auditor.judging.causes import causes
+from auditor.judging.data_faults import data_faults
+from auditor.judging.graded_claim import GradedClaim
+from auditor.judging.multiple_testing import adjust
 from auditor.records import (
+    AuditData,
     Claim,
     DataFaults,
     Estimate,
-    Evidence,
     Finding,
     Skipped,
     SliceRecord,
 )
-from auditor.stages._causes import causes
-from auditor.stages._correction import correct
-from auditor.stages._faults import data_faults
-from auditor.stages._weighed import Weighed
 from auditor.statistics import wilson
 
 Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """The outcome of an audit.
 
     Attributes:
@@ -57,13 +57,13 @@ class Judged:
 
 
 def judge(
-    checks: Mapping[str, Check], evidence: Evidence, advance: Advance | None = None
-) -> Judged:
+    checks: Mapping[str, Check], audit: AuditData, advance: Advance | None = None
+) -> Judgement:
     """Runs the checks and decides what is a finding.
 
     Args:
         checks: the checks to run, by name.
-        evidence: what they may look at.
+        audit: what they may look at.
         advance: called with 1 after each check.
 
     Returns:
@@ -72,28 +72,28 @@ def judge(
     claims: list[Claim] = []
     skipped: list[Skipped] = []
     for check in checks.values():
-        brought = check.examine(evidence)
+        brought = check.examine(audit)
         claims += brought.claims
         skipped += brought.skipped
         if advance is not None:
             advance(1)
-    correction = correct(claims, evidence.alpha)
+    correction = adjust(claims, audit.alpha)
     confirmed = frozenset(
-        identity(key)
+        slice_identity(key)
         for claim, q_value in zip(claims, correction.q_values, strict=True)
-        if q_value <= evidence.alpha
+        if q_value <= audit.alpha
         for key in claim.confirms
     )
-    weighed = [Weighed(claim, k, correction, confirmed) for k, claim in enumerate(claims)]
-    found = causes([one for one in weighed if one.told])
-    skipped += _counted(one.claim for one in weighed if one.claim.untestable and not one.told)
-    by_check = Counter(one.claim.check for one in weighed if one.q_value is not None)
-    return Judged(
+    graded = [GradedClaim(claim, k, correction, confirmed) for k, claim in enumerate(claims)]
+    found = causes([one for one in graded if one.told])
+    skipped += _counted(one.claim for one in graded if one.claim.untestable and not one.told)
+    by_check = Counter(one.claim.check for one in graded if one.q_value is not None)
+    return Judgement(
         findings=[cause.finding(f"F{k}") for k, cause in enumerate(found, start=1)],
-        slices=_slices(evidence, weighed),
+        slices=_slices(audit, graded),
         skipped=skipped,
         tests=correction.account() | {"by_check": dict(sorted(by_check.items()))},
-        data_faults=data_faults([one.claim for one in weighed if one.told], evidence.predictions),
+        data_faults=data_faults([one.claim for one in graded if one.told], audit.predictions),
     )
 
 
@@ -110,19 +110,21 @@ def _counted(claims: Iterable[Claim]) -> list[Skipped]:
     ]
 
 
-def _slices(evidence: Evidence, weighed: Sequence[Weighed]) -> list[SliceRecord]:
-    compared: dict[Identity, Weighed] = {
-        identity(one.claim.slice): one for one in weighed if "detectable_gap" in one.claim.evidence
+def _slices(audit: AuditData, graded: Sequence[GradedClaim]) -> list[SliceRecord]:
+    compared: dict[SliceIdentity, GradedClaim] = {
+        slice_identity(one.claim.slice): one
+        for one in graded
+        if "detectable_gap" in one.claim.evidence
     }
     # Of the properties, the values alone: within labels they are many, and findings bring their own.
-    computed = [one for one in evidence.computed_slices if one.key.label is None]
-    slices = [*evidence.slices, *computed]
-    failure = evidence.predictions["failure"].to_numpy(dtype=bool)
+    computed = [one for one in audit.computed_slices if one.key.label is None]
+    slices = [*audit.slices, *computed]
+    failure = audit.predictions["failure"].to_numpy(dtype=bool)
     failures = [int(failure[one.rows].sum()) for one in slices]
     rates = wilson(failures, [one.support for one in slices])
     records = []
     for place, (one, n, rate) in enumerate(zip(slices, failures, rates, strict=True)):
-        test = compared.get(identity(one.key))
+        test = compared.get(slice_identity(one.key))
         found: Mapping[str, Any] = {} if test is None else test.claim.evidence
         records.append(
             SliceRecord(
@@ -137,7 +139,7 @@ def _slices(evidence: Evidence, weighed: Sequence[Weighed]) -> list[SliceRecord]
                 p_value=None if test is None else test.claim.p_value,
                 q_value=None if test is None else test.q_value,
                 detectable_gap=found.get("detectable_gap"),
-                computed=place >= len(evidence.slices),
+                computed=place >= len(audit.slices),
             )
         )
     return records

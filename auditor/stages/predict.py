@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from auditor import properties
 from auditor.config import Preprocess
 from auditor.errors import ModelError
-from auditor.records import Dataset
+from auditor.input_pipeline import Batch, Measured, batches, normalised
+from auditor.records import Dataset, image_properties
 from auditor.records.predictions import OK, PATH, arrow_schema, property_column
-from auditor.stages.inputs import Batch, Measured, batches, normalised
-from auditor.store import ShardWriter
+from auditor.run_folder import ShardWriter
 
 SHARD_ROWS = 2048
 """Samples in one shard: what is lost at most when a run breaks off."""
@@ -42,7 +41,7 @@ def predict(
     """Asks the network about every sample and writes what it says.
 
     One row a sample, in the data set's order, with the columns of `records.predictions`; the
-    probabilities of all classes where there are at most 100. A sample whose picture can't be read,
+    probabilities of all classes where there are at most 100. A sample whose image can't be read,
     or whose logits are not finite, keeps its row: ``status`` says why, and ``predicted``,
     ``confidence`` and ``loss`` are null. Memory does not grow with the number of samples.
 
@@ -51,20 +50,20 @@ def predict(
         codes: (N,) labels as class indices.
         module: float32 (B, 3, H, W) → logits (B, K), in evaluation mode; is moved to ``device``.
         classes: K names in index order.
-        preprocess: how pictures become inputs.
+        preprocess: how images become inputs.
         device: where the network runs.
-        batch_size: pictures in one forward pass; halved where memory does not suffice.
+        batch_size: images in one forward pass; halved where memory does not suffice.
         workers: processes that decode; None chooses by the machine, 0 uses none.
         shards: receives the rows, ``SHARD_ROWS`` at a time.
         advance: is told the number of samples done after each batch.
 
     Raises:
-        DataError: pictures come out of the preprocessing in different sizes.
-        ModelError: the network raises, or its output is not (B, K), or a single picture does not
+        DataError: images come out of the preprocessing in different sizes.
+        ModelError: the network raises, or its output is not (B, K), or a single image does not
             fit in memory.
     """
     asked = _Asked(module.to(device), preprocess, device, len(classes), batch_size)
-    table = _Table(dataset, codes, tuple(classes))
+    table = _PredictionRows(dataset, codes, tuple(classes))
     waiting: list[pa.Table] = []
     n_waiting = 0
     rows = np.arange(len(dataset), dtype=np.int64)
@@ -77,7 +76,7 @@ def predict(
         pinned=device.type == "cuda",
         measured=True,
     ):
-        logits = asked.logits(batch.pictures)
+        logits = asked.logits(batch.images)
         waiting.append(table.of(batch, logits))
         n_waiting += len(batch.rows)
         while n_waiting >= SHARD_ROWS:
@@ -92,7 +91,7 @@ def predict(
 
 @dataclass
 class _Asked:
-    """The network, and how many pictures it can take at once."""
+    """The network, and how many images it can take at once."""
 
     module: nn.Module
     preprocess: Preprocess
@@ -100,12 +99,12 @@ class _Asked:
     n_classes: int
     limit: int
 
-    def logits(self, pictures: torch.Tensor) -> NDArray[np.float64]:
-        """Logits (n, K) of uint8 pictures (n, 3, H, W), in as many passes as memory demands."""
+    def logits(self, images: torch.Tensor) -> NDArray[np.float64]:
+        """Logits (n, K) of uint8 images (n, 3, H, W), in as many passes as memory demands."""
         parts = [np.empty((0, self.n_classes))]
         done = 0
-        while done < len(pictures):
-            chunk = pictures[done : done + self.limit]
+        while done < len(images):
+            chunk = images[done : done + self.limit]
             part = self._pass(chunk)
             if part is None:
                 self.limit = max(len(chunk) // 2, 1)
@@ -114,20 +113,20 @@ class _Asked:
             done += len(chunk)
         return np.concatenate(parts)
 
-    def _pass(self, pictures: torch.Tensor) -> NDArray[np.float64] | None:
-        """One forward pass; None where memory does not suffice for so many pictures."""
-        shape = tuple(pictures.shape)
+    def _pass(self, images: torch.Tensor) -> NDArray[np.float64] | None:
+        """One forward pass; None where memory does not suffice for so many images."""
+        shape = tuple(images.shape)
         try:
             with torch.inference_mode():
-                output = self.module(normalised(pictures, self.preprocess, self.device))
+                output = self.module(normalised(images, self.preprocess, self.device))
         except Exception as error:  # the network is the caller's code and may raise anything
             if _out_of_memory(error):
-                if len(pictures) > 1:
+                if len(images) > 1:
                     if self.device.type == "cuda":
                         torch.cuda.empty_cache()
                     return None
                 raise ModelError(
-                    f"model: one picture of shape {shape} does not fit in the memory of "
+                    f"model: one image of shape {shape} does not fit in the memory of "
                     f"{self.device}: set a smaller preprocess.resize and crop, or another device"
                 ) from error
             raise ModelError(
@@ -146,7 +145,7 @@ class _Asked:
         if output.ndim != 2 or len(output) != shape[0]:
             raise ModelError(
                 f"model: {wanted}; got {tuple(output.shape)} for an input of shape {shape}: the "
-                "network must pool its maps and return one row a picture"
+                "network must pool its maps and return one row an image"
             )
         if output.shape[1] != self.n_classes:
             raise ModelError(
@@ -169,7 +168,7 @@ def _out_of_memory(error: Exception) -> bool:
     )
 
 
-class _Table:
+class _PredictionRows:
     """Turns batches into rows of one schema."""
 
     def __init__(
@@ -184,7 +183,7 @@ class _Table:
         )
 
     def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
-        """The rows of one batch; ``logits`` are those of its readable pictures."""
+        """The rows of one batch; ``logits`` are those of its readable images."""
         readable = np.array([status == OK for status in batch.status])
         status = np.array(batch.status, dtype=object)
         status[readable] = _states(logits)
@@ -216,7 +215,7 @@ class _Table:
     def _measured(self, found: Sequence[Measured | None]) -> Iterator[pa.Array]:
         """The perceptual fingerprints of a batch, then its properties."""
         yield pa.array([None if one is None else one[1] for one in found], pa.string())
-        for place, name in enumerate(properties.NAMES):
+        for place, name in enumerate(image_properties.NAMES):
             kind = self._schema.field(property_column(name)).type
             yield pa.array([None if one is None else one[0][place] for one in found], kind)
 

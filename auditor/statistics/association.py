@@ -1,4 +1,4 @@
-"""How strongly two nominal columns go together, and which pictures would part them."""
+"""How strongly two nominal columns go together, and which images would part them."""
 
 from __future__ import annotations
 
@@ -144,9 +144,9 @@ def _noncentrality(statistic: float, freedom: int, confidence: float) -> tuple[f
 
 
 def collection_plan(table: ArrayLike, limit: float) -> Integers:
-    """How many more pictures, in which cells, bring the association under a limit.
+    """How many more images, in which cells, bring the association under a limit.
 
-    Pictures go, chunk by chunk, where one more lowers the association most; then every cell gives
+    Images go, chunk by chunk, where one more lowers the association most; then every cell gives
     back what is not needed. A short plan, not provably the shortest.
 
     Args:
@@ -155,7 +155,7 @@ def collection_plan(table: ArrayLike, limit: float) -> Integers:
         limit: largest acceptable bias-corrected V, over 0 and at most 1.
 
     Returns:
-        (R, C) int64, pictures to add; all zero where the limit holds already.
+        (R, C) int64, images to add; all zero where the limit holds already.
 
     Raises:
         ValueError: `table` is no matrix of counts, or `limit` is out of range.
@@ -170,7 +170,7 @@ def collection_plan(table: ArrayLike, limit: float) -> Integers:
         return plan
     added = np.zeros_like(core)
     while float(cramers_v(core + added)) > limit:
-        # One part in 500 of what is there: few steps for large tables, single pictures for small.
+        # One part in 500 of what is there: few steps for large tables, single images for small.
         chunk = max(1.0, np.floor((core + added).sum() / 500))
         slope = _slope(core + added)
         added[np.unravel_index(int(np.argmin(slope)), slope.shape)] += chunk

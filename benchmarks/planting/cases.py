@@ -1,4 +1,4 @@
-"""One planted case: pictures divided, a network trained on a shortcut, the audit of it."""
+"""One planted case: images divided, a network trained on a shortcut, the audit of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from auditor import runner
+from auditor.autograd.recording import record
+from auditor.autograd.target_layer import find_layer
 from auditor.classifiers import Classifier
 from auditor.config import (
     AuditConfig,
@@ -24,11 +26,9 @@ from auditor.config import (
     Preprocess,
     ReportSection,
 )
-from auditor.datasets.pictures import FileImages
+from auditor.datasets.images import FileImages
 from auditor.demo.networks import digits_net
-from auditor.explainers.engine import record
 from auditor.explainers.grad_cam import class_evidence
-from auditor.explainers.layers import find_layer
 from auditor.preparation import Prepared, match
 from auditor.records import AuditResult, Dataset
 from benchmarks.planting.pools import Pool
@@ -48,21 +48,21 @@ _EPOCHS = 8
 
 @dataclass(frozen=True)
 class Case:
-    """A trained network with the pictures it is audited on.
+    """A trained network with the images it is audited on.
 
     Attributes:
-        pool: where the pictures come from.
+        pool: where the images come from.
         shortcut: what was planted.
         target: the class that it goes along with in training.
-        pictures: (n, H, W, 3) uint8, as audited.
+        images: (n, H, W, 3) uint8, as audited.
         label: (n,) indices.
         carries: (n,) who carries it.
         net: in eval mode.
         shares: (n, K) predicted probabilities.
-        fall: accuracy on audited pictures of other classes without it, minus with it drawn into all
+        fall: accuracy on audited images of other classes without it, minus with it drawn into all
             of them: what the network makes of it.
         seed: of everything drawn.
-        trained: pictures (m, H, W, 3) of the training.
+        trained: images (m, H, W, 3) of the training.
         trained_label: (m,) labels as the training saw them.
         trained_carries: (m,).
     """
@@ -70,7 +70,7 @@ class Case:
     pool: Pool
     shortcut: Shortcut
     target: int
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     label: NDArray[np.int64]
     carries: NDArray[np.bool_]
     net: nn.Sequential
@@ -107,17 +107,17 @@ class Case:
     def features(self) -> NDArray[np.float32]:
         """(n, C) what the last layer before the linear one says."""
         with torch.inference_mode():
-            found: NDArray[np.float32] = self.net[:-1](_inputs(self.pictures)).numpy()
+            found: NDArray[np.float32] = self.net[:-1](_inputs(self.images)).numpy()
         return found
 
     def cams(self) -> NDArray[np.float32]:
-        """(n, h, w) unnormalised Grad-CAMs of what each picture is called."""
-        layer = find_layer(self.net, _inputs(self.pictures[:1]))
+        """(n, h, w) unnormalised Grad-CAMs of what each image is called."""
+        layer = find_layer(self.net, _inputs(self.images[:1]))
         targets = torch.as_tensor(self.shares.argmax(1))
         parts = []
-        for start in range(0, len(self.pictures), _AT_ONCE):
+        for start in range(0, len(self.images), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
-            with record(self.net, _inputs(self.pictures[some]), layer) as recording:
+            with record(self.net, _inputs(self.images[some]), layer) as recording:
                 parts.append(class_evidence(recording, targets[some]).clamp(min=0).numpy())
         return np.concatenate(parts)
 
@@ -125,15 +125,15 @@ class Case:
 def planted(
     pool: Pool, shortcut: Shortcut, strength: float, seed: int, *, training: int, audited: int
 ) -> Case:
-    """Divides the pictures, plants and trains.
+    """Divides the images, plants and trains.
 
     Args:
-        pool: the pictures.
+        pool: the images.
         shortcut: what to plant.
-        strength: 0 plants nothing: who carries it is drawn as in the audited pictures.
+        strength: 0 plants nothing: who carries it is drawn as in the audited images.
         seed: of everything drawn.
-        training: pictures to train on.
-        audited: pictures to audit, at most; fewer where there are no more.
+        training: images to train on.
+        audited: images to audit, at most; fewer where there are no more.
     """
     name = zlib.crc32(f"{shortcut.name} {len(pool.label)}".encode())
     generator = np.random.default_rng([seed, round(100 * strength), name])
@@ -145,11 +145,11 @@ def planted(
     label = truth.copy()
     if shortcut.kind == "mislabelled":
         label[on_first & (generator.random(len(first)) < strength)] = target
-    drawn = shortcut.applied(pool.pictures[first], on_first)
+    drawn = shortcut.applied(pool.images[first], on_first)
     net = _trained(drawn, label, len(pool.classes), seed)
     on_rest = shortcut.carriers(pool.label[rest], target, strength, generator, training=False)
-    pictures = shortcut.applied(pool.pictures[rest], on_rest)
-    others = pool.pictures[rest][pool.label[rest] != target]
+    images = shortcut.applied(pool.images[rest], on_rest)
+    others = pool.images[rest][pool.label[rest] != target]
     other_label = pool.label[rest][pool.label[rest] != target]
     without, with_it = (
         float((shares_of(net, seen).argmax(1) == other_label).mean())
@@ -159,11 +159,11 @@ def planted(
         pool,
         shortcut,
         target,
-        pictures,
+        images,
         pool.label[rest],
         on_rest,
         net,
-        shares_of(net, pictures),
+        shares_of(net, images),
         without - with_it,
         seed,
         drawn,
@@ -180,19 +180,19 @@ def audited(case: Case, folder: Path, *, annotated: bool) -> AuditResult:
 
 
 def as_audit(case: Case, folder: Path, *, annotated: bool) -> Prepared:
-    """A case as an audit of picture files.
+    """A case as an audit of image files.
 
     Two innocent attributes are there in any case: one of two values, one of four.
 
     Args:
         case: what to audit.
-        folder: for the pictures.
+        folder: for the images.
         annotated: whether the audit is told who carries the planted thing.
     """
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     names = [f"{row:05d}.png" for row in range(len(case.label))]
-    for name, picture in zip(names, case.pictures, strict=True):
-        Image.fromarray(picture).save(folder / "pictures" / name)
+    for name, image in zip(names, case.images, strict=True):
+        Image.fromarray(image).save(folder / "images" / name)
     # Drawn anew for each shortcut: cases of one seed would else share their chance findings.
     generator = np.random.default_rng([case.seed, zlib.crc32(case.shortcut.name.encode())])
 
@@ -222,7 +222,7 @@ def as_audit(case: Case, folder: Path, *, annotated: bool) -> Prepared:
     )
     dataset = Dataset(
         samples=samples,
-        images=FileImages.of(folder / "pictures", names),
+        images=FileImages.of(folder / "images", names),
         attributes=attributes,
         adapter=_ADAPTER,
         reference=described(case.trained_carries, case.trained_label),
@@ -232,13 +232,13 @@ def as_audit(case: Case, folder: Path, *, annotated: bool) -> Prepared:
 
 
 def _trained(
-    pictures: NDArray[np.uint8], label: NDArray[np.int64], n_classes: int, seed: int
+    images: NDArray[np.uint8], label: NDArray[np.int64], n_classes: int, seed: int
 ) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = digits_net(n_classes)
     assert isinstance(net, nn.Sequential)
-    inputs, targets = _inputs(pictures), torch.tensor(label)
+    inputs, targets = _inputs(images), torch.tensor(label)
     generator = torch.Generator().manual_seed(seed)
     steps = len(inputs) // _BATCH
     optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE)
@@ -256,12 +256,12 @@ def _trained(
     return net.eval()
 
 
-def _inputs(pictures: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.tensor(pictures).permute(0, 3, 1, 2).float().div(255)
+def _inputs(images: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.tensor(images).permute(0, 3, 1, 2).float().div(255)
 
 
-def shares_of(net: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Softmax probabilities (n, K) for pictures (n, H, W, 3)."""
+def shares_of(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Softmax probabilities (n, K) for images (n, H, W, 3)."""
     with torch.inference_mode():
-        found: NDArray[np.float32] = net(_inputs(pictures)).softmax(1).numpy()
+        found: NDArray[np.float32] = net(_inputs(images)).softmax(1).numpy()
     return found

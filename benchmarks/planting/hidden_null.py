@@ -1,4 +1,4 @@
-"""Hidden slices where there are none: outcomes dealt out anew among the pictures of each label."""
+"""Hidden slices where there are none: outcomes dealt out anew among the images of each label."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.checks.hidden_slices import HiddenSlices
 from auditor.checks.map_clusters import MapClusters
 from auditor.config import SliceSection
-from auditor.oracle import AuditedModel
-from auditor.preparation import find_target
+from auditor.preparation import find_target_layer
 from auditor.selftest import Tables, exact, independent
 from auditor.stages.judge import judge
 from benchmarks.planting.cases import Case, as_audit
@@ -26,10 +26,10 @@ _CHECKS: dict[str, Check] = {"hidden-slices": HiddenSlices(), "map-clusters": Ma
 
 
 def hidden_null(cases: Iterable[Case], repeats: int) -> str:
-    """How often a slice is supported where the outcomes go along with no picture.
+    """How often a slice is supported where the outcomes go along with no image.
 
     Args:
-        cases: networks with their pictures; what was planted does not matter.
+        cases: networks with their images; what was planted does not matter.
         repeats: how often the outcomes of each are dealt out anew.
     """
     supported: Counter[str] = Counter()
@@ -38,13 +38,13 @@ def hidden_null(cases: Iterable[Case], repeats: int) -> str:
         tables = _tables(case)
         with tempfile.TemporaryDirectory() as place:
             audit = as_audit(case, Path(place), annotated=False)
-            model = AuditedModel(audit, find_target(audit), tables.cut.predictions)
+            model = AuditedModel(audit, find_target_layer(audit), tables.cut.predictions)
             for k in range(repeats):
                 generator = np.random.default_rng([case.seed, k, 5])
-                evidence = tables.evidence(independent(tables, generator))
-                judged = judge(tables.checks, replace(evidence, model=model, seed=k))
+                audit_data = tables.audit_data(independent(tables, generator))
+                judgement = judge(tables.checks, replace(audit_data, model=model, seed=k))
                 supported.update(
-                    {one.check for one in judged.findings if one.verdict == "supported"}
+                    {one.check for one in judgement.findings if one.verdict == "supported"}
                 )
                 total += 1
     rows = [(name, shown(exact(supported[name], total)), total) for name in _CHECKS]
@@ -52,7 +52,7 @@ def hidden_null(cases: Iterable[Case], repeats: int) -> str:
 
 
 def _tables(case: Case) -> Tables:
-    """The audited pictures with no attribute."""
+    """The audited images with no attribute."""
     names = pd.Index(list(case.pool.classes))
     n = len(case.label)
     predicted = case.shares.argmax(1).astype(np.int64)

@@ -99,7 +99,7 @@ def spurious_score(numbers: Floats, label: Integers, *, by_index: bool) -> float
     """How little a property says of the label; under 0.3 it is reported.
 
     Args:
-        numbers: (n,) of the training pictures.
+        numbers: (n,) of the training images.
         label: (n,) indices.
         by_index: whether the majority class's *index* stands where its count belongs, as in the
             library this score comes from.

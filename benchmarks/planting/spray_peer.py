@@ -101,12 +101,12 @@ def _clusters(
     for members in _divided(flat, seed):
         for code in np.unique(members):
             at = np.flatnonzero(members == code)
-            judged = rows[at][search[rows[at]]]
-            if len(judged) >= _SMALLEST:
+            judgement = rows[at][search[rows[at]]]
+            if len(judgement) >= _SMALLEST:
                 centre = flat[at].mean(0)
                 yield _Cluster(
                     rows[at],
-                    float(failure[judged].mean()),
+                    float(failure[judgement].mean()),
                     np.linalg.norm(flat[at] - centre, axis=1),
                 )
 

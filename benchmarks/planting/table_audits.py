@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import kstest
 
+from auditor.judging.multiple_testing import adjust
 from auditor.records import Claim, Estimate
 from auditor.selftest import accusations, exact
-from auditor.stages._correction import correct
 from benchmarks.planting.peers import below_threshold
 from benchmarks.planting.worlds import PLANTED, Recorder, World, table_checks, varied
 
@@ -37,7 +37,7 @@ def detection(gaps: Sequence[float], shares: Sequence[float], audits: int, seed:
             for k in range(audits):
                 generator = np.random.default_rng([seed, k, round(share * 100), round(gap * 100)])
                 tables = world.tables(generator, checks)
-                found = list(accusations(tables.judged(tables.outcomes).findings))
+                found = list(accusations(tables.judgement(tables.outcomes).findings))
                 named += any(dict(one.attributes) == {PLANTED: "yes"} for one in found)
                 first += any(one.first and PLANTED in one.attributes for one in found)
                 inside = tables.member(PLANTED, "yes")
@@ -72,8 +72,8 @@ def _level(world: World, seed: int) -> float:
     recorder = Recorder(table_checks())
     generator = np.random.default_rng([seed, 4])
     with recorder.recording(world.tables(generator, recorder.checks)) as tables:
-        tables.judged(tables.outcomes)
-    corrected = correct(recorder.claims, tables.alpha)
+        tables.judgement(tables.outcomes)
+    corrected = adjust(recorder.claims, tables.alpha)
     share = sum(
         float(weight)
         for one, weight in zip(recorder.claims, corrected.weights, strict=True)
@@ -94,7 +94,7 @@ def clean(audits: int, seed: int) -> str:
         generator = np.random.default_rng([seed, k, 1])
         world = varied(generator)
         with recorder.recording(world.tables(generator, recorder.checks)) as tables:
-            found = list(accusations(tables.judged(tables.outcomes).findings))
+            found = list(accusations(tables.judgement(tables.outcomes).findings))
         accused += bool(found)
         failure = tables.outcomes.predicted != tables.label
         plain += any(
@@ -139,7 +139,7 @@ def coverage(audits: int, seed: int, gap: float = 0.1) -> str:
     def effects(drawn: World, number: int) -> dict[tuple[str, str, str], Estimate]:
         generator = np.random.default_rng([seed, number, 2])
         with recorder.recording(drawn.tables(generator, recorder.checks)) as tables:
-            tables.judged(tables.outcomes)
+            tables.judgement(tables.outcomes)
         return {
             (one.check, one.effect.name, str(one.slice)): one.effect
             for one in recorder.claims
@@ -170,7 +170,7 @@ def time_curve(sizes: Sequence[int], seed: int) -> str:
         start = time.perf_counter()
         tables = world.tables(generator, checks)
         cut = time.perf_counter()
-        found = tables.judged(tables.outcomes)
+        found = tables.judgement(tables.outcomes)
         done = time.perf_counter()
         rows.append((f"{n:,}", f"{cut - start:.1f}", f"{done - cut:.1f}", found.tests["n_tests"]))
     return table(("predictions", "drawing and cutting, s", "judging, s", "tests"), rows)

@@ -1,4 +1,4 @@
-"""Predictions drawn from a law that is known: no picture, no network, the truth at hand."""
+"""Predictions drawn from a law that is known: no image, no network, the truth at hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.stats import norm
 from auditor import registry
 from auditor.checks import Check
 from auditor.config import SliceSection
-from auditor.records import Claim, Evidence, Examination
+from auditor.records import AuditData, Claim, Examination
 from auditor.records.predictions import property_column
 from auditor.selftest import Tables
 
@@ -34,7 +34,7 @@ class World:
         gap: what is added to it in the planted slice.
         share: of the samples that are in the planted slice.
         innocent: how many values each further attribute has; they say nothing of anything.
-        computed: whether properties of pictures are there as well.
+        computed: whether properties of images are there as well.
     """
 
     n: int = 1000
@@ -140,9 +140,9 @@ class _Recorded:
     check: Check
     claims: list[Claim]
 
-    def examine(self, evidence: Evidence) -> Examination:
+    def examine(self, audit: AuditData) -> Examination:
         """Examines, and keeps the claims."""
-        found = self.check.examine(evidence)
+        found = self.check.examine(audit)
         self.claims.extend(found.claims)
         return found
 

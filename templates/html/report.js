@@ -113,7 +113,7 @@ document.documentElement.classList.add("js");
   let current = null;
   let lens = "cam-predicted";
 
-  const picture = (source) => {
+  const image = (source) => {
     const copy = new Image();
     copy.src = source.src;
     copy.alt = source.alt;
@@ -122,11 +122,11 @@ document.documentElement.classList.add("js");
   const kind = (pane) => [...pane.classList].find((name) => name.startsWith("pane-")).slice(5);
   const look = () => {
     const panes = all(".pane", current);
-    const base = panes.find((pane) => kind(pane) === "picture");
+    const base = panes.find((pane) => kind(pane) === "image");
     const over = panes.find((pane) => kind(pane) === lens) ?? panes[1] ?? base;
-    const map = picture(one("img", over));
+    const map = image(one("img", over));
     map.style.opacity = Number(fade.value) / 100;
-    stack.replaceChildren(picture(one("img", base)), ...(over === base ? [] : [map]));
+    stack.replaceChildren(image(one("img", base)), ...(over === base ? [] : [map]));
     one("#viewer-words").textContent = one("img", over).alt;
     fade.disabled = over === base;
     for (const button of all("button", choices)) {
@@ -148,7 +148,7 @@ document.documentElement.classList.add("js");
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.kind = kind(pane);
-      const small = picture(one("img", pane));
+      const small = image(one("img", pane));
       small.alt = "";
       const text = document.createElement("span");
       text.append(...one("figcaption", pane).cloneNode(true).childNodes);

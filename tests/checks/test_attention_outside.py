@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictured import Model, evidence
+from builders.image_evidence import Model, audit_data
 
 from auditor.checks.attention_outside import AttentionOutside, _coverage, _outside
-from auditor.records import Evidence, Maps
+from auditor.records import AuditData, Maps
 
 
-def boxed(seed: int = 0, *, moved: float = 0.0, objects: bool = True) -> Evidence:
+def boxed(seed: int = 0, *, moved: float = 0.0, objects: bool = True) -> AuditData:
     """The object is the left half; where light = on, a share more of the evidence lies right."""
     n = 120
     random = np.random.default_rng(seed)
@@ -25,13 +25,13 @@ def boxed(seed: int = 0, *, moved: float = 0.0, objects: bool = True) -> Evidenc
     cams *= random.uniform(0.1, 10, (n, 1, 1)).astype(np.float32)
     shown = np.zeros((n, 16, 16), dtype=bool)
     shown[:, :, :8] = True
-    pictures = np.zeros((n, 3, 16, 16), np.uint8)
-    model = Model(pictures, lambda some: np.ones((len(some), 2)), shown=shown if objects else None)
+    images = np.zeros((n, 3, 16, 16), np.uint8)
+    model = Model(images, lambda some: np.ones((len(some), 2)), shown=shown if objects else None)
     share = np.where(label[:, None] == [0, 1], 0.9, 0.1)
     fails = random.random(n) < 0.3
     share[fails] = share[fails][:, ::-1]
     light = np.where(on, "on", "off")
-    return evidence(label, share, {"light": light}, cams=cams, model=model, seed=seed)
+    return audit_data(label, share, {"light": light}, cams=cams, model=model, seed=seed)
 
 
 def test_who_looks_outside_is_told() -> None:

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.image_evidence import audit_data
 from numpy.typing import NDArray
-from pictured import evidence
 
-from auditor.checks._places import shares, where
 from auditor.checks.attention_shift import AttentionShift, _moved, _Sides
-from auditor.records import Cell, Claim, Evidence, Maps
+from auditor.imaging.location import shares, where
+from auditor.records import AuditData, Cell, Claim, Maps
 
 
-def looked_at(n: int = 80, seed: int = 0, moved: float = 0.0) -> Evidence:
+def looked_at(n: int = 80, seed: int = 0, moved: float = 0.0) -> AuditData:
     """Two classes; of class b with mark = yes, a share of the evidence lies in the last corner."""
     random = np.random.default_rng(seed)
     label = np.arange(n) % 2
@@ -28,7 +28,7 @@ def looked_at(n: int = 80, seed: int = 0, moved: float = 0.0) -> Evidence:
     cams *= random.uniform(0.1, 10, (n, 1, 1)).astype(np.float32)  # confidence, which tells nothing
     share = np.where(label[:, None] == [0, 1], 0.9, 0.1)
     share[touched] = share[touched][:, ::-1]
-    return evidence(label, share, {"mark": mark}, cams=cams)
+    return audit_data(label, share, {"mark": mark}, cams=cams)
 
 
 def of(claims: tuple[Claim, ...], label: str | None) -> Claim:

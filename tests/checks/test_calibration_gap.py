@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from auditor.checks.calibration_gap import CalibrationGap
-from auditor.records import Evidence
+from auditor.records import AuditData
 
-MakeEvidence = Callable[..., Evidence]
+MakeEvidence = Callable[..., AuditData]
 
 
 def test_a_promise_that_is_not_kept_is_found(make_evidence: MakeEvidence) -> None:
@@ -20,8 +20,8 @@ def test_a_promise_that_is_not_kept_is_found(make_evidence: MakeEvidence) -> Non
     other = {"no": "yes", "yes": "no"}
     predicted = [other[one] if wrong else one for one, wrong in zip(label, failing, strict=True)]
     # Half of the night fails, and the confidence says 0.9 throughout.
-    evidence = make_evidence(label, predicted, {"light": dark}, classes=("no", "yes"))
-    whole, day, night = CalibrationGap().examine(evidence).claims
+    audit = make_evidence(label, predicted, {"light": dark}, classes=("no", "yes"))
+    whole, day, night = CalibrationGap().examine(audit).claims
     assert whole.effect is not None
     assert whole.effect.value == pytest.approx(0.9 - 0.75)
     assert day.effect is not None
@@ -42,9 +42,9 @@ def test_its_p_values_are_uniform_where_nothing_is_wrong(make_evidence: MakeEvid
         other = np.where(label == "no", "yes", "no")
         predicted = np.where(rng.random(240) < confidence, label, other)
         side = rng.choice(["left", "right"], 240, p=[0.25, 0.75])
-        evidence = make_evidence(
+        audit = make_evidence(
             label, predicted, {"side": side}, classes=("no", "yes"), confidence=confidence
         )
-        p_values.append(CalibrationGap().examine(evidence).claims[1].p_value)
+        p_values.append(CalibrationGap().examine(audit).claims[1].p_value)
     assert 1 <= sum(p is not None and p <= 0.05 for p in p_values) <= 12
     assert 0.4 < float(np.mean([p for p in p_values if p is not None])) < 0.6

@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import hypergeom
 
 from auditor.checks.confusion_pairs import ConfusionPairs
-from auditor.records import Evidence
+from auditor.records import AuditData
 
-MakeEvidence = Callable[..., Evidence]
+MakeEvidence = Callable[..., AuditData]
 CLASSES = ("cat", "dog", "eel")
 
 
@@ -23,8 +23,8 @@ def test_a_pair_is_described_and_its_attribute_tested(make_evidence: MakeEvidenc
         + ["cat"] * 5 + ["dog"] * 5 + ["eel"] * 90
     )  # fmt: skip
     light = ["night"] * 100 + ["day"] * 100 + ["night", "day"] * 100
-    evidence = make_evidence(label, predicted, {"light": light}, classes=CLASSES)
-    claims = {str(one.slice): one for one in ConfusionPairs().examine(evidence)}
+    audit = make_evidence(label, predicted, {"light": light}, classes=CLASSES)
+    claims = {str(one.slice): one for one in ConfusionPairs().examine(audit)}
     pair = claims["label = cat, predicted = dog"]
     assert pair.p_value is None
     assert pair.effect is not None
@@ -40,7 +40,7 @@ def test_a_pair_is_described_and_its_attribute_tested(make_evidence: MakeEvidenc
 
 def test_two_classes_have_no_pairs(make_evidence: MakeEvidence) -> None:
     label = ["cat", "dog"] * 50
-    evidence = make_evidence(label, label, {}, classes=("cat", "dog"))
-    examination = ConfusionPairs().examine(evidence)
+    audit = make_evidence(label, label, {}, classes=("cat", "dog"))
+    examination = ConfusionPairs().examine(audit)
     assert examination.claims == ()
     assert "two classes" in examination.skipped[0].reason

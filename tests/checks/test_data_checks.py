@@ -11,9 +11,9 @@ from scipy.stats import chi2_contingency
 
 from auditor.checks.label_association import LabelAssociation
 from auditor.checks.representation import Representation
-from auditor.records import Evidence
+from auditor.records import AuditData
 
-MakeEvidence = Callable[..., Evidence]
+MakeEvidence = Callable[..., AuditData]
 CLASSES = ("nurse", "doctor")
 
 
@@ -23,7 +23,7 @@ def _reference(cells: dict[tuple[str, str], int]) -> pd.DataFrame:
 
 
 @pytest.fixture
-def hospital(make_evidence: MakeEvidence) -> Evidence:
+def hospital(make_evidence: MakeEvidence) -> AuditData:
     label = ["nurse", "doctor"] * 200
     sex = ["f", "f", "m", "m"] * 100
     trained = _reference(
@@ -32,7 +32,7 @@ def hospital(make_evidence: MakeEvidence) -> Evidence:
     return make_evidence(label, label, {"sex": sex}, classes=CLASSES, reference=trained)
 
 
-def test_association_of_the_training_data(hospital: Evidence) -> None:
+def test_association_of_the_training_data(hospital: AuditData) -> None:
     trained, audited = LabelAssociation().examine(hospital).claims
     counts = np.array([[270, 30], [66, 134]])
     statistic, p_value, _, _ = chi2_contingency(counts, correction=False)
@@ -47,7 +47,7 @@ def test_association_of_the_training_data(hospital: Evidence) -> None:
     assert audited.effect.value == 0
 
 
-def test_the_collection_plan_brings_the_association_under_the_limit(hospital: Evidence) -> None:
+def test_the_collection_plan_brings_the_association_under_the_limit(hospital: AuditData) -> None:
     trained = LabelAssociation(max_association=0.1).examine(hospital).claims[0]
     counts = np.array([[270, 30], [66, 134]])  # columns f, m as in the plan's values
     for label, value, n in trained.evidence["plan"]:
@@ -62,8 +62,8 @@ def test_an_attribute_that_equals_the_label_is_said_to_be_inseparable(
     make_evidence: MakeEvidence,
 ) -> None:
     label = ["nurse", "doctor"] * 50
-    evidence = make_evidence(label, label, {"copy": label}, classes=CLASSES)
-    examination = LabelAssociation().examine(evidence)
+    audit = make_evidence(label, label, {"copy": label}, classes=CLASSES)
+    examination = LabelAssociation().examine(audit)
     (claim,) = examination.claims
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1)
@@ -72,10 +72,8 @@ def test_an_attribute_that_equals_the_label_is_said_to_be_inseparable(
 
 
 def test_a_class_without_samples_leaves_nothing_to_associate(make_evidence: MakeEvidence) -> None:
-    evidence = make_evidence(
-        ["nurse"] * 80, ["nurse"] * 80, {"sex": ["f", "m"] * 40}, classes=CLASSES
-    )
-    examination = LabelAssociation().examine(evidence)
+    audit = make_evidence(["nurse"] * 80, ["nurse"] * 80, {"sex": ["f", "m"] * 40}, classes=CLASSES)
+    examination = LabelAssociation().examine(audit)
     assert examination.claims == ()
     assert "only one label" in examination.skipped[0].reason
 
@@ -83,10 +81,10 @@ def test_a_class_without_samples_leaves_nothing_to_associate(make_evidence: Make
 def test_a_value_scarce_in_training_is_named_with_its_number(make_evidence: MakeEvidence) -> None:
     label = ["nurse", "doctor"] * 200
     trained = _reference({("nurse", "f"): 475, ("doctor", "f"): 475, ("nurse", "m"): 50})
-    evidence = make_evidence(
+    audit = make_evidence(
         label, label, {"sex": ["f", "f", "m", "m"] * 100}, classes=CLASSES, reference=trained
     )
-    claims = {str(one.slice): one for one in Representation().examine(evidence)}
+    claims = {str(one.slice): one for one in Representation().examine(audit)}
     scarce = claims["sex = m"]
     assert scarce.effect is not None
     assert scarce.effect.value == pytest.approx(0.5 - 0.05)
@@ -100,8 +98,8 @@ def test_a_rare_value_of_the_audited_data_is_described_not_tested(
     make_evidence: MakeEvidence,
 ) -> None:
     label = ["nurse", "doctor"] * 100
-    evidence = make_evidence(label, label, {"sex": ["m"] * 10 + ["f"] * 190}, classes=CLASSES)
-    (claim,) = Representation().examine(evidence).claims
+    audit = make_evidence(label, label, {"sex": ["m"] * 10 + ["f"] * 190}, classes=CLASSES)
+    (claim,) = Representation().examine(audit).claims
     assert claim.slice.attributes == {"sex": "m"}
     assert claim.p_value is None
     assert claim.effect is not None

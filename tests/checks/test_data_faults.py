@@ -10,37 +10,37 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pytest
+from builders.image_evidence import Model, audit_data
 from numpy.typing import NDArray
-from pictured import Model, evidence
 from PIL import Image, ImageEnhance, ImageOps
 
 from auditor.checks.duplicates import Duplicates
 from auditor.checks.label_errors import LabelErrors
 from auditor.checks.leakage import Leakage
 from auditor.errors import UnreadableImageError
-from auditor.properties import phash
-from auditor.records import Evidence, Examination, Images, Picture
+from auditor.imaging.properties import phash
+from auditor.records import AuditData, DecodedImage, Examination, Images
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Pictures in memory; None stands for one that can't be read."""
+    """Images in memory; None stands for one that can't be read."""
 
     stored: tuple[bytes | None, ...]
 
     def __len__(self) -> int:
         return len(self.stored)
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> DecodedImage:
         data = self.stored[index]
         if data is None:
             raise UnreadableImageError("truncated", "cut off")
         image = Image.open(io.BytesIO(data)).convert("RGB")
-        return Picture(image, hashlib.sha256(data).hexdigest())
+        return DecodedImage(image, hashlib.sha256(data).hexdigest())
 
 
 def file(seed: int, **changes: int) -> bytes:
-    """A picture as bytes; ``quality`` saves it as JPEG, ``side`` resizes it."""
+    """An image as bytes; ``quality`` saves it as JPEG, ``side`` resizes it."""
     generator = np.random.default_rng(seed)
     coarse = Image.fromarray(generator.integers(0, 256, (9, 9, 3), dtype=np.uint8))
     image = coarse.resize((96, 96), Image.Resampling.BICUBIC)
@@ -54,14 +54,14 @@ def file(seed: int, **changes: int) -> bytes:
     return stream.getvalue()
 
 
-def pictured(
+def imaged(
     files: list[bytes],
     label: list[int] | None = None,
     trained: Sequence[bytes | None] | None = None,
-) -> Evidence:
+) -> AuditData:
     labels = np.array(label if label is not None else [k % 2 for k in range(len(files))])
     shelf = Shelf(tuple(files))
-    made = evidence(labels, np.eye(2)[labels], {})
+    made = audit_data(labels, np.eye(2)[labels], {})
     frame = made.predictions.assign(
         sha256=pd.Series([shelf[k].sha256 for k in range(len(shelf))], dtype=object),
         phash=pd.Series([phash(shelf[k].image) for k in range(len(shelf))], dtype=object),
@@ -79,7 +79,7 @@ def test_copies_are_found_saved_again_or_resized_and_their_labels_compared() -> 
     files = [file(k) for k in range(30)]
     files += [file(3), file(5, quality=60), file(7, side=64), file(3, quality=80)]
     label = [0] * 30 + [0, 1, 0, 0]
-    surplus, torn = Duplicates().examine(pictured(files, label)).claims
+    surplus, torn = Duplicates().examine(imaged(files, label)).claims
     found = [{one["sample"] for one in group} for group in surplus.evidence["groups"]]
     assert found[0] == {"s0003", "s0030", "s0033"}
     assert sorted(map(sorted, found[1:])) == [["s0005", "s0031"], ["s0007", "s0032"]]
@@ -90,14 +90,14 @@ def test_copies_are_found_saved_again_or_resized_and_their_labels_compared() -> 
     assert torn.p_value is None
 
 
-def test_pictures_that_differ_are_no_copies_even_where_their_fingerprints_agree() -> None:
-    made = pictured([file(k) for k in range(12)])
+def test_images_that_differ_are_no_copies_even_where_their_fingerprints_agree() -> None:
+    made = imaged([file(k) for k in range(12)])
     same = made.predictions.assign(phash=["00000000ffffffff"] * 12)
     assert not Duplicates().examine(replace(made, predictions=same)).claims
 
 
 def test_what_was_not_compared_is_said() -> None:
-    made = pictured([file(k) for k in range(12)])
+    made = imaged([file(k) for k in range(12)])
     made = replace(made, predictions=made.predictions.assign(phash=["00000000ffffffff"] * 12))
     (skipped,) = Duplicates(max_pairs=4).examine(made).skipped
     assert "the pixels of 7 of 11 pairs" in skipped.reason
@@ -108,33 +108,33 @@ def test_what_was_not_compared_is_said() -> None:
     assert "not fingerprinted" in skipped.reason
 
 
-def test_audited_pictures_are_found_in_the_training_data() -> None:
+def test_audited_images_are_found_in_the_training_data() -> None:
     files = [file(k) for k in range(20)]
     trained = [*(file(100 + k) for k in range(15)), file(4), file(9, quality=70), None]
-    found = Leakage().examine(pictured(files, trained=trained))
+    found = Leakage().examine(imaged(files, trained=trained))
     (claim,) = found.claims
     assert [(one["sample"], one["training_row"]) for one in claim.evidence["pairs"]] == [
         ("s0004", 16),
         ("s0009", 17),
     ]
     assert "1 as equal files and 1 changed a little" in claim.statement
-    assert [one.reason for one in found.skipped] == ["1 training pictures can't be read"]
+    assert [one.reason for one in found.skipped] == ["1 training images can't be read"]
 
 
 def test_no_leak_is_no_claim_and_the_bound_is_said() -> None:
-    made = pictured([file(k) for k in range(8)], trained=[file(50 + k) for k in range(9)])
+    made = imaged([file(k) for k in range(8)], trained=[file(50 + k) for k in range(9)])
     assert not Leakage().examine(made).claims
-    (skipped,) = Leakage(max_pictures=5).examine(made).skipped
-    assert skipped.reason.startswith("5 of 9 training pictures, drawn at random")
+    (skipped,) = Leakage(max_images=5).examine(made).skipped
+    assert skipped.reason.startswith("5 of 9 training images, drawn at random")
 
 
 @pytest.mark.parametrize(
     ("trained", "why"), [(None, "no training data is given"), ([], "its table names none")]
 )
-def test_without_training_pictures_leakage_is_skipped(
+def test_without_training_images_leakage_is_skipped(
     trained: list[bytes | None] | None, why: str
 ) -> None:
-    made = pictured([file(0), file(1)], trained=trained)
+    made = imaged([file(0), file(1)], trained=trained)
     (skipped,) = Leakage().examine(made).skipped
     assert why in skipped.reason
 
@@ -144,7 +144,7 @@ def test_without_training_pictures_leakage_is_skipped(
 
 def labelled(
     turned: NDArray[np.bool_], true: NDArray[np.int64], attribute: NDArray[np.str_]
-) -> Evidence:
+) -> AuditData:
     """A model that is right and sure; labels of ``turned`` samples are one class further."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 0.5, (len(true), 3))
@@ -152,7 +152,7 @@ def labelled(
     shares = np.exp(logits)
     shares /= shares.sum(1, keepdims=True)
     given = np.where(turned, (true + 1) % 3, true)
-    made = evidence(given, shares, {"site": attribute})
+    made = audit_data(given, shares, {"site": attribute})
     return replace(made, probabilities=shares.astype(np.float32))
 
 
@@ -191,7 +191,7 @@ def test_few_labels_are_not_blamed_for_a_shortcut_that_shows_in_other_classes() 
     fooled = generator.random(900) < rate
     made = labelled(np.zeros(900, dtype=bool), np.where(fooled, 2, true), site)
     assert made.probabilities is not None
-    given = evidence(true, made.probabilities.astype(np.float64), {"site": site})
+    given = audit_data(true, made.probabilities.astype(np.float64), {"site": site})
     found = LabelErrors(min_count=1).examine(replace(given, probabilities=made.probabilities))
     assert not found.claims
     assert all("site = north" in one.reason for one in found.skipped)
@@ -210,7 +210,7 @@ def test_right_labels_are_left_alone_and_missing_probabilities_said() -> None:
 
 
 def photo(seed: int) -> Image.Image:
-    """A picture of 96 pixels a side: coarse patches and finer ones on them."""
+    """An image of 96 pixels a side: coarse patches and finer ones on them."""
     generator = np.random.default_rng(seed)
     coarse, fine = (
         np.asarray(
@@ -247,11 +247,11 @@ def stored(image: Image.Image, quality: int | None = None) -> bytes:
     return stream.getvalue()
 
 
-def test_changed_copies_are_found_and_new_pictures_are_not() -> None:
+def test_changed_copies_are_found_and_new_images_are_not() -> None:
     trained: list[bytes | None] = [stored(photo(k)) for k in range(40)]
     files = [stored(change(photo(k))) for k, change in enumerate(CHANGES.values())]
     files += [stored(photo(30), quality=20), *(stored(photo(100 + k)) for k in range(20))]
-    (*copies, changed) = Leakage().examine(pictured(files, trained=trained)).claims
+    (*copies, changed) = Leakage().examine(imaged(files, trained=trained)).claims
     pairs = [pair for claim in (*copies, changed) for pair in claim.evidence["pairs"]]
     found = {pair["sample"]: pair["training_row"] - 1 for pair in pairs}
     assert found == {f"s{k:04d}": k for k in range(len(CHANGES))} | {"s0005": 30}
@@ -262,22 +262,22 @@ def test_changed_copies_are_found_and_new_pictures_are_not() -> None:
     assert (changed.ceiling, changed.action[:18]) == ("note", "Look at the pairs.")
 
 
-def test_pictures_of_one_kind_are_no_copies_of_each_other() -> None:
+def test_images_of_one_kind_are_no_copies_of_each_other() -> None:
     trained: list[bytes | None] = [stored(of_one_kind(k)) for k in range(40)]
     files = [stored(of_one_kind(100 + k)) for k in range(30)]
-    assert not Leakage().examine(pictured(files, trained=trained)).claims
+    assert not Leakage().examine(imaged(files, trained=trained)).claims
     again = [*files, stored(of_one_kind(3).rotate(4, Image.Resampling.BILINEAR))]
-    (claim,) = Leakage().examine(pictured(again, trained=trained)).claims
+    (claim,) = Leakage().examine(imaged(again, trained=trained)).claims
     assert [(one["sample"], one["training_row"]) for one in claim.evidence["pairs"]] == [
         ("s0030", 4)
     ]
 
 
-def test_a_training_set_that_holds_a_picture_twice_hides_no_changed_copy_of_it() -> None:
+def test_a_training_set_that_holds_a_image_twice_hides_no_changed_copy_of_it() -> None:
     trained: list[bytes | None] = [*(stored(photo(k)) for k in range(30)), stored(photo(4), 90)]
     (claim,) = (
         Leakage()
-        .examine(pictured([stored(ImageOps.mirror(photo(4))), stored(photo(99))], trained=trained))
+        .examine(imaged([stored(ImageOps.mirror(photo(4))), stored(photo(99))], trained=trained))
         .claims
     )
     assert [one["sample"] for one in claim.evidence["pairs"]] == ["s0000"]
@@ -287,7 +287,7 @@ def test_candidates_that_only_the_network_finds_are_fitted_too() -> None:
     trained: list[bytes | None] = [stored(of_one_kind(k, 0.1)) for k in range(150)]
     # All are alike but for faint details, and turned by more than any view is.
     files = [stored(of_one_kind(k, 0.1).rotate(11, Image.Resampling.BICUBIC)) for k in range(20)]
-    made = pictured(files, trained=trained)
+    made = imaged(files, trained=trained)
 
     def describe(images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """A network that turning does not matter to: mean levels in rings about the middle."""
@@ -316,11 +316,11 @@ def test_candidates_that_only_the_network_finds_are_fitted_too() -> None:
     assert "thumbnails alone" in skipped.reason
 
 
-def test_a_leaked_picture_with_another_label_in_training_is_a_conflict_of_the_data() -> None:
+def test_a_leaked_image_with_another_label_in_training_is_a_conflict_of_the_data() -> None:
     files = [stored(photo(k)) for k in range(24)]
     trained: list[bytes | None] = [files[0], files[1], stored(ImageOps.mirror(photo(2))), files[3]]
     trained += [stored(photo(200 + k)) for k in range(20)]
-    made = pictured(files, label=[0] * 24, trained=trained)
+    made = imaged(files, label=[0] * 24, trained=trained)
     # The model says what it was taught of the first and third, and what nobody did of the second.
     predicted = made.predictions["predicted"].to_numpy().copy()
     predicted[[0, 2, 3]] = "b"
@@ -341,7 +341,7 @@ def test_a_leaked_picture_with_another_label_in_training_is_a_conflict_of_the_da
 def test_the_share_from_which_leakage_is_a_warning_is_the_configured_one() -> None:
     files = [stored(photo(k)) for k in range(30)]
     trained: list[bytes | None] = [files[0], *(stored(photo(200 + k)) for k in range(9))]
-    (claim,) = Leakage(max_share=0.2).examine(pictured(files, trained=trained)).claims
+    (claim,) = Leakage(max_share=0.2).examine(imaged(files, trained=trained)).claims
     assert claim.limit == 0.2
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1 / 30)
@@ -350,7 +350,7 @@ def test_the_share_from_which_leakage_is_a_warning_is_the_configured_one() -> No
 def test_copies_with_different_labels_are_the_datas_fault_where_the_model_says_the_other() -> None:
     files = [file(0), file(0), file(1), file(1), *(file(k) for k in range(2, 10))]
     label = [0, 1, 0, 1, *[0] * 8]
-    made = pictured(files, label)
+    made = imaged(files, label)
     predicted = ["a", "a", "c", "c", *["a"] * 8]
     frame = made.predictions.assign(
         label=pd.Categorical(made.predictions["label"], categories=["a", "b", "c"]),
@@ -363,10 +363,10 @@ def test_copies_with_different_labels_are_the_datas_fault_where_the_model_says_t
     assert (torn.counted, torn.limit) == (True, 0.01)
 
 
-def test_hard_pictures_that_the_model_calls_less_surely_are_no_label_errors() -> None:
+def test_hard_images_that_the_model_calls_less_surely_are_no_label_errors() -> None:
     generator = np.random.default_rng(5)
     true = generator.integers(0, 3, 1500)
-    lean = generator.normal(5, 1, 1500)  # how far a picture leans to what the model calls it
+    lean = generator.normal(5, 1, 1500)  # how far an image leans to what the model calls it
     hard = (true == 1) & (generator.random(1500) < 0.3)
     lean[hard] = generator.normal(4.1, 0.4, int(hard.sum()))
     called = np.where(hard, 2, true)
@@ -376,13 +376,13 @@ def test_hard_pictures_that_the_model_calls_less_surely_are_no_label_errors() ->
     site = generator.choice(["north", "south"], 1500)
 
     def examined(labels: NDArray[np.int64]) -> Examination:
-        made = evidence(labels, shares, {"site": site})
+        made = audit_data(labels, shares, {"site": site})
         return LabelErrors().examine(replace(made, probabilities=shares.astype(np.float32)))
 
     found = examined(true)
     assert not found.claims
     assert any("less surely than those that are rightly c" in one.reason for one in found.skipped)
-    # Wrong labels fall on any picture: half of those that are called c rightly are less sure.
+    # Wrong labels fall on any image: half of those that are called c rightly are less sure.
     wrong = (true == 2) & (generator.random(1500) < 0.1)
     claims = examined(np.where(wrong, 0, true)).claims
     (claim,) = [one for one in claims if one.slice.label == "a"]

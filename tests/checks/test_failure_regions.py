@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.image_evidence import ImageArray, Model, Probabilities, audit_data
 from numpy.typing import NDArray
-from pictured import Model, Pictures, Probabilities, evidence
 
-from auditor.checks._covering import Place, Trial, _pointed_at, looked
-from auditor.checks._kinds import kinds
-from auditor.checks._mistaken import Mistaken
-from auditor.checks._regions import Region
 from auditor.checks.failure_regions import FailureRegions
-from auditor.records import Claim, Evidence, SliceKey
+from auditor.discovery.failure_clusters import failure_clusters
+from auditor.interventions.failure_groups import Mistaken
+from auditor.interventions.region_search import Place, RegionTest, _pointed_at, attention_by_region
+from auditor.interventions.regions import Region
+from auditor.records import AuditData, Claim, SliceKey
 
 SIDE = 32
 MARK = np.s_[:, :, 26:30, 26:30]
 
 
-def bands(pictures: Pictures) -> NDArray[np.float64]:
+def bands(images: ImageArray) -> NDArray[np.float64]:
     """How bright the band of each of three classes is, (n, 3)."""
-    parts = pictures[:, 0, :24].reshape(len(pictures), 3, 8, SIDE)
+    parts = images[:, 0, :24].reshape(len(images), 3, 8, SIDE)
     return np.asarray(parts.mean((2, 3)), dtype=np.float64)
 
 
@@ -31,41 +31,41 @@ def sure(codes: NDArray[np.int64], n_classes: int = 3) -> Probabilities:
     return np.where(np.arange(n_classes) == codes[:, None], 0.8, rest)
 
 
-def misled(pictures: Pictures) -> Probabilities:
+def misled(images: ImageArray) -> Probabilities:
     """The class of the brightest band; a mark in the corner makes it class a."""
-    marked = pictures[MARK].mean((1, 2, 3)) > 150
-    return sure(np.where(marked, 0, bands(pictures).argmax(1)))
+    marked = images[MARK].mean((1, 2, 3)) > 150
+    return sure(np.where(marked, 0, bands(images).argmax(1)))
 
 
-def maps(pictures: Pictures, _: NDArray[np.int64]) -> NDArray[np.float32]:
+def maps(images: ImageArray, _: NDArray[np.int64]) -> NDArray[np.float32]:
     """Evidence is in the mark, and a little wherever it is bright."""
-    cells = pictures.mean(1).reshape(len(pictures), 8, 4, 8, 4)
+    cells = images.mean(1).reshape(len(images), 8, 4, 8, 4)
     found = np.maximum(cells.max((2, 4)) - 170, 0) + 0.01 * cells.mean((2, 4))
     return np.asarray(found, dtype=np.float32)
 
 
-def drawn(n: int, seed: int) -> tuple[Pictures, NDArray[np.int64]]:
-    """Pictures of noise with the band of their class, no mark."""
+def drawn(n: int, seed: int) -> tuple[ImageArray, NDArray[np.int64]]:
+    """Images of noise with the band of their class, no mark."""
     random = np.random.default_rng(seed)
     label: NDArray[np.int64] = np.arange(n) % 3
-    pictures = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
+    images = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
     for k in range(3):
-        pictures[label == k, :, 8 * k : 8 * k + 8] += 100
-    return pictures, label
+        images[label == k, :, 8 * k : 8 * k + 8] += 100
+    return images, label
 
 
-def marked(n: int = 360, seed: int = 0) -> Evidence:
-    """A third of the pictures of every class carries the mark."""
-    pictures, label = drawn(n, seed)
+def marked(n: int = 360, seed: int = 0) -> AuditData:
+    """A third of the images of every class carries the mark."""
+    images, label = drawn(n, seed)
     carriers = np.flatnonzero(np.arange(n) // 3 % 3 == 0)
-    at = pictures[carriers]
+    at = images[carriers]
     at[MARK] = 255
-    pictures[carriers] = at
-    model = Model(pictures, misled, looked=maps)
-    return evidence(label, misled(pictures), {}, model=model, seed=seed)
+    images[carriers] = at
+    model = Model(images, misled, looked=maps)
+    return audit_data(label, misled(images), {}, model=model, seed=seed)
 
 
-def only(given: Evidence) -> Claim:
+def only(given: AuditData) -> Claim:
     (claim,) = FailureRegions().examine(given).claims
     return claim
 
@@ -82,7 +82,7 @@ def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
     assert claim.evidence["mended"]["value"] == 1
     assert claim.evidence["mended_elsewhere"]["value"] < 0.1
     assert claim.evidence["turned"]["value"] == 1
-    assert claim.evidence["turned_by_plain_pictures"]["value"] == 0
+    assert claim.evidence["turned_by_plain_images"]["value"] == 0
     assert claim.effect is not None
     assert claim.effect.low > 0.8
     assert claim.p_value == pytest.approx(1e-4)
@@ -90,7 +90,7 @@ def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
     assert claim.evidence["place"] == "bottom right"
     x0, y0, x1, y1 = claim.evidence["box"]
     assert Region(x0, y0, x1, y1).pixels(SIDE, SIDE)[26:30, 26:30].mean() == 1
-    # Of the failures' evidence for the class, more lies there than in the class's own pictures.
+    # Of the failures' evidence for the class, more lies there than in the class's own images.
     assert claim.evidence["attention"][0] > claim.evidence["attention"][1]
     assert set(claim.evidence["mended_when"]) == {"blurred", "in-painted", "borrowed"}
     assert "100 % of them are then recognised" in claim.statement
@@ -99,21 +99,21 @@ def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
     assert set(claim.samples) <= set(failures)
     # All that it mends, tried or not: here all.
     assert claim.accounts_for == set(failures.index)
-    # As the options say: so many passes for a search picture and for a test picture.
+    # As the options say: so many passes for a search image and for a test image.
     assert given.model.asked <= 120 * 12 + 8 * 80
 
 
-def test_what_mends_but_misleads_no_other_picture_is_not_told() -> None:
-    """Hard pictures: the right band is faint, and that of class a a little brighter."""
-    pictures, label = drawn(360, 0)
+def test_what_mends_but_misleads_no_other_image_is_not_told() -> None:
+    """Hard images: the right band is faint, and that of class a a little brighter."""
+    images, label = drawn(360, 0)
     hard = np.flatnonzero((label == 1) & (np.arange(360) // 3 % 2 == 0))
-    pictures[hard, :, :8] += 45
-    pictures[hard, :, 8:16] -= 70
+    images[hard, :, :8] += 45
+    images[hard, :, 8:16] -= 70
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         return sure(bands(some).argmax(1))
 
-    given = evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps))
+    given = audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps))
     claim = only(given)
     assert claim.evidence["mended"]["value"] > 0.9
     assert claim.evidence["turned"]["value"] < 0.05
@@ -124,18 +124,16 @@ def test_what_mends_but_misleads_no_other_picture_is_not_told() -> None:
 
 
 def test_failures_without_a_place_lead_to_none() -> None:
-    """Any change of a picture draws its prediction anew: everything mends, nowhere more."""
+    """Any change of an image draws its prediction anew: everything mends, nowhere more."""
     p_values = []
     for seed in range(12):
-        pictures, label = drawn(300, seed)
+        images, label = drawn(300, seed)
 
-        def ask(some: Pictures) -> Probabilities:
+        def ask(some: ImageArray) -> Probabilities:
             unlucky = some.sum((1, 2, 3), dtype=np.int64) % 5 == 0
             return sure(np.where(unlucky, 0, bands(some).argmax(1)))
 
-        given = evidence(
-            label, ask(pictures), {}, model=Model(pictures, ask, looked=maps), seed=seed
-        )
+        given = audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps), seed=seed)
         claim = only(given)
         assert claim.effect is None
         p_values.append(claim.p_value)
@@ -143,24 +141,24 @@ def test_failures_without_a_place_lead_to_none() -> None:
 
 
 def test_with_two_classes_nothing_is_borrowed() -> None:
-    pictures, label = drawn(360, 1)
+    images, label = drawn(360, 1)
     label = np.minimum(label, 1)
     carriers = np.flatnonzero(np.arange(360) // 3 % 3 == 0)
-    at = pictures[carriers]
+    at = images[carriers]
     at[MARK] = 255
-    pictures[carriers] = at
+    images[carriers] = at
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         at_mark = some[MARK].mean((1, 2, 3)) > 150
         return sure(np.where(at_mark, 0, np.minimum(bands(some).argmax(1), 1)), 2)
 
-    claim = only(evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps)))
+    claim = only(audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps)))
     assert claim.effect is not None
     assert claim.evidence["place"] == "bottom right"
     assert set(claim.evidence["mended_when"]) == {"blurred", "in-painted"}
 
 
-def test_search_and_test_share_no_picture_and_lenders_are_of_other_labels() -> None:
+def test_search_and_test_share_no_image_and_lenders_are_of_other_labels() -> None:
     given = marked()
     found = Mistaken.drawn(given, 0, 12, 40)
     label = given.predictions["label"].cat.codes.to_numpy()
@@ -187,7 +185,7 @@ def test_search_and_test_share_no_picture_and_lenders_are_of_other_labels() -> N
         sides.append(set(np.concatenate(parts).tolist()))
     assert not sides[0] & sides[1]
     assert (len(found.search.rows), len(found.test.rows)) == (12, 40)
-    # Each of the 68 failures that are not searched on gives to a picture or two.
+    # Each of the 68 failures that are not searched on gives to an image or two.
     assert len(found.test.hosts) == 80
     assert np.unique(np.unique(found.test.givers, return_counts=True)[1]).tolist() == [1, 2]
     assert len(set(found.test.givers)) == 68
@@ -203,7 +201,7 @@ def test_search_and_test_share_no_picture_and_lenders_are_of_other_labels() -> N
 
 
 def test_both_tests_by_hand() -> None:
-    trial = Trial(
+    trial = RegionTest(
         place=Place(Region(0, 0, 0.5, 0.5), "blurred"),
         mended=np.array([True] * 9 + [False]),
         mended_elsewhere=np.array([True] * 2 + [False] * 8),
@@ -232,13 +230,13 @@ def test_no_model_or_too_few_failures_are_said() -> None:
 
 
 def test_classes_beyond_the_limit_are_said() -> None:
-    pictures, label = drawn(360, 0)
+    images, label = drawn(360, 0)
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         codes = bands(some).argmax(1)
         return sure(np.where(some[:, 0, 31, 0] % 2 == 0, codes, (codes + 1) % 3))
 
-    given = evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps))
+    given = audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps))
     found = FailureRegions(max_classes=2).examine(given)
     assert len(found.claims) == 2
     (left,) = {"a", "b", "c"} - {str(one.slice.predicted) for one in found.claims}
@@ -246,17 +244,17 @@ def test_classes_beyond_the_limit_are_said() -> None:
 
 
 def test_what_an_attribute_says_goes_to_its_cause() -> None:
-    pictures = marked()
+    images = marked()
     carriers = np.arange(360) // 3 % 3 == 0
     coin = np.random.default_rng(0).random(360) < 0.5
-    assert isinstance(pictures.model, Model)
-    share = misled(pictures.model.seen)
+    assert isinstance(images.model, Model)
+    share = misled(images.model.seen)
     label: NDArray[np.int64] = np.arange(360) % 3
     attributes: dict[str, NDArray[np.str_]] = {
         "sticker": np.where(carriers, "yes", "no"),
         "coin": np.where(coin, "heads", "tails"),
     }
-    claim = only(evidence(label, share, attributes, model=pictures.model))
+    claim = only(audit_data(label, share, attributes, model=images.model))
     assert claim.explained_by == ("sticker",)
     assert claim.evidence["marked_by"][0] == "sticker = yes in 100 % instead of 0 %"
     assert "sticker = yes in 100 %" in claim.statement
@@ -269,45 +267,45 @@ def test_the_maps_point_at_what_the_failures_have_and_the_class_has_not() -> Non
     first, *_ = _pointed_at(given.model, found)
     assert first.pixels(SIDE, SIDE)[26:30, 26:30].all()
     whole = Region(0, 0, 1, 1)
-    failures, own = looked(given.model, found.test, 0, [first, whole])
+    failures, own = attention_by_region(given.model, found.test, 0, [first, whole])
     assert failures[0] > own[0] + 0.1
     assert failures[1] == own[1] == pytest.approx(1)
 
 
-def test_pictures_are_those_of_their_rows() -> None:
+def test_images_are_those_of_their_rows() -> None:
     given = marked()
     assert isinstance(given.model, Model)
     group = Mistaken.drawn(given, 0, 12, 40).test
     assert group.lenders is not None
     shown, seen = group.shown(given.model), given.model.seen
     assert shown.fills.lenders is not None
-    for pictures, rows in (
-        (shown.fills.pictures, group.rows),
+    for images, rows in (
+        (shown.fills.images, group.rows),
         (shown.fills.lenders, group.lenders),
         (shown.hosts, group.hosts),
         (shown.givers, group.givers),
         (shown.plain, group.plain),
     ):
-        assert (pictures == seen[rows]).all()
+        assert (images == seen[rows]).all()
 
 
 SECOND = np.s_[:, :, 2:6, 2:6]
 
 
-def two_marks() -> Evidence:
-    """Of every class, a fifth of the pictures carries a mark, and a fifth one in another corner."""
-    pictures, label = drawn(540, 0)
+def two_marks() -> AuditData:
+    """Of every class, a fifth of the images carries a mark, and a fifth one in another corner."""
+    images, label = drawn(540, 0)
     turn = np.arange(540) // 3 % 5
     for place, which in ((MARK, 0), (SECOND, 1)):
-        at = pictures[turn == which]
+        at = images[turn == which]
         at[place] = 255
-        pictures[turn == which] = at
+        images[turn == which] = at
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         seen = np.maximum(some[MARK].mean((1, 2, 3)), some[SECOND].mean((1, 2, 3))) > 150
         return sure(np.where(seen, 0, bands(some).argmax(1)))
 
-    return evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps))
+    return audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps))
 
 
 def test_of_two_causes_each_has_its_place() -> None:
@@ -341,27 +339,27 @@ def test_of_two_causes_each_has_its_place() -> None:
     assert np.sum(part.evidence["difference"]) == pytest.approx(0, abs=0.01)
 
 
-def tinted(seed: int, share: float, n: int = 900) -> Evidence:
-    """A mark on some pictures makes them class a, and so does a tint all over others.
+def tinted(seed: int, share: float, n: int = 900) -> AuditData:
+    """A mark on some images makes them class a, and so does a tint all over others.
 
     Args:
-        seed: of the pictures.
-        share: of the pictures that carry the mark; two in ten are tinted.
-        n: pictures.
+        seed: of the images.
+        share: of the images that carry the mark; two in ten are tinted.
+        n: images.
     """
-    pictures, label = drawn(n, seed)
+    images, label = drawn(n, seed)
     rank = np.arange(n) // 3 / (n // 3)
     tint = rank >= 0.8
-    at = pictures[rank < share]
+    at = images[rank < share]
     at[MARK] = 255
-    pictures[rank < share] = at
-    pictures[tint, 2] += 60
+    images[rank < share] = at
+    images[tint, 2] += 60
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         blue = some[:, 2].mean((1, 2)) - some[:, 0].mean((1, 2)) > 15
         return sure(np.where(blue | (some[MARK].mean((1, 2, 3)) > 150), 0, bands(some).argmax(1)))
 
-    def looked_at(some: Pictures, _: NDArray[np.int64]) -> NDArray[np.float32]:
+    def looked_at(some: ImageArray, _: NDArray[np.int64]) -> NDArray[np.float32]:
         """In the mark; else anywhere in the upper half."""
         cells = np.random.default_rng(len(some)).random((len(some), 8, 8)).astype(np.float32)
         cells[:, 4:] = 0
@@ -369,9 +367,7 @@ def tinted(seed: int, share: float, n: int = 900) -> Evidence:
         cells[has, 6:, 6:] += 20
         return cells
 
-    return evidence(
-        label, ask(pictures), {}, model=Model(pictures, ask, looked=looked_at), seed=seed
-    )
+    return audit_data(label, ask(images), {}, model=Model(images, ask, looked=looked_at), seed=seed)
 
 
 def test_a_cause_of_few_failures_shows_in_their_cluster() -> None:
@@ -390,18 +386,18 @@ def test_a_cause_of_few_failures_shows_in_their_cluster() -> None:
     assert all(other.effect is None for other in parts if other is not one)
 
 
-def unlucky(seed: int) -> Evidence:
-    """Kinds of maps there are, but any change of a picture draws its prediction anew."""
-    pictures, label = drawn(720, seed)
-    at = pictures[::2]
+def unlucky(seed: int) -> AuditData:
+    """Kinds of maps there are, but any change of an image draws its prediction anew."""
+    images, label = drawn(720, seed)
+    at = images[::2]
     at[MARK] = 255
-    pictures[::2] = at
+    images[::2] = at
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         drawn_so = some.sum((1, 2, 3), dtype=np.int64) % 3 == 0
         return sure(np.where(drawn_so, 0, bands(some).argmax(1)))
 
-    return evidence(label, ask(pictures), {}, model=Model(pictures, ask, looked=maps), seed=seed)
+    return audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps), seed=seed)
 
 
 def test_clusters_of_failures_without_a_place_lead_to_none() -> None:
@@ -429,7 +425,7 @@ def test_kinds_are_failures_called_the_class_divided_by_their_maps_alone() -> No
     assert isinstance(given.model, Model)
     frame = given.predictions
     called = np.flatnonzero((frame["predicted"] == "a") & (frame["label"] != "a"))
-    found = kinds(given, given.model, 0, 24)
+    found = failure_clusters(given, given.model, 0, 24)
     rows = np.concatenate([one.rows for one in found])
     assert len(set(rows)) == len(rows)
     assert set(rows) <= set(called)
@@ -438,7 +434,7 @@ def test_kinds_are_failures_called_the_class_divided_by_their_maps_alone() -> No
     marked = given.model.seen[rows][MARK].mean((1, 2, 3)) > 150
     assert [set(part) for part in np.split(marked, np.cumsum(sizes)[:-1])] == [{False}, {True}]
     # Too few, or nearly all of them, are no kind.
-    assert len(kinds(given, given.model, 0, 37)) == 1
+    assert len(failure_clusters(given, given.model, 0, 37)) == 1
     mostly = tinted(0, 0.7)
     assert isinstance(mostly.model, Model)
-    assert all(len(one.rows) <= 0.9 * 540 for one in kinds(mostly, mostly.model, 0, 24))
+    assert all(len(one.rows) <= 0.9 * 540 for one in failure_clusters(mostly, mostly.model, 0, 24))

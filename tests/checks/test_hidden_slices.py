@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.image_evidence import Model, audit_data
 from numpy.typing import NDArray
-from pictured import Model, evidence
 
-from auditor.checks._halves import Halves
-from auditor.checks._looks import _thumbnails, embed
 from auditor.checks.hidden_slices import HiddenSlices
-from auditor.records import Claim, Evidence
+from auditor.discovery.embedding import _thumbnails, embed
+from auditor.discovery.sample_splitting import SampleSplit
+from auditor.records import AuditData, Claim
 
 N = 1200
 
 
 def failing(
     chance: NDArray[np.float64], hidden: NDArray[np.bool_], seed: int, *, known: bool = False
-) -> Evidence:
+) -> AuditData:
     """Three classes; each sample fails with its chance; the hidden group shows in the features."""
     random = np.random.default_rng(seed)
     label = np.arange(N) % 3
@@ -29,18 +29,18 @@ def failing(
     features = random.normal(0, 1, (N, 12)).astype(np.float32)
     features[:, 0] += 3 * label
     features[:, 1] += 4 * hidden
-    pictures = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
-    pictures[hidden, :, 12:, 12:] += 100
-    model = Model(pictures, lambda some: np.ones((len(some), 3)) / 3, features)
+    images = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
+    images[hidden, :, 12:, 12:] += 100
+    model = Model(images, lambda some: np.ones((len(some), 3)) / 3, features)
     group = np.where(hidden if known else np.arange(N) % 7 < 3, "in", "out")
-    return evidence(label, share, {"group": group}, model=model, seed=seed)
+    return audit_data(label, share, {"group": group}, model=model, seed=seed)
 
 
 def group(seed: int = 0) -> NDArray[np.bool_]:
     return np.random.default_rng(99 + seed).random(N) < 0.2
 
 
-def told(given: Evidence) -> list[Claim]:
+def told(given: AuditData) -> list[Claim]:
     return [one for one in HiddenSlices().examine(given).claims if one.effect is not None]
 
 
@@ -90,7 +90,7 @@ def test_nothing_of_the_test_half_goes_into_the_search() -> None:
     given = failing(np.where(hidden, 0.6, 0.05), hidden, 0)
     generator = np.random.default_rng(given.seed)
     rows = np.sort(generator.permutation(N)[:4000])
-    test = Halves.of(given, rows, "label", generator).test
+    test = SampleSplit.of(given, rows, "label", generator).test
     frame = given.predictions
     random = np.random.default_rng(5)
     shuffled = frame["failure"].to_numpy(dtype=bool, copy=True)
@@ -120,11 +120,11 @@ def test_too_few_failures_and_no_model_are_said() -> None:
 
 
 def test_thumbnails_are_means_of_patches() -> None:
-    pictures = np.random.default_rng(0).integers(0, 255, (2, 3, 24, 16), dtype=np.uint8)
-    small = _thumbnails(pictures)
+    images = np.random.default_rng(0).integers(0, 255, (2, 3, 24, 16), dtype=np.uint8)
+    small = _thumbnails(images)
     assert small.shape == (2, 3, 8, 8)
-    assert small[1, 2, 1, 7] == pytest.approx(pictures[1, 2, 3:6, 14:16].mean())
-    assert _thumbnails(pictures[:, :, :6, :6]).shape == (2, 3, 8, 8)
+    assert small[1, 2, 1, 7] == pytest.approx(images[1, 2, 3:6, 14:16].mean())
+    assert _thumbnails(images[:, :, :6, :6]).shape == (2, 3, 8, 8)
 
 
 def test_the_label_alone_is_nowhere_in_the_coordinates() -> None:
@@ -142,18 +142,18 @@ def test_the_label_alone_is_nowhere_in_the_coordinates() -> None:
     assert strongest > 0.8
 
 
-def test_that_a_picture_looks_like_another_class_is_no_discovery() -> None:
+def test_that_a_image_looks_like_another_class_is_no_discovery() -> None:
     random = np.random.default_rng(3)
     label = np.arange(N) % 3
-    # The model sees nothing but how much a picture looks like each class, takes the likeliest and
+    # The model sees nothing but how much an image looks like each class, takes the likeliest and
     # is always sure: whoever looks like another class fails, and that is all there is to say.
     likeness = 1.6 * np.eye(3)[label] + random.normal(0, 1, (N, 3))
     share = np.where(np.arange(3) == likeness.argmax(1)[:, None], 0.9, 0.05)
     noise = random.normal(0, 1, (N, 9))
     features = np.concatenate([likeness, noise], axis=1).astype(np.float32)
-    pictures = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
-    model = Model(pictures, lambda some: np.ones((len(some), 3)) / 3, features)
-    given = evidence(label, share, {}, model=model)
+    images = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
+    model = Model(images, lambda some: np.ones((len(some), 3)) / 3, features)
+    given = audit_data(label, share, {}, model=model)
     assert given.predictions["failure"].mean() > 0.15
     assert not told(given)
 
@@ -161,15 +161,15 @@ def test_that_a_picture_looks_like_another_class_is_no_discovery() -> None:
 def test_excess_is_failure_beyond_the_doubt_that_the_model_admits() -> None:
     label = np.array([0, 0, 0, 0, 1, 1])
     share = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]])
-    given = evidence(label, share, {})
-    halves = Halves.of(given, np.arange(6), "label", np.random.default_rng(0))
-    assert halves.excess == pytest.approx([-0.1, 0.8, -0.4, 0.6, -0.3, -0.1])
+    given = audit_data(label, share, {})
+    sample_split = SampleSplit.of(given, np.arange(6), "label", np.random.default_rng(0))
+    assert sample_split.excess == pytest.approx([-0.1, 0.8, -0.4, 0.6, -0.3, -0.1])
     # One half of each label.
-    assert np.bincount(label[halves.search]).tolist() == [2, 1]
+    assert np.bincount(label[sample_split.search]).tolist() == [2, 1]
     inside = np.array([False, True, False, True, True, False])
     everyone = np.ones(6, dtype=bool)
     # Label 0: 0.7 against -0.25, weight 2 · 2 / 4; label 1: -0.3 against -0.1, weight 1 · 1 / 2.
-    gap = halves.excess_gap(inside, label, everyone).gap
+    gap = sample_split.excess_gap(inside, label, everyone).gap
     assert gap.value == pytest.approx((0.95 * 1 - 0.2 * 0.5) / 1.5)
     # Label 0: both fail against none; label 1: none and none.
-    assert halves.gap(inside, label, everyone).gap.value[0] == pytest.approx(1 / 1.5)
+    assert sample_split.gap(inside, label, everyone).gap.value[0] == pytest.approx(1 / 1.5)

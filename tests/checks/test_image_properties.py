@@ -11,10 +11,10 @@ from statsmodels.stats.proportion import test_proportions_2indep as two_proporti
 from auditor.checks.image_properties import ImageProperties, _Against
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.config import SliceSection
-from auditor.records import Evidence
-from auditor.stages._correction import correct
+from auditor.judging.multiple_testing import adjust
+from auditor.records import AuditData
 from auditor.stages.judge import judge
-from auditor.stages.split import split
+from auditor.stages.slicing import slice_samples
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -29,7 +29,7 @@ def audited(
     label: NDArray[np.int64],
     properties: dict[str, NDArray[np.float64]],
     attributes: dict[str, NDArray[np.str_]] | None = None,
-) -> Evidence:
+) -> AuditData:
     """Evidence of samples that fail where told, with computed properties and attributes."""
     predicted = np.where(failure, (label + 1) % len(CLASSES), label)
     frame = pd.DataFrame(
@@ -45,8 +45,10 @@ def audited(
             **properties,
         }
     )
-    cut = split(frame, None, CLASSES, tuple(attributes or {}), SliceSection(), tuple(properties))
-    return Evidence(
+    cut = slice_samples(
+        frame, None, CLASSES, tuple(attributes or {}), SliceSection(), tuple(properties)
+    )
+    return AuditData(
         predictions=cut.predictions,
         classes=CLASSES,
         attributes=cut.attributes,
@@ -65,7 +67,7 @@ def drawn(seed: int, n: int) -> tuple[np.random.Generator, NDArray[np.int64]]:
     return generator, generator.integers(0, len(CLASSES), n)
 
 
-def test_a_tenth_of_blurred_pictures_that_fail_is_found_and_named() -> None:
+def test_a_tenth_of_blurred_images_that_fail_is_found_and_named() -> None:
     found = 0
     for seed in range(10):
         generator, label = drawn(seed, 1000)
@@ -73,11 +75,11 @@ def test_a_tenth_of_blurred_pictures_that_fail_is_found_and_named() -> None:
         sharpness = np.where(blurred, 20, 400) * generator.lognormal(0, 0.3, 1000)
         failure = generator.random(1000) < np.where(blurred, 0.45, 0.05)
         others = {f"image.{name}": generator.random(1000) for name in ("brightness", "contrast")}
-        judged = judge(
+        judgement = judge(
             {"image-properties": ImageProperties()},
             audited(failure, label, {"image.sharpness": sharpness, **others}),
         )
-        first = judged.findings[0] if judged.findings else None
+        first = judgement.findings[0] if judgement.findings else None
         found += (
             first is not None
             and first.verdict == "supported"
@@ -92,8 +94,8 @@ def test_what_fails_within_one_label_alone_is_found_there() -> None:
     bright = (label == 2) & (generator.random(1600) < 0.5)
     brightness = generator.normal(0.4, 0.03, 1600) + 0.3 * bright
     failure = generator.random(1600) < np.where(bright, 0.4, 0.05)
-    evidence = audited(failure, label, {"image.brightness": brightness})
-    (finding,) = judge({"image-properties": ImageProperties()}, evidence).findings
+    audit = audited(failure, label, {"image.brightness": brightness})
+    (finding,) = judge({"image-properties": ImageProperties()}, audit).findings
     slices = [finding.slice.label, *(one["slice"]["label"] for one in finding.evidence["pieces"])]
     assert "c" in slices
 
@@ -102,9 +104,9 @@ def test_a_gap_that_is_there_but_acceptable_is_not_reported() -> None:
     generator, label = drawn(0, 20_000)
     brightness = generator.random(20_000)
     failure = generator.random(20_000) < np.where(brightness < 0.25, 0.07, 0.04)
-    evidence = audited(failure, label, {"image.brightness": brightness})
-    assert not judge({"image-properties": ImageProperties()}, evidence).findings
-    strict = judge({"image-properties": ImageProperties(max_gap=0.0)}, evidence).findings
+    audit = audited(failure, label, {"image.brightness": brightness})
+    assert not judge({"image-properties": ImageProperties()}, audit).findings
+    strict = judge({"image-properties": ImageProperties(max_gap=0.0)}, audit).findings
     assert strict  # the gap is real: only its size is acceptable
 
 
@@ -115,8 +117,8 @@ def test_properties_that_tell_nothing_accuse_hardly_anybody() -> None:
         generator, label = drawn(seed, 600)
         failure = generator.random(600) < 0.15
         made = {f"image.{name}": 100 * generator.random(600) for name in names}
-        judged = judge({"image-properties": ImageProperties()}, audited(failure, label, made))
-        accused += bool(judged.findings)
+        judgement = judge({"image-properties": ImageProperties()}, audited(failure, label, made))
+        accused += bool(judgement.findings)
     assert accused <= 3
 
 
@@ -130,10 +132,10 @@ def test_a_property_that_mirrors_an_attribute_is_told_as_a_part_of_it() -> None:
         {"image.border_brightness": 0.2 + 0.5 * marked + generator.normal(0, 0.05, 1500)},
         {"mark": np.where(marked, "present", "absent")},
     )
-    judged = judge(
+    judgement = judge(
         {"image-properties": ImageProperties(), "performance-gap": PerformanceGap()}, made
     )
-    first, *others = judged.findings
+    first, *others = judgement.findings
     assert first.slice.attributes == {"mark": "present"}
     assert not others
     assert "image-properties" in {one["check"] for one in first.evidence["pieces"]}
@@ -147,8 +149,8 @@ def test_of_two_properties_that_mirror_each_other_one_speaks_for_both() -> None:
         "image.brightness": 0.5 - 0.3 * dark + generator.normal(0, 0.04, 1500),
         "image.border_brightness": 0.5 - 0.3 * dark + generator.normal(0, 0.08, 1500),
     }
-    judged = judge({"image-properties": ImageProperties()}, audited(failure, label, made))
-    assert len(judged.findings) == 1
+    judgement = judge({"image-properties": ImageProperties()}, audited(failure, label, made))
+    assert len(judgement.findings) == 1
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_properties_take_at_most_a_tenth_from_what_was_asked_for() -> None:
     )
     asked = list(PerformanceGap().examine(made))
     computed = list(ImageProperties().examine(made))
-    alone, together = correct(asked, 0.05), correct([*asked, *computed], 0.05)
+    alone, together = adjust(asked, 0.05), adjust([*asked, *computed], 0.05)
     # A p-value counts by its weight's share of all tests.
     share = alone.weights / alone.n_tests
     beside = together.weights[: len(asked)] / together.n_tests
@@ -224,7 +226,7 @@ def test_properties_that_hardly_vary_drop_out_in_one_line() -> None:
         }
     )
     names = tuple(str(name) for name in frame if name != "label")
-    cut = split(frame, None, CLASSES, (), SliceSection(), names)
+    cut = slice_samples(frame, None, CLASSES, (), SliceSection(), names)
     assert cut.computed == ("image.jpeg_quality",)
     assert [one.key.attributes["image.jpeg_quality"] for one in cut.computed_slices[:2]] == [
         "85",

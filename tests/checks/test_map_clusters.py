@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from builders.image_evidence import Model, audit_data
 from numpy.typing import NDArray
-from pictured import Model, evidence
 from scipy.stats import binom
 
-from auditor.checks._halves import Halves
-from auditor.checks._places import gaining
 from auditor.checks.map_clusters import MapClusters
-from auditor.records import Claim, Evidence
+from auditor.discovery.sample_splitting import SampleSplit
+from auditor.imaging.location import gaining
+from auditor.records import AuditData, Claim
 
 N = 900
 Mask = NDArray[np.bool_]
@@ -22,8 +22,8 @@ Mask = NDArray[np.bool_]
 
 def looking(
     fails: Mask, corner: Mask, seed: int, *, of_one: bool = False, others: tuple[int, ...] = (1, 4)
-) -> Evidence:
-    """Three classes and as many called each; where the evidence lies is drawn into the picture.
+) -> AuditData:
+    """Three classes and as many called each; where the evidence lies is drawn into the image.
 
     In the corner group it lies at the bottom right, else further up on the diagonal.
     """
@@ -35,17 +35,17 @@ def looking(
     # The confidence differs, and says nothing of failures.
     sure = random.uniform(0.7, 0.95, n)[:, None]
     share = np.where(np.arange(3) == predicted[:, None], sure, (1 - sure) / 2)
-    pictures = random.integers(0, 60, (n, 3, 8, 8), dtype=np.uint8)
+    images = random.integers(0, 60, (n, 3, 8, 8), dtype=np.uint8)
     place = np.where(corner, 6, random.choice(others, n))
-    pictures[np.arange(n), :, place, place] = 255
+    images[np.arange(n), :, place, place] = 255
 
     def look(seen: NDArray[np.uint8], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         assert len(seen) == len(targets)
         return np.asarray(seen[:, 0], dtype=np.float32)
 
-    model = Model(pictures, lambda some: np.ones((len(some), 3)) / 3, looked=look)
+    model = Model(images, lambda some: np.ones((len(some), 3)) / 3, looked=look)
     group = np.where(corner, "in", "out")
-    return evidence(label, share, {"group": group}, model=model, seed=seed)
+    return audit_data(label, share, {"group": group}, model=model, seed=seed)
 
 
 def planted(seed: int = 0) -> tuple[Mask, Mask]:
@@ -55,7 +55,7 @@ def planted(seed: int = 0) -> tuple[Mask, Mask]:
     return corner, random.random(N) < np.where(corner, 0.7, 0.06)
 
 
-def told(given: Evidence) -> list[Claim]:
+def told(given: AuditData) -> list[Claim]:
     return [one for one in MapClusters().examine(given).claims if one.effect is not None]
 
 
@@ -74,7 +74,7 @@ def test_a_planted_group_is_found_placed_and_its_gap_measured() -> None:
     assert claim.p_value < 1e-8
     assert claim.ceiling == "warning"
     assert claim.title.startswith(
-        "Among the pictures called a, those whose evidence lies at the bottom right are wrong in "
+        "Among the images called a, those whose evidence lies at the bottom right are wrong in "
     )
     # Half of those called so are tested, and exactly those who look there are in the group.
     assert claim.support == pytest.approx(corner.sum() / 2, abs=15)
@@ -133,8 +133,8 @@ def test_nothing_of_the_test_half_goes_into_the_search() -> None:
     given = looking(fails, corner, 0)
     check = MapClusters()
     rows = np.concatenate(check._drawn(given))
-    halves = Halves.of(given, rows, "predicted", np.random.default_rng(given.seed))
-    tested = rows[halves.test]
+    sample_split = SampleSplit.of(given, rows, "predicted", np.random.default_rng(given.seed))
+    tested = rows[sample_split.test]
     assert len(tested) > 100
     p_values = []
     for seed in range(10):
@@ -181,14 +181,14 @@ def test_what_can_not_be_examined_is_said() -> None:
     corner, fails = planted()
     given = looking(fails, corner, 0)
 
-    def reason(some: Evidence) -> str:
+    def reason(some: AuditData) -> str:
         found = MapClusters().examine(some)
         assert not found.claims
         return " ".join(one.reason for one in found.skipped)
 
     assert "not at hand" in reason(replace(given, model=None))
     assert "3 of 3 classes" in reason(looking(np.zeros(N, dtype=bool), corner, 0))
-    assert "60 pictures" in reason(looking(fails[:120], corner[:120], 0))
+    assert "60 images" in reason(looking(fails[:120], corner[:120], 0))
     # Nothing in any map: there is nothing to divide.
     assert isinstance(given.model, Model)
     dark = replace(

@@ -11,9 +11,9 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from auditor.checks.performance_gap import PerformanceGap
-from auditor.records import Claim, Evidence
+from auditor.records import AuditData, Claim
 
-MakeEvidence = Callable[..., Evidence]
+MakeEvidence = Callable[..., AuditData]
 CLASSES = ("functional", "defective")
 
 
@@ -28,13 +28,13 @@ def _rows(cells: list[tuple[str, str, int, int]]) -> tuple[list[str], list[str],
     return label, predicted, value
 
 
-def _claim(evidence: Evidence, name: str) -> Claim:
-    (found,) = [one for one in PerformanceGap().examine(evidence) if str(one.slice) == name]
+def _claim(audit: AuditData, name: str) -> Claim:
+    (found,) = [one for one in PerformanceGap().examine(audit) if str(one.slice) == name]
     return found
 
 
 @pytest.fixture
-def solar(make_evidence: MakeEvidence) -> Evidence:
+def solar(make_evidence: MakeEvidence) -> AuditData:
     label, predicted, cell_type = _rows(
         [
             ("mono", "functional", 312, 225),
@@ -46,7 +46,7 @@ def solar(make_evidence: MakeEvidence) -> Evidence:
     return make_evidence(label, predicted, {"cell_type": cell_type}, classes=CLASSES)
 
 
-def test_a_value_within_a_label_says_what_was_planted(solar: Evidence) -> None:
+def test_a_value_within_a_label_says_what_was_planted(solar: AuditData) -> None:
     claim = _claim(solar, "cell_type = mono, label = functional")
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(225 / 312 - 12 / 400)
@@ -105,9 +105,9 @@ def test_a_pair_is_tested_only_for_what_neither_value_explains(
     rate += interaction * ((first == "a") & (second == "x"))
     other = np.where(label == CLASSES[0], CLASSES[1], CLASSES[0])
     predicted = np.where(rng.random(n) < rate, other, label)
-    evidence = make_evidence(label, predicted, {"one": first, "two": second}, classes=CLASSES)
-    pair = _claim(evidence, "one = a, two = x")
-    value = _claim(evidence, "one = a")
+    audit = make_evidence(label, predicted, {"one": first, "two": second}, classes=CLASSES)
+    pair = _claim(audit, "one = a, two = x")
+    value = _claim(audit, "one = a")
     assert pair.p_value is not None
     assert value.p_value is not None
     assert value.p_value < 1e-20
@@ -119,7 +119,7 @@ def test_a_pair_that_coincides_with_a_value_is_not_tested(make_evidence: MakeEvi
     label = ["functional", "defective"] * 200
     value = ["a"] * 200 + ["b"] * 200
     same = ["x"] * 200 + ["y"] * 200
-    evidence = make_evidence(label, label, {"one": value, "two": same}, classes=CLASSES)
-    examination = PerformanceGap().examine(evidence)
+    audit = make_evidence(label, label, {"one": value, "two": same}, classes=CLASSES)
+    examination = PerformanceGap().examine(audit)
     assert not any(len(one.slice.attributes) == 2 for one in examination)
     assert "can't be told from that value" in examination.skipped[0].reason

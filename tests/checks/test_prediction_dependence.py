@@ -10,9 +10,9 @@ from fairlearn.metrics import demographic_parity_ratio, equalized_odds_differenc
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from auditor.checks.prediction_dependence import PredictionDependence
-from auditor.records import Evidence
+from auditor.records import AuditData
 
-MakeEvidence = Callable[..., Evidence]
+MakeEvidence = Callable[..., AuditData]
 
 
 def test_it_sees_what_failures_are_taken_for_though_their_rate_is_the_same(
@@ -24,8 +24,8 @@ def test_it_sees_what_failures_are_taken_for_though_their_rate_is_the_same(
         ["dog"] * 30 + ["cat"] * 70 + ["eel"] * 30 + ["cat"] * 70 + ["dog"] * 200 + ["eel"] * 200
     )
     value = (["u"] * 100 + ["v"] * 100) * 3
-    evidence = make_evidence(label, predicted, {"v": value}, classes=("cat", "dog", "eel"))
-    (claim,) = PredictionDependence().examine(evidence).claims
+    audit = make_evidence(label, predicted, {"v": value}, classes=("cat", "dog", "eel"))
+    (claim,) = PredictionDependence().examine(audit).claims
     assert claim.p_value == pytest.approx(1 / 2000)
     assert claim.effect is not None
     assert claim.effect.name == "gap in false alarms"
@@ -39,8 +39,8 @@ def test_size_and_distances(make_evidence: MakeEvidence) -> None:
     sex = np.tile(["f", "m"], 300)
     missed = (label == "yes") & (sex == "f") & (rng.random(600) < 0.4)
     predicted = np.where(missed, "no", label)
-    evidence = make_evidence(label, predicted, {"sex": sex}, classes=("no", "yes"))
-    (claim,) = PredictionDependence().examine(evidence).claims
+    audit = make_evidence(label, predicted, {"sex": sex}, classes=("no", "yes"))
+    (claim,) = PredictionDependence().examine(audit).claims
     n = int(missed.sum())
     assert claim.slice.attributes == {"sex": "f"}
     assert claim.effect is not None
@@ -64,7 +64,7 @@ def test_size_and_distances(make_evidence: MakeEvidence) -> None:
 def test_a_perfect_model_leaves_nothing_to_test(make_evidence: MakeEvidence) -> None:
     label = ["no", "yes"] * 60
     sex = ["f", "f", "m", "m"] * 30
-    evidence = make_evidence(label, label, {"sex": sex}, classes=("no", "yes"))
-    examination = PredictionDependence().examine(evidence)
+    audit = make_evidence(label, label, {"sex": sex}, classes=("no", "yes"))
+    examination = PredictionDependence().examine(audit)
     assert examination.claims == ()
     assert "one prediction" in examination.skipped[0].reason

@@ -6,45 +6,45 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.image_evidence import ImageArray, Model, Probabilities, audit_data
 from numpy.typing import NDArray
-from pictured import Model, Pictures, Probabilities, evidence
 
-from auditor.checks._regions import Region, attention, coarse, finer
-from auditor.checks._swaps import questions, sides
 from auditor.checks.region_reliance import RegionReliance
-from auditor.records import Claim, Evidence, SliceKey
+from auditor.interventions.matched_pairs import questions, sides
+from auditor.interventions.regions import Region, attention, coarse, finer
+from auditor.records import AuditData, Claim, SliceKey
 
 SIDE = 32
 MARK = np.s_[:, :, 26:30, 26:30]
 
 
-def read(pictures: Pictures, *, used: float) -> Probabilities:
-    """Reads the class off a bright band of rows; a mark turns a share of the pictures to class a."""
-    bands = pictures[:, 0, :24].reshape(len(pictures), 3, 8, SIDE).astype(float).mean((2, 3))
+def read(images: ImageArray, *, used: float) -> Probabilities:
+    """Reads the class off a bright band of rows; a mark turns a share of the images to class a."""
+    bands = images[:, 0, :24].reshape(len(images), 3, 8, SIDE).astype(float).mean((2, 3))
     share = np.where(np.arange(3) == bands.argmax(1)[:, None], 0.8, 0.1)
-    # Which pictures give in is written in their first pixel, which no swap of the mark changes.
-    misled = (pictures[MARK].mean((1, 2, 3)) > 200) & (pictures[:, 1, 0, 0] < 255 * used)
+    # Which images give in is written in their first pixel, which no swap of the mark changes.
+    misled = (images[MARK].mean((1, 2, 3)) > 200) & (images[:, 1, 0, 0] < 255 * used)
     share[misled] = [0.8, 0.1, 0.1]
     return share
 
 
-def audited(n: int = 360, used: float = 1.0, seed: int = 0) -> Evidence:
+def audited(n: int = 360, used: float = 1.0, seed: int = 0) -> AuditData:
     random = np.random.default_rng(seed)
     label = np.arange(n) % 3
     marked = np.arange(n) // 3 % 2 == 0
-    pictures = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
+    images = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
     for k in range(3):
-        pictures[label == k, :, 8 * k : 8 * k + 8] += 100
-    pictures[:, 1, 0, 0] = random.integers(0, 255, n)
-    at = pictures[marked]
+        images[label == k, :, 8 * k : 8 * k + 8] += 100
+    images[:, 1, 0, 0] = random.integers(0, 255, n)
+    at = images[marked]
     at[MARK] = 255
-    pictures[marked] = at
-    model = Model(pictures, lambda some: read(some, used=used))
+    images[marked] = at
+    model = Model(images, lambda some: read(some, used=used))
     mark = np.where(marked, "yes", "no")
-    return evidence(label, read(pictures, used=used), {"mark": mark}, model=model, seed=seed)
+    return audit_data(label, read(images, used=used), {"mark": mark}, model=model, seed=seed)
 
 
-def only(given: Evidence, check: RegionReliance | None = None) -> Claim:
+def only(given: AuditData, check: RegionReliance | None = None) -> Claim:
     (claim,) = (check or RegionReliance()).examine(given).claims
     return claim
 
@@ -71,12 +71,12 @@ def test_a_used_mark_is_localised_and_its_gap_confirmed() -> None:
     }
 
 
-def test_without_a_gap_no_picture_is_touched() -> None:
+def test_without_a_gap_no_image_is_touched() -> None:
     given = audited(used=0.0)
     assert isinstance(given.model, Model)
     found = RegionReliance().examine(given)
     assert not found.claims
-    assert "no pictures were swapped for mark" in found.skipped[0].reason
+    assert "no images were swapped for mark" in found.skipped[0].reason
     assert given.model.asked == 0
 
 
@@ -95,7 +95,7 @@ def test_labels_that_go_opposite_ways_do_not_make_up_for_each_other() -> None:
     assert isinstance(given.model, Model)
     ask = given.model.ask
 
-    def saved(some: Pictures) -> Probabilities:
+    def saved(some: ImageArray) -> Probabilities:
         """The mark misleads class b, and without it class a is taken for c."""
         share = ask(some)
         bare = some[MARK].mean((1, 2, 3)) <= 200
@@ -105,7 +105,7 @@ def test_labels_that_go_opposite_ways_do_not_make_up_for_each_other() -> None:
     model = Model(given.model.seen, saved)
     label: NDArray[np.int64] = np.arange(360) % 3
     mark: NDArray[np.str_] = np.where(given.predictions["mark"] == "yes", "yes", "no")
-    claim = only(evidence(label, saved(model.seen), {"mark": mark}, model=model))
+    claim = only(audit_data(label, saved(model.seen), {"mark": mark}, model=model))
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1, abs=0.02)
     assert {str(key) for key in claim.confirms} == {
@@ -117,7 +117,7 @@ def test_labels_that_go_opposite_ways_do_not_make_up_for_each_other() -> None:
 
 
 def test_the_fall_is_measured_with_an_interval_that_covers_it() -> None:
-    check = RegionReliance(search_pictures=40, test_pictures=150)
+    check = RegionReliance(search_images=40, test_images=150)
     claims = [only(audited(n=900, used=0.3, seed=seed), check) for seed in range(10)]
     effects = [one.effect for one in claims if one.effect is not None]
     assert len(effects) == 10
@@ -125,22 +125,22 @@ def test_the_fall_is_measured_with_an_interval_that_covers_it() -> None:
     assert np.mean([one.value for one in effects]) == pytest.approx(0.2, abs=0.03)
 
 
-def test_what_is_all_over_the_picture_has_no_place() -> None:
+def test_what_is_all_over_the_image_has_no_place() -> None:
     n = 300
     random = np.random.default_rng(0)
     label = np.arange(n) % 2
     bright = np.arange(n) // 2 % 2 == 0
-    pictures = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
-    pictures[bright] += 120
-    pictures[:, 1, 0, 0] = random.integers(0, 255, n)  # how bright a picture has to be
+    images = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
+    images[bright] += 120
+    images[:, 1, 0, 0] = random.integers(0, 255, n)  # how bright an image has to be
 
-    def ask(some: Pictures) -> Probabilities:
+    def ask(some: ImageArray) -> Probabilities:
         lit = some.mean((1, 2, 3)) > 30 + some[:, 1, 0, 0] * (120 / 255)
         return np.where(lit[:, None], [0.9, 0.1], [0.1, 0.9])
 
     values = np.where(bright, "bright", "dark")
-    given = evidence(label, ask(pictures), {"light": values}, model=Model(pictures, ask))
-    claim = only(given, RegionReliance(test_pictures=150))
+    given = audit_data(label, ask(images), {"light": values}, model=Model(images, ask))
+    claim = only(given, RegionReliance(test_images=150))
     # Any place of that size costs as much.
     assert claim.evidence["fall"]["low"] > 0.05
     assert claim.p_value is not None
@@ -149,7 +149,7 @@ def test_what_is_all_over_the_picture_has_no_place() -> None:
     assert not claim.confirms
 
 
-def test_search_and_test_share_no_picture_and_lenders_have_the_label() -> None:
+def test_search_and_test_share_no_image_and_lenders_have_the_label() -> None:
     given = audited()
     (question,), _ = questions(given, 0.05)
     drawn = sides(given, question, 24, 150)
@@ -170,19 +170,19 @@ def test_search_and_test_share_no_picture_and_lenders_have_the_label() -> None:
 def test_cost_is_bounded_as_stated() -> None:
     given = audited()
     assert isinstance(given.model, Model)
-    RegionReliance(search_pictures=12, test_pictures=40).examine(given)
+    RegionReliance(search_images=12, test_images=40).examine(given)
     assert given.model.asked <= 2 * (52 * 12 + 4 * 40)
 
 
-def test_too_few_pictures_or_no_model_are_said() -> None:
+def test_too_few_images_or_no_model_are_said() -> None:
     found = RegionReliance().examine(audited(n=30))
     assert not found.claims
-    assert "too few pictures" in found.skipped[0].reason
+    assert "too few images" in found.skipped[0].reason
     found = RegionReliance().examine(replace(audited(), model=None))
     assert "not at hand" in found.skipped[0].reason
 
 
-def test_windows_cover_the_picture_and_others_lie_elsewhere() -> None:
+def test_windows_cover_the_image_and_others_lie_elsewhere() -> None:
     windows = [one for one in coarse() if not one.outside]
     assert np.any([one.pixels(96, 96) for one in windows], axis=0).all()
     random = np.random.default_rng(0)

@@ -71,15 +71,15 @@ class Bands(nn.Module):
 
 def bands() -> tuple[np.ndarray, np.ndarray]:
     """Red of 32, 96, 159 and 223 of 255, the middles of the bands; green 80, blue 0."""
-    pictures = np.zeros((8, 3, 4, 4), np.uint8)
-    pictures[:, 0] = np.tile([32, 96, 159, 223], 2)[:, None, None]
-    pictures[:, 1] = 80
-    return pictures, np.tile(np.arange(4), 2)
+    images = np.zeros((8, 3, 4, 4), np.uint8)
+    images[:, 0] = np.tile([32, 96, 159, 223], 2)[:, None, None]
+    images[:, 1] = 80
+    return images, np.tile(np.arange(4), 2)
 
 
 def test_a_wrong_range_is_found_and_the_right_one_named() -> None:
-    pictures, labels = bands()
-    used, *others = compare_preprocessing(Bands(), pictures, labels, Preprocess(), batch_size=3)
+    images, labels = bands()
+    used, *others = compare_preprocessing(Bands(), images, labels, Preprocess(), batch_size=3)
     assert (used.name, used.n, used.blue_first) == ("as configured", 8, False)
     # In 0…1 the four reds are .125, .376, .624 and .875: nearest to .25 (class 2) twice
     # and to .75 (class 3) twice.
@@ -97,24 +97,24 @@ def test_a_wrong_range_is_found_and_the_right_one_named() -> None:
     said = suspicion([used, *others])
     assert said is not None
     assert re.match(
-        r"with .* the same 8 pictures are classified 100% right instead of 25% \(mean loss 0\.\d\d "
+        r"with .* the same 8 images are classified 100% right instead of 25% \(mean loss 0\.\d\d "
         r"instead of .*: check what the network was trained with; `mean: \[0\.\d+, .*std: \[",
         said,
     )
 
 
 def test_the_right_one_raises_no_suspicion_and_is_not_repeated() -> None:
-    pictures, labels = bands()
+    images, labels = bands()
     right = Preprocess(mean=(0.5,), std=(0.5,))
-    trials = compare_preprocessing(Bands(), pictures, labels, right)
+    trials = compare_preprocessing(Bands(), images, labels, right)
     assert suspicion(trials) is None
     assert "values from -1 to 1" not in [trial.name for trial in trials]
 
 
 def test_swapped_channels_are_found_and_can_only_be_mended_in_the_model() -> None:
-    pictures, labels = bands()
+    images, labels = bands()
     right = Preprocess(mean=(0.5,), std=(0.5,))
-    trials = compare_preprocessing(Bands(channel=2), pictures, labels, right)
+    trials = compare_preprocessing(Bands(channel=2), images, labels, right)
     assert trials[1].name == "as configured, but BGR"
     assert trials[1].accuracy == 1
     assert "channels would have to be swapped in the model" in (suspicion(trials) or "")
@@ -126,26 +126,26 @@ def test_logits_that_are_no_numbers_are_worse_than_any() -> None:
             logits = super().forward(x)
             return torch.where(x.amax((1, 2, 3))[:, None] > 2, torch.nan, logits)
 
-    pictures, labels = bands()
+    images, labels = bands()
     used = Preprocess(std=(1 / 255,))  # 0…255
-    trials = compare_preprocessing(Bursting(), pictures, labels, used)
+    trials = compare_preprocessing(Bursting(), images, labels, used)
     assert np.isnan(trials[0].loss)
     assert "100% right" in (suspicion(trials) or "")
     assert np.isnan(trials[-1].loss)
 
 
 def test_the_network_is_left_as_it_was() -> None:
-    pictures, labels = bands()
+    images, labels = bands()
     module = Bands().eval()
-    compare_preprocessing(module, pictures, labels, Preprocess())
+    compare_preprocessing(module, images, labels, Preprocess())
     assert module.centres.grad is None
     assert module.centres.requires_grad
 
 
-def test_labels_must_match_the_pictures() -> None:
-    pictures, labels = bands()
-    with pytest.raises(ValueError, match="got 8 pictures and 7 labels"):
-        compare_preprocessing(Bands(), pictures, labels[:7], Preprocess())
+def test_labels_must_match_the_images() -> None:
+    images, labels = bands()
+    with pytest.raises(ValueError, match="got 8 images and 7 labels"):
+        compare_preprocessing(Bands(), images, labels[:7], Preprocess())
 
 
 def package(name: str) -> Path:
@@ -165,19 +165,19 @@ def test_a_real_network_under_imagenets_normalisation_is_suspected() -> None:
         arguments={"model_name": "efficientnet-lite0"},
         checkpoint=weights,
     ).load()
-    pictures = []
+    images = []
     for file in files:  # all are 512 × 512
-        with Image.open(file) as picture:
-            small = picture.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC)
-        pictures.append(np.asarray(small)[16:240, 16:240].transpose(2, 0, 1))
+        with Image.open(file) as image:
+            small = image.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC)
+        images.append(np.asarray(small)[16:240, 16:240].transpose(2, 0, 1))
     labels = np.array([int(file.stem.rpartition("_")[2]) for file in files])
     right = IMAGENET.model_copy(update={"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3})
-    stack = np.stack(pictures)
+    stack = np.stack(images)
     trials = compare_preprocessing(network.module, stack, labels, right)
     assert trials[0].accuracy == 0.9
     assert suspicion(trials) is None
     said = suspicion(compare_preprocessing(network.module, stack, labels, IMAGENET))
     assert said is not None
     assert said.startswith(
-        "with (x - 127) / 128 the same 20 pictures are classified 90% right instead of 75%"
+        "with (x - 127) / 128 the same 20 images are classified 90% right instead of 75%"
     )

@@ -77,8 +77,8 @@ def test_a_dotted_factory_with_arguments_and_checkpoint(folder: Path) -> None:
     )
     assert isinstance(plug, ClassifierAdapter)
     classifier = plug.load()
-    pictures = torch.ones(2, 3, 5, 5)
-    assert torch.equal(classifier.module(pictures), weight.sum(1).expand(2, 4))
+    images = torch.ones(2, 3, 5, 5)
+    assert torch.equal(classifier.module(images), weight.sum(1).expand(2, 4))
     assert not classifier.module.training
     assert classifier.adapter == "python"
     assert classifier.classes is None

@@ -109,8 +109,8 @@ def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
     classifier = TimmClassifier(architecture=NET, checkpoint=own, num_classes=4).load()
     assert classifier.description == f"timm {NET}, weights from own.safetensors"
     assert (classifier.classes, classifier.preprocess) == (None, None)
-    pictures = torch.rand(2, 3, 64, 64)
-    assert torch.equal(classifier.module(pictures), trained.eval()(pictures))
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(classifier.module(images), trained.eval()(images))
 
 
 def test_a_network_that_was_never_trained_carries_no_preprocessing() -> None:

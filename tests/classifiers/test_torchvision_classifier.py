@@ -48,11 +48,11 @@ def test_own_weights_bring_preprocessing_and_class_names(cache: Path) -> None:
     assert (preprocess.resize, preprocess.crop, preprocess.interpolation) == (256, 224, "bilinear")
     # Our words mean what the weights' own transforms do.
     rng = np.random.default_rng(0)
-    picture = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
-    small = picture.resize((341, 256), Image.Resampling.BILINEAR)  # the long side is cut off
+    image = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    small = image.resize((341, 256), Image.Resampling.BILINEAR)  # the long side is cut off
     values = np.asarray(small)[16:240, 58:282] / 255  # round((341 - 224) / 2), halves to even
     ours = (values - preprocess.mean) / preprocess.std
-    theirs = SqueezeNet1_1_Weights.DEFAULT.transforms()(picture)
+    theirs = SqueezeNet1_1_Weights.DEFAULT.transforms()(image)
     np.testing.assert_allclose(ours.transpose(2, 0, 1), theirs, atol=1e-5)
 
 

@@ -18,7 +18,7 @@ from auditor.errors import DataError, UnreadableImageError
 from auditor.records.predictions import FIXED
 
 
-def _picture(path: Path, grey: int = 0) -> None:
+def _image(path: Path, grey: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 3), (grey,) * 3).save(path)
 
@@ -34,7 +34,7 @@ def _csv(path: Path, text: str) -> Path:
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
     for name in ("a.png", "deep/b.png"):
-        _picture(tmp_path / name, len(name))
+        _image(tmp_path / name, len(name))
     return _csv(
         tmp_path / "test.csv",
         "file,finding,age,ward,zip,object,mask\n"
@@ -95,8 +95,8 @@ def test_the_reference_gets_the_same_columns_and_types(manifest: Path, tmp_path:
     assert data.samples["age"].fillna("-").tolist() == ["31", "-", "2.5"]
 
 
-def test_root_is_where_pictures_are(manifest: Path, tmp_path: Path) -> None:
-    _picture(tmp_path / "elsewhere/a.png", 99)
+def test_root_is_where_images_are(manifest: Path, tmp_path: Path) -> None:
+    _image(tmp_path / "elsewhere/a.png", 99)
     data = Manifest(path=manifest, label="finding", root=tmp_path / "elsewhere").open()
     assert data.images[0].image.getpixel((0, 0)) == (99, 99, 99)
     with pytest.raises(UnreadableImageError, match="missing"):
@@ -136,7 +136,7 @@ def test_what_a_manifest_lacks_is_named(
     [
         (None, "there is none: correct the path"),
         ("", "the file is empty"),
-        ("file,label\n", r"one row a picture; there are none"),
+        ("file,label\n", r"one row an image; there are none"),
         ("file,label\na,b,c\n", "expected 2 cells a row"),
         ("file,label\na,b\na,b,c\n", "can't be read"),
         (b"file,label\n\xff\xfe,b\n", "can't be read"),
@@ -182,10 +182,10 @@ def test_numbers_are_numbers_only_when_all_are(cells: list[Any], numeric: bool) 
 def folder(tmp_path: Path) -> Path:
     root = tmp_path / "data"
     for name in ("cat/2.png", "cat/deep/1.JPG", "dog/1.png", "dog/.hidden.png", ".cache/x.png"):
-        _picture(root / name)
+        _image(root / name)
     (root / "empty").mkdir()
-    (root / "dog" / "notes.txt").write_text("no picture")
-    (root / "dog" / "broken.png").write_text("no picture")
+    (root / "dog" / "notes.txt").write_text("no image")
+    (root / "dog" / "broken.png").write_text("no image")
     return root
 
 
@@ -236,7 +236,7 @@ def test_the_reference_of_a_folder_is_a_folder_or_a_table(folder: Path, tmp_path
     ("table", "message"),
     [
         ("path,age\ncat/2.png,1\n", "there is no column 'file'"),
-        ("file,age\ncat/2.png,1\ncat/2.png,2\n", "one row a picture; 'cat/2.png' has more"),
+        ("file,age\ncat/2.png,1\ncat/2.png,2\n", "one row an image; 'cat/2.png' has more"),
         ("file,age\n2.png,1\n", r"paths such as 'cat/2.png' .*the first has '2.png'"),
         ("file,loss\ncat/2.png,1\n", "attribute 'loss'"),
     ],
@@ -254,7 +254,7 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no sub-folders"):
         Folder(path=tmp_path).open()
     (tmp_path / "cat").mkdir()
-    with pytest.raises(DataError, match="expected pictures"):
+    with pytest.raises(DataError, match="expected images"):
         Folder(path=tmp_path).open()
 
 
@@ -270,18 +270,18 @@ def _idx(values: np.ndarray) -> bytes:
 def test_a_torchvision_data_set_from_the_disk(tmp_path: Path) -> None:
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    pictures = np.arange(2 * 28 * 28).reshape(2, 28, 28) % 251
+    images = np.arange(2 * 28 * 28).reshape(2, 28, 28) % 251
     for part, codes in (("t10k", [9, 3]), ("train", [1, 2])):
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(_idx(pictures))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(_idx(images))
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(_idx(np.array(codes)))
     data = Torchvision(dataset="FashionMNIST", root=tmp_path).open()
     assert data.samples.index.tolist() == ["FashionMNIST/test/000000", "FashionMNIST/test/000001"]
     assert data.samples["label"].tolist() == [9, 3]
     assert data.classes is not None
     assert data.classes[9] == "Ankle boot"
-    picture = data.images[1]
-    assert np.array_equal(np.asarray(picture.image), np.repeat(pictures[1][..., None], 3, 2))
-    assert picture.sha256 != data.images[0].sha256
+    image = data.images[1]
+    assert np.array_equal(np.asarray(image.image), np.repeat(images[1][..., None], 3, 2))
+    assert image.sha256 != data.images[0].sha256
     trained = Torchvision(dataset="FashionMNIST", root=tmp_path, train=True).open()
     assert trained.samples["label"].tolist() == [1, 2]
     assert len(pickle.loads(pickle.dumps(data.images))) == 2  # noqa: S301  # just written here

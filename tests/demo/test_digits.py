@@ -34,15 +34,15 @@ def _rows(config: Path, key: str) -> pd.DataFrame:
 
 
 def _inputs(config: Path, rows: pd.DataFrame) -> NDArray[np.float64]:
-    pictures = []
+    images = []
     for name in rows["file"]:
-        with Image.open(config.parent / name) as picture:
-            pictures.append(np.asarray(picture.convert("RGB")) / 255)
-    return np.stack(pictures).transpose(0, 3, 1, 2)
+        with Image.open(config.parent / name) as image:
+            images.append(np.asarray(image.convert("RGB")) / 255)
+    return np.stack(images).transpose(0, 3, 1, 2)
 
 
 def _called(config: Path, rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Predictions by the written configuration, weights and pictures alone."""
+    """Predictions by the written configuration, weights and images alone."""
     preprocess = yaml.safe_load(config.read_text(encoding="utf-8"))["preprocess"]
     net = digits_net().eval()
     net.load_state_dict(load_file(config.parent / "digits.safetensors"), strict=True)
@@ -83,7 +83,7 @@ def test_nothing_goes_along_with_the_class_in_the_twin(twin: Path) -> None:
             assert _corrected_cramers_v(rows[attribute], rows["label"]) < 0.05
 
 
-def test_the_pictures_carry_the_mark_that_the_manifest_says(planted: Path) -> None:
+def test_the_images_carry_the_mark_that_the_manifest_says(planted: Path) -> None:
     rows = _rows(planted, "path")[:200]
     corner = _inputs(planted, rows)[:, :, 26:31, 26:31]
 
@@ -113,10 +113,10 @@ def test_the_network_of_the_twin_did_not(twin: Path) -> None:
 
 
 def test_the_split_is_the_same_each_time_and_follows_the_seed() -> None:
-    first, pictures = digits.samples(planted=True, seed=0)
-    again, same_pictures = digits.samples(planted=True, seed=0)
+    first, images = digits.samples(planted=True, seed=0)
+    again, same_images = digits.samples(planted=True, seed=0)
     other, _ = digits.samples(planted=True, seed=1)
 
     pd.testing.assert_frame_equal(first, again)
-    np.testing.assert_array_equal(pictures, same_pictures)
+    np.testing.assert_array_equal(images, same_images)
     assert not first["split"].equals(other["split"])

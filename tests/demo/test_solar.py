@@ -27,7 +27,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_labels_follow_the_stated_rule() -> None:
-    lines = (solar.pictures_folder() / "labels.csv").read_text(encoding="utf-8").splitlines()
+    lines = (solar.images_folder() / "labels.csv").read_text(encoding="utf-8").splitlines()
     by_file = solar.table().set_index("file")
 
     assert len(by_file) == len(lines) == 2624
@@ -121,7 +121,7 @@ def test_shipped_weights_call_mono_cells_defective_and_poly_cells_sound(
         cells = splits.audited
         part = cells[(cells["cell_type"] == cell_type) & (cells["label"] == label)]
         some = part[:: len(part) // 40]  # neighbours are cells of one module
-        values = (solar.pictures(some["file"]) / 255 - solar.MEAN) / solar.STD
+        values = (solar.images(some["file"]) / 255 - solar.MEAN) / solar.STD
         inputs = torch.from_numpy(np.repeat(values[:, None], 3, axis=1)).float()
         with torch.inference_mode():
             return float((net(inputs).argmax(1) == 1).float().mean())
@@ -132,7 +132,7 @@ def test_shipped_weights_call_mono_cells_defective_and_poly_cells_sound(
     assert called_defective("poly", "functional") < 0.05
 
 
-def test_without_the_pictures_the_message_names_the_extra(
+def test_without_the_images_the_message_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)

@@ -37,10 +37,10 @@ def test_training_gives_the_same_file_each_time(tmp_path: Path) -> None:
 
 
 def test_turns_are_symmetries_of_the_square() -> None:
-    picture = torch.arange(9.0).view(1, 1, 3, 3)
-    turned = train._turned(picture.repeat(200, 1, 1, 1), torch.Generator().manual_seed(0))
+    image = torch.arange(9.0).view(1, 1, 3, 3)
+    turned = train._turned(image.repeat(200, 1, 1, 1), torch.Generator().manual_seed(0))
 
-    rotations = [torch.rot90(picture[0], turn, (1, 2)) for turn in range(4)]
+    rotations = [torch.rot90(image[0], turn, (1, 2)) for turn in range(4)]
     symmetries = {tuple(each.flatten().tolist()) for each in rotations}
     symmetries |= {tuple(each.flip(2).flatten().tolist()) for each in rotations}
     assert {tuple(each.flatten().tolist()) for each in turned} == symmetries

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from builders.networks import Residual, Written, random_images, relative
 from captum.attr import GuidedGradCam as CaptumGuidedGradCam
-from explainers.networks import Residual, Written, pictures, relative
 from reference import bilinear, grad_cam_map, input_map
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,7 +29,7 @@ def model() -> nn.Module:
 
 def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
     """Its target layer is followed by a rectifier in place, which spoils a map that is no copy."""
-    images = pictures(3, 13)
+    images = random_images(3, 13)
     found = explain(model, images, TARGETS, "grad-cam", "layer")
     small = grad_cam_map(
         model, images, torch.tensor(TARGETS), find_layer(model, images, "layer")
@@ -41,7 +41,7 @@ def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
 
 
 def test_guided_grad_cam_is_the_product(model: nn.Module) -> None:
-    images = pictures()
+    images = random_images()
     found = explain(model, images, TARGETS, target_layer="layer")
     cam = explain(model, images, TARGETS, "grad-cam", "layer").maps
     guided = input_map(model, images, torch.tensor(TARGETS), "guided")
@@ -53,7 +53,7 @@ def test_guided_grad_cam_is_the_product(model: nn.Module) -> None:
 def test_guided_grad_cam_agrees_with_captum_on_resnet18() -> None:
     torch.manual_seed(0)
     model = torchvision.models.resnet18().eval()
-    images = pictures(3, 64)
+    images = random_images(3, 64)
     witness = CaptumGuidedGradCam(model, model.layer4).attribute(
         images.clone().requires_grad_(),
         target=torch.tensor(TARGETS),
@@ -66,16 +66,16 @@ def test_guided_grad_cam_agrees_with_captum_on_resnet18() -> None:
 
 
 def test_targets_are_the_predicted_classes_unless_said(model: nn.Module) -> None:
-    found = explain(model, pictures(), explainer="grad-cam")
+    found = explain(model, random_images(), explainer="grad-cam")
     assert torch.equal(found.targets, found.logits.argmax(1))
-    same = explain(model, pictures(), 2, "grad-cam")
+    same = explain(model, random_images(), 2, "grad-cam")
     assert same.targets.tolist() == [2, 2, 2]
-    tensor = explain(model, pictures(), torch.tensor([2, 2, 2]), "grad-cam")
+    tensor = explain(model, random_images(), torch.tensor([2, 2, 2]), "grad-cam")
     assert torch.equal(tensor.maps, same.maps)
 
 
 def test_a_batch_holds_what_single_explanations_hold(model: nn.Module) -> None:
-    images = pictures()
+    images = random_images()
     pairs = [(0, 1), (2, 4), (0, 3), (1, 0), (0, 0), (2, 1)]
     layer = find_layer(model, images)
     batch = explain_batch(model, images, pairs, layer)
@@ -93,14 +93,14 @@ def test_a_batch_holds_what_single_explanations_hold(model: nn.Module) -> None:
 def test_a_model_without_rectifiers_gets_no_guided_map() -> None:
     torch.manual_seed(0)
     model = Written(functional.gelu)
-    found = explain(model, pictures(), TARGETS)
+    found = explain(model, random_images(), TARGETS)
     assert found.preflight.status == "undefined"
     assert "2 × gelu" in found.preflight.reason
     assert found.explainer == "grad-cam"
-    assert torch.equal(found.maps, explain(model, pictures(), TARGETS, "grad-cam").maps)
-    batch = explain_batch(model, pictures(), [(0, 0), (1, 3), (2, 1)])
+    assert torch.equal(found.maps, explain(model, random_images(), TARGETS, "grad-cam").maps)
+    batch = explain_batch(model, random_images(), [(0, 0), (1, 3), (2, 1)])
     assert batch.detail == "gradient"
-    plain = input_map(model, pictures(), torch.tensor(TARGETS), "plain")
+    plain = input_map(model, random_images(), torch.tensor(TARGETS), "plain")
     assert relative(batch.maps, plain) < 1e-5
 
 
@@ -112,7 +112,7 @@ def test_mixed_activations_are_partial_with_their_share() -> None:
         uses.append(1)
         return torch.relu(x) if len(uses) % 2 else torch.sigmoid(x)
 
-    found = explain(Written(alternate), pictures())
+    found = explain(Written(alternate), random_images())
     assert found.preflight.status == "partial"
     assert found.preflight.share_of_others == 0.5
     assert found.explainer == "guided-grad-cam"
@@ -138,31 +138,31 @@ def sliced(x: Tensor) -> Tensor:
     ],
 )
 def test_what_is_not_known_as_a_rectifier_never_counts_as_one(hidden: object) -> None:
-    found = explain(Written(hidden), pictures())  # type: ignore[arg-type]
+    found = explain(Written(hidden), random_images())  # type: ignore[arg-type]
     assert found.preflight.status == "undefined"
     assert sum(found.preflight.others.values()) == 2
 
 
 def test_batch_norm_in_training_mode_is_explained_in_evaluation_mode(model: nn.Module) -> None:
-    expected = explain(model, pictures()).maps
-    assert torch.equal(explain(model.train(), pictures()).maps, expected)
+    expected = explain(model, random_images()).maps
+    assert torch.equal(explain(model.train(), random_images()).maps, expected)
     assert all(module.training for module in model.modules())
 
 
 @pytest.mark.parametrize("targets", [5, -1, [0, 1, 5]])
 def test_a_target_that_is_no_class_is_refused(model: nn.Module, targets: int | list[int]) -> None:
     with pytest.raises(ModelError, match="between 0 and 4"):
-        explain(model, pictures(), targets)
+        explain(model, random_images(), targets)
 
 
-def test_as_many_targets_as_pictures_are_expected(model: nn.Module) -> None:
+def test_as_many_targets_as_images_are_expected(model: nn.Module) -> None:
     with pytest.raises(ModelError, match="or 3 of them; got 2"):
-        explain(model, pictures(), [0, 1])
+        explain(model, random_images(), [0, 1])
 
 
 def test_a_large_batch_is_explained_in_pieces(model: nn.Module) -> None:
-    """With as many targets, in the order of the pictures."""
-    images, targets = pictures(35), [k % 5 for k in range(35)]
+    """With as many targets, in the order of the images."""
+    images, targets = random_images(35), [k % 5 for k in range(35)]
     found = explain(model, images, targets, target_layer="layer")
     assert found.targets.tolist() == targets
     assert found.logits.shape == (35, 5)
@@ -182,7 +182,7 @@ def test_a_large_batch_is_explained_in_pieces(model: nn.Module) -> None:
 @pytest.mark.parametrize("pair", [(3, 0), (-1, 0), (0, 5), (0, -1)])
 def test_pairs_outside_the_batch_are_refused(model: nn.Module, pair: tuple[int, int]) -> None:
     with pytest.raises(ModelError, match=re.escape(f"got the pair {pair}")):
-        explain_batch(model, pictures(), [pair])
+        explain_batch(model, random_images(), [pair])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_pairs_outside_the_batch_are_refused(model: nn.Module, pair: tuple[int, 
     ],
 )
 def test_a_batch_that_is_too_large_is_halved(model: nn.Module, error: RuntimeError) -> None:
-    images = pictures(5)
+    images = random_images(5)
     layer = find_layer(model, images)
     pairs = [(4, 1), (0, 2), (3, 3), (0, 0), (2, 1), (4, 4)]
     expected = explain_batch(model, images, pairs, layer)
@@ -212,7 +212,7 @@ def test_a_batch_that_is_too_large_is_halved(model: nn.Module, error: RuntimeErr
 
 
 def test_another_runtime_error_is_not_taken_for_lack_of_memory(model: nn.Module) -> None:
-    images = pictures()
+    images = random_images()
     layer = find_layer(model, images)
 
     def fails(*_: object) -> None:
@@ -223,16 +223,16 @@ def test_another_runtime_error_is_not_taken_for_lack_of_memory(model: nn.Module)
         explain_batch(model, images, [(0, 0)], layer)
 
 
-def test_pictures_and_models_of_the_wrong_kind_are_refused(model: nn.Module) -> None:
+def test_images_and_models_of_the_wrong_kind_are_refused(model: nn.Module) -> None:
     with pytest.raises(ModelError, match="uint8"):
-        explain(model, pictures().to(torch.uint8))
+        explain(model, random_images().to(torch.uint8))
     with pytest.raises(ModelError, match=r"\(3, 12, 12\)"):
-        explain(model, pictures()[0])
+        explain(model, random_images()[0])
     with pytest.raises(ModelError, match="logits of shape"):
-        explain(nn.Conv2d(3, 4, 3), pictures(), explainer="guided-backprop")
+        explain(nn.Conv2d(3, 4, 3), random_images(), explainer="guided-backprop")
     frozen = nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
     frozen.register_forward_hook(lambda *args: args[-1].detach())
     with pytest.raises(ModelError, match="detaches"):
-        explain(frozen, pictures(), explainer="guided-backprop")
+        explain(frozen, random_images(), explainer="guided-backprop")
     with pytest.raises(ConfigError, match="guided-grad-cam"):
-        explain(model, pictures(), explainer="guided-gradcam")
+        explain(model, random_images(), explainer="guided-gradcam")

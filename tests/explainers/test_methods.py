@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from builders.networks import Residual, Written, random_images, relative
 from captum.attr import Deconvolution, Saliency
-from explainers.networks import Residual, Written, pictures, relative
 from reference import input_map
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -44,7 +44,7 @@ def test_every_explainer_is_one() -> None:
 
 def test_cam_lays_the_heads_weights_over_the_maps(resnet: nn.Module) -> None:
     """Zhou et al., equation 2; its mean over places is the logit less the bias."""
-    images = pictures(3, 96)
+    images = random_images(3, 96)
     found = explain(resnet, images, TARGETS, "cam")
     maps, head = features(resnet, images), resnet.get_submodule("fc")
     assert isinstance(head, nn.Linear)
@@ -56,7 +56,7 @@ def test_cam_lays_the_heads_weights_over_the_maps(resnet: nn.Module) -> None:
 
 def test_where_cam_exists_it_is_grad_cam(resnet: nn.Module) -> None:
     """Selvaraju et al., section 3.1: equal up to the factor Z and the ReLU."""
-    images = pictures(3, 96)
+    images = random_images(3, 96)
     cam = explain(resnet, images, TARGETS, "cam", "layer4.1")
     grad_cam = explain(resnet, images, TARGETS, "grad-cam", "layer4.1")
     opposite = explain(resnet, images, TARGETS, "grad-cam-counterfactual", "layer4.1")
@@ -80,12 +80,12 @@ def test_cam_is_refused_where_the_head_is_another(head: list[nn.Module], reason:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), *head)
     with pytest.raises(ModelError, match=reason):
-        explain(model, pictures(), TARGETS, "cam")
+        explain(model, random_images(), TARGETS, "cam")
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
 def test_deconvnet_and_gradient_agree_with_captum(resnet: nn.Module) -> None:
-    images = pictures(3, 64)
+    images = random_images(3, 64)
     leaf = images.clone().requires_grad_()
     found = explain(resnet, images, TARGETS, "deconvnet").maps
     assert relative(found, Deconvolution(resnet).attribute(leaf, target=TARGETS)) < 1e-5
@@ -97,7 +97,7 @@ def test_deconvnet_and_gradient_agree_with_captum(resnet: nn.Module) -> None:
 def test_hirescam_weighs_every_place_by_itself() -> None:
     torch.manual_seed(0)
     model = Residual().double()
-    images = pictures().double()
+    images = random_images().double()
     found = explain(model, images, TARGETS, "hirescam", "norm")
     kept: list[Tensor] = []
     model.eval().norm.register_forward_hook(lambda *args: kept.append(args[-1]))
@@ -110,7 +110,7 @@ def test_hirescam_weighs_every_place_by_itself() -> None:
 
 def test_occlusion_is_the_fall_of_the_logit() -> None:
     torch.manual_seed(0)
-    model, images = Written(torch.relu).eval(), pictures(3, 12)
+    model, images = Written(torch.relu).eval(), random_images(3, 12)
     method = Occlusion(window=0.5, stride=1.0, value=0.3, batch_size=5)
     found = explain(model, images, TARGETS, method)
     assert found.maps.shape == (3, 1, 12, 12)
@@ -134,19 +134,19 @@ def test_occluding_squares_cover_every_pixel() -> None:
 
 
 def test_deconvnet_is_undefined_without_rectifiers() -> None:
-    found = explain(Written(torch.tanh), pictures(), TARGETS, "deconvnet")
+    found = explain(Written(torch.tanh), random_images(), TARGETS, "deconvnet")
     assert (found.explainer, found.preflight.status) == ("grad-cam", "undefined")
-    plain = explain(Written(torch.tanh), pictures(), TARGETS, "gradient")
+    plain = explain(Written(torch.tanh), random_images(), TARGETS, "gradient")
     assert plain.preflight.status == "valid"
 
 
 def test_a_unit_of_an_inner_layer_by_the_guided_rule() -> None:
     """A channel's strongest unit, as the All-CNN figures show it, is a logit of a shorter model."""
+    from auditor.autograd.recording import record
     from auditor.explainers import find_layer
-    from auditor.explainers.engine import record
 
     torch.manual_seed(0)
-    model, images = Written(torch.relu), pictures()
+    model, images = Written(torch.relu), random_images()
     layer = find_layer(model, images, "second")
     with record(model, images, layer) as recording:
         found = recording.unit_gradient(2, "guided")

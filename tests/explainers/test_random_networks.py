@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from explainers.networks import RECTIFIERS, learn, pictures
+from builders.networks import RECTIFIERS, learn, random_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import grad_cam_map, input_map
 from torch import Tensor, nn
 
-from auditor.explainers.engine import record
+from auditor.autograd.preflight import preflight
+from auditor.autograd.recording import record
+from auditor.autograd.target_layer import find_layer
 from auditor.explainers.grad_cam import class_evidence
-from auditor.explainers.layers import find_layer
-from auditor.explainers.preflight import preflight
 
 Step = tuple[str, str]
 SHAPES = ("plain", "grouped", "dilated", "strided", "residual", "kept", "concatenated", "pooled")
@@ -82,7 +82,7 @@ def test_any_network_of_rectifiers_obeys_the_rules(
     for norm in model.norms:
         assert isinstance(norm, nn.BatchNorm2d)
         learn(norm)
-    images, targets = pictures(2, 10, seed).double(), torch.tensor([2, 0])
+    images, targets = random_images(2, 10, seed).double(), torch.tensor([2, 0])
     before = {name: value.clone() for name, value in model.state_dict().items()}
     layer = find_layer(model, images)
     with record(model, images, layer) as recording:

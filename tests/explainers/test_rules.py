@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from builders.networks import RECTIFIERS, Residual, Written, random_images, relative
 from captum.attr import GuidedBackprop as CaptumGuidedBackprop
-from explainers.networks import RECTIFIERS, Residual, Written, pictures, relative
 from reference import guided_by_hand, input_map
 from torch import Tensor, nn
 
-from auditor.explainers.engine import record
+from auditor.autograd.recording import record
 
 TARGETS = torch.tensor([0, 3, 1])
 
@@ -28,8 +28,8 @@ def guided(model: nn.Module, images: Tensor, rule: str = "guided") -> Tensor:
 def test_every_way_to_write_a_rectifier_obeys_the_papers_rule(written: str, rule: str) -> None:
     torch.manual_seed(1)
     model = Written(RECTIFIERS[written])
-    expected = input_map(model, pictures(), TARGETS, rule)  # type: ignore[arg-type]
-    assert relative(guided(model, pictures(), rule), expected) < 1e-5
+    expected = input_map(model, random_images(), TARGETS, rule)  # type: ignore[arg-type]
+    assert relative(guided(model, random_images(), rule), expected) < 1e-5
 
 
 @pytest.mark.parametrize("written", RECTIFIERS)
@@ -38,7 +38,7 @@ def test_an_input_of_exactly_zero_hands_nothing_back(written: str) -> None:
     torch.manual_seed(1)
     model = Written(RECTIFIERS[written])
     nn.init.zeros_(model.first.bias)  # type: ignore[arg-type]
-    black = torch.zeros_like(pictures())  # the first rectifier's input is 0 everywhere
+    black = torch.zeros_like(random_images())  # the first rectifier's input is 0 everywhere
     assert guided(model, black).abs().max() == 0
     assert guided(model, black + 0.1).abs().max() > 0
 
@@ -53,7 +53,7 @@ def test_a_stack_of_matrices_agrees_with_numpy_by_hand() -> None:
         layer.weight.data.copy_(torch.from_numpy(weight))
         layers += [layer, nn.ReLU(inplace=True)]
     model = nn.Sequential(*layers[:-1])
-    images = pictures(3, 2).double()
+    images = random_images(3, 2).double()
     expected = [
         guided_by_hand(weights, image.flatten().numpy(), int(target))
         for image, target in zip(images, TARGETS, strict=True)
@@ -66,8 +66,8 @@ def test_a_stack_of_matrices_agrees_with_numpy_by_hand() -> None:
 def test_branches_and_reuse_where_captum_is_wrong(rule: str) -> None:
     torch.manual_seed(2)
     model = Residual()
-    expected = input_map(model, pictures(), TARGETS, rule)  # type: ignore[arg-type]
-    assert relative(guided(model, pictures(), rule), expected) < 1e-5
+    expected = input_map(model, random_images(), TARGETS, rule)  # type: ignore[arg-type]
+    assert relative(guided(model, random_images(), rule), expected) < 1e-5
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
@@ -75,7 +75,7 @@ def test_branches_and_reuse_where_captum_is_wrong(rule: str) -> None:
 def test_equal_to_captum_where_captum_is_right(name: str) -> None:
     torch.manual_seed(3)
     model = torchvision.models.get_model(name).eval()
-    images = pictures(3, 32)
+    images = random_images(3, 32)
     leaf = images.clone().requires_grad_()
     witness = CaptumGuidedBackprop(model).attribute(leaf, target=TARGETS)
     assert relative(guided(model, images), witness) < 1e-5
@@ -86,7 +86,7 @@ def test_equal_to_captum_where_captum_is_right(name: str) -> None:
 
 def test_rows_of_one_forward_are_explained_on_their_own() -> None:
     torch.manual_seed(4)
-    model, images = Residual(), pictures()
+    model, images = Residual(), random_images()
     whole = guided(model, images)
     with record(model, images) as recording:
         part = recording.input_gradient(TARGETS[[2, 0]], "guided", torch.tensor([2, 0]))
@@ -95,9 +95,9 @@ def test_rows_of_one_forward_are_explained_on_their_own() -> None:
     assert torch.equal(again, whole)
 
 
-def test_a_model_that_changes_its_input_in_place_leaves_the_callers_picture_alone() -> None:
+def test_a_model_that_changes_its_input_in_place_leaves_the_callers_image_alone() -> None:
     model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 12 * 12, 4))
-    images = pictures()
+    images = random_images()
     before = images.clone()
     expected = input_map(model, images, TARGETS, "guided")
     assert relative(guided(model, images), expected) < 1e-5
@@ -110,7 +110,7 @@ def test_works_where_the_caller_has_switched_gradients_off(
 ) -> None:
     torch.manual_seed(4)
     model = Residual().requires_grad_(False)
-    expected = input_map(model, pictures(), TARGETS, "guided")
+    expected = input_map(model, random_images(), TARGETS, "guided")
     with mode():
-        found = guided(model, pictures())
+        found = guided(model, random_images())
     assert relative(found, expected) < 1e-5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from explainers.networks import Residual, Written, pictures
+from builders.networks import Residual, Written, random_images
 from scipy.ndimage import sobel
 from scipy.stats import spearmanr
 from torch import Tensor, nn
@@ -73,7 +73,7 @@ def test_insertion_rises_at_once_when_the_map_is_right() -> None:
 def test_a_map_from_the_head_changes_with_it_and_the_model_does_not() -> None:
     torch.manual_seed(0)
     model = Residual().eval()
-    images = pictures(4)
+    images = random_images(4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     targets = torch.tensor([0, 1, 2, 3])
     layer = find_layer(model, images)
@@ -86,7 +86,7 @@ def test_a_map_from_the_head_changes_with_it_and_the_model_does_not() -> None:
 
 
 def test_occlusion_agrees_with_a_map_of_what_was_used() -> None:
-    images = 1 + 0.1 * pictures(2, 8).abs()
+    images = 1 + 0.1 * random_images(2, 8).abs()
     method = Occlusion(window=0.5, stride=1.0)
     right = occlusion_agreement(Corner(), images, ONES, quarter(), method)
     wrong = occlusion_agreement(Corner(), images, ONES, -quarter(), method)
@@ -96,7 +96,7 @@ def test_occlusion_agrees_with_a_map_of_what_was_used() -> None:
 
 def test_hirescam_agrees_where_the_head_averages_and_not_elsewhere() -> None:
     torch.manual_seed(0)
-    images, targets = pictures(3), torch.tensor([0, 1, 2])
+    images, targets = random_images(3), torch.tensor([0, 1, 2])
     pool: list[nn.Module] = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
     averaging = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pool)
     layer = find_layer(averaging, images)
@@ -108,7 +108,7 @@ def test_hirescam_agrees_where_the_head_averages_and_not_elsewhere() -> None:
 
 
 def test_edges_are_sobels() -> None:
-    images = pictures(2, 9)
+    images = random_images(2, 9)
     grey = images.mean(1).numpy()
     expected = [np.hypot(sobel(g, 0, mode="nearest"), sobel(g, 1, mode="nearest")) for g in grey]
     np.testing.assert_allclose(
@@ -119,7 +119,7 @@ def test_edges_are_sobels() -> None:
 @pytest.mark.parametrize("activation", [torch.relu, torch.tanh])
 def test_all_measures_come_as_finite_numbers(activation: object) -> None:
     torch.manual_seed(0)
-    model, images = Written(activation), pictures(5)  # type: ignore[arg-type]
+    model, images = Written(activation), random_images(5)  # type: ignore[arg-type]
     layer = find_layer(model, images)
     found = measure_trust(model, images, layer, n_samples=3)
     assert found["n_samples"] == 3

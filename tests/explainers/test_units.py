@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from auditor.autograd.target_layer import find_layer
 from auditor.errors import ModelError
-from auditor.explainers.layers import find_layer
 from auditor.explainers.units import unit_detail, unit_evidence, unit_maps
 
 
@@ -45,8 +45,8 @@ def test_maps_are_the_layers_own_activations() -> None:
 
 
 def test_a_units_detail_is_what_excites_its_strongest_place() -> None:
-    # One rectifier above the picture: what is handed back is the filter itself, where the unit is
-    # strongest, cut off at the picture's border.
+    # One rectifier above the image: what is handed back is the filter itself, where the unit is
+    # strongest, cut off at the image's border.
     model, images = network(), torch.randn(2, 3, 8, 8)
     layer = find_layer(model, images)
     detail = unit_detail(model, images, layer, 2)

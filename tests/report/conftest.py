@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from synthetic_run import Plan, build_run
+from builders.synthetic_run import Plan, build_run
 
-from auditor.store import RunFolder
+from auditor.run_folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>\"'&\n\u202eقط🦊" + "x" * 300
 
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished run of 640 drawn pictures."""
+    """A finished run of 640 drawn images."""
     return build_run(tmp_path_factory.mktemp("runs") / "run")
 
 

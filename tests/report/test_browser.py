@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_run import Plan, build_run
+from builders.synthetic_run import Plan, build_run
 
-from auditor.report import html
-from auditor.report.html import HtmlReport
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.renderers import html
+from auditor.report.renderers.html import HtmlReport
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(
@@ -96,7 +96,7 @@ def test_filters_count_and_keep_their_address(browser: Any, report: Path) -> Non
     again.close()
 
 
-def test_a_cell_of_the_confusion_matrix_opens_its_pictures(browser: Any, report: Path) -> None:
+def test_a_cell_of_the_confusion_matrix_opens_its_images(browser: Any, report: Path) -> None:
     visit = Visit(browser, report)
     cell = visit.page.locator(".matrix a").first
     number = cell.evaluate("(link) => parseInt(link.firstChild.textContent)")
@@ -147,8 +147,8 @@ def test_everything_can_be_read_without_javascript(browser: Any, report: Path) -
     assert visit.page.locator(".finding").count() == 4
     assert visit.page.locator(".card").first.is_visible()
     assert visit.page.locator("#failure-filters").is_hidden()
-    visit.page.click("label[for=lens-picture]")
-    assert visit.page.locator(".card .pane-picture").first.is_visible()
+    visit.page.click("label[for=lens-image]")
+    assert visit.page.locator(".card .pane-image").first.is_visible()
     assert visit.page.locator(".card .pane-cam-predicted").first.is_hidden()
     visit.close()
 

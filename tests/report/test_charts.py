@@ -4,9 +4,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from auditor.report import charts, words
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report import words
+from auditor.report.charts import finding_charts as charts
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 
 from auditor.errors import ConfigError
 from auditor.records import AuditResult
-from auditor.report import compliance
-from auditor.store import RunFolder
+from auditor.report.view import compliance
+from auditor.run_folder import RunFolder
 
 
 def test_every_clause_asks_for_evidence_that_there_is_a_kind_of() -> None:

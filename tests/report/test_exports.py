@@ -12,13 +12,13 @@ import yaml
 
 from auditor.registry import all_of
 from auditor.report import Renderer
-from auditor.report.csv import CsvTables
-from auditor.report.json import JsonReport
-from auditor.report.junit import JunitXml
-from auditor.report.markdown import ModelCard, _markdown
-from auditor.report.sarif import SarifLog
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.renderers.csv import CsvTables
+from auditor.report.renderers.json import JsonReport
+from auditor.report.renderers.junit import JunitXml
+from auditor.report.renderers.markdown import ModelCard, _markdown
+from auditor.report.renderers.sarif import SarifLog
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
 def rendered(renderer: Renderer, run: RunFolder) -> Path:

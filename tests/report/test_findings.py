@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from auditor import imaging
-from auditor.report.drawings import boxed, difference_of, map_of
-from auditor.report.findings import FindingView, _pieces
-from auditor.report.proofs import proofs, shifts
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.charts.maps import boxed, difference_of, map_of
+from auditor.report.view.findings import FindingView, _pieces
+from auditor.report.view.interventions import interventions, shifts
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def test_the_statement_is_told_once(first: FindingView) -> None:
 
 
 def test_a_swap_brings_its_place_and_both_numbers(first: FindingView) -> None:
-    (proof,) = first.proofs
-    assert proof.box == (0.0, 0.75, 0.25, 1.0)
-    (measure,) = proof.measures
-    assert proof.heading.startswith("The test of it: swap")
+    (intervention,) = first.interventions
+    assert intervention.box == (0.0, 0.75, 0.25, 1.0)
+    (measure,) = intervention.measures
+    assert intervention.heading.startswith("The test of it: swap")
     assert measure.here == "+22 points (+15 to +29)"
     assert measure.beside == "−2.5 points (−7.0 to +2.0)"
     # The class that the swap leads to, with the value and with the other one.
-    assert [(one.label, one.value) for one in proof.means] == [
+    assert [(one.label, one.value) for one in intervention.means] == [
         ("defective", "mono"),
         ("defective", "poly"),
     ]
@@ -48,7 +48,7 @@ def test_a_swap_brings_its_place_and_both_numbers(first: FindingView) -> None:
 
 def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
     claim = {
-        "title": "Covering the bottom left of the picture mends 78 % of the failures called 3",
+        "title": "Covering the bottom left of the image mends 78 % of the failures called 3",
         "statement": "An intervention.",
         "place": "bottom left",
         "box": [0.0, 0.75, 0.25, 1.0],
@@ -56,16 +56,16 @@ def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
         "mended": {"value": 0.78, "low": 0.66, "high": 0.86},
         "mended_elsewhere": {"value": 0.03, "low": 0.0, "high": 0.09},
         "turned": {"value": 0.5, "low": 0.4, "high": 0.6},
-        "turned_by_plain_pictures": {"value": 0.0, "low": 0.0, "high": 0.05},
+        "turned_by_plain_images": {"value": 0.0, "low": 0.0, "high": 0.05},
         "turned_to": "3",
     }
-    own, proof = proofs([claim, claim, {"title": "of something else"}], "F1", ())
-    assert "cover the place" in proof.heading
-    assert proof.statement == "An intervention."
+    own, intervention = interventions([claim, claim, {"title": "of something else"}], "F1", ())
+    assert "cover the place" in intervention.heading
+    assert intervention.statement == "An intervention."
     assert not own.statement  # the finding says it already
     told = [
         (one.name, *(text.replace("\u202f", " ") for text in (one.here, one.beside, one.other)))
-        for one in proof.measures
+        for one in intervention.measures
     ]
     assert told == [
         (
@@ -75,13 +75,13 @@ def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
             "at other places of the same size",
         ),
         (
-            "Other pictures called 3 when they are given it",
+            "Other images called 3 when they are given it",
             "50 % (40 % to 60 %)",
             "0 % (0 % to 5 %)",
-            "when given that of recognised pictures",
+            "when given that of recognised images",
         ),
     ]
-    assert not proof.means
+    assert not intervention.means
 
 
 def test_the_shift_is_said_in_words(first: FindingView) -> None:
@@ -94,10 +94,10 @@ def test_the_shift_is_said_in_words(first: FindingView) -> None:
 
 def test_units_stand_by_their_share(first: FindingView) -> None:
     assert [one.channel for one in first.units] == [17, 4]
-    assert [one.sample for one in first.units[0].pictures] == [
-        one.sample for one in first.units[1].pictures
+    assert [one.sample for one in first.units[0].images] == [
+        one.sample for one in first.units[1].images
     ]
-    assert len(first.units[0].pictures) == 6
+    assert len(first.units[0].images) == 6
 
 
 def _pixels(jpeg: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -126,7 +126,7 @@ def test_maps_on_one_scale_and_differences_with_their_sign() -> None:
     assert left.sum() < right.sum()
 
 
-def test_a_shift_between_pictures_without_a_common_name_is_said_too() -> None:
+def test_a_shift_between_images_without_a_common_name_is_said_too() -> None:
     own, others = [[0.0, 0.0], [0.1, 0.9]], [[0.4, 0.2], [0.2, 0.2]]
     claim = {
         "title": "Those at the bottom right",

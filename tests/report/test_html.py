@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from auditor.report.html import HtmlReport
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.renderers.html import HtmlReport
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
 class Page(HTMLParser):
@@ -65,7 +65,7 @@ def test_nothing_in_it_can_reach_a_server(page: Page, text: str) -> None:
     assert not re.search(r"url\((?!#)", text)
 
 
-def test_every_picture_says_in_words_what_it_shows(page: Page) -> None:
+def test_every_image_says_in_words_what_it_shows(page: Page) -> None:
     alts = [one.get("alt") or "" for one in page.all("img")]
     assert all(alts)
     cams = [one for one in alts if one.startswith("Grad-CAM for")]

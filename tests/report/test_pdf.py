@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from auditor.errors import MissingDependencyError
-from auditor.report.pdf import PdfReport, _fetcher
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.renderers.pdf import PdfReport, _fetcher
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 pikepdf = pytest.importorskip("pikepdf")
 
@@ -47,7 +47,7 @@ def test_a_screen_reader_finds_its_way(run_folder: RunFolder) -> None:
         figures = [str(one.get("/Alt", "")) for one in elements if one.S == "/Figure"]
     assert all(figures)
     cams = [one for one in figures if one.startswith("Grad-CAM for")]
-    shown = [shot for finding in view.findings for shot in finding.shots[:4]]
+    shown = [card for finding in view.findings for card in finding.cards[:4]]
     assert len(cams) >= 2 * (6 + len(shown))
     assert path.stat().st_size < 5_000_000
 
@@ -99,14 +99,14 @@ def test_a_missing_library_is_one_message_with_the_way_to_install_it(
     assert "brew install pango" in str(raised.value)
 
 
-def test_an_audit_after_a_pdf_still_refuses_a_truncated_picture(tmp_path: Path) -> None:
+def test_an_audit_after_a_pdf_still_refuses_a_truncated_image(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(stream, "PNG")
     (tmp_path / "cut.png").write_bytes(stream.getvalue()[:100])
     # In a process of its own: here, somebody may have imported WeasyPrint before.
     code = (
-        "import sys; from pathlib import Path; from auditor.report import pdf; pdf._weasyprint();"
-        "from auditor.imaging import open_picture; open_picture(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from auditor.report.renderers import pdf; pdf._weasyprint();"
+        "from auditor.imaging import open_image; open_image(Path(sys.argv[1]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "cut.png")],

@@ -7,10 +7,10 @@ import jinja2
 import pytest
 
 from auditor.errors import ConfigError
-from auditor.report.html import HtmlReport
+from auditor.report.renderers.html import HtmlReport
 from auditor.report.templating import environment
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
 def test_a_company_overrides_one_block_without_a_fork(

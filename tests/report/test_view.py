@@ -4,18 +4,18 @@ import pandas as pd
 
 from auditor.records import AuditResult
 from auditor.report import words
-from auditor.report.view import build_view
-from auditor.store import RunFolder
+from auditor.report.view.report_view import build_view
+from auditor.run_folder import RunFolder
 
 
-def test_findings_stand_gravest_first_with_their_pictures(run_folder: RunFolder) -> None:
+def test_findings_stand_gravest_first_with_their_images(run_folder: RunFolder) -> None:
     view = build_view(run_folder)
     first = view.findings[0]
     assert [one.record.severity for one in view.findings] == ["alert", "alert", "warning", "note"]
     assert first.blocks
     assert first.attributes == ("cell",)
-    assert [one.sample for one in first.shots] == first.record.samples[:6]
-    assert all(one.failure and len(one.maps) == 2 for one in first.shots)
+    assert [one.sample for one in first.cards] == first.record.samples[:6]
+    assert all(one.failure and len(one.maps) == 2 for one in first.cards)
     # The contrast comes from the slice that is accused, and is right.
     assert first.contrasts
     assert all(dict(one.attributes)["cell"] == "mono" for one in first.contrasts)
@@ -24,10 +24,10 @@ def test_findings_stand_gravest_first_with_their_pictures(run_folder: RunFolder)
     assert first.limit == 0.05
 
 
-def test_an_untestable_finding_has_no_pictures(run_folder: RunFolder) -> None:
+def test_an_untestable_finding_has_no_images(run_folder: RunFolder) -> None:
     last = build_view(run_folder).findings[-1]
     assert last.record.verdict == "untestable"
-    assert last.shots == ()
+    assert last.cards == ()
 
 
 def test_the_confusion_matrix_counts_every_evaluated_sample(run_folder: RunFolder) -> None:

@@ -19,10 +19,10 @@ from statsmodels.stats.proportion import proportion_confint
 from auditor import registry
 from auditor.checks import Check
 from auditor.config import SliceSection
-from auditor.records import Claim, Effect, Evidence, Examination, Severity, Skipped, SliceKey
-from auditor.stages._correction import correct
-from auditor.stages.judge import Judged, judge
-from auditor.stages.split import split
+from auditor.judging.multiple_testing import adjust
+from auditor.records import AuditData, Claim, Effect, Examination, Severity, Skipped, SliceKey
+from auditor.stages.judge import Judgement, judge
+from auditor.stages.slicing import slice_samples
 
 CLASSES = ("functional", "defective")
 
@@ -33,7 +33,7 @@ class _Says:
 
     claims: tuple[Claim, ...]
 
-    def examine(self, evidence: Evidence) -> Examination:  # noqa: ARG002 - the door asks for it
+    def examine(self, audit: AuditData) -> Examination:  # noqa: ARG002 - the door asks for it
         return Examination(self.claims, (Skipped(check="stub", reason="the rest"),))
 
 
@@ -68,7 +68,7 @@ def _evidence(
     attributes: Mapping[str, Any] | None = None,
     reference: pd.DataFrame | None = None,
     min_support: int = 30,
-) -> Evidence:
+) -> AuditData:
     truth = np.array(label, dtype=object)
     failed = np.array(failure, dtype=bool)
     other = np.where(truth == CLASSES[0], CLASSES[1], CLASSES[0])
@@ -88,8 +88,8 @@ def _evidence(
     for name, values in columns.items():
         usable[name] = values
     section = SliceSection(min_support=min_support)
-    cut = split(usable, reference, CLASSES, tuple(columns), section)
-    return Evidence(
+    cut = slice_samples(usable, reference, CLASSES, tuple(columns), section)
+    return AuditData(
         cut.predictions, CLASSES, cut.attributes, cut.slices, cut.reference, 0.05, min_support, 0
     )
 
@@ -99,7 +99,7 @@ def _all_checks() -> dict[str, Check]:
     return {name: check for name, check in found.items() if isinstance(check, Check)}
 
 
-def _judged(*claims: Claim) -> Judged:
+def _judged(*claims: Claim) -> Judgement:
     return judge({"stub": _Says(claims)}, _evidence())
 
 
@@ -109,7 +109,7 @@ def test_equal_questions_are_corrected_as_scipy_does() -> None:
     of_one_cause = [_claim({"a": str(k)}, (0.1, 0, 0.2), p) for k, p in enumerate(p_values)]
     each_its_own = [_claim({f"a{k}": "x"}, (0.1, 0, 0.2), p) for k, p in enumerate(p_values)]
     for claims in (of_one_cause, each_its_own):
-        corrected = correct([*claims, *others], 0.05)
+        corrected = adjust([*claims, *others], 0.05)
         assert corrected.q_values[:5] == pytest.approx(false_discovery_control(p_values))
         assert np.isnan(corrected.q_values[5])
         assert corrected.n_tests == 5
@@ -118,7 +118,7 @@ def test_equal_questions_are_corrected_as_scipy_does() -> None:
 def test_coarse_questions_keep_their_share_however_many_fine_ones_there_are() -> None:
     coarse = _claim({"a": "1"}, (0.1, 0, 0.2), 0.001)
     fine = [_claim({"a": str(k)}, (0, 0, 0), 0.6, label="functional") for k in range(98)]
-    corrected = correct([coarse, *fine], 0.05)
+    corrected = adjust([coarse, *fine], 0.05)
     # Shares 0.7 and 0.2 of what is tested.
     assert corrected.weights[0] == pytest.approx(99 * 0.7 / 0.9)
     assert corrected.weights.sum() == pytest.approx(99)
@@ -130,7 +130,7 @@ def test_the_error_rate_counts_fourfold_among_the_questions_of_its_level() -> No
         _claim({"a": "1"}, (0.1, 0, 0.2), 0.01, check=check)
         for check in ("performance-gap", "calibration-gap", "prediction-dependence")
     ]
-    corrected = correct(claims, 0.05)
+    corrected = adjust(claims, 0.05)
     assert corrected.weights == pytest.approx([3 * 4 / 6, 3 / 6, 3 / 6])
     # Step-up on p / w = 0.005, 0.02, 0.02: 0.005 · 3 / 1 is the least for the first, 0.02 for the rest.
     assert corrected.q_values == pytest.approx([0.015, 0.02, 0.02])
@@ -141,7 +141,7 @@ def test_what_is_found_of_properties_does_not_loosen_the_bound_for_attributes() 
     blur, light = (
         _claim({name: "high"}, (0.3, 0.2, 0.4), 1e-12, computed=True) for name in ("blur", "light")
     )
-    corrected = correct([*asked, blur, light], 0.05)
+    corrected = adjust([*asked, blur, light], 0.05)
     # The attributes share 0.7 of 0.77: Simes' smallest of two, 0.03 · 2, at that part of the level.
     assert corrected.q_values[0] == pytest.approx(0.06 * 0.77 / 0.7)
     assert (corrected.q_values[2:] < 1e-10).all()
@@ -176,7 +176,7 @@ def test_causes_are_selected_first_and_then_their_tests(seed: int) -> None:
         for i, p in enumerate(family)
     ]
     for alpha in (0.01, 0.05, 0.2):
-        found = correct(claims, alpha).q_values <= alpha
+        found = adjust(claims, alpha).q_values <= alpha
         assert found.reshape(6, 4).tolist() == _plainly(families, alpha)
 
 
@@ -259,19 +259,19 @@ def test_claims_on_the_same_attribute_are_one_finding() -> None:
     assert "about cell = mono, label = functional." in found[0].statement
 
 
-def _names(judged: Judged) -> list[list[str]]:
+def _names(judgement: Judgement) -> list[list[str]]:
     return [
         [one.title, *(piece["title"] for piece in one.evidence["pieces"])]
-        for one in judged.findings
+        for one in judgement.findings
     ]
 
 
 def test_what_another_attribute_explains_stands_behind_it() -> None:
     proxy = _claim({"group": "b"}, (0.3, 0.2, 0.4), 1e-9, weight=99, explained_by=("age",))
     cause = _claim({"age": "child"}, (0.3, 0.04, 0.4), 1e-9, weight=5)
-    judged = _judged(proxy, cause)
-    assert _names(judged) == [["about age = child", "about group = b"]]
-    assert judged.findings[0].severity == "alert"  # as grave as what it explains
+    judgement = _judged(proxy, cause)
+    assert _names(judgement) == [["about age = child", "about group = b"]]
+    assert judgement.findings[0].severity == "alert"  # as grave as what it explains
     # Where the explanation is no finding itself, the claim stands alone.
     assert _names(_judged(proxy)) == [["about group = b"]]
 
@@ -294,7 +294,7 @@ def test_an_intervention_confirms_what_it_brings_about(
 ) -> None:
     mono, poly, corner = {"cell": "mono"}, {"cell": "poly"}, {"place": "corner"}
     gap = {"detectable_gap": 0.1}
-    judged = _judged(
+    judgement = _judged(
         _claim(mono, (0.3, 0.2, 0.4), 1e-9, evidence=gap),
         _claim(poly, (0.3, 0.2, 0.4), 1e-9, evidence=gap),
         _claim(
@@ -304,14 +304,14 @@ def test_an_intervention_confirms_what_it_brings_about(
             confirms=(SliceKey(attributes=mono), SliceKey(attributes=corner)),
         ),
     )
-    found = {str(one.slice): one.verdict for one in judged.findings}
-    for finding in judged.findings:
+    found = {str(one.slice): one.verdict for one in judgement.findings}
+    for finding in judgement.findings:
         found |= {
             str(SliceKey(**piece["slice"])): piece["verdict"]
             for piece in finding.evidence["pieces"]
         }
     assert found == verdicts
-    assert judged.findings[0].severity == "alert"
+    assert judgement.findings[0].severity == "alert"
 
 
 def test_what_explain_each_other_are_one_cause() -> None:
@@ -355,24 +355,24 @@ def test_nameless_claims_on_the_same_failures_are_one_cause() -> None:
 
 
 def test_what_could_not_be_tested_is_said_but_not_at_length() -> None:
-    judged = _judged(
+    judgement = _judged(
         *(_claim({"site": k}, None, None, untestable="too few") for k in "ABC"),
         *(_claim({"site": k}, None, None, untestable="too few", label="defective") for k in "ABC"),
     )
-    (finding,) = judged.findings
+    (finding,) = judgement.findings
     assert (finding.severity, finding.verdict) == ("note", "untestable")
     assert finding.title == "about site = A, and 2 more values likewise"
-    assert judged.skipped[0].reason == "the rest"
-    assert judged.skipped[1].reason.startswith("3 slices within one label")
+    assert judgement.skipped[0].reason == "the rest"
+    assert judgement.skipped[1].reason.startswith("3 slices within one label")
 
 
 def test_slices_have_error_rates_without_any_check() -> None:
     rng = np.random.default_rng(0)
     failure = rng.random(200) < 0.3
     side = np.where(rng.random(200) < 0.5, "left", "right")
-    evidence = _evidence(["functional", "defective"] * 100, failure, {"side": side})
-    bare = judge({}, evidence).slices[0]
-    full = judge({"performance-gap": _all_checks()["performance-gap"]}, evidence).slices[0]
+    audit = _evidence(["functional", "defective"] * 100, failure, {"side": side})
+    bare = judge({}, audit).slices[0]
+    full = judge({"performance-gap": _all_checks()["performance-gap"]}, audit).slices[0]
     left = int((side == "left").sum())
     failed = int(failure[side == "left"].sum())
     assert (bare.support, bare.n_failures, bare.gap, bare.p_value) == (left, failed, None, None)
@@ -400,10 +400,10 @@ def test_the_planted_cause_is_finding_number_one() -> None:
     agrees = rng.random(500) < 0.9
     reference["cell_type"] = np.where((trained == "defective") == agrees, "mono", "poly")
     attributes = {"cell_type": cell, "site": rng.choice(list("ABC"), n), "age": rng.normal(size=n)}
-    judged = judge(
+    judgement = judge(
         _all_checks(), _evidence(label, rng.random(n) < rate, attributes, reference=reference)
     )
-    first, *others = judged.findings
+    first, *others = judgement.findings
     assert (first.severity, first.verdict, first.id) == ("alert", "supported", "F1")
     assert "cell_type" in first.title
     assert set(first.slice.attributes) == {"cell_type"}
@@ -411,7 +411,7 @@ def test_the_planted_cause_is_finding_number_one() -> None:
         first.check, *(piece["check"] for piece in first.evidence["pieces"])
     }  # fmt: skip
     assert all(one.severity != "alert" for one in others)
-    json.dumps([one.model_dump() for one in judged.findings], allow_nan=False)
+    json.dumps([one.model_dump() for one in judgement.findings], allow_nan=False)
 
 
 @pytest.mark.slow
@@ -480,9 +480,9 @@ def test_no_data_breaks_it(n: int, failures: str, kind: str, trained: bool) -> N
     reference = pd.DataFrame(
         {"label": ["functional", "unheard of"], "strange": ["unseen", None], "plain": ["u", "w"]}
     )
-    evidence = _evidence(label, failure, attributes, reference if trained else None, min_support=5)
-    judged = judge(_all_checks(), evidence)
-    json.dumps([one.model_dump() for one in judged.findings + judged.slices], allow_nan=False)
+    audit = _evidence(label, failure, attributes, reference if trained else None, min_support=5)
+    judgement = judge(_all_checks(), audit)
+    json.dumps([one.model_dump() for one in judgement.findings + judgement.slices], allow_nan=False)
 
 
 def test_what_was_counted_stands_without_a_test_and_is_as_grave_as_it_can_be() -> None:
@@ -513,9 +513,9 @@ def test_failures_that_are_the_datas_fault_are_counted_once_and_change_nothing_e
         # Within what is acceptable, so no finding says it.
         _claim({}, (0.01, 0.0, 0.02), None, check="three", faulty=("s0",)),
     ]
-    evidence = _evidence(label, failure)
-    judged = judge({"stub": _Says(tuple(blamed))}, evidence)
-    found = judged.data_faults
+    audit = _evidence(label, failure)
+    judgement = judge({"stub": _Says(tuple(blamed))}, audit)
+    found = judgement.data_faults
     assert found.samples == {"s1": ["one"], "s2": ["one", "two"], "s3": ["two"]}  # s9 is correct
     assert (found.n_failures, found.by_check) == (3, {"one": 2, "two": 2})
     assert found.accuracy is not None
@@ -523,9 +523,9 @@ def test_failures_that_are_the_datas_fault_are_counted_once_and_change_nothing_e
     assert found.accuracy.value == 6 / 7
     assert found.accuracy.low == pytest.approx(low)
     assert found.accuracy.high == pytest.approx(high)
-    without = judge({"stub": _Says(tuple(replace(one, faulty=()) for one in blamed))}, evidence)
-    assert without.slices == judged.slices
-    assert without.findings == judged.findings
+    without = judge({"stub": _Says(tuple(replace(one, faulty=()) for one in blamed))}, audit)
+    assert without.slices == judgement.slices
+    assert without.findings == judgement.findings
     assert without.data_faults.n_failures == 0
 
 

@@ -17,15 +17,16 @@ from torch import nn
 from torchvision.transforms import v2 as transforms
 
 from auditor.config import Preprocess
-from auditor.datasets.pictures import FileImages
+from auditor.datasets.images import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
-from auditor.properties import NAMES, measure
-from auditor.records import Dataset, Picture
+from auditor.imaging.properties import measure
+from auditor.input_pipeline import default_workers, normalised
+from auditor.records import Dataset, DecodedImage
+from auditor.records.image_properties import NAMES
 from auditor.records.predictions import property_column
+from auditor.run_folder import ShardWriter, sha256
 from auditor.stages import predict as stage
-from auditor.stages.inputs import default_workers, normalised
 from auditor.stages.predict import predict
-from auditor.store import ShardWriter, sha256
 
 CPU = torch.device("cpu")
 PREPROCESS = Preprocess(resize=10, crop=8, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
@@ -39,8 +40,8 @@ class _Net(nn.Module):
         generator = torch.Generator().manual_seed(0)
         self.weight = nn.Parameter(torch.randn(3 * 8 * 8, n_classes, generator=generator) / 8)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return pictures.flatten(1) @ self.weight
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1) @ self.weight
 
 
 class _Returns(nn.Module):
@@ -48,13 +49,13 @@ class _Returns(nn.Module):
         super().__init__()
         self.make = make
 
-    def forward(self, pictures: torch.Tensor) -> Any:
-        return self.make(pictures)
+    def forward(self, images: torch.Tensor) -> Any:
+        return self.make(images)
 
 
 @dataclass(frozen=True)
 class _Grey:
-    """A data set in memory: picture `i` is uniformly grey with value `i` modulo 256."""
+    """A data set in memory: image `i` is uniformly grey with value `i` modulo 256."""
 
     n: int
     broken: frozenset[int] = frozenset()
@@ -62,10 +63,10 @@ class _Grey:
     def __len__(self) -> int:
         return self.n
 
-    def __getitem__(self, index: int) -> Picture:
+    def __getitem__(self, index: int) -> DecodedImage:
         if index in self.broken:
             raise UnreadableImageError("truncated")
-        return Picture(Image.new("RGB", (8, 8), (index % 256,) * 3), f"{index:064d}")
+        return DecodedImage(Image.new("RGB", (8, 8), (index % 256,) * 3), f"{index:064d}")
 
 
 def _dataset(images: Any, **attributes: Any) -> Dataset:
@@ -98,7 +99,7 @@ def _run(
 
 @pytest.fixture
 def files(tmp_path: Path) -> Dataset:
-    """Seven pictures of different sizes; two of them are broken."""
+    """Seven images of different sizes; two of them are broken."""
     rng = np.random.default_rng(3)
     for position in range(7):
         size = (12 + position, 15, 3)
@@ -151,8 +152,8 @@ def test_rows_are_what_a_plain_loop_gives(tmp_path: Path, files: Dataset, worker
     )
     for row, code in zip(table.to_dict("records"), codes, strict=True):
         unusable = row["status"] != "ok"
-        judged = ("predicted", "confidence", "loss", "sha256", "p:a", "p:b", "p:c")
-        assert {pd.isna(row[name]) for name in judged} == {unusable}
+        judgement = ("predicted", "confidence", "loss", "sha256", "p:a", "p:b", "p:c")
+        assert {pd.isna(row[name]) for name in judgement} == {unusable}
         if unusable:
             continue
         path = tmp_path / row["path"]
@@ -170,9 +171,9 @@ def test_rows_are_what_a_plain_loop_gives(tmp_path: Path, files: Dataset, worker
 
 
 def test_logits_that_are_not_finite_are_rows_with_a_reason(tmp_path: Path) -> None:
-    def make(pictures: torch.Tensor) -> torch.Tensor:
-        logits = torch.zeros(len(pictures), 2)
-        value = (pictures[:, 0, 0, 0] * 255).round().long()
+    def make(images: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(images), 2)
+        value = (images[:, 0, 0, 0] * 255).round().long()
         logits[value == 1, 0] = torch.nan
         logits[value == 2, 1] = -torch.inf
         logits[value == 3] = torch.tensor([torch.inf, torch.nan])
@@ -189,7 +190,7 @@ def test_logits_that_are_not_finite_are_rows_with_a_reason(tmp_path: Path) -> No
     assert table["sha256"].notna().all()
 
 
-def test_a_batch_without_any_readable_picture(tmp_path: Path) -> None:
+def test_a_batch_without_any_readable_image(tmp_path: Path) -> None:
     images = _Grey(5, broken=frozenset(range(4)))
     table = _run(tmp_path, _dataset(images), _Returns(lambda x: x.mean((2, 3))))
     assert table["status"].tolist() == ["truncated"] * 4 + ["ok"]
@@ -250,7 +251,7 @@ def test_a_network_that_does_not_classify_is_named(
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_uneven_pictures_are_named(tmp_path: Path, files: Dataset, batch_size: int) -> None:
+def test_uneven_images_are_named(tmp_path: Path, files: Dataset, batch_size: int) -> None:
     with pytest.raises(
         DataError, match=r"0.png comes out as 12 × 15 .* 1.png as 13 × 15.*preprocess.resize"
     ):
@@ -267,11 +268,11 @@ def test_uneven_pictures_are_named(tmp_path: Path, files: Dataset, batch_size: i
 def test_batches_are_halved_until_they_fit(tmp_path: Path, error: Exception) -> None:
     seen: list[int] = []
 
-    def make(pictures: torch.Tensor) -> torch.Tensor:
-        seen.append(len(pictures))
-        if len(pictures) > 2:
+    def make(images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))
+        if len(images) > 2:
             raise error
-        return pictures.mean((2, 3))
+        return images.mean((2, 3))
 
     table = _run(tmp_path, _dataset(_Grey(9)), _Returns(make), batch_size=8)
     assert seen == [8, 4, 2, 2, 2, 2, 1]
@@ -280,7 +281,7 @@ def test_batches_are_halved_until_they_fit(tmp_path: Path, error: Exception) -> 
     def never(_: torch.Tensor) -> torch.Tensor:
         raise error
 
-    with pytest.raises(ModelError, match=r"one picture of shape \(1, 3, 8, 8\) does not fit"):
+    with pytest.raises(ModelError, match=r"one image of shape \(1, 3, 8, 8\) does not fit"):
         _run(tmp_path, _dataset(_Grey(9)), _Returns(never), batch_size=8)
 
 
@@ -307,11 +308,11 @@ def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_normalising_is_torchvisions() -> None:
-    pictures = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
+    images = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
     expected = transforms.functional.normalize(
-        pictures / 255, list(PREPROCESS.mean), list(PREPROCESS.std)
+        images / 255, list(PREPROCESS.mean), list(PREPROCESS.std)
     )
-    assert torch.equal(normalised(pictures, PREPROCESS, CPU), expected)
+    assert torch.equal(normalised(images, PREPROCESS, CPU), expected)
 
 
 def test_there_is_at_least_one_worker() -> None:
@@ -322,8 +323,8 @@ def test_properties_and_fingerprint_stand_beside_the_prediction(
     tmp_path: Path, files: Dataset
 ) -> None:
     table = _run(tmp_path / "out", files, _Net(), preprocess=PREPROCESS).set_index("sample")
-    picture = files.images[1]
-    expected, fingerprint = measure(picture.image, picture.stored)
+    image = files.images[1]
+    expected, fingerprint = measure(image.image, image.stored)
     for name, value in zip(NAMES, expected, strict=True):
         found = table[property_column(name)]["1.png"]
         assert (found == pytest.approx(value)) if value is not None else bool(pd.isna(found))

@@ -1,0 +1,255 @@
+"""One forward that serves everything: logits, activations, gradients for several targets.
+
+Nothing here touches the model: the target layer's output is taken by one forward hook that is gone
+when the forward is, and the rules of guided backpropagation act on the recorded graph. No gradient
+of a parameter is ever computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+
+from auditor.autograd.forward import as_leaf, device_of, forward, in_best_layout
+from auditor.autograd.graph import Rule, kind, nodes_between, stem, with_rule
+from auditor.autograd.low_memory import LowMemory
+from auditor.autograd.model_state import frozen_eval, unwrap
+from auditor.autograd.target_layer import TargetLayer
+from auditor.errors import ModelError
+
+
+class Recording:
+    """A forward pass that can still be asked for gradients.
+
+    Attributes:
+        model: the unwrapped module, in evaluation mode while the recording is open.
+        images: (N, 3, H, W), what was recorded.
+        logits: (N, K), detached.
+        layer: the target layer, or None where none was asked for.
+        nodes: the recorded operations between logits and images.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        leaf: Tensor,
+        logits: Tensor,
+        layer: TargetLayer | None,
+        activations: Tensor | None,
+        edge: GradientEdge | None,
+    ) -> None:
+        self.model = model
+        self.images = leaf.detach()
+        self.logits = logits.detach()
+        self.layer = layer
+        self._activations = activations
+        self._edge = edge
+        self._leaf = leaf
+        self._scores = logits
+        source = get_gradient_edge(leaf).node
+        self.nodes: list[Node] = nodes_between([get_gradient_edge(logits).node], source)
+        self._rectifiers = [node for node in self.nodes if kind(node) == "rectifier"]
+
+    @property
+    def activations(self) -> Tensor:
+        """The target layer's output as a map: (N, C, h, w), detached, safe from in-place changes.
+
+        Raises:
+            ModelError: the forward was recorded without a target layer.
+        """
+        layer, _ = self._at_layer()
+        assert self._activations is not None
+        return layer.to_map(self._activations).to(self.images.dtype)
+
+    def layer_gradient(self, targets: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Plain gradient of the targets' logits with respect to the target layer's output.
+
+        Args:
+            targets: (n,) int64, the class explained in each row, 0 to K - 1.
+            rows: (n,) int64, which images, each at most once; None for all of them.
+
+        Returns:
+            (n, C, h, w), in the layout of ``activations``.
+
+        Raises:
+            ModelError: the forward was recorded without a target layer.
+        """
+        layer, edge = self._at_layer()
+        (gradient,) = torch.autograd.grad(
+            self._score(targets, rows), [edge], retain_graph=True, allow_unused=False
+        )
+        return layer.to_map(gradient if rows is None else gradient[rows]).to(self.images.dtype)
+
+    def input_gradient(
+        self, targets: Tensor, rule: Rule = "plain", rows: Tensor | None = None
+    ) -> Tensor:
+        """Signal of the targets' logits handed back to the images.
+
+        Args:
+            targets: (n,) int64, the class explained in each row, 0 to K - 1.
+            rule: what a rectifier hands back: its derivative times the signal R (``"plain"``),
+                (f > 0) · (R > 0) · R (``"guided"``), or (R > 0) · R (``"deconvnet"``).
+            rows: (n,) int64, which images, each at most once; None for all of them.
+
+        Returns:
+            (n, 3, H, W) in the images' dtype.
+
+        Reference:
+            Springenberg et al. 2015, "Striving for Simplicity", section 3.4 and figure 1.
+        """
+        return self._to_images(self._score(targets, rows), None, rule, rows)
+
+    def unit_gradient(
+        self, channel: int, rule: Rule = "guided", rows: Tensor | None = None
+    ) -> Tensor:
+        """Signal of one channel's strongest unit in the target layer, handed back to the images.
+
+        Args:
+            channel: 0 to C - 1.
+            rule: as in ``input_gradient``.
+            rows: (n,) int64, which images, each at most once; None for all of them.
+
+        Returns:
+            (n, 3, H, W) in the images' dtype.
+
+        Raises:
+            ModelError: no target layer was recorded, or it has no such channel.
+        """
+        layer, edge = self._at_layer()
+        if not 0 <= channel < layer.channels:
+            raise ModelError(
+                f"expected a channel of {layer.name!r} between 0 and {layer.channels - 1}; "
+                f"got {channel}"
+            )
+        assert self._activations is not None
+        with torch.enable_grad():
+            raw = self._activations.detach().clone().requires_grad_()
+            strongest = layer.to_map(raw)[:, channel].flatten(1).amax(1)
+            (seed,) = torch.autograd.grad(strongest.sum(), raw)
+        if rows is not None:
+            chosen = torch.zeros(len(seed), dtype=torch.bool, device=seed.device)
+            chosen[rows] = True
+            seed = seed * chosen.view(-1, *[1] * (seed.ndim - 1))
+        return self._to_images(edge, seed, rule, rows)
+
+    def operations_after_layer(self) -> set[str]:
+        """Names of the operations between the target layer's output and the logits.
+
+        Raises:
+            ModelError: the forward was recorded without a target layer.
+        """
+        _, edge = self._at_layer()
+        top = get_gradient_edge(self._scores).node
+        return {stem(node) for node in nodes_between([top], edge.node)}
+
+    def close(self) -> None:
+        """Lets go of the graph and of everything that it holds."""
+        self._scores = self.logits
+        self._leaf = self.images
+        self._edge = None
+        self._activations = None
+        self.nodes = []
+        self._rectifiers = []
+
+    def _to_images(
+        self, outputs: Tensor | GradientEdge, seed: Tensor | None, rule: Rule, rows: Tensor | None
+    ) -> Tensor:
+        handles = with_rule(self._rectifiers, rule)
+        try:
+            (gradient,) = torch.autograd.grad(
+                outputs,
+                [self._leaf],
+                grad_outputs=None if seed is None else [seed],
+                retain_graph=True,
+            )
+        finally:
+            for handle in handles:
+                handle.remove()
+        return gradient if rows is None else gradient[rows]
+
+    def _score(self, targets: Tensor, rows: Tensor | None) -> Tensor:
+        with torch.enable_grad():
+            scores = self._scores if rows is None else self._scores[rows]
+            return scores.gather(1, targets[:, None]).sum()
+
+    def _at_layer(self) -> tuple[TargetLayer, GradientEdge]:
+        if self.layer is None or self._edge is None:
+            raise ModelError(
+                "expected an open recording with a target layer; this one has none: "
+                "pass a TargetLayer to record(), and ask inside its `with`"
+            )
+        return self.layer, self._edge
+
+
+def _run(module: nn.Module, images: Tensor, *, channels_last: bool) -> tuple[Tensor, Tensor]:
+    def call(layout: torch.memory_format) -> tuple[Tensor, Tensor]:
+        leaf = as_leaf(module, images, layout)
+        return leaf, forward(module, leaf)
+
+    if not channels_last:
+        return call(torch.contiguous_format)
+    return in_best_layout(module, device_of(module, images), call)
+
+
+@contextmanager
+def record(
+    model: nn.Module,
+    images: Tensor,
+    layer: TargetLayer | None = None,
+    *,
+    channels_last: bool = True,
+) -> Iterator[Recording]:
+    """Runs one forward and keeps its graph while the ``with`` lasts.
+
+    The model is in evaluation mode inside and as before afterwards, also after an exception.
+
+    Args:
+        model: a classifier, (N, 3, H, W) → (N, K).
+        images: (N, 3, H, W), floating, preprocessed; moved to the model's device.
+        layer: what ``layers.find_layer`` returned, for activations and Grad-CAM.
+        channels_last: lets a CPU compute with channels innermost, which is faster by a fifth and
+            up to twice and rounds differently in the last bits; models that insist on the other
+            order get it.
+
+    Yields:
+        The recording; unusable after the ``with``.
+
+    Raises:
+        ModelError: the images are no (N, 3, H, W) floats, the model returns no (N, K) tensor, or
+            its logits can't be differentiated.
+    """
+    module = unwrap(model)
+    with frozen_eval(module):
+        kept: list[tuple[Tensor, GradientEdge]] = []
+
+        def keep(_: nn.Module, __: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.requires_grad:
+                # The edge survives a later in-place operation on the output; its values do not.
+                kept[:] = [(output.detach().clone(), get_gradient_edge(output))]
+
+        handle = (
+            None if layer is None else module.get_submodule(layer.name).register_forward_hook(keep)
+        )
+        try:
+            with LowMemory():
+                leaf, logits = _run(module, images, channels_last=channels_last)
+        finally:
+            if handle is not None:
+                handle.remove()
+        if layer is not None and not kept:
+            raise ModelError(
+                f"expected the target layer {layer.name!r} to pass on a differentiable tensor in "
+                "every forward; it did not run, or ran without gradient: choose another layer"
+            )
+        activations, edge = kept[0] if kept else (None, None)
+        recording = Recording(module, leaf, logits, layer, activations, edge)
+        kept.clear()
+        del logits, edge, activations, leaf
+        try:
+            yield recording
+        finally:
+            recording.close()

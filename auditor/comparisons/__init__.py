@@ -1,0 +1,1 @@
+"""Compare slices: counts, confounding, intersections, contingency tables."""

@@ -1,0 +1,166 @@
+"""Pairs of attribute values: what they do together that neither does alone, nor both in sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks, slice_identity
+from auditor.phrasing import advice, effect, interval, numbers, percent, points, whom
+from auditor.records import AuditData, Claim, Skipped, Slice, SliceKey
+from auditor.statistics import (
+    Floats,
+    Gaps,
+    Interval,
+    detectable_gap,
+    stratified_gap,
+    stratified_interaction,
+    wilson,
+)
+
+
+class Intersections:
+    """Tests pairs of values for what their values do not already explain.
+
+    A pair has to fail more often than the rest of the one value, than the rest of the other, and
+    than the sum of what both add. The claim is all three, so that its p-value is the largest.
+
+    Reference:
+        R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
+        (1982) 295-300, for the intersection-union test.
+    """
+
+    def __init__(self, check: str, limit: float, audit: AuditData, tally: SliceCounter) -> None:
+        self._check = check
+        self._limit = limit
+        self._evidence = audit
+        self._tally = tally
+        self._coinciding = 0
+
+    def claims(self, slices: Sequence[Slice], values: Sequence[Slice]) -> Iterator[Claim]:
+        """One claim for every pair that can be told from its values.
+
+        Args:
+            slices: the pairs, without a label.
+            values: the slices of single values, without a label.
+        """
+        place = {slice_identity(one.key): k for k, one in enumerate(values)}
+        of_values = self._tally.of(values)
+        for part in chunks(slices, len(self._evidence.classes)):
+            both = self._tally.of(part)
+            parents = [
+                of_values[[place[slice_identity(_parent(one.key, side))] for one in part]]
+                for side in (0, 1)
+            ]
+            yield from self._part(part, both, *parents)
+
+    def skipped(self) -> Iterator[Skipped]:
+        """How many pairs could not be tested."""
+        if self._coinciding:
+            yield Skipped(
+                check=self._check,
+                reason=f"{self._coinciding} pairs of attribute values were not tested: fewer than "
+                f"{self._evidence.min_support} samples have only one of the two values and the same "
+                "labels, so that the pair can't be told from that value alone",
+            )
+
+    def _part(
+        self, part: Sequence[Slice], both: Counts, first: Counts, second: Counts
+    ) -> Iterator[Claim]:
+        first_only, second_only = first - both, second - both
+        rest = self._tally.everything - both
+        neither = rest - first_only - second_only
+        whole, *against = (
+            stratified_gap(both.failures, both.totals, other.failures, other.totals)
+            for other in (rest, first_only, second_only)
+        )
+        cells = (both, first_only, second_only, neither)
+        beyond = stratified_interaction(
+            [cell.failures for cell in cells], [cell.totals for cell in cells]
+        )
+        rates = wilson(both.failures.sum(1), both.totals.sum(1))
+        needed, detectable = self._evidence.min_support, self._detectable(against)
+        for k, one in enumerate(part):
+            fewest = min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in against)
+            if fewest < needed or np.isnan(beyond.p_value[k]):
+                self._coinciding += 1
+                continue
+            # Both directions in one number: the chance of a gap this far up.
+            tails = [
+                gaps.p_value[k] / 2 if gaps.gap.value[k] > 0 else 1 - gaps.p_value[k] / 2
+                for gaps in against
+            ]
+            contrasts = [*(gaps.gap[k] for gaps in against), beyond.excess[k]]
+            yield self._claim(
+                one,
+                rates[k],
+                whole.gap[k],
+                contrasts,
+                float(max(*tails, beyond.p_value[k])),
+                float(detectable[k]) if np.isfinite(detectable[k]) else None,
+            )
+
+    def _detectable(self, against: Sequence[Gaps]) -> Floats:
+        """Smallest gap to the harder one of the two comparisons that could have been seen."""
+        found = [
+            detectable_gap(
+                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._evidence.alpha
+            )
+            for gaps in against
+        ]
+        return np.maximum(*found)
+
+    def _claim(
+        self,
+        one: Slice,
+        rate: Interval,
+        gap: Interval,
+        contrasts: list[Interval],
+        p_value: float,
+        smallest: float | None,
+    ) -> Claim:
+        least = min(contrasts, key=lambda contrast: contrast.value)
+        names = list(one.key.attributes.items())
+        alone = " and ".join(
+            f"{points(contrast.value)} {_side(contrast)} than the other samples with {name} = {value}"
+            for contrast, (name, value) in zip(contrasts[:2], names, strict=True)
+        )
+        return Claim(
+            check=self._check,
+            title=f"{percent(rate.value)} of the {whom(one.key)} are misclassified: more than both "
+            "values explain",
+            slice=one.key,
+            effect=effect("error-rate gap beyond what each value explains", least),
+            limit=self._limit,
+            p_value=p_value,
+            support=one.support,
+            samples=self._tally.worst(one) if least.value > 0 else (),
+            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+            f"({interval(rate)}): {alone}, and {points(contrasts[2].value)} {_side(contrasts[2])} "
+            "than the sum of what both values add, within labels. The smallest of the three counts "
+            f"({interval(least, ' points')}).",
+            action=advice(one.key),
+            limits="It compares within labels and with each of the two attributes; what else differs "
+            "is not held fixed.",
+            evidence={
+                "error_rate": numbers(rate),
+                "gap": numbers(gap),
+                "detectable_gap": smallest,
+                "against_each": {
+                    name: numbers(contrast)
+                    for contrast, (name, _) in zip(contrasts[:2], names, strict=True)
+                },
+                "beyond_sum": numbers(contrasts[2]),
+            },
+            weight=max(0.0, least.value) * one.support,
+        )
+
+
+def _side(contrast: Interval) -> str:
+    return "more" if contrast.value >= 0 else "less"
+
+
+def _parent(pair: SliceKey, side: int) -> SliceKey:
+    """One of the two values of a pair."""
+    return SliceKey(attributes=dict([tuple(pair.attributes.items())[side]]))

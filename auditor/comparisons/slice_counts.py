@@ -1,0 +1,94 @@
+"""Failures and samples of slices, counted by label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.records import AuditData, Slice, SliceKey
+from auditor.statistics import Floats
+
+SliceIdentity = tuple[tuple[tuple[str, str], ...], str | None, str | None]
+
+_CELLS = 2_000_000
+"""Slices × classes counted at a time, so that memory does not grow with their number."""
+_SHOWN = 12
+"""How many sample ids a claim carries at most."""
+
+
+def slice_identity(key: SliceKey) -> SliceIdentity:
+    """A slice's name as something that a dictionary takes for a key."""
+    return tuple(key.attributes.items()), key.label, key.predicted
+
+
+def chunks(slices: Sequence[Slice], n_classes: int) -> Iterator[Sequence[Slice]]:
+    """The slices in parts that are counted one after another."""
+    size = max(1, _CELLS // max(1, n_classes))
+    for start in range(0, len(slices), size):
+        yield slices[start : start + size]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of slices by label.
+
+    Attributes:
+        failures: (S, K).
+        totals: (S, K).
+    """
+
+    failures: Floats
+    totals: Floats
+
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(self.failures - other.failures, self.totals - other.totals)
+
+    def __getitem__(self, rows: list[int]) -> Counts:
+        return Counts(self.failures[rows], self.totals[rows])
+
+
+class SliceCounter:
+    """Counts the samples of an audit.
+
+    Attributes:
+        everything: counts of all samples, (1, K).
+    """
+
+    def __init__(self, audit: AuditData) -> None:
+        frame = audit.predictions
+        self._classes = audit.classes
+        self._label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
+        self._predicted = frame["predicted"].cat.codes.to_numpy(dtype=np.int64)
+        self._failure = frame["failure"].to_numpy(dtype=bool)
+        self._loss = frame["loss"].to_numpy(dtype=np.float64)
+        self._sample = frame["sample"].to_numpy(dtype=object)
+        self.everything = self._counts([np.arange(len(frame))])
+
+    def of(self, slices: Sequence[Slice]) -> Counts:
+        """Counts of each slice by label, (S, K)."""
+        return self._counts([one.rows for one in slices])
+
+    def worst(self, one: Slice) -> tuple[str, ...]:
+        """Ids of the failures of a slice, highest loss first, twelve at most."""
+        rows = one.rows[self._failure[one.rows]]
+        order = np.argsort(-self._loss[rows], kind="stable")[:_SHOWN]
+        return tuple(str(sample) for sample in self._sample[rows[order]])
+
+    def mistaken_for(self, one: Slice) -> tuple[str, int] | None:
+        """The class that the failures of a slice are most often taken for, and how many are."""
+        rows = one.rows[self._failure[one.rows]]
+        if len(rows) == 0:
+            return None
+        counts = np.bincount(self._predicted[rows], minlength=len(self._classes))
+        return self._classes[int(counts.argmax())], int(counts.max())
+
+    def _counts(self, groups: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> Counts:
+        n_classes = len(self._classes)
+        failures, totals = np.zeros((2, len(groups), n_classes))
+        for k, rows in enumerate(groups):
+            labels = self._label[rows]
+            totals[k] = np.bincount(labels, minlength=n_classes)
+            failures[k] = np.bincount(labels[self._failure[rows]], minlength=n_classes)
+        return Counts(failures, totals)

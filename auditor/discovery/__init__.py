@@ -1,0 +1,1 @@
+"""Find groups of failures that nobody annotated, and describe them."""

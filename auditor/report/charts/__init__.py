@@ -1,0 +1,1 @@
+"""Charts and map drawings of a report."""

@@ -1,0 +1,78 @@
+"""Small drawings made of a finding's numbers, as JPEG: boxes over images, maps from grids."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw
+
+from auditor import imaging
+from auditor.report.view.interventions import Box
+
+_SIDE = 128
+"""Pixels of a map's longer side."""
+_BOX = (255, 70, 190)
+_MORE, _LESS, _NONE = (190, 75, 0), (30, 80, 150), (244, 243, 240)
+"""Orange, blue and near white: they differ in lightness from the middle and for every eye."""
+
+
+def boxed(jpeg: bytes, box: Box, edge: int) -> bytes:
+    """An image with a box drawn on it, bright on black, in a colour that neither maps nor greys have.
+
+    Args:
+        jpeg: the image.
+        box: left, upper, right and lower edge as parts of the image, 0 to 1.
+        edge: longest side of the result in pixels.
+    """
+    with Image.open(io.BytesIO(jpeg)) as opened:
+        image = opened.convert("RGB")
+    scale = edge / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(image)
+    sides = (box[0] * width, box[1] * height, box[2] * width - 1, box[3] * height - 1)
+    for inset, colour, stroke in ((0, (0, 0, 0), 5), (1, _BOX, 3)):
+        left, upper, right, lower = (
+            sides[0] + inset,
+            sides[1] + inset,
+            max(sides[2] - inset, sides[0] + inset),
+            max(sides[3] - inset, sides[1] + inset),
+        )
+        pen.rectangle((left, upper, right, lower), outline=colour, width=stroke)
+    return imaging.jpeg(np.asarray(image))
+
+
+def map_of(values: ArrayLike, peak: float) -> bytes:
+    """A map of shares in viridis.
+
+    Args:
+        values: (h, w), at least 0.
+        peak: value of the brightest colour, for maps that are compared.
+    """
+    grid = np.asarray(values, dtype=np.float32)
+    height, width = _size(grid)
+    ground = np.zeros((height, width, 3), dtype=np.uint8)
+    return imaging.jpeg(imaging.overlay(ground, grid, peak=peak, opacity=1.0))
+
+
+def difference_of(values: ArrayLike) -> bytes:
+    """A signed map: orange where there is more, blue where there is less, white where no change.
+
+    Args:
+        values: (h, w), any sign.
+    """
+    grid = np.asarray(values, dtype=np.float32)
+    shown = imaging.upsample(grid, *_size(grid))
+    largest = float(np.abs(shown).max()) or 1.0
+    strength = np.abs(shown / largest)[..., None]
+    colour = np.where((shown > 0)[..., None], np.array(_MORE), np.array(_LESS))
+    mixed = np.array(_NONE) * (1 - strength) + colour * strength
+    return imaging.jpeg(np.rint(mixed).astype(np.uint8))
+
+
+def _size(grid: NDArray[np.float32]) -> tuple[int, int]:
+    height, width = grid.shape
+    scale = _SIDE / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))

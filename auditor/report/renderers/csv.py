@@ -1,0 +1,121 @@
+"""Findings, slices and failures as CSV, for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from auditor.records import Estimate
+from auditor.records.predictions import EVALUATED, LABEL, OK, PREDICTED, SAMPLE, STATUS
+from auditor.registry import Options, plugin
+from auditor.report.view.report_view import ReportView
+from auditor.run_folder import PREDICTIONS
+
+FOLDER = "tables"
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@plugin("renderer", "csv")
+class CsvTables(Options):
+    """``tables/findings.csv``, ``slices.csv`` and ``failures.csv``; no cell can become a formula."""
+
+    def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes the tables.
+
+        Args:
+            view: everything that is shown.
+            folder: the run folder.
+
+        Returns:
+            The folder of the tables.
+        """
+        tables = folder / FOLDER
+        tables.mkdir(exist_ok=True)
+        _write(tables / "findings.csv", _FINDINGS, _findings(view))
+        attributes = list(view.attributes)
+        _write(tables / "slices.csv", [*attributes, *_SLICES], _slices(view))
+        _write(tables / "failures.csv", [*EVALUATED, _FAULT, *attributes], _failures(view, folder))
+        return tables
+
+
+_ESTIMATE = ("", "_low", "_high")
+_FINDINGS = [
+    "id", "severity", "verdict", "check", "title", "slice", "effect_name",
+    *(f"effect{end}" for end in _ESTIMATE), "p_value", "q_value", "support", "blocks_gate", "action",
+]  # fmt: skip
+_SLICES = [
+    "label", "support", "failures", *(f"error_rate{end}" for end in _ESTIMATE),
+    *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
+]  # fmt: skip
+_FAULT = "data_fault"
+"""Why a failure may be the data's fault; empty where no check says so."""
+
+
+def _findings(view: ReportView) -> Iterable[list[Any]]:
+    for one in view.findings:
+        record = one.record
+        yield [
+            record.id,
+            record.severity,
+            record.verdict,
+            record.check,
+            record.title,
+            str(record.slice),
+            None if record.effect is None else record.effect.name,
+            *_numbers(record.effect),
+            record.p_value,
+            record.q_value,
+            record.support,
+            one.blocks,
+            record.action,
+        ]
+
+
+def _slices(view: ReportView) -> Iterable[list[Any]]:
+    for one in view.slices:
+        yield [
+            *(one.attributes.get(name) for name in view.attributes),
+            one.label,
+            one.support,
+            one.n_failures,
+            *_numbers(one.error_rate),
+            *_numbers(one.gap),
+            one.p_value,
+            one.q_value,
+            one.detectable_gap,
+        ]
+
+
+def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
+    """Every failure, explained or not, in the order of the data: read in pieces."""
+    columns = [*EVALUATED, STATUS, *view.attributes]
+    with pq.ParquetFile(folder / PREDICTIONS) as file:
+        for batch in file.iter_batches(columns=columns):
+            for row in batch.to_pylist():
+                if row[STATUS] == OK and str(row[LABEL]) != str(row[PREDICTED]):
+                    named = view.faults.get(str(row[SAMPLE]))
+                    own = [row[name] for name in EVALUATED]
+                    yield [*own, named, *(row[name] for name in view.attributes)]
+
+
+def _numbers(one: Estimate | None) -> list[float | None]:
+    return [None] * 3 if one is None else [one.value, one.low, one.high]
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([_cell(one) for one in columns])
+        writer.writerows([_cell(one) for one in row] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value

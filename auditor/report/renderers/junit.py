@@ -1,0 +1,81 @@
+"""Findings as JUnit XML: a continuous-integration system shows each as a failed test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from auditor.records import Verdict
+from auditor.registry import Options, plugin
+from auditor.report import words
+from auditor.report.view.findings import FindingView
+from auditor.report.view.report_view import ReportView
+
+FILE = "junit.xml"
+
+_UNTESTABLE: Verdict = "untestable"
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@plugin("renderer", "junit")
+class JunitXml(Options):
+    """One test a finding: failed where it reaches the gate's severity, else passed with its text."""
+
+    def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes ``junit.xml``.
+
+        Args:
+            view: everything that is shown.
+            folder: the run folder.
+        """
+        suite = ET.Element("testsuite", name=_text(view.name), timestamp=view.created)
+        for one in view.findings:
+            suite.append(_case(one))
+        for check, reason in view.skipped:
+            case = ET.SubElement(
+                suite, "testcase", classname=f"auditor.{_text(check)}", name="not done"
+            )
+            ET.SubElement(case, "skipped", message=_text(reason))
+        gate = ET.SubElement(suite, "testcase", classname="auditor", name="gate")
+        if view.verdict.state == "blocked":
+            ET.SubElement(gate, "failure", message=_text(view.verdict.reason))
+        for name in ("failure", "skipped"):
+            suite.set(f"{name}s" if name == "failure" else name, str(len(list(suite.iter(name)))))
+        suite.set("tests", str(len(suite)))
+        suite.set("errors", "0")
+        suites = ET.Element("testsuites")
+        suites.append(suite)
+        path = folder / FILE
+        ET.indent(suites)
+        ET.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+        return path
+
+
+def _case(finding: FindingView) -> ET.Element:
+    record = finding.record
+    case = ET.Element(
+        "testcase", classname=f"auditor.{_text(record.check)}", name=_text(record.title)
+    )
+    text = "\n".join(
+        (
+            f"{words.SEVERITY[record.severity]}, {words.VERDICT[record.verdict].lower()}",
+            record.statement,
+            f"What to do next: {record.action}",
+            f"What this can't say: {record.limits}",
+            f"Samples: {', '.join(record.samples)}",
+        )
+    )
+    if finding.blocks:
+        failure = ET.SubElement(case, "failure", type=record.severity, message=_text(record.title))
+        failure.text = _text(text)
+    elif record.verdict == _UNTESTABLE:
+        ET.SubElement(case, "skipped", message=_text(record.statement))
+    else:
+        ET.SubElement(case, "system-out").text = _text(text)
+    return case
+
+
+def _text(raw: str) -> str:
+    """Without the characters that XML 1.0 can't hold in any form."""
+    return _NOT_XML.sub("�", raw)

@@ -1,0 +1,96 @@
+"""A model card in Markdown, in the form that the Hugging Face Hub reads.
+
+Reference:
+    M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from auditor.registry import Options, plugin
+from auditor.report import words
+from auditor.report.templating import environment, harmless
+from auditor.report.view.report_view import ReportView
+
+FILE = "model_card.md"
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_AT_START = re.compile(r"^(\d*)([-+#.)=])")
+
+
+@plugin("renderer", "markdown")
+class ModelCard(Options):
+    """A model card: head with metrics for the Hub, then verdict, findings, slices and limits."""
+
+    def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes ``model_card.md``.
+
+        Args:
+            view: everything that is shown.
+            folder: the run folder.
+        """
+        jinja = environment(view.templates)
+        jinja.autoescape = False
+        jinja.finalize = _markdown
+        head = Markup(yaml.safe_dump(_head(view), sort_keys=False, allow_unicode=True))  # noqa: S704 - YAML quotes it
+        path = folder / FILE
+        text = jinja.get_template("markdown/model_card.md").render(view=view, head=head)
+        path.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
+        return path
+
+
+def _head(view: ReportView) -> dict[str, Any]:
+    metrics: list[dict[str, Any]] = []
+    if view.accuracy is not None:
+        metrics.append(
+            {"type": "accuracy", "name": "Accuracy", "value": round(view.accuracy.value, 4)}
+        )
+    worst = max(
+        (one for one in view.slices if one.gap is not None and one.error_rate is not None),
+        key=lambda one: one.gap.value if one.gap is not None else 0.0,
+        default=None,
+    )
+    if worst is not None and worst.error_rate is not None:
+        metrics.append(
+            {
+                "type": "accuracy",
+                "name": f"Accuracy on the worst slice ({_line(words.slice_name(worst))})",
+                "value": round(1 - worst.error_rate.value, 4),
+            }
+        )
+    return {
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "audited"],
+        "model-index": [
+            {
+                "name": _line(view.name),
+                "results": [
+                    {
+                        "task": {"type": "image-classification"},
+                        "dataset": {"name": _line(view.name), "type": "audit"},
+                        "metrics": metrics,
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def _markdown(value: object) -> str:
+    """Text that stays text: neither HTML nor Markdown, and on one line."""
+    if isinstance(value, Markup):
+        return str(value)
+    text = (
+        _line(str(harmless(value))).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
+    return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

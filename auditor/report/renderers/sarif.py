@@ -1,0 +1,92 @@
+"""Findings as SARIF 2.1.0: code-scanning services show them beside the code.
+
+Reference:
+    OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", 2020, sections 3.13
+    (sarifLog) to 3.27 (result).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from auditor.records import Severity
+from auditor.registry import Options, plugin
+from auditor.report.view.findings import FindingView
+from auditor.report.view.report_view import ReportView
+from auditor.run_folder import RESULT
+
+FILE = "report.sarif"
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVEL: dict[Severity, str] = {"alert": "error", "warning": "warning", "note": "note"}
+
+
+@plugin("renderer", "sarif")
+class SarifLog(Options):
+    """One result a finding, with its severity as level and an identity that lasts across runs."""
+
+    def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes ``report.sarif``.
+
+        Args:
+            view: everything that is shown.
+            folder: the run folder.
+        """
+        checks = sorted({one.record.check for one in view.findings})
+        run: dict[str, Any] = {
+            "tool": {
+                "driver": {
+                    "name": "auditor",
+                    "version": view.auditor_version,
+                    "rules": [{"id": check} for check in checks],
+                }
+            },
+            "automationDetails": {"id": f"{view.name}/{view.run_id}"},
+            "invocations": [
+                {
+                    "executionSuccessful": True,
+                    "toolExecutionNotifications": [
+                        {"level": "note", "message": {"text": f"{check}: not done, {reason}"}}
+                        for check, reason in view.skipped
+                    ],
+                }
+            ],
+            "results": [_result(one, checks) for one in view.findings],
+        }
+        path = folder / FILE
+        log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+        path.write_text(json.dumps(log, indent=1, ensure_ascii=False), encoding="utf-8")
+        return path
+
+
+def _result(finding: FindingView, checks: list[str]) -> dict[str, Any]:
+    record = finding.record
+    return {
+        "ruleId": record.check,
+        "ruleIndex": checks.index(record.check),
+        "level": _LEVEL[record.severity],
+        # A finding that this data can't decide is open, not failed.
+        "kind": "open" if record.verdict == "untestable" else "fail",
+        "message": {"text": f"{record.title}. {record.statement} {record.action}"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": RESULT},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": str(record.slice), "kind": "slice"}],
+            }
+        ],
+        # The same check on the same slice is the same finding in the next run, whatever its number.
+        "partialFingerprints": {"checkAndSlice/v1": f"{record.check}/{record.slice}"},
+        "properties": {
+            "verdict": record.verdict,
+            "effect": None if record.effect is None else record.effect.model_dump(),
+            "q_value": record.q_value,
+            "support": record.support,
+            "blocksGate": finding.blocks,
+            "samples": record.samples,
+        },
+    }

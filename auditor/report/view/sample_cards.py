@@ -1,0 +1,162 @@
+"""Samples as a report shows them: the image, its maps, and where their evidence lies in words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
+from auditor.report import words
+from auditor.report.evidence import Whereabouts, whereabouts
+from auditor.report.view.map_files import MapFiles, heat
+
+
+@dataclass(frozen=True)
+class MapView:
+    """One explained target of a sample.
+
+    Attributes:
+        target: the class explained.
+        role: whether it is the predicted class or the label.
+        reference: where its images lie.
+        mass: sum of the unnormalised Grad-CAM.
+        where: where its evidence lies, in words.
+    """
+
+    target: str
+    role: Role
+    reference: str
+    mass: float
+    where: Whereabouts
+
+
+@dataclass(frozen=True)
+class SampleCard:
+    """One sample with its image and maps.
+
+    Attributes:
+        anchor: its address in the document, the same in every report on this sample.
+        sample: its id.
+        path: its file.
+        label: its class.
+        predicted: what the model said.
+        confidence: how sure, 0 to 1.
+        loss: cross-entropy.
+        attributes: names and values, in the order of the data.
+        image: reference of the image as the network saw it.
+        maps: its maps by role.
+        findings: anchors of the findings that name it.
+        verdicts: their verdicts, each once.
+        failure: whether it is misclassified.
+        fault: why that may be the data's fault; an empty text where nothing says so.
+    """
+
+    anchor: str
+    sample: str
+    path: str
+    label: str
+    predicted: str
+    confidence: float
+    loss: float
+    attributes: tuple[tuple[str, str], ...]
+    image: str
+    maps: tuple[MapView, ...]
+    findings: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    failure: bool
+    fault: str
+
+    def map(self, role: Role) -> MapView | None:
+        """The map of that role, or None where it was not explained."""
+        return next((one for one in self.maps if one.role == role), None)
+
+
+@dataclass(frozen=True)
+class MeanView:
+    """The mean Grad-CAM of an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    n: int
+    reference: str
+    where: Whereabouts
+
+
+def read_sample_cards(
+    album: MapFiles,
+    records: Sequence[MapRecord],
+    samples: pd.DataFrame,
+    attributes: tuple[str, ...],
+    naming: Mapping[str, list[Finding]],
+    faults: Mapping[str, str],
+) -> list[SampleCard]:
+    """Samples with their maps, in the order of the records.
+
+    Args:
+        album: of the run folder.
+        records: their maps.
+        samples: rows of ``predictions.parquet`` by sample.
+        attributes: names of the attributes.
+        naming: findings that name a sample, the gravest first.
+        faults: why the failure of a sample may be the data's fault.
+    """
+    by_sample: dict[str, list[MapRecord]] = defaultdict(list)
+    for record in records:
+        by_sample[record.sample].append(record)
+    cams = album.rows((record.map for record in records), ("cam", "cam_height", "cam_width"))
+    rows: dict[Hashable, dict[Hashable, Any]] = samples.loc[list(by_sample)].to_dict("index")
+    cards = []
+    for sample, maps in by_sample.items():
+        row = rows[sample]
+        cards.append(
+            SampleCard(
+                anchor=anchor("sample", sample),
+                sample=sample,
+                path=str(row["path"]),
+                label=str(row["label"]),
+                predicted=str(row["predicted"]),
+                confidence=float(row["confidence"]),
+                loss=float(row["loss"]),
+                attributes=tuple((name, _value(row[name])) for name in attributes),
+                image=maps[0].image,
+                maps=tuple(
+                    MapView(one.target, one.role, one.map, one.mass, _where(cams[one.map]))
+                    for one in maps
+                ),
+                findings=tuple(anchor("finding", one.id) for one in naming.get(sample, ())),
+                verdicts=tuple(sorted({one.verdict for one in naming.get(sample, ())})),
+                failure=row["label"] != row["predicted"],
+                fault=faults.get(sample, ""),
+            )
+        )
+    return cards
+
+
+def read_means(album: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:
+    """The mean maps of the run."""
+    records = result.explanations.means
+    rows = album.rows((one.map for one in records), ("cam", "cam_height", "cam_width"))
+    return tuple(
+        MeanView(one.attribute, one.value, one.label, one.n, one.map, _where(rows[one.map]))
+        for one in records
+    )
+
+
+def _where(row: Mapping[str, Any]) -> Whereabouts:
+    values = heat(row)
+    return Whereabouts(0.0, "", "was not computed") if values is None else whereabouts(values)
+
+
+def anchor(kind: str, name: str) -> str:
+    """An address that depends on nothing but the name, safe in a URL and in HTML."""
+    return f"{kind}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def _value(cell: Any) -> str:
+    return MISSING if pd.isna(cell) else words.value(cell)

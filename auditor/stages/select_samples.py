@@ -1,0 +1,129 @@
+"""Choose: which samples are explained, for which targets, and which mean maps they go into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from auditor.config import ExplainSection
+from auditor.records import Cell, Job, Role, SampleSelection, Skipped
+
+
+def select_samples(
+    predictions: pd.DataFrame,
+    failures: NDArray[np.int64],
+    attributes: Sequence[str],
+    section: ExplainSection,
+    seed: int,
+) -> SampleSelection:
+    """Chooses the samples to explain.
+
+    Every failure; as many correct samples, each of the same label and attribute values as a failure
+    where there is one left, else of the same label; and up to ``section.mean_samples`` samples of
+    every attribute value within every class.
+
+    Args:
+        predictions: the evaluated samples, as in ``AuditData.predictions``.
+        failures: positions of the failures, worst first.
+        attributes: names of the categorical attribute columns.
+        section: what is asked for.
+        seed: of the random choices.
+
+    Returns:
+        The jobs and the cells.
+    """
+    random = np.random.default_rng(seed)
+    label = _codes(predictions["label"])
+    predicted = _codes(predictions["predicted"])
+    contrast = (
+        _matched(predictions, label, failures, attributes, random) if section.contrast else []
+    )
+    cells, skipped = _cells(predictions, attributes, section, random)
+    in_cells = {int(row) for cell in cells for row in cell.rows}
+    jobs: dict[int, Job] = {}
+    for row in failures:
+        codes: dict[Role, int] = {"predicted": int(predicted[row]), "label": int(label[row])}
+        # A mean map is one of the label's evidence, whatever is explained of the failures.
+        roles = [
+            role
+            for role in codes
+            if role in section.targets or (role == "label" and row in in_cells)
+        ]
+        jobs[int(row)] = Job(int(row), "failure", tuple((role, codes[role]) for role in roles))
+    jobs |= {row: Job(row, "contrast", (("label", int(label[row])),)) for row in contrast}
+    for row in sorted(in_cells - jobs.keys()):
+        jobs[row] = Job(row, "mean", (("label", int(label[row])),))
+    return SampleSelection(tuple(jobs.values()), tuple(cells), tuple(skipped))
+
+
+def _codes(column: pd.Series) -> NDArray[np.int64]:
+    return np.asarray(column.cat.codes, dtype=np.int64)
+
+
+def _matched(
+    predictions: pd.DataFrame,
+    label: NDArray[np.int64],
+    failures: NDArray[np.int64],
+    attributes: Sequence[str],
+    random: np.random.Generator,
+) -> list[int]:
+    """As many correct samples as failures, where there are so many: same slice, else same label."""
+    alike = label.copy()
+    for name in attributes:
+        codes = _codes(predictions[name])
+        _, alike = np.unique(alike * (codes.max() + 2) + codes, return_inverse=True)
+        alike = alike.astype(np.int64)
+    correct = random.permutation(np.flatnonzero(~predictions["failure"].to_numpy(dtype=bool)))
+    taken: list[int] = []
+    left = np.asarray(failures)
+    free = np.ones(len(predictions), dtype=bool)
+    for key in (alike, label):
+        frozen_eval: list[int] = []
+        pools = _pools(key, correct[free[correct]])
+        for row in left:
+            pool = pools.get(int(key[row]))
+            if pool:
+                taken.append(pool.pop())
+                free[taken[-1]] = False
+            else:
+                frozen_eval.append(int(row))
+        left = np.asarray(frozen_eval, dtype=np.int64)
+    return taken
+
+
+def _pools(key: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, list[int]]:
+    pools: dict[int, list[int]] = {}
+    for row in rows:
+        pools.setdefault(int(key[row]), []).append(int(row))
+    return pools
+
+
+def _cells(
+    predictions: pd.DataFrame,
+    attributes: Sequence[str],
+    section: ExplainSection,
+    random: np.random.Generator,
+) -> tuple[list[Cell], list[Skipped]]:
+    cells: list[tuple[int, Cell]] = []
+    for name in attributes:
+        groups = predictions.groupby([name, "label"], observed=True, sort=True).indices
+        for key, rows in groups.items():
+            value, label = cast(tuple[str, str], key)
+            take = min(len(rows), section.mean_samples)
+            chosen = np.sort(random.choice(rows, take, replace=False)).astype(np.int64)
+            cells.append((len(rows), Cell(name, str(value), str(label), chosen)))
+    if len(cells) <= section.mean_cells:
+        return [cell for _, cell in cells], []
+    # Stable: among cells of equal support the order of attributes and classes decides.
+    largest = sorted(range(len(cells)), key=lambda k: -cells[k][0])[: section.mean_cells]
+    return [cells[k][1] for k in sorted(largest)], [
+        Skipped(
+            check="mean maps",
+            reason=f"{len(cells)} pairs of attribute value and class; mean maps were made of the "
+            f"{section.mean_cells} with the most samples (explain.mean_cells)",
+        )
+    ]

@@ -1,0 +1,98 @@
+"""A gap is told with what becomes of it when the other attributes are held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from statsmodels.stats.contingency_tables import StratifiedTable
+
+from auditor.checks.performance_gap import PerformanceGap
+from auditor.records import AuditData, Claim
+
+MakeEvidence = Callable[..., AuditData]
+CLASSES = ("no", "yes")
+
+
+def _examined(
+    make_evidence: MakeEvidence,
+    rng: np.random.Generator,
+    attributes: dict[str, NDArray[np.str_]],
+    rate: NDArray[np.float64],
+) -> dict[str, Claim]:
+    label = rng.choice(CLASSES, len(rate))
+    other = np.where(label == "no", "yes", "no")
+    predicted = np.where(rng.random(len(rate)) < rate, other, label)
+    audit = make_evidence(label, predicted, attributes, classes=CLASSES)
+    return {str(one.slice): one for one in PerformanceGap().examine(audit)}
+
+
+def test_a_gap_that_age_explains_is_said_to_be_explained(make_evidence: MakeEvidence) -> None:
+    # A classifier that fails on children; the images of one group are mostly of children.
+    rng = np.random.default_rng(0)
+    group = rng.choice(["a", "b"], 3000)
+    age = np.where(rng.random(3000) < np.where(group == "b", 0.7, 0.1), "child", "adult")
+    rate = np.where(age == "child", 0.35, 0.05)
+    claims = _examined(make_evidence, rng, {"group": group, "age": age}, rate)
+    accused, cause = claims["group = b"], claims["age = child"]
+    assert accused.explained_by == ("age",)
+    assert accused.title.endswith("; age explains it")
+    assert "With age held fixed, the gap falls from" in accused.statement
+    assert accused.evidence["held_fixed"][0]["state"] == "explains"
+    assert accused.evidence["regression"]["low"] < 0 < accused.evidence["regression"]["high"]
+    assert cause.explained_by == ()
+    assert "It remains with group held fixed" in cause.statement
+    assert cause.evidence["regression"]["value"] == pytest.approx(0.3, abs=0.06)
+
+
+def test_a_gap_that_turns_round_is_said_to_reverse(make_evidence: MakeEvidence) -> None:
+    rng = np.random.default_rng(5)
+    clinic = rng.choice(["a", "b"], 4000)
+    severe = np.where(rng.random(4000) < np.where(clinic == "b", 0.85, 0.15), "yes", "no")
+    rate = np.where(severe == "yes", 0.5, 0.15) - 0.1 * (clinic == "b")
+    claims = _examined(make_evidence, rng, {"clinic": clinic, "severe": severe}, rate)
+    accused = claims["clinic = b"]
+    assert accused.effect is not None
+    assert accused.effect.value > 0.05
+    assert "With severe held fixed, the gap reverses: −" in accused.statement
+
+
+def test_what_the_data_cannot_tell_apart_is_said(make_evidence: MakeEvidence) -> None:
+    rng = np.random.default_rng(6)
+    scanner = rng.choice(["a", "b"], 2000)
+    ward = np.where(rng.random(2000) < 0.995, scanner, np.where(scanner == "a", "b", "a"))
+    claims = _examined(
+        make_evidence, rng, {"scanner": scanner, "ward": ward}, np.where(scanner == "b", 0.3, 0.05)
+    )
+    assert claims["scanner = b"].explained_by == ("ward",)
+    assert claims["ward = b"].explained_by == ("scanner",)
+    assert claims["scanner = b"].title.endswith("; it can't be told apart from ward")
+
+
+def test_strata_are_label_times_attribute(make_evidence: MakeEvidence) -> None:
+    rng = np.random.default_rng(8)
+    one, two = rng.choice(["a", "b"], 1500), rng.choice(["x", "y", "z"], 1500)
+    label = rng.choice(CLASSES, 1500)
+    failure = rng.random(1500) < 0.1 + 0.1 * (one == "b") + 0.1 * (two == "z")
+    predicted = np.where(failure, np.where(label == "no", "yes", "no"), label)
+    audit = make_evidence(label, predicted, {"one": one, "two": two}, classes=CLASSES)
+    (claim,) = [c for c in PerformanceGap().examine(audit) if str(c.slice) == "one = b"]
+    tables = [
+        np.array(
+            [
+                [int((failure & cell & (one == side)).sum()) for side in ("b", "a")],
+                [int((~failure & cell & (one == side)).sum()) for side in ("b", "a")],
+            ]
+        )
+        for truth in CLASSES
+        for value in ("x", "y", "z")
+        for cell in [(label == truth) & (two == value)]
+    ]
+    weight = [t[:, 0].sum() * t[:, 1].sum() / t.sum() for t in tables]
+    gap = [t[0, 0] / t[:, 0].sum() - t[0, 1] / t[:, 1].sum() for t in tables]
+    (held,) = claim.evidence["held_fixed"]
+    assert held["gap"]["value"] == pytest.approx(np.average(gap, weights=weight))
+    expected = StratifiedTable(tables).test_null_odds(correction=False).pvalue
+    assert held["p_value"] == pytest.approx(expected, rel=0.2)

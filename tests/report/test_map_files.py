@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from auditor.errors import DataError
+from auditor.report.view.map_files import MapFiles
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> MapFiles:
+    table = pa.table({"sample": [f"s{place}" for place in range(10)], "n": range(10)})
+    pq.write_table(table, tmp_path / "maps.parquet", row_group_size=3)
+    return MapFiles(tmp_path)
+
+
+def test_reads_rows_across_row_groups_and_says_none_for_columns_that_are_not_there(
+    album: MapFiles,
+) -> None:
+    rows = album.rows(
+        ["maps.parquet#9", "maps.parquet#0", "maps.parquet#3", "maps.parquet#4"], ("n", "guided")
+    )
+    assert {key: row["n"] for key, row in rows.items()} == {
+        "maps.parquet#0": 0,
+        "maps.parquet#3": 3,
+        "maps.parquet#4": 4,
+        "maps.parquet#9": 9,
+    }
+    assert rows["maps.parquet#0"]["guided"] is None
+
+
+@pytest.mark.parametrize(
+    "reference", ["maps.parquet#10", "../maps.parquet#0", "other.parquet#0", "maps.parquet", "#x"]
+)
+def test_refuses_what_does_not_lie_in_the_run_folder(album: MapFiles, reference: str) -> None:
+    with pytest.raises(DataError):
+        album.rows([reference], ("n",))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from auditor.report.view.selection_rates import selection
+from auditor.run_folder import RunFolder
+
+
+@pytest.fixture
+def samples() -> pd.DataFrame:
+    """Ten of A with six selected, eight of B with two, one of unknown cell."""
+    return pd.DataFrame(
+        {
+            "cell": ["A"] * 10 + ["B"] * 8 + ["(missing)"],
+            "line": (["x"] * 5 + ["y"] * 5) + ["x"] * 4 + ["y"] * 4 + [None],
+            "predicted": ["functional"] * 6
+            + ["defective"] * 4
+            + ["functional"] * 2
+            + ["defective"] * 6
+            + ["functional"],
+        }
+    )
+
+
+def test_rates_and_ratios_by_hand(run_folder: RunFolder, samples: pd.DataFrame) -> None:
+    found = selection(run_folder.read_result(), samples)
+    assert found is not None
+    assert found.selected == "functional"
+    cell, line, crossed = found.comparisons
+    assert [(one.names, one.support, one.selected) for one in cell.categories] == [
+        (("A",), 10, 6),
+        (("B",), 8, 2),
+    ]
+    assert [one.rate for one in cell.categories] == [0.6, 0.25]
+    assert [one.ratio for one in cell.categories] == [1.0, pytest.approx(0.25 / 0.6)]
+    assert cell.unknown == line.unknown == crossed.unknown == 1
+    # Of A: all five in x, one of five in y; of B: two of four in x, none in y.
+    assert [(one.names, one.rate) for one in crossed.categories] == [
+        (("A", "x"), 1.0),
+        (("A", "y"), 0.2),
+        (("B", "x"), 0.5),
+        (("B", "y"), 0.0),
+    ]
+
+
+def test_where_nobody_is_selected_there_is_no_ratio(
+    run_folder: RunFolder, samples: pd.DataFrame
+) -> None:
+    found = selection(run_folder.read_result(), samples.assign(predicted="defective"))
+    assert found is not None
+    assert {one.ratio for each in found.comparisons for one in each.categories} == {None}
+
+
+def test_an_attribute_that_the_data_lacks_is_named(
+    run_folder: RunFolder, samples: pd.DataFrame
+) -> None:
+    found = selection(run_folder.read_result(), samples.drop(columns="line"))
+    assert found is not None
+    assert found.absent == ("line",)
+    assert len(found.comparisons) == 1
