@@ -166,7 +166,7 @@ def test_what_breaks_off_leaves_a_folder_that_says_so(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("auditor.runner.mine", broken)
+    monkeypatch.setattr("auditor.runner.find_failures", broken)
     with pytest.raises(AuditAbortedError, match="on fire"):
         run(AuditConfig.load(planted_inputs), tmp_path / "run")
     left = tmp_path / "run.unfinished"
