@@ -1,12 +1,11 @@
-"""Numbers and slices in plain words, the same in every check."""
+"""Numbers and names as words: the only place where they become text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from auditor.records import Effect, SliceKey
-from auditor.statistics import Interval
+from auditor.records.base import IntervalLike, SliceKey
 
 
 def percent(share: float) -> str:
@@ -25,7 +24,7 @@ def signed_points(gap: float) -> str:
     return f"{'−' if gap < 0 else ''}{points(gap)}"
 
 
-def interval(estimate: Interval, unit: str = " %") -> str:
+def interval(estimate: IntervalLike, unit: str = " %") -> str:
     """The limits of a share, such as ``95 % interval 67–77 %``."""
     low, high = _number(estimate.low), _number(estimate.high)
     dash = "–" if estimate.low >= 0 else " to "
@@ -59,16 +58,6 @@ def advice(key: SliceKey) -> str:
         f"what the model looks at in the one and not in the other. Then train with more {whom(key)}, "
         "as varied as the images in use, and audit again on the same samples."
     )
-
-
-def effect(name: str, estimate: Interval) -> Effect:
-    """An interval as the effect of a claim."""
-    return Effect(name=name, value=estimate.value, low=estimate.low, high=estimate.high)
-
-
-def numbers(estimate: Interval) -> dict[str, float]:
-    """An interval as it goes into a claim's evidence."""
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def _number(share: float) -> str:

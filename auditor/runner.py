@@ -216,6 +216,7 @@ def audit(
                 gate=config.gate.severity,
                 tests=judgement.tests,
                 data_faults=judgement.data_faults,
+                max_gap=judgement.max_gap,
             )
         )
         with progress.stage("report", len(config.report.formats)) as advance:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from auditor.checks import Check
 from auditor.comparisons.confounding import (
     Confounding,
-    as_evidence,
     explained_by,
-    in_words,
+    held_fixed,
     title_suffix,
 )
 from auditor.comparisons.intersections import Intersections
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
-from auditor.phrasing import advice, effect, interval, numbers, percent, points, quoted, whom
-from auditor.records import AuditData, Claim, Examination, Slice
-from auditor.registry import Options, plugin
+from auditor.phrasing import advice, interval, percent, points, quoted, whom
+from auditor.records import AuditData, Claim, Effect, Estimate, Examination, Slice, SliceComparison
+from auditor.registry import plugin
 from auditor.statistics import (
     Gaps,
     Interval,
@@ -35,7 +36,7 @@ _REGRESSED = 5
 
 
 @plugin("check", NAME)
-class PerformanceGap(Options):
+class PerformanceGap(Check):
     """Is the error rate of a slice higher than of the rest, class by class?
 
     Three questions, each with its own test: of an attribute value against the rest of the same
@@ -49,6 +50,10 @@ class PerformanceGap(Options):
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300, for the intersection-union test.
     """
+
+    # The first question of an audit is who fails more; most of what the other checks ask of a value is
+    # answered along with it.
+    weight: ClassVar[float] = 4.0
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest gap in error rate that is acceptable (a share, 0 to 1)."""
@@ -90,14 +95,13 @@ def _with_others_fixed(
             yield claim
             continue
         gap = Interval(claim.effect.value, claim.effect.low, claim.effect.high)
-        held = confounding.one_by_one(one, gap)
-        regressed = held and any(claim is other for other in gravest)
-        together = confounding.all_together(one) if regressed else None
+        gaps = confounding.one_by_one(one, gap)
+        regressed = gaps and any(claim is other for other in gravest)
+        held = held_fixed(gaps, confounding.jointly(one) if regressed else None, gap)
         yield replace(
             claim,
             title=claim.title + title_suffix(held),
-            statement=f"{claim.statement} {in_words(held, together, gap)}".rstrip(),
-            evidence=dict(claim.evidence) | as_evidence(held, together),
+            evidence=(*claim.evidence, held),
             explained_by=explained_by(held),
         )
 
@@ -179,15 +183,18 @@ class _Claims:
                 "else differs between slice and rest is not held fixed."
             )
         statement = (
-            f"Of {one.support} {whom(key)}, {percent(rate.value)} are {called} "
-            f"({interval(rate)}); {against}. The gap is {points(gap.value)} "
-            f"({interval(gap, ' points')})."
+            (
+                f"Of {one.support} {whom(key)}, {percent(rate.value)} are {called} "
+                f"({interval(rate)}); {against}."
+            ),
+            f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",
         )
         return Claim(
             check=NAME,
+            kind=PerformanceGap.kind,
             title=title,
             slice=key,
-            effect=effect("error-rate gap", gap),
+            effect=Effect.measured("error-rate gap", gap, "points"),
             limit=self._limit,
             p_value=p_value,
             support=one.support,
@@ -195,19 +202,22 @@ class _Claims:
             statement=statement,
             action=advice(key),
             limits=limits,
-            evidence={
-                "error_rate": numbers(rate),
-                "rest_error_rate": rest,
-                "gap": numbers(gap),
-                "detectable_gap": smallest,
-                "mistaken_for": None if mistaken is None else mistaken[0],
-            },
+            evidence=(
+                SliceComparison(
+                    error_rate=Estimate.of(rate),
+                    rest_error_rate=rest,
+                    gap=Estimate.of(gap),
+                    detectable_gap=smallest,
+                    most_predicted=None if mistaken is None else mistaken[0],
+                ),
+            ),
             weight=max(0.0, gap.value) * one.support,
         )
 
     def _untested(self, one: Slice, rate: Interval, reason: str, smallest: float | None) -> Claim:
         return Claim(
             check=NAME,
+            kind=PerformanceGap.kind,
             title=f"The {whom(one.key)} are too few to be compared",
             slice=one.key,
             effect=None,
@@ -215,11 +225,16 @@ class _Claims:
             p_value=None,
             support=one.support,
             samples=(),
-            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
-            f"({interval(rate)}). Not tested: {reason}.",
+            statement=(
+                (
+                    f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+                    f"({interval(rate)})."
+                ),
+                f"Not tested: {reason}.",
+            ),
             action=f"Evaluate more {whom(one.key)}; {self._evidence.min_support} are needed at least.",
             limits="That nothing was found here means nothing.",
-            evidence={"error_rate": numbers(rate), "detectable_gap": smallest},
+            evidence=(SliceComparison(error_rate=Estimate.of(rate), detectable_gap=smallest),),
             untestable=reason,
             weight=float(one.support),
         )

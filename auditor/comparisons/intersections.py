@@ -7,8 +7,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks, slice_identity
-from auditor.phrasing import advice, effect, interval, numbers, percent, points, whom
-from auditor.records import AuditData, Claim, Skipped, Slice, SliceKey
+from auditor.phrasing import advice, interval, percent, points, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    Effect,
+    Estimate,
+    IntersectionContrast,
+    Skipped,
+    Slice,
+    SliceComparison,
+    SliceKey,
+)
 from auditor.statistics import (
     Floats,
     Gaps,
@@ -128,31 +138,42 @@ class Intersections:
         )
         return Claim(
             check=self._check,
+            kind="outcome",
             title=f"{percent(rate.value)} of the {whom(one.key)} are misclassified: more than both "
             "values explain",
             slice=one.key,
-            effect=effect("error-rate gap beyond what each value explains", least),
+            effect=Effect.measured(
+                "error-rate gap beyond what each value explains", least, "points"
+            ),
             limit=self._limit,
             p_value=p_value,
             support=one.support,
             samples=self._tally.worst(one) if least.value > 0 else (),
-            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
-            f"({interval(rate)}): {alone}, and {points(contrasts[2].value)} {_side(contrasts[2])} "
-            "than the sum of what both values add, within labels. The smallest of the three counts "
-            f"({interval(least, ' points')}).",
+            statement=(
+                (
+                    f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+                    f"({interval(rate)}): {alone}, and {points(contrasts[2].value)} "
+                    f"{_side(contrasts[2])} than the sum of what both values add, within labels."
+                ),
+                f"The effect is the smallest of the three ({interval(least, ' points')}).",
+            ),
             action=advice(one.key),
             limits="It compares within labels and with each of the two attributes; what else differs "
             "is not held fixed.",
-            evidence={
-                "error_rate": numbers(rate),
-                "gap": numbers(gap),
-                "detectable_gap": smallest,
-                "against_each": {
-                    name: numbers(contrast)
-                    for contrast, (name, _) in zip(contrasts[:2], names, strict=True)
-                },
-                "beyond_sum": numbers(contrasts[2]),
-            },
+            evidence=(
+                SliceComparison(
+                    error_rate=Estimate.of(rate),
+                    gap=Estimate.of(gap),
+                    detectable_gap=smallest,
+                ),
+                IntersectionContrast(
+                    against_each={
+                        name: Estimate.of(contrast)
+                        for contrast, (name, _) in zip(contrasts[:2], names, strict=True)
+                    },
+                    beyond_sum=Estimate.of(contrasts[2]),
+                ),
+            ),
             weight=max(0.0, least.value) * one.support,
         )
 
