@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from auditor.discovery.failure_clusters import FailureCluster, failure_clusters
-from auditor.discovery.sample_splitting import Mask, SampleSplit, codes
+from auditor.discovery.sample_splitting import Mask, SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, distinctive_values
 from auditor.imaging.location import grid
 from auditor.interventions.failure_groups import Mistaken
@@ -26,6 +26,7 @@ from auditor.interventions.region_search import (
 from auditor.interventions.regions import LOOK_THERE
 from auditor.phrasing import effect, interval, numbers, percent, quoted, several
 from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
+from auditor.records.predictions import codes
 from auditor.registry import Options, plugin
 from auditor.statistics import Integers
 

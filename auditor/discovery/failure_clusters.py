@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.discovery.sample_splitting import codes
 from auditor.discovery.spectral_clusters import cluster_maps
 from auditor.imaging.location import gaining, shares
 from auditor.records import AuditData, ModelAccess
+from auditor.records.predictions import codes
 from auditor.statistics import Floats, Integers
 
 _MAPS = 500

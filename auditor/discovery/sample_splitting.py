@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.records import AuditData
+from auditor.records.predictions import codes
 from auditor.statistics import Floats, Gaps, Integers, MeanGap, stratified_gap, stratified_mean_gap
 
 Mask = NDArray[np.bool_]
@@ -104,8 +104,3 @@ def stratified_failures(failure: Mask, inside: Mask, strata: Integers) -> Gaps:
 def jaccard(one: Mask, other: Mask) -> float:
     """Samples in both as a part of those in either."""
     return float((one & other).sum() / max((one | other).sum(), 1))
-
-
-def codes(column: pd.Series) -> Integers:
-    """A categorical column as indices."""
-    return np.asarray(column.cat.codes, dtype=np.int64)

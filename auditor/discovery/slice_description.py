@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.discovery.sample_splitting import Mask, SampleSplit, codes, stratified_failures
+from auditor.discovery.sample_splitting import Mask, SampleSplit, stratified_failures
 from auditor.phrasing import percent
 from auditor.records import AuditData
+from auditor.records.predictions import codes
 from auditor.statistics import Integers
 
 _NAMED = 0.2

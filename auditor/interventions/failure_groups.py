@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from auditor.discovery.sample_splitting import codes
 from auditor.interventions.infill import Infill
 from auditor.interventions.regions import ImageArray
 from auditor.records import AuditData, ModelAccess
+from auditor.records.predictions import codes
 from auditor.statistics import Integers
 
 _HOSTS = 2
