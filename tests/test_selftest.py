@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from auditor.checks.performance_gap import PerformanceGap
 from auditor.cli import app
 from auditor.config import AuditConfig, SliceSection
 from auditor.errors import DataError
-from auditor.records import Effect, Finding, SliceKey
+from auditor.records import ClaimKind, ClaimRecord, Finding, SliceKey, Verdict
 from auditor.run_folder import RunFolder
 from auditor.selftest import (
     Outcomes,
@@ -126,39 +127,40 @@ def test_exact_interval_equals_statsmodels() -> None:
     assert (exact(5, 10).low, exact(5, 10).high) == pytest.approx((0.1871, 0.8129), abs=1e-4)
 
 
-def finding(check: str, verdict: str, attributes: dict[str, str], **audit: object) -> Finding:
-    return Finding.model_validate(
-        {
-            "id": "F",
-            "check": check,
-            "title": "",
-            "severity": "note",
-            "verdict": verdict,
-            "slice": SliceKey(attributes=attributes),
-            "effect": Effect(name="", value=1, low=0, high=2),
-            "p_value": 0.1,
-            "q_value": 0.1,
-            "support": 1,
-            "samples": [],
-            "statement": "",
-            "action": "",
-            "limits": "",
-            "evidence": audit,
-        }
+def finding(
+    check: str,
+    kind: ClaimKind,
+    verdict: Verdict,
+    attributes: dict[str, str],
+    supporting: Sequence[ClaimRecord] = (),
+) -> Finding:
+    return Finding(
+        id="F1",
+        check=check,
+        kind=kind,
+        title="",
+        severity="note",
+        verdict=verdict,
+        slice=SliceKey(attributes=attributes),
+        effect=None,
+        p_value=0.1,
+        q_value=0.1,
+        support=1,
+        samples=[],
+        statement=[],
+        action="",
+        limits="",
+        supporting=list(supporting),
     )
 
 
 def test_accusations_count_supported_outcome_claims_only() -> None:
-    piece = {
-        "check": "calibration-gap",
-        "verdict": "confirmed",
-        "slice": {"attributes": {"y": "2"}, "label": None, "predicted": None},
-    }
+    confirmed = finding("calibration-gap", "outcome", "confirmed", {"y": "2"})
     found = [
-        finding("performance-gap", "observed", {"x": "1"}, pieces=[piece]),
-        finding("label-association", "supported", {"x": "1"}),
-        finding("performance-gap", "supported", {"x": "1"}),
-        finding("calibration-gap", "supported", {}),
+        finding("performance-gap", "outcome", "observed", {"x": "1"}, [confirmed]),
+        finding("label-association", "data", "supported", {"x": "1"}),
+        finding("performance-gap", "outcome", "supported", {"x": "1"}),
+        finding("calibration-gap", "outcome", "supported", {}),
     ]
     named = [(dict(one.attributes), one.first, one.check) for one in accusations(found)]
     assert named == [
