@@ -9,26 +9,34 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from auditor.checks import Check, Need
 from auditor.interventions.matched_pairs import MatchedPairs, Question
 from auditor.interventions.paired_effects import Limits, PairedEffect, comparisons, unchanged
 from auditor.interventions.style_transfer import TRANSFERS, ImageArray, Transfer
-from auditor.phrasing import (
-    effect,
-    interval,
-    numbers,
-    points,
-    signed_points,
-    whom,
+from auditor.phrasing import interval, points, signed_points, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Estimate,
+    EvidencePart,
+    Examination,
+    Intervention,
+    InterventionEffect,
+    ModelAccess,
+    Quantities,
+    Skipped,
+    SliceKey,
 )
-from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
-from auditor.registry import Options, plugin
-from auditor.statistics import Floats, Integers
+from auditor.registry import plugin
+from auditor.statistics import Floats, Integers, Interval
 
 NAME = "appearance-reliance"
 
 
 @plugin("check", NAME)
-class AppearanceReliance(Options):
+class AppearanceReliance(Check):
     """Does the overall look of the images with an attribute value mislead the model?
 
     An intervention on whole images, for causes that have no place: light, colour cast, blur,
@@ -51,6 +59,8 @@ class AppearanceReliance(Options):
         (1982) 295-300. The ways to give a look are cited where they are written.
     """
 
+    kind: ClassVar[ClaimKind] = "robustness"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     renamed: ClassVar[Mapping[str, str]] = {
         "search_pictures": "search_images",
         "test_pictures": "test_images",
@@ -112,38 +122,66 @@ class AppearanceReliance(Options):
         )
         return Claim(
             check=NAME,
+            kind=self.kind,
             title=f"{what} costs {points(here.value)} of accuracy",
             slice=key,
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("fall of accuracy with the other look", outcome.here.change)
+            effect=Effect.measured("drop in accuracy with the transferred style", here, "points")
             if holds
             else None,
             limit=self.min_fall,
             p_value=max(outcome.here.p_value, other.here.p_value) if apt else 1.0,
             support=len(outcome.swaps),
             samples=outcome.samples(audit),
-            statement=f"An intervention: {len(outcome.swaps)} images were given the {chosen.look} of other "
-            f"images of the same label: once of {who}, once of others. With the look of the side that "
-            f"fares worse with that label, the model fails {points(here.value)} more often "
-            f"({interval(here, ' points')}{into}); between unchanged images, the gap is "
-            f"{signed_points(gap.value)}. With looks from images of other labels, which show "
-            f"nothing of the object, it is {signed_points(across.value)} "
-            f"({interval(across, ' points')}).",
+            statement=(
+                (
+                    f"An intervention: {len(outcome.swaps)} images were given the {chosen.look} of other "
+                    f"images of the same label: once of {who}, once of others."
+                ),
+                (
+                    "With the look of the side that fares worse with that label, the model fails "
+                    f"{points(here.value)} more often ({interval(here, ' points')}{into}); between "
+                    f"unchanged images, the gap is {signed_points(gap.value)}."
+                ),
+                (
+                    "With looks from images of other labels, which show nothing of the object, it is "
+                    f"{signed_points(across.value)} ({interval(across, ' points')})."
+                ),
+            ),
             action="Find out where this look comes from: a camera, the light, a scanner, a file format. "
             "Vary it in the training data, by images from more sources or by changing the "
             f"{chosen.look} at random while training, and audit again.",
             limits="It shows that the look moves the predictions. Which part of it does so, and "
             "whether it has a place in the image after all, is not told apart.",
-            evidence={
-                "look": chosen.look,
-                "fall": numbers(here),
-                "fall_with_looks_of_other_labels": numbers(across),
-                "gap_of_unchanged_images": numbers(gap),
-                **outcome.record(audit.classes),
-            },
+            evidence=_evidence(audit, chosen, outcome, other, gap),
             weight=0.0,
             confirms=outcome.confirms(audit) if holds else (),
         )
+
+
+def _evidence(
+    audit: AuditData, chosen: Transfer, outcome: PairedEffect, other: PairedEffect, gap: Interval
+) -> tuple[EvidencePart, ...]:
+    """The intervention with styles of both origins, each beside the gap between unchanged images."""
+    turned = outcome.turned_to(audit.classes)
+    effects = (
+        InterventionEffect(
+            name=f"additional failures with the style of images of {labels}",
+            value=Estimate.of(one.here.change),
+            control=Estimate.of(gap),
+            control_name="between unchanged images",
+            unit="points",
+        )
+        for labels, one in (("the same label", outcome), ("other labels", other))
+    )
+    return (
+        Intervention(
+            method="transfer-style",
+            variant=chosen.look,
+            effects=tuple(effects),
+            flipped_to=None if turned is None else turned[0],
+        ),
+        Quantities(items=outcome.error_rates()),
+    )
 
 
 @dataclass(frozen=True)

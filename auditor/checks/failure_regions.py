@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from auditor.checks import Check, Need
 from auditor.discovery.failure_clusters import FailureCluster, failure_clusters
 from auditor.discovery.sample_splitting import Mask, SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, distinctive_values
@@ -24,10 +25,27 @@ from auditor.interventions.region_search import (
     tried,
 )
 from auditor.interventions.regions import LOOK_THERE
-from auditor.phrasing import effect, interval, numbers, percent, quoted, several
-from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
+from auditor.phrasing import interval, percent, quoted, several
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Estimate,
+    EvidencePart,
+    Examination,
+    Intervention,
+    InterventionEffect,
+    MapShift,
+    ModelAccess,
+    Quantities,
+    Quantity,
+    Skipped,
+    SliceKey,
+    Table,
+)
 from auditor.records.predictions import codes
-from auditor.registry import Options, plugin
+from auditor.registry import plugin
 from auditor.statistics import Integers
 
 NAME = "failure-regions"
@@ -54,7 +72,7 @@ _LIMITS = (
 
 
 @plugin("check", NAME)
-class FailureRegions(Options):
+class FailureRegions(Check):
     """Which place of the image brings about the failures that are called one class?
 
     An intervention that needs nobody's annotation. Of the failures called a class, some serve to
@@ -77,6 +95,8 @@ class FailureRegions(Options):
         machines really learn", Nature Communications 10 (2019) 1096, for the clusters.
     """
 
+    kind: ClassVar[ClaimKind] = "robustness"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     renamed: ClassVar[Mapping[str, str]] = {
         "search_pictures": "search_images",
         "test_pictures": "test_images",
@@ -181,11 +201,13 @@ class FailureRegions(Options):
         marked = _marks(audit, drawn, trial.mended) if holds else []
         return Claim(
             check=NAME,
+            kind=self.kind,
             title=f"Covering {region.words} mends {_percent(trial.mended)} of the "
             f"{_whom(str(key.predicted), kind)}; covering other places, {_percent(trial.mended_elsewhere)}",
             slice=key,
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("failures mended, less those mended by covering other places", needed)
+            effect=Effect.measured(
+                "failures corrected, less those corrected at other places", needed, "points"
+            )
             if holds
             else None,
             limit=self.min_mended,
@@ -193,24 +215,13 @@ class FailureRegions(Options):
             p_value=max(p_needed, p_enough) if min(needed.value, enough.value) > 0 else 1.0,
             support=len(drawn.test.rows),
             samples=_mended(audit, drawn, trial),
-            statement=_division(str(key.predicted), drawn, kind)
-            + _statement(str(key.predicted), drawn, trial, attention, marked),
+            statement=(
+                *_division(str(key.predicted), drawn, kind),
+                *_statement(str(key.predicted), drawn, trial, attention, marked),
+            ),
             action=LOOK_THERE,
             limits=_LIMITS,
-            evidence={
-                **region.record(),
-                "replaced": trial.place.way,
-                "mended": numbers(share(trial.mended)),
-                "mended_elsewhere": numbers(share(trial.mended_elsewhere)),
-                "mended_when": {way: numbers(one) for way, one in trial.mended_when.items()},
-                "turned": numbers(share(trial.turned)),
-                "turned_by_plain_images": numbers(share(trial.turned_by_plain)),
-                "turned_to": key.predicted,
-                "attention": None if np.isnan(attention).any() else attention,
-                "marked_by": [str(mark) for mark in marked],
-                "n_failures_called": int(_called(audit)[drawn.code]),
-                **({} if kind is None else _cluster(kind)),
-            },
+            evidence=tuple(_evidence(audit, drawn, trial, attention, marked, kind)),
             weight=max(0.0, needed.value) * drawn.total,
             # A property of the images says less of a cause than its place does.
             explained_by=tuple(
@@ -247,16 +258,75 @@ def _accounted(model: ModelAccess, drawn: Mistaken, trial: RegionTest) -> frozen
     return frozenset(np.concatenate([drawn.test.rows[trial.mended], *mended]).tolist())
 
 
-def _cluster(kind: FailureCluster) -> dict[str, Any]:
-    """What a claim's evidence says of a cluster of maps."""
-    return {
-        "n_failures_of_the_cluster": len(kind.rows),
-        "clusters": kind.clusters,
-        "cluster_at": kind.place,
-        "mean_map": grid(kind.own),
-        "mean_map_of_others": grid(kind.others),
-        "difference": grid(kind.own - kind.others),
-    }
+def _evidence(
+    audit: AuditData,
+    drawn: Mistaken,
+    trial: RegionTest,
+    attention: Sequence[float],
+    marked: Sequence[DistinctiveValue],
+    kind: FailureCluster | None,
+) -> Iterator[EvidencePart]:
+    """The intervention, the numbers around it, and the maps of the cluster."""
+    called = audit.classes[drawn.code]
+    yield Intervention(
+        method="cover-region",
+        variant=trial.place.way,
+        region=trial.place.region.box(),
+        effects=(
+            InterventionEffect(
+                name="failures corrected when the region is masked",
+                value=Estimate.of(share(trial.mended)),
+                control=Estimate.of(share(trial.mended_elsewhere)),
+                control_name="at other places of the same size",
+                unit="share",
+            ),
+            InterventionEffect(
+                name=f"images of other labels flipped to {called} by the failures' content",
+                value=Estimate.of(share(trial.turned)),
+                control=Estimate.of(share(trial.turned_by_plain)),
+                control_name="by the content of correctly classified images",
+                unit="share",
+            ),
+        ),
+        flipped_to=called,
+    )
+    yield Quantities(items=tuple(_quantities(audit, drawn, trial, attention, kind)))
+    if marked:
+        yield Table(
+            title="Attribute values that distinguish the corrected failures",
+            columns=("attribute", "value", "among them", "among the others"),
+            rows=tuple((one.name, one.value, one.inside, one.outside) for one in marked),
+            units=(None, None, "share", "share"),
+        )
+    if kind is not None:
+        yield MapShift(
+            place=kind.place,
+            mean_map=grid(kind.own),
+            mean_map_of_others=grid(kind.others),
+            difference=grid(kind.own - kind.others),
+        )
+
+
+def _quantities(
+    audit: AuditData,
+    drawn: Mistaken,
+    trial: RegionTest,
+    attention: Sequence[float],
+    kind: FailureCluster | None,
+) -> Iterator[Quantity]:
+    for way, one in trial.mended_when.items():
+        yield Quantity(
+            name=f"failures corrected by the infill {way}", value=Estimate.of(one), unit="share"
+        )
+    if not np.isnan(attention).any():
+        names = ("in the failures", "in correctly classified images of the class")
+        for name, part in zip(names, attention, strict=True):
+            yield Quantity(name=f"evidence in the region, {name}", value=part, unit="share")
+    called = int(_called(audit)[drawn.code])
+    yield Quantity(name="failures predicted as the class", value=called, unit="count")
+    if kind is not None:
+        yield Quantity(name="failures in the cluster", value=len(kind.rows), unit="count")
+        yield Quantity(name="clusters of their maps", value=kind.clusters, unit="count")
 
 
 def _whom(called: str, kind: FailureCluster | None) -> str:
@@ -265,13 +335,15 @@ def _whom(called: str, kind: FailureCluster | None) -> str:
     return f"failures called {quoted(called)}{where}"
 
 
-def _division(called: str, drawn: Mistaken, kind: FailureCluster | None) -> str:
+def _division(called: str, drawn: Mistaken, kind: FailureCluster | None) -> tuple[str, ...]:
     if kind is None:
-        return ""
+        return ()
     return (
-        f"The Grad-CAMs of the failures called {quoted(called)} fall into {kind.clusters} clusters; in "
-        f"one, of {drawn.total} failures, the evidence lies rather at the {kind.place}, and it was "
-        "looked at by itself. "
+        (
+            f"The Grad-CAMs of the failures called {quoted(called)} fall into {kind.clusters} clusters; in "
+            f"one, of {drawn.total} failures, the evidence lies rather at the {kind.place}, and it was "
+            "looked at by itself."
+        ),
     )
 
 
@@ -298,30 +370,29 @@ def _statement(
     trial: RegionTest,
     attention: Sequence[float],
     marked: Sequence[DistinctiveValue],
-) -> str:
+) -> Iterator[str]:
     region, way = trial.place.region, trial.place.way
-    witness = (
-        ""
-        if np.isnan(attention).any()
-        else f" In the Grad-CAMs of {quoted(called)}, {percent(attention[0])} of the evidence lies there "
-        f"in these failures, and {percent(attention[1])} in images of it that are recognised."
-    )
-    common = (
-        f" What marks those that it mends: {several([str(mark) for mark in marked], _MARKS)}."
-        if marked
-        else ""
-    )
-    return (
+    yield (
         f"An intervention: in {len(drawn.test.rows)} failures called {quoted(called)}, {region.words} "
-        f"({percent(region.area)} of it) was {_DONE[way]}. {_percent(trial.mended)} of them are then "
-        f"recognised ({interval(share(trial.mended))}); with random other places of the same size, "
-        f"{_percent(trial.mended_elsewhere)}. What the failures show there was put into "
+        f"({percent(region.area)} of it) was {_DONE[way]}."
+    )
+    yield (
+        f"{_percent(trial.mended)} of them are then recognised ({interval(share(trial.mended))}); with "
+        f"random other places of the same size, {_percent(trial.mended_elsewhere)}."
+    )
+    yield (
+        "What the failures show there was put into "
         f"{len(drawn.test.hosts)} recognised images of other labels: {_percent(trial.turned)} of these "
         f"are then called {quoted(called)} ({interval(share(trial.turned))}); with what recognised "
         f"images of the failures' labels show there, {_percent(trial.turned_by_plain)}."
-        + witness
-        + common
     )
+    if not np.isnan(attention).any():
+        yield (
+            f"In the Grad-CAMs of {quoted(called)}, {percent(attention[0])} of the evidence lies there "
+            f"in these failures, and {percent(attention[1])} in images of it that are recognised."
+        )
+    if marked:
+        yield f"What marks those that it mends: {several([str(mark) for mark in marked], _MARKS)}."
 
 
 def _percent(done: Mask) -> str:

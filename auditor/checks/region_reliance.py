@@ -9,28 +9,36 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from auditor.checks import Check, Need
 from auditor.interventions.infill import borrowed
 from auditor.interventions.matched_pairs import SearchAndTest
 from auditor.interventions.paired_effects import Limits, PairedEffect, comparisons
 from auditor.interventions.regions import LOOK_THERE, Region, attention, coarse, finer, sought
-from auditor.phrasing import (
-    effect,
-    interval,
-    numbers,
-    percent,
-    points,
-    signed_points,
-    whom,
+from auditor.phrasing import interval, percent, points, signed_points, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Estimate,
+    EvidencePart,
+    Examination,
+    Intervention,
+    InterventionEffect,
+    ModelAccess,
+    Quantities,
+    Quantity,
+    Skipped,
+    SliceKey,
 )
-from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
-from auditor.registry import Options, plugin
+from auditor.registry import plugin
 from auditor.statistics import PairedMean, sign_flip
 
 NAME = "region-reliance"
 
 
 @plugin("check", NAME)
-class RegionReliance(Options):
+class RegionReliance(Check):
     """Does what one region of the image shows for an attribute value mislead the model?
 
     An intervention. In images of all values, a region is filled from other images of the same
@@ -50,6 +58,8 @@ class RegionReliance(Options):
         (1982) 295-300.
     """
 
+    kind: ClassVar[ClaimKind] = "robustness"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     renamed: ClassVar[Mapping[str, str]] = {
         "search_pictures": "search_images",
         "test_pictures": "test_images",
@@ -85,44 +95,47 @@ class RegionReliance(Options):
         key = SliceKey(attributes={question.name: question.value})
         holds = here.change.low > self.min_fall and more.change.low > 0
         turned = outcome.turned_to(audit.classes)
+        flipped_to = None if turned is None else turned[0]
         where = region.words
         into = outcome.into(audit.classes)
-        looked = _looked(audit, sides, region, None if turned is None else turned[0])
-        witness = (
-            ""
-            if turned is None or looked is None
-            else f" In the Grad-CAMs of {turned[0]}, {percent(looked[0])} of the evidence lies there "
-            f"with that value, and {percent(looked[1])} with others."
-        )
+        looked = _looked(audit, sides, region, flipped_to)
+        statement = [
+            (
+                f"An intervention: in {len(sides.test)} images, {where} ({percent(region.area)} of "
+                f"it) was filled from other images of the same label: once from {whom(key)}, once from "
+                "others."
+            ),
+            (
+                "With the content of the side that fares worse with that label, the model fails "
+                f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
+                f"random other places of the same size, {signed_points(tried.elsewhere.change.value)}."
+            ),
+        ]
+        if looked is not None:
+            statement.append(
+                f"In the Grad-CAMs of {flipped_to}, {percent(looked[0])} of the evidence lies there "
+                f"with that value, and {percent(looked[1])} with others."
+            )
         return Claim(
             check=NAME,
+            kind=self.kind,
             title=f"Swapping {where} between samples with {question.name} = {question.value} and "
             f"others costs {points(here.change.value)} of accuracy",
             slice=key,
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("fall of accuracy when the region is swapped", here.change)
+            effect=Effect.measured(
+                "drop in accuracy when the region is swapped", here.change, "points"
+            )
             if holds
             else None,
             limit=self.min_fall,
             p_value=max(here.p_value, more.p_value),
             support=len(sides.test),
             samples=outcome.samples(audit),
-            statement=f"An intervention: in {len(sides.test)} images, {where} ({percent(region.area)} of "
-            f"it) was filled from other images of the same label: once from {whom(key)}, once from others. "
-            f"With the content of the side that fares worse with that label, the model fails "
-            f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
-            f"random other places of the same size, {signed_points(tried.elsewhere.change.value)}."
-            + witness,
+            statement=tuple(statement),
             action=LOOK_THERE,
             limits="It shows that this region's content moves the predictions; other regions may do "
             "so as well.",
-            evidence={
-                **region.record(),
-                "fall": numbers(here.change),
-                "fall_elsewhere": numbers(tried.elsewhere.change),
-                **outcome.record(audit.classes),
-                "attention": looked,
-            },
+            evidence=_evidence(tried, region, flipped_to, looked),
             weight=0.0,
             confirms=outcome.confirms(audit) if holds else (),
         )
@@ -141,6 +154,28 @@ class _Tried:
     outcome: PairedEffect
     elsewhere: PairedMean
     more: PairedMean
+
+
+def _evidence(
+    tried: _Tried, region: Region, flipped_to: str | None, looked: tuple[float, float] | None
+) -> tuple[EvidencePart, ...]:
+    """The intervention, and what the maps say of the region."""
+    drop = InterventionEffect(
+        name="additional failures when the region is swapped between images of one label",
+        value=Estimate.of(tried.outcome.here.change),
+        control=Estimate.of(tried.elsewhere.change),
+        control_name="at other places of the same size",
+        unit="points",
+    )
+    names = ("evidence in the region with the value", "evidence in the region with other values")
+    parts = () if looked is None else zip(names, looked, strict=True)
+    attention = (Quantity(name=name, value=part, unit="share") for name, part in parts)
+    return (
+        Intervention(
+            method="swap-region", region=region.box(), effects=(drop,), flipped_to=flipped_to
+        ),
+        Quantities(items=(*tried.outcome.error_rates(), *attention)),
+    )
 
 
 def _found(model: ModelAccess, sides: SearchAndTest) -> Region:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from auditor.interventions.matched_pairs import (
     sides,
 )
 from auditor.phrasing import percent, several
-from auditor.records import MISSING, AuditData, Skipped, SliceKey
+from auditor.records import MISSING, AuditData, Quantity, Skipped, SliceKey
 from auditor.statistics import Floats, Integers, Interval, PairedMean, proportion_gap, sign_flip
 
 _SHOWN = 12
@@ -102,14 +101,13 @@ class PairedEffect:
         turned = self.turned_to(classes)
         return "" if turned is None else f", {percent(turned[1])} of these to {turned[0]}"
 
-    def record(self, classes: tuple[str, ...]) -> dict[str, Any]:
-        """What every intervention tells beside its own numbers."""
-        turned = self.turned_to(classes)
-        return {
-            "failures_with_value": float(self.failed_with.mean()),
-            "failures_with_others": float(self.failed_without.mean()),
-            "turned_to": None if turned is None else turned[0],
-        }
+    def error_rates(self) -> tuple[Quantity, Quantity]:
+        """Error rates with the content of either side."""
+        with_value, without = float(self.failed_with.mean()), float(self.failed_without.mean())
+        return (
+            Quantity(name="error rate with the value's content", value=with_value, unit="share"),
+            Quantity(name="error rate with the others' content", value=without, unit="share"),
+        )
 
     def samples(self, audit: AuditData) -> tuple[str, ...]:
         """Ids of the images that were led astray."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.imaging.location import where
+from auditor.records import RegionBox
 from auditor.statistics import Floats
 
 ImageArray = NDArray[np.uint8]
@@ -68,14 +69,10 @@ class Region:
         """The region itself, in words."""
         return "the image's frame" if self.outside else f"the {self.place} of the image"
 
-    def record(self) -> dict[str, Any]:
-        """What a claim's evidence says of it."""
-        edges = (self.x0, self.y0, self.x1, self.y1)
-        return {
-            "place": self.place,
-            "box": [round(float(edge), 4) for edge in edges],
-            "outside_of_box": self.outside,
-        }
+    def box(self) -> RegionBox:
+        """The region as a part of a claim's evidence."""
+        x0, y0, x1, y1 = (round(float(one), 4) for one in (self.x0, self.y0, self.x1, self.y1))
+        return RegionBox(place=self.place, box=(x0, y0, x1, y1), outside=self.outside)
 
     @property
     def area(self) -> float:

@@ -98,6 +98,8 @@ class Intervention(Record):
 
     type: Literal["intervention"] = "intervention"
     method: Literal["swap-region", "cover-region", "transfer-style"]
+    variant: str | None = None
+    """How, where the method has variants: the infill of a region, or the style transferred."""
     region: RegionBox | None = None
     """What was changed; None where it was the image as a whole."""
     effects: tuple[InterventionEffect, ...]
