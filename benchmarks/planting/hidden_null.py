@@ -55,15 +55,15 @@ def _tables(case: Case) -> Tables:
     """The audited images with no attribute."""
     names = pd.Index(list(case.pool.classes))
     n = len(case.label)
-    predicted = case.shares.argmax(1).astype(np.int64)
-    truth = np.maximum(case.shares[np.arange(n), case.label], 1e-9)
+    predicted = case.probabilities.argmax(1).astype(np.int64)
+    truth = np.maximum(case.probabilities[np.arange(n), case.label], 1e-9)
     usable = pd.DataFrame(
         {
             "sample": [f"{row:05d}.png" for row in range(n)],
             "path": "",
             "label": pd.Categorical.from_codes(case.label, names),
             "predicted": pd.Categorical.from_codes(predicted, names),
-            "confidence": case.shares.max(1).astype(np.float64),
+            "confidence": case.probabilities.max(1).astype(np.float64),
             "loss": -np.log(truth).astype(np.float64),
             "failure": case.failure,
         }

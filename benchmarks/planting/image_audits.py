@@ -126,9 +126,9 @@ def measured(
     search = np.zeros(len(case.label), dtype=bool)
     search[np.random.default_rng(case.seed).permutation(len(search))[: len(search) // 2]] = True
     domino = _precise(
-        case, peers.domino(case.features(), case.label, case.shares, search, seed=case.seed)
+        case, peers.domino(case.features(), case.label, case.probabilities, search, seed=case.seed)
     )
-    predicted = case.shares.argmax(1).astype(np.int64)
+    predicted = case.probabilities.argmax(1).astype(np.int64)
     clusters = _precise(case, spray(case.cams(), predicted, case.failure, search, seed=case.seed))
     scores = [_spurious(case, by_index) for by_index in (False, True)]
     return Record(
@@ -138,7 +138,7 @@ def measured(
         seed=seed,
         accuracy=float(1 - case.failure.mean()),
         gap=case.gap,
-        fall=case.fall,
+        fall=case.accuracy_drop,
         named=any(set(one.attributes) == {ATTRIBUTE} for one in named),
         first=any(one.first and ATTRIBUTE in one.attributes for one in named),
         confirmed=any(
@@ -262,7 +262,7 @@ def _ranked(result: AuditResult, case: Case, checks: Sequence[str]) -> Iterator[
 
 def _at_random(case: Case, generator: np.random.Generator) -> NDArray[np.int64]:
     """Failures called the class that most failures are called, in any order."""
-    called = case.shares.argmax(1)
+    called = case.probabilities.argmax(1)
     often = np.bincount(called[case.failure]).argmax() if case.failure.any() else 0
     return generator.permutation(np.flatnonzero(case.failure & (called == often)))
 
