@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.claims import quantity
 from builders.image_evidence import Model, audit_data
-from builders.quantities import quantity
 
 from auditor.checks.attention_outside import AttentionOutside, coverage, share_outside
 from auditor.records import AuditData, Maps

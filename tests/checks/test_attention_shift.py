@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.claims import quantity
 from builders.image_evidence import audit_data
-from builders.quantities import quantity
 from numpy.typing import NDArray
 
 from auditor.checks.attention_shift import AttentionShift, _AttributeMaps, measure_shift

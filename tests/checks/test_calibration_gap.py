@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from builders.quantities import quantity
+from builders.claims import quantity
 
 from auditor.checks.calibration_gap import CalibrationGap
 from auditor.records import AuditData, Estimate

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from builders.quantities import quantity
+from builders.claims import quantity
 from builders.stored_images import coloured, fingerprinted
 
 from auditor.checks.duplicates import Duplicates

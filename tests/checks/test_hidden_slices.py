@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.claims import quantity
 from builders.hidden_group import N, hidden_group, with_hidden_group
 from builders.image_evidence import Model, audit_data
-from builders.quantities import quantity
 
 from auditor.checks.hidden_slices import HiddenSlices
 from auditor.discovery.sample_splitting import SampleSplit

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from builders.claims import quantity
 from builders.image_evidence import Model
-from builders.quantities import quantity
 from builders.stored_images import coloured, fingerprinted, photo, similar_photo, stored
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from builders.claims import quantity
 from builders.image_evidence import Model, audit_data
-from builders.quantities import quantity
 from numpy.typing import NDArray
 from scipy.stats import binom
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from builders.quantities import quantity
+from builders.claims import quantity
 from fairlearn.metrics import demographic_parity_ratio, equalized_odds_difference
 from statsmodels.stats.proportion import confint_proportions_2indep
 
