@@ -15,6 +15,12 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_SLICES = 5
+_WEIGHT = 10.0
+"""Weight of label and prediction."""
+_ROUNDS = 100
+"""Largest number of iterations."""
+
 
 def domino(
     features: NDArray[np.float32],
@@ -23,9 +29,6 @@ def domino(
     search: Mask,
     *,
     components: int = 25,
-    slices: int = 5,
-    weight: float = 10.0,
-    rounds: int = 100,
     seed: int = 0,
 ) -> list[Integers]:
     """Domino's error-aware mixture.
@@ -41,13 +44,10 @@ def domino(
         shares: (n, K) predicted probabilities.
         search: (n,) the samples to fit on; the others are ranked.
         components: number of components.
-        slices: number of slices that are returned.
-        weight: weight of label and prediction.
-        rounds: largest number of iterations.
         seed: random seed.
 
     Returns:
-        For each slice the positions of the other samples, the most typical first.
+        For each of five slices the positions of the other samples, the most typical first.
 
     Reference:
         S. Eyuboglu et al., "Domino: discovering systematic errors with cross-modal embeddings",
@@ -62,14 +62,14 @@ def domino(
     )
     fitted = samples.where(search)
     member = _initial_membership(fitted, components, seed)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         mixture = _Mixture.fitted(fitted, member)
-        before, member = member, mixture.membership(fitted, weight)
+        before, member = member, mixture.membership(fitted)
         if float(np.abs(member - before).max()) < 1e-3:
             break
-    worst = np.argsort(-mixture.disagreement)[:slices]
+    worst = np.argsort(-mixture.disagreement)[:_SLICES]
     others = np.flatnonzero(~search)
-    of_others = mixture.membership(samples, weight)[others]
+    of_others = mixture.membership(samples)[others]
     return [others[np.argsort(-of_others[:, code], kind="stable")] for code in worst]
 
 
@@ -141,15 +141,15 @@ class _Mixture:
         """Difference of label and prediction of each component, (c,)."""
         return np.asarray(1 - (self.label * self.predicted).sum(1), dtype=np.float64)
 
-    def membership(self, samples: _Samples, weight: float) -> Floats:
+    def membership(self, samples: _Samples) -> Floats:
         """The expectation step: memberships (n, c)."""
         z, mean, variance = samples.features, self.mean, self.variance
         log_density = (
             np.log(self.share)
             - 0.5 * (np.log(variance).sum(1) + (mean**2 / variance).sum(1))
             - 0.5 * (z**2 @ (1 / variance).T - 2 * z @ (mean / variance).T)
-            + weight * (samples.label @ np.log(self.label).T)
-            + weight * (samples.shares @ np.log(self.predicted).T)
+            + _WEIGHT * (samples.label @ np.log(self.label).T)
+            + _WEIGHT * (samples.shares @ np.log(self.predicted).T)
         )
         return np.asarray(
             np.exp(log_density - logsumexp(log_density, axis=1, keepdims=True)), dtype=np.float64
