@@ -1,4 +1,4 @@
-"""Hidden slices where there are none: outcomes dealt out anew among the images of each label."""
+"""False alarms of hidden slices and map clusters: outcomes permuted among the images of each label."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ _CHECKS: dict[str, Check] = {"hidden-slices": HiddenSlices(), "map-clusters": Ma
 
 
 def hidden_null(cases: Iterable[Case], repeats: int) -> str:
-    """How often a slice is supported where the outcomes go along with no image.
+    """How often a slice is supported although the outcomes are independent of the images.
 
     Args:
         cases: networks with their images; what was planted does not matter.
-        repeats: how often the outcomes of each are dealt out anew.
+        repeats: number of permutations of the outcomes of each case.
+
+    Returns:
+        A table in Markdown: for each check, the share of audits with a supported finding.
     """
     supported: Counter[str] = Counter()
     total = 0
@@ -48,11 +51,11 @@ def hidden_null(cases: Iterable[Case], repeats: int) -> str:
                 )
                 total += 1
     rows = [(name, shown(exact(supported[name], total)), total) for name in _CHECKS]
-    return table(("outcomes dealt out anew", "supported", "audits"), rows)
+    return table(("outcomes permuted", "supported", "audits"), rows)
 
 
 def _tables(case: Case) -> Tables:
-    """The audited images with no attribute."""
+    """The audited samples, without attributes."""
     names = pd.Index(list(case.pool.classes))
     n = len(case.label)
     predicted = case.probabilities.argmax(1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Evidence with images, maps and a model that is a plain function, for the checks that look."""
+"""Audit data with images, maps and a model that is a plain function, for checks on images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Probabilities = NDArray[np.float64]
 
 @dataclass
 class Model:
-    """An oracle without a network."""
+    """An audited model without a network: each answer comes from an array or a function."""
 
     seen: ImageArray
     ask: Callable[[ImageArray], Probabilities]
@@ -61,7 +61,7 @@ def audit_data(
     model: Model | None = None,
     seed: int = 0,
 ) -> AuditData:
-    """Evidence of samples with labels, probabilities (N, K) and attributes; cells hold everybody."""
+    """Samples with labels, probabilities (N, K) and attributes; every sample has a map, if any has."""
     classes = tuple("abcdefghij"[: share.shape[1]])
     predicted = share.argmax(1)
     frame = pd.DataFrame(
