@@ -184,7 +184,7 @@ class FailureRegions(Check):
             weight=max(0.0, necessity.value) * failures.total,
             # A computed property of the images is a weaker explanation than the region.
             explained_by=tuple(
-                one.name for one in values if one.tells and one.name in audit.attributes
+                one.name for one in values if one.explains and one.name in audit.attributes
             ),
             confirms=(key,) if significant else (),
             accounts_for=_corrected_failures(model, failures, test) if significant else frozenset(),

@@ -115,15 +115,17 @@ def describe(
         for sample, label in zip(typical["sample"], typical["label"], strict=True)
     )
     samples = SampleGroups(title="Typical images", groups=(SampleGroup(members=members),))
-    if not values:
-        return (samples,)
-    table = Table(
+    return (table_of(values), samples) if values else (samples,)
+
+
+def table_of(values: Sequence[DistinctiveValue]) -> Table:
+    """Distinctive attribute values as a part of a claim's evidence."""
+    return Table(
         title="Distinctive attribute values",
         columns=("attribute", "value", "share in the slice", "share in the rest"),
         rows=tuple((one.name, one.value, one.inside, one.outside) for one in values),
         units=(None, None, "share", "share"),
     )
-    return table, samples
 
 
 def in_affected_strata(strata: Integers, failures: Mask) -> Mask:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from auditor.discovery.failure_clusters import FailureCluster
-from auditor.discovery.slice_description import DistinctiveValue
+from auditor.discovery.slice_description import DistinctiveValue, table_of
 from auditor.imaging.location import grid
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.infill import InfillMethod
@@ -20,7 +20,6 @@ from auditor.records import (
     MapShift,
     Quantities,
     Quantity,
-    Table,
 )
 
 _MAX_VALUES = 2
@@ -71,7 +70,7 @@ class RegionResult:
         samples, region = self.failures.test, test.masked.region
         if cluster is not None:
             yield (
-                f"The Grad-CAMs of the failures predicted as {predicted} fall into {cluster.clusters} "
+                f"The Grad-CAMs of the failures predicted as {predicted} fall into {cluster.n_clusters} "
                 f"clusters. One of them, with {self.failures.total} failures and more of the evidence at "
                 f"the {cluster.place}, was examined alone."
             )
@@ -127,18 +126,13 @@ class RegionResult:
         )
         yield Quantities(items=tuple(self._quantities()))
         if self.values:
-            yield Table(
-                title="Attribute values that distinguish the corrected failures",
-                columns=("attribute", "value", "share of these failures", "share of the others"),
-                rows=tuple((one.name, one.value, one.inside, one.outside) for one in self.values),
-                units=(None, None, "share", "share"),
-            )
+            yield table_of(self.values)
         if cluster is not None:
             yield MapShift(
                 place=cluster.place,
-                mean_map=grid(cluster.own),
-                mean_map_of_others=grid(cluster.others),
-                difference=grid(cluster.own - cluster.others),
+                mean_map=grid(cluster.mean_map),
+                mean_map_of_others=grid(cluster.mean_map_of_others),
+                difference=grid(cluster.mean_map - cluster.mean_map_of_others),
             )
 
     def _quantities(self) -> Iterator[Quantity]:
@@ -153,7 +147,7 @@ class RegionResult:
             name="failures with the predicted class", value=self.n_failures, unit="count"
         )
         if self.cluster is not None:
-            size, clusters = len(self.cluster.rows), self.cluster.clusters
+            size, clusters = len(self.cluster.rows), self.cluster.n_clusters
             yield Quantity(name="failures in the cluster", value=size, unit="count")
             yield Quantity(name="clusters of maps", value=clusters, unit="count")
 
