@@ -21,7 +21,7 @@ from auditor.interventions.regions import (
     evidence_share,
     windows_within,
 )
-from auditor.phrasing import interval, percent, points, signed_points, whom
+from auditor.phrasing import interval, percent, points, quoted, signed_points, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -222,11 +222,12 @@ def _statement(
             f"{signed_points(swap.control.change.value)}."
         ),
     ]
-    if evidence_in_region is not None:
+    flipped_to = effect.flipped_to(audit.classes)
+    if evidence_in_region is not None and flipped_to is not None:
         with_value, others = evidence_in_region
         sentences.append(
-            f"In the Grad-CAMs of {effect.flipped_to(audit.classes)}, {percent(with_value)} of the "
-            f"evidence lies in this region with that value, and {percent(others)} with others."
+            f"In the Grad-CAMs of {quoted(flipped_to)}, {percent(with_value)} of the evidence lies in "
+            f"this region with that value, and {percent(others)} with others."
         )
     return tuple(sentences)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.interventions.matched_pairs import MatchedPairs
 from auditor.interventions.value_contrasts import ValueContrast
-from auditor.phrasing import percent
+from auditor.phrasing import percent, quoted
 from auditor.records import AuditData, Quantity, SliceKey
 from auditor.statistics import Floats, Integers, PairedMean, sign_flip
 
@@ -84,16 +84,19 @@ class PairedEffect:
         counts = self._flipped(classes)
         if not counts.any():
             return ""
-        share = percent(float(counts.max() / counts.sum()))
-        return f"; {share} of the flipped predictions go to {self.flipped_to(classes)}"
+        most = int(counts.argmax())
+        share = percent(float(counts[most] / counts.sum()))
+        return f"; {share} of the flipped predictions go to {quoted(classes[most])}"
 
     def error_rates(self) -> tuple[Quantity, Quantity]:
-        """Error rates with content from either side, as further numbers behind a claim."""
+        """Error rates with donors from either side, as further numbers behind a claim."""
         with_value = float(self.fails_with_value.mean())
         without_value = float(self.fails_without_value.mean())
         return (
-            Quantity(name="error rate with content from the value", value=with_value, unit="share"),
-            Quantity(name="error rate with other content", value=without_value, unit="share"),
+            Quantity(
+                name="error rate with donors that have the value", value=with_value, unit="share"
+            ),
+            Quantity(name="error rate with other donors", value=without_value, unit="share"),
         )
 
     def samples(self, audit: AuditData) -> tuple[str, ...]:

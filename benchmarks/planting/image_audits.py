@@ -26,7 +26,7 @@ from auditor.records import (
 from auditor.records import (
     Record as AuditRecord,
 )
-from auditor.selftest import OF_DATA, accusations, exact
+from auditor.selftest import OUTCOME_KINDS, accusations, exact
 from benchmarks.planting import peers
 from benchmarks.planting.cases import ATTRIBUTE, INNOCENT, Case, audited, planted
 from benchmarks.planting.pools import Pool
@@ -126,9 +126,9 @@ def measured(
         untold = audited(case, Path(place), annotated=False)
     seconds = time.perf_counter() - start
     named = list(accusations(told.findings))
-    # Whatever is said of the coin and the card is wrong, if only of their maps.
-    said = {name for one in accusations(told.findings, OF_DATA) for name in one.attributes}
-    innocent = sorted(said & set(INNOCENT))
+    # Any claim on the coin or the card is a false alarm, also one on their maps.
+    accused = accusations(told.findings, OUTCOME_KINDS | {"map"})
+    innocent = sorted({name for one in accused for name in one.attributes} & set(INNOCENT))
     claims = list(_claims(told))
     generator = np.random.default_rng([seed, 11])
     coin = generator.random(len(case.label)) < 0.5
@@ -257,7 +257,7 @@ def _others(result: AuditResult) -> Iterator[str]:
         if (
             _is_supported(claim)
             and ATTRIBUTE not in claim.slice.attributes
-            and claim.check not in OF_DATA
+            and claim.kind != "data"
         ):
             yield claim.check
 

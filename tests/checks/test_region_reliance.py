@@ -78,10 +78,10 @@ def test_evidence_holds_the_drop_its_control_and_the_error_rates() -> None:
     assert claim.effect is not None
     assert drop.value.value == claim.effect.value
     assert drop.control.high < 0.1
-    assert quantity(claim, "error rate with content from the value") == pytest.approx(
+    assert quantity(claim, "error rate with donors that have the value") == pytest.approx(
         2 / 3, abs=0.02
     )
-    assert quantity(claim, "error rate with other content") == 0
+    assert quantity(claim, "error rate with other donors") == 0
     assert "100 % of the flipped predictions go to a" in claim.statement[1]
 
 
