@@ -142,8 +142,8 @@ class _Copies:
                     "are copies of other audited images."
                 ),
                 (
-                    f"{len(self.groups)} images occur more than once; {n_near} copies are no equal files "
-                    "but have small changes."
+                    f"Images that occur more than once: {len(self.groups)}; pairs of copies that are no "
+                    f"equal files but differ slightly: {n_near}."
                 ),
                 "Each image counts as often as it occurs.",
             ),
@@ -154,7 +154,11 @@ class _Copies:
                 self._listed(self.groups),
                 Quantities(
                     items=(
-                        Quantity(name="copies that are no equal files", value=n_near, unit="count"),
+                        Quantity(
+                            name="pairs of copies that are no equal files",
+                            value=n_near,
+                            unit="count",
+                        ),
                     )
                 ),
             ),
@@ -179,10 +183,11 @@ class _Copies:
         ]
         faulty = tuple(str(one) for one in frame["sample"].iloc[np.concatenate(at_fault)])
         share = wilson(n, len(label))[()]
+        occur = " occurs" if len(groups) == 1 else "s occur"
         yield Claim(
             check=NAME,
             kind=Duplicates.kind,
-            title=f"{len(groups)} images occur with different labels",
+            title=f"{len(groups)} image{occur} with different labels",
             slice=SliceKey(),
             effect=Effect.measured("share of samples with a contradicted label", share, "share"),
             limit=limit,
@@ -192,13 +197,12 @@ class _Copies:
             statement=(
                 (
                     f"{n} samples ({percent(share.value)}, {interval(share)}), such as "
-                    f"{several(list(self._ids(groups)))}, show {len(groups)} images whose copies have "
-                    "different labels."
+                    f"{several(list(self._ids(groups)))}, are copies with different labels."
                 ),
-                "At least one label of each image is wrong, whatever the model predicts.",
+                "At least one of the labels is wrong in each case, whatever the model predicts.",
                 (
-                    f"{n_failures} of the samples count as failures; {len(faulty)} of these are "
-                    "predicted as the label of another copy."
+                    f"Failures among these samples: {n_failures}; predicted as the label of another "
+                    f"copy: {len(faulty)}."
                 ),
             ),
             action="Correct the labels, keep one copy of each image, and audit again.",

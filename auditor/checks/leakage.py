@@ -189,10 +189,10 @@ class _Wording:
 
 def _copies(audit: AuditData, found: TrainingCopies, limit: float) -> Claim:
     n, n_equal = len(found), int(found.equal.sum())
+    verb = "is" if n == 1 else "are"
     wording = _Wording(
-        title="are in the training data",
-        match=f"are in the training data, {n_equal} as equal files and {n - n_equal} with small "
-        "changes",
+        title=f"{verb} in the training data",
+        match=f"{verb} in the training data (equal files: {n_equal}; with small changes: {n - n_equal})",
         action="Remove",
         limits="It finds copies of images, not other images of the same object, person or series.",
         ceiling="warning",
@@ -202,10 +202,11 @@ def _copies(audit: AuditData, found: TrainingCopies, limit: float) -> Claim:
 
 
 def _transformed(audit: AuditData, found: TransformedCopies, limit: float) -> Claim:
+    verb = "matches" if len(found) == 1 else "match"
     wording = _Wording(
-        title="match one training image after alignment",
-        match="match one training image after a small shift, rotation or change of scale, and no other "
-        f"nearly as well; {int(found.mirrored.sum())} of them are mirrored",
+        title=f"{verb} one training image after alignment",
+        match=f"{verb} one training image after a small shift, rotation or change of scale, and no other "
+        f"nearly as well (mirrored: {int(found.mirrored.sum())})",
         action="Look at the pairs. Where they are copies, remove",
         limits="Neighbouring images of a series and objects of the same make also match: look at the "
         "pairs. Copies that were cropped by much more than a tenth of the side, or rotated by much more "
@@ -236,8 +237,8 @@ def _claim(
     ]
     if conflicts:
         statement.append(
-            f"{len(conflicts)} of them have another label in the training data; {len(faulty)} of these "
-            "are failures in which the model predicts that label."
+            f"Images with another label in the training data: {len(conflicts)}; failures among them in "
+            f"which the model predicts that label: {len(faulty)}."
         )
     return Claim(
         check=NAME,
@@ -315,7 +316,7 @@ def _not_compared(training: TrainingImages, n_pairs: int) -> Iterator[Skipped]:
             "searched (checks.leakage.max_images)"
         )
     if training.n_unreadable:
-        yield _skipped(f"{training.n_unreadable} training images are unreadable")
+        yield _skipped(f"unreadable training images: {training.n_unreadable}")
     if n_pairs:
         yield _skipped(
             f"the pixels of {n_pairs} pairs with similar fingerprints were not compared "

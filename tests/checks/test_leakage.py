@@ -53,8 +53,8 @@ def test_audited_images_in_the_training_data_are_found() -> None:
     bits = (int(str(one), 16) ^ int(str(other), 16)).bit_count()
     similar = f"fingerprints differ in {bits} of 64 bits" if bits else "equal fingerprint"
     assert notes(claim) == ["equal file", similar]
-    assert "1 as equal files and 1 with small changes" in claim.statement[0]
-    assert [one.reason for one in found.skipped] == ["1 training images are unreadable"]
+    assert "equal files: 1; with small changes: 1" in claim.statement[0]
+    assert [one.reason for one in found.skipped] == ["unreadable training images: 1"]
 
 
 def test_new_images_give_no_claim_and_the_limit_of_the_search_is_listed() -> None:
@@ -178,7 +178,10 @@ def test_another_label_in_training_is_a_data_fault_where_the_model_predicts_it()
     assert quantity(copies, "error rate of the others") == pytest.approx(1 / 21)
     assert copies.samples[:2] == ("s0000", "s0001")
     assert copies.faulty == ("s0000",)  # s0003 fails although both labels agree
-    assert "2 of them have another label in the training data; 1 of these" in copies.statement[2]
+    assert copies.statement[2] == (
+        "Images with another label in the training data: 2; failures among them in which the model "
+        "predicts that label: 1."
+    )
     assert transformed.faulty == ("s0002",)
 
 
