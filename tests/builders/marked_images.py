@@ -75,7 +75,7 @@ def bright_places(images: ImageArray, _: NDArray[np.int64]) -> NDArray[np.float3
 def marked_audit(n: int = 360, seed: int = 0) -> AuditData:
     """Audit of images without attributes; a third of every label has the mark."""
     images = with_mark(banded_images(n, seed), turns(n, 3) == 0)
-    model = Model(images, predict_by_band_or_mark, looked=bright_places)
+    model = Model(images, predict_by_band_or_mark, cams_with=bright_places)
     return audit_data(labels(n), predict_by_band_or_mark(images), {}, model=model, seed=seed)
 
 

@@ -146,7 +146,7 @@ def test_evidence_holds_both_drops_and_the_error_rates() -> None:
 
 def test_label_that_the_style_helps_is_confirmed_for_the_other_value() -> None:
     audit = audited(brighten, is_bright)
-    predict_style = model_of(audit).ask
+    predict_style = model_of(audit).predict_with
 
     def predict_both_ways(some: ImageArray) -> Probabilities:
         """Brightness misleads classes b and c; in dark images, class a is taken for c."""
@@ -154,10 +154,10 @@ def test_label_that_the_style_helps_is_confirmed_for_the_other_value() -> None:
         probabilities[~is_bright(some) & (probabilities.argmax(1) == 0)] = [0.1, 0.1, 0.8]
         return probabilities
 
-    model = Model(model_of(audit).seen, predict_both_ways)
+    model = Model(model_of(audit).inputs, predict_both_ways)
     camera: NDArray[np.str_] = np.where(audit.predictions["camera"] == "old", "old", "new")
     claim = only_claim(
-        audit_data(labels(360), predict_both_ways(model.seen), {"camera": camera}, model=model)
+        audit_data(labels(360), predict_both_ways(model.inputs), {"camera": camera}, model=model)
     )
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1, abs=0.05)
@@ -201,17 +201,17 @@ def test_effect_beyond_the_observed_gap_does_not_count() -> None:
     """The model tolerates real bright images, but not those that a style transfer brightened."""
     audit = audited(brighten, is_bright, n=600, used=0.1)
     model = model_of(audit)
-    real = {image.tobytes() for image in model.seen}
+    real = {image.tobytes() for image in model.inputs}
 
     def predict_transferred(some: ImageArray) -> Probabilities:
-        probabilities = model.ask(some)
+        probabilities = model.predict_with(some)
         transferred = np.array([image.tobytes() not in real for image in some])
         probabilities[transferred & is_bright(some)] = MISLEADS_A
         return probabilities
 
-    unchanged = predict_transferred(model.seen).argmax(1)
-    assert model.ask(model.seen).argmax(1).tolist() == unchanged.tolist()
-    claim = only_claim(replace(audit, model=Model(model.seen, predict_transferred)))
+    unchanged = predict_transferred(model.inputs).argmax(1)
+    assert model.predict_with(model.inputs).argmax(1).tolist() == unchanged.tolist()
+    claim = only_claim(replace(audit, model=Model(model.inputs, predict_transferred)))
     same, other, gap = drops(claim)
     assert same.low > 0.5
     assert other.low > 0.5
@@ -272,13 +272,13 @@ def test_attribute_without_a_gap_is_not_examined() -> None:
     found = AppearanceReliance().examine(audit)
     assert not found.claims
     assert "no styles were swapped for camera" in found.skipped[0].reason
-    assert model_of(audit).asked == 0
+    assert model_of(audit).n_predicted == 0
 
 
 def test_forward_passes_stay_within_the_documented_number() -> None:
     audit = audited(brighten, is_bright)
     AppearanceReliance(search_images=12, test_images=40).examine(audit)
-    assert model_of(audit).asked <= 2 * (16 * 12 + 4 * 40)
+    assert model_of(audit).n_predicted <= 2 * (16 * 12 + 4 * 40)
 
 
 def test_value_in_one_label_only_is_listed_as_skipped() -> None:

@@ -27,7 +27,9 @@ def with_objects(seed: int = 0, *, shift: float = 0.0, objects: bool = True) -> 
     masks = np.zeros((n, 16, 16), dtype=bool)
     masks[:, :, :8] = True
     images = np.zeros((n, 3, 16, 16), np.uint8)
-    model = Model(images, lambda some: np.ones((len(some), 2)), shown=masks if objects else None)
+    model = Model(
+        images, lambda some: np.ones((len(some), 2)), object_masks=masks if objects else None
+    )
     share = np.where(label[:, None] == [0, 1], 0.9, 0.1)
     fails = random.random(n) < 0.3
     share[fails] = share[fails][:, ::-1]
@@ -78,8 +80,8 @@ def test_check_without_boxes_model_or_visible_objects_is_skipped() -> None:
     assert "no model" in reason.reason
     given = with_objects()
     assert isinstance(given.model, Model)
-    assert given.model.shown is not None
-    given.model.shown[20:] = False
+    assert given.model.object_masks is not None
+    given.model.object_masks[20:] = False
     (reason,) = AttentionOutside().examine(given).skipped
     assert "only 20 of 120" in reason.reason
 
@@ -90,7 +92,7 @@ def test_shares_outside_are_those_computed_by_hand() -> None:
     masks[1, :, :4] = True  # all of the left places, a third of the right ones
     cams = np.array([[[1, 2], [3, 4]]] * 3, dtype=np.float32)
     model = Model(
-        np.zeros((3, 3, 6, 6), np.uint8), lambda some: np.ones((len(some), 2)), shown=masks
+        np.zeros((3, 3, 6, 6), np.uint8), lambda some: np.ones((len(some), 2)), object_masks=masks
     )
     found = share_outside(model, Maps(np.arange(3), cams, ()), np.arange(3))
     assert found is not None

@@ -106,7 +106,7 @@ def test_mark_without_annotation_is_located() -> None:
 def test_forward_passes_stay_within_the_documented_number() -> None:
     audit = marked_audit()
     FailureRegions().examine(audit)
-    assert model_of(audit).asked <= 120 * 12 + 8 * 80
+    assert model_of(audit).n_predicted <= 120 * 12 + 8 * 80
 
 
 def test_region_that_flips_no_other_image_is_not_reported() -> None:
@@ -119,7 +119,7 @@ def test_region_that_flips_no_other_image_is_not_reported() -> None:
     def predict(some: ImageArray) -> Probabilities:
         return confident(band_brightness(some).argmax(1))
 
-    model = Model(images, predict, looked=bright_places)
+    model = Model(images, predict, cams_with=bright_places)
     claim = only_claim(audit_data(labels(360), predict(images), {}, model=model))
     corrected, _, flipped, _ = effects(claim)
     assert corrected.value > 0.9
@@ -140,7 +140,7 @@ def test_failures_without_a_region_are_not_reported() -> None:
             fails = some.sum((1, 2, 3), dtype=np.int64) % 5 == 0
             return confident(np.where(fails, 0, band_brightness(some).argmax(1)))
 
-        model = Model(images, predict, looked=bright_places)
+        model = Model(images, predict, cams_with=bright_places)
         claim = only_claim(audit_data(labels(300), predict(images), {}, model=model, seed=seed))
         assert claim.effect is None
         p_values.append(claim.p_value)
@@ -155,7 +155,7 @@ def test_two_classes_leave_no_donors_for_the_infill() -> None:
         by_band = np.minimum(band_brightness(some).argmax(1), 1)
         return confident(np.where(has_mark(some), 0, by_band), 2)
 
-    model = Model(images, predict, looked=bright_places)
+    model = Model(images, predict, cams_with=bright_places)
     claim = only_claim(audit_data(label, predict(images), {}, model=model))
     assert claim.effect is not None
     assert region_of(claim).place == "bottom right"
@@ -180,7 +180,7 @@ def test_classes_beyond_the_limit_are_listed_as_skipped() -> None:
         codes = band_brightness(some).argmax(1)
         return confident(np.where(some[:, 0, 31, 0] % 2 == 0, codes, (codes + 1) % 3))
 
-    model = Model(images, predict, looked=bright_places)
+    model = Model(images, predict, cams_with=bright_places)
     audit = audit_data(labels(360), predict(images), {}, model=model)
     found = FailureRegions(max_classes=2).examine(audit)
     assert len(found.claims) == 2
@@ -195,7 +195,7 @@ def test_annotated_cause_explains_the_region() -> None:
         "sticker": np.where(turns(360, 3) == 0, "yes", "no"),
         "coin": np.where(coin, "heads", "tails"),
     }
-    probabilities = predict_by_band_or_mark(model.seen)
+    probabilities = predict_by_band_or_mark(model.inputs)
     claim = only_claim(audit_data(labels(360), probabilities, attributes, model=model))
     assert claim.explained_by == ("sticker",)
     table = claim.part(Table)
@@ -214,14 +214,14 @@ def audit_with_two_marks() -> AuditData:
         marked = has_mark(some) | has_mark(some, SECOND_MARK)
         return confident(np.where(marked, 0, band_brightness(some).argmax(1)))
 
-    model = Model(images, predict, looked=bright_places)
+    model = Model(images, predict, cams_with=bright_places)
     return audit_data(labels(540), predict(images), {}, model=model)
 
 
 def test_two_causes_are_each_found_at_their_place() -> None:
     audit = audit_with_two_marks()
     of_class, *of_clusters = FailureRegions().examine(audit).claims
-    assert model_of(audit).asked <= 3 * (120 * 12 + 8 * 80)
+    assert model_of(audit).n_predicted <= 3 * (120 * 12 + 8 * 80)
     failing = audit.predictions["failure"].to_numpy()
     expected = {
         place: set(np.flatnonzero(failing & (turns(540, 5) == turn)).tolist())
@@ -279,7 +279,7 @@ def audit_with_tint(seed: int, marked: float, n: int = 900) -> AuditData:
         cells[has_mark(some), 6:, 6:] += 20
         return cells
 
-    model = Model(images, predict, looked=maps)
+    model = Model(images, predict, cams_with=maps)
     return audit_data(labels(n), predict(images), {}, model=model, seed=seed)
 
 
@@ -306,7 +306,7 @@ def audit_without_a_region(seed: int) -> AuditData:
         fails = some.sum((1, 2, 3), dtype=np.int64) % 3 == 0
         return confident(np.where(fails, 0, band_brightness(some).argmax(1)))
 
-    model = Model(images, predict, looked=bright_places)
+    model = Model(images, predict, cams_with=bright_places)
     return audit_data(labels(720), predict(images), {}, model=model, seed=seed)
 
 
@@ -343,7 +343,7 @@ def test_failure_clusters_divide_the_failures_by_their_maps() -> None:
     assert set(rows) <= set(failures)
     sizes = [len(one.rows) for one in found]
     assert sizes == sorted(sizes, reverse=True)
-    marked = model.seen[rows][MARK].mean((1, 2, 3)) > 150
+    marked = model.inputs[rows][MARK].mean((1, 2, 3)) > 150
     clusters = np.split(marked, np.cumsum(sizes)[:-1])
     assert [set(one.tolist()) for one in clusters] == [{False}, {True}]
 

@@ -141,8 +141,8 @@ def test_candidates_by_network_features_find_more_transformed_copies() -> None:
 
     assert made.images is not None
     model = Model(np.empty(0, np.uint8), lambda _: np.empty(0))
-    model.describe = describe
-    model.described = describe(made.images, np.arange(len(files)))
+    model.features_with = describe
+    model.feature_vectors = describe(made.images, np.arange(len(files)))
     alone, helped = (
         {
             sample

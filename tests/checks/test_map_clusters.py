@@ -54,7 +54,7 @@ def with_maps(
         assert len(seen) == len(targets)
         return np.asarray(seen[:, 0], dtype=np.float32)
 
-    model = Model(images, lambda some: np.ones((len(some), 3)) / 3, looked=cams)
+    model = Model(images, lambda some: np.ones((len(some), 3)) / 3, cams_with=cams)
     group = np.where(corner, "in", "out")
     return audit_data(label, share, {"group": group}, model=model, seed=seed)
 
@@ -115,7 +115,7 @@ def test_mean_maps_are_those_of_the_group_and_of_the_others() -> None:
     own, others = np.array(found.mean_map), np.array(found.mean_map_of_others)
     assert np.array(found.difference) == pytest.approx(own - others, abs=2e-4)
     # In another way: from all images with the corner, not from the test half alone.
-    maps = given.model.seen[:, 0].astype(float)
+    maps = given.model.inputs[:, 0].astype(float)
     maps /= maps.sum((1, 2), keepdims=True)
     assert own == pytest.approx(maps[corner].mean(0), abs=0.01)
     assert others == pytest.approx(maps[~corner & (np.arange(N) % 3 == 0)].mean(0), abs=0.03)
@@ -213,7 +213,7 @@ def test_what_cannot_be_examined_is_listed_as_skipped() -> None:
     # Maps without evidence cannot be clustered.
     assert isinstance(given.model, Model)
     dark = replace(
-        given.model, looked=lambda seen, _: np.zeros((len(seen), 8, 8), dtype=np.float32)
+        given.model, cams_with=lambda seen, _: np.zeros((len(seen), 8, 8), dtype=np.float32)
     )
     assert "a single cluster" in reason(replace(given, model=dark))
 

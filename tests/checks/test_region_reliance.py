@@ -90,7 +90,7 @@ def test_attribute_without_a_gap_is_not_examined() -> None:
     found = RegionReliance().examine(audit)
     assert not found.claims
     assert "no regions were swapped for mark" in found.skipped[0].reason
-    assert model_of(audit).asked == 0
+    assert model_of(audit).n_predicted == 0
 
 
 def test_gap_without_a_cause_in_a_region_is_not_confirmed() -> None:
@@ -105,7 +105,7 @@ def test_gap_without_a_cause_in_a_region_is_not_confirmed() -> None:
 
 def test_labels_with_opposite_gaps_do_not_cancel_out() -> None:
     audit = audited()
-    predict_with_mark = model_of(audit).ask
+    predict_with_mark = model_of(audit).predict_with
 
     def predict_both_ways(some: ImageArray) -> Probabilities:
         """The mark misleads classes b and c; without it, class a is taken for c."""
@@ -114,10 +114,10 @@ def test_labels_with_opposite_gaps_do_not_cancel_out() -> None:
         probabilities[bare & (probabilities.argmax(1) == 0)] = [0.1, 0.1, 0.8]
         return probabilities
 
-    model = Model(model_of(audit).seen, predict_both_ways)
+    model = Model(model_of(audit).inputs, predict_both_ways)
     mark: NDArray[np.str_] = np.where(audit.predictions["mark"] == "yes", "yes", "no")
     claim = only_claim(
-        audit_data(labels(360), predict_both_ways(model.seen), {"mark": mark}, model=model)
+        audit_data(labels(360), predict_both_ways(model.inputs), {"mark": mark}, model=model)
     )
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1, abs=0.02)
@@ -168,7 +168,7 @@ def test_property_of_the_whole_image_is_not_confirmed() -> None:
 def test_forward_passes_stay_within_the_documented_number() -> None:
     audit = audited()
     RegionReliance(search_images=12, test_images=40).examine(audit)
-    assert model_of(audit).asked <= 2 * (52 * 12 + 4 * 40)
+    assert model_of(audit).n_predicted <= 2 * (52 * 12 + 4 * 40)
 
 
 def test_too_few_images_are_listed_as_skipped() -> None:

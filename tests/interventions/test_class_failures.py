@@ -110,4 +110,4 @@ def test_loaded_images_are_those_of_the_rows(audit: AuditData, failures: ClassFa
         (images.donors, samples.donors),
         (images.control_donors, samples.control_donors),
     ):
-        assert (loaded == model.seen[rows]).all()
+        assert (loaded == model.inputs[rows]).all()
