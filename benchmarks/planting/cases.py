@@ -150,12 +150,7 @@ def planted(
     net = _trained(drawn, label, len(pool.classes), seed)
     on_rest = shortcut.carriers(pool.label[rest], target, strength, generator, training=False)
     images = shortcut.applied(pool.images[rest], on_rest)
-    others = pool.images[rest][pool.label[rest] != target]
-    other_label = pool.label[rest][pool.label[rest] != target]
-    without, with_it = (
-        float((predict_probabilities(net, seen).argmax(1) == other_label).mean())
-        for seen in (others, shortcut.applied(others, np.ones(len(others), dtype=bool)))
-    )
+    other = rest[pool.label[rest] != target]
     return Case(
         pool=pool,
         shortcut=shortcut,
@@ -165,12 +160,24 @@ def planted(
         carries=on_rest,
         net=net,
         probabilities=predict_probabilities(net, images),
-        accuracy_drop=without - with_it,
+        accuracy_drop=_accuracy_drop(net, shortcut, pool.images[other], pool.label[other]),
         seed=seed,
         trained=drawn,
         trained_label=label,
         trained_carries=on_first,
     )
+
+
+def _accuracy_drop(
+    net: nn.Module, shortcut: Shortcut, images: NDArray[np.uint8], label: NDArray[np.int64]
+) -> float:
+    """Accuracy on images without the shortcut, minus with it on all of them."""
+    with_it = shortcut.applied(images, np.ones(len(images), dtype=bool))
+    accuracies = [
+        float((predict_probabilities(net, each).argmax(1) == label).mean())
+        for each in (images, with_it)
+    ]
+    return accuracies[0] - accuracies[1]
 
 
 def audited(case: Case, folder: Path, *, annotated: bool) -> AuditResult:
