@@ -46,7 +46,7 @@ def test_version_list_schema_and_init(tmp_path: Path) -> None:
 def test_check_says_what_it_met(planted_inputs: Path) -> None:
     done = auditor("check", planted_inputs)
     assert done.exit_code == 0, done.stderr
-    for said in ("1,078 samples", "target layer", "valid", "right", "estimate"):
+    for said in ("1,078 samples", "target layer", "valid", "correct", "estimate"):
         assert said in done.stdout
 
 

@@ -16,6 +16,7 @@ from auditor.checks import Check
 from auditor.checks.hidden_slices import HiddenSlices
 from auditor.checks.map_clusters import MapClusters
 from auditor.config import SliceSection
+from auditor.evaluated_samples import EvaluatedSamples
 from auditor.preparation import find_target_layer
 from auditor.selftest import Tables, exact, independent
 from auditor.stages.judge import judge
@@ -41,11 +42,12 @@ def hidden_null(cases: Iterable[Case], repeats: int) -> str:
         tables = _tables(case)
         with tempfile.TemporaryDirectory() as place:
             audit = as_audit(case, Path(place), annotated=False)
-            model = AuditedModel(audit, find_target_layer(audit), tables.cut.predictions)
+            model = AuditedModel.of(audit, find_target_layer(audit))
+            samples = EvaluatedSamples(model, audit.dataset, tables.cut.predictions)
             for k in range(repeats):
                 generator = np.random.default_rng([case.seed, k, 5])
                 audit_data = tables.audit_data(independent(tables, generator))
-                judgement = judge(tables.checks, replace(audit_data, model=model, seed=k))
+                judgement = judge(tables.checks, replace(audit_data, model=samples, seed=k))
                 supported.update(
                     {one.check for one in judgement.findings if one.verdict == "supported"}
                 )
