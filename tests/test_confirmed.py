@@ -35,7 +35,7 @@ def test_maps_of_the_marked_class_point_to_the_mark(planted_run: RunFolder) -> N
     (shift,) = [
         one for one in pieces(planted_run, "attention-shift") if one["slice"]["label"] == "8"
     ]
-    assert shift["place"] == "bottom right"
+    assert shift["place"] == "lower right corner"
     assert shift["effect"]["low"] > 0.3
 
 
@@ -44,7 +44,7 @@ def test_the_maps_of_what_is_called_the_marked_class_lead_to_the_mark(
 ) -> None:
     (group,) = pieces(planted_run, "map-clusters")
     assert group["slice"]["predicted"] == "8"
-    assert group["place"] == "bottom right"
+    assert group["place"] == "lower right corner"
     assert group["effect"]["low"] > 0.1
     assert any(one.startswith("mark = present") for one in group["marked_by"])
 

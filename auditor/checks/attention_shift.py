@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.imaging.location import grid, shares, where
+from auditor.imaging.location import evidence_shares, grid, place_name
 from auditor.phrasing import effect, interval, percent, points, whom
 from auditor.records import MISSING, AuditData, Claim, Examination, Skipped, SliceKey
 from auditor.registry import Options, plugin
@@ -176,7 +176,7 @@ class _Sides:
         codes = np.concatenate(
             [np.full(len(c.rows), self._evidence.classes.index(c.label)) for c in cells]
         )
-        share, some = shares(self._evidence.maps.of(rows))
+        share, some = evidence_shares(self._evidence.maps.of(rows))
         return _Stack(rows[some], share[some], inside[some], codes[some])
 
 
@@ -213,7 +213,7 @@ def _moved(maps: _Stack, seed: int) -> _Moved:
     rest = float(value[~maps.inside].mean())
     shown = np.flatnonzero(maps.inside)
     shown = shown[np.argsort(-value[shown], kind="stable")[:_SHOWN]]
-    return _Moved(found, where(weights), rest + found.gap.value, rest, maps.rows[shown])
+    return _Moved(found, place_name(weights), rest + found.gap.value, rest, maps.rows[shown])
 
 
 def _region(maps: _Stack, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from PIL import ImageOps
 from pydantic import Field
 
 from auditor.errors import DataError, UnreadableImageError
-from auditor.imaging.properties import phash
+from auditor.imaging.perceptual_hash import phash
 from auditor.near_duplicates.fingerprints import NearPairs, alike, crossing_pairs, prints_of
 from auditor.near_duplicates.transformed_copies import (
     SIDE,

@@ -16,7 +16,7 @@ from auditor.discovery.sample_splitting import (
 )
 from auditor.discovery.slice_description import distinctive_values
 from auditor.discovery.spectral_clusters import Clusters, cluster_maps
-from auditor.imaging.location import gaining, grid, shares
+from auditor.imaging.location import evidence_shares, grid, place_of_gain
 from auditor.phrasing import (
     effect,
     interval,
@@ -93,7 +93,9 @@ class MapClusters(Options):
         if not drawn:
             return Examination(skipped=tuple(skipped))
         rows = np.concatenate(drawn)
-        share, some = shares(audit.model.cams(rows, codes(audit.predictions["predicted"])[rows]))
+        share, some = evidence_shares(
+            audit.model.cams(rows, codes(audit.predictions["predicted"])[rows])
+        )
         generator = np.random.default_rng(audit.seed)
         sample_split = SampleSplit.of(audit, rows[some], "predicted", generator)
         claims: list[Claim] = []
@@ -185,7 +187,7 @@ class MapClusters(Options):
             float(sample_split.failure[others].mean()),
         )
         own_map, other_map = share[inside].mean(0), share[others].mean(0)
-        place = gaining(own_map - other_map)
+        place = place_of_gain(own_map - other_map)
         name = quoted(audit.classes[code])
         mostly = _mostly(audit, sample_split.rows[inside & sample_split.failure])
         of_one = "" if mostly is None else f" (mostly {quoted(mostly)})"

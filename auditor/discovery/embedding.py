@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import svd
 from sklearn.decomposition import PCA
 
-from auditor.imaging.location import where
+from auditor.imaging.location import place_name
 from auditor.records import ModelAccess
 from auditor.statistics import Floats, Integers
 
@@ -30,7 +30,7 @@ class Difference:
 
     Attributes:
         map: (8, 8) standardised differences of their means.
-        words: where it is largest, such as ``brighter at the bottom right``.
+        words: where it is largest, such as ``brighter at the lower right corner``.
     """
 
     map: Floats
@@ -58,7 +58,7 @@ class ImageEmbedding:
         side = "brighter" if standard[most] > 0 else "darker"
         there = np.maximum(standard if standard[most] > 0 else -standard, 0)
         there = np.where(there >= there.max() / 2, there, 0)
-        return Difference(standard, f"{side} at the {where(there)}")
+        return Difference(standard, f"{side} at the {place_name(there)}")
 
 
 def embed(

@@ -8,7 +8,7 @@ import numpy as np
 
 from auditor.discovery.sample_splitting import codes
 from auditor.discovery.spectral_clusters import cluster_maps
-from auditor.imaging.location import gaining, shares
+from auditor.imaging.location import evidence_shares, place_of_gain
 from auditor.records import AuditData, ModelAccess
 from auditor.statistics import Floats, Integers
 
@@ -37,7 +37,7 @@ class FailureCluster:
     @property
     def place(self) -> str:
         """In words where they have more of the evidence than the others."""
-        return gaining(self.own - self.others)
+        return place_of_gain(self.own - self.others)
 
 
 def failure_clusters(
@@ -58,7 +58,7 @@ def failure_clusters(
     label, predicted = codes(frame["label"]), codes(frame["predicted"])
     rows = np.flatnonzero((predicted == code) & (label != code))
     rows = np.sort(np.random.default_rng([audit.seed, code]).permutation(rows)[:_MAPS])
-    share, some = shares(model.cams(rows, np.full(len(rows), code, dtype=np.int64)))
+    share, some = evidence_shares(model.cams(rows, np.full(len(rows), code, dtype=np.int64)))
     rows, share = rows[some], share[some]
     # Finer ones would be too small to be looked at.
     clusters = cluster_maps(share, audit.seed, len(rows) // at_least)

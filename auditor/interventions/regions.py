@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.imaging.location import where
+from auditor.imaging.location import BORDER, place_name
 from auditor.statistics import Floats
 
 ImageArray = NDArray[np.uint8]
@@ -61,12 +61,12 @@ class Region:
     @property
     def place(self) -> str:
         """Where it is, in words."""
-        return "frame" if self.outside else where(self.pixels(96, 96).astype(np.float64))
+        return BORDER if self.outside else place_name(self.pixels(96, 96).astype(np.float64))
 
     @property
     def words(self) -> str:
         """The region itself, in words."""
-        return "the image's frame" if self.outside else f"the {self.place} of the image"
+        return f"the {self.place} of the image"
 
     def record(self) -> dict[str, Any]:
         """What a claim's evidence says of it."""

@@ -10,7 +10,7 @@ from builders.image_evidence import audit_data
 from numpy.typing import NDArray
 
 from auditor.checks.attention_shift import AttentionShift, _moved, _Sides
-from auditor.imaging.location import shares, where
+from auditor.imaging.location import evidence_shares, place_name
 from auditor.records import AuditData, Cell, Claim, Maps
 
 
@@ -42,7 +42,7 @@ def test_the_share_that_moves_is_told_with_its_place() -> None:
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(0.4, abs=1e-6)
     assert claim.p_value == 1 / 2000
-    assert claim.evidence["place"] == "bottom right"
+    assert claim.evidence["place"] == "lower right corner"
     assert np.array(claim.evidence["difference"])[3, 3] == pytest.approx(0.4, abs=1e-3)
     assert claim.slice.attributes == {"mark": "yes"}
     assert claim.ceiling == "note"
@@ -93,14 +93,14 @@ def test_without_maps_it_says_so() -> None:
 def test_maps_without_evidence_are_left_out() -> None:
     cams: NDArray[np.float32] = np.zeros((2, 3, 3), np.float32)
     cams[1, 0, 0] = 5
-    share, some = shares(cams)
+    share, some = evidence_shares(cams)
     assert some.tolist() == [False, True]
     assert share[1, 0, 0] == 1
 
 
 def test_fine_maps_are_pooled_without_losing_evidence() -> None:
     cams = np.random.default_rng(0).random((2, 40, 20)).astype(np.float32)
-    share, _ = shares(cams)
+    share, _ = evidence_shares(cams)
     assert share.shape == (2, 16, 16)
     assert share[0, 0, 0] == pytest.approx(cams[0, :2, :1].sum() / cams[0].sum())
     assert share.sum((1, 2)) == pytest.approx(1)
@@ -109,6 +109,6 @@ def test_fine_maps_are_pooled_without_losing_evidence() -> None:
 def test_places_in_words() -> None:
     at = np.zeros((6, 6))
     at[5, 5] = 1
-    assert where(at) == "bottom right"
-    assert where(np.ones((6, 6))) == "centre"
-    assert where(np.eye(6)[:1].T @ np.ones((1, 6))) == "top centre"
+    assert place_name(at) == "lower right corner"
+    assert place_name(np.ones((6, 6))) == "centre"
+    assert place_name(np.eye(6)[:1].T @ np.ones((1, 6))) == "upper edge"

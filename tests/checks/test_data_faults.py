@@ -18,7 +18,7 @@ from auditor.checks.duplicates import Duplicates
 from auditor.checks.label_errors import LabelErrors
 from auditor.checks.leakage import Leakage
 from auditor.errors import UnreadableImageError
-from auditor.imaging.properties import phash
+from auditor.imaging.perceptual_hash import phash
 from auditor.records import AuditData, DecodedImage, Examination, Images
 
 

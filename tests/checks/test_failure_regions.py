@@ -87,7 +87,7 @@ def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
     assert claim.effect.low > 0.8
     assert claim.p_value == pytest.approx(1e-4)
     assert claim.weight == pytest.approx(80 * claim.effect.value)
-    assert claim.evidence["place"] == "bottom right"
+    assert claim.evidence["place"] == "lower right corner"
     x0, y0, x1, y1 = claim.evidence["box"]
     assert Region(x0, y0, x1, y1).pixels(SIDE, SIDE)[26:30, 26:30].mean() == 1
     # Of the failures' evidence for the class, more lies there than in the class's own images.
@@ -154,7 +154,7 @@ def test_with_two_classes_nothing_is_borrowed() -> None:
 
     claim = only(audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps)))
     assert claim.effect is not None
-    assert claim.evidence["place"] == "bottom right"
+    assert claim.evidence["place"] == "lower right corner"
     assert set(claim.evidence["mended_when"]) == {"blurred", "in-painted"}
 
 
@@ -317,7 +317,7 @@ def test_of_two_causes_each_has_its_place() -> None:
     failing = given.predictions["failure"].to_numpy()
     carriers = {
         place: set(np.flatnonzero(failing & (turn == which)).tolist())
-        for which, place in enumerate(("bottom right", "top left"))
+        for which, place in enumerate(("lower right corner", "upper left corner"))
     }
     assert whole.effect is not None
     assert whole.effect.value == pytest.approx(0.5, abs=0.1)
@@ -374,10 +374,10 @@ def test_a_cause_of_few_failures_shows_in_their_cluster() -> None:
     whole, *parts = FailureRegions().examine(tinted(0, 0.06)).claims
     assert whole.evidence["n_failures_called"] == 156
     assert whole.evidence["mended"]["value"] < 0.35
-    marked = [one for one in parts if one.evidence["cluster_at"] == "bottom right"]
+    marked = [one for one in parts if one.evidence["cluster_at"] == "lower right corner"]
     (one,) = marked
     assert one.evidence["n_failures_of_the_cluster"] == 36
-    assert one.evidence["place"] == "bottom right"
+    assert one.evidence["place"] == "lower right corner"
     assert one.effect is not None
     assert one.effect.value == 1
     assert whole.effect is None or whole.effect.high < one.effect.low

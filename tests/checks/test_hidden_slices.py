@@ -52,7 +52,7 @@ def test_a_hidden_group_is_found_and_its_gap_measured() -> None:
     assert claim.effect.low < 0.45 < claim.effect.high
     assert claim.p_value is not None
     assert claim.p_value < 1e-8
-    assert "brighter at the bottom right" in claim.title
+    assert "brighter at the lower right corner" in claim.title
     assert not claim.explained_by
     typical = [int(name[1:]) for name in claim.evidence["typical"]]
     assert hidden[typical].all()

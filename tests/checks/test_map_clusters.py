@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 from auditor.checks.map_clusters import MapClusters
 from auditor.discovery.sample_splitting import SampleSplit
-from auditor.imaging.location import gaining
+from auditor.imaging.location import place_of_gain
 from auditor.records import AuditData, Claim
 
 N = 900
@@ -25,7 +25,7 @@ def looking(
 ) -> AuditData:
     """Three classes and as many called each; where the evidence lies is drawn into the image.
 
-    In the corner group it lies at the bottom right, else further up on the diagonal.
+    In the corner group it lies at the lower right corner, else further up on the diagonal.
     """
     random = np.random.default_rng([seed, 1])
     n = len(fails)
@@ -74,7 +74,7 @@ def test_a_planted_group_is_found_placed_and_its_gap_measured() -> None:
     assert claim.p_value < 1e-8
     assert claim.ceiling == "warning"
     assert claim.title.startswith(
-        "Among the images called a, those whose evidence lies at the bottom right are wrong in "
+        "Among the images called a, those whose evidence lies at the lower right corner are wrong in "
     )
     # Half of those called so are tested, and exactly those who look there are in the group.
     assert claim.support == pytest.approx(corner.sum() / 2, abs=15)
@@ -124,8 +124,8 @@ def test_evidence_all_around_is_not_said_to_lie_in_the_centre() -> None:
     around[[0, -1]] = around[:, [0, -1]] = 1
     middle = np.zeros((8, 8))
     middle[3:5, 3:5] = 1
-    assert gaining(around - middle) == "edges"
-    assert gaining(middle - around) == "centre"
+    assert place_of_gain(around - middle) == "border"
+    assert place_of_gain(middle - around) == "centre"
 
 
 def test_nothing_of_the_test_half_goes_into_the_search() -> None:
