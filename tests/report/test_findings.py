@@ -140,7 +140,7 @@ def test_a_shift_between_images_without_a_common_name_is_said_too() -> None:
     first = shift.panels[0]
     assert first.title == "With maps of this kind"
     assert first.alt.startswith(
-        "With maps of this kind, the evidence concentrates in the lower right"
+        "With maps of this kind, the evidence concentrates at the lower right"
     )
 
 
