@@ -223,7 +223,7 @@ def audit(
             advance(len(config.report.formats))
         finished = folder.finish()
     for error in written.missing:
-        progress.say(str(error))
+        progress.message(str(error))
     return finished
 
 

@@ -14,6 +14,7 @@ from auditor.config.sections import (
     ReportSection,
     SliceSection,
 )
+from auditor.config.starter import write_starter
 
 __all__ = [
     "AboutSection",
@@ -28,4 +29,5 @@ __all__ = [
     "ReportSection",
     "SliceSection",
     "json_schema",
+    "write_starter",
 ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from auditor import registry
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
+from auditor.manifest import require_unaltered
 from auditor.preparation import prepare
 from auditor.records import AuditData
 from auditor.records.predictions import attribute_columns
@@ -167,7 +168,7 @@ def of_run(folder: RunFolder) -> Tables:
     Raises:
         DataError: result or predictions are not what the audit wrote.
     """
-    folder.refuse_if_altered()
+    require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
     config = result.provenance.config
     classes = [record.name for record in result.classes]

@@ -20,6 +20,7 @@ from builders.measured_columns import measured_columns
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from auditor.manifest import write_manifest
 from auditor.records import (
     AuditResult,
     ClassRecord,
@@ -84,7 +85,7 @@ def build_run(folder: Path, plan: Plan = Plan()) -> RunFolder:
     contrasts = good[good.label == good.predicted].head(min(len(failures), 40))
     explanations = _explanations(folder, plan, failures, contrasts, rng)
     store.write_result(_result(plan, table, explanations))
-    store.write_manifest()
+    write_manifest(store.path)
     return store
 
 
