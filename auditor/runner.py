@@ -77,7 +77,7 @@ def audit(
             advance(len(formats))
         finished = folder.finish()
     for error in written.missing:
-        progress.say(str(error))
+        progress.message(str(error))
     return finished
 
 

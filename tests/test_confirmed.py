@@ -55,7 +55,7 @@ def test_region_reliance_on_planted_run_confirms_and_locates_the_mark(
 def test_attention_shift_on_planted_run_points_to_the_mark(planted_run: RunFolder) -> None:
     shifts = supporting(planted_run, "attention-shift")
     (shift,) = [one for one in shifts if one.slice.label == "8"]
-    assert part_of(shift, MapShift).place == "bottom right"
+    assert part_of(shift, MapShift).place == "lower right corner"
     assert shift.effect is not None
     assert shift.effect.low > 0.3
 
@@ -63,7 +63,7 @@ def test_attention_shift_on_planted_run_points_to_the_mark(planted_run: RunFolde
 def test_map_clusters_on_planted_run_point_to_the_mark(planted_run: RunFolder) -> None:
     (cluster,) = supporting(planted_run, "map-clusters")
     assert cluster.slice.predicted == "8"
-    assert part_of(cluster, MapShift).place == "bottom right"
+    assert part_of(cluster, MapShift).place == "lower right corner"
     assert cluster.effect is not None
     assert cluster.effect.low > 0.1
     assert ("mark", "present") in distinctive_values(cluster)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check, Need
-from auditor.imaging.location import grid, shares, where
+from auditor.imaging.location import evidence_shares, grid, place_name
 from auditor.phrasing import interval, percent, points, whom
 from auditor.records import (
     MISSING,
@@ -194,7 +194,7 @@ class _AttributeMaps:
         rows = np.concatenate([cell.rows for cell in cells])
         inside = np.concatenate([np.full(len(c.rows), c.value == value) for c in cells])
         strata = np.concatenate([np.full(len(c.rows), self._classes.index(c.label)) for c in cells])
-        share, has_evidence = shares(self._maps.of(rows))
+        share, has_evidence = evidence_shares(self._maps.of(rows))
         return _MapSample(
             rows[has_evidence], share[has_evidence], inside[has_evidence], strata[has_evidence]
         )
@@ -240,7 +240,9 @@ def measure_shift(maps: _MapSample, seed: int) -> _Shift:
     in_rest = float(value[~maps.inside].mean())
     members = np.flatnonzero(maps.inside)
     members = members[np.argsort(-value[members], kind="stable")[:_SHOWN]]
-    return _Shift(found, where(weights), in_rest + found.gap.value, in_rest, maps.rows[members])
+    return _Shift(
+        found, place_name(weights), in_rest + found.gap.value, in_rest, maps.rows[members]
+    )
 
 
 def _region(maps: _MapSample, chosen: Mask) -> Mask:

@@ -53,7 +53,7 @@ class FailureRegions(Check):
     """Which region of the image causes the failures with one predicted class?
 
     An intervention that needs no annotation. Some of the failures with a predicted class serve to find
-    a region (a window, a strip or the frame) and its infill: a blur, in-painting from its
+    a region (a window, a strip or the border) and its infill: a blur, in-painting from its
     surroundings, or the content of correctly classified images of other labels. The other failures
     test it in two ways. The region is necessary if masking it corrects more failures than masking
     random other places of the same size. It is sufficient if correctly classified images of other

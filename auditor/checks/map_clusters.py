@@ -12,7 +12,7 @@ from auditor.checks import Check, Need
 from auditor.discovery.cluster_groups import ClusterGroup, failing_group, group_stability
 from auditor.discovery.sample_splitting import Mask, SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
-from auditor.imaging.location import gaining, grid, shares
+from auditor.imaging.location import evidence_shares, grid, place_of_gain
 from auditor.phrasing import interval, percent, points, quoted, several, signed_points
 from auditor.records import (
     AuditData,
@@ -83,7 +83,7 @@ class MapClusters(Check):
             return Examination(skipped=tuple(skipped))
         predicted = codes(audit.predictions["predicted"])
         rows = np.concatenate(drawn)
-        share, has_evidence = shares(audit.model.cams(rows, predicted[rows]))
+        share, has_evidence = evidence_shares(audit.model.cams(rows, predicted[rows]))
         generator = np.random.default_rng(audit.seed)
         sample_split = SampleSplit.of(audit, rows[has_evidence], "predicted", generator)
         claims: list[Claim] = []
@@ -261,7 +261,7 @@ class _TestedGroup:
     @property
     def place(self) -> str:
         """Where the group has more of the evidence than the others, in words."""
-        return gaining(self.mean_map - self.mean_map_of_others)
+        return place_of_gain(self.mean_map - self.mean_map_of_others)
 
     @property
     def typical_rows(self) -> Integers:

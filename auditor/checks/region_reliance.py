@@ -51,7 +51,7 @@ class RegionReliance(Check):
     An intervention. In images of all values, a region is filled from donor images of the same label:
     once from an image with the attribute value, once from an image without it. Both fillings are
     foreign to the image, so that they differ only in the content that goes with the value. The region
-    is found on some samples (16 overlapping windows and the frame, by the change of the label's
+    is found on some samples (16 overlapping windows and the border, by the change of the label's
     probability, then smaller windows) and tested on others. Two tests must be significant: the model
     fails more often with the content of the side that has the higher error rate for that label, and
     the difference is larger than at random other places of the same size. The p-value is the larger

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import svd
 from sklearn.decomposition import PCA
 
-from auditor.imaging.location import where
+from auditor.imaging.location import place_name
 from auditor.records import ModelAccess
 from auditor.statistics import Floats, Integers
 
@@ -34,7 +34,7 @@ class BrightnessDifference:
 
     Attributes:
         map: (8, 8) standardised differences of their means.
-        words: where it is largest, such as ``brighter at the bottom right``.
+        words: where it is largest, such as ``brighter at the lower right corner``.
     """
 
     map: Floats
@@ -64,7 +64,7 @@ class ImageEmbedding:
         brighter = bool(standardised[largest] > 0)
         weights = np.maximum(standardised if brighter else -standardised, 0)
         weights = np.where(weights >= weights.max() / 2, weights, 0)
-        words = f"{'brighter' if brighter else 'darker'} at the {where(weights)}"
+        words = f"{'brighter' if brighter else 'darker'} at the {place_name(weights)}"
         return BrightnessDifference(standardised, words)
 
 

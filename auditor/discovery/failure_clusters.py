@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.discovery.spectral_clusters import cluster_maps
-from auditor.imaging.location import gaining, shares
+from auditor.imaging.location import evidence_shares, place_of_gain
 from auditor.records import AuditData, ModelAccess
 from auditor.records.predictions import codes
 from auditor.statistics import Floats, Integers
@@ -37,7 +37,7 @@ class FailureCluster:
     @property
     def place(self) -> str:
         """Where the cluster has more of the evidence than the other failures, in words."""
-        return gaining(self.mean_map - self.mean_map_of_others)
+        return place_of_gain(self.mean_map - self.mean_map_of_others)
 
 
 def failure_clusters(
@@ -58,7 +58,9 @@ def failure_clusters(
     label, predicted = codes(frame["label"]), codes(frame["predicted"])
     rows = np.flatnonzero((predicted == code) & (label != code))
     rows = np.sort(np.random.default_rng([audit.seed, code]).permutation(rows)[:_MAX_MAPS])
-    share, has_evidence = shares(model.cams(rows, np.full(len(rows), code, dtype=np.int64)))
+    share, has_evidence = evidence_shares(
+        model.cams(rows, np.full(len(rows), code, dtype=np.int64))
+    )
     rows, share = rows[has_evidence], share[has_evidence]
     # More clusters than this would have too few failures each.
     clusters = cluster_maps(share, audit.seed, len(rows) // min_failures)

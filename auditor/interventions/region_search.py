@@ -70,7 +70,7 @@ def coarse_to_fine(
 def find_masked_region(model: ModelAccess, failures: ClassFailures) -> MaskedRegion:
     """Searches for the region that explains the search failures best.
 
-    The candidates are coarse windows, the frame, strips, and the small windows where the maps of the
+    The candidates are coarse windows, the border, strips, and the small windows where the maps of the
     class have more evidence in the failures than in correctly classified images of the class. The
     score of a region is the rise of the label's probability in the failures when it is masked, plus
     the probability of the class in recipient images with the failures' content of the region, minus

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.imaging.location import where
+from auditor.imaging.location import BORDER, place_name
 from auditor.records import RegionBox
 from auditor.statistics import Floats
 
@@ -16,7 +16,7 @@ ImageArray = NDArray[np.uint8]
 _COARSE_SIDE = 0.375
 _FINE_SIDE = 0.25
 _FRAME_WIDTH = 1 / 16
-"""Sides of the windows, and width of the frame, as shares of the image's sides."""
+"""Sides of the windows, and width of the border, as shares of the image's sides."""
 _COARSE_STEPS = 4
 _FINE_STEPS = 3
 """Windows along each side."""
@@ -39,7 +39,7 @@ class Region:
         y0: upper edge, as a share of the height.
         x1: right edge, as a share of the width.
         y1: lower edge, as a share of the height.
-        outside: whether the region is everything outside of the rectangle: the frame of the image.
+        outside: whether the region is everything outside of the rectangle: the border of the image.
     """
 
     x0: float
@@ -57,12 +57,12 @@ class Region:
 
     @property
     def place(self) -> str:
-        """Its place in the image, such as ``bottom right``."""
-        return "frame" if self.outside else where(self.pixels(96, 96).astype(np.float64))
+        """Its place in the image, such as ``lower right corner``."""
+        return BORDER if self.outside else place_name(self.pixels(96, 96).astype(np.float64))
 
     @property
     def description(self) -> str:
-        """The region as part of a sentence, such as ``the bottom right of the image``."""
+        """The region as part of a sentence, such as ``the lower right corner of the image``."""
         return f"the {self.place} of the image"
 
     def box(self) -> RegionBox:
@@ -85,7 +85,7 @@ class Region:
     def control_regions(self, number: int, generator: np.random.Generator) -> list[Region]:
         """Draws regions of the same size at random places that overlap this one by a tenth at most.
 
-        The only region as large as the frame that does not overlap it is the middle of the image.
+        The only region as large as the border that does not overlap it is the middle of the image.
 
         Args:
             number: how many regions to draw.
@@ -113,7 +113,7 @@ def coarse_regions() -> list[Region]:
 
 
 def windows_within(region: Region) -> list[Region]:
-    """Nine smaller windows within a coarse window; none for the frame."""
+    """Nine smaller windows within a coarse window; none for the border."""
     if region.outside:
         return []
     across = np.linspace(region.x0, region.x1 - _FINE_SIDE, _FINE_STEPS)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from auditor.errors import UnreadableImageError
-from auditor.imaging.properties import phash
+from auditor.imaging.perceptual_hash import phash
 from auditor.near_duplicates.pixel_correlation import SIDE, grey_copy, readable_grey_copy
 from auditor.near_duplicates.transformed_copies import GreyCopies, NetworkFeatures
 from auditor.records import DecodedImage, Images, ModelAccess

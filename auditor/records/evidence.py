@@ -123,7 +123,7 @@ class ImageDifference(Record):
 
     type: Literal["image-difference"] = "image-difference"
     description: str
-    """Where the difference is largest, such as ``brighter at the bottom right``."""
+    """Where the difference is largest, such as ``brighter at the lower right corner``."""
     brightness: Grid
     """Standardised differences of the means (in standard deviations), place by place."""
 

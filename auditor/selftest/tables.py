@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
+from auditor.manifest import require_unaltered
 from auditor.preparation import find_target_layer, prepare, select_checks
 from auditor.records import AuditData
 from auditor.records.predictions import attribute_columns, codes
@@ -161,7 +162,7 @@ def of_run(folder: RunFolder) -> Tables:
     Raises:
         DataError: result or predictions were altered.
     """
-    folder.refuse_if_altered()
+    require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
     config = result.provenance.config
     classes = [record.name for record in result.classes]

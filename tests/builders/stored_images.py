@@ -13,7 +13,7 @@ from builders.image_evidence import audit_data
 from PIL import Image
 
 from auditor.errors import UnreadableImageError
-from auditor.imaging.properties import phash
+from auditor.imaging.perceptual_hash import phash
 from auditor.records import AuditData, DecodedImage
 
 

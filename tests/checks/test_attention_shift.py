@@ -11,12 +11,12 @@ from builders.image_evidence import audit_data
 from numpy.typing import NDArray
 
 from auditor.checks.attention_shift import AttentionShift, _AttributeMaps, measure_shift
-from auditor.imaging.location import shares, where
+from auditor.imaging.location import evidence_shares, place_name
 from auditor.records import AuditData, Cell, Claim, Maps, MapShift
 
 
 def with_shift(n: int = 80, seed: int = 0, shift: float = 0.0) -> AuditData:
-    """Two classes; for class b with mark = yes, a share of the evidence lies at the bottom right."""
+    """Two classes; for class b with mark = yes, a share of the evidence lies at the lower right corner."""
     random = np.random.default_rng(seed)
     label = np.arange(n) % 2
     mark = np.where(np.arange(n) // 2 % 2 == 0, "yes", "no")
@@ -45,7 +45,7 @@ def test_planted_shift_is_measured_with_its_place() -> None:
     assert claim.p_value == 1 / 2000
     maps = claim.part(MapShift)
     assert maps is not None
-    assert maps.place == "bottom right"
+    assert maps.place == "lower right corner"
     assert np.array(maps.difference)[3, 3] == pytest.approx(0.4, abs=1e-3)
     assert np.array(maps.mean_map).sum() == pytest.approx(1, abs=1e-3)
     largest = quantity(claim, "largest standardised difference")
@@ -100,14 +100,14 @@ def test_check_without_maps_is_skipped() -> None:
 def test_maps_without_evidence_are_left_out() -> None:
     cams: NDArray[np.float32] = np.zeros((2, 3, 3), np.float32)
     cams[1, 0, 0] = 5
-    share, has_evidence = shares(cams)
+    share, has_evidence = evidence_shares(cams)
     assert has_evidence.tolist() == [False, True]
     assert share[1, 0, 0] == 1
 
 
 def test_fine_maps_are_pooled_without_losing_evidence() -> None:
     cams = np.random.default_rng(0).random((2, 40, 20)).astype(np.float32)
-    share, _ = shares(cams)
+    share, _ = evidence_shares(cams)
     assert share.shape == (2, 16, 16)
     assert share[0, 0, 0] == pytest.approx(cams[0, :2, :1].sum() / cams[0].sum())
     assert share.sum((1, 2)) == pytest.approx(1)
@@ -116,6 +116,6 @@ def test_fine_maps_are_pooled_without_losing_evidence() -> None:
 def test_places_are_named_by_row_and_column() -> None:
     at = np.zeros((6, 6))
     at[5, 5] = 1
-    assert where(at) == "bottom right"
-    assert where(np.ones((6, 6))) == "centre"
-    assert where(np.eye(6)[:1].T @ np.ones((1, 6))) == "top centre"
+    assert place_name(at) == "lower right corner"
+    assert place_name(np.ones((6, 6))) == "centre"
+    assert place_name(np.eye(6)[:1].T @ np.ones((1, 6))) == "upper edge"

@@ -88,7 +88,7 @@ def test_mark_without_annotation_is_found_and_confirmed() -> None:
 def test_mark_without_annotation_is_located() -> None:
     claim = only_claim(marked_audit())
     region = region_of(claim)
-    assert region.place == "bottom right"
+    assert region.place == "lower right corner"
     assert region.pixels(SIDE, SIDE)[26:30, 26:30].mean() == 1
     # More of the failures' evidence for the class lies there than of the class's own images.
     in_failures = quantity(claim, "evidence in the region, in failures")
@@ -158,7 +158,7 @@ def test_two_classes_leave_no_donors_for_the_infill() -> None:
     model = Model(images, predict, cams_with=bright_places)
     claim = only_claim(audit_data(label, predict(images), {}, model=model))
     assert claim.effect is not None
-    assert region_of(claim).place == "bottom right"
+    assert region_of(claim).place == "lower right corner"
     assert infill_methods(claim) == {"blur", "in-painting"}
 
 
@@ -225,7 +225,7 @@ def test_two_causes_are_each_found_at_their_place() -> None:
     failing = audit.predictions["failure"].to_numpy()
     expected = {
         place: set(np.flatnonzero(failing & (turns(540, 5) == turn)).tolist())
-        for turn, place in enumerate(("bottom right", "top left"))
+        for turn, place in enumerate(("lower right corner", "upper left corner"))
     }
     assert of_class.effect is not None
     assert of_class.effect.value == pytest.approx(0.5, abs=0.1)
@@ -287,9 +287,9 @@ def test_cause_of_few_failures_is_found_in_their_cluster() -> None:
     of_class, *of_clusters = FailureRegions().examine(audit_with_tint(0, 0.06)).claims
     assert quantity(of_class, "failures with the predicted class") == 156
     assert effects(of_class)[0].value < 0.35
-    (of_mark,) = [one for one in of_clusters if maps_of(one).place == "bottom right"]
+    (of_mark,) = [one for one in of_clusters if maps_of(one).place == "lower right corner"]
     assert quantity(of_mark, "failures in the cluster") == 36
-    assert region_of(of_mark).place == "bottom right"
+    assert region_of(of_mark).place == "lower right corner"
     assert of_mark.effect is not None
     assert of_mark.effect.value == 1
     assert of_class.effect is None or of_class.effect.high < of_mark.effect.low

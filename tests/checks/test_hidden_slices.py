@@ -27,7 +27,7 @@ def test_hidden_group_is_found_and_its_gap_measured() -> None:
     assert claim.effect.low < 0.45 < claim.effect.high
     assert claim.p_value is not None
     assert claim.p_value < 1e-8
-    assert "brighter at the bottom right" in claim.title
+    assert "brighter at the lower right corner" in claim.title
     assert not claim.explained_by
     typical = claim.part(SampleGroups)
     assert typical is not None
@@ -47,7 +47,7 @@ def test_evidence_of_a_hidden_slice_has_rates_stability_and_brightness() -> None
     assert stability >= HiddenSlices().min_stability
     difference = claim.part(ImageDifference)
     assert difference is not None
-    assert difference.description == "brighter at the bottom right"
+    assert difference.description == "brighter at the lower right corner"
     # The corner of 4 by 4 pixels of 16 is that of 2 by 2 places of 8.
     brightness = np.array(difference.brightness)
     assert brightness.shape == (8, 8)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 from auditor.checks.leakage import Leakage
-from auditor.imaging.properties import phash
+from auditor.imaging.perceptual_hash import phash
 from auditor.records import Claim, Images, SampleGroups
 
 TRANSFORMATIONS: dict[str, Callable[[Image.Image], Image.Image]] = {

@@ -14,7 +14,7 @@ from scipy.stats import binom
 
 from auditor.checks.map_clusters import MapClusters
 from auditor.discovery.sample_splitting import SampleSplit
-from auditor.imaging.location import gaining
+from auditor.imaging.location import place_of_gain
 from auditor.records import AuditData, Claim, MapShift, SampleGroups, Table
 
 N = 900
@@ -33,7 +33,7 @@ def with_maps(
 
     Args:
         fails: (n,) failures.
-        corner: (n,) images with the evidence at the bottom right.
+        corner: (n,) images with the evidence at the lower right corner.
         seed: random seed.
         one_label: whether all failures with a predicted class have the same label.
         others: places on the diagonal where the evidence of the other images is.
@@ -85,7 +85,7 @@ def test_planted_group_is_found_with_its_place_and_gap() -> None:
     assert claim.p_value < 1e-8
     assert claim.ceiling == "warning"
     assert claim.title.startswith("Of the images predicted as a, ")
-    assert "with the evidence at the bottom right are misclassified" in claim.title
+    assert "with the evidence at the lower right corner are misclassified" in claim.title
     # Half of the images are tested, and exactly those with the corner are in the group.
     assert claim.support == pytest.approx(corner.sum() / 2, abs=15)
     stability = quantity(claim, "stability")
@@ -111,7 +111,7 @@ def test_mean_maps_are_those_of_the_group_and_of_the_others() -> None:
     (claim,) = reported(given)
     found = claim.part(MapShift)
     assert found is not None
-    assert found.place == "bottom right"
+    assert found.place == "lower right corner"
     own, others = np.array(found.mean_map), np.array(found.mean_map_of_others)
     assert np.array(found.difference) == pytest.approx(own - others, abs=2e-4)
     # In another way: from all images with the corner, not from the test half alone.
@@ -143,8 +143,8 @@ def test_evidence_along_all_edges_is_not_at_the_centre() -> None:
     around[[0, -1]] = around[:, [0, -1]] = 1
     middle = np.zeros((8, 8))
     middle[3:5, 3:5] = 1
-    assert gaining(around - middle) == "edges"
-    assert gaining(middle - around) == "centre"
+    assert place_of_gain(around - middle) == "border"
+    assert place_of_gain(middle - around) == "centre"
 
 
 def test_search_does_not_use_outcomes_of_the_test_half() -> None:

@@ -63,7 +63,7 @@ def test_used_mark_is_located_and_its_gap_confirmed() -> None:
     assert found.method == "swap-region"
     assert found.flipped_to == "a"
     region = region_of(claim)
-    assert region.place == "bottom right"
+    assert region.place == "lower right corner"
     assert region.pixels(SIDE, SIDE)[26:30, 26:30].mean() > 0.9
     assert {str(key) for key in claim.confirms} == {
         "mark = yes",

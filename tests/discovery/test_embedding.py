@@ -39,8 +39,8 @@ def test_brightness_difference_names_the_side_and_the_place() -> None:
     label = codes(given.predictions["label"])
     found = embed(given.model, np.arange(N), label, np.ones(N, dtype=bool))
     difference = found.brightness_difference(hidden, ~hidden)
-    assert difference.words == "brighter at the bottom right"
-    assert found.brightness_difference(~hidden, hidden).words == "darker at the bottom right"
+    assert difference.words == "brighter at the lower right corner"
+    assert found.brightness_difference(~hidden, hidden).words == "darker at the lower right corner"
     # By hand at one place: the difference of means over the standard deviation of both together.
     brightness = found.brightness[:, 7, 7]
     expected = (brightness[hidden].mean() - brightness[~hidden].mean()) / brightness.std()

@@ -56,10 +56,10 @@ def test_pixels_of_a_frame_are_the_complement_of_its_rectangle() -> None:
 
 def test_place_and_box_name_the_region() -> None:
     corner = Region(2 / 3, 0.75, 1, 1)
-    assert corner.description == "the bottom right of the image"
-    assert corner.box() == RegionBox(place="bottom right", box=(0.6667, 0.75, 1, 1))
-    assert FRAME.description == "the frame of the image"
-    assert FRAME.box() == RegionBox(place="frame", box=(0.25, 0.25, 0.75, 0.75), outside=True)
+    assert corner.description == "the lower right corner of the image"
+    assert corner.box() == RegionBox(place="lower right corner", box=(0.6667, 0.75, 1, 1))
+    assert FRAME.description == "the border of the image"
+    assert FRAME.box() == RegionBox(place="border", box=(0.25, 0.25, 0.75, 0.75), outside=True)
 
 
 def test_evidence_share_of_a_cell_that_the_region_cuts_counts_in_part() -> None:
