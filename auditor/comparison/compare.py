@@ -26,6 +26,7 @@ from auditor.comparison.records import (
     Turn,
 )
 from auditor.errors import DataError
+from auditor.manifest import require_unaltered, sha256
 from auditor.records import (
     MISSING,
     SEVERITIES,
@@ -34,7 +35,7 @@ from auditor.records import (
     Finding,
     SliceKey,
 )
-from auditor.run_folder import PREDICTIONS, RESULT, RunFolder, sha256
+from auditor.run_folder import PREDICTIONS, RESULT, RunFolder
 from auditor.statistics import Intervals, mcnemar, q_values, wilson
 
 _STATUSES: tuple[FindingStatus, ...] = ("new", "graver", "stayed", "milder", "gone")
@@ -319,7 +320,7 @@ def _remarks(sources: tuple[Source, Source], pairs: Pairs, sides: list[Side]) ->
     account = pairs.account
     for source, which in zip(sources, ("earlier", "later"), strict=True):
         try:
-            source.run.refuse_if_altered()
+            require_unaltered(source.run.path)
         except DataError as error:
             yield f"The {which} run is not as the audit left it: {error}"
     smaller = min(len(source.table) for source in sources)

@@ -14,9 +14,9 @@ from auditor.comparison.records import (
     SliceChange,
     Turn,
 )
+from auditor.imaging.location import locate_evidence
 from auditor.records import AuditResult, Estimate, MapRecord, SliceKey
 from auditor.report import words
-from auditor.report.evidence import whereabouts
 from auditor.report.image_data import data_uri, shrink
 from auditor.report.view.map_files import MapFiles, Row, heat
 from auditor.run_folder import RunFolder
@@ -370,7 +370,7 @@ def _panes(
         if row["overlay"] is None:
             continue
         values = heat(row)
-        where = "" if values is None else f": the evidence {whereabouts(values).words}"
+        where = "" if values is None else f": the evidence {locate_evidence(values).words}"
         when = ("Before", "After")[place]
         role = "predicted" if record.role == "predicted" else "the label"
         yield Pane(

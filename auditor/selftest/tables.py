@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from auditor import registry
+from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
-from auditor.preparation import prepare
+from auditor.manifest import require_unaltered
+from auditor.preparation import find_target_layer, prepare, select_checks
 from auditor.records import AuditData
-from auditor.records.predictions import attribute_columns
+from auditor.records.predictions import attribute_columns, codes
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.find_failures import find_failures
 from auditor.stages.judge import Judgement, judge
@@ -107,7 +107,7 @@ class Tables:
             cut=slice_samples(usable, None, classes, attributes, section, computed),
             classes=tuple(classes),
             outcomes=Outcomes(
-                _codes(usable["predicted"]),
+                codes(usable["predicted"]),
                 usable["confidence"].to_numpy(dtype=np.float64),
                 usable["loss"].to_numpy(dtype=np.float64),
                 probabilities,
@@ -121,7 +121,7 @@ class Tables:
     @property
     def label(self) -> Integers:
         """(n,) indices of the classes."""
-        return _codes(self.cut.predictions["label"])
+        return codes(self.cut.predictions["label"])
 
     def audit_data(self, outcomes: Outcomes) -> AuditData:
         """What the checks see with these outcomes."""
@@ -131,19 +131,14 @@ class Tables:
             loss=outcomes.loss,
             failure=outcomes.predicted != self.label,
         )
-        return AuditData(
-            predictions=predictions,
-            classes=self.classes,
-            attributes=self.cut.attributes,
-            slices=self.cut.slices,
-            reference=None,
+        audit_data = self.cut.audit_data(
+            self.classes,
             alpha=self.alpha,
             min_support=self.min_support,
             seed=self.seed,
-            computed=self.cut.computed,
-            computed_slices=self.cut.computed_slices,
             probabilities=outcomes.probabilities,
         )
+        return replace(audit_data, predictions=predictions)
 
     def judgement(self, outcomes: Outcomes) -> Judgement:
         """The judgement with these outcomes."""
@@ -167,7 +162,7 @@ def of_run(folder: RunFolder) -> Tables:
     Raises:
         DataError: result or predictions were altered.
     """
-    folder.refuse_if_altered()
+    require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
     config = result.provenance.config
     classes = [record.name for record in result.classes]
@@ -176,7 +171,7 @@ def of_run(folder: RunFolder) -> Tables:
         classes,
         attribute_columns(pq.read_schema(path).names),
         SliceSection.model_validate(config.get("slices", {})),
-        _checks(config.get("checks", {})),
+        select_checks(config.get("checks", {}))[0],
         JudgeSection.model_validate(config.get("judge", {})).alpha,
         result.provenance.seed,
     )
@@ -189,30 +184,22 @@ def of_config(config: AuditConfig) -> Tables:
         UsageError: the configuration, data or model is not usable.
     """
     prepared = prepare(config)
-    checks = {
-        name: False if options is False else options.model_dump()
-        for name, options in config.checks.items()
-    }
+    model = AuditedModel.of(prepared, find_target_layer(prepared))
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder.begin(Path(place) / "run")
         predict(
+            model,
             prepared.dataset,
             prepared.codes,
-            prepared.classifier.module,
-            prepared.classes,
-            prepared.preprocess,
-            device=prepared.device,
-            batch_size=config.batch_size,
-            workers=config.workers,
-            shards=folder.shards("predictions"),
-            advance=lambda _pieces: None,
+            folder.shards("predictions"),
+            lambda _pieces: None,
         )
         return _tables(
             folder.merge_predictions(),
             prepared.classes,
             prepared.dataset.attributes,
             config.slices,
-            _checks(checks),
+            prepared.checks,
             config.judge.alpha,
             config.seed,
         )
@@ -241,18 +228,3 @@ def _tables(
         probabilities=analysis.probabilities,
         seed=seed,
     )
-
-
-def _checks(options: Mapping[str, Any]) -> dict[str, Check]:
-    """The checks that were switched on and need predictions only, with their options."""
-    chosen: dict[str, Check] = {}
-    for name, plugin in registry.all_of("check").items():
-        given = options.get(name, {})
-        check: object = None if given is False else plugin.model_validate(given)
-        if isinstance(check, Check) and not check.needs:
-            chosen[name] = check
-    return chosen
-
-
-def _codes(column: pd.Series[Any]) -> Integers:
-    return np.asarray(column.cat.codes, dtype=np.int64)

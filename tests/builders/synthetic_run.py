@@ -20,6 +20,7 @@ from builders.measured_columns import measured_columns
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from auditor.manifest import write_manifest
 from auditor.records import (
     AuditResult,
     ClassRecord,
@@ -84,7 +85,7 @@ def build_run(folder: Path, plan: Plan = Plan()) -> RunFolder:
     contrasts = good[good.label == good.predicted].head(min(len(failures), 40))
     explanations = _explanations(folder, plan, failures, contrasts, rng)
     store.write_result(_result(plan, table, explanations))
-    store.write_manifest()
+    write_manifest(store.path)
     return store
 
 
@@ -396,11 +397,11 @@ def _pieces(plan: Plan) -> list[dict[str, object]]:
         common
         | {
             "check": "region-reliance",
-            "title": f"Swapping the bottom left between {plan.levels[0][0]} and others costs 22 points",
-            "statement": "An intervention: in 200 images, the bottom left was filled from others.",
+            "title": f"Swapping the lower left corner between {plan.levels[0][0]} and others costs 22 points",
+            "statement": "An intervention: in 200 images, the lower left corner was filled from others.",
             "effect": {"name": "fall of accuracy", "value": 0.22, "low": 0.15, "high": 0.29},
             "support": 200,
-            "place": "bottom left",
+            "place": "lower left corner",
             "box": [0.0, 0.75, 0.25, 1.0],
             "outside_of_box": False,
             "fall": {"value": 0.22, "low": 0.15, "high": 0.29},
@@ -410,7 +411,7 @@ def _pieces(plan: Plan) -> list[dict[str, object]]:
         common
         | {
             "check": "attention-shift",
-            "title": "70 % of the evidence lies at the bottom left; 6 % for the others",
+            "title": "70 % of the evidence lies at the lower left corner; 6 % for the others",
             "effect": {
                 "name": "share of the evidence that moves",
                 "value": 0.64,

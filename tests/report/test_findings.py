@@ -48,9 +48,9 @@ def test_a_swap_brings_its_place_and_both_numbers(first: FindingView) -> None:
 
 def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
     claim = {
-        "title": "Covering the bottom left of the image mends 78 % of the failures called 3",
+        "title": "Covering the lower left corner of the image mends 78 % of the failures called 3",
         "statement": "An intervention.",
-        "place": "bottom left",
+        "place": "lower left corner",
         "box": [0.0, 0.75, 0.25, 1.0],
         "outside_of_box": False,
         "mended": {"value": 0.78, "low": 0.66, "high": 0.86},
@@ -87,9 +87,9 @@ def test_a_covered_place_brings_what_it_mends_and_what_it_turns() -> None:
 def test_the_shift_is_said_in_words(first: FindingView) -> None:
     (shift,) = first.shifts
     own, others, difference = (one.alt for one in shift.panels)
-    assert "in the lower left corner" in own
+    assert "at the lower left corner" in own
     assert "spread evenly" in others
-    assert difference.endswith("gains in the lower left corner.")
+    assert difference.endswith("gains at the lower left corner.")
 
 
 def test_units_stand_by_their_share(first: FindingView) -> None:
@@ -129,7 +129,7 @@ def test_maps_on_one_scale_and_differences_with_their_sign() -> None:
 def test_a_shift_between_images_without_a_common_name_is_said_too() -> None:
     own, others = [[0.0, 0.0], [0.1, 0.9]], [[0.4, 0.2], [0.2, 0.2]]
     claim = {
-        "title": "Those at the bottom right",
+        "title": "Those at the lower right corner",
         "slice": {"attributes": {}, "label": None, "predicted": "b"},
         "effect": {"name": "gap", "value": 0.4, "low": 0.3, "high": 0.5},
         "mean_map": own,
@@ -140,7 +140,7 @@ def test_a_shift_between_images_without_a_common_name_is_said_too() -> None:
     first = shift.panels[0]
     assert first.title == "With maps of this kind"
     assert first.alt.startswith(
-        "With maps of this kind, the evidence concentrates in the lower right"
+        "With maps of this kind, the evidence concentrates at the lower right"
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from PIL import ImageFile
 
 from auditor.errors import MissingDependencyError
+from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts import finding_charts as charts
 from auditor.report.image_data import ImageData
@@ -21,7 +22,6 @@ from auditor.report.renderers.html import frequent_confusions
 from auditor.report.templating import environment
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.report_view import ReportView
-from auditor.run_folder import MANIFEST, RESULT
 
 FILE = "report.pdf"
 

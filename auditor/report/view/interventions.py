@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.imaging.location import locate_evidence
 from auditor.records import AuditResult
 from auditor.report import words
-from auditor.report.evidence import whereabouts
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.sample_cards import MeanView
 
@@ -74,7 +74,7 @@ class InterventionView:
     @property
     def where(self) -> str:
         """The region in words."""
-        return "the frame of the image" if self.outside else f"a box at the {self.place}"
+        return "the border of the image" if self.outside else f"a box at the {self.place}"
 
 
 @dataclass(frozen=True)
@@ -179,12 +179,17 @@ def _panels(claim: Mapping[str, Any]) -> tuple[Panel, ...]:
     )
     attributes = (claim.get("slice") or {}).get("attributes", {})
     name = ", ".join(f"{key} = {value}" for key, value in attributes.items()) or "maps of this kind"
-    moved = whereabouts(difference)
-    gained = f"gains {moved.place}" if moved.place else "gains nowhere"
+    moved = locate_evidence(difference)
+    gained = f"gains at the {moved.place}" if moved.place else "gains nowhere"
     return (
-        Panel("own", f"With {name}", f"With {name}, the evidence {whereabouts(own).words}.", own),
         Panel(
-            "others", "Others", f"For the others, the evidence {whereabouts(others).words}.", others
+            "own", f"With {name}", f"With {name}, the evidence {locate_evidence(own).words}.", own
+        ),
+        Panel(
+            "others",
+            "Others",
+            f"For the others, the evidence {locate_evidence(others).words}.",
+            others,
         ),
         Panel(
             "difference",

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from auditor.imaging.location import EvidenceLocation, locate_evidence
 from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
 from auditor.report import words
-from auditor.report.evidence import Whereabouts, whereabouts
 from auditor.report.view.map_files import MapFiles, heat
 
 
@@ -32,7 +32,7 @@ class MapView:
     role: Role
     reference: str
     mass: float
-    where: Whereabouts
+    where: EvidenceLocation
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class MeanView:
     label: str
     n: int
     reference: str
-    where: Whereabouts
+    where: EvidenceLocation
 
 
 def read_sample_cards(
@@ -148,9 +148,11 @@ def read_means(album: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:
     )
 
 
-def _where(row: Mapping[str, Any]) -> Whereabouts:
+def _where(row: Mapping[str, Any]) -> EvidenceLocation:
     values = heat(row)
-    return Whereabouts(0.0, "", "was not computed") if values is None else whereabouts(values)
+    return (
+        EvidenceLocation(0.0, "", "was not computed") if values is None else locate_evidence(values)
+    )
 
 
 def anchor(kind: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""How well a map points at an object whose box or mask is known."""
+"""Localisation: how well a map agrees with the known box or mask of the object."""
 
 from __future__ import annotations
 
@@ -10,34 +10,26 @@ from scipy import ndimage
 
 
 class Box(NamedTuple):
-    """Pixels left ≤ x < right, top ≤ y < bottom."""
+    """The pixels with left ≤ x < right and top ≤ y < bottom."""
 
     left: float
     top: float
     right: float
     bottom: float
 
-    def mask(self, height: int, width: int) -> NDArray[np.bool_]:
-        """(height, width), True on the pixels whose centre lies in the box."""
-        y, x = np.arange(height) + 0.5, np.arange(width) + 0.5
-        inside: NDArray[np.bool_] = np.outer(
-            (y >= self.top) & (y < self.bottom), (x >= self.left) & (x < self.right)
-        )
-        return inside
-
 
 def pointing_hit(
     attribution: NDArray[np.floating], mask: NDArray[np.bool_], tolerance: int = 15
 ) -> bool:
-    """Pointing game: whether the map's maximum lies on the object, or close by.
+    """Pointing game: whether the maximum of the map lies on the object or close to it.
 
     Args:
         attribution: (H, W).
         mask: (H, W), True on the object.
-        tolerance: pixels that the maximum may lie off.
+        tolerance: largest distance of the maximum from the object, in pixels.
 
     Returns:
-        True for a hit; False where the map has no positive value at all.
+        True for a hit; False where the map has no positive value.
 
     Reference:
         Zhang et al. 2018, "Top-Down Neural Attention by Excitation Backprop", section 4.1.
@@ -51,15 +43,15 @@ def pointing_hit(
 
 
 def mass_inside(attribution: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
-    """Share of the map's positive mass that lies on the object.
+    """Share of the positive mass of the map that lies on the object.
 
     Args:
         attribution: (H, W).
         mask: (H, W), True on the object.
 
     Returns:
-        0 to 1; NaN where the map has no positive value. A map that is even everywhere scores the
-        object's share of the image: compare with that.
+        0 to 1; NaN where the map has no positive value. Compare with the object's share of the
+        image, which a constant map scores.
     """
     _check(attribution, mask)
     positive = np.maximum(attribution, 0).astype(np.float64)
@@ -67,8 +59,8 @@ def mass_inside(attribution: NDArray[np.floating], mask: NDArray[np.bool_]) -> f
     return float(positive[mask].sum() / total) if total > 0 else float("nan")
 
 
-def box_of(attribution: NDArray[np.floating], share: float = 0.15) -> Box | None:
-    """Box around the largest segment above a share of the map's maximum.
+def bounding_box(attribution: NDArray[np.floating], share: float = 0.15) -> Box | None:
+    """Bounding box of the largest segment above a share of the maximum of the map.
 
     Args:
         attribution: (H, W).
@@ -89,8 +81,8 @@ def box_of(attribution: NDArray[np.floating], share: float = 0.15) -> Box | None
     return Box(columns.start, rows.start, columns.stop, rows.stop)
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0 to 1; the paper counts 0.5 and more as found."""
+def intersection_over_union(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0 to 1."""
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
     shared = max(0.0, width) * max(0.0, height)
@@ -102,6 +94,6 @@ def overlap(one: Box, other: Box) -> float:
 def _check(attribution: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
     if attribution.ndim != 2 or attribution.shape != mask.shape:
         raise ValueError(
-            "expected a map and a mask of one (H, W) shape; got "
+            "expected a map and a mask of the same (H, W) shape; got "
             f"{attribution.shape} and {mask.shape}"
         )

@@ -6,7 +6,7 @@ from torch import nn
 
 from auditor.autograd.target_layer import find_layer
 from auditor.errors import ModelError
-from auditor.explainers.units import unit_detail, unit_evidence, unit_maps
+from auditor.map_metrics.units import unit_detail, unit_evidence, unit_maps
 
 
 def network() -> nn.Sequential:
@@ -20,7 +20,7 @@ def network() -> nn.Sequential:
     )
 
 
-def test_with_a_pooled_linear_head_the_parts_add_up_to_the_logit() -> None:
+def test_unit_evidence_with_a_pooled_linear_head_sums_to_the_logit() -> None:
     # Zhou et al. 2016, equation 1: the logit is Σ_k w_k mean(A^k) + b; Grad-CAM's α_k is w_k / Z.
     model, images = network(), torch.randn(3, 3, 8, 8)
     targets = torch.tensor([0, 3, 1])
@@ -35,7 +35,7 @@ def test_with_a_pooled_linear_head_the_parts_add_up_to_the_logit() -> None:
     torch.testing.assert_close(evidence.sum(1), logits[range(3), targets] - head.bias[targets])
 
 
-def test_maps_are_the_layers_own_activations() -> None:
+def test_unit_maps_are_the_activations_of_the_layer() -> None:
     model, images = network(), torch.randn(2, 3, 8, 8)
     layer = find_layer(model, images)
     with torch.no_grad():
@@ -44,9 +44,9 @@ def test_maps_are_the_layers_own_activations() -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_units_detail_is_what_excites_its_strongest_place() -> None:
-    # One rectifier above the image: what is handed back is the filter itself, where the unit is
-    # strongest, cut off at the image's border.
+def test_unit_detail_below_one_relu_is_the_filter_at_the_strongest_unit() -> None:
+    # With one ReLU, the guided gradient is the filter itself at the place of the strongest unit,
+    # cropped at the border of the image.
     model, images = network(), torch.randn(2, 3, 8, 8)
     layer = find_layer(model, images)
     detail = unit_detail(model, images, layer, 2)
@@ -61,10 +61,10 @@ def test_a_units_detail_is_what_excites_its_strongest_place() -> None:
         torch.testing.assert_close(detail[k], expected[:, 1:-1, 1:-1])
 
 
-def test_a_network_without_rectifiers_has_no_guided_detail() -> None:
+def test_unit_detail_of_a_network_without_relu_raises() -> None:
     model = nn.Sequential(
         nn.Conv2d(3, 2, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)
     )
     images = torch.randn(1, 3, 8, 8)
-    with pytest.raises(ModelError, match="no rectifier"):
+    with pytest.raises(ModelError, match="expected a network with ReLU-like activations"):
         unit_detail(model, images, find_layer(model, images), 0)
