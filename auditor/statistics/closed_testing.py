@@ -45,11 +45,9 @@ def holm(p_values: ArrayLike, weights: ArrayLike | None = None) -> Floats:
         S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70, with weights as in its section
         3; R. Marcus, E. Peritz and K. R. Gabriel, Biometrika 63 (1976) 655-660.
     """
-    values = np.asarray(p_values, dtype=np.float64)
+    values = _in_range(p_values)
     weight = np.broadcast_to(1.0 if weights is None else np.asarray(weights), values.shape)
     tested = ~np.isnan(values)
-    if bool(np.any((values[tested] < 0) | (values[tested] > 1))):
-        raise ValueError("expected p-values in [0, 1], or NaN for what was not tested")
     if not bool(np.all(weight > 0)):
         raise ValueError("expected positive weights; leave out what is to have none")
     weight = np.where(tested, weight, 0.0)
@@ -62,6 +60,31 @@ def holm(p_values: ArrayLike, weights: ArrayLike | None = None) -> Floats:
     adjusted = np.empty_like(values)
     np.put_along_axis(adjusted, order, np.maximum.accumulate(steps, axis=-1), -1)
     return np.where(tested, np.minimum(adjusted, 1.0), np.nan)
+
+
+def hochberg(p_values: ArrayLike) -> Floats:
+    """Hochberg's adjusted p-values, for tests that are independent or depend positively.
+
+    Args:
+        p_values: (N,), each in [0, 1]; NaN for what was not tested.
+
+    Returns:
+        (N,) adjusted p-values. All are rejected if the largest p-value is at most alpha.
+
+    Raises:
+        ValueError: a p-value is outside of [0, 1].
+
+    Reference:
+        Y. Hochberg, "A sharper Bonferroni procedure for multiple tests of significance",
+        Biometrika 75 (1988) 800-802.
+    """
+    values = _in_range(p_values)
+    tested = np.flatnonzero(~np.isnan(values))
+    order = tested[np.argsort(-values[tested], kind="stable")]
+    adjusted = np.full(values.shape, np.nan)
+    steps = values[order] * np.arange(1, len(order) + 1)
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
+    return adjusted
 
 
 def after_omnibus(
@@ -92,7 +115,12 @@ def after_omnibus(
         R. Marcus, E. Peritz and K. R. Gabriel, Biometrika 63 (1976) 655-660; the modification not
         made: J. P. Shaffer, JASA 81 (1986) 826-831.
     """
-    first = np.asarray(omnibus_p, dtype=np.float64)
-    if bool(np.any((first < 0) | (first > 1))):
-        raise ValueError("expected an omnibus p-value in [0, 1], or NaN where it was not tested")
+    first = _in_range(omnibus_p)
     return np.asarray(np.maximum(holm(p_values, weights), first[..., None]), dtype=np.float64)
+
+
+def _in_range(p_values: ArrayLike) -> Floats:
+    values = np.asarray(p_values, dtype=np.float64)
+    if bool(np.any((values < 0) | (values > 1))):
+        raise ValueError("expected p-values in [0, 1], or NaN for what was not tested")
+    return values
