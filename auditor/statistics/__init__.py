@@ -3,6 +3,7 @@
 Nothing here knows of samples, models or files. One idea a module; the public names are these.
 """
 
+from auditor.statistics.adjusted import AdjustedGaps, adjusted_gaps
 from auditor.statistics.association import (
     Association,
     association,
@@ -10,6 +11,17 @@ from auditor.statistics.association import (
     cramers_v,
 )
 from auditor.statistics.calibration import Calibration, calibration
+from auditor.statistics.closed_testing import after_omnibus, hochberg, holm, worse_p_values
+from auditor.statistics.criterion import (
+    Criterion,
+    EveryClass,
+    judge_against_chance,
+    judge_against_majority,
+    judge_every_share,
+    judge_interval,
+    judge_share,
+)
+from auditor.statistics.decomposition import GapDecomposition, decompose_gap
 from auditor.statistics.dependence import Dependence, conditional_dependence
 from auditor.statistics.fairness import (
     ClassRates,
@@ -19,6 +31,7 @@ from auditor.statistics.fairness import (
     simultaneous_gaps,
 )
 from auditor.statistics.gaps import Gaps, detectable_gap, proportion_gap, stratified_gap
+from auditor.statistics.gatekeeping import Gatekept, gatekeeping
 from auditor.statistics.interaction import Interactions, stratified_interaction
 from auditor.statistics.intervals import (
     Floats,
@@ -32,19 +45,37 @@ from auditor.statistics.intervals import (
 from auditor.statistics.means import MapDifference, MeanGap, map_difference, stratified_mean_gap
 from auditor.statistics.multiplicity import q_values
 from auditor.statistics.paired import PairedMean, PairedShares, mcnemar, sign_flip
+from auditor.statistics.pairwise import (
+    Extremes,
+    ValueComparisons,
+    compare_with_best,
+    compare_with_reference,
+    largest_difference,
+    smallest_ratio,
+)
+from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
+from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
 from auditor.statistics.shares import Confusions, Representation, confusions, representation
+from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
     "AdjustedGap",
+    "AdjustedGaps",
     "Association",
     "Calibration",
     "ClassRates",
     "Confusions",
+    "Criterion",
     "Dependence",
+    "EveryClass",
+    "Extremes",
     "FairnessDistances",
     "Floats",
+    "GapDecomposition",
     "Gaps",
+    "GateRule",
+    "Gatekept",
     "Integers",
     "Interactions",
     "Interval",
@@ -53,17 +84,37 @@ __all__ = [
     "MeanGap",
     "PairedMean",
     "PairedShares",
+    "Ratios",
     "Representation",
+    "TailBands",
+    "Trends",
+    "ValueComparisons",
     "adjusted_gap",
+    "adjusted_gaps",
+    "after_omnibus",
     "association",
     "calibration",
     "class_rates",
     "collection_plan",
+    "compare_with_best",
+    "compare_with_reference",
     "conditional_dependence",
     "confusions",
     "cramers_v",
+    "decompose_gap",
+    "detectable_by",
     "detectable_gap",
     "fairness_distances",
+    "gate_power",
+    "gatekeeping",
+    "hochberg",
+    "holm",
+    "judge_against_chance",
+    "judge_against_majority",
+    "judge_every_share",
+    "judge_interval",
+    "judge_share",
+    "largest_difference",
     "map_difference",
     "mcnemar",
     "newcombe",
@@ -71,10 +122,16 @@ __all__ = [
     "q_values",
     "rank_correlation",
     "representation",
+    "samples_needed",
     "sign_flip",
     "simultaneous_gaps",
+    "smallest_ratio",
     "stratified_gap",
     "stratified_interaction",
     "stratified_mean_gap",
+    "stratified_ratio",
+    "tail_bands",
+    "trend",
     "wilson",
+    "worse_p_values",
 ]

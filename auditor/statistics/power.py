@@ -1,0 +1,226 @@
+"""What an audit could have seen: power of the test of a gap, and of everything that a gate asks.
+
+A gate asks more than a small p-value: a gap above the limit, and a lower limit above some bound.
+Each has its own probability, and the corrected level of the test is far below 5 %. A statement
+about power is honest only if it takes all of them into account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import norm, pearson3
+
+from auditor.statistics.intervals import Floats, Intervals, subtract, two_sided_z, wilson_of_share
+
+_HALVINGS = 50  # leaves less than 1e-15 of the range
+_MOST_SAMPLES = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    """What has to be true of a gap for it to be reported, or to block the gate.
+
+    Attributes:
+        level: the one-sided p-value is at most this, in (0, 1): the level that the test was given
+            after the correction for multiple testing, not alpha.
+        min_gap: the estimated gap is larger than this, in [-1, 1).
+        min_low: the lower limit of its interval is larger than this; None asks nothing.
+        confidence: coverage of that (two-sided) interval.
+    """
+
+    level: float
+    min_gap: float = 0.0
+    min_low: float | None = None
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuses what is out of range."""
+        if not (0 < self.level < 1 and -1 <= self.min_gap < 1):
+            raise ValueError(
+                f"expected a level in (0, 1) and a smallest gap in [-1, 1); got {self.level!r} and "
+                f"{self.min_gap!r}: give shares, not percentages"
+            )
+        two_sided_z(self.confidence)
+
+
+def gate_power(
+    gap: ArrayLike, n_slice: ArrayLike, n_rest: ArrayLike, base_rate: ArrayLike, rule: GateRule
+) -> Floats:
+    """Probability that a true gap meets a rule.
+
+    Args:
+        gap: (...) error rate of the slice minus that of the rest, the same in all strata.
+        n_slice: (..., S) samples of the slice by stratum.
+        n_rest: (..., S) samples of the rest.
+        base_rate: (..., S) error rates of the rest, in [0, 1].
+        rule: what is asked.
+
+    Returns:
+        (...) probabilities; NaN where no stratum holds both sides.
+
+    Raises:
+        ValueError: a rate is outside of [0, 1].
+
+    Reference:
+        J. L. Fleiss, B. Levin and M. C. Paik, "Statistical Methods for Rates and Proportions", 3rd
+        edition (2003), section 4.3: the variance of the null for the test, that of the alternative
+        for the estimate. Here for the Mantel-Haenszel test, and with the skewness of its
+        hypergeometric counts (Pearson's type III law). Rates above 1 are taken for 1.
+    """
+    design = _Design.of(n_slice, n_rest, base_rate)
+    return design.power(np.asarray(gap, dtype=np.float64), rule)
+
+
+def detectable_by(
+    n_slice: ArrayLike,
+    n_rest: ArrayLike,
+    base_rate: ArrayLike,
+    rule: GateRule,
+    power: float = 0.8,
+) -> Floats:
+    """Smallest true gap that meets a rule with the wanted probability.
+
+    Args:
+        n_slice: (..., S) samples of the slice by stratum.
+        n_rest: (..., S) samples of the rest.
+        base_rate: (..., S) error rates of the rest, in [0, 1].
+        rule: what is asked.
+        power: wanted probability, in (0, 1).
+
+    Returns:
+        (...) gaps in (0, 1]; NaN where even a slice that fails throughout would not meet it.
+
+    Raises:
+        ValueError: `power` or a rate is out of range.
+    """
+    _check_power(power)
+    design = _Design.of(n_slice, n_rest, base_rate)
+    low, high = np.zeros_like(design.base), 1 - design.base
+    seen = design.power(high, rule) >= power
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        enough = design.power(middle, rule) >= power
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.where(seen, high, np.nan)
+
+
+def samples_needed(
+    gap: float, share: float, base_rate: float, rule: GateRule, power: float = 0.8
+) -> int | None:
+    """Samples in all that make a true gap meet a rule with the wanted probability.
+
+    Args:
+        gap: error rate of the slice minus that of the rest, in (0, 1].
+        share: part of the samples that lie in the slice, in (0, 1); the same within every label.
+        base_rate: error rate of the rest.
+        rule: what is asked.
+        power: wanted probability, in (0, 1).
+
+    Returns:
+        The smallest such number; None where no number is enough, because the rule asks for more
+        than the gap.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+    _check_power(power)
+    if not (0 < gap <= 1 and 0 < share < 1):
+        raise ValueError(
+            f"expected a gap in (0, 1] and a share in (0, 1); got {gap!r} and {share!r}: "
+            "give shares, not percentages"
+        )
+
+    def enough(n: int) -> bool:
+        found = gate_power(gap, [n * share], [n * (1 - share)], [base_rate], rule)
+        return bool(found >= power)
+
+    high = 8
+    while not enough(high):
+        high *= 2
+        if high > _MOST_SAMPLES:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """Sizes of a comparison; strata on the last axis."""
+
+    own: Floats
+    rest: Floats
+    rate: Floats
+    weight: Floats
+
+    @classmethod
+    def of(cls, n_slice: ArrayLike, n_rest: ArrayLike, base_rate: ArrayLike) -> _Design:
+        own, rest, rate = np.broadcast_arrays(
+            *(np.asarray(part, dtype=np.float64) for part in (n_slice, n_rest, base_rate))
+        )
+        if bool(np.any((rate < 0) | (rate > 1))):
+            raise ValueError("expected base rates in [0, 1]; give shares, not percentages")
+        both = (own > 0) & (rest > 0)
+        own, rest = np.where(both, own, 1.0), np.where(both, rest, 1.0)
+        weight = np.where(both, own * rest / (own + rest), 0.0)
+        return cls(own, rest, rate, weight)
+
+    @property
+    def base(self) -> Floats:
+        """(...) weighted error rate of the rest; NaN without a comparison."""
+        whole = self.weight.sum(-1)
+        mean = (self.weight * self.rate).sum(-1) / np.where(whole > 0, whole, 1.0)
+        return np.where(whole > 0, mean, np.nan)
+
+    def power(self, gap: Floats, rule: GateRule) -> Floats:
+        whole = self.weight.sum(-1)
+        known = whole > 0
+        scale = np.where(known, whole, 1.0)
+        worse = np.clip(self.rate + gap[..., None], 0, 1)
+        pooled = (self.own * worse + self.rest * self.rate) / (self.own + self.rest)
+        variance = self.weight * pooled * (1 - pooled)
+        null = np.sqrt(variance.sum(-1))
+        # Failures of a small slice are skewed to the right: more of them are needed.
+        third = variance * (1 - 2 * pooled) * (self.rest - self.own) / (self.rest + self.own)
+        skew = np.divide(third.sum(-1), null**3, out=np.zeros_like(null), where=null > 0)
+        spread = worse * (1 - worse) / self.own + self.rate * (1 - self.rate) / self.rest
+        deviation = np.sqrt((self.weight**2 * spread).sum(-1)) / scale
+        needed = np.maximum(pearson3.isf(rule.level, skew) * null / scale, rule.min_gap)
+        if rule.min_low is not None:
+            needed = np.maximum(needed, self._estimate_for(rule.min_low, rule.confidence))
+        distance = (self.weight * (worse - self.rate)).sum(-1) / scale - needed
+        # Without any spread, the estimate is the true gap.
+        certain = np.where(distance > 0, np.inf, -np.inf)
+        score = np.divide(distance, deviation, out=certain, where=deviation > 0)
+        return np.where(known, norm.cdf(score), np.nan)
+
+    def _estimate_for(self, bound: float, confidence: float) -> Floats:
+        """(...) smallest estimated gap whose interval lies above a bound."""
+        z = two_sided_z(confidence)
+        whole = np.maximum(self.weight.sum(-1), 1e-300)
+        own = whole**2 / np.maximum((self.weight**2 / self.own).sum(-1), 1e-300)
+        rest = whole**2 / np.maximum((self.weight**2 / self.rest).sum(-1), 1e-300)
+        base = np.nan_to_num(self.base)
+        other = wilson_of_share(base * rest, rest, z)
+
+        def lower(gap: Floats) -> Floats:
+            limits: Intervals = subtract(wilson_of_share((base + gap) * own, own, z), other)
+            return limits.low
+
+        low, high = np.zeros_like(base), 1 - base
+        met = lower(high) > bound
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            enough = lower(middle) > bound
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(met, high, np.inf)
+
+
+def _check_power(power: float) -> None:
+    if not 0 < power < 1:
+        raise ValueError(f"expected a power between 0 and 1, such as 0.8; got {power!r}")

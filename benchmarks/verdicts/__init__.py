@@ -1,0 +1,1 @@
+"""How often verdicts are right: simulated audits whose truth is known."""
