@@ -22,6 +22,7 @@ from auditor.phrasing import advice, interval, percent, points, quoted, whom
 from auditor.records import AuditData, Claim, Effect, Estimate, Examination, Slice, SliceComparison
 from auditor.registry import plugin
 from auditor.statistics import (
+    Floats,
     Gaps,
     Interval,
     detectable_gap,
@@ -31,6 +32,8 @@ from auditor.statistics import (
 )
 
 NAME = "performance-gap"
+_ONE_SIDED = 0.9
+"""Coverage of the interval whose upper limit is one-sided at 95 %."""
 _REGRESSED = 5
 """Number of claims, those with most failures first, that also get a regression on all attributes."""
 
@@ -118,8 +121,9 @@ class _Claims:
         for part in chunks(slices, len(self._audit.classes)):
             own = self._counter.of(part)
             rest = self._counter.overall - own
-            gaps = stratified_gap(own.failures, own.totals, rest.failures, rest.totals)
-            yield from self._compared(part, own, gaps)
+            cells = (own.failures, own.totals, rest.failures, rest.totals)
+            one_sided = stratified_gap(*cells, confidence=_ONE_SIDED).gap.high
+            yield from self._compared(part, own, stratified_gap(*cells), one_sided)
 
     def of_labels(self, slices: list[Slice]) -> Iterator[Claim]:
         for part in chunks(slices, len(self._audit.classes)):
@@ -130,12 +134,18 @@ class _Claims:
                 self._counter.overall.failures[0, labels] - own.failures[each, labels],
                 self._counter.overall.totals[0, labels] - own.totals[each, labels],
             )
-            gaps = proportion_gap(
-                own.failures[each, labels], own.totals[each, labels], rest.failures, rest.totals
+            cells = (
+                own.failures[each, labels],
+                own.totals[each, labels],
+                rest.failures,
+                rest.totals,
             )
-            yield from self._compared(part, own, gaps)
+            one_sided = proportion_gap(*cells, confidence=_ONE_SIDED).gap.high
+            yield from self._compared(part, own, proportion_gap(*cells), one_sided)
 
-    def _compared(self, slices: Sequence[Slice], own: Counts, gaps: Gaps) -> Iterator[Claim]:
+    def _compared(
+        self, slices: Sequence[Slice], own: Counts, gaps: Gaps, excluded: Floats
+    ) -> Iterator[Claim]:
         rates = wilson(own.failures.sum(1), own.totals.sum(1))
         base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
         detectable = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=self._audit.alpha)
@@ -144,8 +154,14 @@ class _Claims:
             smallest = float(detectable[k]) if np.isfinite(detectable[k]) else None
             reason = _untestable(one, int(gaps.n_slice[k]), int(gaps.n_rest[k]), needed, smallest)
             if reason is None:
-                gap, rest = gaps.gap[k], float(gaps.base_rate[k])
-                yield self._claim(one, rates[k], gap, rest, float(gaps.p_value[k]), smallest)
+                comparison = SliceComparison(
+                    error_rate=Estimate.of(rates[k]),
+                    rest_error_rate=float(gaps.base_rate[k]),
+                    gap=Estimate.of(gaps.gap[k]),
+                    detectable_gap=smallest,
+                    excluded_gap=float(excluded[k]),
+                )
+                yield self._claim(one, rates[k], gaps.gap[k], comparison, float(gaps.p_value[k]))
             else:
                 yield self._untested(one, rates[k], reason, smallest)
 
@@ -154,11 +170,10 @@ class _Claims:
         one: Slice,
         rate: Interval,
         gap: Interval,
-        rest: float,
+        comparison: SliceComparison,
         p_value: float,
-        smallest: float | None,
     ) -> Claim:
-        key = one.key
+        key, rest = one.key, comparison.rest_error_rate or 0.0
         called_as = self._counter.most_predicted(one)
         called = _called(called_as, rate, one.support)
         if key.label is not None:
@@ -203,12 +218,8 @@ class _Claims:
             action=advice(key),
             limits=limits,
             evidence=(
-                SliceComparison(
-                    error_rate=Estimate.of(rate),
-                    rest_error_rate=rest,
-                    gap=Estimate.of(gap),
-                    detectable_gap=smallest,
-                    most_predicted=None if called_as is None else called_as[0],
+                comparison.model_copy(
+                    update={"most_predicted": None if called_as is None else called_as[0]}
                 ),
             ),
             weight=max(0.0, gap.value) * one.support,

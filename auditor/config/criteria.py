@@ -38,3 +38,8 @@ class Criterion(Options):
         if not per_class and self.class_name is not None:
             raise ValueError(f"expected no `class` for {self.metric}")
         return self
+
+    @property
+    def threshold(self) -> float:
+        """The bound, whichever side it is on."""
+        return self.min if self.min is not None else self.max or 0.0

@@ -20,6 +20,7 @@ from pydantic import (
 
 from auditor import registry
 from auditor.config import loading
+from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
 from auditor.records import Role, Severity, image_properties
 from auditor.records.predictions import property_column
@@ -159,10 +160,20 @@ class JudgeSection(Options):
 
 
 class GateSection(Options):
-    """When the audit fails the gate."""
+    """When the audit does not pass, and when it cannot be judged."""
 
     severity: Severity | None = "alert"
-    """Findings of at least this severity block the gate (exit code 1); null: none does."""
+    """Findings of at least this severity block the gate (exit code 1); null: the audit only reports."""
+    exclude_gap: float = Field(0.1, gt=0, le=1)
+    """Gap in error rate that must be excluded for every testable slice (one-sided, 95 %) to pass."""
+    min_samples: int = Field(30, ge=1)
+    """With fewer evaluated samples the audit cannot be judged."""
+    max_unusable: float = Field(0.05, ge=0, le=1)
+    """With a larger share of samples that could not be evaluated the audit cannot be judged."""
+    criteria: tuple[DefaultCriterion, ...] = ("baseline", "recall", "finite-outputs", "confidence")
+    """Default criteria that apply beside the configured ones."""
+    when_undecided: Literal["fail", "pass"] = "fail"
+    """Exit code of an audit that cannot be judged: 4 (fail) or 0 (pass)."""
 
 
 class ReportSection(Options):
@@ -214,6 +225,8 @@ class AuditConfig(Options):
     """Options of checks by name; a check runs unless it is set to false."""
     judge: JudgeSection = JudgeSection()
     gate: GateSection = GateSection()
+    criteria: tuple[Criterion, ...] = ()
+    """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)

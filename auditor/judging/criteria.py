@@ -1,9 +1,8 @@
-"""Acceptance criteria: configured ones, and defaults that no useful model misses."""
+"""Acceptance criteria: those of the configuration, and defaults that every useful model meets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,38 +11,37 @@ from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
 from auditor.phrasing import interval, percent, quoted, signed_points
 from auditor.records import AuditData, Estimate, SliceKey, Unit
-from auditor.records.outcome import CriterionResult, CriterionState
+from auditor.records.outcome import CriterionResult
 from auditor.records.predictions import codes
-from auditor.statistics import Interval, calibration, fisher_mid_p, mcnemar, wilson
+from auditor.statistics import (
+    Interval,
+    calibration,
+    judge_against_chance,
+    judge_against_majority,
+    judge_interval,
+    wilson,
+)
 
 MAX_OVERCONFIDENCE = 0.2
-"""Default criterion: a mean confidence this far above the accuracy is grossly wrong."""
+"""Default criterion: a mean confidence this far above the accuracy is grossly wrong (a share)."""
 LEVEL = 0.01
-"""Level of the default tests. Useful models exceed it by far; chance reaches it in 1 of 100 audits."""
+"""Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
+_UNITS: dict[str, Unit] = {"overconfidence": "points"}
 
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """What criteria are measured on.
-
-    Attributes:
-        audit: the evaluated samples.
-        n_not_finite: samples whose outputs were NaN or infinite.
-    """
-
-    audit: AuditData
-    n_not_finite: int
-
-
 def examine_criteria(
-    evaluated: Evaluated, defaults: Sequence[DefaultCriterion], configured: Sequence[Criterion]
+    audit: AuditData,
+    n_not_finite: int,
+    defaults: Sequence[DefaultCriterion],
+    configured: Sequence[Criterion],
 ) -> list[CriterionResult]:
     """Measures all criteria, the defaults first.
 
     Args:
-        evaluated: the samples.
+        audit: the evaluated samples.
+        n_not_finite: samples that could not be evaluated because an output was NaN or infinite.
         defaults: the default criteria that apply.
         configured: those of the configuration.
 
@@ -53,95 +51,62 @@ def examine_criteria(
     Raises:
         ConfigError: a criterion names a class or an attribute value that does not exist.
     """
-    measures = {
-        "baseline": _baseline,
-        "recall": _recalls_above_chance,
-        "finite-outputs": _finite_outputs,
-        "confidence": _confidence,
-    }
-    results = [one for name in defaults for one in measures[name](evaluated)]
+    results: list[CriterionResult] = []
+    if "baseline" in defaults:
+        results.append(_baseline(audit))
+    if "recall" in defaults:
+        results += _recalls_above_chance(audit)
+    if "finite-outputs" in defaults:
+        results.append(_finite_outputs(audit, n_not_finite))
+    if "confidence" in defaults:
+        results.append(_confidence(audit))
     for position, criterion in enumerate(configured):
-        results += _configured(evaluated.audit, criterion, f"criteria[{position}]")
+        results += _configured(audit, criterion, f"criteria[{position}]")
     return [one.model_copy(update={"id": f"C{k}"}) for k, one in enumerate(results, start=1)]
 
 
-def _baseline(evaluated: Evaluated) -> Iterator[CriterionResult]:
-    """Accuracy against always predicting the most frequent class, on the same samples.
-
-    McNemar's test, one-sided. At or below the baseline the criterion is missed, whatever the interval:
-    such a model has shown no use.
-    """
-    label, correct = _outcomes(evaluated.audit)
-    counts = np.bincount(label, minlength=len(evaluated.audit.classes))
-    majority = int(counts.argmax())
-    model_only = int((correct & (label != majority)).sum())
-    baseline_only = int((~correct & (label == majority)).sum())
-    total = len(label)
-    test = mcnemar(model_only, baseline_only, max(total, 1))
-    gain = test.change[()]
-    p_value = float(test.p_value) / 2 if gain.value > 0 else 1 - float(test.p_value) / 2
-    state: CriterionState = "undecided"
-    if total and gain.value <= 0:
-        state = "missed"
-    elif total and p_value <= LEVEL:
-        state = "met"
+def _baseline(audit: AuditData) -> CriterionResult:
+    """Accuracy against always predicting the most frequent class, on the same samples."""
+    matrix = _confusion_matrix(audit)
+    correct, totals = np.diagonal(matrix), matrix.sum(1)
+    found = judge_against_majority(correct, totals, LEVEL)
+    total = int(totals.sum())
+    majority = int(totals.argmax())
+    share = float(totals[majority] / max(total, 1))
     accuracy = wilson(int(correct.sum()), total)[()]
-    share = counts[majority] / max(total, 1)
-    yield CriterionResult(
+    # A model that is no better than the baseline has shown no use, however wide the interval is.
+    shows_no_use = total > 0 and found.value.value <= 0
+    return CriterionResult(
         id="",
         name="accuracy above always predicting the most frequent class",
         metric="accuracy",
         bound="above",
-        threshold=float(share),
+        threshold=share,
         unit="share",
         estimate=Estimate.of(accuracy) if total else None,
-        p_value=p_value if total else None,
+        p_value=found.p_met if total else None,
         support=total,
-        state=state,
+        state="missed" if shows_no_use else found.status,
         configured=False,
         statement=(
             f"Accuracy is {percent(accuracy.value)} ({interval(accuracy)}); always predicting "
-            f"{quoted(evaluated.audit.classes[majority])} would reach {percent(share)}."
+            f"{quoted(audit.classes[majority])} would reach {percent(share)}."
             if total
             else "No sample could be evaluated."
         ),
     )
 
 
-def _recalls_above_chance(evaluated: Evaluated) -> Iterator[CriterionResult]:
-    """For every class with samples: is it predicted more often for its own samples than for others?
-
-    Chance is the rate at which the class is predicted for samples of other labels: a model that
-    ignores the image has the same rate for both. Fisher's exact test, mid-p, one-sided, with Holm's
-    correction over the classes.
-    """
-    audit = evaluated.audit
-    label, _ = _outcomes(audit)
-    predicted = codes(audit.predictions["predicted"])
-    n_classes = len(audit.classes)
-    own = np.bincount(label, minlength=n_classes)
-    hits = np.bincount(label[label == predicted], minlength=n_classes)
-    called = np.bincount(predicted, minlength=n_classes)
-    others = len(label) - own
-    false = called - hits
-    present = np.flatnonzero(own)
-    two_sided = fisher_mid_p(
-        *(one[present].astype(np.float64) for one in (hits, own, false, others))
-    )
-    recall = hits[present] / own[present]
-    chance = np.divide(
-        false[present], others[present], out=np.ones(len(present)), where=others[present] > 0
-    )
-    p_values = np.where(recall > chance, two_sided / 2, 1 - two_sided / 2)
-    adjusted = holm(p_values)
-    rates = wilson(hits[present], own[present])
-    for k, code in enumerate(present):
-        state: CriterionState = "undecided"
-        if recall[k] <= chance[k] and others[code]:
-            state = "missed"
-        elif adjusted[k] <= LEVEL:
-            state = "met"
-        name = audit.classes[code]
+def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
+    """For every class with samples: is it recognised better than by chance?"""
+    matrix = _confusion_matrix(audit)
+    found = judge_against_chance(matrix, LEVEL)
+    hits, own, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
+    others = matrix.sum() - own
+    rates = wilson(hits, own)
+    for k in map(int, np.flatnonzero(own)):
+        name = audit.classes[k]
+        chance = float((predicted[k] - hits[k]) / others[k]) if others[k] else 1.0
         yield CriterionResult(
             id="",
             name=f"recall of {quoted(name)} above chance",
@@ -149,70 +114,71 @@ def _recalls_above_chance(evaluated: Evaluated) -> Iterator[CriterionResult]:
             class_name=name,
             slice=SliceKey(label=name),
             bound="above",
-            threshold=float(chance[k]),
+            threshold=chance,
             unit="share",
             estimate=Estimate.of(rates[k]),
-            p_value=float(adjusted[k]),
-            support=int(own[code]),
-            state=state,
+            p_value=float(found.p_met[k]) if np.isfinite(found.p_met[k]) else None,
+            support=int(own[k]),
+            state=found.each[k],
             configured=False,
             statement=(
-                f"{int(hits[code])} of {int(own[code])} {quoted(name)} samples are recognised "
-                f"({percent(recall[k])}; {interval(rates[k])}); {percent(chance[k])} of the other "
-                f"samples are called {quoted(name)}."
-                if others[code]
-                else f"All samples have the label {quoted(name)}, so nothing can be compared."
+                f"{int(hits[k])} of {int(own[k])} {quoted(name)} samples are recognised "
+                f"({percent(hits[k] / own[k])}; {interval(rates[k])}); {percent(chance)} of the other "
+                f"samples are predicted as {quoted(name)}."
+                if others[k]
+                else f"All samples have the label {quoted(name)}; there is nothing to compare."
             ),
         )
 
 
-def _finite_outputs(evaluated: Evaluated) -> Iterator[CriterionResult]:
-    n_finite = len(evaluated.audit.predictions)
-    total = n_finite + evaluated.n_not_finite
-    state: CriterionState = "met"
-    if evaluated.n_not_finite:
-        state = "missed" if n_finite else "undecided"
-    share = wilson(evaluated.n_not_finite, total)[()]
-    yield CriterionResult(
+def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
+    n_finite = len(audit.predictions)
+    total = n_finite + n_not_finite
+    share = wilson(n_not_finite, total)[()]
+    # Without a single finite output nothing was examined.
+    state = "undecided" if not n_finite else "missed" if n_not_finite else "met"
+    return CriterionResult(
         id="",
-        name="outputs are finite",
+        name="finite outputs",
         metric="non-finite outputs",
         bound="at most",
         threshold=0.0,
         unit="share",
         estimate=Estimate.of(share) if total else None,
         support=total,
-        state=state if total else "undecided",
+        state=state,
         configured=False,
-        statement=f"{evaluated.n_not_finite} of {total} samples have NaN or infinite outputs.",
+        statement=f"{n_not_finite} of {total} samples have NaN or infinite outputs.",
     )
 
 
-def _confidence(evaluated: Evaluated) -> Iterator[CriterionResult]:
-    over = _overconfidence(evaluated.audit, np.ones(len(evaluated.audit.predictions), dtype=bool))
-    yield CriterionResult(
+def _confidence(audit: AuditData) -> CriterionResult:
+    over = _overconfidence(audit, np.ones(len(audit.predictions), dtype=bool))
+    return CriterionResult(
         id="",
-        name="confidence is not grossly too high",
+        name="confidence not grossly too high",
         metric="overconfidence",
         bound="at most",
         threshold=MAX_OVERCONFIDENCE,
         unit="points",
         estimate=None if over is None else Estimate.of(over),
-        support=len(evaluated.audit.predictions),
-        state="undecided" if over is None else _state(over, None, MAX_OVERCONFIDENCE),
+        support=len(audit.predictions),
+        state=(
+            "undecided"
+            if over is None
+            else judge_interval(over, MAX_OVERCONFIDENCE, higher_is_better=False)
+        ),
         configured=False,
         statement=(
             "There are too few samples to compare confidence and accuracy."
             if over is None
-            else f"The mean confidence is {signed_points(over.value)} above the accuracy "
+            else f"The mean confidence minus the accuracy is {signed_points(over.value)} "
             f"({interval(over, ' points')})."
         ),
     )
 
 
-def _configured(
-    audit: AuditData, criterion: Criterion, place: str
-) -> Iterator[CriterionResult]:
+def _configured(audit: AuditData, criterion: Criterion, place: str) -> Iterator[CriterionResult]:
     names: Iterable[str | None] = (criterion.class_name,)
     if criterion.class_name == "each":
         names = audit.classes
@@ -223,50 +189,49 @@ def _configured(
         )
     chosen = _members(audit, criterion.slice, place)
     for name in names:
-        rate, support = _measured(audit, criterion, name, chosen)
-        threshold = criterion.min if criterion.min is not None else criterion.max
-        assert threshold is not None  # the configuration demands one of them
-        what = criterion.metric if name is None else f"{criterion.metric} of {quoted(name)}"
-        where = "".join(f", {key} = {value}" for key, value in criterion.slice.items())
-        bound = "at least" if criterion.min is not None else "at most"
-        yield CriterionResult(
-            id="",
-            name=f"{what}{where} {bound} {percent(threshold)}",
-            metric=criterion.metric,
-            class_name=name,
-            slice=SliceKey(attributes=criterion.slice),
-            bound="at least" if criterion.min is not None else "at most",
-            threshold=threshold,
-            unit=_UNITS.get(criterion.metric, "share"),
-            estimate=None if rate is None else Estimate.of(rate),
-            support=support,
-            state="undecided" if rate is None else _state(rate, criterion.min, criterion.max),
-            configured=True,
-            statement=(
-                f"There is no sample to measure {what}{where}."
-                if rate is None
-                else f"{what[:1].upper()}{what[1:]}{where} is {percent(rate.value)} "
-                f"({interval(rate)}; n = {support}); required is {bound} {percent(threshold)}."
-            ),
-        )
+        yield _measured_against_bound(audit, criterion, name, chosen)
 
 
-_UNITS: dict[str, Unit] = {"overconfidence": "points"}
-
-
-def _state(rate: Interval, least: float | None, most: float | None) -> CriterionState:
-    """Met or missed only where the whole interval is on one side of the threshold."""
-    if least is not None:
-        return "met" if rate.low >= least else "missed" if rate.high < least else "undecided"
-    assert most is not None
-    return "met" if rate.high <= most else "missed" if rate.low > most else "undecided"
+def _measured_against_bound(
+    audit: AuditData, criterion: Criterion, name: str | None, chosen: Mask
+) -> CriterionResult:
+    rate, support = _measured(audit, criterion, name, chosen)
+    higher = criterion.min is not None
+    threshold = criterion.threshold
+    what = criterion.metric if name is None else f"{criterion.metric} of {quoted(name)}"
+    what += "".join(f", {key} = {value}" for key, value in criterion.slice.items())
+    bound = f"{'at least' if higher else 'at most'} {percent(threshold)}"
+    return CriterionResult(
+        id="",
+        name=f"{what} {bound}",
+        metric=criterion.metric,
+        class_name=name,
+        slice=SliceKey(attributes=criterion.slice),
+        bound="at least" if higher else "at most",
+        threshold=threshold,
+        unit=_UNITS.get(criterion.metric, "share"),
+        estimate=None if rate is None else Estimate.of(rate),
+        support=support,
+        state=(
+            "undecided"
+            if rate is None
+            else judge_interval(rate, threshold, higher_is_better=higher)
+        ),
+        configured=True,
+        statement=(
+            f"There are no samples to measure {what}."
+            if rate is None
+            else f"{what[:1].upper()}{what[1:]} is {percent(rate.value)} ({interval(rate)}; "
+            f"n = {support}); required is {bound}."
+        ),
+    )
 
 
 def _measured(
     audit: AuditData, criterion: Criterion, name: str | None, chosen: Mask
 ) -> tuple[Interval | None, int]:
     """The metric with its interval, and the number of samples it rests on."""
-    label, correct = _outcomes(audit)
+    correct = _correct(audit)
     if criterion.metric == "overconfidence":
         return _overconfidence(audit, chosen), int(chosen.sum())
     if criterion.metric == "calibration-error":
@@ -274,17 +239,15 @@ def _measured(
         found = calibration(confidence[chosen], correct[chosen], seed=audit.seed)
         return (found.error if found.support > 1 else None), found.support
     if name is not None:
-        column = label if criterion.metric == "recall" else codes(audit.predictions["predicted"])
-        chosen = chosen & (column == audit.classes.index(name))
+        column = "label" if criterion.metric == "recall" else "predicted"
+        chosen = chosen & (codes(audit.predictions[column]) == audit.classes.index(name))
     total = int(chosen.sum())
-    rate = wilson(int(correct[chosen].sum()), total)[()]
-    return (rate if total else None), total
+    return (wilson(int(correct[chosen].sum()), total)[()] if total else None), total
 
 
 def _overconfidence(audit: AuditData, chosen: Mask) -> Interval | None:
-    _, correct = _outcomes(audit)
     confidence = audit.predictions["confidence"].to_numpy(dtype=np.float64)
-    found = calibration(confidence[chosen], correct[chosen], n_bootstrap=2, seed=audit.seed)
+    found = calibration(confidence[chosen], _correct(audit)[chosen], n_bootstrap=2, seed=audit.seed)
     return found.overconfidence if found.support > 1 else None
 
 
@@ -293,8 +256,8 @@ def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:
     for name, value in values.items():
         if name not in audit.attributes:
             raise ConfigError(
-                f"{place}.slice: expected one of the attributes {', '.join(audit.attributes)}; got "
-                f"{name!r}"
+                f"{place}.slice: expected one of the attributes "
+                f"{', '.join(audit.attributes) or '(there are none)'}; got {name!r}"
             )
         column = audit.predictions[name]
         known = [str(one) for one in column.cat.categories]
@@ -306,6 +269,12 @@ def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:
     return chosen
 
 
-def _outcomes(audit: AuditData) -> tuple[NDArray[np.int64], Mask]:
-    frame = audit.predictions
-    return codes(frame["label"]), ~frame["failure"].to_numpy(dtype=bool)
+def _correct(audit: AuditData) -> Mask:
+    return ~audit.predictions["failure"].to_numpy(dtype=bool)
+
+
+def _confusion_matrix(audit: AuditData) -> NDArray[np.int64]:
+    """(K, K) samples by label (rows) and prediction (columns)."""
+    n_classes = len(audit.classes)
+    cells = codes(audit.predictions["label"]) * n_classes + codes(audit.predictions["predicted"])
+    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)

@@ -86,9 +86,21 @@ class GradedClaim:
             return "note"
         if effect.low <= 0:
             return "note"  # the effect is there, but may be next to nothing
-        low = effect.value - (effect.value - effect.low) * self.correction.widening(self.index)
-        grade: Severity = "alert" if low > self.claim.limit else "warning"
+        grade: Severity = "alert" if effect.low > self.claim.limit else "warning"
         return min(grade, self.claim.ceiling, key=SEVERITIES.index)
+
+    @property
+    def open_bound(self) -> bool:
+        """Whether only the width of its interval keeps it from being an alert."""
+        claim = self.claim
+        return (
+            claim.kind in _CONFIRMABLE
+            and claim.ceiling == "alert"
+            and not claim.counted
+            and self.is_significant
+            and claim.effect is not None
+            and claim.effect.low <= claim.limit < claim.effect.value
+        )
 
     @property
     def rank(self) -> tuple[int, int, float]:
@@ -115,6 +127,7 @@ class GradedClaim:
             q_value=self.q_value,
             support=claim.support,
             statement=list(claim.statement),
+            open_bound=self.open_bound,
             action=claim.action,
             limits=claim.limits,
             evidence=list(claim.evidence),

@@ -58,6 +58,13 @@ from auditor.records.jobs import (
     JobKind,
     SampleSelection,
 )
+from auditor.records.outcome import (
+    AuditOutcome,
+    CriterionResult,
+    CriterionState,
+    OutcomeReason,
+    OutcomeState,
+)
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -89,6 +96,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SEVERITIES",
     "AuditData",
+    "AuditOutcome",
     "AuditResult",
     "Cell",
     "Claim",
@@ -97,6 +105,8 @@ __all__ = [
     "ClassRecord",
     "ConfusionPair",
     "Contingency",
+    "CriterionResult",
+    "CriterionState",
     "DataFaults",
     "DataProvenance",
     "Dataset",
@@ -125,6 +135,8 @@ __all__ = [
     "MeanMap",
     "ModelAccess",
     "ModelProvenance",
+    "OutcomeReason",
+    "OutcomeState",
     "PanelRecord",
     "PreflightRecord",
     "Provenance",

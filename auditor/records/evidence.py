@@ -32,6 +32,8 @@ class SliceComparison(Record):
     """None where it could not be tested."""
     detectable_gap: float | None = None
     """Smallest gap that this support could have shown in 80 % of audits (a share)."""
+    excluded_gap: float | None = None
+    """Gaps of this size and above are excluded (one-sided, 95 %; a share); None where not tested."""
     most_predicted: str | None = None
     """The class that most failures of the slice are predicted as."""
 

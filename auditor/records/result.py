@@ -17,6 +17,7 @@ from auditor.records.base import (
     Verdict,
 )
 from auditor.records.evidence import EvidencePart
+from auditor.records.outcome import AuditOutcome, CriterionResult
 
 SCHEMA_VERSION: Literal[2] = 2
 """Version of ``audit.json``. Within a version keys are only added.
@@ -148,6 +149,8 @@ class SliceRecord(Record):
     q_value: float | None
     detectable_gap: float | None = None
     """Smallest gap that this support could have shown in 80 % of audits."""
+    excluded_gap: float | None = None
+    """Gaps of this size and above are excluded (one-sided, 95 %); None where not tested."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
 
@@ -169,6 +172,9 @@ class ClaimRecord(Record):
     support: int
     statement: list[str]
     """What was observed and how certain it is, sentence by sentence."""
+    open_bound: bool = False
+    """Whether the effect is significant and above its limit, but its interval does not exclude the
+    limit: such a claim keeps an audit from passing, though it does not block the gate."""
     action: str
     """What to do next."""
     limits: str
@@ -295,6 +301,10 @@ class AuditResult(Record):
     skipped: list[Skipped]
     unusable: list[Unusable] = []
     explanations: ExplanationsRecord
+    outcome: AuditOutcome
+    """Whether the audit passes: every document, the terminal and the exit code read this field."""
+    criteria: list[CriterionResult] = []
+    """The acceptance criteria and whether each is met."""
     gate: Severity | None
     """Severity at which the audit does not pass; None when there is no gate."""
     data_faults: DataFaults | None = None
@@ -303,11 +313,6 @@ class AuditResult(Record):
     """The account of the multiple testing; None where nothing was recorded."""
     max_gap: float | None = None
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
-
-    @property
-    def gate_holds(self) -> bool:
-        """Whether no finding reaches the gate's severity."""
-        return not self.blocking
 
     @property
     def blocking(self) -> list[Finding]:

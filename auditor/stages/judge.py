@@ -156,6 +156,7 @@ def _slices(audit: AuditData, graded: Sequence[GradedClaim]) -> list[SliceRecord
                 p_value=None if test is None else test.claim.p_value,
                 q_value=None if test is None else test.q_value,
                 detectable_gap=None if comparison is None else comparison.detectable_gap,
+                excluded_gap=None if comparison is None else comparison.excluded_gap,
                 computed=place >= len(audit.slices),
             )
         )

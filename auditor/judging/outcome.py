@@ -1,0 +1,186 @@
+"""The outcome of an audit: passes, does not pass, or cannot be judged, with every reason.
+
+An audit that could not look cannot pass. It passes only if no finding reaches the gate's severity, every
+criterion is met, enough samples could be evaluated, and for every testable slice the data exclude a
+gap in error rate of the configured size. The last rule bounds the probability that an audit passes
+although a slice has such a gap: it is at most 5 % for each slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.stats import norm
+
+from auditor.config import GateSection
+from auditor.phrasing import count, percent, points, several
+from auditor.records import (
+    SEVERITIES,
+    AuditOutcome,
+    ClaimRecord,
+    CriterionResult,
+    Finding,
+    OutcomeReason,
+    SliceRecord,
+    Summary,
+)
+
+_POWER = 0.8
+"""Probability with which the stated number of further samples decides about an equal slice."""
+_LISTED = 3
+"""Slices that a reason names; the table of slices has all."""
+
+
+def decide(
+    gate: GateSection,
+    summary: Summary,
+    findings: Sequence[Finding],
+    criteria: Sequence[CriterionResult],
+    slices: Sequence[SliceRecord],
+) -> AuditOutcome:
+    """Decides whether an audit passes.
+
+    Args:
+        gate: the rules.
+        summary: how many samples were evaluated.
+        findings: of the audit.
+        criteria: of the audit.
+        slices: of the audit; computed properties do not count.
+
+    Returns:
+        The outcome with its reasons, those that fail the audit first.
+    """
+    if gate.severity is None:
+        return AuditOutcome(state="no-gate", when_undecided=gate.when_undecided)
+    reasons = [
+        *_blocking(findings, gate),
+        *_criteria(criteria, "missed"),
+        *_too_little_evaluated(summary, gate),
+        *_open_findings(findings, gate),
+        *_criteria(criteria, "undecided"),
+        *_slices(slices, findings, gate),
+    ]
+    reasons.sort(key=lambda one: one.state != "fails")
+    states = {one.state for one in reasons}
+    return AuditOutcome(
+        state="fails" if "fails" in states else "undecided" if states else "passes",
+        reasons=reasons,
+        when_undecided=gate.when_undecided,
+    )
+
+
+def blocks(record: ClaimRecord, gate: GateSection) -> bool:
+    """Whether a finding reaches the gate's severity."""
+    if gate.severity is None:
+        return False
+    return SEVERITIES.index(record.severity) >= SEVERITIES.index(gate.severity)
+
+
+def _blocking(findings: Sequence[Finding], gate: GateSection) -> Iterator[OutcomeReason]:
+    for one in findings:
+        if blocks(one, gate):
+            yield OutcomeReason(
+                kind="finding", state="fails", text=f"{one.title}.", reference=one.id
+            )
+
+
+def _open_findings(findings: Sequence[Finding], gate: GateSection) -> Iterator[OutcomeReason]:
+    """Effects that are significant and above the limit, but not by the bound of their interval."""
+    for one in findings:
+        claims = [claim for claim in (one, *one.supporting) if claim.open_bound]
+        if claims and not blocks(one, gate):
+            yield OutcomeReason(
+                kind="finding",
+                state="undecided",
+                text=f"{claims[0].title}: significant, but more samples are needed to say whether it "
+                "exceeds the limit.",
+                reference=one.id,
+            )
+
+
+def _criteria(criteria: Sequence[CriterionResult], state: str) -> Iterator[OutcomeReason]:
+    for one in criteria:
+        if one.state == state:
+            yield OutcomeReason(
+                kind="criterion",
+                state="fails" if state == "missed" else "undecided",
+                text=f"Criterion “{one.name}” is {state}. {one.statement}",
+                reference=one.id,
+            )
+
+
+def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[OutcomeReason]:
+    if summary.n_evaluated < gate.min_samples:
+        yield OutcomeReason(
+            kind="evaluation",
+            state="undecided",
+            text=f"{count(summary.n_evaluated)} samples were evaluated; at least "
+            f"{count(gate.min_samples)} are required.",
+            missing_samples=gate.min_samples - summary.n_evaluated,
+        )
+    share = summary.n_unusable / max(summary.n_samples, 1)
+    if share > gate.max_unusable:
+        yield OutcomeReason(
+            kind="evaluation",
+            state="undecided",
+            text=f"{count(summary.n_unusable)} of {count(summary.n_samples)} samples "
+            f"({percent(share)}) could not be evaluated; at most {percent(gate.max_unusable)} may be.",
+        )
+
+
+def _slices(
+    slices: Sequence[SliceRecord], findings: Sequence[Finding], gate: GateSection
+) -> Iterator[OutcomeReason]:
+    """Slices by one attribute for which a gap of the configured size is not excluded."""
+    values = [
+        one for one in slices if len(one.attributes) == 1 and one.label is None and not one.computed
+    ]
+    if values and all(one.excluded_gap is None for one in values):
+        yield OutcomeReason(
+            kind="power",
+            state="undecided",
+            text=f"None of the {count(len(values))} slices has enough samples to be tested.",
+        )
+        return
+    named = {
+        tuple(claim.slice.attributes.items())
+        for one in findings
+        if blocks(one, gate)
+        for claim in (one, *one.supporting)
+    }
+    wide = [
+        one
+        for one in values
+        if one.excluded_gap is not None
+        and one.excluded_gap > gate.exclude_gap
+        and tuple(one.attributes.items()) not in named
+    ]
+    if not wide:
+        return
+    wide.sort(key=lambda one: one.support)
+    missing = max(_missing(one, gate.exclude_gap) for one in wide)
+    listed = several([_name(one) for one in wide], _LISTED)
+    yield OutcomeReason(
+        kind="power",
+        state="undecided",
+        text=f"A gap of {points(gate.exclude_gap)} cannot be excluded for {listed}. For a slice without "
+        f"a gap, about {count(missing)} more samples of the smallest of them would exclude it.",
+        missing_samples=missing,
+    )
+
+
+def _missing(one: SliceRecord, gap: float) -> int:
+    """Samples that a slice with the error rate of the rest lacks to exclude a gap.
+
+    From the normal limit: (z₀.₉₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p.
+    """
+    rate = one.error_rate.value if one.error_rate is not None else 0.5
+    rate = min(max(rate - (one.gap.value if one.gap is not None else 0.0), 0.02), 0.98)
+    wanted = (norm.ppf(0.95) + norm.ppf(_POWER)) ** 2 * rate * (1 - rate) / gap**2
+    return max(int(np.ceil(wanted)) - one.support, 1)
+
+
+def _name(one: SliceRecord) -> str:
+    ((name, value),) = one.attributes.items()
+    return f"{name} = {value} (n = {count(one.support)})"
