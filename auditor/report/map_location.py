@@ -1,4 +1,4 @@
-"""Says in words where the evidence of a map lies, for readers who can't see it."""
+"""Where the evidence of an attribution map lies, in words, for readers who cannot see it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,37 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-TENTH = 0.1
-"""The share of the image that a map is summed over to say how concentrated it is."""
+from auditor.phrasing import percent
 
-_EDGE = 0.18  # of the side: nearer than this to a side of the image is "at the edge"
-_WIDE, _FLAT = 0.35, 0.13  # less than this share of the map in a tenth of the image
+_TENTH = 0.1
+"""Share of the image over which a map is summed to tell how concentrated it is."""
+_EDGE = 0.18
+"""Nearer to a side of the image than this (a share of the side): at the edge."""
+_WIDE, _FLAT = 0.35, 0.13
+"""With less than this share of the map in a tenth of the image, it is spread widely, or evenly."""
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class MapLocation:
     """Where a map lies.
 
     Attributes:
         share: of the map's sum in the strongest tenth of the image, 0 to 1; 0 for an empty map.
         place: such as ``at the lower left edge``; empty for an empty map.
-        words: a clause such as ``concentrates at the lower left edge; 62 % of it lies in 10 % of
+        text: a clause such as ``concentrates at the lower left edge; 62 % of it lies in 10 % of
             the image``.
     """
 
     share: float
     place: str
-    words: str
+    text: str
 
 
-def whereabouts(cam: ArrayLike) -> Whereabouts:
+NOT_COMPUTED = MapLocation(0.0, "", "was not computed")
+"""Of a sample or mean without a map."""
+
+
+def map_location(cam: ArrayLike) -> MapLocation:
     """Describes a class activation map.
 
     Args:
@@ -42,23 +49,23 @@ def whereabouts(cam: ArrayLike) -> Whereabouts:
     values = np.maximum(np.asarray(cam, dtype=np.float64), 0)
     total = float(values.sum())
     if not np.isfinite(total) or total <= 0:
-        return Whereabouts(0.0, "", "is empty: nothing in the image speaks for this class")
+        return MapLocation(0.0, "", "is empty: nothing in the image is evidence for this class")
     weights = _strongest(values)
     share = float((values * weights).sum() / total)
     place = _place(values * weights)
-    percent = f"{100 * share:.0f}\u202f% of it lies in 10\u202f% of the image"
+    concentration = f"{percent(share, 0)} of it lies in {percent(_TENTH)} of the image"
     if share < _FLAT:
-        words = f"is spread evenly over the image; only {percent}"
+        text = f"is spread evenly over the image; only {concentration}"
     elif share < _WIDE:
-        words = f"is spread widely, strongest {place}; {percent}"
+        text = f"is spread widely, strongest {place}; {concentration}"
     else:
-        words = f"concentrates {place}; {percent}"
-    return Whereabouts(share, place, words)
+        text = f"concentrates {place}; {concentration}"
+    return MapLocation(share, place, text)
 
 
 def _strongest(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights in 0…1 that cover the strongest tenth of the positions, the last one in part."""
-    area = TENTH * values.size
+    area = _TENTH * values.size
     order = np.argsort(-values, axis=None, kind="stable")
     weights = np.zeros(values.size)
     weights[order] = np.clip(area - np.arange(values.size), 0, 1)

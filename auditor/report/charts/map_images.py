@@ -1,4 +1,4 @@
-"""Small drawings made of a finding's numbers, as JPEG: boxes over images, maps from grids."""
+"""Drawings of a finding as JPEG: regions over images, maps from grids of numbers."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from auditor import imaging
-from auditor.report.view.interventions import Box
+from auditor.records import RegionBox
 
 _SIDE = 128
 """Pixels of a map's longer side."""
 _BOX = (255, 70, 190)
 _MORE, _LESS, _NONE = (190, 75, 0), (30, 80, 150), (244, 243, 240)
-"""Orange, blue and near white: they differ in lightness from the middle and for every eye."""
+"""Orange, blue and near white: readable with any colour vision."""
 
 
-def boxed(jpeg: bytes, box: Box, edge: int) -> bytes:
-    """An image with a box drawn on it, bright on black, in a colour that neither maps nor greys have.
+def region_image(jpeg: bytes, region: RegionBox, edge: int) -> bytes:
+    """An image with the edges of a region, in a colour that does not occur in maps or grey images.
 
     Args:
         jpeg: the image.
-        box: left, upper, right and lower edge as parts of the image, 0 to 1.
+        region: its box is drawn.
         edge: longest side of the result in pixels.
     """
     with Image.open(io.BytesIO(jpeg)) as opened:
@@ -32,6 +32,7 @@ def boxed(jpeg: bytes, box: Box, edge: int) -> bytes:
     width, height = (max(1, round(side * scale)) for side in image.size)
     image = image.resize((width, height), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(image)
+    box = region.box
     sides = (box[0] * width, box[1] * height, box[2] * width - 1, box[3] * height - 1)
     for inset, colour, stroke in ((0, (0, 0, 0), 5), (1, _BOX, 3)):
         left, upper, right, lower = (
@@ -44,7 +45,7 @@ def boxed(jpeg: bytes, box: Box, edge: int) -> bytes:
     return imaging.jpeg(np.asarray(image))
 
 
-def map_of(values: ArrayLike, peak: float) -> bytes:
+def map_image(values: ArrayLike, peak: float) -> bytes:
     """A map of shares in viridis.
 
     Args:
@@ -57,8 +58,8 @@ def map_of(values: ArrayLike, peak: float) -> bytes:
     return imaging.jpeg(imaging.overlay(ground, grid, peak=peak, opacity=1.0))
 
 
-def difference_of(values: ArrayLike) -> bytes:
-    """A signed map: orange where there is more, blue where there is less, white where no change.
+def difference_image(values: ArrayLike) -> bytes:
+    """A signed map: orange where there is more, blue where there is less, white without a change.
 
     Args:
         values: (h, w), any sign.
