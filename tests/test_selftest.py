@@ -201,7 +201,7 @@ def test_nothing_to_test_is_said() -> None:
 def run(tmp_path: Path) -> RunFolder:
     generator = np.random.default_rng(0)
     table = predictions(400, wrong=range(0, 400, 9), sex=generator.choice(["f", "m"], 400))
-    return small_run(tmp_path / "run", table, attributes=("sex",))
+    return small_run(tmp_path / "run", table)
 
 
 def test_a_run_is_judged_with_its_own_settings(run: RunFolder) -> None:

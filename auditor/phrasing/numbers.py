@@ -115,17 +115,19 @@ def any_value(raw: Any) -> str:
     """Any value of a result as text."""
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return NOT_AVAILABLE
-    if isinstance(raw, bool):
-        return "yes" if raw else "no"
-    if isinstance(raw, int):
-        return count(raw)
-    if isinstance(raw, float):
-        return _signed(f"{raw:.4g}")
+    if isinstance(raw, int | float):
+        return _any_number(raw)
     if isinstance(raw, Mapping):
         return ", ".join(f"{key} {any_value(one)}" for key, one in raw.items())
     if isinstance(raw, Sequence) and not isinstance(raw, str):
         return ", ".join(any_value(one) for one in raw)
     return str(raw)
+
+
+def _any_number(raw: float) -> str:
+    if isinstance(raw, bool):
+        return "yes" if raw else "no"
+    return count(raw) if isinstance(raw, int) else _signed(f"{raw:.4g}")
 
 
 def _between(estimate: IntervalLike, unit: str) -> str:

@@ -64,6 +64,7 @@ def environment(own: str | None = None) -> Environment:
         "interval": _typeset(_interval),
         "amount": _typeset(phrasing.amount),
         "size": _typeset(phrasing.size),
+        "effect": _typeset(phrasing.effect),
         "p": phrasing.p_value,
         "count": _typeset(phrasing.count),
         "date": phrasing.date,

@@ -3,23 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.report.evidence import whereabouts
+from auditor.report.map_location import map_location
 
 
-def test_a_single_spot_holds_everything() -> None:
+def test_single_spot_has_all_evidence() -> None:
     cam = np.zeros((10, 10), np.float32)
     cam[9, 0] = 3.0
-    said = whereabouts(cam)
-    assert said.share == pytest.approx(1.0)
-    assert said.place == "in the lower left corner"
-    assert said.words.startswith("concentrates in the lower left corner; 100")
+    found = map_location(cam)
+    assert found.share == pytest.approx(1.0)
+    assert found.place == "in the lower left corner"
+    assert found.text.startswith("concentrates in the lower left corner; 100")
 
 
-def test_a_flat_map_holds_a_tenth_in_a_tenth_even_if_positions_do_not_divide() -> None:
+def test_flat_map_has_a_tenth_of_its_evidence_in_a_tenth_of_the_image() -> None:
     # 49 positions: a tenth of the area is 4.9 positions, so the share is exactly 0.1.
-    said = whereabouts(np.full((7, 7), 0.2))
-    assert said.share == pytest.approx(0.1)
-    assert "evenly" in said.words
+    found = map_location(np.full((7, 7), 0.2))
+    assert found.share == pytest.approx(0.1)
+    assert "evenly" in found.text
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def test_a_flat_map_holds_a_tenth_in_a_tenth_even_if_positions_do_not_divide() -
         (0, 8, "in the upper right corner"),
     ],
 )
-def test_places(row: int, column: int, place: str) -> None:
+def test_place_is_named_by_row_and_column(row: int, column: int, place: str) -> None:
     cam = np.zeros((9, 9))
     cam[row, column] = 1
-    assert whereabouts(cam).place == place
+    assert map_location(cam).place == place
 
 
-def test_negative_values_are_no_evidence() -> None:
-    assert whereabouts(-np.ones((7, 7))).share == 0
-    assert "is empty" in whereabouts(np.zeros((3, 3))).words
+def test_negative_values_are_not_evidence() -> None:
+    assert map_location(-np.ones((7, 7))).share == 0
+    assert "is empty" in map_location(np.zeros((3, 3))).text

@@ -46,11 +46,11 @@ from auditor.report.view.sample_cards import (
 from auditor.report.view.selection_rates import SelectionRates, selection_rates
 from auditor.report.view.summary import (
     VerdictText,
+    basis_text,
+    correction_table,
     correction_text,
     data_faults_text,
     faults_of_samples,
-    tests_table,
-    tests_text,
     untested_text,
     verdict_text,
 )
@@ -91,7 +91,7 @@ class ReportView:
         means: every mean map.
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
-        tests_text: how many tests are behind the verdict, in a sentence for the first page.
+        basis_text: how many tests are behind the verdict, in a sentence for the first page.
         correction_text: what was tested and how it was corrected, in a sentence.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -129,7 +129,7 @@ class ReportView:
     means: tuple[MeanView, ...]
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
-    tests_text: str
+    basis_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -212,9 +212,9 @@ def build_view(run: RunFolder) -> ReportView:
         means=tuple(sources.means),
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
-        tests_text=tests_text(result.tests),
+        basis_text=basis_text(result.tests),
         correction_text=correction_text(result.tests),
-        tests=tests_table(result.tests),
+        tests=correction_table(result.tests),
         provenance=provenance_groups(result),
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
         max_gap=result.max_gap,

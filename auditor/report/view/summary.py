@@ -70,7 +70,7 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
     return f"{sentence_start(', and '.join(parts))}."
 
 
-def tests_text(tests: TestsRecord | None) -> str:
+def basis_text(tests: TestsRecord | None) -> str:
     """How many tests are behind the verdict, in a sentence; empty where nothing was recorded."""
     if tests is None:
         return ""
@@ -91,7 +91,7 @@ def correction_text(tests: TestsRecord | None) -> str:
     )
 
 
-def tests_table(tests: TestsRecord | None) -> tuple[tuple[str, str], ...]:
+def correction_table(tests: TestsRecord | None) -> tuple[tuple[str, str], ...]:
     """The account of the tests as names and values."""
     if tests is None:
         return ()
