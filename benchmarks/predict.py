@@ -25,6 +25,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import models, transforms
 
+from auditor.audited_model import AuditedModel
+from auditor.autograd.target_layer import find_layer
 from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.records import Dataset
@@ -80,20 +82,19 @@ def _images(folder: Path, count: int) -> Dataset:
 
 
 def _ours(dataset: Dataset, network: nn.Module, device: torch.device, workers: int) -> float:
+    model = AuditedModel(
+        module=network,
+        classes=tuple(f"class {code}" for code in range(1000)),
+        layer=find_layer(network, torch.rand(1, 3, 224, 224)),
+        preprocess=PREPROCESS,
+        device=device,
+        batch_size=BATCH,
+        workers=workers,
+    )
     with tempfile.TemporaryDirectory() as folder:
+        codes = np.zeros(len(dataset), np.int64)
         start = time.perf_counter()
-        predict(
-            dataset,
-            np.zeros(len(dataset), np.int64),
-            network,
-            [f"class {code}" for code in range(1000)],
-            PREPROCESS,
-            device=device,
-            batch_size=BATCH,
-            workers=workers,
-            shards=ShardWriter(Path(folder)),
-            advance=lambda _: None,
-        )
+        predict(model, dataset, codes, ShardWriter(Path(folder)), lambda _: None)
         return time.perf_counter() - start
 
 

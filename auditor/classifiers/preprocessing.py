@@ -140,7 +140,7 @@ def compare_preprocessing(
     return [used, *sorted(others, key=lambda trial: (np.isnan(trial.loss), trial.loss))]
 
 
-def suspicion(trials: list[PreprocessingTrial]) -> str | None:
+def better_preprocessing(trials: list[PreprocessingTrial]) -> str | None:
     """Says in words that another preprocessing does better, if one does.
 
     Better is an accuracy that is at least as high together with a mean loss that is smaller by a

@@ -23,9 +23,10 @@ from auditor.comparison.records import (
     FlippedPrediction,
     SliceChange,
 )
+from auditor.manifest import sha256
 from auditor.records import MISSING, Estimate, SliceKey
 from auditor.records.predictions import LABEL, LOSS, PREDICTED
-from auditor.run_folder import PREDICTIONS, RESULT, RunFolder, sha256
+from auditor.run_folder import PREDICTIONS, RESULT, RunFolder
 from auditor.statistics import Intervals, mcnemar, q_values, wilson
 
 

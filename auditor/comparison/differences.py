@@ -8,6 +8,7 @@ from typing import Any
 from auditor.comparison.pairing import Pairs, RunData
 from auditor.comparison.records import SettingDifference
 from auditor.errors import DataError
+from auditor.manifest import require_unaltered
 from auditor.phrasing import plural
 from auditor.records import AuditResult
 
@@ -49,7 +50,7 @@ def remarks(runs: tuple[RunData, RunData], pairs: Pairs) -> Iterator[str]:
     account = pairs.account
     for run, which in zip(runs, ("earlier", "later"), strict=True):
         try:
-            run.run.refuse_if_altered()
+            require_unaltered(run.run.path)
         except DataError as error:
             yield f"The {which} run was altered after its audit: {error}"
     smaller = min(len(run.table) for run in runs)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.comparison.records import FlippedPrediction
+from auditor.imaging.location import locate_evidence
 from auditor.records import AuditResult, MapRecord
 from auditor.report.image_data import data_uri, shrink
-from auditor.report.map_location import map_location
 from auditor.report.view.map_files import MapFiles, Row, cam_of
 from auditor.run_folder import RunFolder
 
@@ -147,7 +147,7 @@ def _panes(
         if row["overlay"] is None:
             continue
         cam = cam_of(row)
-        where = "" if cam is None else f": the evidence {map_location(cam).text}"
+        where = "" if cam is None else f": the evidence {locate_evidence(cam).words}"
         role = "predicted" if record.role == "predicted" else "the label"
         yield ImagePane(
             data_uri(shrink(row["overlay"], _EDGE)),

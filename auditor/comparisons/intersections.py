@@ -1,4 +1,4 @@
-"""Pairs of attribute values: what they do together that neither does alone, nor both in sum."""
+"""Pairs of attribute values: error rates beyond what each value, and their sum, explain."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ from auditor.statistics import (
 class Intersections:
     """Tests pairs of values for what their values do not already explain.
 
-    A pair has to fail more often than the rest of the one value, than the rest of the other, and
-    than the sum of what both add. The claim is all three, so that its p-value is the largest.
+    A pair must fail more often than the rest of the first value, than the rest of the second, and than
+    the sum of what both add. The claim is all three, so its p-value is the largest.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300, for the intersection-union test.
     """
 
-    def __init__(self, check: str, limit: float, audit: AuditData, tally: SliceCounter) -> None:
+    def __init__(self, check: str, limit: float, audit: AuditData, counter: SliceCounter) -> None:
         self._check = check
         self._limit = limit
-        self._evidence = audit
-        self._tally = tally
+        self._audit = audit
+        self._counter = counter
         self._coinciding = 0
 
     def claims(self, slices: Sequence[Slice], values: Sequence[Slice]) -> Iterator[Claim]:
-        """One claim for every pair that can be told from its values.
+        """One claim for every pair that the data can separate from its values.
 
         Args:
             slices: the pairs, without a label.
             values: the slices of single values, without a label.
         """
         place = {slice_identity(one.key): k for k, one in enumerate(values)}
-        of_values = self._tally.of(values)
-        for part in chunks(slices, len(self._evidence.classes)):
-            both = self._tally.of(part)
+        of_values = self._counter.of(values)
+        for part in chunks(slices, len(self._audit.classes)):
+            both = self._counter.of(part)
             parents = [
                 of_values[[place[slice_identity(_parent(one.key, side))] for one in part]]
                 for side in (0, 1)
@@ -71,15 +71,15 @@ class Intersections:
             yield Skipped(
                 check=self._check,
                 reason=f"{self._coinciding} pairs of attribute values were not tested: fewer than "
-                f"{self._evidence.min_support} samples have only one of the two values and the same "
-                "labels, so that the pair can't be told from that value alone",
+                f"{self._audit.min_support} samples have only one of the two values and the same "
+                "labels, so the data cannot separate the pair from that value",
             )
 
     def _part(
         self, part: Sequence[Slice], both: Counts, first: Counts, second: Counts
     ) -> Iterator[Claim]:
         first_only, second_only = first - both, second - both
-        rest = self._tally.everything - both
+        rest = self._counter.overall - both
         neither = rest - first_only - second_only
         whole, *against = (
             stratified_gap(both.failures, both.totals, other.failures, other.totals)
@@ -90,13 +90,13 @@ class Intersections:
             [cell.failures for cell in cells], [cell.totals for cell in cells]
         )
         rates = wilson(both.failures.sum(1), both.totals.sum(1))
-        needed, detectable = self._evidence.min_support, self._detectable(against)
+        needed, detectable = self._audit.min_support, self._detectable(against)
         for k, one in enumerate(part):
             fewest = min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in against)
             if fewest < needed or np.isnan(beyond.p_value[k]):
                 self._coinciding += 1
                 continue
-            # Both directions in one number: the chance of a gap this far up.
+            # One-sided: the probability of a gap this large or larger.
             tails = [
                 gaps.p_value[k] / 2 if gaps.gap.value[k] > 0 else 1 - gaps.p_value[k] / 2
                 for gaps in against
@@ -115,7 +115,7 @@ class Intersections:
         """Smallest gap to the harder one of the two comparisons that could have been seen."""
         found = [
             detectable_gap(
-                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._evidence.alpha
+                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._audit.alpha
             )
             for gaps in against
         ]
@@ -148,7 +148,7 @@ class Intersections:
             limit=self._limit,
             p_value=p_value,
             support=one.support,
-            samples=self._tally.worst(one) if least.value > 0 else (),
+            samples=self._counter.highest_loss(one) if least.value > 0 else (),
             statement=(
                 (
                     f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "

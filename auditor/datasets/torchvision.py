@@ -15,7 +15,7 @@ from PIL import Image
 
 from auditor.config import ConfigPath
 from auditor.errors import DataError
-from auditor.imaging import damage_explained, upright_rgb
+from auditor.imaging import translate_decoding_errors, upright_rgb
 from auditor.records import Dataset, DecodedImage
 from auditor.registry import Options, plugin
 
@@ -123,7 +123,7 @@ class _Images:
         return len(self.data)
 
     def __getitem__(self, index: int) -> DecodedImage:
-        with damage_explained():
+        with translate_decoding_errors():
             image: Image.Image = self.data[index][0]
         image = upright_rgb(image)
         return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())

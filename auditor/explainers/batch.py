@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from auditor.autograd.forward import check_images, pieces
+from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
+from auditor.autograd.forward import check_images, device_of, pieces
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import preflight
 from auditor.autograd.recording import record
@@ -98,26 +99,17 @@ def _halving(
 ) -> BatchExplanation:
     """Tries a batch, and its halves where memory runs out."""
     try:
-        return _explain(module, images, pairs, layer)
+        return _explain_pairs(module, images, pairs, layer)
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error) or len(images) == 1:
+        if not is_out_of_memory(error) or len(images) == 1:
             raise
-    # Out of the `except`, so that the failed attempt's tensors are gone before the next one.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    # Outside of the `except`: the tensors of the failed attempt are released by now.
+    release_cached_memory(device_of(module, images))
     half = (len(images) + 1) // 2
-    sample_split = [slice(0, half), slice(half, len(images))]
-    return _in_parts(module, images, pairs, layer, sample_split)
+    return _in_parts(module, images, pairs, layer, [slice(0, half), slice(half, len(images))])
 
 
-def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """CUDA has a class for it; the CPU's allocator says it in words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        "DefaultCPUAllocator" in str(error)
-    )
-
-
-def _explain(
+def _explain_pairs(
     model: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
 ) -> BatchExplanation:
     with record(model, images, layer) as recording:

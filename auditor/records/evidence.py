@@ -98,6 +98,8 @@ class Intervention(Record):
 
     type: Literal["intervention"] = "intervention"
     method: Literal["swap-region", "cover-region", "transfer-style"]
+    variant: str | None = None
+    """How, where the method has variants: the infill of a region, or the style transferred."""
     region: RegionBox | None = None
     """What was changed; None where it was the image as a whole."""
     effects: tuple[InterventionEffect, ...]
@@ -116,6 +118,16 @@ class MapShift(Record):
     difference: Grid
 
 
+class ImageDifference(Record):
+    """How the mean image of a slice differs in brightness from that of the others."""
+
+    type: Literal["image-difference"] = "image-difference"
+    description: str
+    """Where the difference is largest, such as ``brighter at the lower right corner``."""
+    brightness: Grid
+    """Standardised differences of the means (in standard deviations), place by place."""
+
+
 class Contingency(Record):
     """Counts of label by attribute value."""
 
@@ -132,7 +144,9 @@ class SampleRef(Record):
     """A sample of the audited data, or of the training data."""
 
     sample: str
-    label: str
+    """Its id; of the training data, its row, such as ``row 17``."""
+    label: str | None
+    """None where it is not known."""
     source: Literal["audited", "reference"] = "audited"
 
 
@@ -184,6 +198,7 @@ EvidencePart = Annotated[
     | HeldFixed
     | Intervention
     | MapShift
+    | ImageDifference
     | Contingency
     | SampleGroups
     | Quantities

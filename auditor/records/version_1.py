@@ -33,7 +33,7 @@ _EFFECT_UNITS: Mapping[str, str] = {
     "over-confidence": "points",
     "shortfall against an equal share": "points",
     "share in the audited data minus that in the training data": "points",
-    "share of the label's failures above the expected one": "points",
+    "share of the evidence that moves": "points",
     "failures mended, less those mended by covering other places": "points",
     "Cramér's V": "score",
 }
@@ -46,6 +46,16 @@ _FAULT_LABELS: Mapping[str, Mapping[str, str]] = {
     },
     "leakage": {"many": "labels that differ in training", "one": "another label in training"},
 }
+
+_OPTIONS: Mapping[str, str] = {
+    "max_pictures": "max_images",
+    "min_fall": "min_drop",
+    "min_mended": "min_corrected",
+    "min_turned": "min_flipped",
+    "search_pictures": "search_images",
+    "test_pictures": "test_images",
+}
+"""Options of checks that have other names now."""
 
 
 def upgrade(raw: Raw) -> Raw:
@@ -78,7 +88,7 @@ def _options(options: Any) -> Any:
     """Options of a check under their present names."""
     if not isinstance(options, dict):
         return options
-    return {name.replace("_pictures", "_images"): value for name, value in options.items()}
+    return {_OPTIONS.get(name, name): value for name, value in options.items()}
 
 
 def _renamed(unit: Mapping[str, Any]) -> Raw:

@@ -16,12 +16,12 @@ _UNITS: Mapping[str, str] = {
         (
             *("error_rate", "rest_error_rate", "rate", "rest_rate", "base_rate", "share"),
             *("reference_share", "expected", "share_outside", "failures_with_value"),
-            *("failures_with_others", "mended_when", "attention"),
+            *("failures_with_others", "mended_when", "attention", "calibration_error"),
         ),
         "share",
     ),
     **dict.fromkeys(
-        ("excess_gap", "overconfidence", "calibration_error", "gap_of_unchanged_pictures"),
+        ("excess_gap", "overconfidence"),
         "points",
     ),
 }
@@ -29,14 +29,11 @@ _UNITS: Mapping[str, str] = {
 
 _NAMES: Mapping[str, str] = {
     "mended_when": "failures corrected when the region is",
-    "gap_of_unchanged_pictures": "gap of unchanged images",
     "failures_with_value": "failures with content from the slice",
     "failures_with_others": "failures with content from the others",
     "n_failures_called": "failures with this prediction",
     "marked_by": "over-represented",
-    "replaced": "region replaced by",
     "mirrors": "association with",
-    "look": "style",
     "plan": "images to collect",
     "attention": "evidence in the region, group",
     "at_fault": "failures that may be the data's fault",
@@ -44,21 +41,41 @@ _NAMES: Mapping[str, str] = {
 """Texts of keys that are not English enough to be shown."""
 
 _ELSEWHERE = "at other places of the same size"
+_UNCHANGED = "between unchanged images"
 _EFFECTS = (
-    ("fall", "fall_elsewhere", "additional failures", _ELSEWHERE, "points"),
     (
         "fall",
-        "fall_with_looks_of_other_labels",
-        "additional failures",
-        "with the style of images of other labels",
+        "fall_elsewhere",
+        "additional failures when the region is swapped between images of one label",
+        _ELSEWHERE,
         "points",
     ),
-    ("mended", "mended_elsewhere", "failures corrected", _ELSEWHERE, "share"),
+    (
+        "fall",
+        "gap_of_unchanged_pictures",
+        "additional failures with the style of images of the same label",
+        _UNCHANGED,
+        "points",
+    ),
+    (
+        "fall_with_looks_of_other_labels",
+        "gap_of_unchanged_pictures",
+        "additional failures with the style of images of other labels",
+        _UNCHANGED,
+        "points",
+    ),
+    (
+        "mended",
+        "mended_elsewhere",
+        "failures corrected when the region is masked",
+        _ELSEWHERE,
+        "share",
+    ),
     (
         "turned",
         "turned_by_plain_pictures",
-        "other images predicted {flipped_to} with the content of this region",
-        "with the content of correctly classified images",
+        "images of other labels flipped to {flipped_to} by the failures' content",
+        "by the content of correctly classified images",
         "share",
     ),
 )
@@ -80,6 +97,7 @@ def parts(evidence: Mapping[str, Any], key: Mapping[str, Any], held: Sequence[st
         *_held_fixed(left, held),
         *_intervention(left),
         *_map_shift(left),
+        *_image_difference(left),
         *_contingency(left, key),
         *_sample_groups(left),
     ]
@@ -130,7 +148,7 @@ def _intervention(left: Raw) -> Iterator[Raw]:
         {
             "name": name.format(flipped_to=left.get("turned_to")),
             "value": left[measured],
-            "control": left.pop(control),
+            "control": left[control],
             "control_name": other,
             "unit": unit,
         }
@@ -140,8 +158,9 @@ def _intervention(left: Raw) -> Iterator[Raw]:
     if not effects:
         return
     covered = "mended" in left
-    for measured, *_ in _EFFECTS:
+    for measured, control, *_ in _EFFECTS:
         left.pop(measured, None)
+        left.pop(control, None)
     region = None
     if {"box", "outside_of_box"} <= left.keys():
         region = {
@@ -153,6 +172,7 @@ def _intervention(left: Raw) -> Iterator[Raw]:
     yield {
         "type": "intervention",
         "method": "transfer-style" if region is None else changed,
+        "variant": left.pop("look", None) or left.pop("replaced", None),
         "region": region,
         "effects": effects,
         "flipped_to": left.pop("turned_to", None),
@@ -165,6 +185,15 @@ def _map_shift(left: Raw) -> Iterator[Raw]:
             "type": "map-shift",
             "place": left.pop("cluster_at", None) or left.pop("place", None),
             **{name: left.pop(name) for name in ("mean_map", "mean_map_of_others", "difference")},
+        }
+
+
+def _image_difference(left: Raw) -> Iterator[Raw]:
+    if "brightness_difference" in left:
+        yield {
+            "type": "image-difference",
+            "description": "difference in brightness",
+            "brightness": left.pop("brightness_difference"),
         }
 
 

@@ -16,14 +16,14 @@ def image_alt(card: SampleCard) -> str:
 
 def cam_alt(one: MapView) -> str:
     """Of a Grad-CAM: where the evidence lies."""
-    return f"Grad-CAM for {one.target} ({_role(one)}): the evidence {one.location.text}."
+    return f"Grad-CAM for {one.target} ({_role(one)}): the evidence {one.location.words}."
 
 
 def detail_alt(one: MapView, column: str) -> str:
     """Of a detail map; its numbers are those of Grad-CAM."""
     return (
         f"{DETAIL_NAMES[column]} for {one.target} ({_role(one)}): detail view; by Grad-CAM, the "
-        f"evidence {one.location.text}."
+        f"evidence {one.location.words}."
     )
 
 
@@ -31,7 +31,7 @@ def mean_alt(one: MeanView) -> str:
     """Of a mean map."""
     return (
         f"Mean Grad-CAM of {count(one.n)} samples with {one.attribute} {one.value} and label "
-        f"{one.label}: the evidence {one.location.text}."
+        f"{one.label}: the evidence {one.location.words}."
     )
 
 

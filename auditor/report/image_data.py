@@ -13,6 +13,7 @@ from PIL import Image
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.charts.map_images import difference_image, map_image, region_image
 from auditor.report.view.findings import FindingView
+from auditor.report.view.image_differences import COLUMN as BRIGHTNESS
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.sample_cards import SampleCard
@@ -80,7 +81,7 @@ class ImageData:
         images |= _read(files, units, ("overlay",), _UNIT_EDGE)
         for one in view.findings:
             images |= dict(_regions(one, images))
-            images |= dict(_shifts(one))
+            images |= dict(_grids(one))
         return cls(images)
 
     @property
@@ -122,13 +123,15 @@ def _regions(
             yield (key[0], intervention.key), drawn
 
 
-def _shifts(finding: FindingView) -> Iterator[tuple[ImageKey, bytes]]:
-    """The mean maps of a finding's map shifts on one scale, and their differences."""
+def _grids(finding: FindingView) -> Iterator[tuple[ImageKey, bytes]]:
+    """The mean maps of a finding on one scale, and differences of maps and images."""
     for shift in finding.map_shifts:
         for one in shift.panels:
             signed = one.column == "difference"
             drawn = difference_image(one.values) if signed else map_image(one.values, shift.peak)
             yield (shift.reference, one.column), drawn
+    for difference in finding.image_differences:
+        yield (difference.reference, BRIGHTNESS), difference_image(difference.values)
 
 
 def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:

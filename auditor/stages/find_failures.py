@@ -25,6 +25,7 @@ from auditor.records.predictions import (
     PREDICTED,
     REQUIRED,
     STATUS,
+    codes,
     is_reserved,
     probability_column,
     reserved_names,
@@ -103,9 +104,7 @@ def find_failures(
     names = list(classes)
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
-    label, predicted = (
-        usable[column].cat.codes.to_numpy(dtype=np.int64) for column in (LABEL, PREDICTED)
-    )
+    label, predicted = codes(usable[LABEL]), codes(usable[PREDICTED])
     usable.insert(len(EVALUATED), FAILURE, label != predicted)
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(matrix, (label, predicted), 1)

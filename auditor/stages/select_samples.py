@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from auditor.config import ExplainSection
 from auditor.records import Cell, Job, Role, SampleSelection, Skipped
+from auditor.records.predictions import LABEL, PREDICTED, codes
 
 
 def select_samples(
@@ -37,8 +38,7 @@ def select_samples(
         The jobs and the cells.
     """
     random = np.random.default_rng(seed)
-    label = _codes(predictions["label"])
-    predicted = _codes(predictions["predicted"])
+    label, predicted = codes(predictions[LABEL]), codes(predictions[PREDICTED])
     contrast = (
         _matched(predictions, label, failures, attributes, random) if section.contrast else []
     )
@@ -46,22 +46,18 @@ def select_samples(
     in_cells = {int(row) for cell in cells for row in cell.rows}
     jobs: dict[int, Job] = {}
     for row in failures:
-        codes: dict[Role, int] = {"predicted": int(predicted[row]), "label": int(label[row])}
+        targets: dict[Role, int] = {"predicted": int(predicted[row]), "label": int(label[row])}
         # A mean map is one of the label's evidence, whatever is explained of the failures.
         roles = [
             role
-            for role in codes
+            for role in targets
             if role in section.targets or (role == "label" and row in in_cells)
         ]
-        jobs[int(row)] = Job(int(row), "failure", tuple((role, codes[role]) for role in roles))
+        jobs[int(row)] = Job(int(row), "failure", tuple((role, targets[role]) for role in roles))
     jobs |= {row: Job(row, "contrast", (("label", int(label[row])),)) for row in contrast}
     for row in sorted(in_cells - jobs.keys()):
         jobs[row] = Job(row, "mean", (("label", int(label[row])),))
     return SampleSelection(tuple(jobs.values()), tuple(cells), tuple(skipped))
-
-
-def _codes(column: pd.Series) -> NDArray[np.int64]:
-    return np.asarray(column.cat.codes, dtype=np.int64)
 
 
 def _matched(
@@ -74,8 +70,8 @@ def _matched(
     """As many correct samples as failures, where there are so many: same slice, else same label."""
     alike = label.copy()
     for name in attributes:
-        codes = _codes(predictions[name])
-        _, alike = np.unique(alike * (codes.max() + 2) + codes, return_inverse=True)
+        values = codes(predictions[name])
+        _, alike = np.unique(alike * (values.max() + 2) + values, return_inverse=True)
         alike = alike.astype(np.int64)
     correct = random.permutation(np.flatnonzero(~predictions["failure"].to_numpy(dtype=bool)))
     taken: list[int] = []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from auditor.config import SliceSection
 from auditor.imaging import properties
-from auditor.records import MISSING, Skipped, Slice, SliceKey
+from auditor.records import MISSING, AuditData, Skipped, Slice, SliceKey
 from auditor.records.predictions import property_name
 
 _MOST_VALUES = 50
@@ -47,6 +47,38 @@ class Slicing:
     edges: dict[str, tuple[float, ...]]
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
+
+    def audit_data(
+        self,
+        classes: Sequence[str],
+        *,
+        alpha: float,
+        min_support: int,
+        seed: int,
+        probabilities: NDArray[np.float32] | None = None,
+    ) -> AuditData:
+        """What the checks examine, as far as it needs neither model nor images.
+
+        Args:
+            classes: class names in index order.
+            alpha: false discovery rate of the audit.
+            min_support: smallest slice that is tested.
+            seed: of permutations and bootstraps.
+            probabilities: (n, K) softmax probabilities, or None.
+        """
+        return AuditData(
+            predictions=self.predictions,
+            classes=tuple(classes),
+            attributes=self.attributes,
+            slices=self.slices,
+            reference=self.reference,
+            alpha=alpha,
+            min_support=min_support,
+            seed=seed,
+            computed=self.computed,
+            computed_slices=self.computed_slices,
+            probabilities=probabilities,
+        )
 
 
 def slice_samples(

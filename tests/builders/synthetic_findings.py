@@ -14,6 +14,7 @@ from auditor.records import (
     Finding,
     HeldFixed,
     HeldFixedGap,
+    ImageDifference,
     IntersectionContrast,
     Intervention,
     InterventionEffect,
@@ -113,17 +114,17 @@ def _performance_gap(plan: Plan, good: pd.DataFrame, samples: list[str]) -> Find
 
 
 def _supporting(plan: Plan) -> list[ClaimRecord]:
-    """Two interventions, a shift of mean maps, an intersection."""
+    """Two interventions, a shift of mean maps, a difference of images, an intersection."""
     attribute, value, broken = plan.attributes[0], plan.levels[0][0], plan.classes[1]
     return [
         _claim(
             plan,
             "region-reliance",
-            f"Swapping the bottom left between {value} and others costs 22 points",
+            f"Swapping the lower left corner between {value} and others costs 22 points",
             Effect(name="fall of accuracy", value=0.22, low=0.15, high=0.29, unit="points"),
             Intervention(
                 method="swap-region",
-                region=RegionBox(place="bottom left", box=(0.0, 0.75, 0.25, 1.0)),
+                region=RegionBox(place="lower left corner", box=(0.0, 0.75, 0.25, 1.0)),
                 effects=(
                     InterventionEffect(
                         name="additional failures",
@@ -143,6 +144,7 @@ def _supporting(plan: Plan) -> list[ClaimRecord]:
             Effect(name="fall of accuracy", value=0.09, low=0.04, high=0.14, unit="points"),
             Intervention(
                 method="transfer-style",
+                variant="contrast",
                 effects=(
                     InterventionEffect(
                         name="additional failures",
@@ -158,9 +160,19 @@ def _supporting(plan: Plan) -> list[ClaimRecord]:
         _claim(
             plan,
             "attention-shift",
-            "70 % of the evidence lies at the bottom left; 6 % for the others",
+            "70 % of the evidence lies at the lower left corner; 6 % for the others",
             Effect(name="share that moves", value=0.64, low=0.5, high=0.7, unit="share"),
             _map_shift(),
+        ),
+        _claim(
+            plan,
+            "hidden-slices",
+            "37 images that are darker at the corners are misclassified in 60 %",
+            Effect(name="error-rate gap", value=0.5, low=0.3, high=0.7, unit="points"),
+            ImageDifference(
+                description="darker at the lower right corner",
+                brightness=((0.1, -0.2), (0.3, -1.4)),
+            ),
         ),
         ClaimRecord(
             check="performance-gap",
@@ -191,7 +203,11 @@ def _supporting(plan: Plan) -> list[ClaimRecord]:
 
 
 def _claim(
-    plan: Plan, check: str, title: str, effect: Effect, part: Intervention | MapShift
+    plan: Plan,
+    check: str,
+    title: str,
+    effect: Effect,
+    part: Intervention | MapShift | ImageDifference,
 ) -> ClaimRecord:
     return ClaimRecord(
         check=check,
@@ -220,7 +236,7 @@ def _map_shift() -> MapShift:
         tuple(tuple(map(float, row)) for row in values) for values in (own, others, own - others)
     )
     return MapShift(
-        place="bottom left", mean_map=mean, mean_map_of_others=rest, difference=difference
+        place="lower left corner", mean_map=mean, mean_map_of_others=rest, difference=difference
     )
 
 

@@ -16,6 +16,7 @@ from builders.synthetic_findings import findings
 from builders.synthetic_plan import Plan, share
 from numpy.typing import NDArray
 
+from auditor.manifest import write_manifest
 from auditor.records import (
     AuditResult,
     ClassRecord,
@@ -58,7 +59,7 @@ def build_run(folder: Path, plan: Plan | None = None) -> RunFolder:
     contrasts = good[good.label == good.predicted].head(min(len(failures), 40))
     explanations = write_explanations(folder, plan, failures, contrasts, rng)
     store.write_result(_result(plan, table, explanations))
-    store.write_manifest()
+    write_manifest(store.path)
     return store
 
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from auditor.classifiers import Classifier
 from auditor.classifiers.preprocessing import (
+    better_preprocessing,
     compare_preprocessing,
     resolve_preprocess,
-    suspicion,
 )
 from auditor.classifiers.python import PythonClassifier
 from auditor.config import Preprocess
@@ -94,7 +94,7 @@ def test_a_wrong_range_is_found_and_the_right_one_named() -> None:
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert sample.loss == pytest.approx(-np.log(np.diag(shares)).mean(), rel=1e-5)
     assert sample.confidence == pytest.approx(shares.max(1).mean(), rel=1e-5)
-    said = suspicion([used, *others])
+    said = better_preprocessing([used, *others])
     assert said is not None
     assert re.match(
         r"with .* the same 8 images are classified 100% right instead of 25% \(mean loss 0\.\d\d "
@@ -107,7 +107,7 @@ def test_the_right_one_raises_no_suspicion_and_is_not_repeated() -> None:
     images, labels = bands()
     right = Preprocess(mean=(0.5,), std=(0.5,))
     trials = compare_preprocessing(Bands(), images, labels, right)
-    assert suspicion(trials) is None
+    assert better_preprocessing(trials) is None
     assert "values from -1 to 1" not in [trial.name for trial in trials]
 
 
@@ -117,7 +117,7 @@ def test_swapped_channels_are_found_and_can_only_be_mended_in_the_model() -> Non
     trials = compare_preprocessing(Bands(channel=2), images, labels, right)
     assert trials[1].name == "as configured, but BGR"
     assert trials[1].accuracy == 1
-    assert "channels would have to be swapped in the model" in (suspicion(trials) or "")
+    assert "channels would have to be swapped in the model" in (better_preprocessing(trials) or "")
 
 
 def test_logits_that_are_no_numbers_are_worse_than_any() -> None:
@@ -130,7 +130,7 @@ def test_logits_that_are_no_numbers_are_worse_than_any() -> None:
     used = Preprocess(std=(1 / 255,))  # 0…255
     trials = compare_preprocessing(Bursting(), images, labels, used)
     assert np.isnan(trials[0].loss)
-    assert "100% right" in (suspicion(trials) or "")
+    assert "100% right" in (better_preprocessing(trials) or "")
     assert np.isnan(trials[-1].loss)
 
 
@@ -175,8 +175,8 @@ def test_a_real_network_under_imagenets_normalisation_is_suspected() -> None:
     stack = np.stack(images)
     trials = compare_preprocessing(network.module, stack, labels, right)
     assert trials[0].accuracy == 0.9
-    assert suspicion(trials) is None
-    said = suspicion(compare_preprocessing(network.module, stack, labels, IMAGENET))
+    assert better_preprocessing(trials) is None
+    said = better_preprocessing(compare_preprocessing(network.module, stack, labels, IMAGENET))
     assert said is not None
     assert said.startswith(
         "with (x - 127) / 128 the same 20 images are classified 90% right instead of 75%"

@@ -160,14 +160,17 @@ def test_interventions_of_the_example_keep_their_numbers(raw: Raw, result: Audit
     assert swap.effects[0].control.model_dump() == old["fall_elsewhere"]
     assert swap.flipped_to == old["turned_to"] == "8"
     old, cover = found["failure-regions"]
-    assert cover.method == "cover-region"
+    assert (cover.method, cover.variant) == ("cover-region", "blurred")
     assert [(one.value.model_dump(), one.control.model_dump()) for one in cover.effects] == [
         (old["mended"], old["mended_elsewhere"]),
         (old["turned"], old["turned_by_plain_pictures"]),
     ]
     old, style = found["appearance-reliance"]
-    assert (style.method, style.region) == ("transfer-style", None)
-    assert style.effects[0].control.model_dump() == old["fall_with_looks_of_other_labels"]
+    assert (style.method, style.region, style.variant) == ("transfer-style", None, "finest detail")
+    assert [(one.value.model_dump(), one.control.model_dump()) for one in style.effects] == [
+        (old["fall"], old["gap_of_unchanged_pictures"]),
+        (old["fall_with_looks_of_other_labels"], old["gap_of_unchanged_pictures"]),
+    ]
 
 
 def test_account_of_the_example_is_kept(raw: Raw, result: AuditResult) -> None:

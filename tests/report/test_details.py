@@ -87,12 +87,12 @@ def test_contingency_is_a_table_of_counts() -> None:
 def test_sample_groups_list_their_members() -> None:
     members = (
         SampleRef(sample="a.png", label="x"),
-        SampleRef(sample="12", label="y", source="reference"),
+        SampleRef(sample="row 12", label=None, source="reference"),
     )
     groups = (SampleGroup(members=members, note="mirrored"), SampleGroup(members=members[:1]))
     (table,) = details(SampleGroups(title="copies", groups=groups)).tables
     assert table.rows == (
-        ("a.png (x), 12 (y, training data)", "mirrored"),
+        ("a.png (x), row 12 (training data)", "mirrored"),
         ("a.png (x)", ""),
     )
     (plain,) = details(SampleGroups(title="copies", groups=groups[1:])).tables

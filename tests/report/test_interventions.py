@@ -17,7 +17,7 @@ def claim(*parts: Intervention) -> ClaimRecord:
     return ClaimRecord(
         check="failure-regions",
         kind="robustness",
-        title="Masking the bottom left corrects 78 % of the failures predicted 3",
+        title="Masking the lower left corner corrects 78 % of the failures predicted 3",
         severity="alert",
         verdict="supported",
         slice=SliceKey(predicted="3"),
@@ -25,7 +25,7 @@ def claim(*parts: Intervention) -> ClaimRecord:
         p_value=None,
         q_value=None,
         support=80,
-        statement=["In 80 failures, the bottom left was blurred.", "78 % were corrected."],
+        statement=["In 80 failures, the lower left corner was blurred.", "78 % were corrected."],
         action="",
         limits="",
         evidence=list(parts),
@@ -35,7 +35,7 @@ def claim(*parts: Intervention) -> ClaimRecord:
 def covered(*, outside: bool = False) -> Intervention:
     return Intervention(
         method="cover-region",
-        region=RegionBox(place="bottom left", box=(0.0, 0.75, 0.25, 1.0), outside=outside),
+        region=RegionBox(place="lower left corner", box=(0.0, 0.75, 0.25, 1.0), outside=outside),
         effects=(
             InterventionEffect(
                 name="failures corrected",
@@ -52,7 +52,7 @@ def covered(*, outside: bool = False) -> Intervention:
 def test_swapped_region_is_shown_with_its_control(run_folder: RunFolder) -> None:
     swapped, styled = build_view(run_folder).findings[0].interventions
     assert swapped.heading == "Intervention: swapping this region changes the predictions"
-    assert swapped.where == "a box at the bottom left"
+    assert swapped.where == "a box at the lower left corner"
     assert swapped.region is not None
     assert swapped.region.box == (0.0, 0.75, 0.25, 1.0)
     (measure,) = swapped.measures
@@ -65,20 +65,23 @@ def test_swapped_region_is_shown_with_its_control(run_folder: RunFolder) -> None
         ("defective", "poly"),
     ]
     assert (styled.region, styled.means, styled.where) == (None, (), "the whole image")
+    assert (swapped.variant, styled.variant) == (None, "contrast")
 
 
 def test_masked_region_of_the_finding_itself_repeats_no_statement() -> None:
     own, other = interventions([claim(covered()), claim(covered())], "F1", ())
     assert own.heading == "Intervention: masking this region corrects failures"
     assert own.statement == ""
-    assert other.statement == "In 80 failures, the bottom left was blurred. 78 % were corrected."
+    assert (
+        other.statement == "In 80 failures, the lower left corner was blurred. 78 % were corrected."
+    )
     assert (own.measures[0].measured, own.measures[0].control) == ("78 % (66–86 %)", "3 % (0–9 %)")
     assert own.means == ()
 
 
-def test_region_outside_of_a_box_is_the_frame() -> None:
-    (frame,) = interventions([claim(covered(outside=True))], "F1", ())
-    assert frame.where == "the frame of the image"
+def test_region_outside_of_a_box_is_the_border() -> None:
+    (border,) = interventions([claim(covered(outside=True))], "F1", ())
+    assert border.where == "the border of the image"
 
 
 def test_two_interventions_of_one_claim_have_their_own_drawings() -> None:

@@ -25,7 +25,7 @@ def claim(title: str, value: float) -> ClaimRecord:
         limits="",
         evidence=[
             MapShift(
-                place="bottom right",
+                place="lower right corner",
                 mean_map=own,
                 mean_map_of_others=others,
                 difference=difference,
@@ -37,18 +37,18 @@ def claim(title: str, value: float) -> ClaimRecord:
 def test_shift_of_a_slice_is_described_in_words(run_folder: RunFolder) -> None:
     (shift,) = build_view(run_folder).findings[0].map_shifts
     own, others, difference = (one.alt for one in shift.panels)
-    assert own.startswith("For cell = mono, the evidence concentrates in the lower left corner")
+    assert own.startswith("For cell = mono, the evidence concentrates at the lower left corner")
     assert "spread evenly" in others
-    assert difference.endswith("more of the evidence lies in the lower left corner.")
+    assert difference.endswith("more of the evidence lies at the lower left corner.")
     assert shift.peak == 0.7
 
 
 def test_shift_of_a_cluster_without_attributes_is_described_in_words() -> None:
-    (shift,) = map_shifts([claim("Those at the bottom right", 0.4)], "F1")
+    (shift,) = map_shifts([claim("Those at the lower right corner", 0.4)], "F1")
     first = shift.panels[0]
     assert first.title == "This cluster of maps"
     assert first.alt.startswith(
-        "For this cluster of maps, the evidence concentrates in the lower right"
+        "For this cluster of maps, the evidence concentrates at the lower right"
     )
 
 

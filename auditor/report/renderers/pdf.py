@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
 from auditor.report.charts.findings import finding_chart
@@ -15,7 +16,6 @@ from auditor.report.pdf_document import AttachedFile, require_weasyprint, write_
 from auditor.report.templating import environment
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.report_view import ReportView
-from auditor.run_folder import MANIFEST, RESULT
 
 FILE = "report.pdf"
 

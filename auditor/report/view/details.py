@@ -21,6 +21,7 @@ from auditor.records import (
     Contingency,
     Estimate,
     HeldFixed,
+    ImageDifference,
     IntersectionContrast,
     Intervention,
     MapShift,
@@ -65,6 +66,7 @@ def details(part: Record) -> Details:
 @details.register(HeldFixed)
 @details.register(Intervention)
 @details.register(MapShift)
+@details.register(ImageDifference)
 def _shown_elsewhere(_part: Record) -> Details:
     return Details()
 
@@ -130,8 +132,9 @@ def _table(part: Table) -> Details:
 
 
 def _member(one: SampleRef) -> str:
-    source = ", training data" if one.source == "reference" else ""
-    return f"{one.sample} ({one.label}{source})"
+    notes = [one.label, "training data" if one.source == "reference" else None]
+    known = [note for note in notes if note is not None]
+    return f"{one.sample} ({', '.join(known)})" if known else one.sample
 
 
 def _quantity(value: float | Estimate | None, unit: Unit) -> str:

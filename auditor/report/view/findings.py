@@ -15,6 +15,7 @@ from auditor.records import (
 )
 from auditor.report.view.details import details
 from auditor.report.view.held_fixed import held_fixed_table
+from auditor.report.view.image_differences import ImageDifferenceView, image_differences
 from auditor.report.view.interventions import InterventionView, interventions
 from auditor.report.view.map_shifts import MapShiftView, map_shifts
 from auditor.report.view.sample_cards import MeanView, SampleCard, anchor
@@ -46,6 +47,7 @@ class FindingView:
         supporting: further claims with the same cause.
         interventions: changes of images.
         map_shifts: comparisons of mean maps.
+        image_differences: differences of mean images.
         units: channels that carry much of the evidence.
         cards: explained samples that it names, the most telling first.
         contrasts: correct samples of the same slice.
@@ -66,6 +68,7 @@ class FindingView:
     supporting: tuple[SupportingClaimView, ...]
     interventions: tuple[InterventionView, ...]
     map_shifts: tuple[MapShiftView, ...]
+    image_differences: tuple[ImageDifferenceView, ...]
     units: tuple[UnitView, ...]
     cards: tuple[SampleCard, ...]
     contrasts: tuple[SampleCard, ...]
@@ -127,6 +130,7 @@ def finding_view(
         supporting=supporting_claims(record),
         interventions=found,
         map_shifts=map_shifts(claims, address),
+        image_differences=image_differences(claims, address),
         units=sources.units.get(record.id, ()),
         cards=cards,
         contrasts=_contrasts(record, [one for one in sources.contrasts if one not in cards]),

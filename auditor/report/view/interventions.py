@@ -44,6 +44,8 @@ class InterventionView:
         statement: how it was done and with which result; empty where the finding itself is the
             claim, which shows its statement already.
         where: what was changed, in words.
+        variant: how, such as the infill of a region or the style transferred; None where the method
+            has no variants.
         region: what was changed; None where it was the image as a whole.
         measures: what it changed.
         means: mean maps over which the region is drawn: with the attribute value, and without.
@@ -54,6 +56,7 @@ class InterventionView:
     title: str
     statement: str
     where: str
+    variant: str | None
     region: RegionBox | None
     measures: tuple[InterventionMeasure, ...]
     means: tuple[MeanView, ...]
@@ -82,6 +85,7 @@ def interventions(
             title=claim.title,
             statement="" if claim is claims[0] else " ".join(claim.statement),
             where=_where(part.region),
+            variant=part.variant,
             region=part.region,
             measures=tuple(_measures(part)),
             means=() if part.region is None else _means(claim, part, means),
@@ -93,7 +97,7 @@ def interventions(
 def _where(region: RegionBox | None) -> str:
     if region is None:
         return "the whole image"
-    return "the frame of the image" if region.outside else f"a box at the {region.place}"
+    return "the border of the image" if region.outside else f"a box at the {region.place}"
 
 
 def _measures(part: Intervention) -> Iterator[InterventionMeasure]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from auditor.imaging.location import locate_evidence
 from auditor.records import ClaimRecord, Grid, MapShift
-from auditor.report.map_location import map_location
 
 _SHOWN = 2
 """Comparisons of mean maps shown for a finding, the largest."""
@@ -70,24 +70,25 @@ def map_shifts(claims: Sequence[ClaimRecord], anchor: str) -> tuple[MapShiftView
 def _panels(claim: ClaimRecord, part: MapShift) -> tuple[MapShiftPanel, ...]:
     attributes = claim.slice.attributes.items()
     name = ", ".join(f"{key} = {value}" for key, value in attributes) or "this cluster of maps"
-    gain = map_location(part.difference).place
+    gain = locate_evidence(part.difference).place
+    where = f"at the {gain}" if gain else "nowhere"
     return (
         MapShiftPanel(
             "own",
             f"With {name}" if attributes else "This cluster of maps",
-            f"For {name}, the evidence {map_location(part.mean_map).text}.",
+            f"For {name}, the evidence {locate_evidence(part.mean_map).words}.",
             part.mean_map,
         ),
         MapShiftPanel(
             "others",
             "Others",
-            f"For the others, the evidence {map_location(part.mean_map_of_others).text}.",
+            f"For the others, the evidence {locate_evidence(part.mean_map_of_others).words}.",
             part.mean_map_of_others,
         ),
         MapShiftPanel(
             "difference",
             "Difference",
-            f"Difference of the two: for {name}, more of the evidence lies {gain or 'nowhere'}.",
+            f"Difference of the two: for {name}, more of the evidence lies {where}.",
             part.difference,
         ),
     )

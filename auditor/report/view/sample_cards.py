@@ -10,10 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from auditor.imaging.location import EvidenceLocation, locate_evidence
 from auditor.phrasing import any_value
 from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
-from auditor.report.map_location import NOT_COMPUTED, MapLocation, map_location
 from auditor.report.view.map_files import MapFiles, cam_of
+
+_NOT_COMPUTED = EvidenceLocation(0.0, "", "was not computed")
+"""Of a sample without a map."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class MapView:
     role: Role
     reference: str
     mass: float
-    location: MapLocation
+    location: EvidenceLocation
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class MeanView:
     label: str
     n: int
     reference: str
-    location: MapLocation
+    location: EvidenceLocation
 
 
 def read_sample_cards(
@@ -148,9 +151,9 @@ def read_means(files: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:
     )
 
 
-def _location(row: Mapping[str, Any]) -> MapLocation:
+def _location(row: Mapping[str, Any]) -> EvidenceLocation:
     cam = cam_of(row)
-    return NOT_COMPUTED if cam is None else map_location(cam)
+    return _NOT_COMPUTED if cam is None else locate_evidence(cam)
 
 
 def anchor(kind: str, name: str) -> str:
