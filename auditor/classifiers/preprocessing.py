@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
 from auditor.errors import ModelError
+from auditor.phrasing import percent
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,8 +166,8 @@ def better_preprocessing(trials: list[PreprocessingTrial]) -> str | None:
             else f"`mean: {_rounded(other.mean)}, std: {_rounded(other.std)}`"
         )
         return (
-            f"with {other.name} the same {used.n} images are classified {other.accuracy:.0%} right "
-            f"instead of {used.accuracy:.0%} (mean loss {other.loss:.2f} instead of {used.loss:.2f}): "
+            f"with {other.name} the same {used.n} images are classified {percent(other.accuracy)} right "
+            f"instead of {percent(used.accuracy)} (mean loss {other.loss:.2f} instead of {used.loss:.2f}): "
             f"check what the network was trained with; {mend}"
         )
     return None

@@ -97,7 +97,7 @@ def test_a_wrong_range_is_found_and_the_right_one_named() -> None:
     said = better_preprocessing([used, *others])
     assert said is not None
     assert re.match(
-        r"with .* the same 8 images are classified 100% right instead of 25% \(mean loss 0\.\d\d "
+        r"with .* the same 8 images are classified 100 % right instead of 25 % \(mean loss 0\.\d\d "
         r"instead of .*: check what the network was trained with; `mean: \[0\.\d+, .*std: \[",
         said,
     )
@@ -130,7 +130,7 @@ def test_logits_that_are_no_numbers_are_worse_than_any() -> None:
     used = Preprocess(std=(1 / 255,))  # 0…255
     trials = compare_preprocessing(Bursting(), images, labels, used)
     assert np.isnan(trials[0].loss)
-    assert "100% right" in (better_preprocessing(trials) or "")
+    assert "100 % right" in (better_preprocessing(trials) or "")
     assert np.isnan(trials[-1].loss)
 
 
@@ -179,5 +179,5 @@ def test_a_real_network_under_imagenets_normalisation_is_suspected() -> None:
     said = better_preprocessing(compare_preprocessing(network.module, stack, labels, IMAGENET))
     assert said is not None
     assert said.startswith(
-        "with (x - 127) / 128 the same 20 images are classified 90% right instead of 75%"
+        "with (x - 127) / 128 the same 20 images are classified 90 % right instead of 75 %"
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from auditor.cli import app
 from auditor.records import (
     AuditResult,
     ClaimRecord,
@@ -25,6 +28,8 @@ from auditor.records import (
 )
 from auditor.records.version_1 import upgrade
 from auditor.run_folder import RunFolder
+from auditor.selftest import of_run
+from auditor.verification import verify
 
 Raw = dict[str, Any]
 
@@ -255,3 +260,22 @@ def test_result_without_account_of_the_tests_is_read(raw: Raw) -> None:
     result = AuditResult.model_validate(upgrade(bare))
     assert result.tests is None
     assert result.data_faults is None
+
+
+def test_version_1_run_is_verified(example_v1: Path) -> None:
+    assert verify(example_v1).ok
+
+
+def test_version_1_run_is_self_tested_with_its_own_checks(example_v1: Path) -> None:
+    tables = of_run(RunFolder.open(example_v1))
+    assert tables.cut.attributes == ("mark", "stroke")
+    assert "performance-gap" in tables.checks
+
+
+def test_version_1_run_is_rendered_by_the_command(example_v1: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(example_v1, run)
+    done = CliRunner().invoke(app, ["render", str(run), "--format", "html,markdown,csv"])
+    assert done.exit_code == 0, done.output
+    assert "15 points more" in (run / "report.html").read_text(encoding="utf-8")
+    assert verify(run).ok
