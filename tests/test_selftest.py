@@ -203,7 +203,7 @@ def test_selftest_without_testable_attribute_is_an_error() -> None:
 def run(tmp_path: Path) -> RunFolder:
     generator = np.random.default_rng(0)
     table = predictions(400, wrong=range(0, 400, 9), sex=generator.choice(["f", "m"], 400))
-    return small_run(tmp_path / "run", table, attributes=("sex",))
+    return small_run(tmp_path / "run", table)
 
 
 def test_of_run_uses_the_settings_of_the_run(run: RunFolder) -> None:

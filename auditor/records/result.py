@@ -273,7 +273,8 @@ class TestsRecord(Record):
 
     n_tests: int
     n_significant: int
-    n_causes: int
+    n_causes: int | None = None
+    """None in results of the earliest versions, which did not record it."""
     correction: str
     """The procedure, in words."""
     alpha: float

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from auditor.errors import DataError
+from auditor.phrasing import points, with_limits
 from auditor.records import ClaimKind, Estimate, Finding
 from auditor.selftest.gaps import independent, planted
 from auditor.selftest.tables import Tables
@@ -118,7 +119,7 @@ class SelfTest:
     def columns(self) -> list[str]:
         """The gaps, in words."""
         gaps = dict.fromkeys(one.gap for one in self.detections)
-        return [*map(_points, gaps), "audits"]
+        return [*map(points, gaps), "audits"]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -143,7 +144,7 @@ class SelfTest:
         found = exact(sum(one.n_found for one in there), sum(one.n_audits for one in there))
         told = (
             f"On your data, with {self.n_samples:,} images, this audit would find a gap of "
-            f"{_points(gap)} {_share(found)} of the time."
+            f"{points(gap)} {_share(found)} of the time."
         )
         accused = (
             f"With every dependence removed, {self.n_false} of {self.n_clean} audits accused an "
@@ -161,12 +162,8 @@ def _from_ten(gap: float) -> float:
     return abs(gap - 0.1)
 
 
-def _points(gap: float) -> str:
-    return f"{gap * 100:.3g} points"
-
-
 def _share(estimate: Estimate) -> str:
-    return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
+    return with_limits(estimate, "share")
 
 
 def exact(count: int, total: int) -> Estimate:
