@@ -147,7 +147,7 @@ def run(
         progress = display_for(_err, quiet=quiet)
         folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
         result = _print_result(folder)
-        raise typer.Exit(_PASSED if result.gate_holds else _BLOCKED)
+        raise typer.Exit(result.outcome.exit_code)
 
 
 @app.command()

@@ -16,11 +16,13 @@ from auditor.audited_model import AuditedModel
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
+from auditor.judging.criteria import examine_criteria, with_missed_criteria
+from auditor.judging.outcome import decide
 from auditor.preparation import Prepared, find_target_layer, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
 from auditor.records import AuditData, AuditResult, Maps, RunInfo
-from auditor.records.predictions import LABEL
+from auditor.records.predictions import LABEL, NOT_FINITE
 from auditor.report import documents
 from auditor.run_folder import RunFolder
 from auditor.stages.dissect import dissect
@@ -117,10 +119,12 @@ def _run_stages(
     with clock.stage("judge", len(prepared.checks)) as advance:
         audit_data = _audit_data(config, slicing, analysis, samples, explained.maps)
         judgement = judge(prepared.checks, audit_data, advance)
+    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
+    criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
+    findings = with_missed_criteria(judgement.findings, criteria)
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices)
     with clock.stage("dissect"):
-        units = dissect(
-            samples, judgement.findings, config.explain, folder.explanations, config.seed
-        )
+        units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
         run=_run_info(config.name),
         provenance=provenance_of(prepared, model.layer, predictions, clock.seconds),
@@ -130,7 +134,7 @@ def _run_stages(
         classes=analysis.classes,
         confusion=analysis.confusion,
         slices=judgement.slices,
-        findings=judgement.findings,
+        findings=findings,
         skipped=[
             *prepared.switched_off,
             *slicing.skipped,
@@ -141,6 +145,8 @@ def _run_stages(
         explanations=explained.record.model_copy(
             update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
         ),
+        outcome=outcome,
+        criteria=criteria,
         gate=config.gate.severity,
         tests=judgement.tests,
         data_faults=judgement.data_faults,

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from auditor.phrasing import percent
-from auditor.records import AuditResult, Severity
+from auditor.phrasing.glossary import OUTCOME_NAMES
+from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
 
 if TYPE_CHECKING:  # imported only for annotations: the command line must start without torch
     from auditor.dry_run import DryRun
@@ -23,6 +24,13 @@ if TYPE_CHECKING:  # imported only for annotations: the command line must start 
     from auditor.verification import Verification
 
 _MAX_FINDINGS = 5
+_MAX_REASONS = 5
+_OUTCOME_COLOURS: dict[OutcomeState, str] = {
+    "passes": "green",
+    "fails": "red",
+    "undecided": "yellow",
+    "no-gate": "cyan",
+}
 _COLOURS: dict[Severity, str] = {"alert": "red", "warning": "yellow", "note": "cyan"}
 
 
@@ -42,19 +50,21 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
         f"{summary.n_unusable} unusable"
     )
     _print_findings(console, result)
-    if result.gate is not None:
-        blocking = len(result.blocking)
-        console.print(
-            "gate: passed"
-            if result.gate_holds
-            else f"gate: blocked by {blocking} finding{'' if blocking == 1 else 's'} of severity "
-            f"{result.gate} or above"
-        )
+    _print_outcome(console, result.outcome)
     print_paths(console, (folder / name for name in ("report.html", "report.pdf")), "report: ")
     console.print(
         f"[dim]seal: {seal} (note it outside this folder, for `auditor verify --seal`)[/]",
         soft_wrap=True,
     )
+
+
+def _print_outcome(console: Console, outcome: AuditOutcome) -> None:
+    colour = _OUTCOME_COLOURS[outcome.state]
+    console.print(f"outcome: [bold {colour}]{OUTCOME_NAMES[outcome.state]}[/]")
+    for reason in outcome.reasons[:_MAX_REASONS]:
+        console.print(f"  {escape(reason.text)}", soft_wrap=True)
+    if len(outcome.reasons) > _MAX_REASONS:
+        console.print(f"  … and {len(outcome.reasons) - _MAX_REASONS} more reasons in the report")
 
 
 def _print_findings(console: Console, result: AuditResult) -> None:

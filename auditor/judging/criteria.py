@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
-from auditor.phrasing import interval, percent, quoted, signed_points
-from auditor.records import AuditData, Estimate, SliceKey, Unit
+from auditor.phrasing import interval, percent, plural, quoted, several, signed_points
+from auditor.records import AuditData, Estimate, Finding, SliceKey, Unit
 from auditor.records.outcome import CriterionResult
 from auditor.records.predictions import codes
 from auditor.statistics import (
@@ -24,6 +24,8 @@ from auditor.statistics import (
 
 MAX_OVERCONFIDENCE = 0.2
 """Default criterion: a mean confidence this far above the accuracy is grossly wrong (a share)."""
+CHECK = "acceptance-criteria"
+"""Under this name findings about missed criteria are reported."""
 LEVEL = 0.01
 """Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
@@ -63,6 +65,52 @@ def examine_criteria(
     for position, criterion in enumerate(configured):
         results += _configured(audit, criterion, f"criteria[{position}]")
     return [one.model_copy(update={"id": f"C{k}"}) for k, one in enumerate(results, start=1)]
+
+
+def with_missed_criteria(
+    findings: Sequence[Finding], criteria: Sequence[CriterionResult]
+) -> list[Finding]:
+    """Adds one alert for each kind of missed criterion in front of the findings.
+
+    Args:
+        findings: of the checks, most severe first.
+        criteria: of the audit.
+
+    Returns:
+        The findings, numbered anew.
+    """
+    missed: dict[tuple[str, str, bool], list[CriterionResult]] = {}
+    for one in criteria:
+        if one.state == "missed":
+            missed.setdefault((one.metric, one.bound, one.configured), []).append(one)
+    found = [*(_finding(group) for group in missed.values()), *findings]
+    return [one.model_copy(update={"id": f"F{k}"}) for k, one in enumerate(found, start=1)]
+
+
+def _finding(missed: Sequence[CriterionResult]) -> Finding:
+    """An alert about criteria of one kind, such as the recall of several classes."""
+    first = missed[0]
+    names = several([one.name for one in missed])
+    return Finding(
+        id="",
+        check=CHECK,
+        kind="outcome",
+        title=f"{plural(len(missed), 'criterion is', 'criteria are')} missed: {names}",
+        severity="alert",
+        verdict="observed",
+        slice=first.slice if len(missed) == 1 else SliceKey(),
+        effect=None,
+        p_value=None,
+        q_value=None,
+        support=sum(one.support for one in missed),
+        samples=[],
+        statement=[one.statement for one in missed],
+        action=(
+            "Check the order of the classes, the preprocessing and the weights first; then the failures "
+            "of these classes."
+        ),
+        limits="A criterion describes the samples of this audit; other data may give other values.",
+    )
 
 
 def _baseline(audit: AuditData) -> CriterionResult:

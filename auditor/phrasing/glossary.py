@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from auditor.records.base import Severity, Verdict
+from auditor.records.outcome import OutcomeState
 
 SEVERITY_NAMES: Mapping[Severity, str] = {"alert": "Alert", "warning": "Warning", "note": "Note"}
 SEVERITY_SHAPES: Mapping[Severity, str] = {"alert": "■", "warning": "◆", "note": "●"}
 """A shape beside the colour, so that colour never carries meaning alone."""
+
+OUTCOME_NAMES: Mapping[OutcomeState, str] = {
+    "passes": "passes",
+    "fails": "does not pass",
+    "undecided": "cannot be judged",
+    "no-gate": "no gate was set",
+}
+"""The outcome of an audit."""
 
 VERDICT_NAMES: Mapping[Verdict, str] = {
     "observed": "Observed",

@@ -50,6 +50,11 @@ FAILURE = "failure"
 OK = "ok"
 """The ``status`` of a sample that could be evaluated."""
 
+NAN_OUTPUT = "nan-logits"
+INFINITE_OUTPUT = "infinite-logits"
+NOT_FINITE = (NAN_OUTPUT, INFINITE_OUTPUT)
+"""Values of ``status`` of samples for which the model returned NaN or infinite outputs."""
+
 IDENTITY = (SAMPLE, PATH)
 """Columns that say which sample it is."""
 OUTCOME = (LABEL, PREDICTED, CONFIDENCE, LOSS)

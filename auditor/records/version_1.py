@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from auditor.records.base import SEVERITIES
 from auditor.records.version_1_evidence import parts
 
 Raw = dict[str, Any]
@@ -81,7 +82,28 @@ def upgrade(raw: Raw) -> Raw:
         "data_faults": _data_faults(raw.get("data_faults")),
         "tests": _tests(raw.get("tests") or {}),
         "max_gap": max_gap,
+        "outcome": _outcome(raw),
     }
+
+
+def _outcome(raw: Raw) -> Raw:
+    """The outcome by the rule of version 1: whether a finding reaches the gate's severity."""
+    gate = raw.get("gate")
+    if not (raw.get("summary") or {}).get("n_evaluated"):
+        reason = {
+            "kind": "evaluation",
+            "state": "undecided",
+            "text": "No sample could be evaluated.",
+        }
+        return {"state": "undecided", "reasons": [reason]}
+    if gate is None:
+        return {"state": "no-gate"}
+    blocking = [
+        {"kind": "finding", "state": "fails", "text": f"{one['title']}.", "reference": one["id"]}
+        for one in raw.get("findings", ())
+        if SEVERITIES.index(one["severity"]) >= SEVERITIES.index(gate)
+    ]
+    return {"state": "fails" if blocking else "passes", "reasons": blocking}
 
 
 def _options(options: Any) -> Any:

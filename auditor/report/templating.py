@@ -30,6 +30,10 @@ _DIRECTION_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x20
 _BREAKABLE = re.compile(r"(?<=\d) (?=%|\d{3}(?!\d))")
 
 
+_REASONS_SHOWN = 4
+"""Reasons against passing that the first page lists."""
+
+
 def environment(own: str | None = None) -> Environment:
     """Templates with autoescape on; an undefined name is an error.
 
@@ -83,6 +87,7 @@ def environment(own: str | None = None) -> Environment:
         "glossary": glossary,
         "supporting_shown": SUPPORTING_SHOWN,
         "region_cards": REGION_CARDS,
+        "reasons_shown": _REASONS_SHOWN,
         "severities": tuple(reversed(SEVERITIES)),
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files
     }

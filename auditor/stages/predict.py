@@ -12,7 +12,14 @@ from auditor.audited_model import AuditedModel
 from auditor.input_pipeline import Batch, Measured
 from auditor.progress import Advance
 from auditor.records import Dataset, image_properties
-from auditor.records.predictions import OK, PATH, arrow_schema, property_column
+from auditor.records.predictions import (
+    INFINITE_OUTPUT,
+    NAN_OUTPUT,
+    OK,
+    PATH,
+    arrow_schema,
+    property_column,
+)
 from auditor.run_folder import ShardWriter
 
 SHARD_ROWS = 2048
@@ -138,7 +145,7 @@ def _attribute_type(dataset: Dataset, attribute: str) -> pa.DataType:
 def _status_of(logits: NDArray[np.float64]) -> list[str]:
     """``ok`` for each row of logits, or the reason why it can't be used."""
     nan, infinite = np.isnan(logits).any(axis=1), np.isinf(logits).any(axis=1)
-    status = np.select([nan, infinite], ["nan-logits", "infinite-logits"], OK)
+    status = np.select([nan, infinite], [NAN_OUTPUT, INFINITE_OUTPUT], OK)
     return [str(one) for one in status]
 
 

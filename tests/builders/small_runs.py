@@ -14,6 +14,8 @@ import pyarrow as pa
 from builders.measured_columns import measured_columns
 from PIL import Image
 
+from auditor.config import GateSection
+from auditor.judging.outcome import decide
 from auditor.records import (
     AuditResult,
     DataProvenance,
@@ -113,6 +115,7 @@ def small_run(
             skipped=list(skipped),
             unusable=analysis.unusable,
             explanations=_explanations(store, shown),
+            outcome=decide(GateSection(), analysis.summary, findings, [], []),
             gate="alert",
         )
     )

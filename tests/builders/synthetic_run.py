@@ -16,11 +16,14 @@ from builders.synthetic_findings import findings
 from builders.synthetic_plan import Plan, share
 from numpy.typing import NDArray
 
+from auditor.config import GateSection
+from auditor.judging.outcome import decide
 from auditor.manifest import write_manifest
 from auditor.records import (
     AuditResult,
     ClassRecord,
     ConfusionPair,
+    CriterionResult,
     DataFaults,
     DataProvenance,
     Estimate,
@@ -105,6 +108,27 @@ def _falling(n: int) -> NDArray[np.float64]:
     return weights
 
 
+def _criteria(classes: Sequence[ClassRecord]) -> list[CriterionResult]:
+    """One criterion for each class: met, undecided, met, …"""
+    return [
+        CriterionResult(
+            id=f"C{k}",
+            name=f"recall of {one.name} at least 90 %",
+            metric="recall",
+            class_name=one.name,
+            bound="at least",
+            threshold=0.9,
+            unit="share",
+            estimate=one.recall,
+            support=one.support,
+            state="undecided" if k % 2 == 0 else "met",
+            configured=True,
+            statement=f"Recall of {one.name}; required is at least 90 %.",
+        )
+        for k, one in enumerate(classes, start=1)
+    ]
+
+
 def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
     failed = good.label != good.predicted
     records = []
@@ -178,6 +202,16 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
                 precision=share(right, called) if called else None,
             )
         )
+    summary = Summary(
+        n_samples=len(table),
+        n_evaluated=len(good),
+        n_unusable=len(bad),
+        n_failures=int(failed.sum()),
+        n_explained=len({one.sample for one in explanations.failures}),
+        accuracy=share(int((~failed).sum()), len(good)),
+        unusable=bad.status.value_counts().to_dict(),
+    )
+    slices, found, criteria = _slices(plan, good), findings(plan, good), _criteria(classes)
     return AuditResult(
         run=RunInfo(
             id="20260102-030405-0a1b2c",
@@ -212,22 +246,14 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             preprocess={"resize": plan.side, "mean": [0.6, 0.6, 0.6], "std": [0.16, 0.16, 0.16]},
             seconds={"predict": 12.1, "explain": 20.4, "judge": 0.9},
         ),
-        summary=Summary(
-            n_samples=len(table),
-            n_evaluated=len(good),
-            n_unusable=len(bad),
-            n_failures=int(failed.sum()),
-            n_explained=len({one.sample for one in explanations.failures}),
-            accuracy=share(int((~failed).sum()), len(good)),
-            unusable=bad.status.value_counts().to_dict(),
-        ),
+        summary=summary,
         classes=classes,
         confusion=[
             ConfusionPair(label=row["label"], predicted=row["predicted"], count=row["size"])
             for row in confusion.to_dict("records")
         ],
-        slices=_slices(plan, good),
-        findings=findings(plan, good),
+        slices=slices,
+        findings=found,
         skipped=[
             Skipped(
                 check="representation",
@@ -240,6 +266,8 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
         ],
         explanations=explanations,
         data_faults=_data_faults(good, explanations),
+        outcome=decide(GateSection(), summary, found, criteria, slices),
+        criteria=criteria,
         gate="alert",
         tests=TestsRecord(
             n_tests=1038,

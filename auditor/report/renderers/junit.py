@@ -7,10 +7,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from auditor.phrasing.glossary import SEVERITY_NAMES, VERDICT_NAMES
-from auditor.records import Verdict
+from auditor.records import CriterionResult, Verdict
 from auditor.registry import Options, plugin
 from auditor.report.view.findings import FindingView
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.summary import VerdictText
 from auditor.report.view.supporting import full_statement
 
 FILE = "junit.xml"
@@ -38,19 +39,37 @@ class JunitXml(Options):
                 suite, "testcase", classname=f"auditor.{_text(check)}", name="not done"
             )
             ET.SubElement(case, "skipped", message=_text(reason))
-        gate = ET.SubElement(suite, "testcase", classname="auditor", name="gate")
-        if view.verdict.state == "blocked":
-            ET.SubElement(gate, "failure", message=_text(view.verdict.reason))
-        for name in ("failure", "skipped"):
-            suite.set(f"{name}s" if name == "failure" else name, str(len(list(suite.iter(name)))))
+        suite.extend(_criterion(one) for one in view.criteria)
+        suite.append(_outcome(view.verdict))
+        for element, attribute in (("failure", "failures"), ("error", "errors"), ("skipped",) * 2):
+            suite.set(attribute, str(len(list(suite.iter(element)))))
         suite.set("tests", str(len(suite)))
-        suite.set("errors", "0")
         suites = ET.Element("testsuites")
         suites.append(suite)
         path = folder / FILE
         ET.indent(suites)
         ET.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
         return path
+
+
+def _outcome(verdict: VerdictText) -> ET.Element:
+    """The outcome of the audit: an error where it cannot be judged."""
+    case = ET.Element("testcase", classname="auditor", name="outcome")
+    element = {"fails": "failure", "undecided": "error"}.get(verdict.state)
+    if element is not None:
+        found = ET.SubElement(case, element, type=verdict.headline, message=_text(verdict.reason))
+        found.text = _text("\n".join(one.text for one in verdict.reasons))
+    return case
+
+
+def _criterion(criterion: CriterionResult) -> ET.Element:
+    case = ET.Element("testcase", classname="auditor.criteria", name=_text(criterion.name))
+    element = {"missed": "failure", "undecided": "error"}.get(criterion.state)
+    if element is None:
+        ET.SubElement(case, "system-out").text = _text(criterion.statement)
+    else:
+        ET.SubElement(case, element, type=criterion.state, message=_text(criterion.statement))
+    return case
 
 
 def _case(finding: FindingView) -> ET.Element:

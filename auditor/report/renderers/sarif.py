@@ -48,6 +48,8 @@ class SarifLog(Options):
             "invocations": [
                 {
                     "executionSuccessful": True,
+                    "exitCode": view.exit_code,
+                    "exitCodeDescription": view.verdict.headline,
                     "toolExecutionNotifications": [
                         {"level": "note", "message": {"text": f"{check}: not done, {reason}"}}
                         for check, reason in view.skipped
@@ -55,6 +57,11 @@ class SarifLog(Options):
                 }
             ],
             "results": [_result(one, checks) for one in view.findings],
+            "properties": {
+                "outcome": view.verdict.state,
+                "reasons": [one.model_dump(exclude_none=True) for one in view.verdict.reasons],
+                "criteria": [{"name": one.name, "state": one.state} for one in view.criteria],
+            },
         }
         path = folder / FILE
         log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}

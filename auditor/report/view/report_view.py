@@ -21,6 +21,7 @@ from auditor.records import (
     SEVERITIES,
     AuditResult,
     ClassRecord,
+    CriterionResult,
     Estimate,
     ExplanationsRecord,
     Finding,
@@ -72,6 +73,8 @@ class ReportView:
         created: when, in ISO 8601.
         auditor_version: of the program that made it.
         verdict: the gate's outcome as text.
+        exit_code: of the command that ran the audit.
+        criteria: the acceptance criteria.
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
@@ -110,6 +113,8 @@ class ReportView:
     created: str
     auditor_version: str
     verdict: VerdictText
+    exit_code: int
+    criteria: tuple[CriterionResult, ...]
     summary: Summary
     findings: tuple[FindingView, ...]
     counts: tuple[tuple[Severity, int], ...]
@@ -185,6 +190,8 @@ def build_view(run: RunFolder) -> ReportView:
         created=result.run.created_at.isoformat(),
         auditor_version=result.run.auditor_version,
         verdict=verdict_text(result),
+        exit_code=result.outcome.exit_code,
+        criteria=tuple(result.criteria),
         summary=result.summary,
         findings=tuple(
             finding_view(number, one, one.id in blocking, sources)

@@ -4,51 +4,105 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from auditor.phrasing import any_value, count, limits, percent, plural, sentence_start
-from auditor.records import AuditResult, DataFaults, TestsRecord
-
-GateState = Literal["passes", "blocked", "none"]
+from auditor.records import (
+    AuditResult,
+    CriterionResult,
+    DataFaults,
+    OutcomeReason,
+    OutcomeState,
+    TestsRecord,
+)
 
 _UNNAMED_FAULT = "label doubtful"
 """On a sample, where the check has no text for it."""
 
 
+_HEADLINES: dict[OutcomeState, str] = {
+    "passes": "Passes",
+    "fails": "Does not pass",
+    "undecided": "Cannot be judged",
+    "no-gate": "No gate was set",
+}
+
+
 @dataclass(frozen=True)
 class VerdictText:
-    """The outcome of the gate.
+    """The outcome of the audit.
 
     Attributes:
         state: for the style of the document.
         headline: the outcome in a few words.
         reason: why, in a sentence or two.
+        reasons: everything that keeps the audit from passing.
+        baseline: accuracy beside that of always predicting the most frequent class; empty if unknown.
+        worst_class: the class with the lowest recall; empty if unknown.
+        worst_slice: the slice with the highest error rate among those tested; empty if there is none.
     """
 
-    state: GateState
+    state: OutcomeState
     headline: str
     reason: str
+    reasons: tuple[OutcomeReason, ...]
+    baseline: str
+    worst_class: str
+    worst_slice: str
 
 
 def verdict_text(result: AuditResult) -> VerdictText:
-    """The outcome of the gate; it claims no more than was tested."""
+    """The outcome of the audit; it claims no more than was tested."""
+    outcome = result.outcome
+    failing = sum(one.state == "fails" for one in outcome.reasons)
+    undecided = len(outcome.reasons) - failing
     scope = "This holds only for what was tested here, on these samples."
-    if result.summary.accuracy is None:
-        return VerdictText("blocked", "Nothing could be judged", "No sample could be evaluated.")
-    if result.gate is None:
-        return VerdictText("none", "No gate was set", f"This audit only reports. {scope}")
-    n = len(result.blocking)
-    if n:
-        return VerdictText(
-            "blocked",
-            "Does not pass the gate",
-            f"{plural(n, 'finding reaches', 'findings reach')} the severity “{result.gate}”, at which "
-            "this audit was configured to block a release.",
-        )
+    reason = {
+        "passes": f"No finding reaches the severity “{result.gate}”, and every criterion is met. {scope}",
+        "fails": f"{plural(failing, 'reason')} not to pass"
+        + (f", and {plural(undecided, 'question')} that cannot be decided." if undecided else "."),
+        "undecided": "Nothing was found that blocks the gate, but too little could be examined to pass.",
+        "no-gate": f"This audit only reports. {scope}",
+    }[outcome.state]
     return VerdictText(
-        "passes",
-        "Passes the gate",
-        f"No finding reaches the severity “{result.gate}”. {scope}",
+        state=outcome.state,
+        headline=_HEADLINES[outcome.state],
+        reason=reason,
+        reasons=tuple(outcome.reasons),
+        baseline=next((one.statement for one in result.criteria if _is_baseline(one)), ""),
+        worst_class=_worst_class(result),
+        worst_slice=_worst_slice(result),
+    )
+
+
+def _is_baseline(one: CriterionResult) -> bool:
+    return not one.configured and one.metric == "accuracy"
+
+
+def _worst_class(result: AuditResult) -> str:
+    known = [(one, one.recall) for one in result.classes if one.recall is not None]
+    if not known:
+        return ""
+    worst, recall = min(known, key=lambda one: one[1].value)
+    return (
+        f"{worst.name}: recall {percent(recall.value)} ({limits(recall, 'share')}; "
+        f"n = {count(worst.support)})"
+    )
+
+
+def _worst_slice(result: AuditResult) -> str:
+    known = [
+        (one, one.error_rate)
+        for one in result.slices
+        if one.gap is not None and one.error_rate is not None and not one.computed
+        if len(one.attributes) == 1 and one.label is None
+    ]
+    if not known:
+        return ""
+    worst, rate = max(known, key=lambda one: one[1].value)
+    names = ", ".join(f"{name} = {value}" for name, value in worst.attributes.items())
+    return (
+        f"{names}: error rate {percent(rate.value)} ({limits(rate, 'share')}; "
+        f"n = {count(worst.support)})"
     )
 
 
