@@ -211,10 +211,10 @@ def compare(
         typer.Option(min=0.0, max=1.0, help="Largest acceptable rise of an error rate (a share)."),
     ] = 0.0,
 ) -> None:
-    """Compare two audits; exit code 1 if the error rate of the whole or of a slice rose.
+    """Compare two audits; exit code 1 if the overall error rate or that of a slice rose.
 
     A rise counts if the error rate on the same samples is higher by more than --max-rise and q is at
-    most the earlier run's alpha (McNemar's test, corrected over the whole and all slices).
+    most the earlier run's alpha (McNemar's test, corrected for multiple testing).
     """
     from auditor import comparison
     from auditor.comparison import documents

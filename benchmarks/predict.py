@@ -2,10 +2,10 @@
 
     python -m benchmarks.predict [--images 1000] [--rounds 5]
 
-Both decode the same 224-pixel JPEGs in two worker processes and run ResNet-18 (random weights) at
-batch 32. The bare loop is what one would write without an audit: Pillow, torchvision's transforms to
-float32 in the workers, a forward pass in inference mode, nothing kept but the arg max. Rounds
-alternate in one process; the median of the ratios is printed. Target: at most 1.10.
+Both decode the same 224-pixel JPEGs in two worker processes and run ResNet-18 (random weights) with
+batches of 32. The bare loop is a minimal script: Pillow, torchvision's transforms to float32 in the
+workers, a forward pass in inference mode, and only the arg max is kept. Rounds alternate in one process;
+the median of the ratios is printed. Target: at most 1.10.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
         ratios: list[float] = []
         ours: list[float] = []
         bare: list[float] = []
-        _bare(dataset, network, device, options.workers)  # the first pass warms the file cache
+        _bare(dataset, network, device, options.workers)  # warms the file cache
         for number in range(options.rounds):
             sides = [(_ours, ours), (_bare, bare)]
             for measure, seconds in sides if number % 2 else reversed(sides):
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _images(folder: Path, count: int) -> Dataset:
-    """Smooth noise, which a JPEG stores in about as many bytes as a photograph."""
+    """Smooth noise, whose JPEG is about as large as that of a photograph."""
     rng = np.random.default_rng(0)
     names = [f"{position:05d}.jpg" for position in range(count)]
     for name in names:

@@ -136,7 +136,7 @@ def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
         (key("data", "lable", "x"), "did you mean 'label'"),
         (key("data", "path", "nowhere.csv"), "nowhere.csv"),
         (key("data", "label", "diagnosis"), "diagnosis"),
-        (csv(lambda rows: rows.iloc[:0]), "expected one row an image; there are none"),
+        (csv(lambda rows: rows.iloc[:0]), "expected one row per image; there are none"),
         (csv(lambda rows: rows.assign(label="eleven")), "eleven"),
         (weights(lambda state: {k: v for k, v in state.items() if k != "0.weight"}), "0.weight"),
         (key("model", "classes", ["a", "b"]), "'?0'?"),

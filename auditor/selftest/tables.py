@@ -77,7 +77,7 @@ class Tables:
     seed: int
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - options are keyword-only
         cls,
         usable: pd.DataFrame,
         classes: Sequence[str],

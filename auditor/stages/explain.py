@@ -117,7 +117,7 @@ class _BatchExplainer:
             )
         module = self._accelerated.module
         found = explain_batch(module, inputs, pairs, layer)
-        verdict = self._accelerated.remark(found.preflight)
+        verdict = self._accelerated.annotate(found.preflight)
         self.preflight = PreflightRecord(status=verdict.status, reason=verdict.reason)
         if self._section.explainer == GuidedGradCam.plugin_name:
             self.method = found.detail

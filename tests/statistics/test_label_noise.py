@@ -24,7 +24,7 @@ def noisy(
     return true, np.where(turned, (true + 1) % k, true), shares
 
 
-def test_an_example_by_hand() -> None:
+def test_label_noise_equals_hand_calculation() -> None:
     shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9], [0.3, 0.7]])
     found = label_noise([0, 0, 0, 1, 1], shares)
     # t_0 = (0.9 + 0.8 + 0.2) / 3, t_1 = (0.9 + 0.7) / 2: the third sample reaches t_1 exactly.
@@ -35,7 +35,7 @@ def test_an_example_by_hand() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_slow_rewrite_says_the_same(seed: int) -> None:
+def test_label_noise_equals_a_slow_rewrite(seed: int) -> None:
     _, given, shares = noisy(seed)
     joint, suggested = confident_learning(given, shares)
     found = label_noise(given, shares)
@@ -45,7 +45,7 @@ def test_the_slow_rewrite_says_the_same(seed: int) -> None:
     assert suggested
 
 
-def test_turned_labels_are_found_and_right_ones_left_alone() -> None:
+def test_label_noise_flipped_labels_are_found() -> None:
     true, given, shares = noisy(9, n=4000)
     found = label_noise(given, shares)
     named = found.suggested >= 0
@@ -54,7 +54,7 @@ def test_turned_labels_are_found_and_right_ones_left_alone() -> None:
     assert (found.suggested[named] == true[named]).mean() > 0.9
 
 
-def test_a_class_without_samples_is_nobodys_true_class() -> None:
+def test_label_noise_class_without_samples_is_no_true_class() -> None:
     _, given, shares = noisy(1, k=4)
     given = np.where(given == 3, 0, given)
     found = label_noise(given, shares)
@@ -63,7 +63,7 @@ def test_a_class_without_samples_is_nobodys_true_class() -> None:
     assert found.share.sum() == pytest.approx(1)
 
 
-def test_misfits_are_refused() -> None:
+def test_label_noise_mismatched_input_raises() -> None:
     with pytest.raises(ValueError, match=r"expected labels \(n,\) and probabilities \(n, K\)"):
         label_noise([0, 1], np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"expected labels in 0 … 1; got 0 … 2"):

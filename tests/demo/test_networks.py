@@ -20,7 +20,7 @@ _KNOWN = (
 @pytest.mark.parametrize(
     ("factory", "side", "classes", "map_side"), [(solar_net, 128, 2, 16), (digits_net, 32, 10, 8)]
 )
-def test_networks_are_small_and_made_for_guided_grad_cam(
+def test_networks_are_small_and_valid_for_guided_backpropagation(
     factory: Callable[[], nn.Module], side: int, classes: int, map_side: int
 ) -> None:
     net = factory().eval()

@@ -24,7 +24,7 @@ from auditor.statistics import (
 # --- calibration -------------------------------------------------------------------------------
 
 
-def test_plain_calibration_error_agrees_with_a_loop() -> None:
+def test_calibration_plain_error_equals_a_loop() -> None:
     generator = np.random.default_rng(0)
     stated = generator.random(437)
     right = generator.random(437) < stated**2
@@ -35,7 +35,7 @@ def test_plain_calibration_error_agrees_with_a_loop() -> None:
     assert ours.overconfidence.high == pytest.approx(interval.high)
 
 
-def test_calibration_error_of_a_calibrated_model_is_near_zero() -> None:
+def test_calibration_error_calibrated_model_is_near_zero() -> None:
     generator = np.random.default_rng(1)
     errors, plain, covered = [], [], 0
     for trial in range(200):
@@ -48,7 +48,7 @@ def test_calibration_error_of_a_calibrated_model_is_near_zero() -> None:
     assert 0.91 <= covered / 200 <= 0.99
 
 
-def test_calibration_error_interval_covers_a_real_error() -> None:
+def test_calibration_error_interval_covers_the_true_error() -> None:
     generator = np.random.default_rng(2)
     covered = 0
     for trial in range(300):
@@ -59,7 +59,7 @@ def test_calibration_error_interval_covers_a_real_error() -> None:
     assert 0.91 <= covered / 300 <= 0.99
 
 
-def test_calibration_at_its_limits() -> None:
+def test_calibration_degenerate_input() -> None:
     assert np.isnan(calibration([0.5], [True]).error.value)
     assert calibration([0.9, 0.9], [True, True]).plain_error == pytest.approx(0.1)
     with pytest.raises(ValueError, match="not logits"):
@@ -69,7 +69,7 @@ def test_calibration_at_its_limits() -> None:
 # --- means within strata -----------------------------------------------------------------------
 
 
-def test_mean_gap_of_one_stratum_agrees_with_scipy() -> None:
+def test_stratified_mean_gap_one_stratum_equals_scipy() -> None:
     generator = np.random.default_rng(3)
     first, second = generator.normal(0.4, 1, 30), generator.normal(0, 2, 45)
     ours = stratified_mean_gap(
@@ -87,7 +87,7 @@ def test_mean_gap_of_one_stratum_agrees_with_scipy() -> None:
     assert ours.gap.high - ours.gap.low == pytest.approx(2 * 1.959964 * error, rel=1e-5)
 
 
-def test_mean_gap_holds_the_strata_fixed() -> None:
+def test_stratified_mean_gap_different_strata_keep_the_level() -> None:
     generator = np.random.default_rng(5)
     covered, accused = 0, 0
     for trial in range(200):
@@ -101,7 +101,7 @@ def test_mean_gap_holds_the_strata_fixed() -> None:
     assert accused / 200 <= 0.09
 
 
-def test_mean_gap_weights_strata_as_mantel_and_haenszel() -> None:
+def test_stratified_mean_gap_has_mantel_haenszel_weights() -> None:
     values = np.array([1, 0, 0, 1, 1, 1, 0, 0, 1], dtype=float)
     inside = np.array([1, 1, 0, 0, 0, 1, 0, 0, 0], dtype=bool)
     strata = np.array(list("aaaaabbbb"))
@@ -114,7 +114,7 @@ def test_mean_gap_weights_strata_as_mantel_and_haenszel() -> None:
 # --- maps --------------------------------------------------------------------------------------
 
 
-def test_map_difference_agrees_with_a_slow_rewrite() -> None:
+def test_map_difference_equals_a_slow_rewrite() -> None:
     generator = np.random.default_rng(6)
     first, second = generator.random((9, 3, 4)), generator.random((12, 3, 4))
     ours = map_difference(first, second, n_permutations=2000)
@@ -128,7 +128,7 @@ def test_map_difference_agrees_with_a_slow_rewrite() -> None:
     np.testing.assert_allclose(ours.effect, (first.mean(0) - second.mean(0)) / spread)
 
 
-def test_map_difference_is_found_where_it_is() -> None:
+def test_map_difference_is_significant_at_the_planted_position() -> None:
     generator = np.random.default_rng(6)
     first, second = generator.random((20, 3, 4)), generator.random((15, 3, 4))
     first[:, 1, 2] += 0.6
@@ -148,7 +148,7 @@ def test_map_difference_within_strata_keeps_its_level() -> None:
     assert accused / 150 <= 0.10
 
 
-def test_maps_that_never_change_make_no_difference() -> None:
+def test_map_difference_constant_maps_are_not_significant() -> None:
     constant = np.full((6, 2, 2), 0.1)
     result = map_difference(constant, constant[:4], n_permutations=49)
     assert result.p_value == 1.0
@@ -162,7 +162,7 @@ def test_maps_that_never_change_make_no_difference() -> None:
 # --- paired ------------------------------------------------------------------------------------
 
 
-def test_mcnemar_lies_between_exact_p_values_of_statsmodels() -> None:
+def test_mcnemar_p_value_is_between_those_of_statsmodels() -> None:
     for one, two in [(0, 5), (3, 9), (12, 12), (30, 11)]:
         ours = mcnemar(one, two, 100)
         table = [[20, one], [two, 80 - one - two]]
@@ -184,7 +184,7 @@ def test_mcnemar_interval_covers() -> None:
     assert 0.93 <= np.mean((change.low <= 0.08) & (change.high >= 0.08)) <= 0.975
 
 
-def test_sign_flip_agrees_with_scipy() -> None:
+def test_sign_flip_equals_scipy_permutation_test() -> None:
     generator = np.random.default_rng(9)
     few, many = generator.normal(0.5, 1, 9), generator.normal(0.2, 1, 60)
     for change, tolerance in [(few, 1e-9), (many, 0.02)]:
@@ -211,7 +211,7 @@ def _cells(seed: int) -> tuple[Integers, Integers, NDArray[np.bool_], Integers, 
     return generator.binomial(totals, 1 / (1 + np.exp(-score))), totals, inside == 1, age, label
 
 
-def test_regression_sees_through_a_confounder() -> None:
+def test_adjusted_gap_confounded_slice_has_no_gap() -> None:
     failures, totals, inside, age, label = _cells(10)
     crude = failures[inside].sum() / totals[inside].sum()
     crude -= failures[~inside].sum() / totals[~inside].sum()
@@ -221,7 +221,7 @@ def test_regression_sees_through_a_confounder() -> None:
     assert adjusted.method == "logistic"
 
 
-def test_regression_agrees_with_statsmodels_on_rows() -> None:
+def test_adjusted_gap_equals_statsmodels_on_rows() -> None:
     failures, totals, inside, age, label = _cells(11)
     rows = np.repeat(np.arange(12), totals)
     failed = np.concatenate([np.arange(n) < k for k, n in zip(failures, totals, strict=True)])
@@ -238,7 +238,7 @@ def test_regression_agrees_with_statsmodels_on_rows() -> None:
     assert ours.gap.high - ours.gap.low == pytest.approx(width, rel=1e-4)
 
 
-def test_separated_data_are_held_by_a_ridge_and_said() -> None:
+def test_adjusted_gap_separated_data_use_a_ridge_penalty() -> None:
     separated = adjusted_gap([20, 0, 18, 0], [20, 30, 18, 25], [True, False] * 2, [[0, 0, 1, 1]])
     assert separated.method == "ridge"
     assert separated.gap.value > 0.8
@@ -246,14 +246,14 @@ def test_separated_data_are_held_by_a_ridge_and_said() -> None:
     assert separated.p_value < 0.01
 
 
-def test_membership_told_by_another_column_is_untestable() -> None:
+def test_adjusted_gap_membership_implied_by_a_column_is_untestable() -> None:
     entangled = adjusted_gap([5, 9], [50, 40], [True, False], [["x", "y"]])
     assert entangled.method == "untestable"
     assert np.isnan(entangled.p_value)
     assert adjusted_gap([0, 0], [5, 5], [True, False], []).method == "untestable"
 
 
-def test_mean_gap_without_draws_takes_the_limit_of_the_permutations() -> None:
+def test_stratified_mean_gap_without_draws_uses_the_normal_limit() -> None:
     for seed in range(5):
         generator = np.random.default_rng(seed)
         strata = generator.integers(0, 3, 300)

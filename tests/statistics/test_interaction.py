@@ -1,5 +1,3 @@
-"""Interaction contrasts against a regression on the scale of differences, and by simulation."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -9,7 +7,7 @@ import statsmodels.api as sm
 from auditor.statistics import stratified_interaction
 
 
-def test_one_stratum_is_the_difference_of_differences() -> None:
+def test_stratified_interaction_one_stratum_equals_linear_model() -> None:
     failures, totals = (
         np.array([[60.0], [30], [24], [10]]),
         np.array([[100.0], [100], [120], [200]]),
@@ -26,7 +24,7 @@ def test_one_stratum_is_the_difference_of_differences() -> None:
     assert found.excess.high - found.excess.value == pytest.approx(1.96 * deviation, rel=0.02)
 
 
-def test_strata_without_all_four_cells_have_no_say() -> None:
+def test_stratified_interaction_incomplete_stratum_is_ignored() -> None:
     failures = np.array([[[5.0, 9]], [[3, 9]], [[3, 9]], [[1, 0]]])
     totals = np.array([[[10.0, 10]], [[10, 10]], [[10, 10]], [[10, 0]]])
     both = stratified_interaction(failures, totals)
@@ -36,7 +34,7 @@ def test_strata_without_all_four_cells_have_no_say() -> None:
     assert np.isnan(none.p_value).all()
 
 
-def test_sums_are_no_interaction_however_the_labels_are_spread() -> None:
+def test_stratified_interaction_additive_effects_keep_the_level() -> None:
     rng = np.random.default_rng(1)
     # Rates of (both, first, second, neither) in two labels: each value adds 0.2 and 0.1.
     rates = np.array([[0.4, 0.6], [0.3, 0.5], [0.2, 0.4], [0.1, 0.3]])[:, None]

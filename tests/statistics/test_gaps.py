@@ -22,7 +22,7 @@ from auditor.statistics import (
 )
 
 
-def test_wilson_agrees_with_statsmodels() -> None:
+def test_wilson_equals_statsmodels() -> None:
     counts, totals = np.array([0, 1, 7, 30, 50]), np.array([10, 40, 9, 50, 50])
     ours = wilson(counts, totals, 0.9)
     low, high = proportion_confint(counts, totals, alpha=0.1, method="wilson")
@@ -32,19 +32,19 @@ def test_wilson_agrees_with_statsmodels() -> None:
     assert ours[4].high == 1.0
 
 
-def test_wilson_of_nothing_knows_nothing() -> None:
+def test_wilson_without_samples_is_the_whole_range() -> None:
     nothing = wilson([0], [0])[0]
     assert np.isnan(nothing.value)
     assert (nothing.low, nothing.high) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95])
-def test_confidence_out_of_range_is_refused(confidence: float) -> None:
+def test_wilson_confidence_out_of_range_raises(confidence: float) -> None:
     with pytest.raises(ValueError, match="share, not a percentage"):
         wilson([1], [2], confidence)
 
 
-def test_counts_above_totals_are_refused() -> None:
+def test_wilson_counts_above_totals_raise() -> None:
     with pytest.raises(ValueError, match="0 <= count <= total"):
         wilson([3], [2])
 
@@ -69,7 +69,7 @@ def test_newcombe_gives_the_published_limits(
     assert (ours.low, ours.high) == pytest.approx(theirs, abs=1e-9)
 
 
-def test_gap_test_lies_between_two_fisher_tails() -> None:
+def test_proportion_gap_p_value_is_between_fisher_tails() -> None:
     for count, total, rest, rest_total in itertools.product((0, 2, 5), (5, 9), (1, 8), (12, 30)):
         ours = float(proportion_gap(count, total, rest, rest_total).p_value)
         table = [[count, total - count], [rest, rest_total - rest]]
@@ -79,7 +79,7 @@ def test_gap_test_lies_between_two_fisher_tails() -> None:
         assert ours == pytest.approx(min(1.0, 2 * min(less - own / 2, greater - own / 2)))
 
 
-def test_one_stratum_is_the_plain_gap() -> None:
+def test_stratified_gap_one_stratum_equals_proportion_gap() -> None:
     plain = proportion_gap([4, 0], [20, 12], [30, 5], [200, 90])
     strata = stratified_gap([[4], [0]], [[20], [12]], [[30], [5]], [[200], [90]])
     np.testing.assert_allclose(strata.gap.value, plain.gap.value)
@@ -89,7 +89,7 @@ def test_one_stratum_is_the_plain_gap() -> None:
     np.testing.assert_allclose(strata.gap.high, plain.gap.high, atol=3e-4)
 
 
-def test_large_strata_agree_with_the_mantel_haenszel_test_of_statsmodels() -> None:
+def test_stratified_gap_large_strata_equal_statsmodels() -> None:
     failures, totals = np.array([60, 200, 90]), np.array([500, 900, 700])
     rest, rest_totals = np.array([300, 350, 410]), np.array([3000, 2000, 2900])
     tables = [
@@ -104,7 +104,7 @@ def test_large_strata_agree_with_the_mantel_haenszel_test_of_statsmodels() -> No
     assert float(ours.gap.value) == pytest.approx(by_hand)
 
 
-def test_small_strata_agree_with_enumeration() -> None:
+def test_stratified_gap_small_strata_equal_enumeration() -> None:
     failures, totals = [2, 1, 3], [4, 3, 5]
     rest, rest_totals = [1, 0, 2], [6, 5, 4]
     law: dict[int, float] = {}
@@ -121,7 +121,7 @@ def test_small_strata_agree_with_enumeration() -> None:
     assert float(ours.p_value) == pytest.approx(2 * min(lower, upper))
 
 
-def test_a_slice_of_harder_classes_is_not_accused() -> None:
+def test_stratified_gap_harder_classes_are_not_significant() -> None:
     # Same failure rate within each label; 15 points apart when the labels are thrown together.
     failures, totals = np.array([36, 1]), np.array([90, 10])
     rest, rest_totals = np.array([40, 90]), np.array([100, 900])
@@ -132,7 +132,7 @@ def test_a_slice_of_harder_classes_is_not_accused() -> None:
     assert float(together.p_value) < 1e-6
 
 
-def test_a_stratum_without_rest_has_no_say() -> None:
+def test_stratified_gap_stratum_without_rest_is_ignored() -> None:
     alone = stratified_gap([[5, 9]], [[10, 10]], [[2, 0]], [[30, 0]])
     without = stratified_gap([[5]], [[10]], [[2]], [[30]])
     assert alone.gap[0] == without.gap[0]
@@ -143,7 +143,7 @@ def test_a_stratum_without_rest_has_no_say() -> None:
     assert (nowhere.gap.low[0], nowhere.gap.high[0]) == (-1.0, 1.0)
 
 
-def test_no_failure_anywhere_is_no_evidence() -> None:
+def test_stratified_gap_without_failures_is_not_significant() -> None:
     quiet = stratified_gap([[0, 0]], [[10, 10]], [[0, 0]], [[50, 40]])
     assert quiet.p_value[0] == 1.0
     assert quiet.gap.low[0] < 0 < quiet.gap.high[0]
@@ -160,7 +160,7 @@ _SCENARIOS = {
 
 
 @pytest.mark.parametrize("scenario", _SCENARIOS)
-def test_stratified_interval_covers_and_test_keeps_its_level(scenario: str) -> None:
+def test_stratified_gap_interval_covers_and_test_keeps_its_level(scenario: str) -> None:
     sizes, rest_sizes, rates, gap = _SCENARIOS[scenario]
     generator = np.random.default_rng(1)
     n_trials = 2000
@@ -176,7 +176,7 @@ def test_stratified_interval_covers_and_test_keeps_its_level(scenario: str) -> N
             assert level <= alpha + 2 * np.sqrt(alpha / n_trials)
 
 
-def test_one_label_test_keeps_its_level_exactly() -> None:
+def test_proportion_gap_keeps_its_level_exactly() -> None:
     # All outcomes enumerated, weighted by the binomial law: no simulation error.
     from scipy.stats import binom
 
@@ -188,7 +188,7 @@ def test_one_label_test_keeps_its_level_exactly() -> None:
             assert mass[p_value <= alpha].sum() <= alpha * 1.1
 
 
-def test_detectable_gap_is_seen_four_times_in_five() -> None:
+def test_detectable_gap_is_found_in_four_of_five_simulations() -> None:
     generator = np.random.default_rng(2)
     for n_slice, n_rest, base in [(40, 400, 0.1), (100, 900, 0.05), (200, 200, 0.3)]:
         gap = float(detectable_gap(n_slice, n_rest, base))
@@ -198,7 +198,7 @@ def test_detectable_gap_is_seen_four_times_in_five() -> None:
         assert 0.74 <= seen <= 0.88
 
 
-def test_detectable_gap_by_hand_and_its_limits() -> None:
+def test_detectable_gap_equals_hand_calculation() -> None:
     # Rates 0.1 and 0.2 with power 0.8 at 0.05 need, by hand, samples of
     # (1.960 √(2 · 0.15 · 0.85) + 0.842 √(0.09 + 0.16))² / 0.1² = 199.
     assert float(detectable_gap(199, 199, 0.1)) == pytest.approx(0.1, abs=0.0005)
@@ -209,7 +209,7 @@ def test_detectable_gap_by_hand_and_its_limits() -> None:
     assert np.all(np.diff(sizes) < 0)
 
 
-def test_q_values_agree_with_statsmodels_and_skip_the_untested() -> None:
+def test_q_values_equal_statsmodels_and_ignore_untested() -> None:
     p_values = np.array([0.04, np.nan, 0.001, 0.04, 1.0, 0.2, 0.001, np.nan])
     tested = ~np.isnan(p_values)
     ours = q_values(p_values)

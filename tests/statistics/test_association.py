@@ -36,7 +36,7 @@ from auditor.statistics import (
 # --- association -------------------------------------------------------------------------------
 
 
-def test_association_agrees_with_scipy_but_for_the_correction() -> None:
+def test_association_equals_scipy_up_to_the_bias_correction() -> None:
     table = np.array([[40, 22, 31], [18, 45, 27]])
     ours = association(table)
     assert ours.p_value == pytest.approx(chi2_contingency(table, correction=False).pvalue)
@@ -48,7 +48,7 @@ def test_association_agrees_with_scipy_but_for_the_correction() -> None:
     assert ours.strength.low < ours.strength.value < ours.strength.high
 
 
-def test_noise_on_unequal_classes_is_not_reported() -> None:
+def test_association_independent_columns_keep_the_level() -> None:
     generator = np.random.default_rng(0)
     p_values, strengths = [], []
     for _ in range(300):
@@ -63,7 +63,7 @@ def test_noise_on_unequal_classes_is_not_reported() -> None:
     assert np.median(strengths) < 0.05
 
 
-def test_small_expected_counts_are_permuted() -> None:
+def test_association_small_expected_counts_use_permutations() -> None:
     table = np.array([[3, 0], [1, 4]])
     ours = association(table, n_permutations=20000, seed=1)
     assert ours.method == "permutation"
@@ -72,12 +72,12 @@ def test_small_expected_counts_are_permuted() -> None:
     assert association(table, seed=5) == association(table, seed=5)
 
 
-def test_attribute_that_equals_the_label_has_strength_one() -> None:
+def test_association_identical_columns_has_strength_one() -> None:
     assert association(np.diag([50, 80, 20])).strength.value == pytest.approx(1.0)
     assert association(np.diag([50, 80, 20])).strength.high == 1.0
 
 
-def test_one_value_is_untestable() -> None:
+def test_association_single_value_is_untestable() -> None:
     for table in ([[5, 4, 9]], [[5, 0], [9, 0]], [[0, 0], [0, 0]]):
         result = association(table)
         assert result.method == "untestable"
@@ -101,7 +101,7 @@ def test_association_interval_covers(truth: float) -> None:
 @pytest.mark.parametrize(
     "table", [[[12, 4], [3, 11]], [[20, 5], [20, 15]], [[9, 1], [8, 12]], [[0, 6], [7, 1]]]
 )
-def test_plan_is_nearly_the_shortest(table: list[list[int]]) -> None:
+def test_collection_plan_is_nearly_the_shortest(table: list[list[int]]) -> None:
     counts, limit = np.array(table), 0.15
     plan = collection_plan(counts, limit)
     assert cramers_v(counts + plan) <= limit
@@ -113,7 +113,7 @@ def test_plan_is_nearly_the_shortest(table: list[list[int]]) -> None:
     assert plan.sum() <= shortest + 1
 
 
-def test_plan_fills_the_rare_cells_of_a_large_table() -> None:
+def test_collection_plan_large_table_fills_the_rare_cells() -> None:
     # Doctors are mostly men and nurses mostly women: the remedy is the other two cells.
     counts = np.array([[4000, 1000], [900, 4100]])
     plan = collection_plan(counts, 0.1)
@@ -123,18 +123,18 @@ def test_plan_fills_the_rare_cells_of_a_large_table() -> None:
     assert 0.0995 < cramers_v(counts + plan) <= 0.1
 
 
-def test_plan_is_empty_where_nothing_is_short_or_nothing_helps() -> None:
+def test_collection_plan_is_empty_if_not_needed_or_not_possible() -> None:
     assert collection_plan([[50, 50], [50, 50]], 0.1).sum() == 0
     assert collection_plan([[50, 40]], 0.1).sum() == 0
     assert collection_plan([[50, 0], [40, 0]], 0.1).sum() == 0
-    with pytest.raises(ValueError, match="limit over 0"):
+    with pytest.raises(ValueError, match="limit above 0"):
         collection_plan([[5, 1], [1, 5]], 0)
 
 
 # --- shares ------------------------------------------------------------------------------------
 
 
-def test_representation_agrees_with_scipy() -> None:
+def test_representation_equals_scipy_chi_squared_test() -> None:
     counts = [48, 35, 15, 22]
     assert representation(counts).p_value == pytest.approx(chisquare(counts).pvalue)
     weights = np.array([4, 3, 1, 2])
@@ -142,13 +142,13 @@ def test_representation_agrees_with_scipy() -> None:
     assert representation(counts, weights).p_value == pytest.approx(theirs)
 
 
-def test_small_representation_agrees_with_the_exact_binomial_test() -> None:
+def test_representation_small_counts_equal_exact_binomial_test() -> None:
     ours = representation([1, 7], n_draws=20000)
     assert ours.method == "monte-carlo"
     assert ours.p_value == pytest.approx(binomtest(1, 8).pvalue, abs=0.01)
 
 
-def test_representation_at_its_limits() -> None:
+def test_representation_degenerate_input() -> None:
     assert representation([5, 3], [1, 0]).p_value == 0.0
     assert representation([5, 0], [1, 0]).p_value == 1.0
     assert np.isnan(representation([5]).p_value)
@@ -157,7 +157,7 @@ def test_representation_at_its_limits() -> None:
         representation([5, 3], [1, 2, 3])
 
 
-def test_confusions_against_an_equal_share() -> None:
+def test_confusions_against_equal_shares_equal_binomial_test() -> None:
     matrix = np.array([[80, 9, 1, 2], [3, 60, 4, 3], [0, 0, 70, 0], [5, 5, 5, 40]])
     ours = confusions(matrix)
     theirs = binomtest(9, 12, 1 / 3, alternative="greater")
@@ -170,7 +170,7 @@ def test_confusions_against_an_equal_share() -> None:
     assert np.isnan(confusions([[5, 3], [2, 9]]).p_value).all()  # one wrong class: no choice
 
 
-def test_confusions_against_popularity() -> None:
+def test_confusions_against_popularity_equal_fisher_test() -> None:
     # Every label's failures go to class 3: that is no special confusion of label 0.
     matrix = np.full((5, 5), 2)
     matrix[:, 3] = 20
@@ -189,7 +189,7 @@ def test_confusions_against_popularity() -> None:
 # --- dependence --------------------------------------------------------------------------------
 
 
-def test_conditional_information_agrees_with_scikit_learn() -> None:
+def test_conditional_dependence_information_equals_scikit_learn() -> None:
     generator = np.random.default_rng(5)
     label, attribute, predicted = (generator.integers(0, k, 500) for k in (3, 2, 3))
     counts = np.zeros((3, 2, 3), dtype=int)
@@ -203,7 +203,7 @@ def test_conditional_information_agrees_with_scikit_learn() -> None:
     assert abs(ours.excess) < 0.01
 
 
-def test_conditional_dependence_agrees_with_permuted_rows() -> None:
+def test_conditional_dependence_p_value_equals_permuted_rows() -> None:
     counts = np.array([[[9, 3], [4, 7]], [[6, 2], [11, 8]]])
     label, attribute, predicted = np.repeat(np.indices((2, 2, 2)).reshape(3, -1), counts.ravel(), 1)
     generator = np.random.default_rng(11)
@@ -226,7 +226,7 @@ def test_conditional_dependence_agrees_with_permuted_rows() -> None:
     assert 0.05 < ours.p_value < 0.5
 
 
-def test_conditional_dependence_keeps_its_level_and_sees() -> None:
+def test_conditional_dependence_keeps_its_level_and_has_power() -> None:
     generator = np.random.default_rng(6)
     p_values = []
     for trial in range(200):
@@ -245,7 +245,7 @@ def test_conditional_dependence_keeps_its_level_and_sees() -> None:
 # --- fairness ----------------------------------------------------------------------------------
 
 
-def test_fairness_agrees_with_fairlearn() -> None:
+def test_fairness_distances_equal_fairlearn() -> None:
     generator = np.random.default_rng(7)
     label = generator.integers(0, 3, 900)
     attribute = generator.integers(0, 4, 900)
@@ -272,7 +272,7 @@ def test_fairness_agrees_with_fairlearn() -> None:
         np.testing.assert_allclose(rates.false_positive.value[:, one], frame["false"])
 
 
-def test_fairness_leaves_out_what_is_not_there() -> None:
+def test_fairness_distances_ignore_missing_cells() -> None:
     counts = np.array([[[8, 2], [1, 9]], [[5, 5], [0, 0]]])  # value 1 has no sample of class 1
     rates = class_rates(counts)
     assert np.isnan(rates.true_positive.value[1, 1])
@@ -281,7 +281,7 @@ def test_fairness_leaves_out_what_is_not_there() -> None:
         class_rates(np.zeros((2, 3, 4)))
 
 
-def test_simultaneous_gaps_cover_all_at_once() -> None:
+def test_simultaneous_gaps_cover_jointly() -> None:
     generator = np.random.default_rng(8)
     counts = generator.binomial(80, 0.2, (6, 1500))
     joint = [simultaneous_gaps(counts[:, [trial]], np.full((6, 1), 80)) for trial in range(400)]
