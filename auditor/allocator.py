@@ -1,7 +1,8 @@
-"""Memory that is used again and again is kept, instead of handed back and mapped anew.
+"""Allocator: keeps freed memory in the process, so that it can be reused.
 
-glibc gives large blocks back to the system as they are freed; every activation of a network is then
-mapped, zeroed and unmapped by the system, which takes a fifth to a third of the time of explaining.
+By default, glibc returns large blocks to the system when they are freed. The system then maps, zeroes
+and unmaps the memory of every activation of a network, which takes a fifth to a third of the time of
+an explanation.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import ctypes
 import platform
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""Names of the settings in glibc's ``malloc.h``."""
+"""Parameters of ``mallopt``, from ``malloc.h`` of glibc."""
 
 
 def keep_freed_memory() -> bool:
-    """Has this process keep freed memory until it ends; its peak stays, what it frees does not go.
+    """Makes this process keep freed memory until it ends.
 
-    For a process of one's own, such as a command: never called on import, and a library's host
-    process is left as it is.
+    The peak does not change, but memory is not returned before. This affects the whole process, so
+    only the command line calls it.
 
     Returns:
-        Whether it took effect; False without glibc.
+        Whether it succeeded; False without glibc.
 
     Reference:
         mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD.

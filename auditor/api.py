@@ -1,4 +1,4 @@
-"""``auditor.audit``: a whole audit from Python, on a model and data set that are already there."""
+"""``auditor.audit``: an audit from Python, of a model and a data set in memory."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _ADAPTER = "in memory"
 
 
 class LabelledImages(Protocol):
-    """Anything indexable that gives (image, label): a list, a torch data set."""
+    """Anything indexable that returns (image, label): a list, a torch data set."""
 
     def __len__(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         ...
 
     def __getitem__(self, index: int, /) -> tuple[Any, Any]:
@@ -57,23 +57,24 @@ def audit(
 
     Args:
         model: float32 images (N, 3, H, W) → logits (N, K).
-        dataset: images as they were taken (not yet normalised) with their labels.
+        dataset: the original images (not normalised) with their labels.
         classes: K class names in index order.
-        attributes: one row a sample in the data set's order, one column an attribute.
-        preprocess: how an image becomes the model's input; None divides by 255 only.
+        attributes: one row per sample, in the order of the data set; one column per attribute.
+        preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
-        target_layer: dotted name of the layer to explain; None chooses the last spatial one.
+        target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
+            map.
         out: the run folder.
         name: title of the report.
-        overwrite: whether a finished run in ``out`` may be replaced.
-        seed: of everything drawn at random.
+        overwrite: whether to replace a finished run in ``out``.
+        seed: of all random draws.
 
     Returns:
-        The result; ``audit.json`` and the documents lie in ``out``.
+        The result; ``audit.json`` and the documents are in ``out``.
 
     Raises:
-        UsageError: model, data or options can't be audited as they are.
-        AuditAbortedError: the audit stopped half way.
+        UsageError: the model, the data or an option can't be used.
+        AuditAbortedError: the audit was aborted.
     """
     config = AuditConfig(
         name=name,
@@ -83,7 +84,7 @@ def audit(
         seed=seed,
     )
     classifier = Classifier(
-        module=model, adapter=_ADAPTER, description=f"{type(model).__name__} given from Python"
+        module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
     prepared = match(config, _in_memory(dataset, attributes, reference), classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
@@ -91,7 +92,7 @@ def audit(
 
 @dataclass(frozen=True)
 class _InMemoryImages:
-    """The images of a data set that is already in memory."""
+    """The images of a data set in memory."""
 
     dataset: LabelledImages
 
@@ -119,7 +120,7 @@ def _in_memory(
 ) -> Dataset:
     if attributes is not None and len(attributes) != len(dataset):
         raise DataError(
-            f"attributes: expected one row a sample, {len(dataset)}; got {len(attributes)}"
+            f"attributes: expected one row per sample, {len(dataset)}; got {len(attributes)}"
         )
     names = () if attributes is None else tuple(str(name) for name in attributes.columns)
     require_free_names(names, "attributes")

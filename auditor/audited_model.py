@@ -1,230 +1,243 @@
-"""The audited model as the checks see it: numpy in, numpy out, so that none of them needs torch."""
+"""The audited model: the network and everything needed to run it on images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from auditor import imaging
+from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
-from auditor.errors import DataError
+from auditor.config import Preprocess
+from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
-from auditor.input_pipeline import batches, normalised
+from auditor.input_pipeline import Batch, batches, normalised
 from auditor.preparation import Prepared
-from auditor.records import Dataset, Images
-from auditor.records.predictions import OK
-
-_FEW = 64
-"""Images that are decoded faster in this process than worker processes are started."""
+from auditor.records import Dataset
 
 
+@dataclass
 class AuditedModel:
-    """Runs the model again for a check; fulfils `records.ModelAccess`.
+    """A network that can be run on images.
 
-    Nothing is kept between two questions: how much memory one takes is up to who asks.
+    Every method takes decoded uint8 images (n, 3, H, W), already resized and cropped, and splits
+    them where they don't fit into memory at once.
+
+    Attributes:
+        module: float32 images (N, 3, H, W) → logits (N, K); on ``device``, in evaluation mode.
+        classes: K class names in index order.
+        layer: the target layer of its attribution maps.
+        preprocess: how an image becomes the network's input.
+        device: where the network runs.
+        batch_size: images in one forward pass.
+        workers: processes that decode images; None chooses by the machine, 0 uses none.
     """
 
-    def __init__(self, prepared: Prepared, layer: TargetLayer, predictions: pd.DataFrame) -> None:
-        """Takes the model as it is.
+    module: nn.Module
+    classes: tuple[str, ...]
+    layer: TargetLayer
+    preprocess: Preprocess
+    device: torch.device
+    batch_size: int
+    workers: int | None
+    _limit: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # The largest number of images per pass; halved whenever memory runs out.
+        self._limit = self.batch_size
+
+    @classmethod
+    def of(cls, prepared: Prepared, layer: TargetLayer) -> AuditedModel:
+        """The model of a prepared audit.
 
         Args:
-            prepared: the audit; its network is in evaluation mode and on its device.
+            prepared: the audit.
             layer: the target layer.
-            predictions: the evaluated samples, as in ``AuditData.predictions``.
         """
-        self._prepared = prepared
-        self._layer = layer
-        self._positions = prepared.dataset.samples.index.get_indexer(
-            pd.Index(predictions["sample"])
+        return cls(
+            module=prepared.classifier.module,
+            classes=prepared.classes,
+            layer=layer,
+            preprocess=prepared.preprocess,
+            device=prepared.device,
+            batch_size=prepared.config.batch_size,
+            workers=prepared.config.workers,
         )
 
-    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """What the network saw of some samples.
+    def batches(
+        self, dataset: Dataset, positions: NDArray[np.int64], *, measured: bool = False
+    ) -> Iterator[Batch]:
+        """Decodes images of a data set; see `input_pipeline.batches`.
 
         Args:
-            rows: (n,) positions in the evaluated samples, at least one.
-
-        Returns:
-            (n, 3, H, W), in the order given.
-
-        Raises:
-            DataError: an image can't be read any more.
+            dataset: any data set.
+            positions: which images of it, int64.
+            measured: whether to measure the properties of the images, too.
         """
-        return np.concatenate([part.numpy() for part in self._decoded(rows)])
-
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """The model's probabilities.
-
-        Args:
-            images: (n, 3, H, W), at least one.
-
-        Returns:
-            (n, K) softmax probabilities.
-        """
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(images), self._prepared.config.batch_size):
-                chunk = images[start : start + self._prepared.config.batch_size]
-                logits = self._asked(torch.from_numpy(np.ascontiguousarray(chunk)))
-                parts.append(logits.double().softmax(1).cpu().numpy())
-        return np.concatenate(parts)
-
-    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The target layer's maps, averaged over their places.
-
-        Args:
-            rows: (n,) positions in the evaluated samples, at least one.
-
-        Returns:
-            (n, C), in the order given.
-
-        Raises:
-            DataError: an image can't be read any more.
-        """
-        return self._features(self._decoded(rows))
-
-    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The target layer's maps of any images, averaged over their places.
-
-        Args:
-            images: images that need not be the audited ones; prepared as those are.
-            rows: (n,) positions in them, at least one.
-
-        Returns:
-            (n, C), in the order given.
-
-        Raises:
-            DataError: an image can't be read, or images come out in different sizes.
-        """
-        names = pd.DataFrame({"path": [f"image {k}" for k in range(len(images))]})
-        names.index = pd.Index(names["path"])
-        strangers = replace(self._prepared.dataset, images=images, samples=names)
-        return self._features(self._prepared_of(strangers, rows))
-
-    def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
-        parts: list[NDArray[np.float32]] = []
-
-        def keep(_: nn.Module, __: object, output: Tensor) -> None:
-            parts.append(self._layer.to_map(output).float().mean((2, 3)).cpu().numpy())
-
-        handle = self._module.get_submodule(self._layer.name).register_forward_hook(keep)
-        try:
-            with torch.inference_mode():
-                for images in decoded:
-                    self._asked(images)
-        finally:
-            handle.remove()
-        return np.concatenate(parts)
-
-    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Grad-CAMs as they are: at the target layer's resolution, not normalised.
-
-        Args:
-            rows: (n,) positions in the evaluated samples, at least one.
-            targets: (n,) the class index that each image's map explains.
-
-        Returns:
-            (n, h, w), at least 0, in the order given.
-
-        Raises:
-            DataError: an image can't be read any more.
-        """
-        parts: list[NDArray[np.float32]] = []
-        done = 0
-        for images in self._decoded(rows):
-            wanted = torch.as_tensor(targets[done : done + len(images)])
-            done += len(images)
-            with record(self._module, self._inputs(images), self._layer) as recording:
-                evidence = class_evidence(recording, wanted.to(recording.images.device))
-                parts.append(evidence.clamp(min=0).float().cpu().numpy())
-        return np.concatenate(parts)
-
-    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """Where the object is in what the network saw.
-
-        Args:
-            rows: (n,) positions in the evaluated samples, at least one.
-
-        Returns:
-            (n, H, W); nowhere for samples that have no box or mask, or of whose object the network
-            sees nothing. None where the data has neither.
-
-        Raises:
-            DataError: a mask is not of its image's size.
-            UnreadableImageError: an image or mask can't be read.
-        """
-        dataset = self._prepared.dataset
-        if not {"box", "mask"} & set(dataset.samples):
-            return None
-        return np.stack([self._object(dataset, int(self._positions[row])) for row in rows])
-
-    @property
-    def _module(self) -> nn.Module:
-        return unwrap(self._prepared.classifier.module)
-
-    def _asked(self, images: Tensor) -> Tensor:
-        """Logits (n, K) of images (n, 3, H, W) uint8."""
-        inputs, module = self._inputs(images), self._module
-
-        def call(layout: torch.memory_format) -> Tensor:
-            logits: Tensor = module(inputs.contiguous(memory_format=layout))
-            return logits
-
-        return in_best_layout(module, self._prepared.device, call)
-
-    def _inputs(self, images: Tensor) -> Tensor:
-        return normalised(images, self._prepared.preprocess, self._prepared.device)
-
-    def _decoded(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
-        return self._prepared_of(self._prepared.dataset, self._positions[rows])
-
-    def _prepared_of(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[Tensor]:
-        for batch in batches(
+        return batches(
             dataset,
             positions,
-            self._prepared.preprocess,
-            batch_size=self._prepared.config.batch_size,
-            workers=0 if len(positions) <= _FEW else self._prepared.config.workers,
-        ):
-            for row, status in zip(batch.rows, batch.status, strict=True):
-                if status != OK:
-                    raise DataError(
-                        f"{dataset.samples['path'].iloc[row]}: expected the image that was read a "
-                        f"moment ago; now it is {status}: leave the data alone while an audit runs"
-                    )
-            yield batch.images
+            self.preprocess,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            pinned=self.device.type == "cuda",
+            measured=measured,
+        )
 
-    def _object(self, dataset: Dataset, position: int) -> NDArray[np.bool_]:
-        setting = self._prepared.preprocess
-        image = dataset.images[position].image
-        geometry = imaging.resize_geometry(*image.size, setting.resize, setting.crop)
-        inside = np.zeros((geometry.height, geometry.width), dtype=np.bool_)
-        sample = dataset.samples.iloc[position]
-        mask = sample.get("mask")
-        if isinstance(mask, str):
-            drawn = imaging.open_image(Path(mask)).image
-            if drawn.size != image.size:
-                raise DataError(
-                    f"{mask}: expected a mask of {image.width} × {image.height} pixels as its "
-                    f"image; got {drawn.width} × {drawn.height}"
-                )
-            pixels = imaging.prepare(drawn, setting.resize, setting.crop, "nearest")
-            return np.asarray(pixels[0] > 127, dtype=np.bool_)
-        box = sample.get("box")
-        seen = geometry.box(box) if isinstance(box, tuple) else None
-        if seen is not None:
-            x0, y0, x1, y1 = seen
-            inside[round(y0) : max(round(y1), round(y0) + 1)][
-                :, round(x0) : max(round(x1), round(x0) + 1)
-            ] = True
-        return inside
+    def inputs(self, images: Tensor) -> Tensor:
+        """The network's input: normalised float32 (n, 3, H, W) on the device."""
+        return normalised(images, self.preprocess, self.device)
+
+    def logits(self, images: Tensor) -> NDArray[np.float64]:
+        """Logits of the images.
+
+        Returns:
+            (n, K).
+
+        Raises:
+            ModelError: the network raises, its output is not (n, K), or one image alone does not
+                fit into memory.
+        """
+        nothing = np.empty((0, len(self.classes)))  # no image of a batch may be readable
+        return np.concatenate([nothing, *self._in_passes(images, self._logits)])
+
+    def probabilities(self, images: Tensor) -> NDArray[np.float64]:
+        """Softmax probabilities of the images, (n, K); raises as ``logits`` does."""
+        return torch.from_numpy(self.logits(images)).softmax(1).numpy()
+
+    def features(self, images: Tensor) -> NDArray[np.float32]:
+        """Spatial mean of the target layer's maps.
+
+        Returns:
+            (n, C).
+
+        Raises:
+            ModelError: the network raises, or one image alone does not fit into memory.
+        """
+        parts = list(self._in_passes(images, self._mean_maps))
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def cams(self, images: Tensor, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Grad-CAM at the target layer's resolution, not normalised.
+
+        Args:
+            images: at most one batch; they are not split.
+            targets: (n,) class index that each map explains.
+
+        Returns:
+            (n, h, w), at least 0.
+        """
+        with record(self.module, self.inputs(images), self.layer) as recording:
+            wanted = torch.as_tensor(targets).to(recording.images.device)
+            evidence = class_evidence(recording, wanted)
+            result: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
+            return result
+
+    def _in_passes(
+        self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
+    ) -> Iterator[NDArray[np.float64]]:
+        """Runs a method on as many images at a time as fit into memory."""
+        done = 0
+        while done < len(images):
+            chunk = images[done : done + self._limit]
+            result = self._attempt(chunk, run)
+            if result is None:
+                release_cached_memory(self.device)
+                self._limit = max(len(chunk) // 2, 1)
+                continue
+            yield result
+            done += len(chunk)
+
+    def _attempt(
+        self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
+    ) -> NDArray[np.float64] | None:
+        """One pass; None where so many images do not fit into memory."""
+        shape = tuple(images.shape)
+        try:
+            with torch.inference_mode():
+                return run(images)
+        except ModelError:
+            raise
+        except Exception as error:  # the network is the user's code and may raise anything
+            if not is_out_of_memory(error):
+                raise ModelError(
+                    f"model: {type(self.module).__name__} raised {type(error).__name__} on an input "
+                    f"of shape {shape}, float32: {error}: check preprocess.resize and "
+                    "preprocess.crop"
+                ) from error
+            if len(images) == 1:
+                raise ModelError(
+                    f"model: one image of shape {shape} does not fit into the memory of "
+                    f"{self.device}: set a smaller preprocess.resize and crop, or another device"
+                ) from error
+            return None
+
+    def _logits(self, images: Tensor) -> NDArray[np.float64]:
+        output = self._forward(self.module, images)
+        return checked_logits(output, tuple(images.shape), len(self.classes))
+
+    def _mean_maps(self, images: Tensor) -> NDArray[np.float64]:
+        maps: list[NDArray[np.float64]] = []
+
+        def keep(_: nn.Module, __: object, output: Tensor) -> None:
+            maps[:] = [self.layer.to_map(output).float().mean((2, 3)).cpu().numpy()]
+
+        # A compiled model would not run the hook.
+        module = unwrap(self.module)
+        handle = module.get_submodule(self.layer.name).register_forward_hook(keep)
+        try:
+            self._forward(module, images)
+        finally:
+            handle.remove()
+        return maps[0]
+
+    def _forward(self, module: nn.Module, images: Tensor) -> object:
+        inputs = self.inputs(images)
+
+        def call(layout: torch.memory_format) -> object:
+            return module(inputs.contiguous(memory_format=layout))
+
+        return in_best_layout(module, self.device, call)
+
+
+def checked_logits(output: object, shape: tuple[int, ...], n_classes: int) -> NDArray[np.float64]:
+    """What a network returned, as logits.
+
+    Args:
+        output: the network's output.
+        shape: (n, 3, H, W) of its input.
+        n_classes: K, the number of class names.
+
+    Returns:
+        (n, K).
+
+    Raises:
+        ModelError: the output is no real tensor (n, K).
+    """
+    wanted = f"expected logits of shape ({shape[0]}, {n_classes}), one per class"
+    if not isinstance(output, Tensor):
+        raise ModelError(
+            f"model: {wanted}; the network returned {type(output).__name__}: wrap it in a module "
+            "whose forward returns only the logits"
+        )
+    if output.ndim != 2 or len(output) != shape[0]:
+        raise ModelError(
+            f"model: {wanted}; got {tuple(output.shape)} for an input of shape {shape}: the network "
+            "must pool its maps and return one row per image"
+        )
+    if output.shape[1] != n_classes:
+        raise ModelError(
+            f"model: {wanted}; got {output.shape[1]} columns: name all {output.shape[1]} classes of "
+            "the network in model.classes, in the order of its outputs"
+        )
+    if output.is_complex():
+        raise ModelError(f"model: {wanted}; got {output.dtype}: return real numbers")
+    logits: NDArray[np.float64] = output.float().cpu().numpy().astype(np.float64)
+    return logits

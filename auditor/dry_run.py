@@ -1,4 +1,4 @@
-"""Everything short of the audit: what ``auditor check`` says before an hour is spent on a run."""
+"""Dry run: validates configuration, data and model, and estimates the cost of the audit."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from auditor.audited_model import AuditedModel
+from auditor.autograd.preflight import Preflight
 from auditor.classifiers.fingerprint import n_parameters
-from auditor.classifiers.preprocessing import compare_preprocessing, suspicion
+from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.config import AuditConfig
 from auditor.explainers.api import explain_batch
-from auditor.input_pipeline import normalised
+from auditor.phrasing import percent
 from auditor.preparation import Prepared, find_target_layer, prepare, sample_images
 
-_TRIED = 32
+_IMAGES = 32
 """Images in the trial."""
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What was tried.
+    """Result of a dry run.
 
     Attributes:
-        lines: (what, what came of it), in order.
-        warnings: what deserves a look before the audit.
+        lines: pairs of subject and result, in order.
+        warnings: what to look into before the audit.
     """
 
     lines: tuple[tuple[str, str], ...]
@@ -36,67 +38,69 @@ class DryRun:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One batch through the network."""
+    """A few images, read, predicted and explained; times are in seconds per image."""
 
     images: NDArray[np.uint8]
     codes: NDArray[np.int64]
     unreadable: int
-    failing: float
+    error_rate: float
+    preflight: Preflight
     read_seconds: float
     predict_seconds: float
     explain_seconds: float
 
 
 def dry_run(config: AuditConfig) -> DryRun:
-    """Opens everything, runs one batch, and estimates the rest.
+    """Opens everything, runs one batch, and estimates time and memory of the audit.
 
     Raises:
-        UsageError: the caller's mistake, as the audit itself would meet it.
+        UsageError: the same that the audit itself would raise.
     """
     prepared = prepare(config)
-    start = time.perf_counter()
-    images, codes, unreadable = sample_images(prepared, _TRIED)
-    read_seconds = (time.perf_counter() - start) / len(images)
-    inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
-    layer = find_target_layer(prepared)
-    start = time.perf_counter()
-    with torch.inference_mode():
-        predicted = prepared.classifier.module(inputs).argmax(1).cpu().numpy()
-    predict_seconds = (time.perf_counter() - start) / len(images)
-    start = time.perf_counter()
-    maps = explain_batch(
-        prepared.classifier.module, inputs, [(k, int(c)) for k, c in enumerate(codes)], layer
-    )
-    trial = _Trial(
-        images,
-        codes,
-        unreadable,
-        failing=float((predicted != codes).mean()),
-        read_seconds=read_seconds,
-        predict_seconds=predict_seconds,
-        explain_seconds=(time.perf_counter() - start) / len(images),
-    )
+    model = AuditedModel.of(prepared, find_target_layer(prepared))
+    trial = _trial(prepared, model)
+    layer, module = model.layer, model.module
+    shape = " × ".join(str(side) for side in trial.images.shape[1:])
     lines = (
-        *_data(prepared),
-        (
-            "model",
-            f"{prepared.classifier.description}, {n_parameters(prepared.classifier.module):,} parameters",
-        ),
+        *_data_lines(prepared),
+        ("model", f"{prepared.classifier.description}, {n_parameters(module):,} parameters"),
         ("preprocess", prepared.preprocess_note),
-        ("input", " × ".join(str(side) for side in inputs.shape[1:]) + f" on {prepared.device}"),
-        ("output", f"{len(prepared.classes)} logits, one a class"),
+        ("input", f"{shape} on {model.device}"),
+        ("output", f"{len(model.classes)} logits, one per class"),
         (
             "target layer",
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
         ),
-        ("guided rule", f"{maps.preflight.status}: {maps.preflight.reason}"),
-        ("trial", f"{1 - trial.failing:.0%} of {len(codes)} images right"),
+        ("guided rule", f"{trial.preflight.status}: {trial.preflight.reason}"),
+        ("trial", f"{percent(1 - trial.error_rate)} of {len(trial.codes)} images correct"),
         ("estimate", _estimate(prepared, trial)),
     )
     return DryRun(lines, tuple(_warnings(prepared, trial)))
 
 
-def _data(prepared: Prepared) -> Iterator[tuple[str, str]]:
+def _trial(prepared: Prepared, model: AuditedModel) -> _Trial:
+    start = time.perf_counter()
+    images, codes, unreadable = sample_images(prepared, _IMAGES)
+    read = time.perf_counter()
+    logits = model.logits(torch.from_numpy(images))
+    predicted = time.perf_counter()
+    pairs = [(k, int(code)) for k, code in enumerate(codes)]
+    inputs = model.inputs(torch.from_numpy(images))
+    maps = explain_batch(model.module, inputs, pairs, model.layer)
+    explained = time.perf_counter()
+    return _Trial(
+        images=images,
+        codes=codes,
+        unreadable=unreadable,
+        error_rate=float((logits.argmax(1) != codes).mean()),
+        preflight=maps.preflight,
+        read_seconds=(read - start) / len(images),
+        predict_seconds=(predicted - read) / len(images),
+        explain_seconds=(explained - predicted) / len(images),
+    )
+
+
+def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
     dataset = prepared.dataset
     yield "data", f"{len(dataset):,} samples ({dataset.adapter})"
     if dataset.reference is not None:
@@ -115,15 +119,15 @@ def _data(prepared: Prepared) -> Iterator[tuple[str, str]]:
 
 def _estimate(prepared: Prepared, trial: _Trial) -> str:
     total = len(prepared.dataset)
-    # Failures have two targets, and each has a contrast of one: three maps for one failure.
-    explained = total * trial.failing * (3 if prepared.config.explain.contrast else 2)
-    seconds = total * (trial.read_seconds + trial.predict_seconds) + explained * (
+    # A failure is explained for two targets, and its contrast for one.
+    n_maps = total * trial.error_rate * (3 if prepared.config.explain.contrast else 2)
+    seconds = total * (trial.read_seconds + trial.predict_seconds) + n_maps * (
         trial.read_seconds + trial.explain_seconds
     )
-    batch = prepared.config.batch_size * trial.images[0].size * 4 / 2**20
+    megabytes = prepared.config.batch_size * trial.images[0].size * 4 / 2**20
     return (
-        f"about {_duration(seconds)} ({total:,} predictions, {explained:,.0f} maps); one batch of "
-        f"{prepared.config.batch_size} inputs takes {batch:.0f} MiB"
+        f"about {_duration(seconds)} ({total:,} predictions, {n_maps:,.0f} maps); one batch of "
+        f"{prepared.config.batch_size} inputs takes {megabytes:.0f} MiB"
     )
 
 
@@ -140,10 +144,9 @@ def _warnings(prepared: Prepared, trial: _Trial) -> Iterator[str]:
     empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
     if empty:
         yield f"{len(empty)} of {len(counts)} classes have no sample, such as {empty[0]!r}"
-    better = suspicion(
-        compare_preprocessing(
-            prepared.classifier.module, trial.images, trial.codes, prepared.preprocess
-        )
+    trials = compare_preprocessing(
+        prepared.classifier.module, trial.images, trial.codes, prepared.preprocess
     )
+    better = better_preprocessing(trials)
     if better is not None:
         yield better

@@ -1,4 +1,4 @@
-"""Maps of single images: what ``auditor explain`` writes."""
+"""Explains single images: the work behind ``auditor explain``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from auditor import imaging
-from auditor.autograd.target_layer import TargetLayer, find_layer
-from auditor.config import AuditConfig
+from auditor.audited_model import AuditedModel
+from auditor.autograd.target_layer import find_layer
+from auditor.config import AuditConfig, Preprocess
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.explainers import explain, explain_batch
 from auditor.input_pipeline import normalised
@@ -25,16 +27,16 @@ _GAP = 8
 
 @dataclass(frozen=True)
 class ExplainedImage:
-    """One image and target.
+    """One explained image.
 
     Attributes:
-        image: the image's file.
+        image: its file.
         target: the class explained.
-        confidence: its probability, 0 to 1.
+        confidence: probability of that class, 0 to 1.
         predicted: the class with the highest probability.
         mass: sum of the unnormalised Grad-CAM.
-        detail: what the third panel is.
-        sheet: the PNG: image, Grad-CAM, detail view, side by side.
+        detail: the explainer that made the third panel.
+        sheet: the PNG with image, Grad-CAM and detail view side by side.
     """
 
     image: Path
@@ -53,15 +55,15 @@ def explain_images(
 
     Args:
         config: model, preprocessing, target layer and explainer.
-        images: image files.
-        target: name of the class to explain; None explains the predicted one.
-        out: folder for the sheets; made if it is not there, sheets of the same names are replaced.
+        images: image files, at least one.
+        target: name of the class to explain; None explains the predicted class.
+        out: folder of the sheets; created where needed. Sheets of the same name are replaced.
 
     Returns:
-        One close-up an image, in the order given.
+        One result per image, in the order given.
 
     Raises:
-        UsageError: an image can't be read, there is no such class, or the model does not fit.
+        UsageError: an image can't be read, the class does not exist, or the model does not fit.
     """
     prepared = prepare(config)
     if target is not None and target not in prepared.classes:
@@ -69,63 +71,59 @@ def explain_images(
             f"--target: expected one of the classes {', '.join(prepared.classes[:10])}"
             f"{' …' if len(prepared.classes) > 10 else ''}; got {target!r}"
         )
+    model = _model_for(prepared, images[0])
     out.mkdir(parents=True, exist_ok=True)
-    layer: TargetLayer | None = None
-    made: list[ExplainedImage] = []
-    for path in images:
-        pixels = _read(path, prepared)
-        inputs = normalised(torch.from_numpy(pixels[None]), prepared.preprocess, prepared.device)
-        if layer is None:
-            layer = find_layer(prepared.classifier.module, inputs, config.model.target_layer)
-        made.append(_explain_one(prepared, layer, path, pixels, inputs, target, out))
-    return made
+    explainer = config.explain.explainer
+    return [_explain_one(model, path, target, explainer, out) for path in images]
+
+
+def _model_for(prepared: Prepared, first: Path) -> AuditedModel:
+    """The model, with its target layer found on the first image: the data set is not read."""
+    pixels = torch.from_numpy(_read(first, prepared.preprocess)[None])
+    inputs = normalised(pixels, prepared.preprocess, prepared.device)
+    layer = find_layer(prepared.classifier.module, inputs, prepared.config.model.target_layer)
+    return AuditedModel.of(prepared, layer)
 
 
 def _explain_one(
-    prepared: Prepared,
-    layer: TargetLayer,
-    path: Path,
-    pixels: NDArray[np.uint8],
-    inputs: torch.Tensor,
-    target: str | None,
-    out: Path,
+    model: AuditedModel, path: Path, target: str | None, explainer: str, out: Path
 ) -> ExplainedImage:
-    module, classes = prepared.classifier.module, prepared.classes
-    code = None if target is None else classes.index(target)
-    detail = explain(module, inputs, code, prepared.config.explain.explainer, layer)
-    if detail.logits.shape[1] != len(classes):
+    pixels = _read(path, model.preprocess)
+    inputs = model.inputs(torch.from_numpy(pixels[None]))
+    code = None if target is None else model.classes.index(target)
+    detail = explain(model.module, inputs, code, explainer, model.layer)
+    if detail.logits.shape[1] != len(model.classes):
         raise ModelError(
-            f"expected {len(classes)} logits, one a class; the model gives {detail.logits.shape[1]}: "
-            "correct model.classes"
+            f"expected {len(model.classes)} logits, one per class; the model returns "
+            f"{detail.logits.shape[1]}: correct model.classes"
         )
     code = int(detail.targets[0])
-    cam = explain_batch(module, inputs, [(0, code)], layer)
-    share = detail.logits[0].softmax(0)
+    cam = explain_batch(model.module, inputs, [(0, code)], model.layer)
+    probabilities = detail.logits[0].softmax(0)
     view = np.ascontiguousarray(pixels.transpose(1, 2, 0))
     panels = [view, imaging.overlay(view, cam.cams[0].numpy()), _drawn(view, detail.maps[0])]
-    sheet = out / f"{path.stem}-{_file_name(classes[code])}.png"
+    sheet = out / f"{path.stem}-{_file_name(model.classes[code])}.png"
     Image.fromarray(_side_by_side(panels)).save(sheet)
     return ExplainedImage(
         image=path,
-        target=classes[code],
-        confidence=float(share[code]),
-        predicted=classes[int(share.argmax())],
+        target=model.classes[code],
+        confidence=float(probabilities[code]),
+        predicted=model.classes[int(probabilities.argmax())],
         mass=float(cam.mass[0]),
         detail=detail.explainer,
         sheet=sheet,
     )
 
 
-def _read(path: Path, prepared: Prepared) -> NDArray[np.uint8]:
-    setting = prepared.preprocess
+def _read(path: Path, preprocess: Preprocess) -> NDArray[np.uint8]:
     try:
         image = imaging.open_image(path).image
     except UnreadableImageError as error:
         raise DataError(f"{path}: expected an image; it is {error}") from error
-    return imaging.prepare(image, setting.resize, setting.crop, setting.interpolation)
+    return imaging.prepare(image, preprocess.resize, preprocess.crop, preprocess.interpolation)
 
 
-def _drawn(view: NDArray[np.uint8], maps: torch.Tensor) -> NDArray[np.uint8]:
+def _drawn(view: NDArray[np.uint8], maps: Tensor) -> NDArray[np.uint8]:
     """A class activation map over the image, or a gradient-type map on grey."""
     values = maps.detach().cpu().numpy()
     return imaging.overlay(view, values[0]) if len(values) == 1 else imaging.guided_view(values)

@@ -1,4 +1,4 @@
-"""Images on their way into the network: decoded in worker processes, normalised on the device."""
+"""Input pipeline: images are decoded in worker processes and normalised on the device."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ from auditor.imaging import prepare
 from auditor.imaging.properties import measure
 from auditor.records import Dataset, Images
 from auditor.records.image_properties import Properties
-from auditor.records.predictions import OK
+from auditor.records.predictions import OK, PATH
 
 Measured = tuple[Properties, str | None]
-"""What was measured of an image, and its perceptual fingerprint."""
+"""The properties of an image, and its perceptual fingerprint."""
+
+_FEW = 64
+"""Up to so many images are decoded in this process: starting workers would take longer."""
 
 
 class Batch(NamedTuple):
-    """Samples in reading order, decoded.
+    """Decoded samples, in the order in which they were requested.
 
     Attributes:
         rows: (B,) positions in the data set, int64.
-        status: B words, ``ok`` or why the image can't be read.
-        sha256: B fingerprints, None where there is no image.
-        measured: B times the properties and the perceptual fingerprint, None where there is no
-            image or nothing was to be measured.
+        status: B words, ``ok`` or the reason why the image can't be read.
+        sha256: B fingerprints, None where the image can't be read.
+        measured: B pairs of properties and perceptual fingerprint, None where the image can't be
+            read or nothing was measured.
         images: (n, 3, H, W) uint8, those with status ``ok``.
     """
 
@@ -60,51 +63,76 @@ def batches(
     """Decodes images batch by batch, in the order given.
 
     Args:
-        dataset: where they come from.
-        rows: positions in it, int64.
-        preprocess: resize and crop are done here, normalising is left to :func:`normalised`.
+        dataset: where the images come from.
+        rows: positions in the data set, int64.
+        preprocess: images are resized and cropped here, and normalised by :func:`normalised`.
         batch_size: images in one batch.
-        workers: processes that decode; 0 decodes in this one, None chooses by the machine.
-        pinned: whether the images shall lie in page-locked memory, for a faster copy to CUDA.
-        measured: whether the properties of the images are measured on the way.
+        workers: processes that decode; 0 decodes in this process, None chooses by the machine. Up
+            to 64 images are always decoded in this process.
+        pinned: whether to put the images into page-locked memory, for faster copies to CUDA.
+        measured: whether to measure the properties of the images, too.
 
     Yields:
         The batches; the worker processes end with the iterator.
 
     Raises:
-        DataError: two images come out of the preprocessing in different sizes.
+        DataError: two images have different sizes after preprocessing.
     """
     workers = default_workers() if workers is None else workers
+    if len(rows) <= _FEW:
+        workers = 0
     loader: DataLoader[_Item] = DataLoader(
         _Decoded(dataset.images, rows, preprocess, measured),
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pinned,
-        worker_init_fn=_quiet if workers else None,
+        worker_init_fn=_silence_bomb_warning if workers else None,
         multiprocessing_context=_context() if workers else None,
     )
     first: _Size | None = None
     iterator = iter(loader)
     try:
-        for rows_, status, sha256, properties, images, sizes in iterator:
+        for batch, sizes in iterator:
             for size in sizes:
                 first = first or size
                 if (size.height, size.width) != (first.height, first.width):
-                    raise DataError(_uneven(dataset, first, size))
-            yield Batch(rows_, status, sha256, properties, images)
+                    raise DataError(_different_sizes(dataset, first, size))
+            yield batch
     finally:
-        # Its finaliser ends the workers, now and not when the last traceback is forgotten.
+        # Its finaliser ends the workers: now, not when the last traceback is released.
         del iterator
 
 
+def readable(batch: Batch, dataset: Dataset) -> torch.Tensor:
+    """The images of a batch whose samples have all been read before.
+
+    Args:
+        batch: what `batches` yielded.
+        dataset: the data set that it was read from.
+
+    Returns:
+        (B, 3, H, W) uint8, one image per sample.
+
+    Raises:
+        DataError: an image can no longer be read.
+    """
+    for row, status in zip(batch.rows, batch.status, strict=True):
+        if status != OK:
+            raise DataError(
+                f"{dataset.samples[PATH].iloc[row]}: expected a readable image, as at the start of "
+                f"the audit; now it is {status}: do not change the data while an audit runs"
+            )
+    return batch.images
+
+
 def normalised(images: torch.Tensor, preprocess: Preprocess, device: torch.device) -> torch.Tensor:
-    """The network's input: divided by 255, mean subtracted, divided by the deviation.
+    """The network's input: divided by 255, minus the mean, divided by the standard deviation.
 
     Args:
         images: (N, 3, H, W), uint8.
-        preprocess: names mean and deviation, one a channel.
-        device: where the work is done.
+        preprocess: mean and standard deviation of each channel.
+        device: where to compute.
 
     Returns:
         (N, 3, H, W), float32, on the device.
@@ -118,7 +146,7 @@ def normalised(images: torch.Tensor, preprocess: Preprocess, device: torch.devic
 
 
 def default_workers() -> int:
-    """How many processes decode: one a core that this process may use, at most 16."""
+    """Number of processes that decode: one per core that this process may use, at most 16."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(usable or 1, 16)
 
@@ -139,7 +167,7 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True)
 class _Decoded(TorchDataset[_Item]):
-    """What the worker processes hold: no more than it takes to open an image."""
+    """What a worker process holds: only what it needs to open an image."""
 
     images: Images
     rows: NDArray[np.int64]
@@ -165,52 +193,45 @@ class _Decoded(TorchDataset[_Item]):
         return _Item(row, OK, image.sha256, found, pixels)
 
 
-def _collate(
-    items: Sequence[_Item],
-) -> tuple[
-    NDArray[np.int64],
-    list[str],
-    list[str | None],
-    list[Measured | None],
-    torch.Tensor,
-    list[_Size],
-]:
-    """Stacks what could be read; images of uneven sizes are left out, and their sizes tell why."""
-    usable = [item.pixels for item in items if item.pixels is not None]
-    shapes = {pixels.shape for pixels in usable}
-    if len(shapes) == 1:
-        images = torch.from_numpy(np.stack(usable))
-    else:
-        images = torch.empty((0, 3, 0, 0), dtype=torch.uint8)
+def _collate(items: Sequence[_Item]) -> tuple[Batch, list[_Size]]:
+    """Joins samples to a batch, and lists the different sizes of their images.
+
+    Where the sizes differ, the batch has no images.
+    """
+    pixels = [item.pixels for item in items if item.pixels is not None]
     sizes: dict[tuple[int, ...], _Size] = {}
     for item in items:
         if item.pixels is not None:
             shape = item.pixels.shape
             sizes.setdefault(shape, _Size(item.row, shape[1], shape[2]))
-    return (
-        np.array([item.row for item in items], np.int64),
-        [item.status for item in items],
-        [item.sha256 for item in items],
-        [item.measured for item in items],
-        images,
-        list(sizes.values()),
+    if len(sizes) == 1:
+        images = torch.from_numpy(np.stack(pixels))
+    else:
+        images = torch.empty((0, 3, 0, 0), dtype=torch.uint8)
+    batch = Batch(
+        rows=np.array([item.row for item in items], np.int64),
+        status=[item.status for item in items],
+        sha256=[item.sha256 for item in items],
+        measured=[item.measured for item in items],
+        images=images,
     )
+    return batch, list(sizes.values())
 
 
-def _uneven(dataset: Dataset, first: _Size, other: _Size) -> str:
+def _different_sizes(dataset: Dataset, first: _Size, other: _Size) -> str:
     names = dataset.samples.index
     return (
-        f"preprocess: expected images of one size; {names[first.row]} comes out as "
-        f"{first.height} × {first.width} pixels and {names[other.row]} as "
+        f"preprocess: expected images of one size; {names[first.row]} becomes "
+        f"{first.height} × {first.width} pixels and {names[other.row]} becomes "
         f"{other.height} × {other.width}: set preprocess.resize and preprocess.crop"
     )
 
 
-def _quiet(_worker: int) -> None:
-    """An image above Pillow's limit becomes a row of its own; the warning has nothing to add."""
+def _silence_bomb_warning(_worker: int) -> None:
+    """Ignores Pillow's warning about huge images: the status of the sample reports them."""
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def _context() -> str | None:
-    """Forked workers start at once and open no device; elsewhere the platform's own way."""
+    """``fork`` where it is the default: such workers start at once and open no device."""
     return "fork" if multiprocessing.get_all_start_methods()[0] == "fork" else None

@@ -1,27 +1,29 @@
-"""What comes before an audit and before its rehearsal: everything opened, matched and tried once.
+"""Preparation of an audit or dry run: open the data, load the model, and match the two.
 
-Nothing is written here. Whatever the caller got wrong in the configuration, the data or the model
-shows here, before a run folder exists.
+Nothing is written here. Mistakes in the configuration, the data or the model are found here, before
+a run folder exists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor import imaging
+from auditor import imaging, registry
+from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
 from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.labels import map_labels, resolve_classes
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
-from auditor.records import Dataset
+from auditor.records import Dataset, Skipped
+from auditor.records.predictions import LABEL
 
 if TYPE_CHECKING:
     import torch
@@ -31,17 +33,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An audit that is ready to begin.
+    """An audit that is ready to run.
 
     Attributes:
         config: its settings.
         dataset: the samples.
         classifier: the network, on ``device``, in evaluation mode.
         classes: class names in index order.
-        codes: (N,) the samples' labels as indices.
-        preprocess: how images become inputs.
-        preprocess_note: where it comes from, and where it departs from the weights' own.
+        codes: (N,) the labels of the samples as class indices.
+        preprocess: how an image becomes the network's input.
+        preprocess_note: its source, and how it differs from that of the weights.
         device: where the network runs.
+        checks: the checks to run, by name.
+        switched_off: the checks that the configuration switches off.
     """
 
     config: AuditConfig
@@ -52,13 +56,16 @@ class Prepared:
     preprocess: Preprocess
     preprocess_note: str
     device: torch.device
+    checks: Mapping[str, Check]
+    switched_off: tuple[Skipped, ...]
 
 
 def prepare(config: AuditConfig) -> Prepared:
     """Opens the data, loads the model, and matches the two.
 
     Raises:
-        UsageError: the caller's mistake, with its place and mend.
+        UsageError: configuration, data or model can't be used; the message says where and how to
+            fix it.
     """
     options = config.data.options
     if not isinstance(options, DatasetAdapter):
@@ -71,44 +78,87 @@ def prepare(config: AuditConfig) -> Prepared:
 
 
 def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prepared:
-    """Brings data and model together: classes, labels, preprocessing, device.
+    """Resolves what data and model have in common: classes, labels, preprocessing, device.
 
     Raises:
-        DataError: no samples, or labels that are no class.
-        ModelError: no preprocessing is known.
+        ConfigError: a check plug-in is invalid.
+        DataError: there are no samples, or a label is not a class of the model.
+        ModelError: the preprocessing is unknown.
     """
     if not len(dataset):
         raise DataError("expected at least one sample in the data set; it is empty")
+    labels = dataset.samples[LABEL]
     classes = resolve_classes(
-        _names(config.model.classes), classifier.classes, dataset.classes, dataset.samples["label"]
+        _class_names(config.model.classes), classifier.classes, dataset.classes, labels
     )
-    codes = map_labels(dataset.samples["label"], classes)
+    codes = map_labels(labels, classes)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
+    checks, switched_off = select_checks(config.checks)
     device = choose_device(config.device)
     classifier.module.to(device).eval()
-    return Prepared(config, dataset, classifier, classes, codes, preprocess, note, device)
+    return Prepared(
+        config=config,
+        dataset=dataset,
+        classifier=classifier,
+        classes=classes,
+        codes=codes,
+        preprocess=preprocess,
+        preprocess_note=note,
+        device=device,
+        checks=checks,
+        switched_off=switched_off,
+    )
+
+
+def select_checks(options: Mapping[str, Any]) -> tuple[dict[str, Check], tuple[Skipped, ...]]:
+    """All registered checks that are not switched off.
+
+    Args:
+        options: of each check by its name, as an options model or a mapping; False switches a
+            check off, a missing name means the defaults.
+
+    Returns:
+        The checks by name, in alphabetical order, and those that are switched off.
+
+    Raises:
+        ConfigError: a plug-in is registered as a check, but can't examine anything.
+    """
+    checks: dict[str, Check] = {}
+    switched_off: list[Skipped] = []
+    for name, plugin in registry.all_of("check").items():
+        given = options.get(name, {})
+        if given is False:
+            reason = "switched off in the configuration"
+            switched_off.append(Skipped(check=name, reason=reason))
+            continue
+        check: object = plugin.model_validate(given)
+        if not isinstance(check, Check):
+            raise ConfigError(
+                f"checks.{name}: expected a class derived from auditor.checks.Check; got "
+                f"{plugin.__name__}"
+            )
+        checks[name] = check
+    return checks, tuple(switched_off)
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device of that name; ``auto`` takes CUDA or Apple's GPU where there is one.
+    """The device of that name; ``auto`` prefers CUDA, then Apple's GPU, then the CPU.
 
     Raises:
-        ModelError: the device is not there.
+        ModelError: the device is not available.
     """
     import torch
 
-    there = {
+    available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if wanted == "auto":
-        wanted = next(name for name, available in there.items() if available)
-    if not there[wanted]:
-        raise ModelError(
-            f"device: expected one of {', '.join(k for k, v in there.items() if v)} on this "
-            f"machine; got {wanted!r}"
-        )
+        wanted = next(name for name, found in available.items() if found)
+    if not available[wanted]:
+        names = ", ".join(name for name, found in available.items() if found)
+        raise ModelError(f"device: expected one of {names} on this machine; got {wanted!r}")
     return torch.device(wanted)
 
 
@@ -116,7 +166,8 @@ def find_target_layer(prepared: Prepared) -> TargetLayer:
     """The layer that is explained, found by tracing one image.
 
     Raises:
-        ModelError: the configured layer is not there, or the network has none with a spatial map.
+        ModelError: the configured layer does not exist, or the network has no layer with a spatial
+            map.
     """
     import torch
 
@@ -131,17 +182,18 @@ def find_target_layer(prepared: Prepared) -> TargetLayer:
 def sample_images(
     prepared: Prepared, number: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
-    """Some images from all over the data set, ready to be normalised.
+    """Images at equal distances in the data set, resized and cropped.
 
     Args:
         prepared: the audit.
-        number: how many images at most; they stand at equal distances.
+        number: how many images at most.
 
     Returns:
-        The images (n, 3, H, W), their labels (n,) as indices, and how many could not be read.
+        The images (n, 3, H, W), their labels (n,) as class indices, and how many images could not
+        be read.
 
     Raises:
-        DataError: none of them could be read, or their sizes differ.
+        DataError: none of them could be read, or they have different sizes.
     """
     total = len(prepared.dataset)
     setting = prepared.preprocess
@@ -158,20 +210,20 @@ def sample_images(
         codes.append(int(prepared.codes[position]))
     if not images:
         raise DataError(
-            f"expected images; none of {len(reasons)} tried could be read, the first for this "
-            f"reason: {reasons[0]}"
+            f"expected images; none of the {len(reasons)} that were tried could be read; the reason "
+            f"for the first: {reasons[0]}"
         )
     sizes = {pixels.shape[1:] for pixels in images}
     if len(sizes) > 1:
         raise DataError(
             f"preprocess: expected images of one size; got {len(sizes)} sizes, such as "
-            f"{' and '.join(f'{h}×{w}' for h, w in sorted(sizes)[:2])}: give `resize` and `crop`"
+            f"{' and '.join(f'{h}×{w}' for h, w in sorted(sizes)[:2])}: set `resize` and `crop`"
         )
     return np.stack(images), np.array(codes, dtype=np.int64), len(reasons)
 
 
-def _names(classes: Sequence[str] | Path | None) -> tuple[str, ...] | None:
-    """Class names as the configuration gives them: a list, or a file with one a line."""
+def _class_names(classes: Sequence[str] | Path | None) -> tuple[str, ...] | None:
+    """Class names from the configuration: a list, or a file with one name per line."""
     if classes is None:
         return None
     if not isinstance(classes, Path):
@@ -180,7 +232,7 @@ def _names(classes: Sequence[str] | Path | None) -> tuple[str, ...] | None:
         lines = classes.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ConfigError(
-            f"model.classes: expected a list, or a text file with one class a line; {classes}: "
+            f"model.classes: expected a list, or a text file with one class per line; {classes}: "
             f"{error.strerror}"
         ) from error
     return tuple(line.strip() for line in lines if line.strip())

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from auditor.phrasing import percent
 from auditor.records import AuditResult, Severity
 
 if TYPE_CHECKING:  # imported only for annotations: the command line must start without torch
@@ -35,7 +36,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
         seal: the seal of that folder.
     """
     summary = result.summary
-    accuracy = f"{summary.accuracy.value:.1%}" if summary.accuracy else "not measurable"
+    accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
     console.print(
         f"\n{summary.n_evaluated} samples, accuracy {accuracy}, {summary.n_failures} failures, "
         f"{summary.n_unusable} unusable"
@@ -89,7 +90,7 @@ def print_explained(console: Console, images: Sequence[ExplainedImage]) -> None:
     """Prints prediction, explained class and sheet of each image."""
     for one in images:
         console.print(
-            f"{one.image}: predicted {one.predicted}; {one.target} has {one.confidence:.1%}, "
+            f"{one.image}: predicted {one.predicted}; {one.target} has {percent(one.confidence, 1)}, "
             f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} (image, Grad-CAM, {one.detail})",
             soft_wrap=True,
             markup=False,

@@ -1,13 +1,13 @@
-"""Every classifier of torchvision: what the preflight says, and how far the maps are off.
+"""Verdict of the preflight and error of the maps for every classifier of torchvision.
 
     python -m benchmarks.architectures > docs/architectures.md
 
-Random weights, nothing is downloaded. Batch normalisation is calibrated on random images first,
-so that signals neither die nor explode. The error is ‖map − reference‖ / ‖reference‖ against the
-slow float64 rewrite of the papers' rules in ``tests/reference.py``: once with the model in float64,
-which shows whether the rules are right, and once in float32, which adds its rounding. Networks drawn
-at random can be chaotic in float32; the last column says how far torch's own plain float32 gradient
-is off on the same model.
+The weights are random; nothing is downloaded. Batch normalisation is calibrated on random images
+first, so that signals neither vanish nor explode. The error is ‖map − reference‖ / ‖reference‖ against
+the slow float64 rewrite of the papers' rules in ``tests/reference.py``: once with the model in float64,
+which shows whether the rules are right, and once in float32, which adds rounding. Networks with random
+weights can be chaotic in float32; the last column is the error of torch's own plain float32 gradient
+on the same model.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 from reference import grad_cam_map, input_map
 
 TOLERANCE = 1e-6
-"""Largest error in float64 that counts as right; maps are handed out in float32."""
+"""Largest error in float64 that counts as right; the maps are float32."""
 
 _LEGEND = """\
-Where guided backpropagation is `undefined`, the detail view is the signed gradient, under its own
-name. `partial`: some activations are no rectifiers, and hand the plain gradient back.
+Where guided backpropagation is `undefined`, the detail view is the signed gradient, and is labelled as
+such. `partial` means that some activations are not ReLU-like and pass the plain gradient on.
 
-The EfficientNets' batch normalisation has the weight 0.5 instead of 1. With 1 the deep ones, drawn at
-random, are chaotic: b7's gradient and v2_l's then miss the tolerance even in float64 (2e-3 and 5e-5),
-and torch's own float32 gradient is off by a factor of up to 100. Such models can't tell right from
-wrong."""
+In the EfficientNets, batch normalisation has the weight 0.5 instead of 1. With 1, the deep ones are
+chaotic if their weights are random: the gradients of b7 and v2_l then exceed the tolerance even in
+float64 (2e-3 and 5e-5), and torch's own float32 gradient differs by a factor of up to 100. Such models
+can't show whether the maps are right."""
 
 _COLUMNS = (
     "architecture",
     "target layer",
     "map",
-    "rectifiers",
+    "ReLU-like activations",
     "other activations",
     "guided",
-    "Grad-CAM off by, float64",
+    "Grad-CAM error, float64",
     "float32",
     "detail view",
-    "off by, float64",
+    "error, float64",
     "float32",
     "torch's float32 gradient",
 )
@@ -62,7 +62,7 @@ class Row:
 
     name: str
     layer: TargetLayer
-    rectifiers: int
+    relu_like: int
     others: dict[str, int]
     verdict: str
     detail: str
@@ -85,7 +85,7 @@ def build(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
         seed: of weights and images.
 
     Returns:
-        The model in evaluation mode and (2, 3, S, S) images, as small as it takes them.
+        The model in evaluation mode and (2, 3, S, S) images, as small as it accepts.
     """
     torch.manual_seed(seed)
     size = 64
@@ -96,15 +96,15 @@ def build(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
         patch = int(name.rsplit("_", 1)[1])
         size, options = 4 * patch, {"image_size": 4 * patch}
     elif name == "maxvit_t":
-        size = 224  # its windows ask for it
+        size = 224  # its windows require it
     model: nn.Module = get_model(name, weights=None, **options)
     for module in model.modules():
-        # torchvision starts transformers' heads at zero: nothing would depend on anything.
+        # In torchvision, the heads of transformers are zero before training.
         if isinstance(module, nn.Linear) and not bool(module.weight.any()):
             nn.init.normal_(module.weight, std=0.02)
     if name.startswith("efficientnet"):
-        # Drawn at random, the deep ones are chaotic even in float64 (gradients grow from block to
-        # block); with the weaker branches of a trained network they are not.
+        # With random weights, the deep ones are chaotic even in float64 (gradients grow from block
+        # to block); with the weaker branches of a trained network, they are not.
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.constant_(module.weight, 0.5)
@@ -154,7 +154,7 @@ def measure(name: str) -> Row:
     return Row(
         name,
         layer,
-        verdict.preflight.rectifiers,
+        verdict.preflight.relu_like,
         verdict.preflight.others,
         verdict.preflight.status,
         "guided backpropagation" if defined else "gradient",
@@ -175,11 +175,11 @@ def table(rows: list[Row]) -> str:
     lines = [
         "# Architectures",
         "",
-        "Made by `python -m benchmarks.architectures`: every classifier of torchvision "
+        "Written by `python -m benchmarks.architectures`: every classifier of torchvision "
         f"{torchvision.__version__.split('+')[0]} with random weights and small images "
         f"against the slow float64 rewrite. {len(rows)} architectures, "
         f"{len(rows) - len(wrong)} right (within {TOLERANCE:g} in float64)"
-        + (f"; off: {', '.join(wrong)}" if wrong else "")
+        + (f"; wrong: {', '.join(wrong)}" if wrong else "")
         + ".",
         "",
         _LEGEND,
@@ -191,7 +191,7 @@ def table(rows: list[Row]) -> str:
         others = ", ".join(f"{count} {name}" for name, count in row.others.items()) or "–"
         lines.append(
             f"| {row.name} | `{row.layer.name}` | {row.layer.channels} × {row.layer.height} × "
-            f"{row.layer.width} {row.layer.layout} | {row.rectifiers} | {others} | {row.verdict} | "
+            f"{row.layer.width} {row.layer.layout} | {row.relu_like} | {others} | {row.verdict} | "
             f"{row.cam_errors[0]:.0e} | {row.cam_errors[1]:.0e} | {row.detail} | "
             f"{row.detail_errors[0]:.0e} | {row.detail_errors[1]:.0e} | {row.gradient_error:.0e} |"
         )
@@ -199,9 +199,9 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Prints the table; exit code 1 where a map is off by more than the tolerance."""
+    """Prints the table; exits with 1 if the error of a map exceeds the tolerance."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="architectures; all where none is named")
+    parser.add_argument("names", nargs="*", help="architectures; all of them by default")
     names = parser.parse_args().names or list_models(module=torchvision.models)
     rows = []
     for name in names:

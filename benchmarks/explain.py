@@ -1,20 +1,20 @@
-"""Guided Grad-CAM against captum, pytorch-grad-cam and the floor, side by side in one run.
+"""Speed of Guided Grad-CAM against captum, pytorch-grad-cam and bare torch, in one run.
 
     python -m benchmarks.explain [--models resnet18 vgg16 …] [--batch 32] [--rounds 3] [--minutes 6]
         [--threads 1 --clock cpu] [--mallopt] [--no-memory]
 
-Random weights, 224 pixels, float32. In every round all sides run once, in alternating order; the
-table has medians over the rounds of captum's time divided by that of each side in the same round.
-Each model gets its share of the minutes and as many rounds as fit, one at least. Where others work
-on the same machine, ``--threads 1 --clock cpu`` counts processor time instead of waiting time.
-``--mallopt`` lets glibc keep freed memory, for every side. Peak memory is measured in a fresh process
-a side (highest resident size less that before the call).
+Random weights, 224 pixels, float32. In every round, each contender runs once, in alternating order.
+The table shows captum's time divided by that of each contender in the same round, as a median over
+the rounds. Each model has its share of the minutes, and at least one round. On a busy machine,
+``--threads 1 --clock cpu`` measures processor time instead of wall time. With ``--mallopt``, glibc keeps
+freed memory, for all contenders. Peak memory is measured in a new process per contender (the highest
+resident size minus that before the call).
 
-Sides: ``exact``, ``fast`` and ``bf16`` are ``auditor.explain`` in these precisions (the copies are
-made once, before the clock runs); ``two targets`` is ``explain_batch`` for two classes an image (its
-ratio is to captum called once); ``forward`` and ``forward + gradient`` are torch alone, as a user
-calls it; ``one by one`` is pytorch-grad-cam as its README uses it, GradCAM and
-GuidedBackpropReLUModel image by image, timed on four images and scaled to the batch.
+Contenders: ``exact``, ``fast`` and ``bf16`` are ``auditor.explain`` in these precisions (the copies are
+made before the measurement); ``two targets`` is ``explain_batch`` for two classes per image (compared
+with one call of captum); ``forward`` and ``forward + gradient`` are bare torch; ``one by one`` is
+pytorch-grad-cam as in its README, GradCAM and GuidedBackpropReLUModel image by image, timed on four
+images and scaled to the batch.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ from benchmarks.architectures import calibrate
 
 MODELS = ("resnet18", "resnet50", "vgg16", "mobilenet_v2", "densenet121")
 SINGLES = 4
-"""Images on which the one-by-one way is timed."""
+"""Images on which ``one by one`` is timed."""
 TARGETS: dict[str, tuple[float, float | None]] = {
     "exact": (2.4, 3.5),
     "fast": (3.0, 5.0),
     "bf16": (4.5, None),
 }
-"""Throughput aimed at on the geometric mean: against captum, and against one by one."""
+"""Target of the geometric mean of the speed-ups: over captum, and over ``one by one``."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One model with its images and targets."""
+    """A model with images and targets."""
 
     model: nn.Module
     images: Tensor
@@ -69,26 +69,26 @@ class Case:
 
     @cached_property
     def fast(self) -> Accelerated:
-        """The folded copy."""
+        """The copy with folded batch normalisation."""
         return accelerate(self.model, self.images, "fast", self.layer)
 
     @cached_property
     def bf16(self) -> Accelerated:
-        """The copy in bfloat16, where it is right."""
+        """The copy in bfloat16, if it is accurate enough."""
         return accelerate(self.model, self.images, "bf16", self.layer)
 
     def explained(self, model: nn.Module) -> None:
-        """One target an image."""
+        """Explains one target per image."""
         explain(model, self.images, self.targets, "guided-grad-cam", self.layer)
 
     def two_targets(self) -> None:
-        """Two targets an image from one forward."""
+        """Explains two targets per image from one forward pass."""
         rows = range(len(self.images))
         pairs = [(row, target) for row in rows for target in (row, row + 1)]
         explain_batch(self.model, self.images, pairs, self.layer)
 
     def captum(self) -> None:
-        """Captum's Guided Grad-CAM; on the same layer, upsampled alike."""
+        """Captum's Guided Grad-CAM on the same layer, with the same upsampling."""
         from captum.attr import GuidedGradCam
 
         GuidedGradCam(self.model, self.model.get_submodule(self.layer.name)).attribute(
@@ -96,7 +96,7 @@ class Case:
         )
 
     def one_by_one(self) -> None:
-        """pytorch-grad-cam, image by image; on a copy, since it leaves the model patched."""
+        """pytorch-grad-cam, image by image; on a copy, because it patches the model."""
         from pytorch_grad_cam import GradCAM, GuidedBackpropReLUModel
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -109,18 +109,18 @@ class Case:
                 guided(image[None], target_category=target)
 
     def forward(self) -> None:
-        """What a prediction costs."""
+        """A forward pass."""
         with torch.no_grad():
             self.model(self.images)
 
     def gradient(self) -> None:
-        """What any gradient method costs at least."""
+        """A forward pass and a plain gradient, the minimum of any gradient method."""
         leaf = self.images.clone().requires_grad_()
         scores = self.model(leaf).gather(1, self.targets[:, None])
         torch.autograd.grad(scores.sum(), leaf)
 
 
-SIDES: dict[str, Callable[[Case], None]] = {
+CONTENDERS: dict[str, Callable[[Case], None]] = {
     "captum": Case.captum,
     "exact": lambda of: of.explained(of.model),
     "fast": lambda of: of.explained(of.fast.module),
@@ -144,30 +144,30 @@ def case(name: str, batch: int) -> Case:
 def speeds(
     of: Case, rounds: int, seconds: float, clock: Callable[[], float]
 ) -> list[dict[str, float]]:
-    """Captum's time divided by each side's, round by round, for about so many seconds."""
+    """Captum's time divided by that of each contender, for each round."""
     small = Case(of.model, of.images[:2], of.targets[:2], of.layer)
-    for run in SIDES.values():
-        run(small)  # loads code
-    of.fast, of.bf16  # noqa: B018  # makes the copies
+    for run in CONTENDERS.values():
+        run(small)  # warm-up
+    of.fast, of.bf16  # noqa: B018  # made before the measurement
     found: list[dict[str, float]] = []
     began = time.perf_counter()
     while len(found) < rounds:
         took = {}
-        for side in list(SIDES) if len(found) % 2 else reversed(SIDES):
+        for contender in list(CONTENDERS) if len(found) % 2 else reversed(CONTENDERS):
             start = clock()
-            SIDES[side](of)
-            took[side] = clock() - start
+            CONTENDERS[contender](of)
+            took[contender] = clock() - start
         took["one by one"] *= len(of.images) / min(SINGLES, len(of.images))
-        found.append({side: took["captum"] / own for side, own in took.items()})
+        found.append({name: took["captum"] / own for name, own in took.items()})
         spent = time.perf_counter() - began
         if spent * (len(found) + 1) / len(found) > seconds:
             break
     return found
 
 
-def peak(name: str, side: str, options: argparse.Namespace) -> int:
-    """Peak memory of one side in a process of its own, in bytes."""
-    command = [sys.executable, "-m", "benchmarks.explain", "--peak", side, "--models", name]
+def peak(name: str, contender: str, options: argparse.Namespace) -> int:
+    """Peak memory of one contender in its own process, in bytes."""
+    command = [sys.executable, "-m", "benchmarks.explain", "--peak", contender, "--models", name]
     command += ["--batch", str(options.batch), "--threads", str(options.threads)]
     command += ["--mallopt"] if options.mallopt else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
@@ -177,18 +177,18 @@ def peak(name: str, side: str, options: argparse.Namespace) -> int:
 def _resident(field: str) -> int:
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     found = re.search(rf"{field}:\s+(\d+)", status)
-    assert found is not None, "the peak is read from Linux's /proc"
+    assert found is not None, "peak memory can only be measured on Linux"
     return int(found[1]) * 1024
 
 
 def table(options: argparse.Namespace) -> None:
-    """Measures and prints."""
+    """Measures, and prints the table."""
     print(
-        f"Captum's time divided by that of each side ({options.clock} clock), batch "
+        f"Captum's time divided by that of each contender ({options.clock} clock), batch "
         f"{options.batch}, 224 pixels, {options.threads} threads, torch {torch.__version__}, "
-        f"mallopt {'for all sides' if options.mallopt else 'for none'}\n"
+        f"mallopt {'for all' if options.mallopt else 'for none'}\n"
     )
-    header = [*list(SIDES)[1:], "exact / one by one", "fast / one by one", "exact / forward"]
+    header = [*list(CONTENDERS)[1:], "exact / one by one", "fast / one by one", "exact / forward"]
     header += ["exact / forward + gradient", "fast / forward + gradient"]
     header += [] if options.no_memory else ["memory: exact / captum"]
     names = ["model", *header, "cosine: fast", "cosine: bf16", "rounds"]
@@ -205,7 +205,7 @@ def table(options: argparse.Namespace) -> None:
                     one[ratio] = one[over] / one[under]
         row = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
         if not options.no_memory:
-            ours, other = (peak(name, side, options) for side in ("exact", "captum"))
+            ours, other = (peak(name, one, options) for one in ("exact", "captum"))
             row["memory: exact / captum"] = ours / other
         for key, column in columns.items():
             column.append(row[key])
@@ -216,16 +216,16 @@ def table(options: argparse.Namespace) -> None:
     means = {key: statistics.geometric_mean(column) for key, column in columns.items()}
     cells = [f"{value:.2f}" for value in means.values()]
     print("| geometric mean | " + " | ".join([*cells, "", "", ""]) + " |\n")
-    for side, (against_captum, against_singles) in TARGETS.items():
-        parts = [f"{means[side]:.2f} × captum (target {against_captum})"]
-        if against_singles:
-            against = means[f"{side} / one by one"]
-            parts.append(f"{against:.2f} × one by one (target {against_singles})")
-        print(f"- {side}: " + ", ".join(parts))
+    for precision, (over_captum, over_singles) in TARGETS.items():
+        parts = [f"{means[precision]:.2f} × captum (target {over_captum})"]
+        if over_singles:
+            reached = means[f"{precision} / one by one"]
+            parts.append(f"{reached:.2f} × one by one (target {over_singles})")
+        print(f"- {precision}: " + ", ".join(parts))
 
 
 def main() -> None:
-    """Prints the table, or with ``--peak`` one number for the process that asked."""
+    """Prints the table, or with ``--peak`` a single number for the parent process."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--batch", type=int, default=32)
@@ -235,19 +235,21 @@ def main() -> None:
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--mallopt", action="store_true")
     parser.add_argument("--no-memory", action="store_true")
-    parser.add_argument("--peak", choices=list(SIDES), help=argparse.SUPPRESS)
+    parser.add_argument("--peak", choices=list(CONTENDERS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="captum")
     if options.mallopt and not keep_freed_memory():
-        raise SystemExit("expected glibc for --mallopt; this is another C library: leave it out")
+        raise SystemExit(
+            "--mallopt: expected glibc; this system has another C library: omit the option"
+        )
     if not options.peak:
         table(options)
         return
     of = case(options.models[0], options.batch)
     before = _resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak starts anew
-    SIDES[options.peak](of)
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
+    CONTENDERS[options.peak](of)
     print(_resident("VmHWM") - before)
 
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.memory [--few 5000] [--many 50000]
 
-The images are those of the digits demo, repeated under names of their own; its network fails on
-about one in nine, and every failure is explained, so both parts of an audit grow. Each audit is one
-``auditor run`` in a process of its own; the peak is that of the process and of its largest worker
-(``ru_maxrss``). Target: within 200 MB of each other.
+The images are those of the digits demo, repeated under different names. Its network misclassifies
+about one in nine, and every failure is explained, so both parts of an audit grow. Each audit runs in
+its own process; the peak is that of the process and of its largest worker (``ru_maxrss``). Target: a
+difference of at most 200 MB.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--few", type=int, default=5_000)
     parser.add_argument("--many", type=int, default=50_000)
-    parser.add_argument("--one", type=Path, help="measure the audit of this configuration only")
+    parser.add_argument("--one", type=Path, help="measure only the audit of this configuration")
     options = parser.parse_args()
     if options.one is not None:
         print(json.dumps(_measured(options.one)))
@@ -37,7 +37,7 @@ def main() -> None:
         config = digits.prepare(Path(folder) / "inputs", log=lambda _line: None)
         peaks = []
         for count in (options.few, options.many):
-            peaks.append(_in_its_own_process(_repeated(config, count)))
+            peaks.append(_in_own_process(_repeated(config, count)))
             own, worker, failures = peaks[-1]
             print(
                 f"{count:8,d} images, {failures:6,.0f} failures: peak {own:6.0f} MB, "
@@ -48,7 +48,7 @@ def main() -> None:
     print(f"difference: {more:.0f} MB (target: at most 200)")
 
 
-def _in_its_own_process(config: Path) -> tuple[float, float, float]:
+def _in_own_process(config: Path) -> tuple[float, float, float]:
     command = [sys.executable, "-m", "benchmarks.memory", "--one", str(config)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - own
     own, worker, failures = json.loads(done.stdout)
@@ -56,7 +56,7 @@ def _in_its_own_process(config: Path) -> tuple[float, float, float]:
 
 
 def _measured(path: Path) -> tuple[float, float, float]:
-    """Peak resident megabytes of this process and of its largest worker, and the failures."""
+    """Peak resident memory of this process and of its largest worker in MB, and the failures."""
     from auditor.config import AuditConfig
     from auditor.runner import run
 
@@ -68,7 +68,7 @@ def _measured(path: Path) -> tuple[float, float, float]:
 
 
 def _repeated(config: Path, count: int) -> Path:
-    """The demo's configuration on as many files as there are samples: links to its images."""
+    """The configuration of the demo for so many samples, which are links to its images."""
     inputs = config.parent
     rows = pd.read_csv(inputs / "audited.csv")
     repeated = rows.iloc[[position % len(rows) for position in range(count)]].copy()

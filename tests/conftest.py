@@ -13,6 +13,12 @@ from auditor.run_folder import RunFolder
 from auditor.runner import run
 
 
+@pytest.fixture(scope="session")
+def example_v1() -> Path:
+    """A run folder of schema version 1, without its documents: the digits demo."""
+    return Path(__file__).parent / "data" / "example_v1"
+
+
 def silent(_line: str) -> None:
     pass
 

@@ -53,13 +53,12 @@ def largest_t_p_value(
 
 # --- explainers --------------------------------------------------------------------------------
 #
-# Everything in float64 on a copy of the model. The rules are put in at the level of torch's
-# functions while the forward runs (the package puts them on the graph after it), each as the paper
-# writes it.
+# Everything in float64 on a copy of the model. The rules replace functions of torch during the forward
+# pass (the package applies them to the graph after it), exactly as the papers define them.
 
 
-class _PaperRectifier(torch.autograd.Function):
-    """f = min(max(x, 0), top); hands back (f > 0) · (R > 0) · R, or (R > 0) · R."""
+class _PaperReLU(torch.autograd.Function):
+    """f = min(max(x, 0), top); passes (f > 0) · (R > 0) · R back, or (R > 0) · R."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, top: float, rule: str) -> Tensor:
@@ -78,7 +77,7 @@ class _PaperRectifier(torch.autograd.Function):
 
 
 class _PaperRules(TorchFunctionMode):
-    """Replaces every way to write a rectifier while the forward runs."""
+    """Replaces every notation of ReLU during the forward pass."""
 
     def __init__(self, rule: str) -> None:
         super().__init__()
@@ -110,7 +109,7 @@ class _PaperRules(TorchFunctionMode):
         if top is None:
             return func(*args, **kwargs)
         x = args[0]
-        y = _PaperRectifier.apply(x.clone(), top, self.rule)
+        y = _PaperReLU.apply(x.clone(), top, self.rule)
         in_place = (name.endswith("_") and not name.endswith("__")) or kwargs.get("inplace", False)
         return x.copy_(y) if in_place and not x.is_leaf else y
 
@@ -134,7 +133,7 @@ def grad_cam_map(model: nn.Module, images: Tensor, targets: Tensor, layer: Targe
 
     def keep(_: nn.Module, __: object, output: Tensor) -> Tensor:
         kept.append(output)
-        return output.clone()  # what comes after may change its input in place
+        return output.clone()  # the next layer may change its input in place
 
     copy.get_submodule(layer.name).register_forward_hook(keep)
     with torch.enable_grad():
@@ -173,7 +172,7 @@ def bilinear(values: NDArray[np.float64], height: int, width: int) -> NDArray[np
 def guided_by_hand(
     weights: list[NDArray[np.float64]], x: NDArray[np.float64], target: int
 ) -> NDArray[np.float64]:
-    """Guided backpropagation of a stack of matrices with a rectifier between any two, in numpy."""
+    """Guided backpropagation of linear layers with a ReLU between any two, in numpy."""
     inputs = []
     for weight in weights[:-1]:
         before = weight @ x

@@ -1,1 +1,1 @@
-"""What happens inside one forward and backward pass: recording, rules, target layer, precision."""
+"""One forward and backward pass: recording, backward rules, target layer, precision."""

@@ -1,4 +1,4 @@
-"""Batch normalisation by running statistics, worked into the convolution before it."""
+"""Batch normalisation by running statistics, folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ from auditor.autograd.model_state import frozen_eval
 
 
 class Folded(nn.BatchNorm2d):
-    """What is left of a batch normalisation whose work a convolution does: names, no effect."""
+    """A batch normalisation that a convolution has absorbed: keeps its name and does nothing."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # the library's own signature
-        """The input itself."""
+        """Returns the input."""
         return input
 
 
 def fold(model: nn.Module, images: Tensor, untouched: Iterable[str] = ()) -> int:
-    """Folds every batch normalisation that follows a convolution, and nothing else.
+    """Folds every batch normalisation that directly follows a convolution.
 
-    One forward shows the pairs: a convolution that ran once, whose result went, unchanged, into
-    one batch normalisation that ran once, and nowhere else. With w' = w · γ / √(σ² + ε) and
-    b' = (b - μ) · γ / √(σ² + ε) + β the convolution does both.
+    One forward pass finds the pairs: a convolution that ran once, and whose output was read only by
+    one batch normalisation that ran once. The new weights are w' = w · γ / √(σ² + ε) and
+    b' = (b - μ) · γ / √(σ² + ε) + β.
 
     Args:
-        model: a copy that may be changed; on return its values are those of before, up to
-            rounding.
+        model: changed in place; it computes the same values as before, up to rounding.
         images: (N, 3, H, W), floating, preprocessed; one is enough.
-        untouched: dotted names of modules whose own outputs have to stay as they are.
+        untouched: dotted names of modules whose own outputs must not change.
 
     Returns:
         How many were folded.
@@ -74,7 +73,7 @@ def _pairs(
             assert given.grad_fn is not None
             found.append((convolution, module, given.grad_fn))
 
-    # Of exactly these types: a subclass may do more, and so may hooks of others.
+    # Exactly these types: a subclass may compute something else, and so may other hooks.
     plain = [module for module in model.modules() if not _has_hooks(module)]
     handles: list[RemovableHandle] = [
         module.register_forward_hook(after_convolution)
@@ -113,7 +112,7 @@ def _pairs(
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    """Whether somebody else looks on or changes something (pruning, parametrisation)."""
+    """Whether a module has hooks of its own, such as those of pruning or parametrisation."""
     return bool(module._forward_hooks or module._forward_pre_hooks)  # noqa: SLF001
 
 

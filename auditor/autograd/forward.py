@@ -1,4 +1,4 @@
-"""The model's one call: what goes in, what must come out."""
+"""The forward pass: checks its input and its output."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from auditor.errors import ModelError
 _Result = TypeVar("_Result")
 
 _row_major: WeakSet[nn.Module] = WeakSet()
-"""Models whose forward takes no channels-last images, found out by trying once."""
+"""Models that failed on channels-last images."""
 
 
 def check_images(images: Tensor) -> None:
-    """Refuses what is no batch of preprocessed images.
+    """Checks that a tensor is a batch of preprocessed images.
 
     Args:
         images: (N, 3, H, W), floating, N of at least 1.
 
     Raises:
-        ModelError: the images have another shape or dtype, or there are none.
+        ModelError: the shape or dtype differs, or the batch is empty.
     """
     if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape:
         raise ModelError(
@@ -35,20 +35,20 @@ def check_images(images: Tensor) -> None:
 
 
 def device_of(model: nn.Module, images: Tensor) -> torch.device:
-    """Where the model lies, by its first parameter or buffer; where the images lie without any."""
+    """Device of the model's first parameter or buffer; that of the images where it has none."""
     own: Tensor | None = next(chain(model.parameters(), model.buffers()), None)
     return images.device if own is None else own.device
 
 
 def pieces(model: nn.Module, images: Tensor) -> list[slice]:
-    """The batch in the pieces that are recorded at a time.
+    """Splits a batch into the pieces that are recorded at a time.
 
-    On a CPU 16 images: the activations of more are mapped afresh from the system for each
-    operation and dropped again, which costs a third and more of the time of a slim network, and
-    the pieces need a fraction of the memory. On other devices the whole batch.
+    On a CPU, a piece has 16 images: the activations of more would be allocated anew by the system
+    for each operation, which takes a third or more of the time of a small network, and the pieces
+    need less memory. On other devices, the batch is not split.
 
     Args:
-        model: tells the device.
+        model: determines the device.
         images: (N, 3, H, W).
 
     Returns:
@@ -61,15 +61,15 @@ def pieces(model: nn.Module, images: Tensor) -> list[slice]:
 def in_best_layout(
     module: nn.Module, device: torch.device, call: Callable[[torch.memory_format], _Result]
 ) -> _Result:
-    """Calls with channels innermost on a CPU, which is faster by a fifth and up to seven times.
+    """Runs a model in channels-last layout on a CPU, which is 1.2 to 7 times faster.
 
     Args:
-        module: the model; one that insists on the other order is remembered.
-        device: where it runs.
-        call: runs the model on images that lie in memory as it is told.
+        module: the model. Once it has failed on this layout, it is run without it.
+        device: where the model runs.
+        call: runs the model on images in the given layout.
 
     Returns:
-        What the call returned.
+        The result of the call.
     """
     if device.type != "cpu" or module in _row_major:
         return call(torch.contiguous_format)
@@ -78,25 +78,25 @@ def in_best_layout(
     except RuntimeError as error:
         if "view size is not compatible" not in str(error):
             raise
-    _row_major.add(module)  # such as `x.view(len(x), -1)` on a map
+    _row_major.add(module)  # its forward has `x.view(len(x), -1)` on a map, or the like
     return call(torch.contiguous_format)
 
 
 def as_leaf(
     model: nn.Module, images: Tensor, layout: torch.memory_format = torch.contiguous_format
 ) -> Tensor:
-    """A leaf of the graph that holds ``images`` on the model's device.
+    """A leaf of the graph that holds a copy of the images on the model's device.
 
     Args:
-        model: tells the device, by its first parameter or buffer.
-        images: (N, 3, H, W), floating, preprocessed.
-        layout: how the copy lies in memory; the shape stays the same.
+        model: determines the device.
+        images: (N, 3, H, W), floating, preprocessed; not changed.
+        layout: memory layout of the copy; the shape stays the same.
 
     Returns:
-        A copy that requires its gradient; the caller's tensor is not touched.
+        A copy that requires its gradient.
 
     Raises:
-        ModelError: the images have another shape or dtype, or there are none.
+        ModelError: the shape or dtype of the images is wrong, or the batch is empty.
     """
     check_images(images)
     return (
@@ -111,7 +111,7 @@ def as_leaf(
 
 
 def forward(model: nn.Module, leaf: Tensor) -> Tensor:
-    """Calls the model on a copy of the leaf, so that it may change its input in place.
+    """Runs the model on a copy of the leaf, because it may change its input in place.
 
     Args:
         model: in evaluation mode.
@@ -121,20 +121,20 @@ def forward(model: nn.Module, leaf: Tensor) -> Tensor:
         (N, K), the logits, attached to the graph.
 
     Raises:
-        ModelError: the model returns no (N, K) tensor, or none that can be differentiated.
+        ModelError: the output is not an (N, K) tensor, or can't be differentiated.
     """
     logits = model(leaf.clone())
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(leaf):
-        came = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ModelError(
             f"expected the model to return logits of shape ({len(leaf)}, classes) for "
-            f"{len(leaf)} images; got {came}: wrap it in a module that returns the logits alone"
+            f"{len(leaf)} images; got {got}: wrap it in a module that returns only the logits"
         )
     if not logits.requires_grad:
         raise ModelError(
             "expected logits that depend on the images through differentiable operations; got "
-            "logits without a graph: the model detaches, quantises, or runs under torch.no_grad() "
-            "or torch.inference_mode() somewhere inside its forward"
+            "logits without a graph: somewhere inside its forward, the model detaches, quantises, "
+            "or uses torch.no_grad() or torch.inference_mode()"
         )
     return logits
 
@@ -145,14 +145,14 @@ def targets_of(
     """The targets of one piece of a batch of ``n`` images.
 
     Raises:
-        ModelError: there are not n targets.
+        ModelError: the number of targets is not n.
     """
     if targets is None or isinstance(targets, int):
         return targets
     if len(targets) != n:
         raise ModelError(
-            f"expected one target for all images or {n} of them; got {len(targets)}: give a class "
-            "index between 0 and the number of classes less one for each image"
+            f"expected one target for all images or {n} of them; got {len(targets)}: give one class "
+            "index per image"
         )
     return [int(target) for target in targets[piece]]
 
@@ -161,14 +161,14 @@ def as_targets(targets: int | list[int] | Tensor | None, logits: Tensor) -> Tens
     """The class to explain in each row.
 
     Args:
-        targets: one class for all rows, one a row, or None for the predicted ones.
+        targets: one class for all rows, one per row, or None for the predicted ones.
         logits: (N, K).
 
     Returns:
         (N,) int64 on the logits' device, each 0 to K - 1.
 
     Raises:
-        ModelError: a target is no class of the model, or there are not N of them.
+        ModelError: a target is not a class of the model, or the number of targets is not N.
     """
     n, k = logits.shape
     if targets is None:

@@ -1,8 +1,8 @@
-"""What autograd recorded: which nodes are rectifiers, which other activations, which neither.
+"""The autograd graph: which nodes are ReLU-like activations, other activations, or neither.
 
-The rules of guided backpropagation and of the deconvolutional network speak of rectifiers. Module
-types do not tell where those are (``F.relu``, ``x.clamp(min=0)``, one module used twice), but the
-recorded graph does: one node for each operation that was really carried out.
+The rules of guided backpropagation and of the deconvolutional network apply to ReLUs. The types of
+the modules do not show where these are (``F.relu``, ``x.clamp(min=0)``, one module used twice). The
+recorded graph does: it has one node for each operation that was executed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from auditor.autograd.low_memory import ClippedReLU, FrozenBatchNorm
 from auditor.autograd.strided_convolution import StridedConvolution
 
 Rule = Literal["plain", "guided", "deconvnet"]
-"""How a rectifier hands a signal back: by its derivative, or by one of the two papers' rules."""
+"""What a ReLU-like activation does to the signal in the backward pass: multiply it with the
+derivative, or apply the rule of one of the two papers."""
 
-Kind = Literal["rectifier", "activation", "structure"]
+NodeKind = Literal["relu-like", "activation", "structure"]
 
 _STRUCTURE = re.compile(
     r"AccumulateGrad|AdaptiveAvgPool2D|AdaptiveAvgPool3D|AdaptiveMaxPool2D|Add|"
@@ -41,31 +42,31 @@ _STRUCTURE = re.compile(
     r"UpsampleBicubic2D|UpsampleBilinear2D|UpsampleNearest2D|Var|VarMean|View|"
     r"ViewAsReal"
 )
-"""Nodes that are no activation: linear, shape, pooling and normalisation. Whatever is neither here
-nor a rectifier counts as an activation that the rules do not cover, unknown names included, so that
-an operation nobody thought of makes a verdict stricter, never looser."""
+"""Nodes that are not activations: linear, shape, pooling and normalisation operations. Any other node
+that is not ReLU-like counts as an activation that the rules do not cover. This includes unknown
+operations: they can only make a verdict stricter."""
 
 
-def stem(node: Node) -> str:
-    """The operation's name: ``ReluBackward0`` becomes ``Relu``."""
+def operation_name(node: Node) -> str:
+    """Name of a node's operation: ``ReluBackward0`` becomes ``Relu``."""
     return re.sub(r"(Backward\w?\d*|\d+)+$", "", node.name().rsplit("::", 1)[-1])
 
 
 def nodes_between(outputs: Iterable[Node], source: Node) -> list[Node]:
-    """Every node on a path from ``outputs`` back to ``source``.
+    """All nodes on a path from ``outputs`` back to ``source``.
 
     Args:
-        outputs: where the walk begins, the logits' node.
+        outputs: the nodes to start from, such as that of the logits.
         source: the node of the images (their ``AccumulateGrad``).
 
     Returns:
-        The nodes, without ``source``, in the order of the walk; empty where there is no path.
+        The nodes, without ``source``, in post-order; empty where there is no path.
     """
     leads: dict[Node, bool] = {source: True}
     order: list[Node] = []
     stack: list[tuple[Node, bool]] = [(node, False) for node in outputs]
     seen: set[Node] = set()
-    while stack:  # a loop, not a recursion: graphs are thousands of nodes deep
+    while stack:  # no recursion: graphs are thousands of nodes deep
         node, done = stack.pop()
         children = [child for child, _ in node.next_functions if child is not None]
         if done:
@@ -79,8 +80,8 @@ def nodes_between(outputs: Iterable[Node], source: Node) -> list[Node]:
     return order
 
 
-def has_way_around(top: Node, source: Node, node: Node) -> bool:
-    """Whether a path leads from ``top`` back to ``source`` that does not pass ``node``."""
+def has_path_around(top: Node, source: Node, node: Node) -> bool:
+    """Whether a path from ``top`` back to ``source`` avoids ``node``."""
     stack, seen = [top], {node}
     while stack:
         current = stack.pop()
@@ -92,48 +93,48 @@ def has_way_around(top: Node, source: Node, node: Node) -> bool:
     return False
 
 
-def kind(node: Node) -> Kind:
-    """Whether a node is a rectifier, another activation, or neither.
+def node_kind(node: Node) -> NodeKind:
+    """Whether a node is a ReLU-like activation, another activation, or neither.
 
-    A rectifier lets its input through where it is positive and nothing where it is not:
-    ``relu``, ``threshold`` at 0, ``hardtanh``, ``clamp`` and ``clamp_min`` with lower bound 0
-    (whatever the upper bound), ``maximum`` with a constant 0, and ``leaky_relu`` of slope 0.
+    A ReLU-like activation passes positive inputs on and sets the others to 0: ``relu``,
+    ``threshold`` at 0, ``hardtanh``, ``clamp`` and ``clamp_min`` with lower bound 0 (and any upper
+    bound), ``maximum`` with a constant 0, and ``leaky_relu`` with slope 0.
     """
-    name = stem(node)
+    name = operation_name(node)
     if name in {"Relu", ClippedReLU.__name__}:
-        return "rectifier"
+        return "relu-like"
     if name in {FrozenBatchNorm.__name__, StridedConvolution.__name__}:
         return "structure"
     bound = _lower_bound(node, name)
     if bound is not None:
         if 0 < bound <= 1e-3 and name == "ClampMin":
             return "structure"  # a guard against division by zero, as in `normalize`
-        return "rectifier" if bound == 0.0 else "activation"
+        return "relu-like" if bound == 0.0 else "activation"
     if name == "Mul":
         return "activation" if _is_mask_product(node) else "structure"
     return "structure" if _STRUCTURE.fullmatch(name) else "activation"
 
 
 def activation_name(node: Node) -> str:
-    """How reports call an activation: ``HardswishBackward0`` becomes ``hardswish``."""
-    if stem(node) == "Mul":
+    """Name of an activation in reports: ``HardswishBackward0`` becomes ``hardswish``."""
+    if operation_name(node) == "Mul":
         return "product with a mask"
-    if stem(node).startswith("ScaledDotProduct"):
-        return "attention"  # whichever kernel computes it
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem(node)).lower()
+    if operation_name(node).startswith("ScaledDotProduct"):
+        return "attention"  # there is one operation per kernel
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", operation_name(node)).lower()
 
 
-def with_rule(nodes: Sequence[Node], rule: Rule) -> list[torch.utils.hooks.RemovableHandle]:
-    """Puts a rule on rectifier nodes; the caller removes the handles.
+def register_rule(nodes: Sequence[Node], rule: Rule) -> list[torch.utils.hooks.RemovableHandle]:
+    """Registers hooks that apply a rule in the backward pass; the caller removes them.
 
-    Hooks live on the nodes of one recorded graph, never on the model.
+    The hooks are on the nodes of one recorded graph, never on the model.
 
     Args:
-        nodes: rectifier nodes.
-        rule: ``"plain"`` leaves the derivative.
+        nodes: ReLU-like activations.
+        rule: ``"plain"`` keeps the derivative.
 
     Returns:
-        One handle a node.
+        One handle per node.
     """
     if rule == "plain":
         return []
@@ -145,11 +146,11 @@ _Hook = Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
 def _guided(node: Node) -> _Hook:
-    ties = stem(node) in _PASSES_AT_ZERO
+    ties = operation_name(node) in _PASSES_AT_ZERO
 
     def hook(inputs: tuple[Tensor, ...], _: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        # Autograd's derivative is already (f > 0) · R; what is left of the rule is (R > 0).
-        # In place: the derivative of a rectifier is a fresh tensor that nobody else holds.
+        # Autograd's derivative is (f > 0) · R already; the rest of the rule is (R > 0).
+        # In place, because nothing else refers to the derivative.
         if ties:
             source = _input(node)
             return tuple(
@@ -168,13 +169,13 @@ def _deconvnet(_: Node) -> _Hook:
 
 
 _PASSES_AT_ZERO = frozenset({"Clamp", "ClampMin", "Maximum", "Fmax"})
-"""Rectifiers whose derivative autograd sets to 1 or 1/2 where the input is exactly 0; the rule says
-0 there, as for ``relu``."""
+"""ReLU-like activations to which autograd gives the derivative 1 or 1/2 where the input is exactly 0;
+by the rule it is 0, as for ``relu``."""
 
 
 def _input(node: Node) -> Tensor:
-    """What the rectifier was applied to."""
-    if stem(node) in {"Maximum", "Fmax"} and node.next_functions[0][0] is None:
+    """The input of a ReLU-like activation."""
+    if operation_name(node) in {"Maximum", "Fmax"} and node.next_functions[0][0] is None:
         other: Tensor = node._saved_other  # type: ignore[attr-defined]  # noqa: SLF001
         return other
     source: Tensor = node._saved_self  # type: ignore[attr-defined]  # noqa: SLF001
@@ -182,7 +183,7 @@ def _input(node: Node) -> Tensor:
 
 
 def _lower_bound(node: Node, name: str) -> float | None:
-    """The constant below which a node cuts off; NaN where there is none; None for other nodes."""
+    """Lower bound of a node that clips; NaN where it has none; None for nodes that do not clip."""
     match name:
         case "Hardtanh":
             bound = node._saved_min_val  # type: ignore[attr-defined]  # noqa: SLF001
@@ -195,7 +196,7 @@ def _lower_bound(node: Node, name: str) -> float | None:
         case "Maximum" | "Fmax":
             left, right = (edge[0] for edge in node.next_functions)
             if left is not None and right is not None:
-                return None  # a maximum of two branches is a maxout, and is known as such
+                return None  # the maximum of two branches is a maxout
             bound = (
                 node._saved_other  # type: ignore[attr-defined]  # noqa: SLF001
                 if right is None

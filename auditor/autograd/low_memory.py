@@ -1,9 +1,9 @@
-"""The same numbers with less memory: what evaluation mode and frozen weights make superfluous.
+"""Low memory: the same values from less memory, because the model is frozen and in evaluation mode.
 
-Autograd keeps for batch normalisation its whole input, and for a clipped rectifier in place a
-second copy of it; both can be differentiated from what is kept anyway. Half of the memory of a
-recorded forward goes, and with it the time to map fresh pages for it. Done by a function mode while
-the forward runs, so no module is replaced.
+Autograd stores the whole input of a batch normalisation, and a second copy of the input of an
+in-place clipped ReLU. Both can be differentiated from tensors that are stored anyway. This halves
+the memory of a recorded forward pass, and saves the time to allocate it. It is done by a function
+mode during the forward pass, so no module is replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from auditor.autograd.strided_convolution import strided_convolution
 
 
 class FrozenBatchNorm(torch.autograd.Function):
-    """Batch normalisation by running statistics: a scale and a shift for each channel."""
+    """Batch normalisation by running statistics: a scale and a shift per channel."""
 
     @staticmethod
     def forward(
@@ -33,7 +33,7 @@ class FrozenBatchNorm(torch.autograd.Function):
         bias: Tensor | None,
         eps: float,
     ) -> Tensor:
-        """The library's own forward, value by value."""
+        """Computes the same values as torch."""
         scale = (variance + eps).rsqrt()
         ctx.save_for_backward(scale if weight is None else scale * weight)
         return torch.batch_norm(
@@ -50,11 +50,11 @@ class FrozenBatchNorm(torch.autograd.Function):
 
 
 class ClippedReLU(torch.autograd.Function):
-    """min(max(x, 0), top), differentiated from its output instead of its input."""
+    """min(max(x, 0), top), whose derivative is computed from the output instead of the input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, top: float, in_place: bool) -> Tensor:
-        """The library's own forward, value by value."""
+        """Computes the same values as torch."""
         if in_place:
             ctx.mark_dirty(x)
             result = functional.hardtanh_(x, 0.0, top)
@@ -66,14 +66,14 @@ class ClippedReLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None, None]:
-        """R where 0 < f < top, as autograd has it for hardtanh."""
+        """R where 0 < f < top, like autograd for hardtanh."""
         (signal,) = signals
         (result,) = ctx.saved_tensors
         return torch.ops.aten.hardtanh_backward(signal, result, 0.0, ctx.top), None, None
 
 
 class LowMemory(TorchFunctionMode):
-    """Puts these in place of the library's functions while a forward runs."""
+    """Replaces functions of torch by those of this module during a forward pass."""
 
     def __torch_function__(
         self,
@@ -82,11 +82,11 @@ class LowMemory(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Replaces a call where that is exact, and passes on every other."""
+        """Replaces a call where the result is exactly the same, and forwards all others."""
         kwargs = kwargs or {}
-        known = _READERS.get(func)
-        exact = None if known is None else known(*args, **kwargs)
-        return func(*args, **kwargs) if exact is None else exact
+        replacement = _REPLACEMENTS.get(func)
+        result = None if replacement is None else replacement(*args, **kwargs)
+        return func(*args, **kwargs) if result is None else result
 
 
 def _batch_norm(
@@ -96,7 +96,7 @@ def _batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float = 0.1,  # noqa: ARG001  # the library's own signature
+    momentum: float = 0.1,  # noqa: ARG001  # the signature of torch
     eps: float = 1e-5,
 ) -> Tensor | None:
     constants = [mean, variance, weight, bias]
@@ -120,10 +120,10 @@ def _relu6(x: Tensor, inplace: bool = False) -> Tensor | None:
     return _hardtanh(x, 0.0, 6.0, inplace)
 
 
-_READERS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
+_REPLACEMENTS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
     functional.batch_norm: _batch_norm,
     functional.conv2d: strided_convolution,
     functional.hardtanh: _hardtanh,
     functional.relu6: _relu6,
 }
-"""What is replaced; a reader has the function's own signature and returns None to leave it be."""
+"""Functions of torch and their replacements, which return None where they do not apply."""

@@ -1,7 +1,7 @@
-"""The same network, quicker: batch normalisation folded away, or half the digits.
+"""Precision: explains a faster copy of the network, with folded batch normalisation or in bfloat16.
 
-``quicken`` makes a copy for speed and compares it with the model itself before anything is made with
-it; what it can't do, it does not do, and says why. The model is never touched.
+``accelerate`` makes the copy and compares it with the model before it is used. Where the copy is not
+accurate enough, the model itself is used and the reason is reported. The model is never changed.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Precision = Literal["exact", "fast", "bf16"]
 convolutions. ``bf16``: that copy with convolutions and linear layers in bfloat16."""
 
 _IMAGES = 4
-"""How many of the first images the copy is compared on."""
+"""Number of images on which the copy is compared."""
 
 
 @dataclass(frozen=True, eq=False)
 class Accelerated:
-    """A network to explain with.
+    """The network to explain.
 
     Attributes:
         module: the model itself, or a copy of it on the same device.
-        precision: what ``module`` is; ``"exact"`` where the copy that was asked for failed.
-        cosine: of the guided gradients of copy and model on the first images, the smallest.
-        reason: one sentence for the report; empty where exact was asked for.
+        precision: of ``module``; ``"exact"`` where no copy was accurate enough.
+        cosine: smallest cosine between the guided gradients of copy and model.
+        reason: one sentence for the report; empty where ``"exact"`` was requested.
     """
 
     module: nn.Module
@@ -46,8 +46,8 @@ class Accelerated:
     cosine: float
     reason: str
 
-    def remark(self, verdict: Preflight) -> Preflight:
-        """The verdict with this precision's reason added to its own."""
+    def annotate(self, verdict: Preflight) -> Preflight:
+        """Adds the reason for this precision to a verdict."""
         if not self.reason:
             return verdict
         return replace(verdict, reason=f"{verdict.reason}; {self.reason}")
@@ -56,83 +56,80 @@ class Accelerated:
 def accelerate(
     model: nn.Module, images: Tensor, precision: Precision, layer: TargetLayer | None = None
 ) -> Accelerated:
-    """A copy of the model that is quicker to explain, checked against the model.
+    """Makes a copy of the model that is faster to explain, and checks it against the model.
 
-    The copy counts as right where, on up to four images, its logits are those of the model within
-    1e-4 (``bf16``: 0.25) of their norm, and its guided gradient of the predicted class has a cosine
-    of at least 0.999 (``bf16``: 0.9). What fails falls back, ``bf16`` to ``fast``, ``fast`` to
-    ``exact``.
+    The copy is accurate enough if, on up to four images, its logits differ from those of the model
+    by at most 1e-4 (``bf16``: 0.25) of their norm, and its guided gradients of the predicted class
+    have a cosine of at least 0.999 (``bf16``: 0.9) with those of the model. Otherwise ``bf16`` falls
+    back to ``fast``, and ``fast`` to ``exact``.
 
     Args:
-        model: a classifier, (N, 3, H, W) → (N, K) logits; left as it was.
+        model: a classifier, (N, 3, H, W) → (N, K) logits; left unchanged.
         images: (N, 3, H, W), floating, preprocessed; the first four are used.
-        precision: what is asked for.
-        layer: the target layer, whose output keeps its values.
+        precision: the requested precision.
+        layer: the target layer, whose output must not change.
 
     Returns:
-        What to explain with. Make it once and use it for all batches; it does not follow later
-        changes of the model's weights.
+        The network to explain, to be used for all batches. It does not follow later changes of the
+        model's weights.
 
     Raises:
-        ModelError: there is no such precision; the model or the images do not fit.
+        ModelError: the precision is unknown; the model or the images do not fit.
     """
     if precision not in ("exact", "fast", "bf16"):
-        raise ModelError(
-            f"expected a precision of 'exact', 'fast' or 'bf16'; got {precision!r}: choose one"
-        )
+        raise ModelError(f"precision: expected 'exact', 'fast' or 'bf16'; got {precision!r}")
     module = unwrap(model)
     if precision == "exact":
         return Accelerated(module, "exact", 1.0, "")
     few = images[:_IMAGES]
-    refusals: list[str] = []
+    reasons: list[str] = []
     if precision == "bf16":
         if _computes_in_bf16(device_of(module, images)):
-            found = _checked(module, few, layer, half=True)
+            found = _checked_copy(module, few, layer, half=True)
             if isinstance(found, Accelerated):
                 return found
-            refusals.append(f"bf16 is not used: {found}")
+            reasons.append(f"bf16 is not used: {found}")
         else:
-            refusals.append("bf16 is not used: this processor does not compute in bfloat16")
-    found = _checked(module, few, layer, half=False)
+            reasons.append("bf16 is not used: this processor does not compute in bfloat16")
+    found = _checked_copy(module, few, layer, half=False)
     if isinstance(found, Accelerated):
-        return Accelerated(found.module, "fast", found.cosine, "; ".join([*refusals, found.reason]))
-    refusals.append(f"fast is not used: {found}")
-    return Accelerated(module, "exact", 1.0, "; ".join(refusals))
+        return replace(found, reason="; ".join([*reasons, found.reason]))
+    reasons.append(f"fast is not used: {found}")
+    return Accelerated(module, "exact", 1.0, "; ".join(reasons))
 
 
-def _checked(
+def _checked_copy(
     module: nn.Module, images: Tensor, layer: TargetLayer | None, *, half: bool
 ) -> Accelerated | str:
-    """The copy where it is right, the reason why not elsewhere."""
+    """The copy if it is accurate enough, otherwise the reason why it is not."""
     try:
-        twin = copy.deepcopy(module)
+        faster = copy.deepcopy(module)
     except (RuntimeError, TypeError) as error:
         return f"the model can't be copied ({error})"
-    folded = fold(twin, images[:1], () if layer is None else (layer.name,))
+    folded = fold(faster, images[:1], () if layer is None else (layer.name,))
     if half:
-        _halve(twin, images.dtype)
-    twin.to(memory_format=torch.channels_last)
+        _convert_to_bfloat16(faster, images.dtype)
+    faster.to(memory_format=torch.channels_last)
     logits, gradient = _guided(module, images, None)
     targets = logits.argmax(1)
     try:
-        own_logits, own_gradient = _guided(twin, images, targets)
-    except RuntimeError as error:  # such as bfloat16 met by float32 in the model's own operations
+        own_logits, own_gradient = _guided(faster, images, targets)
+    except RuntimeError as error:  # for example, an operation of the model mixes the dtypes
         return f"the copy does not run ({str(error).splitlines()[0]})"
-    off = float((own_logits - logits).norm() / logits.norm().clamp(min=1e-30))
+    error_norm = float((own_logits - logits).norm() / logits.norm().clamp(min=1e-30))
     cosine = float(nn.functional.cosine_similarity(own_gradient, gradient).min())
-    if not (off <= (0.25 if half else 1e-4) and cosine >= (0.9 if half else 0.999)):
+    if not (error_norm <= (0.25 if half else 1e-4) and cosine >= (0.9 if half else 0.999)):
         return (
-            f"on {len(images)} images the copy's logits are off by {off:.2g} of their norm and "
-            f"the cosine of its guided gradient is {cosine:.4f}"
+            f"on {len(images)} images, the logits of the copy differ by {error_norm:.2g} of their "
+            f"norm, and the cosine of its guided gradient is {cosine:.4f}"
         )
     name: Precision = "bf16" if half else "fast"
     return Accelerated(
-        twin,
+        faster,
         name,
         cosine,
-        f"computed in precision {name} ({folded} batch normalisations folded), whose guided "
-        f"gradient has a cosine of at least {cosine:.4f} with the exact one on {len(images)} "
-        "images",
+        f"computed in precision {name} ({folded} batch normalisations folded); on {len(images)} "
+        f"images, the cosine of the guided gradient with the exact one is at least {cosine:.4f}",
     )
 
 
@@ -144,28 +141,28 @@ def _guided(module: nn.Module, images: Tensor, targets: Tensor | None) -> tuple[
         return logits, recording.input_gradient(chosen, "guided").double().flatten(1)
 
 
-def _halve(twin: nn.Module, outside: torch.dtype) -> None:
-    """Convolutions and linear layers in bfloat16; images and logits stay as they are."""
-    for module in twin.modules():
+def _convert_to_bfloat16(faster: nn.Module, outside: torch.dtype) -> None:
+    """Converts convolutions and linear layers to bfloat16; images and logits keep their dtype."""
+    for module in faster.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.to(torch.bfloat16)
 
-    def shorten(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    def to_bfloat16(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         return (arguments[0].to(torch.bfloat16), *arguments[1:])
 
-    def lengthen(_: nn.Module, __: object, output: Any) -> Any:
+    def to_original(_: nn.Module, __: object, output: Any) -> Any:
         return output.to(outside) if isinstance(output, Tensor) else output
 
-    twin.register_forward_pre_hook(shorten)
-    twin.register_forward_hook(lengthen)
+    faster.register_forward_pre_hook(to_bfloat16)
+    faster.register_forward_hook(to_original)
 
 
 def _computes_in_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is arithmetic of the processor, and no slow imitation."""
+    """Whether the processor computes in bfloat16 natively instead of emulating it."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    facts = Path("/proc/cpuinfo")
-    if device.type != "cpu" or not facts.exists():
+    cpu_info = Path("/proc/cpuinfo")
+    if device.type != "cpu" or not cpu_info.exists():
         return False
-    words = set(facts.read_text(encoding="utf-8").split())
-    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
+    flags = set(cpu_info.read_text(encoding="utf-8").split())
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})

@@ -1,4 +1,4 @@
-"""Says before anything is shown whether a method means something on this model."""
+"""Preflight: decides whether a method is defined for a model, before any map is shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from auditor.autograd.graph import Rule, activation_name, kind
+from auditor.autograd.graph import Rule, activation_name, node_kind
 from auditor.autograd.recording import Recording
 
 Status = Literal["valid", "partial", "undefined"]
@@ -14,69 +14,70 @@ Status = Literal["valid", "partial", "undefined"]
 
 @dataclass(frozen=True)
 class Preflight:
-    """What the forward really passed, and what that means for a method.
+    """The verdict on a method, with the activations of the forward pass.
 
     Attributes:
         status: ``"valid"``; ``"partial"``: the method's rule covers only some of the activations;
             ``"undefined"``: it covers none, and the map would be the plain gradient.
         reason: one sentence for the report.
-        rectifiers: how many rectifiers the forward passed, counted by operation, not by module.
-        others: the other activations that it passed, name → how many.
+        relu_like: number of ReLU-like activations in the forward pass, counted by operation, not by
+            module.
+        others: other activations, name → number.
     """
 
     status: Status
     reason: str
-    rectifiers: int
+    relu_like: int
     others: dict[str, int] = field(default_factory=dict)
 
     @property
     def share_of_others(self) -> float:
-        """Share of the activations that are no rectifier, 0 to 1; 0 where there are none."""
+        """Share of the activations that are not ReLU-like, 0 to 1; 0 without any activation."""
         n_others = sum(self.others.values())
-        return n_others / max(1, self.rectifiers + n_others)
+        return n_others / max(1, self.relu_like + n_others)
 
 
 def preflight(recording: Recording, rule: Rule) -> Preflight:
-    """The verdict on a method, from the recorded forward.
+    """Checks whether a method is defined, from the recorded forward pass.
 
     Args:
         recording: open.
-        rule: what the method does at rectifiers; ``"plain"`` where it does nothing there.
+        rule: what the method does at ReLU-like activations; ``"plain"`` for a method without a
+            rule, which is valid on every differentiable model.
 
     Returns:
-        The verdict. A method without a rule is valid on every differentiable model.
+        The verdict.
     """
+    relu_like, others = _count_activations(recording)
+    if rule == "plain":
+        return Preflight("valid", "the method works with any activation", relu_like, others)
+    listed = ", ".join(f"{count} × {name}" for name, count in others.items())
+    if not relu_like:
+        found = f"only {listed}" if listed else "no activation at all"
+        reason = (
+            f"the forward pass has no ReLU-like activation ({found}): the method's rule would never "
+            "apply, and its map would be the plain gradient"
+        )
+        return Preflight("undefined", reason, 0, others)
+    total = relu_like + sum(others.values())
+    if others:
+        n_others = total - relu_like
+        reason = (
+            f"{n_others} of {total} activations ({n_others / total:.0%}) are not ReLU-like "
+            f"({listed}): they pass the plain gradient on"
+        )
+        return Preflight("partial", reason, relu_like, others)
+    return Preflight("valid", f"all {total} activations of the forward pass are ReLU-like", total)
+
+
+def _count_activations(recording: Recording) -> tuple[int, dict[str, int]]:
+    """Number of ReLU-like activations, and of the others by name, the most frequent first."""
     counts: Counter[str] = Counter()
-    rectifiers = 0
+    relu_like = 0
     for node in recording.nodes:
-        match kind(node):
-            case "rectifier":
-                rectifiers += 1
+        match node_kind(node):
+            case "relu-like":
+                relu_like += 1
             case "activation":
                 counts[activation_name(node)] += 1
-    others = dict(counts.most_common())
-    if rule == "plain":
-        return Preflight("valid", "the method needs no rectifiers", rectifiers, others)
-    n_others = sum(others.values())
-    listed = ", ".join(f"{count} × {name}" for name, count in others.items())
-    if not rectifiers:
-        passed = f"only {listed}" if listed else "no activation at all"
-        return Preflight(
-            "undefined",
-            f"the model's forward passes no rectifier ({passed}): the method's rule would act "
-            "nowhere and its map would be the plain gradient",
-            0,
-            others,
-        )
-    if n_others:
-        share = n_others / (rectifiers + n_others)
-        return Preflight(
-            "partial",
-            f"{n_others} of {rectifiers + n_others} activations ({share:.0%}) are no rectifiers "
-            f"({listed}): they hand the plain gradient back",
-            rectifiers,
-            others,
-        )
-    return Preflight(
-        "valid", f"all {rectifiers} activations of the forward are rectifiers", rectifiers, others
-    )
+    return relu_like, dict(counts.most_common())

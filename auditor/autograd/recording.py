@@ -1,8 +1,8 @@
-"""One forward that serves everything: logits, activations, gradients for several targets.
+"""Recording: one forward pass for logits, activations and the gradients of several targets.
 
-Nothing here touches the model: the target layer's output is taken by one forward hook that is gone
-when the forward is, and the rules of guided backpropagation act on the recorded graph. No gradient
-of a parameter is ever computed.
+The model is not changed: one forward hook, removed after the forward pass, reads the output of the
+target layer, and the rules of guided backpropagation act on the recorded graph. Gradients of
+parameters are never computed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from auditor.autograd.forward import as_leaf, device_of, forward, in_best_layout
-from auditor.autograd.graph import Rule, kind, nodes_between, stem, with_rule
+from auditor.autograd.graph import (
+    Rule,
+    node_kind,
+    nodes_between,
+    operation_name,
+    register_rule,
+)
 from auditor.autograd.low_memory import LowMemory
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.target_layer import TargetLayer
@@ -23,14 +29,14 @@ from auditor.errors import ModelError
 
 
 class Recording:
-    """A forward pass that can still be asked for gradients.
+    """A recorded forward pass, from which gradients can be computed.
 
     Attributes:
         model: the unwrapped module, in evaluation mode while the recording is open.
-        images: (N, 3, H, W), what was recorded.
+        images: (N, 3, H, W), the input.
         logits: (N, K), detached.
-        layer: the target layer, or None where none was asked for.
-        nodes: the recorded operations between logits and images.
+        layer: the target layer, or None.
+        nodes: the recorded operations between images and logits.
     """
 
     def __init__(
@@ -52,14 +58,14 @@ class Recording:
         self._scores = logits
         source = get_gradient_edge(leaf).node
         self.nodes: list[Node] = nodes_between([get_gradient_edge(logits).node], source)
-        self._rectifiers = [node for node in self.nodes if kind(node) == "rectifier"]
+        self._relu_like = [node for node in self.nodes if node_kind(node) == "relu-like"]
 
     @property
     def activations(self) -> Tensor:
-        """The target layer's output as a map: (N, C, h, w), detached, safe from in-place changes.
+        """Output of the target layer as a map (N, C, h, w): a detached copy.
 
         Raises:
-            ModelError: the forward was recorded without a target layer.
+            ModelError: no target layer was recorded.
         """
         layer, _ = self._at_layer()
         assert self._activations is not None
@@ -69,14 +75,14 @@ class Recording:
         """Plain gradient of the targets' logits with respect to the target layer's output.
 
         Args:
-            targets: (n,) int64, the class explained in each row, 0 to K - 1.
-            rows: (n,) int64, which images, each at most once; None for all of them.
+            targets: (n,) int64, the class to explain in each row, 0 to K - 1.
+            rows: (n,) int64, which images, each at most once; None for all.
 
         Returns:
-            (n, C, h, w), in the layout of ``activations``.
+            (n, C, h, w), like ``activations``.
 
         Raises:
-            ModelError: the forward was recorded without a target layer.
+            ModelError: no target layer was recorded.
         """
         layer, edge = self._at_layer()
         (gradient,) = torch.autograd.grad(
@@ -87,13 +93,13 @@ class Recording:
     def input_gradient(
         self, targets: Tensor, rule: Rule = "plain", rows: Tensor | None = None
     ) -> Tensor:
-        """Signal of the targets' logits handed back to the images.
+        """Signal of the targets' logits, propagated back to the images.
 
         Args:
-            targets: (n,) int64, the class explained in each row, 0 to K - 1.
-            rule: what a rectifier hands back: its derivative times the signal R (``"plain"``),
+            targets: (n,) int64, the class to explain in each row, 0 to K - 1.
+            rule: what a ReLU-like activation does to the signal R: (f > 0) · R (``"plain"``),
                 (f > 0) · (R > 0) · R (``"guided"``), or (R > 0) · R (``"deconvnet"``).
-            rows: (n,) int64, which images, each at most once; None for all of them.
+            rows: (n,) int64, which images, each at most once; None for all.
 
         Returns:
             (n, 3, H, W) in the images' dtype.
@@ -106,12 +112,12 @@ class Recording:
     def unit_gradient(
         self, channel: int, rule: Rule = "guided", rows: Tensor | None = None
     ) -> Tensor:
-        """Signal of one channel's strongest unit in the target layer, handed back to the images.
+        """Signal of one channel's strongest unit in the target layer, propagated back to the images.
 
         Args:
             channel: 0 to C - 1.
             rule: as in ``input_gradient``.
-            rows: (n,) int64, which images, each at most once; None for all of them.
+            rows: (n,) int64, which images, each at most once; None for all.
 
         Returns:
             (n, 3, H, W) in the images' dtype.
@@ -140,25 +146,25 @@ class Recording:
         """Names of the operations between the target layer's output and the logits.
 
         Raises:
-            ModelError: the forward was recorded without a target layer.
+            ModelError: no target layer was recorded.
         """
         _, edge = self._at_layer()
         top = get_gradient_edge(self._scores).node
-        return {stem(node) for node in nodes_between([top], edge.node)}
+        return {operation_name(node) for node in nodes_between([top], edge.node)}
 
     def close(self) -> None:
-        """Lets go of the graph and of everything that it holds."""
+        """Releases the graph and everything that it stores."""
         self._scores = self.logits
         self._leaf = self.images
         self._edge = None
         self._activations = None
         self.nodes = []
-        self._rectifiers = []
+        self._relu_like = []
 
     def _to_images(
         self, outputs: Tensor | GradientEdge, seed: Tensor | None, rule: Rule, rows: Tensor | None
     ) -> Tensor:
-        handles = with_rule(self._rectifiers, rule)
+        handles = register_rule(self._relu_like, rule)
         try:
             (gradient,) = torch.autograd.grad(
                 outputs,
@@ -179,8 +185,8 @@ class Recording:
     def _at_layer(self) -> tuple[TargetLayer, GradientEdge]:
         if self.layer is None or self._edge is None:
             raise ModelError(
-                "expected an open recording with a target layer; this one has none: "
-                "pass a TargetLayer to record(), and ask inside its `with`"
+                "expected an open recording with a target layer; this one has none: pass a "
+                "TargetLayer to record(), and use the recording inside its `with`"
             )
         return self.layer, self._edge
 
@@ -203,24 +209,23 @@ def record(
     *,
     channels_last: bool = True,
 ) -> Iterator[Recording]:
-    """Runs one forward and keeps its graph while the ``with`` lasts.
+    """Runs one forward pass and keeps its graph inside the ``with``.
 
-    The model is in evaluation mode inside and as before afterwards, also after an exception.
+    The model is in evaluation mode inside, and restored afterwards, also after an exception.
 
     Args:
         model: a classifier, (N, 3, H, W) → (N, K).
         images: (N, 3, H, W), floating, preprocessed; moved to the model's device.
-        layer: what ``layers.find_layer`` returned, for activations and Grad-CAM.
-        channels_last: lets a CPU compute with channels innermost, which is faster by a fifth and
-            up to twice and rounds differently in the last bits; models that insist on the other
-            order get it.
+        layer: what ``find_layer`` returned; needed for activations and Grad-CAM.
+        channels_last: whether to use the channels-last layout on a CPU, where the model supports
+            it: it is 1.2 to 2 times faster, and the last bits are rounded differently.
 
     Yields:
-        The recording; unusable after the ``with``.
+        The recording; it can't be used after the ``with``.
 
     Raises:
-        ModelError: the images are no (N, 3, H, W) floats, the model returns no (N, K) tensor, or
-            its logits can't be differentiated.
+        ModelError: the images are not (N, 3, H, W) floats, the output is not an (N, K) tensor, or
+            the logits can't be differentiated.
     """
     module = unwrap(model)
     with frozen_eval(module):
@@ -228,7 +233,7 @@ def record(
 
         def keep(_: nn.Module, __: object, output: object) -> None:
             if isinstance(output, Tensor) and output.requires_grad:
-                # The edge survives a later in-place operation on the output; its values do not.
+                # A later in-place operation changes the values of the output, but not the edge.
                 kept[:] = [(output.detach().clone(), get_gradient_edge(output))]
 
         handle = (
@@ -242,8 +247,8 @@ def record(
                 handle.remove()
         if layer is not None and not kept:
             raise ModelError(
-                f"expected the target layer {layer.name!r} to pass on a differentiable tensor in "
-                "every forward; it did not run, or ran without gradient: choose another layer"
+                f"expected the target layer {layer.name!r} to return a differentiable tensor in "
+                "every forward pass; it did not run, or ran without gradient: choose another layer"
             )
         activations, edge = kept[0] if kept else (None, None)
         recording = Recording(module, leaf, logits, layer, activations, edge)

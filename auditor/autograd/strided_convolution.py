@@ -1,9 +1,9 @@
-"""The input gradient of a strided first layer, as a small convolution and a shuffle of pixels.
+"""The input gradient of a strided first layer, as a small convolution and a pixel shuffle.
 
-Of the places that a k × k kernel of stride s touches, every s-th row and column meets the same part
-of the kernel. The gradient is therefore s² ordinary convolutions of ⌈k/s⌉ × ⌈k/s⌉ taps, one for each
-phase, which one call computes together. Libraries take the general way instead, which is slow for
-the three channels of an image.
+With stride s, every s-th row and column of a k × k kernel's footprint sees the same part of the
+kernel. The gradient therefore consists of s² ordinary convolutions with ⌈k/s⌉ × ⌈k/s⌉ weights, one per
+phase, which a single call computes together. The general algorithm of the libraries is slow for the
+three channels of an image.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from torch.nn import functional
 
 
 class StridedConvolution(torch.autograd.Function):
-    """A convolution with constant weights, same stride both ways, undilated and ungrouped."""
+    """A convolution with constant weights and equal strides, without dilation and groups."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: list[int]
     ) -> Tensor:
-        """The library's own forward."""
+        """Computes the same values as torch."""
         ctx.save_for_backward(weight)
         ctx.stride, ctx.padding, ctx.size = stride, padding, x.shape[-2:]
         return torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor | None, ...]:
-        """Σ_o Σ_j w[o, c, s·j + r] · R[o, q - j] at the place s·q + r - padding, along each axis."""
+        """Σ_o Σ_j w[o, c, s·j + r] · R[o, q - j] at position s·q + r - padding, along each axis."""
         (signal,) = signals
         (weight,) = ctx.saved_tensors
         s, (top, left), (height, width) = ctx.stride, ctx.padding, ctx.size
@@ -41,7 +41,7 @@ class StridedConvolution(torch.autograd.Function):
         full = functional.pixel_shuffle(
             torch.conv2d(signal, phases, padding=(tall - 1, wide - 1)), s
         )
-        # Rows that no kernel reached, where the stride leaves a rest, get no signal.
+        # The last rows get no signal where the stride does not divide the size.
         below = max(0, top + height - full.shape[2])
         right = max(0, left + width - full.shape[3])
         full = functional.pad(full, (0, right, 0, below))
@@ -57,19 +57,19 @@ def strided_convolution(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor | None:
-    """Convolves where this way is exact and quicker: at a strided first layer, on the CPU.
+    """Convolves where this algorithm is exact and faster: in a strided first layer on the CPU.
 
     Args:
         x: (N, c, H, W) with c of at most 4.
         weight: (C, c, k, k).
         bias: (C,).
-        stride: 2 to 4, both ways alike; other strides are left to the library.
-        padding: numbers; a word is left to the library.
+        stride: 2 to 4, the same for both axes.
+        padding: numbers.
         dilation: 1.
         groups: 1.
 
     Returns:
-        (N, C, H', W'), or None to leave the call to the library.
+        (N, C, H', W'); None for any other arguments.
     """
     strides, paddings, dilations = (
         [v, v] if isinstance(v, int) else v for v in (stride, padding, dilation)

@@ -1,6 +1,6 @@
-"""Classifiers: module, preprocessing, class names. One adapter a file.
+"""Classifiers: network, preprocessing and class names. One adapter per file.
 
-An adapter is an options model registered as ``@plugin("classifier", name)`` that can ``load()``.
+An adapter is an options model, registered as ``@plugin("classifier", name)``, that can ``load()``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network that is ready to be asked.
+    """A loaded network.
 
     Attributes:
         module: maps float32 images (N, 3, H, W) to logits (N, K); in evaluation mode, on the CPU.
-        adapter: name of the plug-in that made it.
-        description: one line for the report: architecture and where the weights come from.
-        classes: the class names that the weights carry, in index order, or None.
-        preprocess: the transforms that the weights carry, or None.
+        adapter: name of the plug-in that loaded it.
+        description: architecture and source of the weights, in one line for the report.
+        classes: the class names that come with the weights, in index order, or None.
+        preprocess: the preprocessing that comes with the weights, or None.
     """
 
     module: nn.Module
@@ -35,13 +35,13 @@ class Classifier:
 
 @runtime_checkable
 class ClassifierAdapter(Protocol):
-    """What a classifier plug-in does."""
+    """What a classifier plug-in must provide."""
 
     def load(self) -> Classifier:
         """Builds the network and loads its weights.
 
         Raises:
-            ModelError: it can't be built, or the weights do not fit.
+            ModelError: the network can't be built, or the weights do not fit.
             MissingDependencyError: an optional library is not installed.
         """
         ...

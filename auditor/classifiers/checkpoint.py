@@ -1,4 +1,4 @@
-"""Puts the weights of a file into a network, all of them or none."""
+"""Checkpoints: loads the weights of a file into a network."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _SHOWN = 5
 
 
 def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
-    """Loads a file of weights; every weight of the network must be in it, and nothing else.
+    """Loads a file of weights, which must contain exactly the weights of the network.
 
-    A prefix that all names share is removed where the network has none of it: ``module.`` of
-    DataParallel, ``_orig_mod.`` of ``torch.compile``, ``model.`` of a training framework. Weights
-    that share memory (tied) need to stand in the file once.
+    A prefix that all names in the file share, and that the network does not have, is removed:
+    ``module.`` of DataParallel, ``_orig_mod.`` of ``torch.compile``, ``model.`` of a training
+    framework. Tied weights, which share memory, need to be in the file only once.
 
     Args:
         module: the network; its weights are overwritten in place.
-        path: safetensors, or a state dict (see ``weight_files``).
-        key: the entry of the file that holds the weights; None if only one can be meant.
+        path: safetensors, or a state dict (see `weight_files`).
+        key: the entry of the file that contains the weights; None if there is only one.
 
     Returns:
-        For the report: the file's name, and what was done to fit it.
+        For the report: the name of the file, and how its weights were adapted.
 
     Raises:
-        ModelError: the file can't be read safely, or does not fit the network; the message lists
-            the first missing, unexpected and differently shaped weights.
+        ModelError: the file can't be read safely, or does not fit the network. The message lists
+            the first weights that are missing, unexpected or of another shape.
     """
     weights = read_weights(path, key)
     expected = module.state_dict()
@@ -79,10 +79,10 @@ def _without_prefix(weights: Weights, expected: Mapping[str, Tensor]) -> tuple[W
 
 
 def _put(module: nn.Module, weights: Weights, path: Path) -> tuple[list[str], list[str]]:
-    """Copies the tensors; modules may rename the keys of their older versions on the way."""
+    """Copies the tensors; modules may convert the names of their older versions."""
     state = OrderedDict(weights.tensors)
     if weights.versions is not None:
-        state._metadata = weights.versions  # type: ignore[attr-defined]  # noqa: SLF001  torch's own place
+        state._metadata = weights.versions  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         missing, unexpected = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -93,14 +93,14 @@ def _put(module: nn.Module, weights: Weights, path: Path) -> tuple[list[str], li
 def _untied(
     missing: Collection[str], expected: Mapping[str, Tensor], given: Mapping[str, Tensor]
 ) -> list[str]:
-    """The missing names without those whose memory another, given name has filled."""
+    """The missing names, without those that share memory with a name in the file."""
 
     def memory(name: str) -> tuple[object, ...]:
         tensor = expected[name]
         return (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
 
-    filled = {memory(name) for name in given if name in expected and expected[name].numel()}
-    return [name for name in missing if name not in expected or memory(name) not in filled]
+    loaded = {memory(name) for name in given if name in expected and expected[name].numel()}
+    return [name for name in missing if name not in expected or memory(name) not in loaded]
 
 
 def _mismatch(
@@ -135,7 +135,7 @@ def _mismatch(
     if other_shape:
         parts.append(_listed("of another shape", other_shape[:_SHOWN], len(other_shape)))
     return (
-        f"{path} does not fit the model: {'; '.join(parts)}. Name the architecture and the number "
+        f"{path} does not fit the model: {'; '.join(parts)}. State the architecture and the number "
         "of classes that these weights were trained with"
     )
 
@@ -149,7 +149,7 @@ def _listed(what: str, shown: list[str], total: int) -> str:
 
 def _nearest(name: str, spare: list[str]) -> str:
     near = difflib.get_close_matches(name, spare, n=1, cutoff=0.7)
-    return f" (nearest there: {near[0]})" if near else ""
+    return f" (similar: {near[0]})" if near else ""
 
 
 def _shape(tensor: Tensor | None) -> str:
@@ -157,7 +157,7 @@ def _shape(tensor: Tensor | None) -> str:
 
 
 def _cast(expected: Mapping[str, Tensor], weights: Weights) -> str:
-    """Says which number types of the file were turned into the network's."""
+    """Which dtypes of the file were converted to those of the network."""
     types = sorted(
         {
             f"{str(tensor.dtype).removeprefix('torch.')} → "

@@ -1,4 +1,4 @@
-"""The fingerprint of a network: same weights, same number."""
+"""Fingerprint of a network, which depends only on its weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ if TYPE_CHECKING:
 
 
 def sha256_of(module: nn.Module) -> str:
-    """SHA-256 over the names, number types, shapes and bytes of all parameters and buffers.
+    """SHA-256 over the names, dtypes, shapes and bytes of all parameters and buffers.
 
-    The names are taken in alphabetical order, and one tensor at a time is brought to the CPU; the
-    device the network is on does not matter. It is not the hash of a file: the same weights in
-    another file format give the same number.
+    The names are in alphabetical order, and tensors are copied to the CPU one at a time. The result
+    does not depend on the device, nor on the format of the file that the weights came from.
 
     Args:
         module: the network.
@@ -37,5 +36,5 @@ def sha256_of(module: nn.Module) -> str:
 
 
 def n_parameters(module: nn.Module) -> int:
-    """The number of trained numbers; tied weights count once, buffers do not count."""
+    """Number of parameters; tied weights count once, buffers do not count."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -1,9 +1,9 @@
-"""Which preprocessing applies, and whether the network was trained with it."""
+"""Preprocessing: which one applies, and whether another one fits the network better."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,35 +17,46 @@ if TYPE_CHECKING:
 
 _Triple = tuple[float, float, float]
 
-_ALTERNATIVES: tuple[tuple[str, _Triple, _Triple, bool], ...] = (
-    ("values from 0 to 1", (0.0,) * 3, (1.0,) * 3, False),
-    ("ImageNet's mean and deviation", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), False),
-    ("values from -1 to 1", (0.5,) * 3, (0.5,) * 3, False),
-    ("(x - 127) / 128", (127 / 255,) * 3, (128 / 255,) * 3, False),
-    ("values from 0 to 255", (0.0,) * 3, (1 / 255,) * 3, False),
-    # Caffe's networks: blue first, the mean of ImageNet subtracted, not divided.
-    (
+
+class _Normalisation(NamedTuple):
+    """A normalisation of the red, green and blue values in 0…1."""
+
+    name: str
+    mean: _Triple
+    std: _Triple
+    blue_first: bool = False
+
+
+_ALTERNATIVES = (
+    _Normalisation("values from 0 to 1", (0.0,) * 3, (1.0,) * 3),
+    _Normalisation(
+        "ImageNet's mean and standard deviation", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    ),
+    _Normalisation("values from -1 to 1", (0.5,) * 3, (0.5,) * 3),
+    _Normalisation("(x - 127) / 128", (127 / 255,) * 3, (128 / 255,) * 3),
+    _Normalisation("values from 0 to 255", (0.0,) * 3, (1 / 255,) * 3),
+    # Networks of Caffe: BGR, minus the mean of ImageNet, not divided.
+    _Normalisation(
         "Caffe's (BGR, 0 to 255, mean subtracted)",
         (123.68 / 255, 116.779 / 255, 103.939 / 255),
         (1 / 255,) * 3,
-        True,
+        blue_first=True,
     ),
 )
-"""Name, mean and deviation of the red, green and blue values in 0…1, and whether blue comes first."""
 
 
 @dataclass(frozen=True)
 class PreprocessingTrial:
-    """How the network does on one batch under one preprocessing.
+    """Results of the network on a few images with one preprocessing.
 
     Attributes:
-        name: the preprocessing in words; the first of a list is the one in use.
+        name: description of the preprocessing.
         mean: subtracted from the red, green and blue values in 0…1.
-        std: divided by afterwards.
-        blue_first: whether the channels are then put in the order blue, green, red.
-        accuracy: share of images that are classified right, 0 to 1.
+        std: the values are then divided by it.
+        blue_first: whether the channels are then reordered to blue, green, red.
+        accuracy: share of images that are classified correctly, 0 to 1.
         confidence: mean probability of the predicted class, 0 to 1.
-        loss: mean negative log-probability of the label, in nats; infinite or NaN where logits are.
+        loss: mean negative log-probability of the label, in nats; infinite or NaN like the logits.
         n: number of images.
     """
 
@@ -62,40 +73,42 @@ class PreprocessingTrial:
 def resolve_preprocess(
     configured: Preprocess | None, classifier: Classifier
 ) -> tuple[Preprocess, str]:
-    """Decides which preprocessing applies: the configuration's, else the weights' own.
+    """Decides which preprocessing applies: that of the configuration, or else that of the weights.
 
     Args:
-        configured: the ``preprocess`` of the configuration, or None.
-        classifier: the network, with the preprocessing that its weights carry.
+        configured: ``preprocess`` of the configuration, or None.
+        classifier: the network, with the preprocessing that comes with its weights.
 
     Returns:
-        The preprocessing, and a note for the report: where it comes from, and where the
-        configuration departs from the weights.
+        The preprocessing, and a note for the report: its source, and how the configuration differs
+        from the weights.
 
     Raises:
-        ModelError: neither says anything. Nothing is guessed.
+        ModelError: neither states a preprocessing.
     """
     own = classifier.preprocess
     if configured is None:
         if own is None:
             raise ModelError(
                 f"preprocess: expected in the configuration, because {classifier.description} "
-                "carries none; write what the network was trained with, such as `preprocess: "
+                "comes without it; state what the network was trained with, such as `preprocess: "
                 "{resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}` "
-                "(mean and std of values from 0 to 1), or `preprocess: {}` for images as they are, "
-                "divided by 255"
+                "(mean and std of values from 0 to 1), or `preprocess: {}` to only divide by 255"
             )
         return own, "from the weights"
     if own is None:
-        return configured, "from the configuration; the weights carry none"
+        return configured, "from the configuration; the weights come without one"
     departures = [
-        f"{name} {_said(getattr(configured, name))} instead of {_said(getattr(own, name))}"
+        f"{name} {_shown(getattr(configured, name))} instead of {_shown(getattr(own, name))}"
         for name in Preprocess.model_fields
         if not _same(getattr(configured, name), getattr(own, name))
     ]
     if not departures:
-        return configured, "from the configuration, the same as the weights' own"
-    return configured, f"from the configuration, against the weights' own: {'; '.join(departures)}"
+        return configured, "from the configuration, equal to that of the weights"
+    return (
+        configured,
+        f"from the configuration, unlike that of the weights: {'; '.join(departures)}",
+    )
 
 
 def compare_preprocessing(
@@ -105,78 +118,74 @@ def compare_preprocessing(
     preprocess: Preprocess,
     batch_size: int = 32,
 ) -> list[PreprocessingTrial]:
-    """Runs labelled images through the network, normalised as configured and in the usual other ways.
+    """Runs labelled images through the network with the configured and other common normalisations.
 
-    A wrong normalisation rarely breaks a network; it costs some points of accuracy, and nothing says
-    so. This makes it visible.
+    A wrong normalisation usually costs some points of accuracy without any error. This function makes
+    it visible.
 
     Args:
-        module: maps float32 (N, 3, H, W) to logits (N, K); in evaluation mode, on any device.
+        module: float32 (N, 3, H, W) → logits (N, K); in evaluation mode, on any device.
         images: uint8 (N, 3, H, W), RGB, already resized and cropped.
         labels: (N,), class indices.
-        preprocess: the preprocessing in use; its mean and std.
+        preprocess: the configured mean and std.
         batch_size: images in one forward pass.
 
     Returns:
-        The one in use first, then the others by mean loss, the smallest first. An alternative that
-        equals the one in use (to half a grey level) is left out.
+        The configured one, then the others by ascending mean loss. Alternatives equal to the
+        configured one (to half a grey level) are left out.
 
     Raises:
-        ValueError: there are no images, or as many labels as images are not given.
+        ValueError: there are no images, or the numbers of images and labels differ.
     """
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(
-            f"expected images with one label each; got {len(images)} images and "
+            f"expected at least one image and one label per image; got {len(images)} images and "
             f"{len(labels)} labels"
         )
-    mean, std = preprocess.mean, preprocess.std
-    used = _trial("as configured", mean, std, False, module, images, labels, batch_size)
-    ways = [way for way in _ALTERNATIVES if way[3] or not _alike(way[1], way[2], mean, std)]
-    ways.append(("as configured, but BGR", (mean[0], mean[1], mean[2]), _triple(std), True))
-    others = [
-        _trial(name, m, s, blue_first, module, images, labels, batch_size)
-        for name, m, s, blue_first in ways
-    ]
+    mean, std = _triple(preprocess.mean), _triple(preprocess.std)
+    configured = _Normalisation("as configured", mean, std)
+    alternatives = [one for one in _ALTERNATIVES if one.blue_first or not _equal(one, configured)]
+    alternatives.append(_Normalisation("as configured, but BGR", mean, std, blue_first=True))
+    used, *others = (
+        _trial(one, module, images, labels, batch_size) for one in (configured, *alternatives)
+    )
     return [used, *sorted(others, key=lambda trial: (np.isnan(trial.loss), trial.loss))]
 
 
-def suspicion(trials: list[PreprocessingTrial]) -> str | None:
-    """Says in words that another preprocessing does better, if one does.
+def better_preprocessing(trials: list[PreprocessingTrial]) -> str | None:
+    """Describes a preprocessing that fits the network better than the configured one.
 
-    Better is an accuracy that is at least as high together with a mean loss that is smaller by a
-    tenth: one image that flips is not enough. It is a hint to look at how the network was
-    trained, not a test.
+    It fits better if the accuracy is at least as high and the mean loss is lower by a tenth: a
+    single flipped prediction is not enough. This is a hint to check how the network was trained,
+    not a test.
 
     Args:
-        trials: what ``compare_preprocessing`` returned.
+        trials: the result of ``compare_preprocessing``.
 
     Returns:
-        One sentence about the best of the others, or None.
+        One sentence about the best of the others; None if none fits better.
     """
     used, *others = trials
-    for other in others:  # the smallest loss first
+    for other in others:  # in ascending order of loss
         gain = other.accuracy - used.accuracy
         broken = not np.isfinite(used.loss) and np.isfinite(other.loss)
         if gain < 0 or not (broken or other.loss < 0.9 * used.loss):
             continue
-        mend = (
-            "its channels would have to be swapped in the model"
+        fix = (
+            "the model would have to reorder its channels"
             if other.blue_first
             else f"`mean: {_rounded(other.mean)}, std: {_rounded(other.std)}`"
         )
         return (
-            f"with {other.name} the same {used.n} images are classified {other.accuracy:.0%} right "
-            f"instead of {used.accuracy:.0%} (mean loss {other.loss:.2f} instead of {used.loss:.2f}): "
-            f"check what the network was trained with; {mend}"
+            f"with {other.name}, {other.accuracy:.0%} of the same {used.n} images are classified "
+            f"correctly instead of {used.accuracy:.0%} (mean loss {other.loss:.2f} instead of "
+            f"{used.loss:.2f}): check what the network was trained with; {fix}"
         )
     return None
 
 
 def _trial(
-    name: str,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    blue_first: bool,
+    normalisation: _Normalisation,
     module: nn.Module,
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
@@ -186,34 +195,40 @@ def _trial(
 
     weight = next(module.parameters(), None)
     device = torch.device("cpu") if weight is None else weight.device
-    shift = torch.tensor(mean, device=device).view(1, 3, 1, 1)
-    scale = torch.tensor(std, device=device).view(1, 3, 1, 1)
-    right, confidence, loss = 0, 0.0, 0.0
+    shift = torch.tensor(normalisation.mean, device=device).view(1, 3, 1, 1)
+    scale = torch.tensor(normalisation.std, device=device).view(1, 3, 1, 1)
+    n_correct, confidence, loss = 0, 0.0, 0.0
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
             part = torch.from_numpy(images[start : start + batch_size]).to(device)
             truth = torch.from_numpy(labels[start : start + batch_size]).to(device)
             inputs = (part.float() / 255 - shift) / scale
-            logits = module(inputs.flip(1) if blue_first else inputs).double()
-            right += int((logits.argmax(1) == truth).sum())
+            logits = module(inputs.flip(1) if normalisation.blue_first else inputs).double()
+            n_correct += int((logits.argmax(1) == truth).sum())
             confidence += float(logits.softmax(1).amax(1).sum())
             loss += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))
     n = len(images)
-    return PreprocessingTrial(name, mean, std, blue_first, right / n, confidence / n, loss / n, n)
+    return PreprocessingTrial(
+        name=normalisation.name,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        blue_first=normalisation.blue_first,
+        accuracy=n_correct / n,
+        confidence=confidence / n,
+        loss=loss / n,
+        n=n,
+    )
 
 
-def _alike(
-    mean_a: tuple[float, ...],
-    std_a: tuple[float, ...],
-    mean_b: tuple[float, ...],
-    std_b: tuple[float, ...],
-) -> bool:
-    """Whether black and white come out within half a grey level of each other."""
+def _equal(one: _Normalisation, other: _Normalisation) -> bool:
+    """Whether two normalisations of black and white differ by at most half a grey level."""
     grey = 0.5 / 255
     return all(
-        abs((x - m_a) / s_a - (x - m_b) / s_b) <= grey / s_b
-        for x in (0.0, 1.0)
-        for m_a, s_a, m_b, s_b in zip(mean_a, std_a, mean_b, std_b, strict=True)
+        abs((value - mean) / std - (value - other_mean) / other_std) <= grey / other_std
+        for value in (0.0, 1.0)
+        for mean, std, other_mean, other_std in zip(
+            one.mean, one.std, other.mean, other.std, strict=True
+        )
     )
 
 
@@ -224,12 +239,12 @@ def _triple(values: tuple[float, ...]) -> _Triple:
 
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple) and isinstance(b, tuple):
-        # Means and deviations are often written with fewer digits.
+        # Means and standard deviations are often written with fewer digits.
         return len(a) == len(b) and bool(np.allclose(a, b, rtol=0, atol=5e-4))
     return bool(a == b)
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 

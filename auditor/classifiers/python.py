@@ -1,4 +1,4 @@
-"""Any PyTorch classifier that a Python callable builds."""
+"""Classifiers from Python: any PyTorch network that a callable returns."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 @plugin("classifier", "python")
 class PythonClassifier(Options):
-    """The nn.Module that a factory of your code returns, with a file of weights.
+    """The nn.Module that a factory in your code returns, optionally with a file of weights.
 
-    The network takes float32 images (N, 3, H, W) and returns logits (N, K). A Keras 3 model on
-    the torch backend is an nn.Module too, but takes (N, H, W, 3): wrap it in the factory. The
-    factory is your code and is run as it stands; the checkpoint is only ever read as numbers.
+    The network takes float32 images (N, 3, H, W) and returns logits (N, K). A Keras 3 model with
+    the torch backend is also an nn.Module, but takes (N, H, W, 3): wrap it in the factory. The
+    factory is your code and is executed; a checkpoint is only read as tensors.
     """
 
     factory: str
-    """A callable as `package.module:name`; the name may have dots, as in `mod:Net.from_name`."""
+    """A callable as `package.module:name`; the name may contain dots, as in `mod:Net.from_name`."""
     path: ConfigPath | None = None
-    """Folder of your code; importable while the factory is imported and called, and not after."""
+    """Folder of your code, on the import path only while the factory is imported and called."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the factory."""
     checkpoint: ConfigPath | None = None
-    """File of weights: safetensors, or a state dict; null: the factory loads them itself."""
+    """File of weights: safetensors or a state dict; null if the factory loads them itself."""
     checkpoint_key: str | None = None
-    """Entry of that file that holds the weights, where it holds several."""
+    """Entry of that file that contains the weights, if it has several."""
 
     @field_validator("factory", mode="after")
     @classmethod
@@ -54,27 +54,27 @@ class PythonClassifier(Options):
         """Imports and calls the factory, then loads the checkpoint.
 
         Raises:
-            ModelError: the factory can't be imported, fails, or returns no nn.Module; or the
-                checkpoint does not fit.
+            ModelError: the factory can't be imported, raises, or does not return an nn.Module; or
+                the checkpoint does not fit.
         """
         from auditor.classifiers.checkpoint import load_weights
 
         with _importable(self.path):
-            module = self._call(self._find())
-        source = "weights as the factory returns them"
+            module = self._call(self._find_factory())
+        source = "weights from the factory"
         if self.checkpoint is not None:
             source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
         return Classifier(
             module=module.cpu().float().eval(),
             adapter=self.plugin_name,
-            description=f"{type(module).__name__} of {self.factory}{self._said()}, {source}",
+            description=f"{type(module).__name__} of {self.factory}{self._shown_arguments()}, {source}",
         )
 
-    def _said(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"({said})" if said else ""
+    def _shown_arguments(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"({shown})" if shown else ""
 
-    def _find(self) -> Callable[..., object]:
+    def _find_factory(self) -> Callable[..., object]:
         name, _, inside = self.factory.partition(":")
         module = self._import(name)
         found: Any = module
@@ -102,20 +102,20 @@ class PythonClassifier(Options):
                 where = f"in {self.path}" if self.path else "in this environment"
                 raise ModelError(
                     f"model.factory: expected a module {name!r} {where}; there is no {error.name!r}: "
-                    "install it, or give the folder that holds it as `path`"
+                    "install it, or set `path` to its folder"
                 ) from error
             raise ModelError(
                 f"model.factory: {name} imports {error.name!r}, which is not installed: install it "
                 "in the environment of the auditor"
             ) from error
-        except Exception as error:  # code of others may raise anything; it is told, not swallowed
+        except Exception as error:  # the user's code may raise anything
             raise ModelError(
                 f"model.factory: importing {name} raised {type(error).__name__}: {error}"
             ) from error
-        if self.path is not None and not _lies_in(module, self.path):
+        if self.path is not None and not _is_in(module, self.path):
             raise ModelError(
-                f"model.factory: expected module {name!r} from {self.path}; Python already has one "
-                f"of that name from {module.__spec__ and module.__spec__.origin}: rename yours"
+                f"model.factory: expected module {name!r} from {self.path}; Python has imported a "
+                f"module of that name from {module.__spec__ and module.__spec__.origin}: rename yours"
             )
         return module
 
@@ -124,9 +124,9 @@ class PythonClassifier(Options):
 
         try:
             module = factory(**self.arguments)
-        except Exception as error:  # code of others may raise anything; it is told, not swallowed
+        except Exception as error:  # the user's code may raise anything
             raise ModelError(
-                f"model.factory: {self.factory}{self._said() or '()'} raised "
+                f"model.factory: {self.factory}{self._shown_arguments() or '()'} raised "
                 f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(module, nn.Module):
@@ -139,12 +139,12 @@ class PythonClassifier(Options):
 
 @contextmanager
 def _importable(folder: Path | None) -> Iterator[None]:
-    """Puts a folder first on the import path, and takes it off again."""
+    """Puts a folder first on the import path inside the ``with``."""
     if folder is None:
         yield
         return
     if not folder.is_dir():
-        raise ModelError(f"model.path: expected a folder of Python code; there is none at {folder}")
+        raise ModelError(f"model.path: expected a folder of Python code; {folder} is not a folder")
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
     try:
@@ -153,6 +153,6 @@ def _importable(folder: Path | None) -> Iterator[None]:
         sys.path.remove(str(folder))
 
 
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
-    return any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places if place)
+def _is_in(module: ModuleType, folder: Path) -> bool:
+    paths = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
+    return any(Path(path).resolve().is_relative_to(folder.resolve()) for path in paths if path)

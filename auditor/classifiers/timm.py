@@ -1,4 +1,4 @@
-"""Classifiers of timm (PyTorch image models); needs the extra ``auditor[timm]``."""
+"""Classifiers from timm (PyTorch image models); requires the extra ``auditor[timm]``."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ _INTERPOLATIONS = get_args(Preprocess.model_fields["interpolation"].annotation)
 
 @plugin("classifier", "timm")
 class TimmClassifier(Options):
-    """An image classifier of timm, pretrained or with a file of your weights.
+    """An image classifier from timm, pretrained or with a file of your weights.
 
-    Pretrained weights carry their preprocessing, but no class names (timm guesses them from the
-    number of classes): state `classes`, or take the data's. A file of yours carries neither.
+    Pretrained weights come with their preprocessing, but without class names (timm guesses them from
+    the number of classes): set `classes`, or use those of the data. Your own weights come with
+    neither.
     """
 
     architecture: str
     """Name of a model in timm, such as resnet50 or resnet50.a1_in1k."""
     pretrained: bool = False
-    """Whether timm's own weights are loaded; from its cache on disk, else downloaded into it."""
+    """Whether to load timm's own weights, from its cache on disk or by download."""
     checkpoint: ConfigPath | None = None
-    """File of your own weights instead: safetensors, or a state dict."""
+    """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
-    """Entry of that file that holds the weights, where it holds several."""
+    """Entry of that file that contains the weights, if it has several."""
     num_classes: int | None = Field(None, ge=2)
-    """Number of classes of your own weights; null: the model's own."""
+    """Number of classes of your own weights; null: that of the model."""
 
     @field_validator("checkpoint", mode="after")
     @classmethod
     def _one_source(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("pretrained"):
-            raise ValueError("expected `pretrained: true` or `checkpoint`; there are both")
+            raise ValueError("expected `pretrained: true` or `checkpoint`; got both")
         return value
 
     def load(self) -> Classifier:
@@ -50,8 +51,8 @@ class TimmClassifier(Options):
 
         Raises:
             MissingDependencyError: timm is not installed.
-            ModelError: unknown architecture, pretrained weights that are neither on disk nor to be
-                had from the network, or a checkpoint that does not fit.
+            ModelError: the architecture is unknown, its pretrained weights are neither on disk nor
+                can be downloaded, or the checkpoint does not fit.
         """
         from auditor.classifiers.checkpoint import load_weights
 
@@ -63,10 +64,10 @@ class TimmClassifier(Options):
             ) from error
         self._require_known(timm)
         if self.pretrained:
-            return self._with_own_weights(timm)
+            return self._pretrained(timm)
         options = {} if self.num_classes is None else {"num_classes": self.num_classes}
         module = timm.create_model(self.architecture, pretrained=False, **options)
-        source = "random weights: never trained"
+        source = "random weights, not trained"
         if self.checkpoint is not None:
             source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
         return Classifier(
@@ -80,7 +81,7 @@ class TimmClassifier(Options):
         if not timm.is_model(name):
             known = timm.list_models()
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else "`timm.list_models()` has all"
+            hint = f"did you mean {' or '.join(near)}?" if near else "see `timm.list_models()`"
             raise ModelError(
                 f"model.architecture: expected one of timm's {len(known)} models; got "
                 f"{self.architecture!r}: {hint}"
@@ -93,30 +94,30 @@ class TimmClassifier(Options):
             )
         if self.pretrained and not with_weights:
             raise ModelError(
-                f"model.pretrained: timm has no weights for {self.architecture}: give your own as "
-                "`checkpoint`"
+                f"model.pretrained: timm has no weights for {self.architecture}: set `checkpoint` to "
+                "your own"
             )
 
-    def _with_own_weights(self, timm: Any) -> Classifier:
+    def _pretrained(self, timm: Any) -> Classifier:
         config = timm.get_pretrained_cfg(self.architecture)
         if not config.num_classes:
             raise ModelError(
-                f"model.pretrained: expected weights of a classifier; {self.architecture} gives "
-                "features only: take another, or your own `checkpoint`"
+                f"model.pretrained: expected weights of a classifier; those of {self.architecture} "
+                "have no head: choose another, or your own `checkpoint`"
             )
         if self.num_classes not in {None, config.num_classes}:
             raise ModelError(
-                f"model.num_classes: expected {config.num_classes}, as the pretrained weights have; "
-                f"got {self.num_classes}, whose last layer would never have been trained: leave it "
-                "out, or give your own weights as `checkpoint`"
+                f"model.num_classes: expected {config.num_classes}, as in the pretrained weights; got "
+                f"{self.num_classes}, which would leave the last layer untrained: omit it, or set "
+                "`checkpoint` to your own weights"
             )
         try:
             module = timm.create_model(self.architecture, pretrained=True)
         except (OSError, RuntimeError, ValueError) as error:
             raise ModelError(
-                f"expected timm's weights of {self.architecture} in its cache on disk, or a network "
-                f"to fetch them; {error}: fetch them once where there is a network, or give the "
-                "file as `checkpoint`"
+                f"expected timm's weights of {self.architecture} in its cache on disk, or an internet "
+                f"connection to download them; {error}: download them on a machine with internet "
+                "access, or set `checkpoint` to the file"
             ) from error
         preprocess, note = preprocess_of(timm.data.resolve_model_data_config(module))
         tag = config.tag and f".{config.tag}"
@@ -130,29 +131,28 @@ class TimmClassifier(Options):
 
 
 def preprocess_of(config: Mapping[str, Any]) -> tuple[Preprocess | None, str]:
-    """The evaluation transforms of timm in our words.
+    """Converts the evaluation transforms of timm.
 
     Args:
         config: what ``timm.data.resolve_model_data_config`` returns: ``input_size``, ``crop_pct``,
             ``crop_mode``, ``interpolation``, ``mean`` and ``std``.
 
     Returns:
-        The preprocessing, and an empty note; or None, and a note that says why it has to stand in
-        the configuration.
+        The preprocessing and an empty note; or None and a note why the configuration must state it.
     """
     _, height, width = config["input_size"]
     mode, interpolation = config["crop_mode"], config["interpolation"]
     resized = math.floor(height / config["crop_pct"]), math.floor(width / config["crop_pct"])
     resize: int | tuple[int, int]
     if interpolation not in _INTERPOLATIONS:
-        return None, f" (state `preprocess`: its interpolation {interpolation!r} is not known here)"
-    if mode == "squash":  # both sides are set, the proportions are lost
+        return None, f" (set `preprocess`: its interpolation {interpolation!r} is not supported)"
+    if mode == "squash":  # both sides are fixed
         resize = resized
-    elif mode == "center" and height == width:  # the shorter side is set
+    elif mode == "center" and height == width:  # the shorter side is fixed
         resize = resized[0]
     else:
         return None, (
-            f" (state `preprocess`: its crop mode {mode!r} to {height}×{width} is not known here)"
+            f" (set `preprocess`: its crop mode {mode!r} to {height}×{width} is not supported)"
         )
     return (
         Preprocess(

@@ -1,4 +1,4 @@
-"""Classifiers of torchvision, with its own weights or with a file of yours."""
+"""Classifiers from torchvision, with its own weights or with a file of your weights."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ _INTERPOLATIONS = get_args(Preprocess.model_fields["interpolation"].annotation)
 
 @plugin("classifier", "torchvision")
 class TorchvisionClassifier(Options):
-    """An image classifier of torchvision, with its own weights or with a file of yours.
+    """An image classifier from torchvision, with its own weights or with a file of your weights.
 
-    torchvision's own weights carry their preprocessing and class names. A file of yours carries
-    neither: `preprocess` and `classes` then stand in the configuration, or in the data.
+    torchvision's own weights come with their preprocessing and class names. Your own weights come
+    with neither: set `preprocess` and `classes` in the configuration, or `classes` in the data.
     """
 
     architecture: str
     """Name of a classifier in torchvision.models, such as resnet18."""
     weights: str | None = None
-    """torchvision's own: DEFAULT, IMAGENET1K_V1 …; from its cache on disk, else downloaded into it."""
+    """torchvision's own: DEFAULT, IMAGENET1K_V1 …; from its cache on disk or by download."""
     checkpoint: ConfigPath | None = None
-    """File of your own weights instead: safetensors, or a state dict."""
+    """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
-    """Entry of that file that holds the weights, where it holds several."""
+    """Entry of that file that contains the weights, if it has several."""
     num_classes: int | None = Field(None, ge=2)
-    """Number of classes of your own weights; null: torchvision's 1000."""
+    """Number of classes of your own weights; null: 1000, as in torchvision."""
 
     @field_validator("checkpoint", mode="after")
     @classmethod
     def _one_source(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("weights") is not None:
-            raise ValueError("expected `weights` or `checkpoint`; there are both")
+            raise ValueError("expected `weights` or `checkpoint`; got both")
         return value
 
     def load(self) -> Classifier:
         """Builds the network and loads its weights.
 
         Raises:
-            ModelError: unknown architecture or weights, weights that are neither on disk nor to be
-                had from the network, or a checkpoint that does not fit.
+            ModelError: the architecture or the weights are unknown, the weights are neither on disk
+                nor can be downloaded, or the checkpoint does not fit.
         """
         import torchvision
         from torchvision.models import list_models
@@ -63,13 +63,13 @@ class TorchvisionClassifier(Options):
         if self.architecture not in known:
             near = difflib.get_close_matches(self.architecture, known, n=3, cutoff=0.5)
             raise ModelError(
-                f"model.architecture: expected a classifier of torchvision; got "
+                f"model.architecture: expected a classifier from torchvision; got "
                 f"{self.architecture!r}: {_hint(near, known)}"
             )
         if self.weights is not None:
-            return self._with_own_weights(self.weights)
-        module = self._bare()
-        source = "random weights: never trained"
+            return self._pretrained(self.weights)
+        module = self._untrained()
+        source = "random weights, not trained"
         if self.checkpoint is not None:
             source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
         return Classifier(
@@ -78,25 +78,25 @@ class TorchvisionClassifier(Options):
             description=f"torchvision {self.architecture}, {source}",
         )
 
-    def _bare(self) -> nn.Module:
+    def _untrained(self) -> nn.Module:
         from torchvision.models import get_model
 
         options: dict[str, Any] = {}
         if self.num_classes is not None:
             options["num_classes"] = self.num_classes
         if self.architecture in {"googlenet", "inception_v3"}:
-            # Unless told, these two warn and draw their weights for minutes.
+            # By default, these two warn and take minutes to draw their weights.
             options["init_weights"] = False
         module: nn.Module = get_model(self.architecture, weights=None, **options)
         return module
 
-    def _with_own_weights(self, name: str) -> Classifier:
+    def _pretrained(self, name: str) -> Classifier:
         from torchvision.models import get_model, get_model_weights
 
         from auditor.classifiers.weight_files import read_weights
 
         choices = get_model_weights(self.architecture)
-        # The enumeration does not list aliases such as DEFAULT, but knows them by name.
+        # __members__ also has aliases, such as DEFAULT.
         if name not in choices.__members__:
             raise ModelError(
                 f"model.weights: expected one of {', '.join(choices.__members__)} for "
@@ -107,59 +107,59 @@ class TorchvisionClassifier(Options):
         if classes is None:
             raise ModelError(
                 f"model.weights: expected weights of a classifier; {weights.name} of "
-                f"{self.architecture} holds features only: take another"
+                f"{self.architecture} has no head: choose another"
             )
         if self.num_classes not in {None, len(classes)}:
             raise ModelError(
-                f"model.num_classes: expected {len(classes)}, as {weights.name} has; got "
-                f"{self.num_classes}: leave it out, or give your own weights as `checkpoint`"
+                f"model.num_classes: expected {len(classes)}, as in {weights.name}; got "
+                f"{self.num_classes}: omit it, or set `checkpoint` to your own weights"
             )
         path = _on_disk(weights)
-        read_weights(path)  # torchvision would unpickle whatever stands there; this refuses it
+        read_weights(path)  # torchvision would unpickle any content; this refuses code
         try:
             module = get_model(self.architecture, weights=weights)
         except RuntimeError as error:
             raise ModelError(
-                f"expected {weights.name} of {self.architecture} in {path}; other weights stand "
-                "there: delete the file, so that it is fetched again"
+                f"expected {weights.name} of {self.architecture} in {path}; the file has other "
+                "weights: delete it, so that it is downloaded again"
             ) from error
         return Classifier(
             module=module.eval(),
             adapter=self.plugin_name,
             description=f"torchvision {self.architecture}, weights {weights.name}",
             classes=tuple(classes),
-            preprocess=_preprocess(weights.transforms()),
+            preprocess=preprocess_of(weights.transforms()),
         )
 
 
 def _hint(near: list[str], known: list[str]) -> str:
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    return f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
 
 
 def _on_disk(weights: Any) -> Path:
-    """The file of torchvision's own weights in torch's cache; fetched if it is not there."""
+    """The file of torchvision's own weights in torch's cache; downloaded if it is missing."""
     import torch
 
     name = Path(urlparse(weights.url).path).name
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.exists():
         return path
-    # File names end in the first digits of their SHA-256, such as resnet18-f37072fd.pth.
+    # File names end with the first digits of their SHA-256, such as resnet18-f37072fd.pth.
     digits = Path(name).stem.rpartition("-")[2]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(weights.url, str(path), hash_prefix=digits, progress=False)
     except (OSError, http.client.HTTPException, RuntimeError) as error:
         raise ModelError(
-            f"expected torchvision's weights {weights.name} at {path}; they are not there, and the "
-            f"download failed ({error}): fetch {weights.url} on a machine with network and put it "
-            "there"
+            f"expected torchvision's weights {weights.name} at {path}; the file is missing, and the "
+            f"download failed ({error}): download {weights.url} on a machine with internet access, "
+            "and copy it there"
         ) from error
     return path
 
 
-def _preprocess(transforms: Any) -> Preprocess | None:
-    """The preset for classification in our words; None for any other transforms."""
+def preprocess_of(transforms: Any) -> Preprocess | None:
+    """Converts the preset for classification; None for any other transforms."""
     from torchvision.transforms._presets import ImageClassification
 
     if (

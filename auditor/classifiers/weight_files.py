@@ -1,8 +1,8 @@
-"""Reads a file of weights into tensors by name, and never runs code that a file carries.
+"""Weight files: reads tensors by name, and never runs code from the file.
 
-Two formats are read: safetensors, and what ``torch.save(model.state_dict(), path)`` writes (the ZIP
-format of today and the older one), the latter with ``weights_only=True``. What a file is, its first
-bytes decide, not its suffix. Everything else is named and refused with the way to convert it.
+Two formats are supported: safetensors, and what ``torch.save(model.state_dict(), path)`` writes (the
+current ZIP format and the older one), which is read with ``weights_only=True``. The format is recognised
+by the first bytes, not by the suffix. For any other format, the error message says how to convert it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from auditor.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_TORCH_MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # the long integer that opens torch.save's older files
+_TORCH_MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # the magic number of the older format
 _UNTRUSTED = re.compile(r"GLOBAL (\S+)")
 _SAVE = (
     "`torch.save(model.state_dict(), 'weights.pt')` or "
@@ -34,12 +34,12 @@ _SAVE = (
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a file.
+    """The tensors of a weight file.
 
     Attributes:
-        tensors: by name, on the CPU, in the file's order.
+        tensors: by name, on the CPU, in the order of the file.
         versions: version numbers of the modules that saved them (``_metadata`` of a state dict).
-        note: which entry of the file they were taken from, or an empty string.
+        note: the entry of the file that they were read from, or an empty string.
     """
 
     tensors: dict[str, Tensor]
@@ -51,15 +51,15 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     """Reads a file of weights.
 
     Args:
-        path: safetensors, or a state dict; the state dict may be one entry of a training checkpoint.
-        key: the entry that holds the weights; None if there is only one that can be meant.
+        path: safetensors, or a state dict, which may be one entry of a training checkpoint.
+        key: the entry that contains the weights; None if there is only one.
 
     Returns:
         The tensors by name.
 
     Raises:
-        ModelError: no such file, damaged, another format, a file that would have to be unpickled,
-            or several entries that could be meant.
+        ModelError: the file does not exist, is damaged, has another format, would have to be
+            unpickled, or has several entries with weights.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -74,15 +74,15 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
 
 
 def _format_of(path: Path) -> Literal["safetensors", "torch"]:
-    """Names the format by the first bytes; raises ModelError for all but the two that are read."""
+    """Recognises the format by the first bytes; raises ModelError if it is not supported."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError as error:
         raise ModelError(
-            f"expected a file of weights at {path}; there is none: correct `checkpoint` (a relative "
-            "path starts from the configuration's folder)"
+            f"expected a file of weights at {path}; it does not exist: correct `checkpoint` (relative "
+            "paths start at the folder of the configuration)"
         ) from error
     except OSError as error:
         raise ModelError(
@@ -91,9 +91,7 @@ def _format_of(path: Path) -> Literal["safetensors", "torch"]:
     if size == 0:
         raise ModelError(f"expected weights in {path}; the file is empty: copy it again")
     if head.startswith(b"version https://git-lfs"):
-        raise ModelError(
-            f"expected weights in {path}; it is a Git LFS pointer: fetch the file with `git lfs pull`"
-        )
+        raise ModelError(f"expected weights in {path}; it is a Git LFS pointer: run `git lfs pull`")
     if head.startswith(b"PK\x03\x04"):
         _require_state_dict_archive(path)
         return "torch"
@@ -101,31 +99,31 @@ def _format_of(path: Path) -> Literal["safetensors", "torch"]:
         return "safetensors"
     if head.startswith(b"\x80") and _TORCH_MAGIC in head[:32]:
         return "torch"
-    kind = _other_kind(path, head)
+    content = _describe_other_format(path, head)
     raise ModelError(
-        f"expected weights in {path}, as safetensors or as a state dict; it is {kind}: in the "
-        f"program that can read it, save the weights alone with {_SAVE}"
+        f"expected weights in {path}, as safetensors or as a state dict; it is {content}: in a program "
+        f"that can read it, save only the weights with {_SAVE}"
     )
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:
-    """Eight bytes of header length, then a JSON object; a cut-off file counts, to be told as damaged."""
+    """Eight bytes of header length, then JSON; also for truncated files, which are damaged."""
     length = int.from_bytes(head[:8], "little")
     return head[8:9] == b"{" and 2 <= length <= max(size, 100_000_000)
 
 
-def _other_kind(path: Path, head: bytes) -> str:
+def _describe_other_format(path: Path, head: bytes) -> str:
     if head.startswith(b"\x89HDF\r\n"):
-        return "an HDF5 file, as Keras writes it"
+        return "an HDF5 file, such as Keras writes"
     if head.startswith(b"\x80"):
-        return "a pickle that torch.save did not write; reading it could run any code"
+        return "a pickle that was not written by torch.save; reading it could run any code"
     if head.lstrip()[:1] == b"<":
-        return "a page of HTML or XML, as a failed download leaves it"
+        return "an HTML or XML page, such as after a failed download"
     if tarfile.is_tarfile(path):
-        return "a tar archive, such as PyTorch before 0.1.10 or a packed download"
+        return "a tar archive, such as of PyTorch before 0.1.10 or of a download"
     if path.suffix == ".onnx":
         return "an ONNX model"
-    return f"of an unknown format (first bytes {head[:8]!r}), or damaged"
+    return f"damaged, or in an unknown format (first bytes {head[:8]!r})"
 
 
 def _require_state_dict_archive(path: Path) -> None:
@@ -138,21 +136,21 @@ def _require_state_dict_archive(path: Path) -> None:
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         raise ModelError(
             f"expected weights in {path}; it is a TorchScript archive, which is a program: convert "
-            f"it once with `torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pt')`"
+            f"it with `torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pt')`"
         )
     if "data.pkl" in inner:
         return
     if any(name.endswith("archive_format") for name in names):
-        kind = "an exported program of torch.export"
+        content = "an exported program of torch.export"
     elif "model.weights.h5" in names:
-        kind = "a Keras model"
+        content = "a Keras model"
     elif names and all(name.endswith(".npy") for name in names):
-        kind = "an archive of NumPy arrays"
+        content = "a ZIP archive of NumPy arrays"
     else:
-        kind = f"a ZIP archive of something else (it holds {', '.join(names[:3]) or 'nothing'})"
+        content = f"a ZIP archive of other content ({', '.join(names[:3]) or 'empty'})"
     raise ModelError(
-        f"expected weights in {path}, as safetensors or as a state dict; it is {kind}: in the "
-        f"program that can read it, save the weights alone with {_SAVE}"
+        f"expected weights in {path}, as safetensors or as a state dict; it is {content}: in a program "
+        f"that can read it, save only the weights with {_SAVE}"
     )
 
 
@@ -161,21 +159,21 @@ def _read_state_dict(path: Path) -> Any:
 
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            # Of other pickle protocols: what can't be read of them ends in an error below.
+            # About other pickle protocols: if they can't be read, an error follows below.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            # An open file, because by a path torch.load decides on the format by its suffix.
+            # An open file: for a path, torch.load decides on the format by the suffix.
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         culprit = _UNTRUSTED.search(str(error))
         if culprit is None:
             raise ModelError(
-                _damaged(path, "its structure can't be read; or another pickle protocol than 2")
+                _damaged(path, "its structure can't be read, or its pickle protocol is not 2")
             ) from None
-        # torch's own text is left out: it advises to switch the protection off.
+        # The message of torch is left out: it suggests to disable the protection.
         raise ModelError(
-            f"{path} holds more than tensors: reading it would call `{culprit[1]}`, and code that a "
-            "file carries is not run. Where you trust the file, convert it once: for a whole model "
-            f"{_SAVE}; for a training checkpoint `torch.save(torch.load('{path.name}', "
+            f"{path} contains more than tensors: reading it would call `{culprit[1]}`, and code in a "
+            "weight file is never run. If you trust the file, convert it: for a whole model with "
+            f"{_SAVE}; for a training checkpoint with `torch.save(torch.load('{path.name}', "
             "weights_only=False)['state_dict'], 'weights.pt')`"
         ) from None
     except (
@@ -191,19 +189,20 @@ def _read_state_dict(path: Path) -> Any:
         MemoryError,
         struct.error,
     ) as error:
-        # Any of these comes out of the reader when bytes are missing or changed.
+        # torch.load raises any of these if bytes are missing or changed.
         raise ModelError(_damaged(path, error)) from error
 
 
 def _damaged(path: Path, reason: object) -> str:
     first = str(reason).strip().partition(os.linesep)[0][:200] or type(reason).__name__
     return (
-        f"expected whole weights in {path}; the file is damaged or cut off ({first}): copy it again"
+        f"expected intact weights in {path}; the file is damaged or truncated ({first}): copy it "
+        "again"
     )
 
 
 def _pick(path: Path, content: Any, key: str | None) -> Weights:
-    """Takes the state dict out of what a file holds."""
+    """Selects the state dict from the content of a file."""
     import torch
 
     if not isinstance(content, Mapping):
@@ -230,7 +229,7 @@ def _pick(path: Path, content: Any, key: str | None) -> Weights:
         return _weights(content[entries[0]], f"entry {entries[0]!r}")
     if entries:
         raise ModelError(
-            f"{path} holds several sets of weights ({', '.join(entries)}): say which with "
+            f"{path} contains several sets of weights ({', '.join(entries)}): select one with "
             f"`checkpoint_key: {entries[0]}`"
         )
     odd = [
@@ -239,7 +238,7 @@ def _pick(path: Path, content: Any, key: str | None) -> Weights:
         if not isinstance(value, torch.Tensor)
     ]
     raise ModelError(
-        f"expected tensors by name in {path}, or one entry that holds them; got "
+        f"expected tensors by name in {path}, or one entry that contains them; got "
         f"{', '.join(odd[:5]) or 'nothing'}{f' and {len(odd) - 5} more' if len(odd) > 5 else ''}: "
         f"save the weights with {_SAVE}"
     )

@@ -1,7 +1,7 @@
-"""Attribution maps: one method a file, one forward for all of them.
+"""Explainers: methods for attribution maps, one per file, and the functions that run them.
 
-``explain`` serves a person with a model and images, ``explain_batch`` the audit. Importing this
-room does not import torch; using it does.
+``explain`` computes one map per image, ``explain_batch`` several from one forward pass. Importing
+this package does not import torch; using it does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "find_layer",
 ]
 
-_HOMES = {
+_LAZY = {
     "Preflight": "auditor.autograd.preflight",
     "Accelerated": "auditor.autograd.precision",
     "TargetLayer": "auditor.autograd.target_layer",
@@ -41,8 +41,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,4 +1,4 @@
-"""The two ways in: ``explain`` for a person, ``explain_batch`` for the audit."""
+"""``explain``: attribution maps of images by any method."""
 
 from __future__ import annotations
 
@@ -27,65 +27,65 @@ def explain(
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
 ) -> Explanation:
-    """Attribution maps of a batch of images.
+    """Computes attribution maps of a batch of images.
 
-    The model is left as it was: weights, flags, modes, hooks, gradients. Where the method is
-    undefined on this model (guided backpropagation without a single rectifier), the maps are
-    Grad-CAM's, ``explainer`` says so, and ``preflight`` says why.
+    The model is left unchanged: weights, flags, modes, hooks, gradients. Where the method is
+    undefined for the model (guided backpropagation without any ReLU-like activation), the maps are
+    those of Grad-CAM; ``Explanation.explainer`` and ``Explanation.preflight`` report this.
 
     Args:
         model: a classifier, (N, 3, H, W) → (N, K) logits.
         images: (N, 3, H, W), floating, preprocessed.
-        targets: the class to explain: one for all, N of them, or None for the predicted ones.
-        explainer: name of an explainer plug-in, or one with its options set.
-        target_layer: dotted name, what ``find_layer`` returned, or None to choose by tracing.
-        precision: ``"exact"``, ``"fast"`` (batch normalisation folded away) or ``"bf16"``; the
-            others make a copy of the model for this call and compare it with the model. For many
-            batches make it once, with ``precision.quicken``, and explain ``Quick.module``.
+        targets: the class to explain: one for all images, one per image, or None for the predicted
+            classes.
+        explainer: name of an explainer plug-in, or an instance with its options.
+        target_layer: dotted name, the result of ``find_layer``, or None to choose by tracing.
+        precision: ``"exact"``, ``"fast"`` (with folded batch normalisation) or ``"bf16"``. The last
+            two copy the model in each call and compare the copy with it. For many batches, call
+            ``accelerate`` once and explain ``Accelerated.module``.
 
     Returns:
         Maps (N, 3, H, W) or (N, 1, H, W) float32, not normalised, on the model's device.
 
     Raises:
-        ConfigError: there is no such explainer.
-        ModelError: there is no such precision; or the model, the images, a target or the layer
-            do not fit; the message says how.
+        ConfigError: the explainer is unknown.
+        ModelError: the precision is unknown; or the model, the images, a target or the layer does
+            not fit.
 
     Reference:
         See the file of each method.
     """
     check_images(images)
     method = _method(explainer)
-    # The fall-back needs a layer, so that a method with a rule is recorded with one where it can be.
     layer = as_layer(model, images, target_layer) if method.needs_layer else None
-    quick = accelerate(model, images, precision, layer)
-    verdict, parts = _parts(quick.module, images, targets, method, layer)
+    network = accelerate(model, images, precision, layer)
+    verdict, parts = _explain_pieces(network.module, images, targets, method, layer)
     if verdict.status == "undefined":
         method = GradCam()
         if layer is None:
             layer = as_layer(model, images, target_layer)
-            quick = accelerate(model, images, precision, layer)
-        _, parts = _parts(quick.module, images, targets, method, layer)
+            network = accelerate(model, images, precision, layer)
+        _, parts = _explain_pieces(network.module, images, targets, method, layer)
     maps, chosen, logits = (torch.cat(of_parts) for of_parts in zip(*parts, strict=True))
     return Explanation(
         maps=maps.detach().float(),
         targets=chosen,
         target_layer=None if layer is None else layer.name,
         explainer=method.plugin_name,
-        preflight=quick.remark(verdict),
+        preflight=network.annotate(verdict),
         logits=logits.float(),
-        precision=quick.precision,
+        precision=network.precision,
     )
 
 
-def _parts(
+def _explain_pieces(
     module: nn.Module,
     images: Tensor,
     targets: int | list[int] | Tensor | None,
     method: Explainer,
     layer: TargetLayer | None,
 ) -> tuple[Preflight, list[tuple[Tensor, Tensor, Tensor]]]:
-    """The verdict, and maps, targets and logits of each piece; none where it is ``undefined``."""
+    """The verdict, and the maps, targets and logits of each piece; none if it is ``undefined``."""
     parts = []
     for piece in pieces(module, images):
         given = targets_of(targets, piece, len(images))
@@ -105,6 +105,6 @@ def _method(explainer: str | Explainer) -> Explainer:
     if not isinstance(method, Explainer):
         raise ConfigError(
             f"expected the explainer plug-in {explainer!r} to have `rule`, `needs_layer` and "
-            f"`attribute`; {type(method).__name__} has not"
+            f"`attribute`; {type(method).__name__} lacks one of them"
         )
     return method

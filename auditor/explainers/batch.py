@@ -1,4 +1,4 @@
-"""``explain_batch``: several targets an image from one forward, for the audit."""
+"""``explain_batch``: several targets per image from one forward pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from auditor.autograd.forward import check_images, pieces
+from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
+from auditor.autograd.forward import check_images, device_of, pieces
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import preflight
 from auditor.autograd.recording import record
@@ -25,23 +26,23 @@ def explain_batch(
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
 ) -> BatchExplanation:
-    """Grad-CAM, its mass and the detail view for several targets an image, from one forward.
+    """Computes Grad-CAM, its mass and the detail view for several targets per image.
 
-    Where memory runs out, the batch is halved, and halved again, down to single images.
+    Where memory runs out, the batch is halved repeatedly, down to single images.
 
     Args:
-        model: a classifier, (N, 3, H, W) → (N, K) logits; left as it was.
+        model: a classifier, (N, 3, H, W) → (N, K) logits; left unchanged.
         images: (N, 3, H, W), floating, preprocessed.
-        pairs: (row, target): which class to explain in which image; an image may come often.
-        target_layer: what ``find_layer`` returned (traced once for many batches), a dotted name, or
-            None to choose by tracing.
-        precision: as in ``explain``; for many batches use ``precision.quicken`` once.
+        pairs: (row, target): which class to explain in which image; a row may occur repeatedly.
+        target_layer: the result of ``find_layer`` (to trace once for many batches), a dotted name,
+            or None to choose by tracing.
+        precision: as in ``explain``; for many batches, call ``accelerate`` once instead.
 
     Returns:
-        One entry a pair, in the order of ``pairs``, on the CPU.
+        One entry per pair, in the order of ``pairs``, on the CPU.
 
     Raises:
-        ModelError: as ``explain``; also for a row that is no image of the batch.
+        ModelError: as ``explain``; also for a row outside of the batch.
     """
     check_images(images)
     layer = as_layer(model, images, target_layer)
@@ -50,25 +51,25 @@ def explain_batch(
             raise ModelError(
                 f"expected rows between 0 and {len(images) - 1}; got the pair ({row}, {target})"
             )
-    quick = accelerate(model, images, precision, layer)
-    parts = pieces(quick.module, images)
-    found = _in_parts(quick.module, images, pairs, layer, parts)
-    return replace(found, preflight=quick.remark(found.preflight), precision=quick.precision)
+    network = accelerate(model, images, precision, layer)
+    parts = pieces(network.module, images)
+    found = _explain_parts(network.module, images, pairs, layer, parts)
+    return replace(found, preflight=network.annotate(found.preflight), precision=network.precision)
 
 
-def _in_parts(
+def _explain_parts(
     module: nn.Module,
     images: Tensor,
     pairs: Sequence[tuple[int, int]],
     layer: TargetLayer,
     parts: list[slice],
 ) -> BatchExplanation:
-    """Each part by itself, and together again in the order of the pairs."""
+    """Explains each part of the batch, and joins the results in the order of the pairs."""
     members = [
         [k for k, (row, _) in enumerate(pairs) if part.start <= row < part.stop] for part in parts
     ]
     done = [
-        _halving(
+        _explain_or_halve(
             module,
             images[part],
             [(pairs[k][0] - part.start, pairs[k][1]) for k in own],
@@ -93,35 +94,26 @@ def _in_parts(
     )
 
 
-def _halving(
+def _explain_or_halve(
     module: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
 ) -> BatchExplanation:
-    """Tries a batch, and its halves where memory runs out."""
+    """Explains a batch, or its halves where memory runs out."""
     try:
-        return _explain(module, images, pairs, layer)
+        return _explain_pairs(module, images, pairs, layer)
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error) or len(images) == 1:
+        if not is_out_of_memory(error) or len(images) == 1:
             raise
-    # Out of the `except`, so that the failed attempt's tensors are gone before the next one.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    # Outside of the `except`: the tensors of the failed attempt are released by now.
+    release_cached_memory(device_of(module, images))
     half = (len(images) + 1) // 2
-    sample_split = [slice(0, half), slice(half, len(images))]
-    return _in_parts(module, images, pairs, layer, sample_split)
+    return _explain_parts(module, images, pairs, layer, [slice(0, half), slice(half, len(images))])
 
 
-def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """CUDA has a class for it; the CPU's allocator says it in words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        "DefaultCPUAllocator" in str(error)
-    )
-
-
-def _explain(
+def _explain_pairs(
     model: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
 ) -> BatchExplanation:
     with record(model, images, layer) as recording:
-        rows, targets = _checked(pairs, recording.logits)
+        rows, targets = _as_tensors(pairs, recording.logits)
         verdict = preflight(recording, "guided")
         defined = verdict.status != "undefined"
         cams = images.new_zeros(
@@ -149,7 +141,7 @@ def _explain(
         )
 
 
-def _checked(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tensor, Tensor]:
+def _as_tensors(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tensor, Tensor]:
     k = logits.shape[1]
     for row, target in pairs:
         if not 0 <= target < k:
@@ -161,13 +153,13 @@ def _checked(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tensor, 
 
 
 def _passes(rows: list[int]) -> list[list[int]]:
-    """Positions sorted into passes in each of which a row comes once."""
+    """Positions of the pairs, grouped into passes in which each row occurs at most once."""
     passes: list[list[int]] = []
     seen: dict[int, int] = {}
     for position, row in enumerate(rows):
-        turn = seen.get(row, 0)
-        seen[row] = turn + 1
-        if turn == len(passes):
+        n_before = seen.get(row, 0)
+        seen[row] = n_before + 1
+        if n_before == len(passes):
             passes.append([])
-        passes[turn].append(position)
+        passes[n_before].append(position)
     return passes

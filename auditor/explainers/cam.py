@@ -1,4 +1,4 @@
-"""Class activation mapping: the linear head's own weights laid over the last maps."""
+"""Class activation mapping: the maps weighted with the weights of the linear head."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "cam")
 class Cam(Options):
-    """Exact share of each place in a logit; only where the head is average pooling + linear."""
+    """Exact contribution of each place to a logit, for heads of average pooling and a linear layer."""
 
     rule: ClassVar[Rule] = "plain"
     needs_layer: ClassVar[bool] = True
@@ -34,41 +34,41 @@ class Cam(Options):
 
 
 def head_weights(recording: Recording, targets: Tensor, rows: Tensor | None = None) -> Tensor:
-    """The weights of the linear head, read off the gradient.
+    """Weights of the linear head, derived from the gradient.
 
-    With y = b + Σ_k w_k · 1/Z Σ_ij A^k_ij the gradient at the layer is w_k / Z at every place; any
-    other head gives itself away, by an operation that is not linear or by places that differ.
+    With y = b + Σ_k w_k · 1/Z Σ_ij A^k_ij, the gradient at the layer is w_k / Z at every place. Any
+    other head is recognised by a non-linear operation, or by a gradient that differs between places.
 
     Args:
         recording: with a target layer.
-        targets: (n,) int64, the class explained in each row.
+        targets: (n,) int64, the class to explain in each row.
         rows: (n,) int64, which images, each at most once; None for all.
 
     Returns:
-        (n, C): w_k of each target; Σ_k w_k A^k is the paper's M_c, whose mean is the logit less its
-        bias.
+        (n, C): w_k of each target; Σ_k w_k A^k is the paper's M_c, whose mean is the logit minus
+        its bias.
 
     Raises:
-        ModelError: what follows the layer is not average pooling and a linear layer.
+        ModelError: the layer is not followed by average pooling and a linear layer alone.
 
     Reference:
         Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", equations 1
         and 2.
     """
-    foreign = sorted(recording.operations_after_layer() - _LINEAR)
-    if foreign:
+    other = sorted(recording.operations_after_layer() - _LINEAR)
+    if other:
         raise ModelError(
-            "expected nothing but average pooling and a linear layer after the target layer, as "
-            f"CAM needs; found {', '.join(foreign)}: use grad-cam, which equals CAM where CAM "
-            "exists"
+            "expected only average pooling and a linear layer after the target layer, as CAM "
+            f"requires; found {', '.join(other)}: use grad-cam, which generalises CAM"
         )
     gradient = recording.layer_gradient(targets, rows)
     mean = gradient.mean((2, 3))
     uneven = (gradient - mean[:, :, None, None]).abs().max()
     if uneven > 1e-4 * gradient.abs().max():
         raise ModelError(
-            "expected a head that averages over all places alike, as CAM needs; this one weighs "
-            "places differently (a linear layer on the flattened map?): use grad-cam or hirescam"
+            "expected a head that averages over all places equally, as CAM requires; this one "
+            "weights places differently (a linear layer on the flattened map?): use grad-cam or "
+            "hirescam"
         )
     return mean * (gradient.shape[2] * gradient.shape[3])
 
@@ -95,4 +95,4 @@ _LINEAR = frozenset(
         "View",
     }
 )
-"""What average pooling, flattening and a linear layer are recorded as."""
+"""Operations of average pooling, flattening and a linear layer in the graph."""

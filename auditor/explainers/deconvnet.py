@@ -1,4 +1,4 @@
-"""The deconvolutional network: a signal sent back through rectifiers that ignore the forward."""
+"""Deconvolutional network: a backward pass that ignores the signs of the forward pass."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "deconvnet")
 class DeconvNet(Options):
-    """Pattern that the upper layers would draw for a class; at a rectifier, (R > 0) · R goes on.
+    """Pattern that the upper layers associate with a class: a ReLU passes (R > 0) · R back.
 
-    Pooling hands its signal to where the maximum was (the paper's switches), convolution and linear
-    layers by their transpose. Departure: normalisation layers, unknown to the paper, hand the
-    signal back by their derivative.
+    Pooling passes the signal R to the position of the maximum (the paper's switches), convolution
+    and linear layers use their transpose. Departure: normalisation layers, which the paper does not
+    have, use their derivative.
 
     Reference:
         Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 2.1;

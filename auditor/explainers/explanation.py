@@ -1,4 +1,4 @@
-"""What explaining returns, and what an explainer has to be."""
+"""Results of an explanation, and the protocol of an explainer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Attribution maps of a batch, one target an image.
+    """Attribution maps of a batch, one target per image.
 
     Attributes:
         maps: float32, not normalised; (N, 3, H, W) for gradient-type maps, (N, 1, H, W) for class
             activation maps, upsampled bilinearly (``align_corners=False``).
         targets: (N,) int64, the class explained in each image.
-        target_layer: dotted name, or None for a method that looks at no layer.
-        explainer: the method that made ``maps``. It is ``"grad-cam"`` where the one asked for is
-            undefined on this model: a plain gradient is never given out as a guided one.
-        preflight: the verdict on the method that was asked for.
-        logits: (N, K) float32, of the same forward.
-        precision: what they were computed in: ``"exact"`` where what was asked for did not give the
-            model's own values; ``preflight`` says why.
+        target_layer: dotted name, or None for a method without a target layer.
+        explainer: the method that made ``maps``. It is ``"grad-cam"`` where the requested one is
+            undefined for the model: a plain gradient is never labelled as a guided one.
+        preflight: the verdict on the requested method.
+        logits: (N, K) float32, of the same forward pass.
+        precision: of the maps; ``"exact"`` where the requested one was not accurate enough, with
+            the reason in ``preflight``.
     """
 
     maps: Tensor
@@ -42,19 +42,19 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False)
 class BatchExplanation:
-    """All that an audit keeps of a batch: several targets an image, from one forward.
+    """Maps of a batch with several targets per image, from one forward pass.
 
-    Everything lies on the CPU. The n pairs keep the order in which they were asked for.
+    All tensors are on the CPU. The n pairs are in the requested order.
 
     Attributes:
         rows: (n,) int64, the image of each pair.
         targets: (n,) int64, the class of each pair.
-        cams: (n, h, w) float32, Grad-CAM at the target layer's own resolution, not normalised.
+        cams: (n, h, w) float32, Grad-CAM at the resolution of the target layer, not normalised.
         mass: (n,) float32, the sum of each Grad-CAM over its places: Σ_ij ReLU(Σ_k α_k A^k_ij).
-            Its unit is that of the logit times places; numbers compare within one model and layer.
+            Its unit is that of the logit times places; it is comparable within one model and layer.
         maps: (n, 3, H, W) float32, the detail view.
-        detail: what ``maps`` are: ``"guided-grad-cam"``, or ``"gradient"`` (signed) where guided
-            backpropagation is undefined on this model.
+        detail: the method of ``maps``: ``"guided-grad-cam"``, or ``"gradient"`` (signed) where
+            guided backpropagation is undefined for the model.
         logits: (N, K) float32.
         preflight: the verdict on Guided Grad-CAM.
         precision: as in ``Explanation``.
@@ -73,12 +73,12 @@ class BatchExplanation:
 
 @runtime_checkable
 class Explainer(Protocol):
-    """A method: a frozen options model with what it does to one recorded forward.
+    """A method: a frozen options model that computes maps from a recorded forward pass.
 
     Attributes:
-        plugin_name: how the configuration calls it.
-        rule: what it does at rectifiers; anything but ``"plain"`` makes it depend on them.
-        needs_layer: whether the forward has to be recorded with a target layer.
+        plugin_name: its name in the configuration.
+        rule: its rule for ReLU-like activations; with any but ``"plain"``, it depends on them.
+        needs_layer: whether the recording needs a target layer.
     """
 
     plugin_name: ClassVar[str]
@@ -88,11 +88,11 @@ class Explainer(Protocol):
     def attribute(
         self, recording: Recording, targets: Tensor, rows: Tensor | None = None
     ) -> Tensor:
-        """Maps of the targets, from an open recording.
+        """Computes the maps of the targets.
 
         Args:
-            recording: with a target layer where ``needs_layer``.
-            targets: (n,) int64, the class explained in each row.
+            recording: open, and with a target layer if ``needs_layer``.
+            targets: (n,) int64, the class to explain in each row.
             rows: (n,) int64, which images, each at most once; None for all.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Grad-CAM: where in the target layer the evidence for a class lies."""
+"""Grad-CAM: where in the target layer the evidence for a class is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "grad-cam")
 class GradCam(Options):
-    """Coarse map of the places in the target layer that speak for a class."""
+    """Coarse map of the evidence for a class in the target layer."""
 
     rule: ClassVar[Rule] = "plain"
     needs_layer: ClassVar[bool] = True
@@ -28,11 +28,11 @@ class GradCam(Options):
 
 
 def class_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = None) -> Tensor:
-    """The sum over channels before its ReLU, at the layer's resolution.
+    """Grad-CAM before its ReLU, at the resolution of the target layer.
 
     Args:
         recording: with a target layer.
-        targets: (n,) int64, the class explained in each row.
+        targets: (n,) int64, the class to explain in each row.
         rows: (n,) int64, which images, each at most once; None for all.
 
     Returns:
@@ -40,7 +40,7 @@ def class_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = 
 
     Reference:
         Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-        Localization", equations 1 and 2 (the ReLU of equation 2 is left to the caller).
+        Localization", equations 1 and 2, without the ReLU of equation 2.
     """
     weights = recording.layer_gradient(targets, rows).mean((2, 3))
     activations = recording.activations
@@ -50,11 +50,11 @@ def class_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = 
 
 
 def upsample(cams: Tensor, images: Tensor) -> Tensor:
-    """Bilinear upsampling to the images' size, corners not aligned.
+    """Upsamples maps bilinearly to the size of the images, without aligned corners.
 
     Args:
         cams: (n, h, w).
-        images: (N, 3, H, W), tells the size.
+        images: (N, 3, H, W).
 
     Returns:
         (n, 1, H, W).

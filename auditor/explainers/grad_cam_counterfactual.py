@@ -1,4 +1,4 @@
-"""Grad-CAM's counterfactual map: the places that speak against a class."""
+"""Counterfactual Grad-CAM: the evidence against a class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "grad-cam-counterfactual")
 class GradCamCounterfactual(Options):
-    """Places whose removal would make the network surer of the class.
+    """Places whose removal would raise the confidence in the class.
 
     Reference:
         Selvaraju et al. 2017, section 3.3: Grad-CAM with α_k = 1/Z Σ_ij −∂y/∂A^k_ij.

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "gradient")
 class Gradient(Options):
-    """How the logit moves with each pixel; signed, defined on every differentiable model.
+    """Derivative of the logit by each pixel, signed; defined for every differentiable model.
 
     Reference:
-        Simonyan et al. 2013, "Deep Inside Convolutional Networks", section 3 (there with the
-        absolute value and the maximum over channels taken, here without).
+        Simonyan et al. 2013, "Deep Inside Convolutional Networks", section 3. Departure:
+        without the absolute value and the maximum over channels.
     """
 
     rule: ClassVar[Rule] = "plain"

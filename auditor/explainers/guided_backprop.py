@@ -1,4 +1,4 @@
-"""Guided backpropagation: which fine detail drives the evidence for a class up."""
+"""Guided backpropagation: fine detail that raises the logit of a class."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "guided-backprop")
 class GuidedBackprop(Options):
-    """Fine detail that raises a class's logit; looks much the same for every class.
+    """Fine detail that raises the logit of a class; the map hardly depends on the class.
 
-    At a rectifier with input f and signal R from above, what goes on is (f > 0) · (R > 0) · R.
+    A ReLU with input f passes the signal R back as (f > 0) · (R > 0) · R.
 
     Reference:
         Springenberg et al. 2015, "Striving for Simplicity: The All Convolutional Net", section 3.4.
-        That it hardly depends on the class or on the upper layers: Adebayo et al. 2018, "Sanity
+        On its independence of the class and of the upper layers: Adebayo et al. 2018, "Sanity
         Checks for Saliency Maps".
     """
 

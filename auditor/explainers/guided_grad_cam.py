@@ -1,4 +1,4 @@
-"""Guided Grad-CAM: the detail of guided backpropagation where Grad-CAM sees the class."""
+"""Guided Grad-CAM: guided backpropagation, restricted to the evidence of Grad-CAM."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "guided-grad-cam")
 class GuidedGradCam(Options):
-    """Fine detail at the places that speak for a class: Grad-CAM times guided backpropagation.
+    """Fine detail at the places with evidence for a class: Grad-CAM times guided backpropagation.
 
-    The detail is a view, not a measurement: guided backpropagation fails the randomization test.
-    Numbers come from Grad-CAM.
+    It is for viewing, not for measurements, because guided backpropagation fails the randomization
+    test. All numbers come from Grad-CAM.
 
     Reference:
-        Selvaraju et al. 2017, section 3.2: the element-wise product of guided backpropagation with
-        the bilinearly upsampled Grad-CAM. Nothing is normalised per image.
+        Selvaraju et al. 2017, section 3.2: the element-wise product of guided backpropagation and
+        the bilinearly upsampled Grad-CAM. Departure: no normalisation per image.
     """
 
     rule: ClassVar[Rule] = "guided"

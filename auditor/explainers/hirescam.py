@@ -1,4 +1,4 @@
-"""HiResCAM: Grad-CAM without the averaging of gradients."""
+"""HiResCAM: Grad-CAM without averaging the gradients."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "hirescam")
 class HiResCam(Options):
-    """Places in the target layer that raised the logit, each weighted by its own gradient.
+    """Evidence in the target layer, each place weighted with its own gradient.
 
-    Equal to Grad-CAM (up to the factor Z and the ReLU) where the head is a global average pooling
-    and a linear layer; where it is not, only HiResCAM is sure to point at what the model used.
+    Equal to Grad-CAM (up to the factor Z and the ReLU) if the head is a global average pooling and
+    a linear layer. For other heads, only HiResCAM is guaranteed to show what the model used.
     """
 
     rule: ClassVar[Rule] = "plain"
@@ -33,11 +33,11 @@ class HiResCam(Options):
 
 
 def local_evidence(recording: Recording, targets: Tensor, rows: Tensor | None = None) -> Tensor:
-    """The map at the layer's resolution.
+    """HiResCAM at the resolution of the target layer.
 
     Args:
         recording: with a target layer.
-        targets: (n,) int64, the class explained in each row.
+        targets: (n,) int64, the class to explain in each row.
         rows: (n,) int64, which images, each at most once; None for all.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Occlusion: how far the logit falls when a part of the image is covered."""
+"""Occlusion: the drop of the logit when a part of the image is occluded."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 @plugin("explainer", "occlusion")
 class Occlusion(Options):
-    """Fall of the logit with a square covered; slow, needs no gradient: the yardstick of the rest.
+    """Drop of the logit when a square is occluded; slow, but without gradients: the baseline.
 
     Reference:
         Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 2.2
-        and figure 6. Departure: a pixel's value is the mean over the squares that cover it.
+        and figure 6. Departure: the value of a pixel is the mean over the squares that cover it.
     """
 
     window: float = Field(default=0.25, gt=0, le=1)
-    """Side of the square, as a share of the image's shorter side."""
+    """Side of the square, as a share of the shorter side of the image."""
 
     stride: float = Field(default=0.5, gt=0, le=1)
-    """How far the square moves, as a share of its own side."""
+    """Step between squares, as a share of their side."""
 
     value: float = 0.0
-    """What covers: a value of preprocessed images; 0 is the mean colour where those are centred."""
+    """Value of the square, in preprocessed images; 0 is the mean colour if they are centred."""
 
     batch_size: int = Field(default=64, ge=1)
-    """Images in one forward."""
+    """Images in one forward pass."""
 
     rule: ClassVar[Rule] = "plain"
     needs_layer: ClassVar[bool] = False
@@ -42,7 +42,7 @@ class Occlusion(Options):
     def attribute(
         self, recording: Recording, targets: Tensor, rows: Tensor | None = None
     ) -> Tensor:
-        """(n, 1, H, W), signed: logit − logit with the square covered; see ``Explainer``."""
+        """(n, 1, H, W), signed: logit − logit of the occluded image; see ``Explainer.attribute``."""
         import torch
 
         images, logits = recording.images, recording.logits
@@ -50,25 +50,25 @@ class Occlusion(Options):
             images, logits = images[rows], logits[rows]
         n, _, height, width = images.shape
         squares = self.squares(height, width)
-        falls = images.new_zeros((n, 1, height, width))
-        covers = images.new_zeros((1, 1, height, width))
+        drops = images.new_zeros((n, 1, height, width))
+        n_squares = images.new_zeros((1, 1, height, width))
         for top, bottom, left, right in squares:
-            covers[:, :, top:bottom, left:right] += 1
+            n_squares[:, :, top:bottom, left:right] += 1
         jobs = [(row, square) for row in range(n) for square in squares]
         with torch.no_grad():
             for start in range(0, len(jobs), self.batch_size):
                 part = jobs[start : start + self.batch_size]
-                covered = images[[row for row, _ in part]]
+                occluded = images[[row for row, _ in part]]
                 for k, (_, (top, bottom, left, right)) in enumerate(part):
-                    covered[k, :, top:bottom, left:right] = self.value
-                scores = recording.model(covered)
+                    occluded[k, :, top:bottom, left:right] = self.value
+                scores = recording.model(occluded)
                 for k, (row, (top, bottom, left, right)) in enumerate(part):
-                    fall = logits[row, targets[row]] - scores[k, targets[row]]
-                    falls[row, :, top:bottom, left:right] += fall
-        return falls / covers
+                    drop = logits[row, targets[row]] - scores[k, targets[row]]
+                    drops[row, :, top:bottom, left:right] += drop
+        return drops / n_squares
 
     def squares(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
-        """Every position of the square as (top, bottom, left, right); together they cover all."""
+        """All squares as (top, bottom, left, right); together they cover the image."""
         side = max(1, round(self.window * min(height, width)))
         step = max(1, round(self.stride * side))
 

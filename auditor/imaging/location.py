@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from auditor.phrasing import percent
+
 Floats = NDArray[np.float64]
 
 BORDER = "border"
@@ -64,13 +66,13 @@ def locate_evidence(cam: ArrayLike) -> EvidenceLocation:
     weights = _strongest(values)
     share = float((values * weights).sum() / total)
     where = place_name(values * weights)
-    percent = f"{100 * share:.0f}\u202f% of it lies in 10\u202f% of the image"
+    concentration = f"{percent(share, 0)} of it lies in {percent(STRONGEST)} of the image"
     if share < _EVEN:
-        words = f"is spread evenly over the image; only {percent}"
+        words = f"is spread evenly over the image; only {concentration}"
     elif share < _SPREAD:
-        words = f"is spread widely and is strongest at the {where}; {percent}"
+        words = f"is spread widely and is strongest at the {where}; {concentration}"
     else:
-        words = f"concentrates at the {where}; {percent}"
+        words = f"concentrates at the {where}; {concentration}"
     return EvidenceLocation(share, where, words)
 
 

@@ -122,6 +122,18 @@ def usable_rows(table: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(table[STATUS] == OK, dtype=np.bool_)
 
 
+def codes(column: pd.Series) -> NDArray[np.int64]:
+    """A categorical column as indices of its categories.
+
+    Args:
+        column: n values; a missing value becomes -1.
+
+    Returns:
+        (n,) int64.
+    """
+    return np.asarray(column.cat.codes, dtype=np.int64)
+
+
 def arrow_schema(classes: Iterable[str], attributes: Mapping[str, pa.DataType]) -> pa.Schema:
     """The columns of a file with their types.
 

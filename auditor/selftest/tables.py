@@ -1,25 +1,24 @@
-"""Samples of a run or a configuration, cut into slices once and judged with ever new outcomes."""
+"""Samples of a run or a configuration, sliced once and judged with simulated outcomes."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from auditor import registry
+from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
 from auditor.manifest import require_unaltered
-from auditor.preparation import prepare
+from auditor.preparation import find_target_layer, prepare, select_checks
 from auditor.records import AuditData
-from auditor.records.predictions import attribute_columns
+from auditor.records.predictions import attribute_columns, codes
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.find_failures import find_failures
 from auditor.stages.judge import Judgement, judge
@@ -31,7 +30,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a model did with each sample.
+    """What a model predicted for each sample.
 
     Attributes:
         predicted: (n,) indices of classes.
@@ -46,7 +45,7 @@ class Outcomes:
     probabilities: NDArray[np.float32] | None = None
 
     def taken(self, rows: Integers) -> Outcomes:
-        """The outcomes of other samples: the k-th becomes that of ``rows[k]``."""
+        """The outcomes of other samples: position k gets that of ``rows[k]``."""
         return Outcomes(
             self.predicted[rows],
             self.confidence[rows],
@@ -57,13 +56,13 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Tables:
-    """Samples cut into slices once, to be judged with ever new outcomes.
+    """Samples that are sliced once and judged with simulated outcomes.
 
     Attributes:
         cut: the slices.
         classes: class names in index order.
         outcomes: what the model really did.
-        checks: by name; those that need a model, maps or images say that they were skipped.
+        checks: by name; those that need a model, maps, images or training data are left out.
         alpha: false discovery rate.
         min_support: smallest support.
         seed: of the checks.
@@ -91,14 +90,14 @@ class Tables:
         probabilities: NDArray[np.float32] | None = None,
         seed: int = 0,
     ) -> Tables:
-        """Cuts samples as an audit does.
+        """Slices samples as an audit does.
 
         Args:
-            usable: as `mine` returns them.
+            usable: as `find_failures` returns them.
             classes: class names in index order.
             attributes: names of the annotated attributes' columns.
             checks: by name.
-            section: how to cut.
+            section: how to slice.
             alpha: false discovery rate.
             computed: names of the computed properties' columns.
             probabilities: (n, K), or None.
@@ -108,7 +107,7 @@ class Tables:
             cut=slice_samples(usable, None, classes, attributes, section, computed),
             classes=tuple(classes),
             outcomes=Outcomes(
-                _codes(usable["predicted"]),
+                codes(usable["predicted"]),
                 usable["confidence"].to_numpy(dtype=np.float64),
                 usable["loss"].to_numpy(dtype=np.float64),
                 probabilities,
@@ -122,32 +121,27 @@ class Tables:
     @property
     def label(self) -> Integers:
         """(n,) indices of the classes."""
-        return _codes(self.cut.predictions["label"])
+        return codes(self.cut.predictions["label"])
 
     def audit_data(self, outcomes: Outcomes) -> AuditData:
-        """What the checks see if the model had done that."""
+        """What the checks see with these outcomes."""
         predictions = self.cut.predictions.assign(
             predicted=pd.Categorical.from_codes(outcomes.predicted, pd.Index(list(self.classes))),
             confidence=outcomes.confidence,
             loss=outcomes.loss,
             failure=outcomes.predicted != self.label,
         )
-        return AuditData(
-            predictions=predictions,
-            classes=self.classes,
-            attributes=self.cut.attributes,
-            slices=self.cut.slices,
-            reference=None,
+        audit_data = self.cut.audit_data(
+            self.classes,
             alpha=self.alpha,
             min_support=self.min_support,
             seed=self.seed,
-            computed=self.cut.computed,
-            computed_slices=self.cut.computed_slices,
             probabilities=outcomes.probabilities,
         )
+        return replace(audit_data, predictions=predictions)
 
     def judgement(self, outcomes: Outcomes) -> Judgement:
-        """The audit if the model had done that."""
+        """The judgement with these outcomes."""
         return judge(self.checks, self.audit_data(outcomes))
 
     def testable(self, name: str) -> list[str]:
@@ -163,10 +157,10 @@ class Tables:
 
 
 def of_run(folder: RunFolder) -> Tables:
-    """The samples of a finished run, to be judged with its own settings.
+    """The samples of a finished run with its settings.
 
     Raises:
-        DataError: result or predictions are not what the audit wrote.
+        DataError: result or predictions were altered.
     """
     require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
@@ -177,7 +171,7 @@ def of_run(folder: RunFolder) -> Tables:
         classes,
         attribute_columns(pq.read_schema(path).names),
         SliceSection.model_validate(config.get("slices", {})),
-        _checks(config.get("checks", {})),
+        select_checks(config.get("checks", {}))[0],
         JudgeSection.model_validate(config.get("judge", {})).alpha,
         result.provenance.seed,
     )
@@ -187,33 +181,25 @@ def of_config(config: AuditConfig) -> Tables:
     """Predicts the samples of a configuration; nothing is kept.
 
     Raises:
-        UsageError: the caller's mistake, as the audit itself would meet it.
+        UsageError: the configuration, data or model is not usable.
     """
     prepared = prepare(config)
-    checks = {
-        name: False if options is False else options.model_dump()
-        for name, options in config.checks.items()
-    }
+    model = AuditedModel.of(prepared, find_target_layer(prepared))
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder.begin(Path(place) / "run")
         predict(
+            model,
             prepared.dataset,
             prepared.codes,
-            prepared.classifier.module,
-            prepared.classes,
-            prepared.preprocess,
-            device=prepared.device,
-            batch_size=config.batch_size,
-            workers=config.workers,
-            shards=folder.shards("predictions"),
-            advance=lambda _pieces: None,
+            folder.shards("predictions"),
+            lambda _pieces: None,
         )
         return _tables(
             folder.merge_predictions(),
             prepared.classes,
             prepared.dataset.attributes,
             config.slices,
-            _checks(checks),
+            prepared.checks,
             config.judge.alpha,
             config.seed,
         )
@@ -242,18 +228,3 @@ def _tables(
         probabilities=analysis.probabilities,
         seed=seed,
     )
-
-
-def _checks(options: Mapping[str, Any]) -> dict[str, Check]:
-    """The checks that were on, with their options."""
-    chosen: dict[str, Check] = {}
-    for name, plugin in registry.all_of("check").items():
-        given = options.get(name, {})
-        check: object = None if given is False else plugin.model_validate(given)
-        if isinstance(check, Check):
-            chosen[name] = check
-    return chosen
-
-
-def _codes(column: pd.Series[Any]) -> Integers:
-    return np.asarray(column.cat.codes, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Mine: from predictions to ranked failures, confusions and the recognition of each class."""
+"""Find failures: rank the misclassified samples, and count confusions per class."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from auditor.records.predictions import (
     PREDICTED,
     REQUIRED,
     STATUS,
+    codes,
     is_reserved,
     probability_column,
     reserved_names,
@@ -35,21 +36,21 @@ from auditor.statistics import Intervals, wilson
 
 @dataclass(frozen=True)
 class FailureAnalysis:
-    """What the predictions hold.
+    """The failures of a run, and how often each class is recognised.
 
     Attributes:
         usable: the evaluated samples, index 0…n-1 in the order of the data: ``sample``, ``path``,
             ``label``, ``predicted`` (categoricals over the classes), ``confidence``, ``loss``,
-            ``failure`` (bool), the attributes as they stand in the data, the computed properties,
-            and ``sha256`` and ``phash`` where the file has them.
-        failures: positions in ``usable`` of the misclassified samples, worst first, int64. Ranked
-            by loss; equal losses by confidence, then in the order of the data. A network that is
-            sure of a wrong class leaves little to the right one, so the confident failures lead.
-        confusion: how often which label got which prediction; the failures by count first, then
-            the correct ones in the order of the classes. Pairs that never occur are left out.
+            ``failure`` (bool), the attributes as in the data, the computed properties, and
+            ``sha256`` and ``phash`` where the file has them.
+        failures: positions in ``usable`` of the misclassified samples, int64. Ranked by loss, the
+            largest first; equal losses by confidence, then in the order of the data. Confident
+            failures come first, because they leave a low probability for the label.
+        confusion: number of samples of each pair of label and prediction; failures by number first,
+            then correct predictions in the order of the classes. Pairs without samples are left out.
         classes: support, recall and precision of every class, in index order.
         unusable: the samples that could not be evaluated, with the reason.
-        summary: the audit in numbers; nothing is explained yet.
+        summary: the audit in numbers, with nothing explained yet.
         probabilities: (n, K) float32, or None where the file does not have them.
     """
 
@@ -71,61 +72,75 @@ def find_failures(
     """Finds and ranks the failures of a run.
 
     Args:
-        predictions: ``predictions.parquet`` of the run; see the run folder's description.
+        predictions: ``predictions.parquet`` of the run; see `records.predictions`.
         classes: class names in index order.
         attributes: names of the attribute columns.
         computed: names of the columns of computed properties.
 
     Returns:
-        The evaluated samples, the failures among them, and what was confused with what.
+        The evaluated samples, the failures among them, and the confusions.
 
     Raises:
-        DataError: an attribute bears the name of a column of the predictions.
+        DataError: an attribute has the name of another column of the predictions.
     """
-    for name in attributes:
-        if is_reserved(name):
-            raise DataError(
-                f"attribute {name!r}: expected a name other than {reserved_names()}, which the audit "
-                "uses for its own columns: rename the column in the data"
-            )
-    there = set(pq.read_schema(predictions).names)
-    prints = [name for name in FINGERPRINTS if name in there]
-    columns = [probability_column(name) for name in classes]
-    shares = columns if there.issuperset(columns) else []
-    wanted = [*REQUIRED, *attributes, *computed, *prints, *shares]
-    frame = pq.read_table(predictions, columns=wanted).to_pandas()
+    names = list(classes)
+    _require_free_names(attributes)
+    frame, probability_columns = _read(predictions, names, [*attributes, *computed])
     ok = usable_rows(frame)
     unusable = [
         Unusable(sample=str(row.sample), path=str(row.path), reason=str(row.status))
         for row in frame.loc[~ok, [*IDENTITY, STATUS]].itertuples(index=False)
     ]
-    usable = frame.loc[ok].drop(columns=[STATUS, *shares]).reset_index(drop=True)
-    names = list(classes)
+    usable = frame.loc[ok].drop(columns=[STATUS, *probability_columns]).reset_index(drop=True)
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
-    label, predicted = (
-        usable[column].cat.codes.to_numpy(dtype=np.int64) for column in (LABEL, PREDICTED)
-    )
+    label, predicted = codes(usable[LABEL]), codes(usable[PREDICTED])
     usable.insert(len(EVALUATED), FAILURE, label != predicted)
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(matrix, (label, predicted), 1)
     failures = _ranked(usable)
+    probabilities = frame.loc[ok, probability_columns].to_numpy(dtype=np.float32)
     return FailureAnalysis(
         usable=usable,
         failures=failures,
         confusion=_confusion(matrix, names),
         classes=_classes(matrix, names),
         unusable=unusable,
-        summary=Summary(
-            n_samples=len(frame),
-            n_evaluated=len(usable),
-            n_unusable=len(unusable),
-            n_failures=len(failures),
-            n_explained=0,
-            accuracy=_estimates(wilson([len(usable) - len(failures)], [len(usable)]))[0],
-            unusable=dict(sorted(Counter(one.reason for one in unusable).items())),
-        ),
-        probabilities=frame.loc[ok, shares].to_numpy(dtype=np.float32) if shares else None,
+        summary=_summary(len(usable), len(failures), unusable),
+        probabilities=probabilities if probability_columns else None,
+    )
+
+
+def _require_free_names(attributes: Sequence[str]) -> None:
+    for name in attributes:
+        if is_reserved(name):
+            raise DataError(
+                f"attribute {name!r}: expected a name other than {reserved_names()}, which the audit "
+                "uses for its own columns: rename the column in the data"
+            )
+
+
+def _read(
+    predictions: Path, classes: list[str], others: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The predictions, and the names of the probability columns; none if one is missing."""
+    present = set(pq.read_schema(predictions).names)
+    fingerprints = [name for name in FINGERPRINTS if name in present]
+    columns = [probability_column(name) for name in classes]
+    probabilities = columns if present.issuperset(columns) else []
+    wanted = [*REQUIRED, *others, *fingerprints, *probabilities]
+    return pq.read_table(predictions, columns=wanted).to_pandas(), probabilities
+
+
+def _summary(n_evaluated: int, n_failures: int, unusable: list[Unusable]) -> Summary:
+    return Summary(
+        n_samples=n_evaluated + len(unusable),
+        n_evaluated=n_evaluated,
+        n_unusable=len(unusable),
+        n_failures=n_failures,
+        n_explained=0,
+        accuracy=_estimates(wilson([n_evaluated - n_failures], [n_evaluated]))[0],
+        unusable=dict(sorted(Counter(one.reason for one in unusable).items())),
     )
 
 

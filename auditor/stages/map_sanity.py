@@ -1,113 +1,94 @@
-"""Appraise: how far the maps of this model can be trusted, measured on a few samples."""
+"""Map sanity: measure on a few samples how far the attribution maps can be trusted."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from auditor import imaging
-from auditor.autograd.target_layer import TargetLayer
-from auditor.config import Preprocess
-from auditor.explainers.api import explain, explain_batch
-from auditor.explainers.localisation import Box, box_of, mass_inside, overlap, pointing_hit
-from auditor.explainers.trust import edges, measure_trust
-from auditor.input_pipeline import normalised
-from auditor.records import ModelAccess, PanelRecord
+from auditor.evaluated_samples import EvaluatedSamples
+from auditor.explainers.api import explain
+from auditor.map_metrics.edges import edges
+from auditor.map_metrics.localisation import (
+    bounding_box,
+    intersection_over_union,
+    mass_inside,
+    pointing_hit,
+)
+from auditor.map_metrics.summary import mean_map_metrics
+from auditor.records import PanelRecord
+from auditor.records.predictions import LABEL, SAMPLE, codes
 from auditor.run_folder import EXPLANATIONS, ShardWriter
 
 _PANELS = 3
-"""Samples whose maps are shown beside an edge detector's."""
+"""Samples whose maps are shown beside the edge detector."""
 _LOCATED = 200
 """Samples on which localisation is measured, where boxes or masks exist."""
 _FOUND = 0.5
 """Intersection over union from which on a box counts as found (Selvaraju et al. 2017)."""
 
 
+@dataclass(frozen=True)
+class MapSanity:
+    """Result of the map-sanity stage.
+
+    Attributes:
+        metrics: see `map_metrics.summary`; ``localisation`` holds those of
+            `map_metrics.localisation`, where boxes or masks exist.
+        panels: samples whose maps are shown beside the edge detector.
+    """
+
+    metrics: dict[str, Any] = field(default_factory=dict)
+    panels: list[PanelRecord] = field(default_factory=list)
+
+
 def measure_map_sanity(
-    model: ModelAccess,
-    module: nn.Module,
-    layer: TargetLayer,
-    preprocess: Preprocess,
-    predictions: pd.DataFrame,
-    folder: Path,
-    *,
-    device: torch.device,
-    n_samples: int,
-    seed: int,
-) -> tuple[dict[str, Any], list[PanelRecord]]:
-    """Measures what the maps are worth on this model and data.
+    samples: EvaluatedSamples, folder: Path, *, n_samples: int, seed: int
+) -> MapSanity:
+    """Measures how far the maps of this model can be trusted on this data.
 
     Args:
-        model: gives the images, and the objects where boxes or masks exist.
-        module: the network, on ``device``.
-        layer: the target layer.
-        preprocess: how images become inputs.
-        predictions: the evaluated samples, as in ``AuditData.predictions``.
+        samples: the evaluated samples, with the model.
         folder: ``explanations/`` of the run; receives the panels.
-        device: where the network runs.
-        n_samples: on how many samples, drawn at random; 0 measures nothing.
+        n_samples: number of samples, drawn at random; with 0 nothing is measured.
         seed: of the draw and of the randomized weights.
-
-    Returns:
-        ``sanity`` of the result (see ``explainers.trust.measure_trust`` and
-        ``explainers.localisation``), and the panels beside an edge detector.
     """
-    if not n_samples or predictions.empty:
-        return {}, []
+    total = len(samples.table)
+    if not n_samples or not total:
+        return MapSanity()
     random = np.random.default_rng(seed)
-    rows = np.sort(random.choice(len(predictions), min(n_samples, len(predictions)), replace=False))
-    images = model.images(rows)
-    inputs = normalised(torch.from_numpy(images), preprocess, device)
-    sanity: dict[str, Any] = dict(
-        measure_trust(module, inputs, layer, n_samples=len(rows), seed=seed)
+    rows = np.sort(random.choice(total, min(n_samples, total), replace=False))
+    model = samples.model
+    metrics: dict[str, Any] = dict(
+        mean_map_metrics(model.module, samples.inputs(rows), model.layer, seed=seed)
     )
-    located = np.sort(
-        random.choice(len(predictions), min(_LOCATED, len(predictions)), replace=False)
-    )
-    objects = model.objects(located)
+    located = np.sort(random.choice(total, min(_LOCATED, total), replace=False))
+    objects = samples.objects(located)
     if objects is not None:
-        sanity["localisation"] = _localisation(
-            model, module, layer, preprocess, predictions, located, objects, device
-        )
-    samples = predictions["sample"].to_numpy()[rows[:_PANELS]]
-    return sanity, _panels(samples, images[:_PANELS], inputs[:_PANELS], module, layer, folder)
+        metrics["localisation"] = _localisation(samples, located, objects)
+    return MapSanity(metrics, _panels(samples, rows[:_PANELS], folder))
 
 
 def _localisation(
-    model: ModelAccess,
-    module: nn.Module,
-    layer: TargetLayer,
-    preprocess: Preprocess,
-    predictions: pd.DataFrame,
-    rows: NDArray[np.int64],
-    objects: NDArray[np.bool_],
-    device: torch.device,
+    samples: EvaluatedSamples, rows: NDArray[np.int64], objects: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Pointing game, share of mass inside, and the paper's box rule, for the label's maps."""
+    """Pointing game, mass inside the object, and the paper's box rule, for maps of the label."""
     visible = objects.any((1, 2))
     rows, objects = rows[visible], objects[visible]
-    codes = np.asarray(predictions["label"].cat.codes, dtype=np.int64)[rows]
-    hits, inside, found = [], [], []
-    for start in range(0, len(rows), 32):
-        part = slice(start, start + 32)
-        inputs = normalised(torch.from_numpy(model.images(rows[part])), preprocess, device)
-        pairs = [(k, int(code)) for k, code in enumerate(codes[part])]
-        cams = explain_batch(module, inputs, pairs, layer).cams.numpy()
-        for cam, mask in zip(cams, objects[part], strict=True):
-            full = imaging.upsample(cam, *mask.shape)
-            hits.append(pointing_hit(full, mask))
-            inside.append(mass_inside(full, mask))
-            box, truth = box_of(full), box_of(mask.astype(np.float32))
-            found.append(box is not None and truth is not None and _is_found(box, truth))
     if not len(rows):
         return {"n_samples": 0.0}
+    labels = codes(samples.table[LABEL])[rows]
+    hits, inside, found = [], [], []
+    for cam, mask in zip(samples.cams(rows, labels), objects, strict=True):
+        full = imaging.upsample(cam, *mask.shape)
+        hits.append(pointing_hit(full, mask))
+        inside.append(mass_inside(full, mask))
+        found.append(_is_found(full, mask))
     known = np.array(inside)[~np.isnan(inside)]
     return {
         "n_samples": float(len(rows)),
@@ -118,49 +99,47 @@ def _localisation(
     }
 
 
-def _is_found(box: Box, truth: Box) -> bool:
-    return overlap(box, truth) >= _FOUND
+def _is_found(attribution: NDArray[np.float32], mask: NDArray[np.bool_]) -> bool:
+    box, truth = bounding_box(attribution), bounding_box(mask.astype(np.float32))
+    return box is not None and truth is not None and intersection_over_union(box, truth) >= _FOUND
 
 
-def _panels(
-    samples: NDArray[np.object_],
-    images: NDArray[np.uint8],
-    inputs: torch.Tensor,
-    module: nn.Module,
-    layer: TargetLayer,
-    folder: Path,
-) -> list[PanelRecord]:
-    """Grad-CAM and the guided or plain gradient beside edges, which see no model at all."""
-    shards = ShardWriter(folder, "panels")
+def _panels(samples: EvaluatedSamples, rows: NDArray[np.int64], folder: Path) -> list[PanelRecord]:
+    """Draws Grad-CAM and the guided or plain gradient beside the edges of the image."""
+    module, layer = samples.model.module, samples.model.layer
+    images, inputs = samples.images(rows), samples.inputs(rows)
     cams = explain(module, inputs, None, "grad-cam", layer)
-    guided = explain(module, inputs, cams.targets, "guided-backprop", layer)
-    name = guided.explainer
-    if name != "guided-backprop":  # undefined on this network: the plain gradient, under its name
-        guided = explain(module, inputs, cams.targets, "gradient")
-        name = guided.explainer
-    outlines = edges(inputs).cpu().numpy()
-    rows: list[dict[str, object]] = []
+    gradient = explain(module, inputs, cams.targets, "guided-backprop", layer)
+    if gradient.explainer != "guided-backprop":  # undefined for this network
+        gradient = explain(module, inputs, cams.targets, "gradient")
+    strengths = edges(inputs).cpu().numpy()
+    shards = ShardWriter(folder, "panels")
     records: list[PanelRecord] = []
-    for k, sample in enumerate(samples):
+    table: list[dict[str, object]] = []
+    for k, row in enumerate(rows):
+        sample = str(samples.table[SAMPLE].iloc[row])
         records.append(
             PanelRecord(
-                sample=str(sample),
-                gradient=name,
+                sample=sample,
+                gradient=gradient.explainer,
                 panel=f"{EXPLANATIONS}/{shards.next_name}#{k}",
             )
         )
         view = np.ascontiguousarray(images[k].transpose(1, 2, 0))
-        strength = outlines[k][0] / max(float(outlines[k].max()), 1e-12)
-        drawn = np.repeat(np.rint(255 * (1 - strength))[:, :, None], 3, axis=2).astype(np.uint8)
-        rows.append(
+        table.append(
             {
-                "sample": str(sample),
+                "sample": sample,
                 "image": imaging.jpeg(view),
                 "overlay": imaging.jpeg(imaging.overlay(view, cams.maps[k, 0].cpu().numpy())),
-                "gradient": imaging.jpeg(imaging.guided_view(guided.maps[k].cpu().numpy())),
-                "edges": imaging.jpeg(drawn),
+                "gradient": imaging.jpeg(imaging.guided_view(gradient.maps[k].cpu().numpy())),
+                "edges": imaging.jpeg(_dark_on_white(strengths[k, 0])),
             }
         )
-    if rows:
-        shards.write(pa.Table.from_pylist(rows))
+    shards.write(pa.Table.from_pylist(table))
     return records
+
+
+def _dark_on_white(strength: NDArray[np.float32]) -> NDArray[np.uint8]:
+    scaled = strength / max(float(strength.max()), 1e-12)
+    grey = np.rint(255 * (1 - scaled)).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Choose: which samples are explained, for which targets, and which mean maps they go into."""
+"""Select samples: which to explain, for which targets, and which belong to which mean map."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from auditor.config import ExplainSection
 from auditor.records import Cell, Job, Role, SampleSelection, Skipped
+from auditor.records.predictions import LABEL, PREDICTED, codes
 
 
 def select_samples(
@@ -20,25 +21,24 @@ def select_samples(
     section: ExplainSection,
     seed: int,
 ) -> SampleSelection:
-    """Chooses the samples to explain.
+    """Selects the samples to explain.
 
-    Every failure; as many correct samples, each of the same label and attribute values as a failure
-    where there is one left, else of the same label; and up to ``section.mean_samples`` samples of
-    every attribute value within every class.
+    These are all failures; for each of them, a correct sample with the same label and attribute
+    values, or at least the same label, as long as there is one left; and up to
+    ``section.mean_samples`` samples of every attribute value within every class.
 
     Args:
         predictions: the evaluated samples, as in ``AuditData.predictions``.
-        failures: positions of the failures, worst first.
+        failures: positions of the failures, those with the largest loss first.
         attributes: names of the categorical attribute columns.
-        section: what is asked for.
+        section: settings of the explanations.
         seed: of the random choices.
 
     Returns:
         The jobs and the cells.
     """
     random = np.random.default_rng(seed)
-    label = _codes(predictions["label"])
-    predicted = _codes(predictions["predicted"])
+    label, predicted = codes(predictions[LABEL]), codes(predictions[PREDICTED])
     contrast = (
         _matched(predictions, label, failures, attributes, random) if section.contrast else []
     )
@@ -46,22 +46,18 @@ def select_samples(
     in_cells = {int(row) for cell in cells for row in cell.rows}
     jobs: dict[int, Job] = {}
     for row in failures:
-        codes: dict[Role, int] = {"predicted": int(predicted[row]), "label": int(label[row])}
-        # A mean map is one of the label's evidence, whatever is explained of the failures.
+        targets: dict[Role, int] = {"predicted": int(predicted[row]), "label": int(label[row])}
+        # Mean maps show the evidence for the label, whichever targets of failures are explained.
         roles = [
             role
-            for role in codes
+            for role in targets
             if role in section.targets or (role == "label" and row in in_cells)
         ]
-        jobs[int(row)] = Job(int(row), "failure", tuple((role, codes[role]) for role in roles))
+        jobs[int(row)] = Job(int(row), "failure", tuple((role, targets[role]) for role in roles))
     jobs |= {row: Job(row, "contrast", (("label", int(label[row])),)) for row in contrast}
     for row in sorted(in_cells - jobs.keys()):
         jobs[row] = Job(row, "mean", (("label", int(label[row])),))
     return SampleSelection(tuple(jobs.values()), tuple(cells), tuple(skipped))
-
-
-def _codes(column: pd.Series) -> NDArray[np.int64]:
-    return np.asarray(column.cat.codes, dtype=np.int64)
 
 
 def _matched(
@@ -71,18 +67,18 @@ def _matched(
     attributes: Sequence[str],
     random: np.random.Generator,
 ) -> list[int]:
-    """As many correct samples as failures, where there are so many: same slice, else same label."""
-    alike = label.copy()
+    """A correct sample for each failure: of the same slice, or else of the same label."""
+    slice_of = label.copy()
     for name in attributes:
-        codes = _codes(predictions[name])
-        _, alike = np.unique(alike * (codes.max() + 2) + codes, return_inverse=True)
-        alike = alike.astype(np.int64)
+        values = codes(predictions[name])
+        _, slice_of = np.unique(slice_of * (values.max() + 2) + values, return_inverse=True)
+        slice_of = slice_of.astype(np.int64)
     correct = random.permutation(np.flatnonzero(~predictions["failure"].to_numpy(dtype=bool)))
     taken: list[int] = []
     left = np.asarray(failures)
     free = np.ones(len(predictions), dtype=bool)
-    for key in (alike, label):
-        frozen_eval: list[int] = []
+    for key in (slice_of, label):
+        unmatched: list[int] = []
         pools = _pools(key, correct[free[correct]])
         for row in left:
             pool = pools.get(int(key[row]))
@@ -90,8 +86,8 @@ def _matched(
                 taken.append(pool.pop())
                 free[taken[-1]] = False
             else:
-                frozen_eval.append(int(row))
-        left = np.asarray(frozen_eval, dtype=np.int64)
+                unmatched.append(int(row))
+        left = np.asarray(unmatched, dtype=np.int64)
     return taken
 
 
@@ -118,12 +114,12 @@ def _cells(
             cells.append((len(rows), Cell(name, str(value), str(label), chosen)))
     if len(cells) <= section.mean_cells:
         return [cell for _, cell in cells], []
-    # Stable: among cells of equal support the order of attributes and classes decides.
+    # A stable sort: cells of equal support keep the order of attributes and classes.
     largest = sorted(range(len(cells)), key=lambda k: -cells[k][0])[: section.mean_cells]
     return [cells[k][1] for k in sorted(largest)], [
         Skipped(
             check="mean maps",
-            reason=f"{len(cells)} pairs of attribute value and class; mean maps were made of the "
-            f"{section.mean_cells} with the most samples (explain.mean_cells)",
+            reason=f"there are {len(cells)} pairs of attribute value and class; mean maps were made "
+            f"of the {section.mean_cells} with the most samples (explain.mean_cells)",
         )
     ]

@@ -1,4 +1,4 @@
-"""A model comes out of explaining as it went in, whatever happens."""
+"""A model is left unchanged by explaining it, also after an exception."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def same(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 
 def mixed() -> nn.Module:
-    """Some modules train, some parameters are frozen."""
+    """Some modules are in training mode, and one parameter is frozen."""
     torch.manual_seed(0)
     model = Residual().train()
     model.norm.eval()
@@ -44,7 +44,7 @@ def mixed() -> nn.Module:
     return model
 
 
-def test_explaining_leaves_no_trace() -> None:
+def test_explain_and_explain_batch_leave_the_model_unchanged() -> None:
     model = mixed()
     before = state(model)
     explain(model, random_images())
@@ -54,10 +54,10 @@ def test_explaining_leaves_no_trace() -> None:
 
 
 class BrokenError(RuntimeError):
-    """Raised in the middle of something."""
+    """Raised in the middle of an explanation."""
 
 
-def test_an_exception_in_the_forward_leaves_no_trace() -> None:
+def test_exception_in_forward_leaves_the_model_unchanged() -> None:
     model = mixed()
 
     def fail(_: nn.Module, __: object, ___: object) -> None:
@@ -70,7 +70,7 @@ def test_an_exception_in_the_forward_leaves_no_trace() -> None:
     assert same(before, state(model))
 
 
-def test_an_exception_in_the_backward_leaves_no_trace() -> None:
+def test_exception_in_backward_leaves_the_model_unchanged() -> None:
     class Fails(torch.autograd.Function):
         @staticmethod
         def forward(_ctx: Any, x: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def test_an_exception_in_the_backward_leaves_no_trace() -> None:
     assert same(before, state(model))
 
 
-def test_an_exception_between_forward_and_backward_leaves_no_trace() -> None:
+def test_exception_while_recording_leaves_the_model_unchanged() -> None:
     model = mixed()
     before = state(model)
     with pytest.raises(BrokenError), record(model, random_images()):
@@ -95,7 +95,7 @@ def test_an_exception_between_forward_and_backward_leaves_no_trace() -> None:
     assert same(before, state(model))
 
 
-def test_wrapped_models_are_explained_as_what_they_wrap() -> None:
+def test_wrapped_model_has_the_maps_of_the_inner_model() -> None:
     model = mixed()
     expected = explain(deepcopy(model), random_images()).maps
     assert torch.equal(explain(nn.DataParallel(model), random_images()).maps, expected)
@@ -105,7 +105,7 @@ def test_wrapped_models_are_explained_as_what_they_wrap() -> None:
     assert unwrap(compiled) is model  # type: ignore[arg-type]
 
 
-def test_parameters_made_under_inference_mode_are_refused_with_the_reason() -> None:
+def test_frozen_eval_with_parameters_from_inference_mode_raises() -> None:
     with torch.inference_mode():
         model = Residual()
     with pytest.raises(ModelError, match="inference_mode"), frozen_eval(model):

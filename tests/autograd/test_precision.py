@@ -1,4 +1,4 @@
-"""The quick copies: close to the model, checked, refused with the reason, and never the model."""
+"""Accelerated copies: close to the model, checked, and not used where they are inaccurate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cosine(maps: Tensor, others: Tensor) -> float:
 
 
 def learn_from(model: nn.Module, images: Tensor) -> None:
-    """Gives batch normalisation weights as by training, and the statistics of the images."""
+    """Sets weights of batch normalisation as after training, and statistics of the images."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             learn(module)
@@ -33,9 +33,9 @@ def learn_from(model: nn.Module, images: Tensor) -> None:
 @pytest.mark.parametrize(
     ("name", "count"), [("resnet18", 20), ("mobilenet_v2", 52), ("densenet121", 59)]
 )
-def test_fast_maps_are_those_of_the_model(name: str, count: int) -> None:
-    """DenseNet's norms after a concatenation stay; those after a convolution are one a layer, 58,
-    and one in the stem."""
+def test_fast_copy_has_the_maps_of_the_model(name: str, count: int) -> None:
+    # DenseNet: only norms after a convolution can be folded, one in each of 58 layers and one in
+    # the stem; those after a concatenation can't.
     torch.manual_seed(0)
     model = torchvision.models.get_model(name).eval()
     learn_from(model, random_images(8, 64, seed=1))
@@ -51,7 +51,7 @@ def test_fast_maps_are_those_of_the_model(name: str, count: int) -> None:
 
 
 class Norms(nn.Module):
-    """Seven convolutions with a norm each; the first and the last two, which share, may be folded."""
+    """Seven convolutions with one norm each; only the first and the last two can be folded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Norms(nn.Module):
         return logits
 
 
-def test_only_what_provably_may_be_folded_is() -> None:
+def test_fold_with_shared_or_reread_outputs_leaves_them_alone() -> None:
     torch.manual_seed(0)
     model = Norms().eval()
     images = random_images(2)
@@ -85,7 +85,7 @@ def test_only_what_provably_may_be_folded_is() -> None:
     torch.testing.assert_close(model(images), expected)
 
 
-def test_the_target_layer_keeps_its_values() -> None:
+def test_fast_copy_does_not_fold_into_the_target_layer() -> None:
     torch.manual_seed(0)
     model = Residual().eval()
     layered = explain(model, random_images(), explainer="grad-cam", target_layer="stem")
@@ -94,7 +94,7 @@ def test_the_target_layer_keeps_its_values() -> None:
     torch.testing.assert_close(quick.maps, layered.maps)
 
 
-def test_a_batch_says_its_precision() -> None:
+def test_explain_batch_reports_its_precision() -> None:
     torch.manual_seed(0)
     model = Residual().eval()
     pairs = [(0, 1), (18, 2), (0, 3)]
@@ -106,7 +106,7 @@ def test_a_batch_says_its_precision() -> None:
 
 
 class Stubborn(nn.Module):
-    """Computes something else in a copy."""
+    """Computes other values in a copy."""
 
     def __init__(self, error: type[Exception] | None) -> None:
         super().__init__()
@@ -117,10 +117,10 @@ class Stubborn(nn.Module):
     def __deepcopy__(self, memo: dict[int, object]) -> Stubborn:
         if self.error is not None:
             raise self.error("no copy")
-        twin = Stubborn(None).eval()
-        twin.load_state_dict(self.state_dict())
-        twin.factor = 1.01
-        return twin
+        copied = Stubborn(None).eval()
+        copied.load_state_dict(self.state_dict())
+        copied.factor = 1.01
+        return copied
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.inner(x) * self.factor
@@ -129,9 +129,13 @@ class Stubborn(nn.Module):
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(None, "logits are off by 0.01"), (TypeError, "no copy"), (RuntimeError, "no copy")],
+    [
+        (None, "logits of the copy differ by 0.01"),
+        (TypeError, "no copy"),
+        (RuntimeError, "no copy"),
+    ],
 )
-def test_a_copy_that_is_wrong_is_not_used(error: type[Exception] | None, reason: str) -> None:
+def test_inaccurate_copy_falls_back_to_exact(error: type[Exception] | None, reason: str) -> None:
     torch.manual_seed(0)
     model = Stubborn(error).eval()
     found = explain(model, random_images(), precision="fast")
@@ -141,7 +145,7 @@ def test_a_copy_that_is_wrong_is_not_used(error: type[Exception] | None, reason:
     assert torch.equal(found.maps, explain(model, random_images()).maps)
 
 
-def test_bf16_is_close_and_falls_back_where_it_does_not_run(
+def test_bf16_copy_is_close_and_falls_back_to_fast_after_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(precision, "_computes_in_bf16", lambda _: True)
@@ -159,13 +163,13 @@ def test_bf16_is_close_and_falls_back_where_it_does_not_run(
     assert "bf16 is not used: the copy does not run" in back.preflight.reason
 
 
-def test_a_processor_without_bfloat16_gets_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_without_hardware_support_falls_back_to_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "_computes_in_bf16", lambda _: False)
     found = explain(Residual().eval(), random_images(), target_layer="layer", precision="bf16")
     assert found.precision == "fast"
     assert "this processor does not compute in bfloat16" in found.preflight.reason
 
 
-def test_an_unknown_precision_is_refused() -> None:
+def test_unknown_precision_raises() -> None:
     with pytest.raises(ModelError, match="'half'"):
         explain(Residual().eval(), random_images(), precision="half")  # type: ignore[arg-type]

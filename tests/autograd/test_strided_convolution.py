@@ -1,4 +1,4 @@
-"""The strided first layer against the library's own gradient, in float64."""
+"""The strided first layer against the gradient of torch, in float64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from auditor.autograd.strided_convolution import strided_convolution
         ((2, 2), 2, 5),
     ],
 )
-def test_value_and_gradient_are_the_librarys(
+def test_strided_convolution_equals_conv2d_in_value_and_gradient(
     size: tuple[int, int], kernel: tuple[int, int], stride: int, padding: int | tuple[int, int]
 ) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -33,15 +33,15 @@ def test_value_and_gradient_are_the_librarys(
     assert found is not None
     assert torch.equal(found, expected)
     signal = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
-    (wanted,) = torch.autograd.grad(expected, x, signal)
-    (came,) = torch.autograd.grad(found, x, signal)
-    torch.testing.assert_close(came, wanted, rtol=1e-12, atol=1e-12)
+    (expected_gradient,) = torch.autograd.grad(expected, x, signal)
+    (gradient,) = torch.autograd.grad(found, x, signal)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
     "options",
     [{}, {"stride": (2, 3)}, {"stride": 2, "dilation": 2}, {"padding": "same"}, {"stride": 8}],
 )
-def test_other_convolutions_are_left_to_the_library(options: dict[str, object]) -> None:
+def test_strided_convolution_of_other_arguments_returns_none(options: dict[str, object]) -> None:
     x = torch.zeros(1, 3, 20, 20, requires_grad=True)
     assert strided_convolution(x, torch.zeros(2, 3, 5, 5), None, **options) is None  # type: ignore[arg-type]

@@ -1,5 +1,3 @@
-"""The target layer, found by tracing."""
-
 from __future__ import annotations
 
 import pytest
@@ -23,7 +21,7 @@ from auditor.explainers import explain, find_layer
         ("squeezenet1_1", "classifier.2", (1000, 3, 3)),
     ],
 )
-def test_the_last_map_of_convolutional_networks(
+def test_find_layer_of_a_convolutional_network_returns_the_last_map(
     name: str, layer: str, geometry: tuple[int, int, int]
 ) -> None:
     found = find_layer(torchvision.models.get_model(name), random_images(1, 64))
@@ -33,7 +31,7 @@ def test_the_last_map_of_convolutional_networks(
 
 
 class TinyTransformer(nn.Module):
-    """Class tokens before, between or after the image tokens; `order` shuffles those."""
+    """Class tokens before or after the image tokens, which `order` shuffles."""
 
     def __init__(self, order: list[int] | None = None, where: str = "before") -> None:
         super().__init__()
@@ -58,13 +56,13 @@ class TinyTransformer(nn.Module):
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
-def test_tokens_are_put_back_on_their_places(where: str) -> None:
+def test_find_layer_with_shuffled_tokens_recovers_their_places(where: str) -> None:
     torch.manual_seed(0)
     order = torch.randperm(12).tolist()
     model = TinyTransformer(order, where)
     images = torch.randn(2, 3, 12, 16)
     layer = find_layer(model, images)
-    assert (layer.name, layer.layout) == ("norm", "tokens")  # what `last` says nobody reads
+    assert (layer.name, layer.layout) == ("norm", "tokens")  # the tokens of `last` are not read
     assert (layer.channels, layer.height, layer.width) == (8, 3, 4)
     first = 2 if where == "before" else 0
     assert layer.tokens is not None
@@ -76,14 +74,14 @@ def test_tokens_are_put_back_on_their_places(where: str) -> None:
     assert maps.abs().max() > 0
 
 
-def test_a_layer_that_nobody_reads_is_refused_by_name() -> None:
+def test_find_layer_by_the_name_of_an_unread_layer_raises() -> None:
     torch.manual_seed(0)
     with pytest.raises(ModelError, match="gradient there is zero"):
         find_layer(TinyTransformer(), torch.randn(1, 3, 12, 16), "last")
 
 
 class ChannelsLast(nn.Module):
-    """A map with its channels at the end, as Swin has."""
+    """A map with channels last, as in Swin."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +95,7 @@ class ChannelsLast(nn.Module):
         return logits
 
 
-def test_channels_at_the_end_are_recognised() -> None:
+def test_find_layer_with_channels_last_reads_it_as_nhwc() -> None:
     torch.manual_seed(0)
     model = ChannelsLast()
     layer = find_layer(model, torch.randn(1, 3, 12, 20))
@@ -106,7 +104,7 @@ def test_channels_at_the_end_are_recognised() -> None:
     assert explain(model, torch.randn(2, 3, 12, 20)).maps.shape == (2, 3, 12, 20)
 
 
-def test_transformers_of_timm_need_no_function_from_the_user() -> None:
+def test_find_layer_of_a_timm_transformer_leaves_out_its_class_tokens() -> None:
     torch.manual_seed(0)
     images = torch.randn(1, 3, 64, 64)
     model = timm.create_model("deit_tiny_distilled_patch16_224", img_size=64, num_classes=5)
@@ -116,22 +114,22 @@ def test_transformers_of_timm_need_no_function_from_the_user() -> None:
     assert layer.tokens.tolist() == list(range(2, 18))
 
 
-def test_an_unknown_name_lists_near_ones() -> None:
-    with pytest.raises(ModelError, match=r"no 'layers'; near names: layer"):
+def test_find_layer_by_an_unknown_name_lists_similar_names() -> None:
+    with pytest.raises(ModelError, match=r"no 'layers'; similar names: layer"):
         find_layer(Residual(), random_images(), "layers")
 
 
-def test_a_layer_without_a_map_lists_those_that_have_one() -> None:
-    with pytest.raises(ModelError, match=r"'head' to put out a map.*layer"):
+def test_find_layer_by_the_name_of_a_layer_without_map_lists_others() -> None:
+    with pytest.raises(ModelError, match=r"'head' to return a map.*layer"):
         find_layer(Residual(), random_images(), "head")
 
 
-def test_a_model_without_any_map_is_refused() -> None:
+def test_find_layer_of_a_model_without_maps_raises() -> None:
     with pytest.raises(ModelError, match="none among"):
         find_layer(nn.Sequential(nn.Flatten(), nn.Linear(432, 2)), random_images())
 
 
-def test_a_named_layer_may_lie_in_the_middle() -> None:
+def test_find_layer_by_name_returns_a_layer_in_the_middle() -> None:
     torch.manual_seed(0)
     layer = find_layer(Written(torch.relu), random_images(), "first")
     assert (layer.name, layer.height, layer.why) == ("first", 12, "named by the configuration")

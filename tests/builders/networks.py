@@ -1,4 +1,4 @@
-"""Small networks that write their rectifiers in every way there is."""
+"""Small networks with every notation of ReLU."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from torch.nn import functional
 
 
 class Written(nn.Module):
-    """Two convolutions and a head; `rectify` is called after each convolution."""
+    """Two convolutions and a head; `activation` is called after each convolution."""
 
-    def __init__(self, rectify: Callable[[Tensor], Tensor], features: int = 6) -> None:
+    def __init__(self, activation: Callable[[Tensor], Tensor], features: int = 6) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, features, 3, padding=1)
         self.second = nn.Conv2d(features, features, 3, stride=2, padding=1)
         self.head = nn.Linear(features, 4)
-        self.rectify = rectify
+        self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.rectify(self.first(x))
-        x = self.rectify(self.second(x))
+        x = self.activation(self.first(x))
+        x = self.activation(self.second(x))
         logits: Tensor = self.head(x.mean((2, 3)))
         return logits
 
 
-def _ignoring_the_result(x: Tensor) -> Tensor:
+def _without_using_the_result(x: Tensor) -> Tensor:
     x.relu_()
     return x
 
 
-RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
+RELUS: dict[str, Callable[[Tensor], Tensor]] = {
     "nn.ReLU": nn.ReLU(),
     "nn.ReLU in place": nn.ReLU(inplace=True),
     "F.relu": functional.relu,
@@ -39,7 +39,7 @@ RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
     "torch.relu": torch.relu,
     "torch.relu_": torch.relu_,
     "Tensor.relu": Tensor.relu,
-    "Tensor.relu_": _ignoring_the_result,
+    "Tensor.relu_": _without_using_the_result,
     "nn.ReLU6": nn.ReLU6(),
     "nn.ReLU6 in place": nn.ReLU6(inplace=True),
     "F.relu6": functional.relu6,
@@ -53,11 +53,11 @@ RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
     "max": lambda x: torch.max(x, torch.zeros_like(x)),
     "threshold": lambda x: functional.threshold(x, 0.0, 0.0),
 }
-"""All of them rectify; captum sees the first two."""
+"""Notations of ReLU; captum recognises only the first two."""
 
 
 def learn(norm: nn.BatchNorm2d) -> None:
-    """Gives batch normalisation weights and statistics as training would: none is 0 or 1."""
+    """Sets weights and statistics of batch normalisation as after training: none is 0 or 1."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     norm.running_mean.normal_(std=0.1)
@@ -67,7 +67,7 @@ def learn(norm: nn.BatchNorm2d) -> None:
 
 
 class Residual(nn.Module):
-    """`relu(h) + h`, one module used many times, an in-place rectifier on the target layer."""
+    """`relu(h) + h`, one module used several times, an in-place ReLU after the target layer."""
 
     def __init__(self) -> None:
         super().__init__()

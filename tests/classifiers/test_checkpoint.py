@@ -1,4 +1,4 @@
-"""Weights reach a network whole, or an error says what does not fit."""
+"""A network gets all weights of a file, or an error says what does not fit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def same(a: nn.Module, b: nn.Module) -> bool:
         ("model.", "w.pt (prefix 'model.' removed)"),
     ],
 )
-def test_a_state_dict_is_loaded_and_its_prefix_said(tmp_path: Path, prefix: str, note: str) -> None:
+def test_state_dict_with_a_prefix_is_loaded_and_noted(
+    tmp_path: Path, prefix: str, note: str
+) -> None:
     trained, fresh = network(), network()
     torch.save({prefix + k: v for k, v in trained.state_dict().items()}, tmp_path / "w.pt")
     assert not same(trained, fresh)
@@ -52,7 +54,7 @@ def test_a_state_dict_is_loaded_and_its_prefix_said(tmp_path: Path, prefix: str,
     assert same(trained, fresh)
 
 
-def test_data_parallel_with_versions_inside_a_training_checkpoint(tmp_path: Path) -> None:
+def test_training_checkpoint_with_module_versions_is_loaded(tmp_path: Path) -> None:
     trained, fresh = network(), network()
     state = nn.DataParallel(trained).state_dict()
     torch.save({"epoch": 1, "state_dict": state}, tmp_path / "w.pt")
@@ -61,7 +63,7 @@ def test_data_parallel_with_versions_inside_a_training_checkpoint(tmp_path: Path
     assert same(trained, fresh)
 
 
-def test_safetensors_in_half_precision_are_cast_and_it_is_said(tmp_path: Path) -> None:
+def test_half_precision_weights_are_cast_and_noted(tmp_path: Path) -> None:
     trained, fresh = network().half(), network()
     safetensors.torch.save_model(trained, str(tmp_path / "w.safetensors"))
     note = load_weights(fresh, tmp_path / "w.safetensors")
@@ -69,7 +71,7 @@ def test_safetensors_in_half_precision_are_cast_and_it_is_said(tmp_path: Path) -
     assert same(trained.float(), fresh)
 
 
-def test_tied_weights_stand_in_the_file_once(tmp_path: Path) -> None:
+def test_tied_weights_need_to_be_in_the_file_once(tmp_path: Path) -> None:
     def tied() -> nn.ModuleDict:
         first, second = nn.Linear(3, 3), nn.Linear(3, 3)
         second.weight = first.weight
@@ -85,8 +87,8 @@ def test_tied_weights_stand_in_the_file_once(tmp_path: Path) -> None:
         load_weights(untied, tmp_path / "w.safetensors")
 
 
-def test_a_module_may_rename_the_keys_of_its_older_version(tmp_path: Path) -> None:
-    # torchvision's vision transformer called these layers linear_1 and linear_2 in version 1.
+def test_state_dict_of_an_older_module_version_is_converted(tmp_path: Path) -> None:
+    # In version 1 of torchvision's vision transformer, these layers were linear_1 and linear_2.
     trained, fresh = (MLPBlock(4, 8, 0.0) for _ in range(2))
     old = OrderedDict(
         (k.replace("0.", "linear_1.").replace("3.", "linear_2."), v)
@@ -98,7 +100,7 @@ def test_a_module_may_rename_the_keys_of_its_older_version(tmp_path: Path) -> No
     assert vit_b_16.__module__ == MLPBlock.__module__
 
 
-def test_missing_unexpected_and_misshapen_weights_are_listed(tmp_path: Path) -> None:
+def test_missing_unexpected_and_differently_shaped_weights_are_listed(tmp_path: Path) -> None:
     state = network(classes=7).state_dict()
     state["norm.gamma"] = state.pop("norm.weight")
     for index in range(7):
@@ -115,20 +117,20 @@ def test_missing_unexpected_and_misshapen_weights_are_listed(tmp_path: Path) -> 
         "extra.4 (4) and 3 more; "
         "2 weights are of another shape: head.weight: (3, 4) in the model, (7, 4) in the file, "
         "head.bias: (3) in the model, (7) in the file. "
-        "Name the architecture and the number of classes that these weights were trained with"
+        "State the architecture and the number of classes that these weights were trained with"
     )
     assert all(torch.equal(before[k], v) for k, v in fresh.state_dict().items())
 
 
-def test_the_nearest_name_is_offered(tmp_path: Path) -> None:
+def test_missing_weight_is_reported_with_a_similar_name(tmp_path: Path) -> None:
     state = network().state_dict()
     state["head_.weight"] = state.pop("head.weight")
     torch.save(state, tmp_path / "w.pt")
-    with pytest.raises(ModelError, match=r"head.weight \(3, 4\) \(nearest there: head_.weight\)"):
+    with pytest.raises(ModelError, match=r"head.weight \(3, 4\) \(similar: head_.weight\)"):
         load_weights(network(), tmp_path / "w.pt")
 
 
-def test_weights_of_another_network_keep_their_names_in_the_message(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_reported_with_their_full_names(tmp_path: Path) -> None:
     torch.save(
         {"module.x.weight": torch.ones(1), "module.y.weight": torch.ones(1)}, tmp_path / "w.pt"
     )

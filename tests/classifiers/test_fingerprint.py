@@ -1,4 +1,4 @@
-"""The fingerprint depends on every weight and on nothing else."""
+"""The fingerprint depends only on the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from auditor.classifiers.fingerprint import n_parameters, sha256_of
 
 
-def test_it_is_the_hash_of_names_types_shapes_and_bytes() -> None:
+def test_sha256_of_a_module_hashes_names_dtypes_shapes_and_bytes() -> None:
     module = nn.BatchNorm1d(2, affine=False)
     module.running_mean = torch.tensor([1.0, -2.0])
     module.register_parameter("a", nn.Parameter(torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16)))
@@ -28,23 +28,23 @@ def test_it_is_the_hash_of_names_types_shapes_and_bytes() -> None:
     assert sha256_of(module) == expected.hexdigest()
 
 
-def test_it_does_not_depend_on_order_memory_layout_or_mode() -> None:
+def test_sha256_of_a_module_ignores_order_memory_layout_and_mode() -> None:
     first, second = nn.Conv2d(3, 4, 3), nn.Linear(2, 2)
     one = nn.ModuleDict({"a": first, "b": second})
     other = nn.ModuleDict({"b": second, "a": first}).eval().to(memory_format=torch.channels_last)
     assert sha256_of(one) == sha256_of(other)
 
 
-def test_it_changes_with_the_smallest_change() -> None:
+def test_sha256_of_a_module_changes_with_the_last_bit_of_a_weight() -> None:
     module = nn.Linear(300, 200)
     before = sha256_of(module)
     with torch.no_grad():
-        place = module.weight[123, 45]
-        place.copy_(torch.nextafter(place, torch.tensor(9.0)))
+        weight = module.weight[123, 45]
+        weight.copy_(torch.nextafter(weight, torch.tensor(9.0)))
     assert sha256_of(module) != before
 
 
-def test_tied_weights_are_counted_once_and_buffers_not() -> None:
+def test_n_parameters_counts_tied_weights_once_and_no_buffers() -> None:
     a, b = nn.Linear(3, 5), nn.Linear(3, 5)
     b.weight = a.weight
     assert n_parameters(nn.Sequential(a, b, nn.BatchNorm1d(5))) == 15 + 5 + 5 + 10

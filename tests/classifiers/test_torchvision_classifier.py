@@ -1,4 +1,4 @@
-"""torchvision's classifiers, with weights in a cache of the test's own: nothing is downloaded."""
+"""Classifiers from torchvision, with weights in a temporary cache; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from torchvision.models import SqueezeNet1_1_Weights, get_model_weights, list_models, squeezenet1_1
 
 from auditor.classifiers.preprocessing import resolve_preprocess
-from auditor.classifiers.torchvision import TorchvisionClassifier, _preprocess
+from auditor.classifiers.torchvision import TorchvisionClassifier, preprocess_of
 from auditor.config import AuditConfig
 from auditor.errors import ConfigError, ModelError
 
@@ -32,7 +32,7 @@ def cache(tmp_path: Path) -> Iterator[Path]:
     torch.hub.set_dir(before)
 
 
-def test_own_weights_bring_preprocessing_and_class_names(cache: Path) -> None:
+def test_torchvisions_weights_come_with_preprocessing_and_class_names(cache: Path) -> None:
     trained = squeezenet1_1(weights=None)
     torch.save(trained.state_dict(), cache / FILE)
     classifier = TorchvisionClassifier(architecture="squeezenet1_1", weights="DEFAULT").load()
@@ -46,37 +46,37 @@ def test_own_weights_bring_preprocessing_and_class_names(cache: Path) -> None:
     assert note == "from the weights"
     # The definition in torchvision's documentation of these weights.
     assert (preprocess.resize, preprocess.crop, preprocess.interpolation) == (256, 224, "bilinear")
-    # Our words mean what the weights' own transforms do.
+    # The converted preprocessing equals the transforms of the weights.
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
-    small = image.resize((341, 256), Image.Resampling.BILINEAR)  # the long side is cut off
-    values = np.asarray(small)[16:240, 58:282] / 255  # round((341 - 224) / 2), halves to even
+    small = image.resize((341, 256), Image.Resampling.BILINEAR)  # truncated, not rounded
+    values = np.asarray(small)[16:240, 58:282] / 255  # round((341 - 224) / 2), half to even
     ours = (values - preprocess.mean) / preprocess.std
     theirs = SqueezeNet1_1_Weights.DEFAULT.transforms()(image)
     np.testing.assert_allclose(ours.transpose(2, 0, 1), theirs, atol=1e-5)
 
 
-def test_every_preset_of_torchvision_is_understood() -> None:
+def test_every_preset_of_torchvision_is_converted() -> None:
     for name in list_models(module=torchvision.models):
         for weights in get_model_weights(name):
-            ours, theirs = _preprocess(weights.transforms()), weights.transforms()
+            ours, theirs = preprocess_of(weights.transforms()), weights.transforms()
             assert ours is not None
             assert ([ours.resize], [ours.crop]) == (theirs.resize_size, theirs.crop_size)
 
 
-def test_weights_that_would_be_unpickled_are_refused(cache: Path) -> None:
+def test_cached_weights_with_code_are_refused(cache: Path) -> None:
     torch.save(squeezenet1_1(weights=None), cache / FILE)
     with pytest.raises(ModelError, match="would call `torchvision"):
         TorchvisionClassifier(architecture="squeezenet1_1", weights="DEFAULT").load()
 
 
-def test_a_wrong_file_in_the_cache_is_to_be_deleted(cache: Path) -> None:
+def test_wrong_file_in_the_cache_raises_and_asks_to_delete_it(cache: Path) -> None:
     torch.save({"a": torch.ones(1)}, cache / FILE)
     with pytest.raises(ModelError, match=r"expected IMAGENET1K_V1 of squeezenet1_1 in .*delete"):
         TorchvisionClassifier(architecture="squeezenet1_1", weights="DEFAULT").load()
 
 
-def test_without_file_and_network_both_are_named(
+def test_missing_file_without_internet_raises_with_its_address(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def offline(url: str, *_: Any, **options: Any) -> None:
@@ -85,15 +85,16 @@ def test_without_file_and_network_both_are_named(
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     message = (
-        f"expected torchvision's weights IMAGENET1K_V1 at {cache / FILE}; they are not there, and "
-        "the download failed (<urlopen error Name or service not known>): fetch "
-        f"https://download.pytorch.org/models/{FILE} on a machine with network and put it there"
+        f"expected torchvision's weights IMAGENET1K_V1 at {cache / FILE}; the file is missing, "
+        "and the download failed (<urlopen error Name or service not known>): download "
+        f"https://download.pytorch.org/models/{FILE} on a machine with internet access, and copy it "
+        "there"
     )
     with pytest.raises(ModelError, match=re.escape(message)):
         TorchvisionClassifier(architecture="squeezenet1_1", weights="IMAGENET1K_V1").load()
 
 
-def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
+def test_own_weights_come_without_preprocessing(tmp_path: Path) -> None:
     trained = squeezenet1_1(weights=None, num_classes=5)
     torch.save({"model": trained.state_dict()}, tmp_path / "own.pt")
     options: dict[str, Any] = {"architecture": "squeezenet1_1", "checkpoint": tmp_path / "own.pt"}
@@ -107,42 +108,42 @@ def test_a_file_of_ones_own_carries_no_preprocessing(tmp_path: Path) -> None:
         TorchvisionClassifier(**options).load()
 
 
-def test_a_network_that_was_never_trained_says_so() -> None:
+def test_untrained_network_is_described_as_such() -> None:
     classifier = TorchvisionClassifier(architecture="squeezenet1_1", num_classes=2).load()
-    assert classifier.description.endswith("random weights: never trained")
+    assert classifier.description.endswith("random weights, not trained")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"architecture": "resnet-18"}, "got 'resnet-18': did you mean resnet18 or "),
-        ({"architecture": "????"}, "got '????': there are alexnet, "),
-        ({"architecture": "fasterrcnn_resnet50_fpn"}, "expected a classifier of torchvision"),
+        ({"architecture": "????"}, "got '????': choose one of alexnet, "),
+        ({"architecture": "fasterrcnn_resnet50_fpn"}, "expected a classifier from torchvision"),
         (
             {"architecture": "resnet50", "weights": "IMAGENET"},
             "expected one of IMAGENET1K_V1, IMAGENET1K_V2, DEFAULT for resnet50; got 'IMAGENET'",
         ),
         (
             {"architecture": "vgg16", "weights": "IMAGENET1K_FEATURES"},
-            "IMAGENET1K_FEATURES of vgg16 holds features only",
+            "IMAGENET1K_FEATURES of vgg16 has no head",
         ),
         (
             {"architecture": "resnet18", "weights": "DEFAULT", "num_classes": 7},
-            "expected 1000, as IMAGENET1K_V1 has; got 7",
+            "expected 1000, as in IMAGENET1K_V1; got 7",
         ),
     ],
 )
-def test_what_does_not_exist_is_said(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_raise_with_the_reason(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=re.escape(message)):
         TorchvisionClassifier(**options).load()
 
 
-def test_two_sources_of_weights_are_refused() -> None:
+def test_two_sources_of_weights_raise() -> None:
     model = {
         "adapter": "torchvision",
         "architecture": "resnet18",
         "weights": "DEFAULT",
         "checkpoint": "own.pt",
     }
-    with pytest.raises(ConfigError, match=r"model\.checkpoint: .*there are both"):
+    with pytest.raises(ConfigError, match=r"model\.checkpoint: .*got both"):
         AuditConfig.parse({"name": "x", "model": model, "data": {"adapter": "folder"}})

@@ -1,4 +1,4 @@
-"""What is read from a file of weights, and that nothing in it is ever run."""
+"""Weight files are read as tensors, and no code in them is run."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from auditor.errors import ModelError
 
 
 class Trap:
-    """Unpickled, it makes a file."""
+    """Creates a folder when unpickled."""
 
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
+    def __init__(self, created: Path) -> None:
+        self.created = created
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (os.mkdir, (str(self.mark),))
+        return (os.mkdir, (str(self.created),))
 
 
 def state() -> dict[str, torch.Tensor]:
@@ -47,13 +47,15 @@ def written(path: Path, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".bin"])
-@pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
-def test_the_first_bytes_decide_not_the_suffix(tmp_path: Path, suffix: str, kind: str) -> None:
+@pytest.mark.parametrize("file_format", ["zip", "old", "safetensors"])
+def test_format_is_recognised_by_the_first_bytes_and_not_by_the_suffix(
+    tmp_path: Path, suffix: str, file_format: str
+) -> None:
     path = tmp_path / f"weights{suffix}"
-    if kind == "safetensors":
+    if file_format == "safetensors":
         safetensors.torch.save_file(state(), path)
     else:
-        saved(path, state(), zipped=kind == "zip")
+        saved(path, state(), zipped=file_format == "zip")
     weights = read_weights(path)
     assert weights.note == ""
     assert {name: tensor.tolist() for name, tensor in weights.tensors.items()} == {
@@ -66,24 +68,24 @@ def test_the_first_bytes_decide_not_the_suffix(tmp_path: Path, suffix: str, kind
 @pytest.mark.parametrize(
     "wrap", [lambda trap: trap, lambda trap: {"state_dict": state(), "x": trap}]
 )
-def test_a_malicious_file_is_refused_and_not_run(
+def test_malicious_file_is_refused_and_not_run(
     tmp_path: Path, wrap: Callable[[Trap], object], zipped: bool
 ) -> None:
-    mark = tmp_path / "ran"
-    path = saved(tmp_path / "weights.pt", wrap(Trap(mark)), zipped=zipped)
-    with pytest.raises(ModelError, match=r"would call `posix.mkdir`.*convert it once.*save_model"):
+    created = tmp_path / "ran"
+    path = saved(tmp_path / "weights.pt", wrap(Trap(created)), zipped=zipped)
+    with pytest.raises(ModelError, match=r"would call `posix.mkdir`.*convert it.*save_model"):
         read_weights(path)
-    assert not mark.exists()
-    torch.load(path, weights_only=False)  # the trap is a real one
-    assert mark.exists()
+    assert not created.exists()
+    torch.load(path, weights_only=False)  # shows that the trap works
+    assert created.exists()
 
 
-def test_a_bare_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
-    mark = tmp_path / "ran"
-    path = written(tmp_path / "weights.pkl", pickle.dumps(Trap(mark)))
-    with pytest.raises(ModelError, match=r"a pickle that torch.save did not write"):
+def test_bare_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    created = tmp_path / "ran"
+    path = written(tmp_path / "weights.pkl", pickle.dumps(Trap(created)))
+    with pytest.raises(ModelError, match=r"a pickle that was not written by torch.save"):
         read_weights(path)
-    assert not mark.exists()
+    assert not created.exists()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,9 @@ def test_a_bare_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
         ({"state_dict": state(), "args": argparse.Namespace(lr=1)}, "argparse.Namespace"),
     ],
 )
-def test_what_would_be_unpickled_is_named(tmp_path: Path, content: object, culprit: str) -> None:
+def test_checkpoint_with_other_objects_is_refused_with_their_name(
+    tmp_path: Path, content: object, culprit: str
+) -> None:
     with pytest.raises(ModelError, match=f"would call `{culprit}`"):
         read_weights(saved(tmp_path / "w.pt", content))
 
@@ -119,7 +123,7 @@ def tar_of() -> bytes:
     [
         ("w.pt", b"", "the file is empty"),
         ("w.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
-        ("w.pt", b"\n<!DOCTYPE html><p>404", "a page of HTML"),
+        ("w.pt", b"\n<!DOCTYPE html><p>404", "an HTML or XML page"),
         ("w.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
         ("w.onnx", b"\x08\x07\x12\x07pytorch" + bytes(100), "an ONNX model"),
         ("w.pt", tar_of(), "a tar archive"),
@@ -127,30 +131,32 @@ def tar_of() -> bytes:
         ("w.pt", zip_of("m/code/net.py", "m/constants.pkl", "m/data.pkl"), "a TorchScript archive"),
         ("w.pt2", zip_of("m/archive_format", "m/models/model.json"), "an exported program"),
         ("w.keras", zip_of("config.json", "model.weights.h5"), "a Keras model"),
-        ("w.npz", zip_of("a.npy", "b.npy"), "an archive of NumPy arrays"),
-        ("w.zip", zip_of("notes.txt"), "something else .it holds notes.txt"),
-        ("w.safetensors", (500).to_bytes(8, "little") + b'{"a"', "damaged or cut off"),
+        ("w.npz", zip_of("a.npy", "b.npy"), "a ZIP archive of NumPy arrays"),
+        ("w.zip", zip_of("notes.txt"), "other content .notes.txt"),
+        ("w.safetensors", (500).to_bytes(8, "little") + b'{"a"', "damaged or truncated"),
     ],
 )
-def test_other_formats_are_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_unsupported_format_is_named(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     with pytest.raises(ModelError, match=message):
         read_weights(written(tmp_path / name, content))
 
 
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there is none: correct `checkpoint`"):
+def test_missing_file_and_folder_raise(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="it does not exist: correct `checkpoint`"):
         read_weights(tmp_path / "none.pt")
     with pytest.raises(ModelError, match=r"readable file of weights .* directory"):
         read_weights(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
-def test_every_cut_is_told_as_damage(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("file_format", ["zip", "old", "safetensors"])
+def test_truncated_file_is_reported_as_damaged(tmp_path: Path, file_format: str) -> None:
     whole = tmp_path / "whole"
-    if kind == "safetensors":
+    if file_format == "safetensors":
         safetensors.torch.save_file(state(), whole)
     else:
-        saved(whole, state(), zipped=kind == "zip")
+        saved(whole, state(), zipped=file_format == "zip")
     content = whole.read_bytes()
     for length in sorted({40, len(content) // 3, len(content) // 2, len(content) - 1}):
         with pytest.raises(ModelError, match=r"damaged|unknown format|more than tensors"):
@@ -158,7 +164,7 @@ def test_every_cut_is_told_as_damage(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_changed_and_missing_bytes_never_end_in_another_error(tmp_path: Path, zipped: bool) -> None:
+def test_corrupt_file_never_raises_another_error(tmp_path: Path, zipped: bool) -> None:
     content = saved(tmp_path / "whole", state(), zipped=zipped).read_bytes()
     generator = np.random.default_rng(0)
     refused = 0
@@ -176,14 +182,14 @@ def test_changed_and_missing_bytes_never_end_in_another_error(tmp_path: Path, zi
 
 
 @pytest.mark.parametrize("entry", ["state_dict", "model", "model_state_dict", "net"])
-def test_the_only_entry_with_weights_is_taken(tmp_path: Path, entry: str) -> None:
+def test_only_entry_with_weights_is_read(tmp_path: Path, entry: str) -> None:
     path = saved(tmp_path / "w.pt", {"epoch": 3, entry: state(), "optimizer": {"param_groups": []}})
     weights = read_weights(path)
     assert list(weights.tensors) == ["weight", "bias"]
     assert weights.note == f"entry '{entry}'"
 
 
-def test_among_several_entries_nothing_is_guessed(tmp_path: Path) -> None:
+def test_several_entries_with_weights_require_a_key(tmp_path: Path) -> None:
     path = saved(
         tmp_path / "w.pt", {"model": state(), "ema": {"weight": torch.zeros(1)}, "epoch": 3}
     )
@@ -204,6 +210,6 @@ def test_among_several_entries_nothing_is_guessed(tmp_path: Path) -> None:
         ({}, "got nothing"),
     ],
 )
-def test_a_file_without_weights(tmp_path: Path, content: object, message: str) -> None:
+def test_file_without_weights_raises(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         read_weights(saved(tmp_path / "w.pt", content))

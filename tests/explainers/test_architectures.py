@@ -1,6 +1,6 @@
-"""Every classifier of torchvision against the slow float64 rewrite: none is silently wrong.
+"""Maps of torchvision's classifiers against the slow float64 rewrite.
 
-A few small ones run always, all of them with ``make exhaustive``.
+A few small ones always run, all of them with ``make exhaustive``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FEW = (
 REST = sorted(set(list_models(module=torchvision.models)) - set(FEW))
 
 GUIDED_IS_UNDEFINED = ("convnext", "efficientnet", "maxvit", "swin", "vit")
-"""Families whose papers have GELU or SiLU throughout."""
+"""Families with only GELU or SiLU."""
 
 
 @pytest.mark.parametrize(
     "name", [*FEW, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in REST)]
 )
-def test_maps_are_right_or_the_verdict_says_that_they_are_undefined(name: str) -> None:
+def test_maps_of_an_architecture_are_right_or_reported_as_undefined(name: str) -> None:
     row = measure(name)
     assert row.right, (row.cam_errors, row.detail_errors)
     undefined = name.startswith(GUIDED_IS_UNDEFINED)

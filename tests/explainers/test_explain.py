@@ -1,4 +1,4 @@
-"""The two ways in: what they return, in which shape, and what they refuse."""
+"""``explain`` and ``explain_batch``: results, shapes and errors."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def model() -> nn.Module:
     return model
 
 
-def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
-    """Its target layer is followed by a rectifier in place, which spoils a map that is no copy."""
+def test_grad_cam_equals_the_papers_equations(model: nn.Module) -> None:
+    # An in-place ReLU follows the target layer: the map must be a copy.
     images = random_images(3, 13)
     found = explain(model, images, TARGETS, "grad-cam", "layer")
     small = grad_cam_map(
@@ -40,7 +40,7 @@ def test_grad_cam_follows_the_papers_equations(model: nn.Module) -> None:
     assert relative(found.maps[:, 0], expected) < 1e-5
 
 
-def test_guided_grad_cam_is_the_product(model: nn.Module) -> None:
+def test_guided_grad_cam_is_the_product_of_both_maps(model: nn.Module) -> None:
     images = random_images()
     found = explain(model, images, TARGETS, target_layer="layer")
     cam = explain(model, images, TARGETS, "grad-cam", "layer").maps
@@ -50,11 +50,11 @@ def test_guided_grad_cam_is_the_product(model: nn.Module) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
-def test_guided_grad_cam_agrees_with_captum_on_resnet18() -> None:
+def test_guided_grad_cam_of_resnet18_equals_captums() -> None:
     torch.manual_seed(0)
     model = torchvision.models.resnet18().eval()
     images = random_images(3, 64)
-    witness = CaptumGuidedGradCam(model, model.layer4).attribute(
+    expected = CaptumGuidedGradCam(model, model.layer4).attribute(
         images.clone().requires_grad_(),
         target=torch.tensor(TARGETS),
         interpolate_mode="bilinear",
@@ -62,10 +62,10 @@ def test_guided_grad_cam_agrees_with_captum_on_resnet18() -> None:
     )
     found = explain(model, images, TARGETS)
     assert found.target_layer == "layer4"
-    assert relative(found.maps, witness.detach()) < 1e-5
+    assert relative(found.maps, expected.detach()) < 1e-5
 
 
-def test_targets_are_the_predicted_classes_unless_said(model: nn.Module) -> None:
+def test_explain_without_targets_explains_the_predicted_classes(model: nn.Module) -> None:
     found = explain(model, random_images(), explainer="grad-cam")
     assert torch.equal(found.targets, found.logits.argmax(1))
     same = explain(model, random_images(), 2, "grad-cam")
@@ -74,7 +74,7 @@ def test_targets_are_the_predicted_classes_unless_said(model: nn.Module) -> None
     assert torch.equal(tensor.maps, same.maps)
 
 
-def test_a_batch_holds_what_single_explanations_hold(model: nn.Module) -> None:
+def test_explain_batch_equals_single_explanations(model: nn.Module) -> None:
     images = random_images()
     pairs = [(0, 1), (2, 4), (0, 3), (1, 0), (0, 0), (2, 1)]
     layer = find_layer(model, images)
@@ -90,7 +90,7 @@ def test_a_batch_holds_what_single_explanations_hold(model: nn.Module) -> None:
         assert float(batch.mass[k]) == pytest.approx(float(cam.sum()), rel=1e-5)
 
 
-def test_a_model_without_rectifiers_gets_no_guided_map() -> None:
+def test_explain_of_a_model_without_relu_falls_back_to_grad_cam() -> None:
     torch.manual_seed(0)
     model = Written(functional.gelu)
     found = explain(model, random_images(), TARGETS)
@@ -104,8 +104,7 @@ def test_a_model_without_rectifiers_gets_no_guided_map() -> None:
     assert relative(batch.maps, plain) < 1e-5
 
 
-def test_mixed_activations_are_partial_with_their_share() -> None:
-    """Every second activation is a rectifier."""
+def test_preflight_of_mixed_activations_is_partial() -> None:
     uses: list[int] = []
 
     def alternate(x: Tensor) -> Tensor:
@@ -118,11 +117,11 @@ def test_mixed_activations_are_partial_with_their_share() -> None:
     assert found.explainer == "guided-grad-cam"
 
 
-def lifted(x: Tensor) -> Tensor:
+def by_where(x: Tensor) -> Tensor:
     return torch.where(x > 0, x, torch.zeros_like(x))
 
 
-def sliced(x: Tensor) -> Tensor:
+def on_a_slice(x: Tensor) -> Tensor:
     x[:, :3].relu_()
     return x
 
@@ -130,38 +129,39 @@ def sliced(x: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     "hidden",
     [
-        lifted,
-        sliced,
+        by_where,
+        on_a_slice,
         lambda x: x * (x > 0),
         lambda x: x.masked_fill(x < 0, 0),
         lambda x: x.clamp(1),
     ],
 )
-def test_what_is_not_known_as_a_rectifier_never_counts_as_one(hidden: object) -> None:
+def test_unrecognised_relu_counts_as_another_activation(hidden: object) -> None:
     found = explain(Written(hidden), random_images())  # type: ignore[arg-type]
     assert found.preflight.status == "undefined"
     assert sum(found.preflight.others.values()) == 2
 
 
-def test_batch_norm_in_training_mode_is_explained_in_evaluation_mode(model: nn.Module) -> None:
+def test_explain_of_a_model_in_training_mode_uses_evaluation_mode(model: nn.Module) -> None:
     expected = explain(model, random_images()).maps
     assert torch.equal(explain(model.train(), random_images()).maps, expected)
     assert all(module.training for module in model.modules())
 
 
 @pytest.mark.parametrize("targets", [5, -1, [0, 1, 5]])
-def test_a_target_that_is_no_class_is_refused(model: nn.Module, targets: int | list[int]) -> None:
+def test_explain_with_a_target_out_of_range_raises(
+    model: nn.Module, targets: int | list[int]
+) -> None:
     with pytest.raises(ModelError, match="between 0 and 4"):
         explain(model, random_images(), targets)
 
 
-def test_as_many_targets_as_images_are_expected(model: nn.Module) -> None:
+def test_explain_with_too_few_targets_raises(model: nn.Module) -> None:
     with pytest.raises(ModelError, match="or 3 of them; got 2"):
         explain(model, random_images(), [0, 1])
 
 
-def test_a_large_batch_is_explained_in_pieces(model: nn.Module) -> None:
-    """With as many targets, in the order of the images."""
+def test_large_batch_in_pieces_keeps_the_order_of_images_and_pairs(model: nn.Module) -> None:
     images, targets = random_images(35), [k % 5 for k in range(35)]
     found = explain(model, images, targets, target_layer="layer")
     assert found.targets.tolist() == targets
@@ -180,7 +180,9 @@ def test_a_large_batch_is_explained_in_pieces(model: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("pair", [(3, 0), (-1, 0), (0, 5), (0, -1)])
-def test_pairs_outside_the_batch_are_refused(model: nn.Module, pair: tuple[int, int]) -> None:
+def test_explain_batch_with_pairs_out_of_range_raises(
+    model: nn.Module, pair: tuple[int, int]
+) -> None:
     with pytest.raises(ModelError, match=re.escape(f"got the pair {pair}")):
         explain_batch(model, random_images(), [pair])
 
@@ -192,7 +194,9 @@ def test_pairs_outside_the_batch_are_refused(model: nn.Module, pair: tuple[int, 
         torch.OutOfMemoryError("CUDA out of memory"),
     ],
 )
-def test_a_batch_that_is_too_large_is_halved(model: nn.Module, error: RuntimeError) -> None:
+def test_explain_batch_without_enough_memory_halves_the_batch(
+    model: nn.Module, error: RuntimeError
+) -> None:
     images = random_images(5)
     layer = find_layer(model, images)
     pairs = [(4, 1), (0, 2), (3, 3), (0, 0), (2, 1), (4, 4)]
@@ -211,7 +215,7 @@ def test_a_batch_that_is_too_large_is_halved(model: nn.Module, error: RuntimeErr
         torch.testing.assert_close(getattr(found, name), getattr(expected, name))
 
 
-def test_another_runtime_error_is_not_taken_for_lack_of_memory(model: nn.Module) -> None:
+def test_explain_batch_passes_other_runtime_errors_on(model: nn.Module) -> None:
     images = random_images()
     layer = find_layer(model, images)
 
@@ -223,7 +227,7 @@ def test_another_runtime_error_is_not_taken_for_lack_of_memory(model: nn.Module)
         explain_batch(model, images, [(0, 0)], layer)
 
 
-def test_images_and_models_of_the_wrong_kind_are_refused(model: nn.Module) -> None:
+def test_explain_with_unfit_images_or_models_raises(model: nn.Module) -> None:
     with pytest.raises(ModelError, match="uint8"):
         explain(model, random_images().to(torch.uint8))
     with pytest.raises(ModelError, match=r"\(3, 12, 12\)"):

@@ -1,4 +1,4 @@
-"""The other methods, each against its definition."""
+"""Each method against its definition."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def features(model: nn.Module, images: Tensor) -> Tensor:
     return kept[0].detach()
 
 
-def test_every_explainer_is_one() -> None:
+def test_every_explainer_plugin_fulfils_the_protocol() -> None:
     for name, options in registry.all_of("explainer").items():
         assert isinstance(options(), Explainer), name
 
 
-def test_cam_lays_the_heads_weights_over_the_maps(resnet: nn.Module) -> None:
-    """Zhou et al., equation 2; its mean over places is the logit less the bias."""
+def test_cam_weights_the_maps_with_the_weights_of_the_head(resnet: nn.Module) -> None:
+    # Zhou et al., equation 2; the mean over places is the logit minus the bias.
     images = random_images(3, 96)
     found = explain(resnet, images, TARGETS, "cam")
     maps, head = features(resnet, images), resnet.get_submodule("fc")
@@ -54,8 +54,8 @@ def test_cam_lays_the_heads_weights_over_the_maps(resnet: nn.Module) -> None:
     torch.testing.assert_close(logits, found.logits.gather(1, TARGETS[:, None])[:, 0])
 
 
-def test_where_cam_exists_it_is_grad_cam(resnet: nn.Module) -> None:
-    """Selvaraju et al., section 3.1: equal up to the factor Z and the ReLU."""
+def test_grad_cam_with_an_averaging_head_equals_cam(resnet: nn.Module) -> None:
+    # Selvaraju et al., section 3.1: equal up to the factor Z and the ReLU.
     images = random_images(3, 96)
     cam = explain(resnet, images, TARGETS, "cam", "layer4.1")
     grad_cam = explain(resnet, images, TARGETS, "grad-cam", "layer4.1")
@@ -73,10 +73,10 @@ def test_where_cam_exists_it_is_grad_cam(resnet: nn.Module) -> None:
     ("head", "reason"),
     [
         ([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5), nn.ReLU()], "found Relu"),
-        ([nn.Flatten(), nn.Linear(6 * 144, 5)], "weighs places differently"),
+        ([nn.Flatten(), nn.Linear(6 * 144, 5)], "weights places differently"),
     ],
 )
-def test_cam_is_refused_where_the_head_is_another(head: list[nn.Module], reason: str) -> None:
+def test_cam_with_another_head_raises(head: list[nn.Module], reason: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), *head)
     with pytest.raises(ModelError, match=reason):
@@ -84,17 +84,17 @@ def test_cam_is_refused_where_the_head_is_another(head: list[nn.Module], reason:
 
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
-def test_deconvnet_and_gradient_agree_with_captum(resnet: nn.Module) -> None:
+def test_deconvnet_and_gradient_equal_captums(resnet: nn.Module) -> None:
     images = random_images(3, 64)
     leaf = images.clone().requires_grad_()
     found = explain(resnet, images, TARGETS, "deconvnet").maps
     assert relative(found, Deconvolution(resnet).attribute(leaf, target=TARGETS)) < 1e-5
     plain = explain(resnet, images, TARGETS, "gradient").maps
-    witness = Saliency(resnet).attribute(leaf, target=TARGETS, abs=False)
-    assert relative(plain, witness) < 1e-5
+    expected = Saliency(resnet).attribute(leaf, target=TARGETS, abs=False)
+    assert relative(plain, expected) < 1e-5
 
 
-def test_hirescam_weighs_every_place_by_itself() -> None:
+def test_hirescam_weights_each_place_with_its_own_gradient() -> None:
     torch.manual_seed(0)
     model = Residual().double()
     images = random_images().double()
@@ -108,7 +108,7 @@ def test_hirescam_weighs_every_place_by_itself() -> None:
         assert relative(found.maps[row, 0], expected) < 1e-5
 
 
-def test_occlusion_is_the_fall_of_the_logit() -> None:
+def test_occlusion_is_the_drop_of_the_logit() -> None:
     torch.manual_seed(0)
     model, images = Written(torch.relu).eval(), random_images(3, 12)
     method = Occlusion(window=0.5, stride=1.0, value=0.3, batch_size=5)
@@ -118,14 +118,14 @@ def test_occlusion_is_the_fall_of_the_logit() -> None:
         before = model(images)
         for top in (0, 6):
             for left in (0, 6):
-                covered = images.clone()
-                covered[:, :, top : top + 6, left : left + 6] = 0.3
-                fall = (before - model(covered)).gather(1, TARGETS[:, None])
+                occluded = images.clone()
+                occluded[:, :, top : top + 6, left : left + 6] = 0.3
+                drop = (before - model(occluded)).gather(1, TARGETS[:, None])
                 part = found.maps[:, 0, top : top + 6, left : left + 6]
-                torch.testing.assert_close(part, fall[:, :, None].expand(3, 6, 6))
+                torch.testing.assert_close(part, drop[:, :, None].expand(3, 6, 6))
 
 
-def test_occluding_squares_cover_every_pixel() -> None:
+def test_occlusion_squares_cover_every_pixel() -> None:
     for height, width in [(7, 13), (224, 224), (5, 5), (1, 9)]:
         hit = torch.zeros(height, width)
         for top, bottom, left, right in Occlusion().squares(height, width):
@@ -133,15 +133,15 @@ def test_occluding_squares_cover_every_pixel() -> None:
         assert hit.min() >= 1
 
 
-def test_deconvnet_is_undefined_without_rectifiers() -> None:
+def test_deconvnet_of_a_model_without_relu_is_undefined() -> None:
     found = explain(Written(torch.tanh), random_images(), TARGETS, "deconvnet")
     assert (found.explainer, found.preflight.status) == ("grad-cam", "undefined")
     plain = explain(Written(torch.tanh), random_images(), TARGETS, "gradient")
     assert plain.preflight.status == "valid"
 
 
-def test_a_unit_of_an_inner_layer_by_the_guided_rule() -> None:
-    """A channel's strongest unit, as the All-CNN figures show it, is a logit of a shorter model."""
+def test_unit_gradient_equals_the_guided_gradient_of_a_truncated_model() -> None:
+    # The strongest unit of a channel, as in the All-CNN figures, is a logit of a truncated model.
     from auditor.autograd.recording import record
     from auditor.explainers import find_layer
 
@@ -151,7 +151,7 @@ def test_a_unit_of_an_inner_layer_by_the_guided_rule() -> None:
     with record(model, images, layer) as recording:
         found = recording.unit_gradient(2, "guided")
 
-    class Shorter(nn.Module):
+    class Truncated(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.whole = model
@@ -160,5 +160,5 @@ def test_a_unit_of_an_inner_layer_by_the_guided_rule() -> None:
             x = self.whole.second(torch.relu(self.whole.first(x)))
             return x.flatten(2).amax(2)
 
-    expected = input_map(Shorter(), images, torch.tensor([2, 2, 2]), "guided")
+    expected = input_map(Truncated(), images, torch.tensor([2, 2, 2]), "guided")
     assert relative(found, expected) < 1e-5

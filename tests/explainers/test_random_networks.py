@@ -1,11 +1,11 @@
-"""Rules, layers and state on networks drawn at random, in float64 against the slow rewrites."""
+"""Rules, target layer and model state of random networks, against slow float64 rewrites."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-from builders.networks import RECTIFIERS, learn, random_images
+from builders.networks import RELUS, learn, random_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import grad_cam_map, input_map
@@ -21,12 +21,12 @@ SHAPES = ("plain", "grouped", "dilated", "strided", "residual", "kept", "concate
 
 
 class Drawn(nn.Module):
-    """A stack of steps, each a convolution of some shape and a rectifier written in some way."""
+    """A stack of steps, each a convolution with one of the notations of ReLU."""
 
     def __init__(self, steps: list[Step], reused: str) -> None:
         super().__init__()
-        self.steps = [(shape, RECTIFIERS[written]) for shape, written in steps]
-        self.reused = RECTIFIERS[reused]
+        self.steps = [(shape, RELUS[written]) for shape, written in steps]
+        self.reused = RELUS[reused]
         self.stem = nn.Conv2d(3, 4, 3, padding=1)
         self.convolutions = nn.ModuleList(self._convolution(shape) for shape, _ in steps)
         self.norms = nn.ModuleList(nn.BatchNorm2d(4) for _ in steps)
@@ -44,37 +44,37 @@ class Drawn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.reused(self.stem(x))
-        for (shape, rectify), layer, norm in zip(
+        for (shape, relu), layer, norm in zip(
             self.steps, self.convolutions, self.norms, strict=True
         ):
             if shape == "residual":
-                x = rectify(norm(layer(x)) + x)
+                x = relu(norm(layer(x)) + x)
             elif shape == "kept":
                 h = norm(layer(x))
-                x = h + rectify(h.clone())
+                x = h + relu(h.clone())
             elif shape == "concatenated":
-                x = self.reused(layer(torch.cat([rectify(norm(x)), x], 1)))
+                x = self.reused(layer(torch.cat([relu(norm(x)), x], 1)))
             elif shape == "pooled" and x.shape[-1] > 4:
-                x = nn.functional.max_pool2d(rectify(norm(layer(x))), 2)
+                x = nn.functional.max_pool2d(relu(norm(layer(x))), 2)
             else:
-                x = rectify(norm(layer(x)))
+                x = relu(norm(layer(x)))
         logits: Tensor = self.head(x.mean((2, 3)))
         return logits
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(SHAPES), st.sampled_from(sorted(RECTIFIERS))), min_size=1, max_size=4
+    st.tuples(st.sampled_from(SHAPES), st.sampled_from(sorted(RELUS))), min_size=1, max_size=4
 )
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     steps=steps,
-    reused=st.sampled_from(sorted(RECTIFIERS)),
+    reused=st.sampled_from(sorted(RELUS)),
     rule=st.sampled_from(["plain", "guided", "deconvnet"]),
     seed=st.integers(0, 10_000),
 )
-def test_any_network_of_rectifiers_obeys_the_rules(
+def test_rules_of_a_random_relu_network_equal_the_papers(
     steps: list[Step], reused: str, rule: Literal["plain", "guided", "deconvnet"], seed: int
 ) -> None:
     torch.manual_seed(seed)
@@ -91,7 +91,7 @@ def test_any_network_of_rectifiers_obeys_the_rules(
         cam = class_evidence(recording, targets).clamp(min=0)
     assert verdict.status == "valid"
     extra = sum(shape == "concatenated" for shape, _ in steps)
-    assert verdict.rectifiers == 1 + len(steps) + extra
+    assert verdict.relu_like == 1 + len(steps) + extra
     expected = input_map(model, images, targets, rule)
     expected_cam = grad_cam_map(model, images, targets, layer)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)

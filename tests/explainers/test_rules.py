@@ -1,4 +1,4 @@
-"""Guided backpropagation and the deconvolutional network's rule, however a rectifier is written."""
+"""Rules of guided backpropagation and of the deconvolutional network, for any notation of ReLU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from builders.networks import RECTIFIERS, Residual, Written, random_images, relative
+from builders.networks import RELUS, Residual, Written, random_images, relative
 from captum.attr import GuidedBackprop as CaptumGuidedBackprop
 from reference import guided_by_hand, input_map
 from torch import Tensor, nn
@@ -24,26 +24,26 @@ def guided(model: nn.Module, images: Tensor, rule: str = "guided") -> Tensor:
 
 
 @pytest.mark.parametrize("rule", ["plain", "guided", "deconvnet"])
-@pytest.mark.parametrize("written", RECTIFIERS)
-def test_every_way_to_write_a_rectifier_obeys_the_papers_rule(written: str, rule: str) -> None:
+@pytest.mark.parametrize("written", RELUS)
+def test_rule_with_any_notation_of_relu_equals_the_papers(written: str, rule: str) -> None:
     torch.manual_seed(1)
-    model = Written(RECTIFIERS[written])
+    model = Written(RELUS[written])
     expected = input_map(model, random_images(), TARGETS, rule)  # type: ignore[arg-type]
     assert relative(guided(model, random_images(), rule), expected) < 1e-5
 
 
-@pytest.mark.parametrize("written", RECTIFIERS)
-def test_an_input_of_exactly_zero_hands_nothing_back(written: str) -> None:
-    """Autograd gives clamp the derivative 1 at 0 and maximum 1/2; the rule says f > 0."""
+@pytest.mark.parametrize("written", RELUS)
+def test_guided_rule_at_an_input_of_exactly_zero_passes_nothing_on(written: str) -> None:
+    # At 0, autograd's derivative of clamp is 1 and that of maximum 1/2; the rule requires f > 0.
     torch.manual_seed(1)
-    model = Written(RECTIFIERS[written])
+    model = Written(RELUS[written])
     nn.init.zeros_(model.first.bias)  # type: ignore[arg-type]
-    black = torch.zeros_like(random_images())  # the first rectifier's input is 0 everywhere
+    black = torch.zeros_like(random_images())  # the input of the first ReLU is 0 everywhere
     assert guided(model, black).abs().max() == 0
     assert guided(model, black + 0.1).abs().max() > 0
 
 
-def test_a_stack_of_matrices_agrees_with_numpy_by_hand() -> None:
+def test_guided_rule_of_linear_layers_equals_a_numpy_calculation() -> None:
     rng = np.random.default_rng(0)
     sizes = [12, 20, 16, 4]
     weights = [rng.normal(size=(out, into)) for into, out in pairwise(sizes)]
@@ -63,7 +63,7 @@ def test_a_stack_of_matrices_agrees_with_numpy_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rule", ["guided", "deconvnet"])
-def test_branches_and_reuse_where_captum_is_wrong(rule: str) -> None:
+def test_rule_with_branches_and_a_reused_module_equals_the_papers(rule: str) -> None:
     torch.manual_seed(2)
     model = Residual()
     expected = input_map(model, random_images(), TARGETS, rule)  # type: ignore[arg-type]
@@ -72,19 +72,19 @@ def test_branches_and_reuse_where_captum_is_wrong(rule: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
 @pytest.mark.parametrize("name", ["resnet18", "vgg11"])
-def test_equal_to_captum_where_captum_is_right(name: str) -> None:
+def test_guided_rule_with_separate_relu_modules_equals_captums(name: str) -> None:
     torch.manual_seed(3)
     model = torchvision.models.get_model(name).eval()
     images = random_images(3, 32)
     leaf = images.clone().requires_grad_()
-    witness = CaptumGuidedBackprop(model).attribute(leaf, target=TARGETS)
-    assert relative(guided(model, images), witness) < 1e-5
-    if name == "vgg11":  # without batch normalisation even the last bit is the same
+    expected = CaptumGuidedBackprop(model).attribute(leaf, target=TARGETS)
+    assert relative(guided(model, images), expected) < 1e-5
+    if name == "vgg11":  # without batch normalisation, even the last bit is equal
         with record(model, images, channels_last=False) as recording:
-            assert torch.equal(recording.input_gradient(TARGETS, "guided"), witness)
+            assert torch.equal(recording.input_gradient(TARGETS, "guided"), expected)
 
 
-def test_rows_of_one_forward_are_explained_on_their_own() -> None:
+def test_input_gradient_of_some_rows_equals_those_of_all() -> None:
     torch.manual_seed(4)
     model, images = Residual(), random_images()
     whole = guided(model, images)
@@ -95,7 +95,7 @@ def test_rows_of_one_forward_are_explained_on_their_own() -> None:
     assert torch.equal(again, whole)
 
 
-def test_a_model_that_changes_its_input_in_place_leaves_the_callers_image_alone() -> None:
+def test_recording_a_model_that_works_in_place_keeps_the_images() -> None:
     model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 12 * 12, 4))
     images = random_images()
     before = images.clone()
@@ -105,7 +105,7 @@ def test_a_model_that_changes_its_input_in_place_leaves_the_callers_image_alone(
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_works_where_the_caller_has_switched_gradients_off(
+def test_recording_with_gradients_switched_off_still_works(
     mode: type[torch.no_grad | torch.inference_mode],
 ) -> None:
     torch.manual_seed(4)

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from builders.audited_models import audited
 from PIL import Image
 from torch import nn
 from torchvision.transforms import v2 as transforms
 
+from auditor import input_pipeline
 from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
@@ -79,19 +81,11 @@ def _dataset(images: Any, **attributes: Any) -> Dataset:
 def _run(
     folder: Path, dataset: Dataset, module: nn.Module, n_classes: int = 3, **options: Any
 ) -> pd.DataFrame:
-    settings: dict[str, Any] = {
-        "preprocess": Preprocess(),
-        "device": CPU,
-        "batch_size": 4,
-        "workers": 0,
-        "advance": lambda _: None,
-        "codes": np.arange(len(dataset)) % n_classes,
-    } | options
-    codes = settings.pop("codes")
-    preprocess = settings.pop("preprocess")
+    codes = options.pop("codes", np.arange(len(dataset)) % n_classes)
+    advance = options.pop("advance", lambda _: None)
     folder.mkdir(exist_ok=True)
-    names = tuple("abcdefgh"[:n_classes]) if n_classes <= 8 else tuple(map(str, range(n_classes)))
-    predict(dataset, codes, module, names, preprocess, shards=ShardWriter(folder), **settings)
+    model = audited(module, n_classes, **options)
+    predict(model, dataset, codes, ShardWriter(folder), advance)
     parts = [pq.read_table(part) for part in sorted(folder.glob("part-*.parquet"))]
     assert all(part.schema.equals(parts[0].schema) for part in parts)
     table: pd.DataFrame = pa.concat_tables(parts).to_pandas()
@@ -124,7 +118,10 @@ def files(tmp_path: Path) -> Dataset:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_rows_are_what_a_plain_loop_gives(tmp_path: Path, files: Dataset, workers: int) -> None:
+def test_rows_are_what_a_plain_loop_gives(
+    tmp_path: Path, files: Dataset, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_pipeline, "_FEW", 0)
     net, codes = _Net(), np.array([0, 1, 2, 0, 1, 2, 0])
     done: list[int] = []
     table = _run(
@@ -254,7 +251,7 @@ def test_a_network_that_does_not_classify_is_named(
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_uneven_images_are_named(tmp_path: Path, files: Dataset, batch_size: int) -> None:
     with pytest.raises(
-        DataError, match=r"0.png comes out as 12 × 15 .* 1.png as 13 × 15.*preprocess.resize"
+        DataError, match=r"0.png becomes 12 × 15 .* 1.png becomes 13 × 15.*preprocess.resize"
     ):
         _run(tmp_path / "out", files, _Returns(lambda x: x.mean((2, 3))), batch_size=batch_size)
 
@@ -292,7 +289,7 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         _run(
-            tmp_path, _dataset(_Grey(64)), _Returns(lambda x: x.mean((2, 3))), workers=2, advance=interrupt
+            tmp_path, _dataset(_Grey(65)), _Returns(lambda x: x.mean((2, 3))), workers=2, advance=interrupt
         )  # fmt: skip
     assert not multiprocessing.active_children()
 

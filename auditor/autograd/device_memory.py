@@ -1,0 +1,32 @@
+"""Out of memory: recognised on every device, so that a batch can be tried again in halves."""
+
+from __future__ import annotations
+
+import torch
+
+_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
+"""What the CPU allocator (Linux, Windows) and Apple's MPS say in a plain ``RuntimeError``."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that a device has run out of memory.
+
+    Args:
+        error: what a forward or backward pass raised.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in message for part in _MESSAGES)
+
+
+def release_cached_memory(device: torch.device) -> None:
+    """Returns unused blocks of torch's allocator to the device; does nothing on the CPU.
+
+    Args:
+        device: the one that ran out of memory.
+    """
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,192 @@
+"""Outputs of all layers in one traced forward pass, and their layout as maps or image tokens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+
+from auditor.autograd.forward import forward
+
+Layout = Literal["NCHW", "NHWC", "tokens"]
+
+TRACED_IMAGES = 2
+"""Batch size of the trace; 2, so that an axis of windows is not mistaken for the axis of images."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerCall:
+    """One call of a module during the trace.
+
+    Attributes:
+        name: dotted name of the module.
+        module: the module itself.
+        shape: of its output, (2, …).
+        dtype: of its output.
+        device: of its output.
+        edge: where its output is in the graph.
+    """
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+    edge: GradientEdge
+
+    @property
+    def key(self) -> tuple[Node, int]:
+        """Equal for modules that return the very same tensor."""
+        return self.edge.node, self.edge.output_nr
+
+
+@dataclass(frozen=True, eq=False)
+class TokenGeometry:
+    """Which token of a sequence represents which place of the image.
+
+    Attributes:
+        length: T, tokens in the sequence.
+        channels: C.
+        height: h, rows of places.
+        width: w, columns of places.
+        index: (h · w,) int64, the token of each place, row by row.
+    """
+
+    length: int
+    channels: int
+    height: int
+    width: int
+    index: Tensor
+
+    @property
+    def n_class_tokens(self) -> int:
+        """Number of tokens that represent no place."""
+        return self.length - self.height * self.width
+
+
+def trace(module: nn.Module, leaf: Tensor) -> tuple[list[LayerCall], Tensor]:
+    """Runs one forward pass and records every module output that could be a map.
+
+    Args:
+        module: in evaluation mode.
+        leaf: (2, 3, H, W), what ``as_leaf`` returned.
+
+    Returns:
+        The calls with a differentiable output (2, …) of three or four axes, in the order of
+        execution, and the logits.
+    """
+    calls: list[LayerCall] = []
+    handles = []
+    try:
+        for name, part in module.named_modules():
+            if not name:
+                continue
+
+            def note(part: nn.Module, _: object, output: object, name: str = name) -> None:
+                if (
+                    isinstance(output, Tensor)
+                    and output.requires_grad
+                    and output.ndim in (3, 4)
+                    and len(output) == TRACED_IMAGES
+                ):
+                    edge = get_gradient_edge(output)
+                    shape = tuple(output.shape)
+                    calls.append(LayerCall(name, part, shape, output.dtype, output.device, edge))
+
+            handles.append(part.register_forward_hook(note))
+        return calls, forward(module, leaf)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def map_layout(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:
+    """Whether a four-axis output is NCHW or NHWC: which pair of axes keeps the aspect ratio.
+
+    Args:
+        shape: of the output.
+        size: (H, W) of the images.
+
+    Returns:
+        The layout; None where neither pair fits.
+    """
+    fits: dict[Layout, float] = {}
+    pairs: tuple[tuple[Layout, int, int], ...] = (
+        ("NCHW", shape[2], shape[3]),
+        ("NHWC", shape[1], shape[2]),
+    )
+    for layout, rows, columns in pairs:
+        expected = columns * size[0] / size[1]
+        difference = abs(rows - expected)
+        # Strides and paddings round; a larger difference means another axis.
+        if rows * columns > 1 and difference <= max(1.5, 0.25 * expected):
+            fits[layout] = difference / max(rows, expected)
+    if not fits:
+        return None
+    return "NCHW" if fits.get("NCHW", math.inf) <= fits.get("NHWC", math.inf) else "NHWC"
+
+
+def token_geometries(
+    calls: list[LayerCall], size: tuple[int, int]
+) -> dict[tuple[int, int], TokenGeometry]:
+    """The geometry of every token sequence that is made from a map.
+
+    It is measured between the sequence and the last map before it. As long as every token depends
+    on one place only (after embedding, position and norm, but before any attention), the gradient
+    of Σ_t (t + 1) · ⟨r, token_t⟩ with respect to the map is, at the place of token t, (t + 1) times
+    that of Σ_t ⟨r, token_t⟩.
+
+    Args:
+        calls: the trace.
+        size: (H, W) of the images.
+
+    Returns:
+        Length and channels of a sequence → its geometry.
+    """
+    known: dict[tuple[int, int], TokenGeometry] = {}
+    source: LayerCall | None = None
+    for call in calls:
+        if len(call.shape) == 4:
+            if map_layout(call.shape, size) == "NCHW":
+                source = call
+            continue
+        length, channels = call.shape[1:]
+        if source is None or channels != source.shape[1] or (length, channels) in known:
+            continue
+        rows, columns = source.shape[2:]
+        if not rows * columns <= length <= rows * columns + 64:
+            continue
+        index = _token_of_place(source, call)
+        if index is not None:
+            known[length, channels] = TokenGeometry(length, channels, rows, columns, index)
+    return known
+
+
+def _token_of_place(source: LayerCall, tokens: LayerCall) -> Tensor | None:
+    """(h · w,) int64; None where a place does not belong to exactly one token."""
+    generator = torch.Generator().manual_seed(0)
+    _, length, width = tokens.shape
+    device, dtype = tokens.device, tokens.dtype
+    probe = torch.randn(width, generator=generator).to(device, dtype).expand(tokens.shape)
+    number = torch.arange(1, length + 1, device=device, dtype=dtype)[:, None]
+    one, many = (
+        torch.autograd.grad(
+            [tokens.edge],
+            [source.edge],
+            grad_outputs=[seed],
+            retain_graph=True,
+            materialize_grads=True,
+        )[0].double()
+        for seed in (probe, probe * number)
+    )
+    ratio = (one * many).sum(1) / (one * one).sum(1).clamp_min(1e-300)
+    residual = (many - ratio[:, None] * one).norm() / many.norm().clamp_min(1e-300)
+    index = ratio[0].round().long().flatten() - 1
+    exact = float(residual) < 1e-3 and bool(((ratio - ratio.round()).abs() < 0.1).all())
+    distinct = len(set(index.tolist())) == len(index)
+    inside = bool(((index >= 0) & (index < length)).all())
+    return index.cpu() if exact and distinct and inside else None

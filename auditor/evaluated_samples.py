@@ -1,0 +1,216 @@
+"""The evaluated samples as the model sees them: numpy in, numpy out, so that checks need no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from auditor import imaging
+from auditor.audited_model import AuditedModel
+from auditor.config import Preprocess
+from auditor.errors import DataError
+from auditor.input_pipeline import readable
+from auditor.records import Dataset, DecodedImage, Images
+from auditor.records.predictions import PATH, SAMPLE
+
+
+@dataclass(frozen=True)
+class EvaluatedSamples:
+    """The model together with the samples that it was evaluated on.
+
+    Fulfils `records.ModelAccess`. Nothing is kept between two calls.
+
+    Attributes:
+        model: the audited model.
+        dataset: the data set.
+        table: the evaluated samples, as in ``AuditData.predictions``. The arguments ``rows`` are
+            positions in this table.
+    """
+
+    model: AuditedModel
+    dataset: Dataset
+    table: pd.DataFrame
+
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """(n,) position of each evaluated sample in the data set."""
+        found = self.dataset.samples.index.get_indexer(pd.Index(self.table[SAMPLE]))
+        return np.asarray(found, dtype=np.int64)
+
+    @property
+    def originals(self) -> Images:
+        """The images of the evaluated samples as they are stored, before any resize."""
+        return _Subset(self.dataset.images, self.positions)
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+        """Decodes the images of some samples, batch by batch.
+
+        Args:
+            rows: (n,) positions in the evaluated samples.
+
+        Yields:
+            uint8 (b, 3, H, W), in the order given.
+
+        Raises:
+            DataError: an image can no longer be read.
+        """
+        return self._read(self.dataset, self.positions[rows])
+
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The images of some samples, resized and cropped.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+
+        Returns:
+            (n, 3, H, W), in the order given.
+
+        Raises:
+            DataError: an image can no longer be read.
+        """
+        return np.concatenate([part.numpy() for part in self.read(rows)])
+
+    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
+        """The network's input for some samples, float32 (n, 3, H, W); see ``images``."""
+        return self.model.inputs(torch.from_numpy(self.images(rows)))
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Softmax probabilities of any images.
+
+        Args:
+            images: (n, 3, H, W), at least one.
+
+        Returns:
+            (n, K).
+        """
+        return self.model.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Spatial mean of the target layer's maps.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+
+        Returns:
+            (n, C), in the order given.
+
+        Raises:
+            DataError: an image can no longer be read.
+        """
+        return self._features(self.read(rows))
+
+    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Spatial mean of the target layer's maps of other images, preprocessed in the same way.
+
+        Args:
+            images: any images.
+            rows: (n,) positions in ``images``, at least one.
+
+        Returns:
+            (n, C), in the order given.
+
+        Raises:
+            DataError: an image can't be read, or two images have different sizes after
+                preprocessing.
+        """
+        names = [f"image {k}" for k in range(len(images))]
+        samples = pd.DataFrame({PATH: names}, index=pd.Index(names))
+        other = replace(self.dataset, images=images, samples=samples)
+        return self._features(self._read(other, rows))
+
+    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Grad-CAM at the target layer's resolution, not normalised.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+            targets: (n,) class index that each map explains.
+
+        Returns:
+            (n, h, w), at least 0, in the order given.
+
+        Raises:
+            DataError: an image can no longer be read.
+        """
+        parts: list[NDArray[np.float32]] = []
+        done = 0
+        for images in self.read(rows):
+            parts.append(self.model.cams(images, targets[done : done + len(images)]))
+            done += len(images)
+        return np.concatenate(parts)
+
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Where the object is in the preprocessed images.
+
+        Args:
+            rows: (n,) positions in the evaluated samples, at least one.
+
+        Returns:
+            (n, H, W); all False for samples without box or mask, and where the crop removes the
+            object. None where the data has neither boxes nor masks.
+
+        Raises:
+            DataError: a mask has another size than its image.
+            UnreadableImageError: an image or mask can't be read.
+        """
+        if not {"box", "mask"} & set(self.dataset.samples):
+            return None
+        masks = [
+            _object_mask(self.dataset, int(self.positions[row]), self.model.preprocess)
+            for row in rows
+        ]
+        return np.stack(masks)
+
+    def _read(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[Tensor]:
+        for batch in self.model.batches(dataset, positions):
+            yield readable(batch, dataset)
+
+    def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
+        return np.concatenate([self.model.features(images) for images in decoded])
+
+
+@dataclass(frozen=True)
+class _Subset:
+    """Some of the images of a data set."""
+
+    images: Images
+    positions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> DecodedImage:
+        return self.images[int(self.positions[index])]
+
+
+def _object_mask(dataset: Dataset, position: int, preprocess: Preprocess) -> NDArray[np.bool_]:
+    """(H, W), True on the object, after the image's resize and crop."""
+    image = dataset.images[position].image
+    sample = dataset.samples.iloc[position]
+    path = sample.get("mask")
+    if isinstance(path, str):
+        mask = imaging.open_image(Path(path)).image
+        if mask.size != image.size:
+            raise DataError(
+                f"{path}: expected a mask of {image.width} × {image.height} pixels, the size of its "
+                f"image; got {mask.width} × {mask.height}"
+            )
+        pixels = imaging.prepare(mask, preprocess.resize, preprocess.crop, "nearest")
+        return np.asarray(pixels[0] > 127, dtype=np.bool_)
+    geometry = imaging.resize_geometry(*image.size, preprocess.resize, preprocess.crop)
+    inside = np.zeros((geometry.height, geometry.width), dtype=np.bool_)
+    box = sample.get("box")
+    visible = geometry.box(box) if isinstance(box, tuple) else None
+    if visible is not None:
+        left, top, right, bottom = visible
+        rows = slice(round(top), max(round(bottom), round(top) + 1))
+        columns = slice(round(left), max(round(right), round(left) + 1))
+        inside[rows, columns] = True
+    return inside

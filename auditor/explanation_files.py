@@ -1,0 +1,235 @@
+"""The files in ``explanations/``: attribution maps, drawn and stored as Parquet shards.
+
+- ``images-*``: ``sample``, ``image`` (JPEG of the preprocessed image), ``width``, ``height``.
+- ``maps-*``: ``sample``, ``target``, ``role``, ``kind``, ``mass``, ``cam`` (float32 bytes of the
+  unnormalised Grad-CAM, ``cam_height`` × ``cam_width``), ``overlay``, and one of ``guided``
+  (JPEG of Guided Grad-CAM), ``gradient`` (signed; where guided backpropagation is undefined for the
+  network) and ``other`` (of the method that ``explanations.explainer`` names).
+- ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean image.
+
+A shard is either complete or absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from auditor import imaging
+from auditor.explainers.grad_cam import GradCam
+from auditor.explainers.guided_grad_cam import GuidedGradCam
+from auditor.records import Cell, Job, MapRecord, Maps, MeanMap
+from auditor.run_folder import EXPLANATIONS, ShardWriter
+
+SHARD_SAMPLES = 256
+"""Explained samples per file."""
+
+_DETAIL_COLUMNS = ("guided", "gradient", "other")
+_CAM_COLUMNS = [
+    ("cam", pa.binary()),
+    ("cam_height", pa.int32()),
+    ("cam_width", pa.int32()),
+    ("overlay", pa.binary()),
+]
+_IMAGES = pa.schema(
+    [
+        ("sample", pa.string()),
+        ("image", pa.binary()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+_MAPS = pa.schema(
+    [
+        ("sample", pa.string()),
+        ("target", pa.string()),
+        ("role", pa.string()),
+        ("kind", pa.string()),
+        ("mass", pa.float64()),
+        *_CAM_COLUMNS,
+        *((column, pa.binary()) for column in _DETAIL_COLUMNS),
+    ]
+)
+_MEANS = pa.schema(
+    [
+        ("attribute", pa.string()),
+        ("value", pa.string()),
+        ("label", pa.string()),
+        ("n", pa.int32()),
+        *_CAM_COLUMNS,
+    ]
+)
+
+
+@dataclass(frozen=True)
+class SampleMaps:
+    """The maps of one sample, one per target.
+
+    Attributes:
+        sample: its id.
+        image: (H, W, 3) uint8, preprocessed.
+        cams: (t, h, w), Grad-CAM.
+        details: (t, 1 or 3, H, W), the detail view.
+        method: the explainer that made the detail view.
+    """
+
+    sample: str
+    image: NDArray[np.uint8]
+    cams: NDArray[np.float32]
+    details: NDArray[np.float32]
+    method: str
+
+
+class MapWriter:
+    """Draws the maps of samples and writes them shard by shard.
+
+    Attributes:
+        failures: records of the failures' maps.
+        contrasts: records of the contrasts' maps.
+    """
+
+    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
+        """Creates a writer.
+
+        Args:
+            folder: ``explanations/`` of the run.
+            classes: class names in index order.
+        """
+        self.failures: list[MapRecord] = []
+        self.contrasts: list[MapRecord] = []
+        self._classes = classes
+        self._images: list[dict[str, object]] = []
+        self._maps: list[dict[str, object]] = []
+        self._image_shards = ShardWriter(folder, "images")
+        self._map_shards = ShardWriter(folder, "maps")
+
+    def add(self, job: Job, maps: SampleMaps) -> None:
+        """Draws the maps of one sample."""
+        image = f"{EXPLANATIONS}/{self._image_shards.next_name}#{len(self._images)}"
+        height, width = maps.image.shape[:2]
+        self._images.append(
+            {
+                "sample": maps.sample,
+                "image": imaging.jpeg(maps.image),
+                "width": width,
+                "height": height,
+            }
+        )
+        for k, (role, code) in enumerate(job.targets):
+            mass = float(np.maximum(maps.cams[k], 0).sum(dtype=np.float64))
+            record = MapRecord(
+                sample=maps.sample,
+                target=self._classes[code],
+                role=role,
+                map=f"{EXPLANATIONS}/{self._map_shards.next_name}#{len(self._maps)}",
+                image=image,
+                mass=mass,
+            )
+            (self.failures if job.kind == "failure" else self.contrasts).append(record)
+            self._maps.append(
+                {
+                    "sample": maps.sample,
+                    "target": record.target,
+                    "role": role,
+                    "kind": job.kind,
+                    "mass": mass,
+                    **_cam_columns(maps.cams[k], maps.image),
+                    # A plain gradient never appears in the column of the guided one.
+                    **dict.fromkeys(_DETAIL_COLUMNS),
+                    **_detail_column(maps.method, maps.details[k], maps.image),
+                }
+            )
+
+    def flush(self, at_least: int = 1) -> None:
+        """Writes a shard if at least so many samples are waiting."""
+        if len(self._images) < at_least:
+            return
+        self._image_shards.write(pa.Table.from_pylist(self._images, _IMAGES))
+        self._map_shards.write(pa.Table.from_pylist(self._maps, _MAPS))
+        self._images, self._maps = [], []
+
+
+class MeanMaps:
+    """Averages the maps of each cell, and keeps those of its samples for the checks.
+
+    At most ``explain.mean_samples`` × ``explain.mean_cells`` maps at the target layer's resolution
+    are kept: by default 4,800, which is 4 MB at 14 × 14.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        """Creates empty averages.
+
+        Args:
+            cells: the cells, each with the samples that belong to it.
+        """
+        self._cells = cells
+        self._of_row: dict[int, list[int]] = {}
+        for k, cell in enumerate(cells):
+            for row in cell.rows:
+                self._of_row.setdefault(int(row), []).append(k)
+        self._sums: dict[int, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
+        self._kept: dict[int, NDArray[np.float32]] = {}
+
+    def add(
+        self, row: int, target: str, cam: NDArray[np.float32], image: NDArray[np.uint8]
+    ) -> None:
+        """Adds a map to the cells of its sample; maps of other targets than the label are ignored."""
+        for k in self._of_row.get(row, ()):
+            if self._cells[k].label != target:
+                continue
+            self._kept[row] = np.maximum(cam, 0)
+            if k not in self._sums:
+                self._sums[k] = np.zeros(cam.shape), np.zeros(image.shape, np.float32)
+            cams, images = self._sums[k]
+            cams += np.maximum(cam, 0)
+            images += image
+
+    def maps(self) -> Maps | None:
+        """The maps of the cells' samples, in ascending order of the samples; None without any."""
+        if not self._kept:
+            return None
+        rows = sorted(self._kept)
+        cams = np.stack([self._kept[row] for row in rows])
+        return Maps(np.array(rows, dtype=np.int64), cams, tuple(self._cells))
+
+    def write(self, folder: Path) -> list[MeanMap]:
+        """Writes the mean maps to one file."""
+        shards = ShardWriter(folder, "means")
+        rows: list[dict[str, object]] = []
+        records: list[MeanMap] = []
+        for k, (cams, images) in sorted(self._sums.items()):
+            cell, n = self._cells[k], len(self._cells[k].rows)
+            image = np.rint(images / n).astype(np.uint8)
+            own = {"attribute": cell.attribute, "value": cell.value, "label": cell.label, "n": n}
+            records.append(MeanMap(**own, map=f"{EXPLANATIONS}/{shards.next_name}#{len(rows)}"))
+            rows.append(own | _cam_columns((cams / n).astype(np.float32), image))
+        if rows:
+            shards.write(pa.Table.from_pylist(rows, _MEANS))
+        return records
+
+
+def _detail_column(
+    method: str, detail: NDArray[np.float32], image: NDArray[np.uint8]
+) -> dict[str, object]:
+    """The drawn detail view: gradient-type maps on grey, others over the image."""
+    if method == GradCam.plugin_name:
+        return {}  # `overlay` shows it already
+    column = {GuidedGradCam.plugin_name: "guided", "gradient": "gradient"}.get(method, "other")
+    gradient_type = len(detail) == 3
+    drawn = imaging.guided_view(detail) if gradient_type else imaging.overlay(image, detail[0])
+    return {column: imaging.jpeg(drawn)}
+
+
+def _cam_columns(cam: NDArray[np.float32], image: NDArray[np.uint8]) -> dict[str, object]:
+    """The columns of a class activation map and its overlay."""
+    return {
+        "cam": np.ascontiguousarray(cam, dtype="<f4").tobytes(),
+        "cam_height": cam.shape[0],
+        "cam_width": cam.shape[1],
+        "overlay": imaging.jpeg(imaging.overlay(image, cam)),
+    }

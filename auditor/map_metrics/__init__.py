@@ -1,0 +1,1 @@
+"""Metrics of attribution maps: faithfulness, parameter randomization, agreement, localisation, edges."""

@@ -1,0 +1,106 @@
+"""Faithfulness of a map by deletion and insertion of the pixels that it ranks highest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.integrate import trapezoid
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auditor.autograd.model_state import frozen_eval, unwrap
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Probability of the target while pixels are deleted or inserted in the order of the map.
+
+    Attributes:
+        shares: (s,), share of the pixels deleted or inserted, 0 to 1.
+        probabilities: (n, s).
+        area: (n,), area under each curve, 0 to 1. Low is good for deletion, high for insertion.
+    """
+
+    shares: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    area: NDArray[np.float64]
+
+
+def deletion(
+    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 16
+) -> Curves:
+    """Replaces the most relevant pixels first, by 0, the mean colour of centred images.
+
+    Args:
+        model: a classifier; left unchanged.
+        images: (n, 3, H, W), preprocessed.
+        targets: (n,) int64.
+        maps: (n, 1 or 3, H, W); the absolute values of three channels are summed.
+        steps: number of forward passes after the first.
+
+    Returns:
+        One curve per image.
+
+    Reference:
+        Petsiuk et al. 2018, "RISE", section 4.3; Samek et al. 2017, "Evaluating the Visualization
+        of What a Deep Neural Network Has Learned", equation 9.
+    """
+    return _curves(model, (images, torch.zeros_like(images)), targets, maps, steps)
+
+
+def insertion(
+    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 16
+) -> Curves:
+    """Inserts the most relevant pixels first into the blurred image.
+
+    Args:
+        model: a classifier; left unchanged.
+        images: (n, 3, H, W), preprocessed.
+        targets: (n,) int64.
+        maps: (n, 1 or 3, H, W); the absolute values of three channels are summed.
+        steps: number of forward passes after the first.
+
+    Returns:
+        One curve per image.
+
+    Reference:
+        Petsiuk et al. 2018, "RISE", section 4.3.
+    """
+    return _curves(model, (blurred(images), images), targets, maps, steps)
+
+
+def blurred(images: Tensor) -> Tensor:
+    """Gaussian blur with a standard deviation of 1/22 of the shorter side (10 pixels of 224)."""
+    sigma = min(images.shape[-2:]) / 22.4
+    reach = max(1, min(round(3 * sigma), min(images.shape[-2:]) - 1))
+    offsets = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
+    channels = images.shape[1]
+    padded = functional.pad(images, (reach, reach, reach, reach), mode="reflect")
+    across = functional.conv2d(padded, kernel[:, :, None], groups=channels)
+    return functional.conv2d(across, kernel[..., None], groups=channels)
+
+
+def _curves(
+    model: nn.Module, start_end: tuple[Tensor, Tensor], targets: Tensor, maps: Tensor, steps: int
+) -> Curves:
+    """Replaces pixels of the first images by those of the second, the most relevant first."""
+    start, end = start_end
+    relevance = maps.abs().sum(1) if maps.shape[1] > 1 else maps[:, 0]
+    order = relevance.flatten(1).argsort(stable=True, dim=1, descending=True)
+    rank = torch.empty_like(order)
+    rank.scatter_(1, order, torch.arange(order.shape[1], device=order.device).expand_as(order))
+    rank = rank.view(len(maps), 1, *maps.shape[-2:])
+    shares = np.linspace(0, 1, steps + 1)
+    module, columns = unwrap(model), []
+    with frozen_eval(module), torch.no_grad():
+        for share in shares:
+            replaced = rank < round(float(share) * order.shape[1])
+            probabilities = module(torch.where(replaced, end, start)).float().softmax(1)
+            columns.append(probabilities.gather(1, targets[:, None])[:, 0].cpu().double().numpy())
+    curve = np.stack(columns, 1)
+    return Curves(shares, curve, trapezoid(curve, shares, axis=1))

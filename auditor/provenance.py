@@ -1,0 +1,87 @@
+"""Provenance: everything that is needed to repeat an audit."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from auditor.autograd.target_layer import TargetLayer
+from auditor.classifiers.fingerprint import n_parameters, sha256_of
+from auditor.preparation import Prepared
+from auditor.records import DataProvenance, ModelProvenance, Provenance
+from auditor.records.predictions import LABEL, SAMPLE, SHA256
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "pillow",
+)
+"""Packages whose versions affect the numbers."""
+
+
+def provenance_of(
+    prepared: Prepared, layer: TargetLayer, predictions: Path, seconds: dict[str, float]
+) -> Provenance:
+    """Model, data, configuration and environment of an audit.
+
+    Args:
+        prepared: the audit.
+        layer: the target layer.
+        predictions: ``predictions.parquet`` of the run.
+        seconds: wall time of each stage.
+    """
+    dataset, module = prepared.dataset, prepared.classifier.module
+    return Provenance(
+        model=ModelProvenance(
+            adapter=prepared.classifier.adapter,
+            sha256=sha256_of(module),
+            target_layer=layer.name,
+            target_layer_reason=layer.why,
+            n_parameters=n_parameters(module),
+            description=prepared.classifier.description,
+        ),
+        data=DataProvenance(
+            adapter=dataset.adapter,
+            sha256=_data_fingerprint(predictions, dataset.attributes),
+            n_samples=len(dataset),
+            n_reference=None if dataset.reference is None else len(dataset.reference),
+        ),
+        config=prepared.config.effective(),
+        environment=_environment(str(prepared.device)),
+        seed=prepared.config.seed,
+        preprocess={
+            **prepared.preprocess.model_dump(mode="json"),
+            "source": prepared.preprocess_note,
+        },
+        seconds=seconds,
+    )
+
+
+def _data_fingerprint(predictions: Path, attributes: tuple[str, ...]) -> str:
+    """SHA-256 over the ids, labels, attributes and image fingerprints of all samples."""
+    digest = hashlib.sha256()
+    columns = [SAMPLE, LABEL, SHA256, *attributes]
+    with pq.ParquetFile(predictions) as file:
+        for batch in file.iter_batches(columns=columns):
+            digest.update(batch.to_pandas().to_csv(index=False, header=False).encode())
+    return digest.hexdigest()
+
+
+def _environment(device: str) -> dict[str, str]:
+    """Versions and machine, as far as they affect the numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "device": device}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # another distribution provides the module
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from builders.corner_network import ONES, Corner, quarter
+
+from auditor.map_metrics.faithfulness import deletion, insertion
+
+
+def test_deletion_in_the_order_of_a_right_map_drops_at_once() -> None:
+    # By hand: a quarter of the pixels decides, so p = σ(4 · share of them left), then ½.
+    curves = deletion(Corner(), torch.ones(2, 3, 8, 8), ONES, quarter(), steps=8)
+    expected = [1 / (1 + np.exp(-4 * max(0.0, 1 - 4 * share))) for share in curves.shares]
+    np.testing.assert_allclose(curves.probabilities, [expected, expected], rtol=1e-6)
+    np.testing.assert_allclose(curves.area, np.trapezoid(expected, curves.shares), rtol=1e-6)
+    wrong = deletion(Corner(), torch.ones(2, 3, 8, 8), ONES, -quarter(), steps=8)
+    assert (wrong.area > curves.area + 0.2).all()
+
+
+def test_insertion_in_the_order_of_a_right_map_has_the_larger_area() -> None:
+    images = torch.zeros(2, 3, 16, 16)
+    images[:, :, :8, :8] = 1.0
+    right = insertion(Corner(), images, ONES, quarter(16))
+    wrong = insertion(Corner(), images, ONES, -quarter(16))
+    assert (right.area > wrong.area).all()
+    np.testing.assert_allclose(right.probabilities[:, -1], 1 / (1 + np.exp(-4)), rtol=1e-6)

@@ -1,0 +1,191 @@
+"""Evaluated samples: their answers equal a plain forward pass; boxes and masks follow the crop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from auditor.audited_model import AuditedModel
+from auditor.classifiers import Classifier
+from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
+from auditor.errors import DataError, UnreadableImageError
+from auditor.evaluated_samples import EvaluatedSamples
+from auditor.preparation import Prepared, find_target_layer, match
+from auditor.records import Dataset, DecodedImage, ModelAccess
+
+N = 11
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Images of 20 × 10 pixels; the image ``unreadable`` can't be read."""
+
+    unreadable: int = -1
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, index: int) -> DecodedImage:
+        if index == self.unreadable:
+            raise UnreadableImageError("truncated")
+        pixels = np.random.default_rng(index).integers(0, 256, (10, 20, 3), dtype=np.uint8)
+        return DecodedImage(Image.fromarray(pixels), str(index))
+
+
+def prepared(unreadable: int = -1, **columns: object) -> Prepared:
+    ids = pd.Index([f"s{k}" for k in range(N)], name="sample")
+    samples = pd.DataFrame({"path": ids, "label": np.arange(N) % 3}, index=ids)
+    for name, values in columns.items():
+        samples[name] = pd.Series(values, index=ids, dtype=object)
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 5, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 3),
+    )
+    config = AuditConfig(
+        name="test",
+        model=ModelSection(adapter="test", classes=("a", "b", "c")),
+        data=DataSection(adapter="test"),
+        preprocess=Preprocess(resize=8, crop=8, mean=(0.5,), std=(0.25,)),
+        batch_size=4,
+        workers=0,
+        device="cpu",
+    )
+    dataset = Dataset(samples, Noise(unreadable), (), "test")
+    return match(config, dataset, Classifier(network, "test", "a small network"))
+
+
+def evaluated(audit: Prepared) -> EvaluatedSamples:
+    # All samples but the first one: rows of the table are not positions in the data set.
+    frame = pd.DataFrame({"sample": [f"s{k}" for k in range(1, N)]})
+    model = AuditedModel.of(audit, find_target_layer(prepared()))
+    return EvaluatedSamples(model, audit.dataset, frame)
+
+
+def inputs_of(samples: EvaluatedSamples, rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(samples.images(rows)).float().div(255).sub(0.5).div(0.25)
+
+
+def network_of(audit: Prepared) -> nn.Sequential:
+    module = audit.classifier.module
+    assert isinstance(module, nn.Sequential)
+    return module
+
+
+def test_images_of_rows_equal_pillows_resize_and_crop() -> None:
+    images = evaluated(prepared()).images(np.array([7, 0, 9, 2, 3]))
+    assert images.shape == (5, 3, 8, 8)
+    assert images.dtype == np.uint8
+    # Row 7 is s8. Its 10 × 20 pixels become 8 × 16; the crop keeps the middle 8 columns.
+    image = Image.fromarray(np.asarray(Noise()[8].image)).resize((16, 8), Image.Resampling.BILINEAR)
+    assert np.abs(images[0].transpose(1, 2, 0).astype(int) - np.asarray(image)[:, 4:12]).max() <= 1
+
+
+def test_predict_equals_a_plain_forward_pass() -> None:
+    audit = prepared()
+    samples: ModelAccess = evaluated(audit)
+    rows = np.array([7, 0, 9, 2, 3])  # more than one batch
+    with torch.no_grad():
+        expected = network_of(audit)(inputs_of(evaluated(audit), rows)).softmax(1).numpy()
+    assert samples.predict(samples.images(rows)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_inputs_are_the_normalised_images() -> None:
+    samples = evaluated(prepared())
+    rows = np.array([3, 1])
+    torch.testing.assert_close(samples.inputs(rows), inputs_of(samples, rows))
+
+
+def test_originals_are_the_stored_images_of_the_rows() -> None:
+    originals = evaluated(prepared()).originals
+    assert len(originals) == N - 1
+    assert originals[7].sha256 == "8"
+
+
+def test_cams_equal_the_papers_sum_over_channels() -> None:
+    audit = prepared()
+    samples = evaluated(audit)
+    rows, targets = np.array([7, 0, 9, 2, 3]), np.array([2, 0, 1, 1, 2])
+    module = network_of(audit)
+    head = module[-1]
+    assert isinstance(head, nn.Linear)
+    maps = module[:2](inputs_of(samples, rows))
+    # Before global average pooling, dy/dA is the weight divided by the number of places.
+    weights = head.weight[torch.from_numpy(targets)] / maps[0, 0].numel()
+    expected = (weights[:, :, None, None] * maps).sum(1).clamp(min=0)
+    np.testing.assert_allclose(
+        samples.cams(rows, targets), expected.detach().numpy(), rtol=1e-5, atol=1e-8
+    )
+
+
+def test_features_are_the_spatial_means_of_the_target_layer() -> None:
+    audit = prepared()
+    samples = evaluated(audit)
+    rows = np.arange(6)
+    module = network_of(audit)
+    end = int(find_target_layer(audit).name) + 1
+    with torch.no_grad():
+        expected = module[:end](inputs_of(samples, rows)).mean((2, 3)).numpy()
+    assert samples.features(rows) == pytest.approx(expected, abs=1e-6)
+    assert not any(one._forward_hooks for one in module.modules())
+
+
+def test_features_of_the_same_images_equal_features() -> None:
+    samples = evaluated(prepared())
+    rows = np.array([4, 0, 7, 9, 2])  # more than one batch
+    assert samples.features_of(Noise(), rows + 1) == pytest.approx(samples.features(rows), abs=1e-7)
+
+
+def test_features_of_an_unreadable_image_raise_with_its_number() -> None:
+    with pytest.raises(DataError, match="image 3"):
+        evaluated(prepared()).features_of(Noise(unreadable=3), np.array([0, 3]))
+
+
+def test_objects_from_boxes_follow_resize_and_crop() -> None:
+    boxes: list[object] = [(0, 0, 1, 1)] * N
+    boxes[1] = (10, 5, 20, 10)  # lower right quarter; the crop keeps 4 of its 8 columns
+    boxes[2] = (0, 0, 4, 10)  # removed by the crop
+    boxes[3] = None
+    objects = evaluated(prepared(box=boxes)).objects(np.array([0, 1, 2]))
+    assert objects is not None
+    expected = np.zeros((8, 8), dtype=bool)
+    expected[4:, 4:] = True
+    assert (objects[0] == expected).all()
+    assert not objects[1:].any()
+
+
+def test_objects_from_masks_follow_resize_and_crop(tmp_path: Path) -> None:
+    drawn = np.zeros((10, 20), np.uint8)
+    drawn[:, 10:] = 255
+    Image.fromarray(drawn).save(tmp_path / "mask.png")
+    samples = evaluated(prepared(mask=[str(tmp_path / "mask.png")] * N))
+    objects = samples.objects(np.array([0]))
+    assert objects is not None
+    assert objects[0, :, 4:].all()
+    assert not objects[0, :, :4].any()
+
+
+def test_objects_with_a_mask_of_another_size_raise(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((5, 20), np.uint8)).save(tmp_path / "small.png")
+    samples = evaluated(prepared(mask=[str(tmp_path / "small.png")] * N))
+    with pytest.raises(DataError, match="expected a mask of 20 × 10"):
+        samples.objects(np.array([1]))
+
+
+def test_objects_without_boxes_and_masks_are_none() -> None:
+    assert evaluated(prepared()).objects(np.array([0])) is None
+
+
+def test_images_that_became_unreadable_raise() -> None:
+    with pytest.raises(DataError, match="do not change the data while an audit runs"):
+        evaluated(prepared(unreadable=3)).images(np.array([0, 1, 2]))
