@@ -2,9 +2,9 @@
 
     python -m benchmarks.report [--failures 100 500 1000 5000 20000] [--pdf 60 1000] [--browser]
 
-The runs are made of drawn images of 224 pixels (60 different ones, repeated). Each document is
-rendered in a process of its own, so that its peak memory is its own. With ``--browser`` (playwright
-and Chromium) each report is opened from disk as well: the median of three times until its load event.
+The runs consist of drawn images of 224 pixels (60 different ones, repeated). Each document is
+rendered in its own process, so that the peak memory is its own. With ``--browser`` (Playwright and
+Chromium), each report is also opened from disk: the median of three times until its load event.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for n in options.failures:
             run = _run(Path(folder) / str(n), n)
-            _report("html", n, run, n)
+            _measure("html", n, run, n)
             if options.browser:
-                _opened(run / "report.html")
+                _time_browser(run / "report.html")
         largest = _run(Path(folder) / "pdf", max(options.pdf))
         for n in options.pdf:
-            _report("pdf", n, largest, n)
+            _measure("pdf", n, largest, n)
 
 
-def _opened(path: Path) -> None:
-    """How soon the first screen of a report is there."""
+def _time_browser(path: Path) -> None:
+    """Time until the first paint of a report and until it is loaded."""
     from playwright.sync_api import sync_playwright
 
     loaded, painted = [], []
@@ -85,30 +85,30 @@ def _run(path: Path, failures: int) -> Path:
     return build_run(path, plan).path
 
 
-def _report(kind: str, failures: int, run: Path, argument: int) -> None:
+def _measure(document: str, failures: int, run: Path, argument: int) -> None:
     # Our own module in a fresh interpreter, with arguments made above.
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "benchmarks.report", "--render", kind, str(run), str(argument)],
+        [sys.executable, "-m", "benchmarks.report", "--render", document, str(run), str(argument)],
         check=True,
         capture_output=True,
         text=True,
     )
     found = json.loads(done.stdout)
     print(
-        f"{kind:<9} {failures:>10,} {found['seconds']:>9.1f} {found['cpu']:>13.1f} {found['peak']:>9.0f} "
+        f"{document:<9} {failures:>10,} {found['seconds']:>9.1f} {found['cpu']:>13.1f} {found['peak']:>9.0f} "
         f"{found['first']:>15.1f} {found['all']:>14.1f} "
         f"{found['all'] * _MEGA / failures:>15,.0f}"
     )
 
 
-def _render(kind: str, run: str, argument: str) -> None:
+def _render(document: str, run: str, argument: str) -> None:
     folder = Path(run)
     start = time.perf_counter()
     view = build_view(RunFolder.open(folder))
-    renderer = HtmlReport() if kind == "html" else PdfReport(failures=int(argument))
+    renderer = HtmlReport() if document == "html" else PdfReport(failures=int(argument))
     path = renderer.render(view, folder)
     seconds = time.perf_counter() - start
-    pages = (folder / "failures").glob("page-*.html") if kind == "html" else []
+    pages = (folder / "failures").glob("page-*.html") if document == "html" else []
     first = path.stat().st_size
     print(
         json.dumps(

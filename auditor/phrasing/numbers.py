@@ -136,7 +136,7 @@ def _between(estimate: IntervalLike, unit: str) -> str:
 
 
 def _hundredfold(share: float) -> str:
-    """100 times a share; one decimal near the ends, where whole numbers would say too little."""
+    """100 times a share; one decimal near the ends, where whole numbers are too coarse."""
     scaled = 100 * share
     whole = math.isclose(scaled, round(scaled), abs_tol=1e-9) or 9.95 <= abs(scaled) <= 99
     text = f"{scaled:.0f}" if whole else f"{scaled:.1f}"

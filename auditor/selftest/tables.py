@@ -96,7 +96,7 @@ class Tables:
             usable: as `find_failures` returns them.
             classes: class names in index order.
             attributes: names of the annotated attributes' columns.
-            checks: by name.
+            checks: by name; those with needs are left out.
             section: how to slice.
             alpha: false discovery rate.
             computed: names of the computed properties' columns.
@@ -112,7 +112,7 @@ class Tables:
                 usable["loss"].to_numpy(dtype=np.float64),
                 probabilities,
             ),
-            checks=checks,
+            checks={name: check for name, check in checks.items() if not check.needs},
             alpha=alpha,
             min_support=section.min_support,
             seed=seed,

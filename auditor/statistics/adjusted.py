@@ -99,7 +99,7 @@ def adjusted_gaps(
     return found
 
 
-def weighted_gaps(
+def weighted_gaps(  # noqa: PLR0913, PLR0917 - counts of two sides in three groupings
     count: Floats,
     total: Floats,
     membership: Floats,

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+from builders.synthetic_claims import supporting_claims
 from builders.synthetic_plan import Plan
 
 from auditor.records import (
-    ClaimRecord,
     Contingency,
     Effect,
     Estimate,
     Finding,
     HeldFixed,
     HeldFixedGap,
-    ImageDifference,
-    IntersectionContrast,
-    Intervention,
-    InterventionEffect,
-    MapShift,
     Quantities,
     Quantity,
-    RegionBox,
     SampleGroup,
     SampleGroups,
     SampleRef,
@@ -31,7 +24,6 @@ from auditor.records import (
 )
 
 GAP = Estimate(value=0.23, low=0.16, high=0.30)
-_ELSEWHERE = "at other places of the same size"
 
 
 def findings(plan: Plan, good: pd.DataFrame) -> list[Finding]:
@@ -109,134 +101,7 @@ def _performance_gap(plan: Plan, good: pd.DataFrame, samples: list[str]) -> Find
                 sentences=(f"It remains with {other} held fixed: at least 21 points.",),
             ),
         ],
-        supporting=_supporting(plan),
-    )
-
-
-def _supporting(plan: Plan) -> list[ClaimRecord]:
-    """Two interventions, a shift of mean maps, a difference of images, an intersection."""
-    attribute, value, broken = plan.attributes[0], plan.levels[0][0], plan.classes[1]
-    return [
-        _claim(
-            plan,
-            "region-reliance",
-            f"Swapping the lower left corner between {value} and others costs 22 points",
-            Effect(name="fall of accuracy", value=0.22, low=0.15, high=0.29, unit="points"),
-            Intervention(
-                method="swap-region",
-                region=RegionBox(place="lower left corner", box=(0.0, 0.75, 0.25, 1.0)),
-                effects=(
-                    InterventionEffect(
-                        name="additional failures",
-                        value=Estimate(value=0.22, low=0.15, high=0.29),
-                        control=Estimate(value=-0.025, low=-0.07, high=0.02),
-                        control_name=_ELSEWHERE,
-                        unit="points",
-                    ),
-                ),
-                flipped_to=broken,
-            ),
-        ),
-        _claim(
-            plan,
-            "appearance-reliance",
-            f"Transferring the contrast between {value} and others costs 9 points",
-            Effect(name="fall of accuracy", value=0.09, low=0.04, high=0.14, unit="points"),
-            Intervention(
-                method="transfer-style",
-                variant="contrast",
-                effects=(
-                    InterventionEffect(
-                        name="additional failures",
-                        value=Estimate(value=0.09, low=0.04, high=0.14),
-                        control=Estimate(value=0.01, low=-0.02, high=0.04),
-                        control_name="with the style of images of other labels",
-                        unit="points",
-                    ),
-                ),
-                flipped_to=broken,
-            ),
-        ),
-        _claim(
-            plan,
-            "attention-shift",
-            "70 % of the evidence lies at the lower left corner; 6 % for the others",
-            Effect(name="share that moves", value=0.64, low=0.5, high=0.7, unit="share"),
-            _map_shift(),
-        ),
-        _claim(
-            plan,
-            "hidden-slices",
-            "37 images that are darker at the corners are misclassified in 60 %",
-            Effect(name="error-rate gap", value=0.5, low=0.3, high=0.7, unit="points"),
-            ImageDifference(
-                description="darker at the lower right corner",
-                brightness=((0.1, -0.2), (0.3, -1.4)),
-            ),
-        ),
-        ClaimRecord(
-            check="performance-gap",
-            kind="outcome",
-            title=f"{attribute} = {value} on line A: more than both values explain",
-            severity="warning",
-            verdict="supported",
-            slice=SliceKey(attributes={attribute: value, plan.attributes[1]: plan.levels[1][0]}),
-            effect=Effect(name="excess gap", value=0.08, low=0.02, high=0.14, unit="points"),
-            limit=0.05,
-            p_value=0.004,
-            q_value=0.03,
-            support=90,
-            statement=["An intersection."],
-            action="",
-            limits="",
-            evidence=[
-                IntersectionContrast(
-                    against_each={
-                        attribute: Estimate(value=0.08, low=0.02, high=0.14),
-                        plan.attributes[1]: Estimate(value=0.2, low=0.1, high=0.3),
-                    },
-                    beyond_sum=Estimate(value=0.09, low=0.01, high=0.17),
-                )
-            ],
-        ),
-    ]
-
-
-def _claim(
-    plan: Plan,
-    check: str,
-    title: str,
-    effect: Effect,
-    part: Intervention | MapShift | ImageDifference,
-) -> ClaimRecord:
-    return ClaimRecord(
-        check=check,
-        kind="robustness",
-        title=title,
-        severity="alert",
-        verdict="confirmed",
-        slice=SliceKey(attributes={plan.attributes[0]: plan.levels[0][0]}),
-        effect=effect,
-        limit=0.05,
-        p_value=0.0001,
-        q_value=0.0004,
-        support=200,
-        statement=["In 200 images, a part was filled from other images.", "An intervention."],
-        action="",
-        limits="",
-        evidence=[part],
-    )
-
-
-def _map_shift() -> MapShift:
-    own = np.full((4, 4), 0.02)
-    own[3, 0] = 0.7
-    others = np.full((4, 4), 1 / 16)
-    mean, rest, difference = (
-        tuple(tuple(map(float, row)) for row in values) for values in (own, others, own - others)
-    )
-    return MapShift(
-        place="lower left corner", mean_map=mean, mean_map_of_others=rest, difference=difference
+        supporting=supporting_claims(plan),
     )
 
 

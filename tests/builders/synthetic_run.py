@@ -5,6 +5,7 @@ The classifier is made up: it predicts "defective" for mono cells because of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,27 +109,6 @@ def _falling(n: int) -> NDArray[np.float64]:
     return weights
 
 
-def _criteria(classes: Sequence[ClassRecord]) -> list[CriterionResult]:
-    """One criterion for each class: met, undecided, met, …"""
-    return [
-        CriterionResult(
-            id=f"C{k}",
-            name=f"recall of {one.name} at least 90 %",
-            metric="recall",
-            class_name=one.name,
-            bound="at least",
-            threshold=0.9,
-            unit="share",
-            estimate=one.recall,
-            support=one.support,
-            state="undecided" if k % 2 == 0 else "met",
-            configured=True,
-            statement=f"Recall of {one.name}; required is at least 90 %.",
-        )
-        for k, one in enumerate(classes, start=1)
-    ]
-
-
 def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
     failed = good.label != good.predicted
     records = []
@@ -186,32 +166,12 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
 
 
 def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -> AuditResult:
-    good = table[usable_rows(table)]
-    bad = table[~usable_rows(table)]
-    failed = good.label != good.predicted
-    confusion = good[failed].groupby(["label", "predicted"], as_index=False).size()
-    classes = []
-    for name in plan.classes:
-        right = int(((good.label == name) & ~failed).sum())
-        labelled, called = int((good.label == name).sum()), int((good.predicted == name).sum())
-        classes.append(
-            ClassRecord(
-                name=name,
-                support=labelled,
-                recall=share(right, labelled) if labelled else None,
-                precision=share(right, called) if called else None,
-            )
-        )
-    summary = Summary(
-        n_samples=len(table),
-        n_evaluated=len(good),
-        n_unusable=len(bad),
-        n_failures=int(failed.sum()),
-        n_explained=len({one.sample for one in explanations.failures}),
-        accuracy=share(int((~failed).sum()), len(good)),
-        unusable=bad.status.value_counts().to_dict(),
-    )
+    good, bad = table[usable_rows(table)], table[~usable_rows(table)]
+    failed = good[good.label != good.predicted]
+    confusion = failed.groupby(["label", "predicted"], as_index=False).size()
+    classes = [_class(name, good) for name in plan.classes]
     slices, found, criteria = _slices(plan, good), findings(plan, good), _criteria(classes)
+    summary = _summary(good, bad, explanations)
     return AuditResult(
         run=RunInfo(
             id="20260102-030405-0a1b2c",
@@ -220,32 +180,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             auditor_version="0.1.0",
             status="complete",
         ),
-        provenance=Provenance(
-            model=ModelProvenance(
-                adapter="python",
-                sha256="ab" * 32,
-                target_layer="features.12",
-                target_layer_reason="the last layer with a spatial map (7 × 7)",
-                n_parameters=88_000,
-                description="five convolutions, 88,000 parameters",
-            ),
-            data=DataProvenance(
-                adapter="manifest", sha256="cd" * 32, n_samples=len(table), n_reference=700
-            ),
-            config={
-                "name": plan.name,
-                "checks": {"performance-gap": {"max_gap": 0.05}},
-                "slices": {"min_support": 30},
-                "judge": {"alpha": 0.05},
-                "about": {"selected": plan.classes[0], "sensitive": list(plan.attributes)},
-                "report": {"formats": ["html", "pdf"]},
-                "seed": 0,
-            },
-            environment={"python": "3.11.7", "torch": "2.6.0", "platform": "Linux x86_64"},
-            seed=0,
-            preprocess={"resize": plan.side, "mean": [0.6, 0.6, 0.6], "std": [0.16, 0.16, 0.16]},
-            seconds={"predict": 12.1, "explain": 20.4, "judge": 0.9},
-        ),
+        provenance=_provenance(plan, len(table)),
         summary=summary,
         classes=classes,
         confusion=[
@@ -279,4 +214,78 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             by_check={"label-association": 4, "performance-gap": 34},
         ),
         max_gap=0.05,
+    )
+
+
+def _criteria(classes: Sequence[ClassRecord]) -> list[CriterionResult]:
+    """One criterion for each class: met, undecided, met, …"""
+    return [
+        CriterionResult(
+            id=f"C{k}",
+            name=f"recall of {one.name} at least 90 %",
+            metric="recall",
+            class_name=one.name,
+            bound="at least",
+            threshold=0.9,
+            unit="share",
+            estimate=one.recall,
+            support=one.support,
+            state="undecided" if k % 2 == 0 else "met",
+            configured=True,
+            statement=f"Recall of {one.name}; required is at least 90 %.",
+        )
+        for k, one in enumerate(classes, start=1)
+    ]
+
+
+def _provenance(plan: Plan, n: int) -> Provenance:
+    return Provenance(
+        model=ModelProvenance(
+            adapter="python",
+            sha256="ab" * 32,
+            target_layer="features.12",
+            target_layer_reason="the last layer with a spatial map (7 × 7)",
+            n_parameters=88_000,
+            description="five convolutions, 88,000 parameters",
+        ),
+        data=DataProvenance(adapter="manifest", sha256="cd" * 32, n_samples=n, n_reference=700),
+        config={
+            "name": plan.name,
+            "checks": {"performance-gap": {"max_gap": 0.05}},
+            "slices": {"min_support": 30},
+            "judge": {"alpha": 0.05},
+            "about": {"selected": plan.classes[0], "sensitive": list(plan.attributes)},
+            "report": {"formats": ["html", "pdf"]},
+            "seed": 0,
+        },
+        environment={"python": "3.11.7", "torch": "2.6.0", "platform": "Linux x86_64"},
+        seed=0,
+        preprocess={"resize": plan.side, "mean": [0.6, 0.6, 0.6], "std": [0.16, 0.16, 0.16]},
+        seconds={"predict": 12.1, "explain": 20.4, "judge": 0.9},
+    )
+
+
+def _summary(good: pd.DataFrame, bad: pd.DataFrame, explanations: ExplanationsRecord) -> Summary:
+    n_failures = int((good.label != good.predicted).sum())
+    return Summary(
+        n_samples=len(good) + len(bad),
+        n_evaluated=len(good),
+        n_unusable=len(bad),
+        n_failures=n_failures,
+        n_explained=len({one.sample for one in explanations.failures}),
+        accuracy=share(len(good) - n_failures, len(good)),
+        unusable=bad.status.value_counts().to_dict(),
+    )
+
+
+def _class(name: str, good: pd.DataFrame) -> ClassRecord:
+    labelled, predicted = good.label == name, good.predicted == name
+    hits, support, n_predicted = (
+        int(rows.sum()) for rows in (labelled & predicted, labelled, predicted)
+    )
+    return ClassRecord(
+        name=name,
+        support=support,
+        recall=share(hits, support) if support else None,
+        precision=share(hits, n_predicted) if n_predicted else None,
     )

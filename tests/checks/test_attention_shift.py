@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from builders.claims import quantity
 from builders.image_evidence import audit_data
-from numpy.typing import NDArray
 
 from auditor.checks.attention_shift import AttentionShift, _AttributeMaps, measure_shift
-from auditor.imaging.location import evidence_shares, place_name
 from auditor.records import AuditData, Cell, Claim, Maps, MapShift
 
 
@@ -95,27 +93,3 @@ def test_check_without_maps_is_skipped() -> None:
     found = AttentionShift().examine(replace(with_shift(), maps=None))
     assert not found.claims
     assert found.skipped[0].reason == "no attribution maps of attribute values"
-
-
-def test_maps_without_evidence_are_left_out() -> None:
-    cams: NDArray[np.float32] = np.zeros((2, 3, 3), np.float32)
-    cams[1, 0, 0] = 5
-    share, has_evidence = evidence_shares(cams)
-    assert has_evidence.tolist() == [False, True]
-    assert share[1, 0, 0] == 1
-
-
-def test_fine_maps_are_pooled_without_losing_evidence() -> None:
-    cams = np.random.default_rng(0).random((2, 40, 20)).astype(np.float32)
-    share, _ = evidence_shares(cams)
-    assert share.shape == (2, 16, 16)
-    assert share[0, 0, 0] == pytest.approx(cams[0, :2, :1].sum() / cams[0].sum())
-    assert share.sum((1, 2)) == pytest.approx(1)
-
-
-def test_places_are_named_by_row_and_column() -> None:
-    at = np.zeros((6, 6))
-    at[5, 5] = 1
-    assert place_name(at) == "lower right corner"
-    assert place_name(np.ones((6, 6))) == "centre"
-    assert place_name(np.eye(6)[:1].T @ np.ones((1, 6))) == "upper edge"

@@ -14,7 +14,6 @@ from scipy.stats import binom
 
 from auditor.checks.map_clusters import MapClusters
 from auditor.discovery.sample_splitting import SampleSplit
-from auditor.imaging.location import place_of_gain
 from auditor.records import AuditData, Claim, MapShift, SampleGroups, Table
 
 N = 900
@@ -136,15 +135,6 @@ def test_group_that_no_attribute_describes_has_no_explanation() -> None:
     (claim,) = reported(replace(given, predictions=coins))
     assert claim.explained_by == ()
     assert claim.part(Table) is None
-
-
-def test_evidence_along_all_edges_is_not_at_the_centre() -> None:
-    around = np.zeros((8, 8))
-    around[[0, -1]] = around[:, [0, -1]] = 1
-    middle = np.zeros((8, 8))
-    middle[3:5, 3:5] = 1
-    assert place_of_gain(around - middle) == "border"
-    assert place_of_gain(middle - around) == "centre"
 
 
 def test_search_does_not_use_outcomes_of_the_test_half() -> None:

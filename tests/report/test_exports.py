@@ -72,8 +72,8 @@ def test_junit_test_fails_if_its_finding_blocks_the_gate(run_folder: RunFolder) 
     suite = ET.parse(rendered(JunitXml(), run_folder)).getroot()[0]  # noqa: S314 - our own file
     failed = {case.get("name") for case in suite if case.find("failure") is not None}
     view = build_view(run_folder)
-    assert failed == {"gate", *(one.record.title for one in view.findings if one.blocks)}
-    assert suite.get("tests") == str(len(suite)) == "7"
+    assert failed == {"outcome", *(one.record.title for one in view.findings if one.blocks)}
+    assert suite.get("tests") == str(len(suite)) == "9"
     assert suite.get("failures") == "3"
     assert suite.get("skipped") == "2"  # one untestable finding, one check that was not done
 
@@ -115,7 +115,7 @@ def test_model_card_has_metadata_for_the_hub(run_folder: RunFolder) -> None:
         "value": round(view.accuracy.value, 4),
     }
     assert metrics[1]["name"] == "Accuracy on the worst slice (cell mono)"
-    assert "**Does not pass the gate.**" in body
+    assert "**Does not pass.**" in body
     assert "2 may be the data’s fault" in body
     assert "not stated" in body
     assert r"Effect: \+23 points (+16 to +30), error-rate gap." in body

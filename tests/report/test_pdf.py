@@ -37,7 +37,7 @@ def test_document_is_tagged_for_screen_readers(run_folder: RunFolder) -> None:
         assert str(document.Root.Lang) == "en"
         assert bool(document.Root.MarkInfo.Marked)
         assert bool(document.Root.ViewerPreferences.DisplayDocTitle)
-        assert str(document.docinfo["/Title"]) == "Audit of solar-cells: Does not pass the gate"
+        assert str(document.docinfo["/Title"]) == "Audit of solar-cells: Does not pass"
         with document.open_metadata() as metadata:
             assert metadata["pdfuaid:part"] == "1"
         with document.open_outline() as outline:

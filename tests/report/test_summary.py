@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from auditor import records
-from auditor.records import AuditResult
+from auditor.records import AuditOutcome, AuditResult
 from auditor.report.view.summary import (
     basis_text,
     correction_table,
@@ -21,25 +21,30 @@ def result(run_folder: RunFolder) -> AuditResult:
     return run_folder.read_result()
 
 
-def test_blocked_gate_names_the_number_of_findings(result: AuditResult) -> None:
+def test_verdict_failing_audit_counts_its_reasons(result: AuditResult) -> None:
     verdict = verdict_text(result)
-    assert (verdict.state, verdict.headline) == ("blocked", "Does not pass the gate")
-    assert verdict.reason.startswith("2 findings reach the severity “alert”")
-    one = result.model_copy(update={"findings": result.findings[1:]})
-    assert verdict_text(one).reason.startswith("1 finding reaches the severity “alert”")
+    assert (verdict.state, verdict.headline) == ("fails", "Does not pass")
+    failing = [one for one in result.outcome.reasons if one.state == "fails"]
+    assert verdict.reason.startswith(f"{len(failing)} reasons not to pass")
+    assert verdict.reasons == tuple(result.outcome.reasons)
 
 
-def test_passed_gate_claims_no_more_than_was_tested(result: AuditResult) -> None:
-    verdict = verdict_text(result.model_copy(update={"findings": []}))
-    assert (verdict.state, verdict.headline) == ("passes", "Passes the gate")
+def test_verdict_passing_audit_claims_no_more_than_was_tested(result: AuditResult) -> None:
+    verdict = verdict_text(result.model_copy(update={"outcome": AuditOutcome(state="passes")}))
+    assert (verdict.state, verdict.headline) == ("passes", "Passes")
     assert verdict.reason.endswith("This holds only for what was tested here, on these samples.")
 
 
-def test_audit_without_gate_or_samples_has_no_verdict(result: AuditResult) -> None:
-    assert verdict_text(result.model_copy(update={"gate": None})).state == "none"
-    nothing = result.summary.model_copy(update={"accuracy": None})
-    empty = verdict_text(result.model_copy(update={"summary": nothing}))
-    assert (empty.state, empty.headline) == ("blocked", "Nothing could be judged")
+def test_verdict_without_gate_only_reports(result: AuditResult) -> None:
+    verdict = verdict_text(result.model_copy(update={"outcome": AuditOutcome(state="no-gate")}))
+    assert (verdict.state, verdict.headline) == ("no-gate", "No gate was set")
+
+
+def test_verdict_names_the_worst_class_and_slice(result: AuditResult) -> None:
+    verdict = verdict_text(result)
+    recalls = {one.name: one.recall.value for one in result.classes if one.recall is not None}
+    assert verdict.worst_class.startswith(min(recalls, key=lambda name: recalls[name]))
+    assert "error rate" in verdict.worst_slice
 
 
 def test_data_faults_are_an_addition_to_the_accuracy(result: AuditResult) -> None:
