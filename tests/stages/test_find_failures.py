@@ -101,10 +101,10 @@ def test_probabilities_are_read_only_if_every_class_has_them(tmp_path: Path) -> 
     partial = tmp_path / "partial.parquet"
     frame.to_parquet(partial)
     assert find_failures(partial, ("cat", "dog"), ()).probabilities is None  # p:dog is missing
-    whole = tmp_path / "whole.parquet"
+    complete = tmp_path / "complete.parquet"
     more = pd.DataFrame({"p:dog": [0.5, 0.25], "phash": ["ff", None], "image.hue": ["grey"] * 2})
-    frame.join(more).to_parquet(whole)
-    analysis = find_failures(whole, ("cat", "dog"), (), ("image.hue",))
+    frame.join(more).to_parquet(complete)
+    analysis = find_failures(complete, ("cat", "dog"), (), ("image.hue",))
     assert analysis.probabilities is not None
     assert analysis.probabilities.tolist() == [[0.5, 0.5], [0.5, 0.25]]
     assert analysis.usable["phash"].isna().tolist() == [False, True]
