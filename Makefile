@@ -16,11 +16,11 @@ test: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# All of torchvision's architectures and whatever else asks one question of very many models.
+# Tests that cover very many models, such as all architectures of torchvision.
 exhaustive: $(STAMP)
 	$(BIN)/python -m pytest -m exhaustive
 
-# The committed example run, made anew.
+# Recreates the example run that is under version control.
 example: $(STAMP)
 	$(BIN)/auditor demo --case digits --out reports/example --overwrite
 
@@ -31,7 +31,7 @@ bench: $(STAMP)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "auditor needs Python 3.11 or newer; $(PYTHON) is older: make PYTHON=python3.12 …"; exit 2; }
+	  { echo "auditor needs Python 3.11 or newer; $(PYTHON) is older: run make PYTHON=python3.12 …"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[demo,dev]'

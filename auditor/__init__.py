@@ -1,7 +1,7 @@
 """Audits image classifiers and writes the report that decides whether they ship.
 
-``auditor.audit`` runs a whole audit and ``auditor.explain`` computes attribution maps; both import
-torch only when they are used.
+``auditor.audit`` runs an audit and ``auditor.explain`` computes attribution maps. Importing this package
+does not import torch; using it does.
 """
 
 from __future__ import annotations

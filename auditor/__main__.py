@@ -1,4 +1,4 @@
-"""``python -m auditor``."""
+"""Runs the command line as ``python -m auditor``."""
 
 from auditor.cli import main
 

@@ -39,7 +39,7 @@ class LabelledImages(Protocol):
         ...
 
 
-def audit(
+def audit(  # noqa: PLR0913 - options are keyword-only
     model: nn.Module,
     dataset: LabelledImages,
     *,

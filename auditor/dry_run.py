@@ -16,6 +16,7 @@ from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.config import AuditConfig
 from auditor.explainers.api import explain_batch
+from auditor.phrasing import percent
 from auditor.preparation import Prepared, find_target_layer, prepare, sample_images
 
 _IMAGES = 32
@@ -71,7 +72,7 @@ def dry_run(config: AuditConfig) -> DryRun:
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
         ),
         ("guided rule", f"{trial.preflight.status}: {trial.preflight.reason}"),
-        ("trial", f"{1 - trial.error_rate:.0%} of {len(trial.codes)} images correct"),
+        ("trial", f"{percent(1 - trial.error_rate)} of {len(trial.codes)} images correct"),
         ("estimate", _estimate(prepared, trial)),
     )
     return DryRun(lines, tuple(_warnings(prepared, trial)))

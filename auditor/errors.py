@@ -1,57 +1,60 @@
-"""Everything that can go wrong, as one tree.
+"""All errors that this package raises on purpose, as one tree.
 
 ::
 
     AuditorError
-    ├── UsageError                  the caller's mistake: exit code 2
-    │   ├── ConfigError             the configuration: unknown key, wrong value, missing file
-    │   ├── DataError               the data set: missing column, label that is no class, nothing in it
-    │   ├── ModelError              the classifier: checkpoint, output, classes, target layer
-    │   ├── OutputExistsError       the run folder already holds a finished run
-    │   └── MissingDependencyError  an optional library, or a system library, is not there
-    ├── UnreadableImageError        one image; becomes a row's `status`, never the end of a run
-    └── AuditAbortedError              the audit stopped half way: exit code 3
+    ├── UsageError                  usage error; exit code 2
+    │   ├── ConfigError             configuration: unknown key, wrong value, missing file
+    │   ├── DataError               data set: missing column, unknown label, no samples
+    │   ├── ModelError              classifier: checkpoint, output, classes, target layer
+    │   ├── OutputExistsError       the output folder is not empty
+    │   └── MissingDependencyError  an optional or a system library is not installed
+    ├── UnreadableImageError        one image can't be decoded; recorded in its row's `status`
+    └── AuditAbortedError           the audit stopped before it was finished; exit code 3
 
-A message says what was expected, what came, and the mend.
+A message says what was expected, what was found, and how to fix it.
 """
 
 from __future__ import annotations
 
 
 class AuditorError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose."""
 
 
 class UsageError(AuditorError):
-    """The caller's mistake; the command line prints it without a traceback and exits with 2."""
+    """Usage error; one message says where it is and how to fix it.
+
+    The command line prints the message without a traceback and exits with code 2.
+    """
 
 
 class ConfigError(UsageError):
-    """The configuration has an unknown key, a value out of range, or names a file that is not there."""
+    """The configuration has an unknown key, a value out of range, or names a missing file."""
 
 
 class DataError(UsageError):
-    """The data set can't be audited as it is."""
+    """The data set, or a run folder, can't be used as it is."""
 
 
 class ModelError(UsageError):
-    """The classifier can't be loaded, or does not do what the configuration says."""
+    """The classifier can't be loaded, or does not match the configuration."""
 
 
 class OutputExistsError(UsageError):
-    """The run folder already holds a finished run, and nobody said to overwrite it."""
+    """The output folder already holds a finished run or other files."""
 
 
 class MissingDependencyError(UsageError):
-    """A library that this configuration needs is not installed."""
+    """A library that the configuration needs is not installed."""
 
 
 class UnreadableImageError(AuditorError):
-    """One image can't be decoded.
+    """One image can't be decoded; the audit records it and continues.
 
     Attributes:
-        reason: a short word for `status`: ``missing``, ``empty``, ``truncated``, ``not-an-image``,
-            ``too-large`` or ``unreadable``.
+        reason: value for the column `status`: ``missing``, ``empty``, ``truncated``,
+            ``not-an-image``, ``too-large`` or ``unreadable``.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -60,4 +63,7 @@ class UnreadableImageError(AuditorError):
 
 
 class AuditAbortedError(AuditorError):
-    """The audit stopped half way; the run folder says so and keeps every finished shard."""
+    """The audit stopped before it was finished.
+
+    The run folder is marked as unfinished and keeps every shard that was written completely.
+    """

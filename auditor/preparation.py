@@ -133,7 +133,10 @@ def select_checks(options: Mapping[str, Any]) -> tuple[dict[str, Check], tuple[S
             continue
         check: object = plugin.model_validate(given)
         if not isinstance(check, Check):
-            raise ConfigError(f"checks.{name}: the plug-in has no `examine(audit)`")
+            raise ConfigError(
+                f"checks.{name}: expected a class derived from auditor.checks.Check; got "
+                f"{plugin.__name__}"
+            )
         checks[name] = check
     return checks, tuple(switched_off)
 

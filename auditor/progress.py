@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, plain lines elsewhere."""
+"""Progress display: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 Advance = Callable[[int], None]
-"""Says that so many more pieces are done."""
+"""Reports a number of additional items as done."""
 
 
 class Progress(Protocol):
-    """Shows one stage of work after another."""
+    """Displays the progress of one stage after another."""
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """A context manager around the work; gives the function that reports pieces done.
+        """Context manager for one stage; yields the function that reports items as done.
 
         Args:
-            name: what is being done, such as ``predict``.
-            total: how many pieces there are.
+            name: name of the stage, such as ``predict``.
+            total: number of items.
         """
         ...
 
-    def say(self, message: str) -> None:
-        """Shows one line that the user should not miss."""
+    def message(self, text: str) -> None:
+        """Displays one line of text between stages."""
         ...
 
 
 class Silent:
-    """Shows nothing."""
+    """Displays nothing."""
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
         """See ``Progress``."""
         del name, total
-        yield lambda _pieces: None
+        yield lambda _items: None
 
-    def say(self, message: str) -> None:
+    def message(self, text: str) -> None:
         """See ``Progress``."""
 
 
 class Lines:
-    """Writes a plain line at the start of a stage, every few seconds, and at its end."""
+    """Writes a plain line every few seconds and at the end of each stage."""
 
     def __init__(self, stream: IO[str] | None = None, every: float = 10.0) -> None:
         self._stream = stream if stream is not None else sys.stderr
@@ -72,9 +72,9 @@ class Lines:
             left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
             return f"{name}: {done}/{total} ({rate:.1f}/s{left})"
 
-        def advance(pieces: int) -> None:
+        def advance(items: int) -> None:
             nonlocal done, shown
-            done += pieces
+            done += items
             now = time.monotonic()
             if now - shown >= self._every and done < total:
                 shown = now
@@ -83,13 +83,13 @@ class Lines:
         yield advance
         print(line(time.monotonic()), file=self._stream, flush=True)
 
-    def say(self, message: str) -> None:
+    def message(self, text: str) -> None:
         """See ``Progress``."""
-        print(message, file=self._stream, flush=True)
+        print(text, file=self._stream, flush=True)
 
 
 class _Rate(ProgressColumn):
-    """Pieces a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -97,7 +97,7 @@ class _Rate(ProgressColumn):
 
 
 class Bars:
-    """Draws a bar with rate and time left for every stage."""
+    """Draws a bar with rate and remaining time for each stage."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -114,19 +114,19 @@ class Bars:
         )
         with RichProgress(*columns, console=self._console) as bar:
             task = bar.add_task(name, total=total)
-            yield lambda pieces: bar.advance(task, pieces)
+            yield lambda items: bar.advance(task, items)
 
-    def say(self, message: str) -> None:
+    def message(self, text: str) -> None:
         """See ``Progress``."""
-        self._console.print(message, markup=False, soft_wrap=True)
+        self._console.print(text, markup=False, soft_wrap=True)
 
 
-def on(console: Console, *, quiet: bool = False) -> Progress:
-    """The progress display that suits where the output goes.
+def display_for(console: Console, *, quiet: bool = False) -> Progress:
+    """Chooses the progress display for a console.
 
     Args:
-        console: of the command; its terminal decides between bars and lines.
-        quiet: show nothing.
+        console: bars if it is a terminal, else lines.
+        quiet: display nothing.
     """
     if quiet:
         return Silent()

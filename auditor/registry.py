@@ -1,19 +1,87 @@
-"""Plug-ins by name: datasets, classifiers, explainers, checks, renderers.
+'''Plug-ins by name: data sets, classifiers, explainers, checks and renderers.
 
-A plug-in is one file with one frozen pydantic model, whose fields are its options in the
-configuration file::
+A plug-in is one file with one class: a frozen pydantic model whose fields are its options in the
+configuration file. A complete check, ``confident_failures.py``::
 
-    @plugin("check", "performance-gap")
-    class PerformanceGap(Options):
-        '''Is the error rate of a slice higher than of the rest, class by class?'''
+    """Confident failures: how often is the model wrong with high confidence?"""
 
-        max_gap: float = 0.05
-        '''Largest gap in error rate that is acceptable (a share, 0 to 1).'''
+    from scipy.stats import binomtest
 
-Nobody edits a list: the file ``performance_gap.py`` in the room ``auditor.checks`` is found by its
-name. Other distributions add theirs through the entry-point groups ``auditor.datasets``,
-``auditor.classifiers``, ``auditor.explainers``, ``auditor.checks`` and ``auditor.report``.
-"""
+    from auditor.checks import Check
+    from auditor.records import (
+        AuditData,
+        Claim,
+        Effect,
+        Examination,
+        Quantities,
+        Quantity,
+        Skipped,
+        SliceKey,
+    )
+    from auditor.registry import plugin
+    from auditor.statistics import wilson
+
+    NAME = "confident-failures"
+
+
+    @plugin("check", NAME)
+    class ConfidentFailures(Check):
+        """Is the share of failures with a high confidence too large?"""
+
+        confidence: float = 0.9
+        """Failures of at least this confidence are counted (0 to 1)."""
+        max_share: float = 0.2
+        """Largest acceptable share of the failures (0 to 1)."""
+
+        def examine(self, audit: AuditData) -> Examination:
+            """Tests whether the share of confident failures is above the limit."""
+            failures = audit.predictions[audit.predictions["failure"]]
+            if failures.empty:
+                return Examination(skipped=(Skipped(check=NAME, reason="there are no failures"),))
+            confident = failures[failures["confidence"] >= self.confidence]
+            n, total = len(confident), len(failures)
+            share = wilson([n], [total])[0]
+            claim = Claim(
+                check=NAME,
+                kind=self.kind,
+                title=f"{n} of {total} failures have a confidence of {self.confidence} or more",
+                slice=SliceKey(),
+                effect=Effect.measured("share of confident failures", share, "share"),
+                limit=self.max_share,
+                p_value=binomtest(n, total, self.max_share, alternative="greater").pvalue,
+                support=total,
+                samples=tuple(confident["sample"].astype(str)),
+                statement=(f"At most {self.max_share} of the failures may be that confident.",),
+                action="Calibrate the model, for example by temperature scaling.",
+                limits="Confidence alone does not show why these samples are misclassified.",
+                evidence=(
+                    Quantities(items=(Quantity(name="failures", value=total, unit="count"),)),
+                ),
+            )
+            return Examination((claim,))
+
+A check returns every hypothesis that it tested, because the correction for multiple testing covers all
+of them. Class variables of a check say what the rest of the package has to know about it; see
+``auditor.checks.Check``:
+
+- ``kind``: what its claims are about: the model's outcomes, the data, attribution maps, or robustness;
+- ``weight``: its weight in the correction for multiple testing;
+- ``needs``: what it can't do without (model, maps, images, reference data), so that the self-test knows
+  where it applies;
+- ``fault_labels``: names for failures that may be caused by faulty data, if the check finds any.
+
+Built-in plug-ins are found by their file name: the check ``performance-gap`` is in
+``auditor/checks/performance_gap.py``. There is no list to edit. Other distributions register theirs
+through entry points, for example in ``pyproject.toml``::
+
+    [project.entry-points."auditor.checks"]
+    confident-failures = "confident_failures"
+
+The groups are ``auditor.datasets``, ``auditor.classifiers``, ``auditor.explainers``,
+``auditor.checks`` and ``auditor.report``. What a plug-in of each kind has to implement is a class in
+the package of that kind: ``DatasetAdapter``, ``ClassifierAdapter``, ``Explainer``, ``Check`` and
+``Renderer``.
+'''
 
 from __future__ import annotations
 
@@ -23,7 +91,7 @@ import importlib.util
 import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -39,20 +107,20 @@ PACKAGES: dict[Kind, str] = {
     "check": "auditor.checks",
     "renderer": "auditor.report.renderers",
 }
-"""The package in which each kind of plug-in lives; with ``GROUPS``, also its entry-point group."""
+"""The package that contains the built-in plug-ins of each kind."""
 
 GROUPS: dict[Kind, str] = PACKAGES | {"renderer": "auditor.report"}
-"""The entry-point group of each kind of plug-in, for other distributions."""
+"""The entry-point group of each kind, for other distributions."""
 
 
 class Options(BaseModel):
-    """Settings that come from the configuration file: frozen, and unknown keys are refused."""
+    """Options from the configuration file: a frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     plugin_name: ClassVar[str] = ""
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Former names of fields and what they are called now; the former ones are still accepted."""
+    """Former names of fields → current names; former names still work, with a warning."""
 
     @model_validator(mode="before")
     @classmethod
@@ -75,29 +143,38 @@ _registered: dict[Kind, dict[str, type[Options]]] = {kind: {} for kind in PACKAG
 
 
 def plugin(kind: Kind, name: str) -> Callable[[_P], _P]:
-    """Registers the decorated options model under ``name``.
+    """Registers the decorated options model.
 
     Args:
-        kind: what it is.
-        name: how the configuration calls it; with ``-`` replaced by ``_`` also its file's name.
+        kind: kind of plug-in.
+        name: its name in the configuration. The file of a built-in plug-in has the same name, with
+            ``_`` instead of ``-``.
 
     Returns:
-        A decorator that returns the class unchanged but for its ``plugin_name``.
+        A decorator that sets ``plugin_name`` and returns the class.
+
+    Raises:
+        ConfigError: another class is already registered under that name.
     """
 
     def register(cls: _P) -> _P:
+        known = _registered[kind].setdefault(name, cls)
+        if known is not cls:
+            raise ConfigError(
+                f"expected a new name for the {kind} {_origin(cls)}; {name!r} is already the name of "
+                f"{_origin(known)}: rename one of them, or uninstall its distribution"
+            )
         cls.plugin_name = name
-        _registered[kind][name] = cls
         return cls
 
     return register
 
 
 def get(kind: Kind, name: str) -> type[Options]:
-    """The plug-in of that kind and name; only its own file is imported.
+    """Looks up one plug-in; a built-in one is found without importing the others.
 
     Raises:
-        ConfigError: there is none of that name; the message lists those that there are.
+        ConfigError: there is no plug-in of that name; the message lists the available ones.
     """
     if name not in _registered[kind]:
         module = f"{PACKAGES[kind]}.{name.replace('-', '_')}"
@@ -117,14 +194,29 @@ def get(kind: Kind, name: str) -> type[Options]:
 
 
 def all_of(kind: Kind) -> dict[str, type[Options]]:
-    """Every plug-in of a kind by name, in alphabetical order; imports the whole room."""
+    """All plug-ins of a kind by name, in alphabetical order; imports all of their modules."""
     _load_all(kind)
     return dict(sorted(_registered[kind].items()))
 
 
 def _load_all(kind: Kind) -> None:
-    room = importlib.import_module(PACKAGES[kind])
-    for module in pkgutil.iter_modules(room.__path__):
+    package = importlib.import_module(PACKAGES[kind])
+    for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{PACKAGES[kind]}.{module.name}")
     for entry_point in entry_points(group=GROUPS[kind]):
+        _load(entry_point)
+
+
+def _load(entry_point: EntryPoint) -> None:
+    try:
         entry_point.load()
+    except (ImportError, AttributeError) as error:
+        distribution = entry_point.dist.name if entry_point.dist else "an unknown distribution"
+        raise ConfigError(
+            f"expected a module at the entry point {entry_point.group}: {entry_point.value} of "
+            f"{distribution}; {error}: update or uninstall that distribution"
+        ) from error
+
+
+def _origin(cls: type[Options]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

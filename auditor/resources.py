@@ -1,7 +1,7 @@
-"""Where the package's own files lie: templates and ready configurations.
+"""Locates the package's own files: templates and example configurations.
 
-In the repository they are top-level folders; in a wheel they lie inside the package (see the
-``sources`` mapping in ``pyproject.toml``). This is the only place that knows.
+In a checkout they are top-level folders; in a wheel they are inside the package (see the ``sources``
+mapping in ``pyproject.toml``). No other module needs to know the difference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """The folder ``templates`` or ``configs`` of this installation.
+    """Path of the folder ``templates`` or ``configs`` of this installation.
 
     Args:
         name: ``"templates"`` or ``"configs"``.
@@ -21,7 +21,7 @@ def folder(name: str) -> Path:
         An absolute path that exists.
 
     Raises:
-        FileNotFoundError: neither a wheel nor a checkout lies around this file.
+        FileNotFoundError: this file is neither in an installed wheel nor in a checkout.
     """
     for candidate in (_PACKAGE / name, _PACKAGE.parent / name):
         if candidate.is_dir():

@@ -77,7 +77,7 @@ def audit(
             advance(len(formats))
         finished = folder.finish()
     for error in written.missing:
-        progress.say(str(error))
+        progress.message(str(error))
     return finished
 
 
@@ -144,6 +144,7 @@ def _run_stages(
         gate=config.gate.severity,
         tests=judgement.tests,
         data_faults=judgement.data_faults,
+        max_gap=judgement.max_gap,
     )
 
 

@@ -1,8 +1,9 @@
-"""Whether a finished run is still what the audit left: ``auditor verify``.
+"""Verifies a finished run: is it still what the audit wrote?
 
-A manifest shows accidents and careless edits. Whoever alters a result can write a new manifest too:
-against that stands the seal, one SHA-256 over the results, to be written down elsewhere (a ticket,
-the signed page) when the audit ends. Besides, result and predictions must tell the same story.
+The manifest reveals accidents and careless edits. Whoever alters a result deliberately can also write
+a new manifest; that is what the seal is for, if it was kept outside the folder (in a ticket, on the
+signed page) when the audit ended. In addition, ``audit.json`` and ``predictions.parquet`` are checked
+for consistency.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowInvalid
 
 from auditor.errors import DataError
+from auditor.manifest import MANIFEST, PREDICTIONS, read_manifest, seal, sha256
 from auditor.records.predictions import LABEL, PREDICTED, STATUS, usable_rows
-from auditor.run_folder import MANIFEST, PREDICTIONS, RunFolder, seal, sha256
+from auditor.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of a run's files since it was finished.
+    """Changes of a run's files since it was finished.
 
     Attributes:
         folder: the run.
-        n_files: how many files the manifest names.
-        altered: files whose bytes are others.
-        missing: files that are gone.
-        added: files that the manifest does not know.
-        contradictions: where result, predictions and manifest do not agree, in sentences.
-        seal: SHA-256 over the results as they lie there now.
+        n_files: number of files in the manifest.
+        altered: files with other bytes.
+        missing: files that were removed.
+        added: files that are not in the manifest.
+        contradictions: sentences about results, predictions, manifest or seal that disagree.
+        seal: SHA-256 over the results as they are now.
     """
 
     folder: Path
@@ -43,7 +45,7 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as the audit, or a later ``auditor render``, left it."""
+        """Whether all files are as the audit, or a later ``auditor render``, wrote them."""
         return not (self.altered or self.missing or self.added or self.contradictions)
 
 
@@ -52,47 +54,42 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
 
     Args:
         folder: a finished run.
-        expected_seal: the seal that was written down when the audit ended, where there is one.
-
-    Returns:
-        What was altered, is missing, was added, or does not agree.
+        expected_seal: the seal that was noted when the audit ended; None: not known.
 
     Raises:
-        DataError: there is no finished run at that place, or it has no manifest.
+        DataError: the folder does not hold a finished run with a manifest.
     """
     run = RunFolder.open(folder)
-    manifest = run.read_manifest()
+    manifest = read_manifest(run.path)
     found = {
         path.relative_to(run.path).as_posix(): sha256(path)
         for path in sorted(run.path.rglob("*"))
         if path.is_file() and path != run.path / MANIFEST
     }
     recorded = manifest.files
-    altered = tuple(name for name in recorded if found.get(name, recorded[name]) != recorded[name])
-    now = seal(found)
+    current = seal(found)
     contradictions = []
     if manifest.seal != seal(recorded):
-        contradictions.append(
-            f"{MANIFEST}: its seal does not belong to the fingerprints that it lists"
-        )
-    if expected_seal is not None and expected_seal.strip().lower() != now:
-        contradictions.append(
-            f"the seal is {now}, not the expected {expected_seal.strip().lower()}"
-        )
-    contradictions += _retold(run)
+        contradictions.append(f"{MANIFEST}: the seal does not match the listed hashes")
+    if expected_seal is not None and expected_seal.strip().lower() != current:
+        expected = expected_seal.strip().lower()
+        contradictions.append(f"the seal is {current}; expected {expected}")
+    contradictions += _disagreements(run)
     return Verification(
         folder=run.path,
         n_files=len(recorded),
-        altered=altered,
+        altered=tuple(
+            name for name in recorded if found.get(name, recorded[name]) != recorded[name]
+        ),
         missing=tuple(name for name in recorded if name not in found),
         added=tuple(name for name in found if name not in recorded),
         contradictions=tuple(contradictions),
-        seal=now,
+        seal=current,
     )
 
 
-def _retold(run: RunFolder) -> Iterator[str]:
-    """Where ``audit.json`` and ``predictions.parquet`` tell different stories."""
+def _disagreements(run: RunFolder) -> Iterator[str]:
+    """Counts that differ between ``audit.json`` and ``predictions.parquet``."""
     try:
         result = run.read_result()
     except DataError as error:
@@ -100,7 +97,7 @@ def _retold(run: RunFolder) -> Iterator[str]:
         return
     path = run.path / PREDICTIONS
     if not path.is_file():
-        return  # told as missing already
+        return  # already reported as missing
     columns = [LABEL, PREDICTED, STATUS]
     try:
         frame = pq.read_table(path, columns=columns).to_pandas()
@@ -108,19 +105,19 @@ def _retold(run: RunFolder) -> Iterator[str]:
     except (ArrowInvalid, KeyError) as error:
         yield f"{PREDICTIONS} can't be read: {error}"
         return
-    told = result.summary
+    summary = result.summary
     labels = evaluated[LABEL].value_counts()
     failures = int((evaluated[LABEL] != evaluated[PREDICTED]).sum())
     counts = [
         ("provenance.data.n_samples", result.provenance.data.n_samples, len(frame)),
-        ("summary.n_samples", told.n_samples, len(frame)),
-        ("summary.n_evaluated", told.n_evaluated, len(evaluated)),
-        ("summary.n_failures", told.n_failures, failures),
+        ("summary.n_samples", summary.n_samples, len(frame)),
+        ("summary.n_evaluated", summary.n_evaluated, len(evaluated)),
+        ("summary.n_failures", summary.n_failures, failures),
         *(
             (f"classes: support of {one.name}", one.support, int(labels.get(one.name, 0)))
             for one in result.classes
         ),
     ]
-    for name, one, other in counts:
-        if one != other:
-            yield f"{name}: audit.json has {one}, {PREDICTIONS} has {other}"
+    for name, recorded, counted in counts:
+        if recorded != counted:
+            yield f"{name}: audit.json has {recorded}, {PREDICTIONS} has {counted}"

@@ -34,7 +34,7 @@ def main() -> None:
         print(json.dumps(_measured(options.one)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        config = digits.prepare(Path(folder) / "inputs", say=lambda _line: None)
+        config = digits.prepare(Path(folder) / "inputs", log=lambda _line: None)
         peaks = []
         for count in (options.few, options.many):
             peaks.append(_in_own_process(_repeated(config, count)))

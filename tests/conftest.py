@@ -1,4 +1,4 @@
-"""Two audits that many tests look at: a planted shortcut, and its twin without one."""
+"""Two audits that many tests share: one with a planted shortcut, and its unbiased twin."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ from auditor.run_folder import RunFolder
 from auditor.runner import run
 
 
+@pytest.fixture(scope="session")
+def example_v1() -> Path:
+    """A run folder of schema version 1, without its documents: the digits demo."""
+    return Path(__file__).parent / "data" / "example_v1"
+
+
 def silent(_line: str) -> None:
     pass
 
 
 @pytest.fixture(scope="session")
 def planted_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Configuration of the digits demo, with its data and freshly trained weights beside it."""
-    return digits.prepare(tmp_path_factory.mktemp("planted"), say=silent)
+    """Configuration of the digits example, with its data and freshly trained weights."""
+    return digits.prepare(tmp_path_factory.mktemp("planted"), log=silent)
 
 
 @pytest.fixture(scope="session")
 def planted_run(planted_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The audit of digits whose mark went along with the eights in training."""
+    """The audit of a network trained on digits in which the mark occurs with the eights."""
     return run(AuditConfig.load(planted_inputs), tmp_path_factory.mktemp("runs") / "planted")
 
 
 @pytest.fixture(scope="session")
 def clean_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The audit of the twin: the mark told nothing of the class in training."""
-    inputs = digits.prepare(tmp_path_factory.mktemp("clean"), planted=False, say=silent)
+    """The audit of the twin, trained on digits in which mark and class are independent."""
+    inputs = digits.prepare(tmp_path_factory.mktemp("clean"), planted=False, log=silent)
     config = AuditConfig.load(inputs, ["report.formats=[]"])
     return run(config, tmp_path_factory.mktemp("runs") / "clean")

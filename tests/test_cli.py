@@ -1,7 +1,6 @@
-"""The command line as a person meets it: exit codes, one message, nothing half-written."""
-
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import signal
@@ -20,45 +19,56 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from auditor.cli import app
+from auditor.records import DataFaults
 
 
-def auditor(*words: str | Path) -> Result:
-    """Runs a command in this process: what a person would see, without importing torch again."""
-    return CliRunner().invoke(app, [str(word) for word in words])
+def auditor(*arguments: str | Path) -> Result:
+    """Runs a command in this process, which saves importing torch again."""
+    return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
-def test_version_list_schema_and_init(tmp_path: Path) -> None:
+def test_version_is_printed() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", auditor("--version").stdout)
+
+
+def test_list_contains_plugins_and_options() -> None:
     listed = auditor("list").stdout
     for name in ("manifest", "torchvision", "guided-grad-cam", "performance-gap", "max_gap", "pdf"):
         assert name in listed
+
+
+def test_schema_contains_result_and_configuration() -> None:
     schemas = json.loads(auditor("schema").stdout)
     assert schemas["result"]["properties"]["findings"]
-    assert "not the model's" in schemas["result"]["$defs"]["DataFaults"]["description"]
+    described = schemas["result"]["$defs"]["DataFaults"]["description"]
+    assert described == inspect.getdoc(DataFaults)
     assert schemas["config"]["properties"]["gate"]
+
+
+def test_init_writes_a_configuration_and_never_overwrites_it(tmp_path: Path) -> None:
     assert auditor("init", tmp_path).exit_code == 0
     assert yaml.safe_load((tmp_path / "audit.yaml").read_text())["model"]["adapter"] == "python"
     again = auditor("init", tmp_path)
     assert again.exit_code == 2
-    assert "left as it is" in again.stderr
+    assert "not overwritten" in again.stderr
 
 
-def test_check_says_what_it_met(planted_inputs: Path) -> None:
+def test_check_prints_data_target_layer_and_estimate(planted_inputs: Path) -> None:
     done = auditor("check", planted_inputs)
     assert done.exit_code == 0, done.stderr
     for said in ("1,078 samples", "target layer", "valid", "correct", "estimate"):
         assert said in done.stdout
 
 
-def test_check_says_when_another_normalisation_does_better(planted_inputs: Path) -> None:
+def test_check_wrong_normalisation_gives_a_warning(planted_inputs: Path) -> None:
     done = auditor(
         "check", planted_inputs, "--set", "preprocess={resize: 32, mean: [3], std: [0.02]}"
     )
     assert done.exit_code == 0, done.stderr
-    assert "look:" in done.stdout
+    assert "warning:" in done.stdout
 
 
-def test_explain_draws_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Path) -> None:
+def test_explain_writes_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Path) -> None:
     images = sorted((planted_inputs.parent / "images").iterdir())[:2]
     done = auditor("explain", planted_inputs, *images, "--target", "8", "--out", tmp_path / "maps")
     assert done.exit_code == 0, done.stderr
@@ -70,22 +80,22 @@ def test_explain_draws_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Pat
         assert (panel == np.asarray(image.convert("RGB"))).all()
         assert sheet.width > 3 * 32
     assert "guided-grad-cam" in done.stdout
-    for words, said in (
+    for arguments, message in (
         ((images[0], "--target", "eleven"), "expected one of the classes 0, 1"),
         ((tmp_path / "nowhere.png",), "missing"),
     ):
-        done = auditor("explain", planted_inputs, *words, "--out", tmp_path / "more")
+        done = auditor("explain", planted_inputs, *arguments, "--out", tmp_path / "more")
         assert done.exit_code == 2
-        assert said in done.stderr
+        assert message in done.stderr
 
 
-def test_a_failing_gate_is_exit_code_one(planted_inputs: Path, tmp_path: Path) -> None:
-    words = ("run", planted_inputs, "--set", "report.formats=[]", "--quiet", "--out")
-    done = auditor(*words, tmp_path / "run")
+def test_run_blocked_gate_has_exit_code_one(planted_inputs: Path, tmp_path: Path) -> None:
+    command = ("run", planted_inputs, "--set", "report.formats=[]", "--quiet", "--out")
+    done = auditor(*command, tmp_path / "run")
     assert done.exit_code == 1, done.stderr
     assert "mark" in done.stdout
     assert done.stderr == ""
-    done = auditor(*words, tmp_path / "run", "--overwrite", "--set", "gate.severity=null")
+    done = auditor(*command, tmp_path / "run", "--overwrite", "--set", "gate.severity=null")
     assert done.exit_code == 0, done.stderr
     rendered = auditor("render", tmp_path / "run", "--format", "html")
     assert rendered.exit_code == 0, rendered.stderr
@@ -121,12 +131,12 @@ def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("break_input", "message"),
     [
         (key("data", "lable", "x"), "did you mean 'label'"),
         (key("data", "path", "nowhere.csv"), "nowhere.csv"),
         (key("data", "label", "diagnosis"), "diagnosis"),
-        (csv(lambda rows: rows.iloc[:0]), "expected one row an image; there are none"),
+        (csv(lambda rows: rows.iloc[:0]), "expected one row per image; there are none"),
         (csv(lambda rows: rows.assign(label="eleven")), "eleven"),
         (weights(lambda state: {k: v for k, v in state.items() if k != "0.weight"}), "0.weight"),
         (key("model", "classes", ["a", "b"]), "'?0'?"),
@@ -135,14 +145,14 @@ def weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
         (key("model", "target_layer", "layer5"), "layer5"),
     ],
 )
-def test_the_callers_mistake_is_one_message(
-    planted_inputs: Path, tmp_path: Path, broken: Break, said: str
+def test_run_usage_error_is_one_message_and_leaves_no_files(
+    planted_inputs: Path, tmp_path: Path, break_input: Break, message: str
 ) -> None:
     config = yaml.safe_load(planted_inputs.read_text())
     for section, name in (("data", "path"), ("data", "reference"), ("model", "checkpoint")):
         config[section][name] = str(planted_inputs.parent / config[section][name])
     config["data"]["root"] = str(planted_inputs.parent)
-    broken(tmp_path, config)
+    break_input(tmp_path, config)
     path = tmp_path / "audit.yaml"
     path.write_text(yaml.safe_dump(config))
     before = sorted(tmp_path.iterdir())
@@ -150,31 +160,32 @@ def test_the_callers_mistake_is_one_message(
     assert done.exit_code == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
-    assert re.search(said, done.stderr), done.stderr
+    assert re.search(message, done.stderr), done.stderr
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_control_c_leaves_a_folder_that_says_it_is_unfinished(
+def test_run_interrupted_leaves_a_folder_marked_as_unfinished(
     planted_inputs: Path, tmp_path: Path
 ) -> None:
-    # Without workers: Python drops an interrupt that falls into a fork, and a person presses again.
-    words = [sys.executable, "-m", "auditor", "run", str(planted_inputs), "--set", "workers=0"]
-    # Shells start background jobs deaf to interrupts, and a test run may be one: what it starts is not.
-    as_it_was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Without workers: Python ignores an interrupt that arrives during a fork.
+    command = [sys.executable, "-m", "auditor", "run", str(planted_inputs), "--set", "workers=0"]
+    # Shells start background jobs with interrupts ignored. If this test run is one, its child must
+    # not inherit that.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        [*words, "--out", str(tmp_path / "run")],
+        [*command, "--out", str(tmp_path / "run")],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
     )
-    signal.signal(signal.SIGINT, as_it_was)
+    signal.signal(signal.SIGINT, handler)
     assert process.stderr is not None
-    under_way = next(line for line in process.stderr if line.startswith("explain"))
+    progress = next(line for line in process.stderr if line.startswith("explain"))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     notice = tmp_path / "run.unfinished" / "UNFINISHED.txt"
-    assert process.returncode == 130, under_way + said
-    assert "unfinished" in said
-    assert "Traceback" not in said
+    assert process.returncode == 130, progress + errors
+    assert "unfinished" in errors
+    assert "Traceback" not in errors
     assert notice.is_file()
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""What is shipped: the wheel holds its templates and configurations, and renders a run elsewhere."""
+"""The wheel: its content, and rendering a run with it alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -21,13 +20,13 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    words = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (built,) = folder.glob("*.whl")
     return built
 
 
-def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_all_tracked_files_and_no_others(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert all(name.startswith("auditor/") for name in names)
     tracked = subprocess.run(
@@ -38,13 +37,13 @@ def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
         check=False,
     )
     if tracked.returncode == 0:  # not in an unpacked sdist
-        wanted = {
+        expected = {
             re.sub(r"^(templates|configs)/", r"auditor/\1/", one) for one in tracked.stdout.split()
         }
-        assert wanted <= names
+        assert expected <= names
 
 
-def test_a_run_is_rendered_by_the_wheel_elsewhere(
+def test_wheel_renders_a_run_outside_the_checkout(
     wheel: Path, planted_run: RunFolder, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
@@ -52,7 +51,7 @@ def test_a_run_is_rendered_by_the_wheel_elsewhere(
     shutil.copytree(planted_run.path, tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
     code = (
-        "import sys; from auditor.cli import app, __file__ as place; print(place, file=sys.stderr); "
+        "import sys; from auditor.cli import app, __file__ as path; print(path, file=sys.stderr); "
         f"app(['render', {str(tmp_path / 'run')!r}, '--format', 'html,pdf'])"
     )
     done = subprocess.run(
@@ -66,20 +65,3 @@ def test_a_run_is_rendered_by_the_wheel_elsewhere(
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stderr
     assert (tmp_path / "run" / "report.html").stat().st_size > 100_000
-
-
-def test_the_readme_and_the_makefile_say_the_same() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"`?make (\w+)", readme):
-        assert f"\n{target}:" in makefile
-    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-
-
-def test_every_extra_in_the_readme_exists() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = {
-        extra for group in re.findall(r"auditor\[([\w,]+)\]", readme) for extra in group.split(",")
-    }
-    assert named <= set(project["optional-dependencies"])

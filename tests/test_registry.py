@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+from typing import ClassVar
+
 import pytest
+from pydantic import ValidationError
 
 from auditor import registry
 from auditor.errors import ConfigError
 
 
 @pytest.mark.parametrize("kind", list(registry.PACKAGES))
-def test_every_plugin_is_found_by_its_own_file(kind: registry.Kind) -> None:
+def test_get_built_in_plugin_is_in_the_file_of_its_name(kind: registry.Kind) -> None:
     plugins = registry.all_of(kind)
     assert plugins
     for name, plugin in plugins.items():
@@ -18,33 +23,49 @@ def test_every_plugin_is_found_by_its_own_file(kind: registry.Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", list(registry.PACKAGES))
-def test_every_plugin_and_option_describes_itself(kind: registry.Kind) -> None:
+def test_every_plugin_and_option_has_a_docstring(kind: registry.Kind) -> None:
     for plugin in registry.all_of(kind).values():
         assert plugin.__doc__
         assert plugin.__doc__.strip().endswith((".", "?", ")", '"'))
         for name, field in plugin.model_fields.items():
-            assert field.description, f"{plugin.__qualname__}.{name} says nothing"
+            assert field.description, f"{plugin.__qualname__}.{name} has no docstring"
 
 
-def test_an_unknown_name_gets_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"got 'foldr'; did you mean 'folder'\?"):
         registry.get("dataset", "foldr")
 
 
-def test_a_third_party_plugin_comes_through_its_entry_point(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class EntryPoint:
-        @staticmethod
-        def load() -> None:
-            @registry.plugin("dataset", "from-elsewhere")
-            class FromElsewhere(registry.Options):
-                """Another distribution's data set."""
+def test_plugin_name_registered_twice_raises() -> None:
+    with pytest.raises(ConfigError, match=r"'folder' is already the name of auditor\.datasets"):
 
-    monkeypatch.setattr(
-        registry,
-        "entry_points",
-        lambda group: [EntryPoint] if group == "auditor.datasets" else [],
-    )
-    monkeypatch.setitem(registry._registered, "dataset", dict(registry._registered["dataset"]))
-    assert registry.get("dataset", "from-elsewhere").__doc__ == "Another distribution's data set."
+        @registry.plugin("dataset", "folder")
+        class Other(registry.Options):
+            """Another data set."""
+
+
+def test_get_broken_entry_point_names_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = EntryPoint("broken", "no_such_module", "auditor.datasets")
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [broken])
+    with pytest.raises(ConfigError, match=r"auditor\.datasets: no_such_module of an unknown"):
+        registry.get("dataset", "broken")
+
+
+class Renamed(registry.Options):
+    """Options of which one has changed its name."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"max_pictures": "max_images"}
+
+    max_images: int = 3
+    """Maximum number of images."""
+
+
+def test_options_former_name_is_accepted_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="max_pictures is now called max_images"):
+        options = Renamed.model_validate({"max_pictures": 5})
+    assert options.max_images == 5
+
+
+def test_options_former_and_current_name_together_raise() -> None:
+    with pytest.raises(ValidationError, match="got both"):
+        Renamed.model_validate({"max_pictures": 5, "max_images": 6})

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,13 +10,13 @@ from auditor.errors import DataError, OutputExistsError
 from auditor.run_folder import RunFolder
 
 
-def finished(place: Path) -> RunFolder:
-    run = RunFolder.begin(place)
+def finished(folder: Path) -> RunFolder:
+    run = RunFolder.begin(folder)
     (run.path / "audit.json").write_text("{}")
     return run.finish()
 
 
-def test_a_run_is_built_aside_and_renamed_when_whole(tmp_path: Path) -> None:
+def test_finish_renames_the_complete_run(tmp_path: Path) -> None:
     run = RunFolder.begin(tmp_path / "run")
     assert not run.final.exists()
     assert "not finished" in (run.path / "UNFINISHED.txt").read_text()
@@ -34,13 +32,7 @@ def test_a_run_is_built_aside_and_renamed_when_whole(tmp_path: Path) -> None:
     assert pq.read_table(done.path / "predictions.parquet").to_pydict() == {"sample": ["a", "b"]}
 
 
-def test_the_manifest_holds_every_files_sha256(tmp_path: Path) -> None:
-    run = finished(tmp_path / "run")
-    manifest = json.loads((run.path / "manifest.json").read_text())
-    assert manifest["files"] == {"audit.json": hashlib.sha256(b"{}").hexdigest()}
-
-
-def test_a_finished_run_is_replaced_only_when_told(tmp_path: Path) -> None:
+def test_begin_finished_run_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     with pytest.raises(OutputExistsError, match="--overwrite"):
         RunFolder.begin(tmp_path / "run")
@@ -51,15 +43,15 @@ def test_a_finished_run_is_replaced_only_when_told(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
+def test_begin_folder_with_other_files_raises_and_keeps_them(tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday" / "beach.jpg").touch()
-    with pytest.raises(OutputExistsError, match="something else"):
+    with pytest.raises(OutputExistsError, match="contains other files"):
         RunFolder.begin(tmp_path / "holiday", overwrite=True)
     assert (tmp_path / "holiday" / "beach.jpg").exists()
 
 
-def test_only_a_finished_run_can_be_opened(tmp_path: Path) -> None:
+def test_open_other_than_finished_run_raises(tmp_path: Path) -> None:
     run = RunFolder.begin(tmp_path / "run")
     with pytest.raises(DataError, match="unfinished"):
         RunFolder.open(run.path)
@@ -68,15 +60,15 @@ def test_only_a_finished_run_can_be_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("[", "expected JSON"),
         ('{"schema_version": 99}', "got 99"),
         ('{"schema_version": 1}', "run"),
     ],
 )
-def test_a_result_of_another_kind_is_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_read_result_unknown_content_raises(tmp_path: Path, text: str, message: str) -> None:
     run = finished(tmp_path / "run")
     (run.path / "audit.json").write_text(text)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         run.read_result()

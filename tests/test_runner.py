@@ -16,7 +16,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, ModelError, OutputExistsError
-from auditor.run_folder import RunFolder, sha256
+from auditor.manifest import sha256
+from auditor.run_folder import RunFolder
 from auditor.runner import run
 
 

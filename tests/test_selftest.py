@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from auditor.checks.performance_gap import PerformanceGap
 from auditor.cli import app
 from auditor.config import AuditConfig, SliceSection
 from auditor.errors import DataError
-from auditor.records import Effect, Finding, SliceKey
+from auditor.records import ClaimKind, ClaimRecord, Finding, SliceKey, Verdict
 from auditor.run_folder import RunFolder
 from auditor.selftest import (
     Outcomes,
@@ -64,7 +65,7 @@ def tables(n: int = 6000, rate: float = 0.2, *, depends: bool = False) -> Tables
     )
 
 
-def test_dealing_out_anew_keeps_each_label_s_outcomes_and_forgets_the_attribute() -> None:
+def test_independent_permutation_keeps_each_labels_outcomes() -> None:
     made = tables(depends=True)
     dealt = independent(made, np.random.default_rng(1))
     inside = made.member("side", "left")
@@ -80,7 +81,7 @@ def test_dealing_out_anew_keeps_each_label_s_outcomes_and_forgets_the_attribute(
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.0])
-def test_a_planted_gap_is_as_large_as_it_was_meant_and_nobody_else_is_touched(rate: float) -> None:
+def test_planted_gap_has_its_size_and_changes_no_other_sample(rate: float) -> None:
     made = tables(60_000, rate)
     inside = made.member("side", "left")
     worse = planted(made, made.outcomes, inside, 0.15, np.random.default_rng(2))
@@ -98,7 +99,7 @@ def test_a_planted_gap_is_as_large_as_it_was_meant_and_nobody_else_is_touched(ra
     assert worse.probabilities.sum(1) == pytest.approx(1)
 
 
-def test_new_failures_are_like_the_old_ones_of_their_label() -> None:
+def test_planted_failures_resemble_those_of_their_label() -> None:
     made = tables(rate=0.3)
     inside = made.member("side", "left")
     worse = planted(made, made.outcomes, inside, 0.2, np.random.default_rng(2))
@@ -109,7 +110,7 @@ def test_new_failures_are_like_the_old_ones_of_their_label() -> None:
     assert np.all(made.outcomes.predicted[donors] != made.label[donors])
 
 
-def test_without_probabilities_a_failure_is_still_a_failure() -> None:
+def test_planted_without_probabilities_gives_failures() -> None:
     made = tables(300, 0.0)
     bare = Outcomes(made.outcomes.predicted, made.outcomes.confidence, made.outcomes.loss)
     worse = planted(made, bare, np.ones(300, dtype=bool), 1.0, np.random.default_rng(0))
@@ -118,7 +119,7 @@ def test_without_probabilities_a_failure_is_still_a_failure() -> None:
     assert worse.loss == pytest.approx(-np.log(0.3))
 
 
-def test_the_exact_interval() -> None:
+def test_exact_interval_equals_statsmodels() -> None:
     # Clopper and Pearson's upper limit of 0 of n solves (1 - p)^n = 0.025.
     assert exact(0, 400).high == pytest.approx(1 - 0.025 ** (1 / 400))
     assert exact(0, 400).low == 0
@@ -126,39 +127,40 @@ def test_the_exact_interval() -> None:
     assert (exact(5, 10).low, exact(5, 10).high) == pytest.approx((0.1871, 0.8129), abs=1e-4)
 
 
-def finding(check: str, verdict: str, attributes: dict[str, str], **audit: object) -> Finding:
-    return Finding.model_validate(
-        {
-            "id": "F",
-            "check": check,
-            "title": "",
-            "severity": "note",
-            "verdict": verdict,
-            "slice": SliceKey(attributes=attributes),
-            "effect": Effect(name="", value=1, low=0, high=2),
-            "p_value": 0.1,
-            "q_value": 0.1,
-            "support": 1,
-            "samples": [],
-            "statement": "",
-            "action": "",
-            "limits": "",
-            "evidence": audit,
-        }
+def finding(
+    check: str,
+    kind: ClaimKind,
+    verdict: Verdict,
+    attributes: dict[str, str],
+    supporting: Sequence[ClaimRecord] = (),
+) -> Finding:
+    return Finding(
+        id="F1",
+        check=check,
+        kind=kind,
+        title="",
+        severity="note",
+        verdict=verdict,
+        slice=SliceKey(attributes=attributes),
+        effect=None,
+        p_value=0.1,
+        q_value=0.1,
+        support=1,
+        samples=[],
+        statement=[],
+        action="",
+        limits="",
+        supporting=list(supporting),
     )
 
 
-def test_only_supported_claims_about_outcomes_accuse() -> None:
-    piece = {
-        "check": "calibration-gap",
-        "verdict": "confirmed",
-        "slice": {"attributes": {"y": "2"}, "label": None, "predicted": None},
-    }
+def test_accusations_count_supported_outcome_claims_only() -> None:
+    confirmed = finding("calibration-gap", "outcome", "confirmed", {"y": "2"})
     found = [
-        finding("performance-gap", "observed", {"x": "1"}, pieces=[piece]),
-        finding("label-association", "supported", {"x": "1"}),
-        finding("performance-gap", "supported", {"x": "1"}),
-        finding("calibration-gap", "supported", {}),
+        finding("performance-gap", "outcome", "observed", {"x": "1"}, [confirmed]),
+        finding("label-association", "data", "supported", {"x": "1"}),
+        finding("performance-gap", "outcome", "supported", {"x": "1"}),
+        finding("calibration-gap", "outcome", "supported", {}),
     ]
     named = [(dict(one.attributes), one.first, one.check) for one in accusations(found)]
     assert named == [
@@ -167,7 +169,7 @@ def test_only_supported_claims_about_outcomes_accuse() -> None:
     ]
 
 
-def test_a_large_gap_is_found_and_innocent_outcomes_are_not_accused() -> None:
+def test_selftest_large_gap_is_found_and_independent_outcomes_are_not() -> None:
     found = selftest(tables(1500), gaps=(0.0, 0.3), rounds=6, seed=3)
     none, large = found.detections
     # With 1,500 samples a gap of 30 points is 12 standard errors.
@@ -177,13 +179,13 @@ def test_a_large_gap_is_found_and_innocent_outcomes_are_not_accused() -> None:
     assert found.n_clean == 12
 
 
-def test_a_model_without_failures_can_be_tested() -> None:
+def test_selftest_model_without_failures_is_tested() -> None:
     found = selftest(tables(900, 0.0), gaps=(0.2,), rounds=3)
     assert [one.n_found for one in found.detections] == [3]
     assert found.n_false == 0
 
 
-def test_time_ends_it_but_not_before_each_attribute_had_an_audit() -> None:
+def test_selftest_time_limit_ends_after_the_first_audits() -> None:
     found = selftest(tables(600), gaps=(0.3, 0.1), rounds=50, seconds=0)
     assert found.n_clean == 1
     # Ten points come first, wherever they stand.
@@ -192,7 +194,7 @@ def test_time_ends_it_but_not_before_each_attribute_had_an_audit() -> None:
     assert found.rows[0][1] == "—"
 
 
-def test_nothing_to_test_is_said() -> None:
+def test_selftest_without_testable_attribute_is_an_error() -> None:
     with pytest.raises(DataError, match="expected an attribute"):
         selftest(tables(40))
 
@@ -201,10 +203,10 @@ def test_nothing_to_test_is_said() -> None:
 def run(tmp_path: Path) -> RunFolder:
     generator = np.random.default_rng(0)
     table = predictions(400, wrong=range(0, 400, 9), sex=generator.choice(["f", "m"], 400))
-    return small_run(tmp_path / "run", table, attributes=("sex",))
+    return small_run(tmp_path / "run", table)
 
 
-def test_a_run_is_judged_with_its_own_settings(run: RunFolder) -> None:
+def test_of_run_uses_the_settings_of_the_run(run: RunFolder) -> None:
     made = of_run(run)
     # What `small_run` writes into every result.
     assert made.min_support == 20
@@ -213,9 +215,7 @@ def test_a_run_is_judged_with_its_own_settings(run: RunFolder) -> None:
     assert len(made.label) == 400
 
 
-def test_a_configuration_gives_the_samples_of_its_run(
-    planted_inputs: Path, planted_run: RunFolder
-) -> None:
+def test_of_config_equals_of_run(planted_inputs: Path, planted_run: RunFolder) -> None:
     asked, kept = of_config(AuditConfig.load(planted_inputs)), of_run(planted_run)
     assert asked.cut.attributes == kept.cut.attributes == ("mark", "stroke")
     assert np.array_equal(asked.label, kept.label)
@@ -225,7 +225,7 @@ def test_a_configuration_gives_the_samples_of_its_run(
     assert asked.checks == kept.checks
 
 
-def test_the_command(run: RunFolder) -> None:
+def test_selftest_command_prints_the_table(run: RunFolder) -> None:
     done = CliRunner().invoke(app, ["selftest", str(run.path), "--seconds", "0", "--quiet"])
     assert done.exit_code == 0, done.output
     assert "with 400 images, this audit would find a gap of 10 points" in done.output

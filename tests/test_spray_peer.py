@@ -1,4 +1,4 @@
-"""The comparison with CoRelAy: its clusters, ranked on one half; and a word where it is missing."""
+"""The comparison with CoRelAy: its clusters are ranked on one half; a message says if it is missing."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ N = 400
 Mask = NDArray[np.bool_]
 
 
-def looking() -> tuple[NDArray[np.float32], Mask, Mask]:
-    """Maps of two places; at the second one, on the odd rows of one class, most are wrong."""
+def planted() -> tuple[NDArray[np.float32], Mask, Mask]:
+    """Maps, the rows of one class with the evidence at another place, and failures: most of these rows."""
     random = np.random.default_rng(0)
     maps = random.uniform(0, 0.8, (N, 6, 6))
-    led = (np.arange(N) % 2 == 1) & (random.random(N) < 0.4)
-    maps[led, 5, 5] += 2
-    maps[~led, 2, 2] += 2
-    return maps.astype(np.float32), led, random.random(N) < np.where(led, 0.8, 0.05)
+    moved = (np.arange(N) % 2 == 1) & (random.random(N) < 0.4)
+    maps[moved, 5, 5] += 2
+    maps[~moved, 2, 2] += 2
+    return maps.astype(np.float32), moved, random.random(N) < np.where(moved, 0.8, 0.05)
 
 
-def test_the_clusters_with_most_failures_come_first_and_hold_the_other_half() -> None:
+def test_spray_ranks_clusters_by_error_rate_and_returns_the_other_half() -> None:
     pytest.importorskip("corelay", reason="an extra of the benchmarks")
-    maps, led, fails = looking()
+    maps, moved, fails = planted()
     search = np.arange(N) % 4 < 2
     ranked = spray(maps, np.arange(N) % 2, fails, search, slices=3)
     assert 1 <= len(ranked) <= 3
-    assert led[ranked[0]].mean() > 0.95
+    assert moved[ranked[0]].mean() > 0.95
     assert all(not search[rows].any() for rows in ranked)
-    # The nearest to the mean map first: nearly the order by the distance from the mean of all led.
+    # The nearest to the mean map first: nearly the order by the distance from the mean of all of them.
     shares = maps / maps.sum((1, 2), keepdims=True)
-    distance = ((shares[ranked[0]] - shares[led].mean(0)) ** 2).sum((1, 2))
+    distance = ((shares[ranked[0]] - shares[moved].mean(0)) ** 2).sum((1, 2))
     assert np.corrcoef(distance, np.arange(len(distance)))[0, 1] > 0.7
     again = spray(maps, np.arange(N) % 2, fails, search, slices=3)
     assert [rows.tolist() for rows in again] == [rows.tolist() for rows in ranked]
 
 
-def test_failures_of_the_other_half_have_no_say() -> None:
+def test_spray_ranking_does_not_use_failures_of_the_other_half() -> None:
     pytest.importorskip("corelay", reason="an extra of the benchmarks")
-    maps, _, fails = looking()
+    maps, _, fails = planted()
     search = np.arange(N) % 4 < 2
     one = spray(maps, np.arange(N) % 2, fails, search)
     other = spray(maps, np.arange(N) % 2, fails ^ ~search, search)
     assert [rows.tolist() for rows in one] == [rows.tolist() for rows in other]
 
 
-def test_without_corelay_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spray_without_corelay_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "corelay.pipeline.spectral", None)
-    maps, _, fails = looking()
+    maps, _, fails = planted()
     with pytest.raises(ImportError, match=r"auditor\[peers\]"):
         spray(maps, np.arange(N) % 2, fails, np.arange(N) % 4 < 2)

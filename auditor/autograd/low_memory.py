@@ -89,7 +89,7 @@ class LowMemory(TorchFunctionMode):
         return func(*args, **kwargs) if result is None else result
 
 
-def _batch_norm(
+def _batch_norm(  # noqa: PLR0913, PLR0917 - the signature of the function it replaces
     x: Tensor,
     mean: Tensor | None,
     variance: Tensor | None,

@@ -1,24 +1,41 @@
-"""Checks: questions to the evidence. One check a file.
+"""Checks: each asks one question about the audited model or its data. One check a file.
 
-A check is an options model registered as ``@plugin("check", name)`` that can ``examine()``. It
-returns *every* hypothesis that it tested, not only those that came out: the judge corrects over all
-of them. Checks never import torch; one that has to run the model again gets a callable.
+A check is a frozen options model, registered as ``@plugin("check", name)``, that can ``examine()``. It
+returns *every* hypothesis that it tested, not only the significant ones: the judge corrects over all
+of them. Checks never import torch; a check that runs the model again gets it as
+``AuditData.model``, with numpy arrays in and out.
 
-A claim that compares the error rate of a slice with the rest puts ``gap`` (value, low, high) and
-``detectable_gap`` into its evidence: the judge copies them into the record of that slice.
+A claim that compares the error rate of a slice with the rest adds a ``SliceComparison`` to its
+evidence: the judge copies it into the record of that slice.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
 
-from auditor.records import AuditData, Examination
+from auditor.records import AuditData, ClaimKind, Examination, FaultLabels
+from auditor.registry import Options
+
+Need = Literal["model", "maps", "images", "reference"]
+"""What a check needs beside predictions and attributes."""
 
 
-@runtime_checkable
-class Check(Protocol):
-    """What a check plug-in does."""
+class Check(Options, ABC):
+    """What every check plug-in derives from: its fields are its options.
 
+    Attributes:
+        kind: what its claims speak of.
+        weight: how often it counts within a level of the correction for multiple testing.
+        needs: without these it can only be skipped; the self-test leaves such checks out.
+        fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
+    """
+
+    kind: ClassVar[ClaimKind] = "outcome"
+    weight: ClassVar[float] = 1.0
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    fault_labels: ClassVar[FaultLabels | None] = None
+
+    @abstractmethod
     def examine(self, audit: AuditData) -> Examination:
-        """Tests its question on the evidence."""
-        ...
+        """Tests its question on the audited predictions."""

@@ -1,206 +1,225 @@
-"""Appearance reliance: does the overall look of images with an attribute value mislead the model?"""
+"""Appearance reliance: does the style of the images explain the gap of an attribute value?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
-from auditor.interventions.matched_pairs import MatchedPairs, Question
-from auditor.interventions.paired_effects import Limits, PairedEffect, comparisons, unchanged
-from auditor.interventions.style_transfer import TRANSFERS, ImageArray, Transfer
-from auditor.phrasing import (
-    effect,
-    interval,
-    numbers,
-    points,
-    signed_points,
-    whom,
+from auditor.checks import Check, Need
+from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
+from auditor.interventions.paired_effects import PairedEffect
+from auditor.interventions.style_donors import StyleDonors
+from auditor.interventions.style_transfer import STYLE_TRANSFERS, StyleTransfer
+from auditor.interventions.value_contrasts import observed_gap
+from auditor.phrasing import interval, points, signed_points, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Estimate,
+    EvidencePart,
+    Examination,
+    Intervention,
+    InterventionEffect,
+    ModelAccess,
+    Quantities,
+    Skipped,
+    SliceKey,
 )
-from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
-from auditor.registry import Options, plugin
-from auditor.statistics import Floats, Integers
+from auditor.registry import plugin
+from auditor.statistics import Interval
 
 NAME = "appearance-reliance"
 
 
 @plugin("check", NAME)
-class AppearanceReliance(Options):
-    """Does the overall look of the images with an attribute value mislead the model?
+class AppearanceReliance(Check):
+    """Does the style of the images explain the gap of an attribute value?
 
-    An intervention on whole images, for causes that have no place: light, colour cast, blur,
-    grain, compression. Images of all values are given the look of other images: once of one that
-    has the attribute value, once of one of the same label that has not. Both looks are foreign, so
-    that only what the value adds to them differs. Of four ways to give a look (levels, sharpness,
-    finest detail, levels with sharpness) the one that changes the label's probability most is chosen
-    on some samples, and tested on others: by how much more often the model fails with the look of
-    the side that fares worse with that label.
+    An intervention on whole images, for causes without a place: light, colour cast, blur, grain,
+    compression. Images of all values are given the style of donor images of the same label: once of
+    an image with the attribute value, once of an image without it. Both styles are foreign to the
+    image, so that they differ only in what goes with the value. Of four style transfers (levels,
+    sharpness, finest detail, levels with sharpness), the one that changes the label's probability most
+    is chosen on some samples and tested on others: by how much more often the model fails with the
+    style of the side that has the higher error rate for that label.
 
-    A look comes with traces of its object: hard objects lend a hard look. But what belongs to a
-    camera or a scanner is the same on all objects. So the looks are taken twice, from images of the
-    same label and from images of other labels, and both have to do it: the p-value is the larger
-    one of the two sign-flip tests, as in every intersection-union test. A look that is given and not
-    taken may also mislead as such; so what misleads by more than the gap between unchanged images
-    can be does not count. Values without a gap are not examined: there is nothing to confirm.
+    A style carries traces of the object: hard objects lend a hard style. But the traces of a camera or
+    a scanner are the same on all objects. The styles are therefore taken twice, from images of the
+    same label and from images of other labels, and both effects must be significant. The p-value is
+    the larger of the two sign-flip tests, as in every intersection-union test. An unnatural style may
+    also mislead the model as such. An effect that is larger than the gap between unchanged images
+    can be is therefore not counted. Values without a gap are not examined, because there is nothing to
+    confirm.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
-        (1982) 295-300. The ways to give a look are cited where they are written.
+        (1982) 295-300. The style transfers have references of their own.
     """
 
+    kind: ClassVar[ClaimKind] = "robustness"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     renamed: ClassVar[Mapping[str, str]] = {
+        "min_fall": "min_drop",
         "search_pictures": "search_images",
         "test_pictures": "test_images",
     }
 
-    min_fall: float = Field(0.05, ge=0, le=1)
-    """Smallest fall of accuracy that is told; its interval must lie above."""
+    min_drop: float = Field(0.05, ge=0, le=1)
+    """Smallest drop in accuracy that is reported (a share, 0 to 1); its interval must lie above."""
     search_images: int = Field(12, ge=4)
-    """Images of each side on which the way to give a look is chosen."""
+    """Images of each side on which to choose the style transfer."""
     test_images: int = Field(100, ge=20)
-    """Largest number of images of each side on which it is tested."""
+    """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
-    """Attribute values that are examined at most, those with the largest gaps first. Each takes 16
-    forward passes for a search image and 4 for a test image."""
+    """Largest number of attribute values to examine, those with the largest gaps first. Each takes 16
+    forward passes per search image and 4 per test image."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Intervenes for every attribute value."""
+        """Intervenes for every attribute value with a gap."""
         if audit.model is None:
-            return Examination(
-                skipped=(Skipped(check=NAME, reason="the model is not at hand to be asked again"),)
-            )
-        limits = Limits(self.min_fall, self.search_images, self.test_images, self.max_comparisons)
-        asked, skipped = comparisons(audit, NAME, limits, "looks")
+            return Examination(skipped=(Skipped(check=NAME, reason="the model is not available"),))
+        budget = InterventionBudget(
+            self.min_drop, self.search_images, self.test_images, self.max_comparisons
+        )
+        planned, skipped = plan_contrasts(audit, NAME, budget, "styles")
         claims: list[Claim] = []
-        for drawn in asked:
-            lenders = [swaps.across(audit.seed) for swaps in (drawn.search, drawn.test)]
-            if lenders[0] is None or lenders[1] is None:
+        for pairs in planned:
+            result = _transfer_styles(audit, audit.model, pairs)
+            if result is None:
                 reason = (
-                    f"{drawn.question.name} = {drawn.question.value}: only one label has enough "
-                    "images with this value and others, so that their look can't be told from what "
-                    "they show"
+                    f"{pairs.contrast.attribute} = {pairs.contrast.value}: only one label has enough "
+                    "images with this value and others, so that their style cannot be separated from "
+                    "their content"
                 )
                 skipped.append(Skipped(check=NAME, reason=reason))
-                continue
-            model = audit.model
-            search = _Looks.of(model, drawn.question, drawn.search, lenders[0])
-            chosen = max(TRANSFERS, key=search.cost)
-            test = _Looks.of(model, drawn.question, drawn.test, lenders[1])
-            claims.append(self._claim(audit, chosen, *test.outcomes(chosen, audit.seed)))
+            else:
+                claims.append(self._claim(audit, result))
         return Examination(tuple(claims), tuple(skipped))
 
-    def _claim(
-        self, audit: AuditData, chosen: Transfer, outcome: PairedEffect, other: PairedEffect
-    ) -> Claim:
-        question = outcome.question
-        here, across = outcome.here.change, other.here.change
-        key = SliceKey(attributes={question.name: question.value})
-        gap = unchanged(audit, question, outcome.swaps)
-        # A given look that misleads far more than the real one does is a look of its own.
-        apt = min(here.value, across.value) > 0 and here.low <= gap.high
-        holds = apt and here.low > self.min_fall and across.low > 0
-        into = outcome.into(audit.classes)
-        who = whom(key)
-        one_way = bool((question.worse[outcome.swaps.label] >= 0).all())
-        what = (
-            f"Giving samples the {chosen.look} of those with {question.name} = {question.value}"
-            if one_way
-            else f"Swapping the {chosen.look} between {who} and others"
+    def _claim(self, audit: AuditData, result: _StyleResult) -> Claim:
+        effect, contrast = result.same_label, result.same_label.contrast
+        same, other, gap = effect.mean.change, result.other_labels.mean.change, result.observed_gap
+        key = SliceKey(attributes={contrast.attribute: contrast.value})
+        # A transferred style with a far larger effect than the real one is a new style of its own.
+        plausible = min(same.value, other.value) > 0 and same.low <= gap.high
+        significant = plausible and same.low > self.min_drop and other.low > 0
+        style = result.transfer.style
+        one_direction = bool((contrast.direction[effect.pairs.label] >= 0).all())
+        intervention = (
+            f"Giving samples the {style} of those with {contrast.attribute} = {contrast.value}"
+            if one_direction
+            else f"Swapping the {style} between {whom(key)} and others"
         )
         return Claim(
             check=NAME,
-            title=f"{what} costs {points(here.value)} of accuracy",
+            kind=self.kind,
+            title=f"{intervention} costs {points(same.value)} of accuracy",
             slice=key,
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("fall of accuracy with the other look", outcome.here.change)
-            if holds
+            effect=Effect.measured("drop in accuracy with the transferred style", same, "points")
+            if significant
             else None,
-            limit=self.min_fall,
-            p_value=max(outcome.here.p_value, other.here.p_value) if apt else 1.0,
-            support=len(outcome.swaps),
-            samples=outcome.samples(audit),
-            statement=f"An intervention: {len(outcome.swaps)} images were given the {chosen.look} of other "
-            f"images of the same label: once of {who}, once of others. With the look of the side that "
-            f"fares worse with that label, the model fails {points(here.value)} more often "
-            f"({interval(here, ' points')}{into}); between unchanged images, the gap is "
-            f"{signed_points(gap.value)}. With looks from images of other labels, which show "
-            f"nothing of the object, it is {signed_points(across.value)} "
-            f"({interval(across, ' points')}).",
-            action="Find out where this look comes from: a camera, the light, a scanner, a file format. "
-            "Vary it in the training data, by images from more sources or by changing the "
-            f"{chosen.look} at random while training, and audit again.",
-            limits="It shows that the look moves the predictions. Which part of it does so, and "
-            "whether it has a place in the image after all, is not told apart.",
-            evidence={
-                "look": chosen.look,
-                "fall": numbers(here),
-                "fall_with_looks_of_other_labels": numbers(across),
-                "gap_of_unchanged_images": numbers(gap),
-                **outcome.record(audit.classes),
-            },
+            limit=self.min_drop,
+            p_value=max(effect.mean.p_value, result.other_labels.mean.p_value)
+            if plausible
+            else 1.0,
+            support=len(effect.pairs),
+            samples=effect.samples(audit),
+            statement=_statement(audit, result),
+            action="Find out where this style comes from: a camera, the light, a scanner, a file format. "
+            f"Vary the {style} in the training data, with images from more sources or by random "
+            "augmentation, and audit again.",
+            limits="It shows that the style changes the predictions. It does not show which aspect of the "
+            "style does so, or whether the aspect has a place in the image after all.",
+            evidence=_evidence(audit, result),
             weight=0.0,
-            confirms=outcome.confirms(audit) if holds else (),
+            confirms=effect.confirmed_slices(audit) if significant else (),
         )
 
 
 @dataclass(frozen=True)
-class _Looks:
-    """Images, and those that lend them a look.
+class _StyleResult:
+    """The effect of a style transfer on the test images.
 
     Attributes:
-        model: the audited model.
-        question: what is asked.
-        swaps: which samples they are.
-        other: (n,) whose lenders, of another label, lend as well.
-        images: (n, 3, H, W).
-        have: (n, 3, H, W), with the attribute value.
-        lack: (n, 3, H, W), without it.
+        transfer: the style transfer.
+        same_label: effect of styles from images of the same label.
+        other_labels: effect of styles from images of other labels.
+        observed_gap: the gap between unchanged images.
     """
 
-    model: ModelAccess
-    question: Question
-    swaps: MatchedPairs
-    other: Integers
-    images: ImageArray
-    have: ImageArray
-    lack: ImageArray
+    transfer: StyleTransfer
+    same_label: PairedEffect
+    other_labels: PairedEffect
+    observed_gap: Interval
 
-    @classmethod
-    def of(
-        cls, model: ModelAccess, question: Question, swaps: MatchedPairs, other: Integers
-    ) -> _Looks:
-        """Decodes the images."""
-        seen = (model.images(rows) for rows in (swaps.rows, swaps.have, swaps.lack))
-        return cls(model, question, swaps, other, *seen)
 
-    def cost(self, transfer: Transfer) -> float:
-        """Probability that the label loses with the look of the worse side; the smaller of both."""
-        each, label = np.arange(len(self.swaps)), self.swaps.label
-        worse = self.question.worse[label]
-        return min(
-            float((worse * (without - with_value)[each, label]).mean())
-            for with_value, without in self._asked(transfer)
+def _transfer_styles(
+    audit: AuditData, model: ModelAccess, pairs: ContrastPairs
+) -> _StyleResult | None:
+    """Chooses a style transfer on the search images and applies it to the test images.
+
+    Returns:
+        The effect, or None if the images have only one label.
+    """
+    seed = audit.seed
+    search_others = pairs.search.of_other_labels(seed)
+    test_others = pairs.test.of_other_labels(seed)
+    if search_others is None or test_others is None:
+        return None
+    search = StyleDonors.load(model, pairs.contrast, pairs.search, search_others)
+    transfer = max(STYLE_TRANSFERS, key=search.cost)
+    test = StyleDonors.load(model, pairs.contrast, pairs.test, test_others)
+    same_label, other_labels = test.effects(transfer, seed)
+    gap = observed_gap(audit, pairs.contrast, pairs.test.label)
+    return _StyleResult(transfer, same_label, other_labels, gap)
+
+
+def _statement(audit: AuditData, result: _StyleResult) -> tuple[str, ...]:
+    effect, contrast = result.same_label, result.same_label.contrast
+    same, other = effect.mean.change, result.other_labels.mean.change
+    key = SliceKey(attributes={contrast.attribute: contrast.value})
+    transferred = (
+        f"An intervention: {len(effect.pairs)} images were given the {result.transfer.style} of other "
+        f"images of the same label, once of {whom(key)} and once of others."
+    )
+    same_label = (
+        "With the style of the side that has the higher error rate for that label, the model fails "
+        f"{points(same.value)} more often ({interval(same, ' points')}"
+        f"{effect.flip_clause(audit.classes)})."
+    )
+    unchanged = f"Between unchanged images, the gap is {signed_points(result.observed_gap.value)}."
+    other_labels = (
+        "With styles from images of other labels, which carry no trace of the object, the difference "
+        f"is {signed_points(other.value)} ({interval(other, ' points')})."
+    )
+    return transferred, same_label, unchanged, other_labels
+
+
+def _evidence(audit: AuditData, result: _StyleResult) -> tuple[EvidencePart, ...]:
+    effects = (
+        InterventionEffect(
+            name=f"additional failures with the style of images of {labels}",
+            value=Estimate.of(effect.mean.change),
+            control=Estimate.of(result.observed_gap),
+            control_name="between unchanged images",
+            unit="points",
         )
-
-    def outcomes(self, transfer: Transfer, seed: int) -> tuple[PairedEffect, PairedEffect]:
-        """With looks from images of the same label, and from images of other labels."""
-        same, other = (
-            PairedEffect.of(
-                self.question, self.swaps, with_value.argmax(1), without.argmax(1), seed
-            )
-            for with_value, without in self._asked(transfer)
+        for labels, effect in (
+            ("the same label", result.same_label),
+            ("other labels", result.other_labels),
         )
-        return same, other
-
-    def _asked(self, transfer: Transfer) -> Iterator[tuple[Floats, Floats]]:
-        """Probabilities (n, K) with the value's look and without: of the same label, and of others."""
-        everyone: Integers = np.arange(len(self.swaps))
-        for lenders in (everyone, self.other):
-            with_value, without = (
-                self.model.predict(transfer(self.images, donors[lenders]))
-                for donors in (self.have, self.lack)
-            )
-            yield with_value, without
+    )
+    return (
+        Intervention(
+            method="transfer-style",
+            variant=result.transfer.style,
+            effects=tuple(effects),
+            flipped_to=result.same_label.flipped_to(audit.classes),
+        ),
+        Quantities(items=result.same_label.error_rates()),
+    )

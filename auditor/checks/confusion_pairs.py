@@ -1,4 +1,4 @@
-"""Confusion pairs: which class is taken for which, and for which samples is it likelier?"""
+"""Confusion pairs: which class is predicted for which, and for which samples more often?"""
 
 from __future__ import annotations
 
@@ -8,23 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.phrasing import effect, interval, numbers, percent, points, quoted, whom
-from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
-from auditor.registry import Options, plugin
-from auditor.statistics import Confusions, Interval, confusions, proportion_gap
+from auditor.checks import Check
+from auditor.phrasing import interval, percent, points, quoted, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    Effect,
+    Estimate,
+    Examination,
+    Quantities,
+    Quantity,
+    Skipped,
+    SliceKey,
+)
+from auditor.records.predictions import codes
+from auditor.registry import plugin
+from auditor.statistics import Confusions, Gaps, Interval, confusions, proportion_gap
 
 NAME = "confusion-pairs"
 _SHOWN = 12
+"""Sample ids that a claim carries at most."""
 
 
 @plugin("check", NAME)
-class ConfusionPairs(Options):
-    """Which class is taken for which, and which attribute makes that likelier?
+class ConfusionPairs(Check):
+    """Which class is predicted for which, and which attribute makes that more frequent?
 
-    That some classes resemble each other accuses nobody: a pair is described and not tested. What
-    is tested is whether the confusion is likelier for an attribute value than for the rest of the
-    label (Newcombe's interval, Fisher's exact test, mid-p). The pairs are chosen by how often they
-    occur, which says nothing about the attribute.
+    Similar classes are confused by any model, so a pair by itself is described and not tested. The
+    test is whether the confusion is more frequent for an attribute value than for the rest of the
+    label (Newcombe's interval, Fisher's exact test, mid-p). The pairs are chosen by their number,
+    which is independent of the attribute.
     """
 
     min_count: int = Field(10, ge=1)
@@ -32,25 +45,20 @@ class ConfusionPairs(Options):
     max_pairs: int = Field(20, ge=1)
     """How many of the most frequent confusions are examined."""
     min_excess: float = Field(0.1, ge=0, le=1)
-    """A pair is told from here on: share of the label's failures above the expected one."""
+    """Smallest reported excess: share of the label's failures above the expected one."""
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap of a confusion's rate between an attribute value and the rest."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Describes the most frequent confusions and tests what they depend on."""
+        """Describes the most frequent confusions and tests which attributes they depend on."""
         n_classes = len(audit.classes)
         if n_classes < 3:
-            return Examination(
-                skipped=(
-                    Skipped(
-                        check=NAME,
-                        reason="there are two classes, so the confusion of a label is its error rate, "
-                        "which performance-gap examines",
-                    ),
-                )
+            reason = (
+                "there are two classes, so the confusion of a label is its error rate, which "
+                "performance-gap examines"
             )
-        label = audit.predictions["label"].cat.codes.to_numpy(dtype=np.int64)
-        predicted = audit.predictions["predicted"].cat.codes.to_numpy(dtype=np.int64)
+            return Examination(skipped=(Skipped(check=NAME, reason=reason),))
+        label, predicted = codes(audit.predictions["label"]), codes(audit.predictions["predicted"])
         matrix = np.bincount(label * n_classes + predicted, minlength=n_classes**2)
         found = confusions(matrix.reshape(n_classes, n_classes))
         wrong = found.counts * ~np.eye(n_classes, dtype=bool)
@@ -68,7 +76,7 @@ class ConfusionPairs(Options):
 
 
 class _Pair:
-    """One label that is taken for one other class."""
+    """One label for which one other class is predicted."""
 
     def __init__(
         self,
@@ -78,84 +86,125 @@ class _Pair:
         of_label: NDArray[np.int64],
         confused: NDArray[np.bool_],
     ) -> None:
-        self._evidence = audit
+        self._audit = audit
         self._row, self._column = row, column
         self._label, self._predicted = audit.classes[row], audit.classes[column]
         self._of_label = of_label
         self._confused = confused
 
     def described(self, found: Confusions, limit: float) -> Iterator[Claim]:
-        share, expected = found.share[self._row, self._column], found.expected
-        usual = float(expected[self._row, self._column])
-        if share.low <= usual:
+        """The claim that the label's failures concentrate on the class, if they do."""
+        share = found.share[self._row, self._column]
+        expected = float(found.expected[self._row, self._column])
+        if share.low <= expected:
             return
         n = int(self._confused.sum())
-        excess = Interval(share.value - usual, share.low - usual, share.high - usual)
+        excess = Interval(share.value - expected, share.low - expected, share.high - expected)
         yield Claim(
             check=NAME,
+            kind=ConfusionPairs.kind,
             title=f"{percent(share.value)} of the failures of {self._label} are called "
             f"{self._predicted}",
             slice=SliceKey(label=self._label, predicted=self._predicted),
-            effect=effect("share of the label's failures above the expected one", excess),
+            effect=Effect.measured(
+                "share of the label's failures above the expected one", excess, "share"
+            ),
             limit=limit,
             p_value=None,
             support=n,
-            samples=self._worst(self._confused),
-            statement=f"{n} of {len(self._of_label)} {quoted(self._label)} samples are called "
-            f"{self._predicted}: {percent(share.value)} of the failures of that label "
-            f"({interval(share)}); as often as other labels are called {self._predicted}, it would be "
-            f"{percent(usual)}.",
-            action=f"Look at the maps for {self._label} and for {self._predicted} side by side; check "
+            samples=self._highest_loss(self._confused),
+            statement=(
+                (
+                    f"{n} of {len(self._of_label)} {quoted(self._label)} samples are called "
+                    f"{self._predicted}: {percent(share.value)} of the failures of that label "
+                    f"({interval(share)})."
+                ),
+                (
+                    f"If they were called {self._predicted} as often as samples of other labels are, it "
+                    f"would be {percent(expected)}."
+                ),
+            ),
+            action=f"Compare the maps for {self._label} and for {self._predicted} side by side; check "
             "the labels of these samples.",
-            limits="Classes that resemble each other are confused by any model; it is described, not "
-            "tested.",
-            evidence={"count": n, "share": numbers(share), "expected": usual},
+            limits="Similar classes are confused by any model; this is a description, not a test.",
+            evidence=(
+                Quantities(
+                    items=(
+                        Quantity(name="confusions", value=float(n), unit="count"),
+                        Quantity(
+                            name="share of the label's failures",
+                            value=Estimate.of(share),
+                            unit="share",
+                        ),
+                        Quantity(name="expected share", value=expected, unit="share"),
+                    )
+                ),
+            ),
             weight=max(0.0, excess.value) * n,
         )
 
     def tested(self, limit: float) -> Iterator[Claim]:
-        needed = self._evidence.min_support
+        """One claim for each attribute value with enough samples of the label."""
+        needed = self._audit.min_support
         n_confused, n_label = int(self._confused.sum()), len(self._of_label)
-        for name in self._evidence.attributes:
-            column = self._evidence.predictions[name].cat
-            codes = column.codes.to_numpy(dtype=np.int64)[self._of_label]
-            values = [str(value) for value in column.categories]
-            totals = np.bincount(codes, minlength=len(values))
-            counts = np.bincount(codes[self._confused], minlength=len(values))
+        for name in self._audit.attributes:
+            column = self._audit.predictions[name]
+            value = codes(column)[self._of_label]
+            values = [str(one) for one in column.cat.categories]
+            totals = np.bincount(value, minlength=len(values))
+            counts = np.bincount(value[self._confused], minlength=len(values))
             gaps = proportion_gap(counts, totals, n_confused - counts, n_label - totals)
-            for k, value in enumerate(values):
-                if min(totals[k], n_label - totals[k]) < needed:
-                    continue
-                gap, rate, rest = (
-                    gaps.gap[k],
-                    float(counts[k] / totals[k]),
-                    float(gaps.base_rate[k]),
-                )
-                key = SliceKey(
-                    attributes={name: value}, label=self._label, predicted=self._predicted
-                )
-                who = whom(SliceKey(attributes={name: value}, label=self._label))
-                yield Claim(
-                    check=NAME,
-                    title=f"{percent(rate)} of the {who} are called {self._predicted}; "
-                    f"{percent(rest)} of the other {quoted(self._label)} samples",
-                    slice=key,
-                    effect=effect("confusion-rate gap", gap),
-                    limit=limit,
-                    p_value=float(gaps.p_value[k]),
-                    support=int(totals[k]),
-                    samples=self._worst(self._confused & (codes == k)) if gap.value > 0 else (),
-                    statement=f"Of {totals[k]} {who}, {percent(rate)} are called {self._predicted}; "
-                    f"of the other {quoted(self._label)} samples {percent(rest)}. The gap is "
-                    f"{points(gap.value)} ({interval(gap, ' points')}).",
-                    action=f"Compare the maps of these failures with those of {self._predicted} "
-                    f"samples that are recognised; train with more {who}.",
-                    limits="It compares rates within the label; what else differs is not held fixed.",
-                    evidence={"rate": rate, "rest_rate": rest},
-                    weight=max(0.0, gap.value) * float(totals[k]),
-                )
+            for k, word in enumerate(values):
+                if min(totals[k], n_label - totals[k]) >= needed:
+                    rate = float(counts[k] / totals[k])
+                    chosen = self._confused & (value == k)
+                    yield self._claim(name, word, gaps, k, rate, chosen, limit)
 
-    def _worst(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
-        frame = self._evidence.predictions.iloc[self._of_label[chosen]]
+    def _claim(
+        self,
+        name: str,
+        value: str,
+        gaps: Gaps,
+        k: int,
+        rate: float,
+        chosen: NDArray[np.bool_],
+        limit: float,
+    ) -> Claim:
+        gap, rest, total = gaps.gap[k], float(gaps.base_rate[k]), int(gaps.n_slice[k])
+        who = whom(SliceKey(attributes={name: value}, label=self._label))
+        return Claim(
+            check=NAME,
+            kind=ConfusionPairs.kind,
+            title=f"{percent(rate)} of the {who} are called {self._predicted}; "
+            f"{percent(rest)} of the other {quoted(self._label)} samples",
+            slice=SliceKey(attributes={name: value}, label=self._label, predicted=self._predicted),
+            effect=Effect.measured("confusion-rate gap", gap, "points"),
+            limit=limit,
+            p_value=float(gaps.p_value[k]),
+            support=total,
+            samples=self._highest_loss(chosen) if gap.value > 0 else (),
+            statement=(
+                (
+                    f"Of {total} {who}, {percent(rate)} are called {self._predicted}; of the other "
+                    f"{quoted(self._label)} samples {percent(rest)}."
+                ),
+                f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",
+            ),
+            action=f"Compare the maps of these failures with those of correctly classified "
+            f"{self._predicted} samples; train with more {who}.",
+            limits="It compares rates within the label; what else differs is not held fixed.",
+            evidence=(
+                Quantities(
+                    items=(
+                        Quantity(name="confusion rate", value=rate, unit="share"),
+                        Quantity(name="confusion rate of the rest", value=rest, unit="share"),
+                    )
+                ),
+            ),
+            weight=max(0.0, gap.value) * float(total),
+        )
+
+    def _highest_loss(self, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+        frame = self._audit.predictions.iloc[self._of_label[chosen]]
         ranked = frame.sort_values("loss", ascending=False, kind="stable").head(_SHOWN)
         return tuple(str(sample) for sample in ranked["sample"])

@@ -1,198 +1,262 @@
-"""Duplicates: which audited images are there more than once, and do their labels agree?"""
+"""Duplicates: which audited images occur more than once, and do their labels agree?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from auditor.near_duplicates.fingerprints import NearPairs, alike, groups, near_pairs, prints_of
-from auditor.phrasing import effect, interval, percent, several
-from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
-from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
-from auditor.registry import Options, plugin
+from auditor.checks import Check, Need
+from auditor.near_duplicates.fingerprints import (
+    NearPairs,
+    concatenate,
+    connected_groups,
+    equal_files,
+    near_pairs,
+    parse_fingerprints,
+)
+from auditor.near_duplicates.pixel_correlation import correlated
+from auditor.phrasing import interval, percent, several
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Examination,
+    FaultLabels,
+    Quantities,
+    Quantity,
+    SampleGroup,
+    SampleGroups,
+    SampleRef,
+    Skipped,
+    SliceKey,
+)
+from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256, codes
+from auditor.registry import plugin
 from auditor.statistics import wilson
 
 NAME = "duplicates"
 _SHOWN = 12
+"""Samples that are listed at most."""
 _LISTED = 200
 """Groups that are listed in a claim's evidence at most."""
 
 
 @plugin("check", NAME)
-class Duplicates(Options):
-    """Which audited images are there more than once, and do their labels agree?
+class Duplicates(Check):
+    """Which audited images occur more than once, and do their labels agree?
 
-    Equal files by SHA-256. Nearly equal images (saved again, resized, toned) by a perceptual
-    fingerprint, each pair then confirmed by the correlation of the pixels. Copies count a sample
-    more than once; copies with different labels are failures of the data. Counted, not tested.
+    Equal files are found by SHA-256. Near-duplicates (compressed, resized, toned) are found by a
+    perceptual fingerprint, and each pair is confirmed by the correlation of the pixels. Copies count a
+    sample more than once; copies with different labels are errors in the data. Counted, not tested.
     """
 
+    kind: ClassVar[ClaimKind] = "data"
+    needs: ClassVar[frozenset[Need]] = frozenset({"images"})
+    fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
+        many="copies with different labels", one="a copy has another label"
+    )
+
     max_distance: int = Field(6, ge=0, le=12)
-    """Bits of 64 that the fingerprints of two copies may differ in."""
+    """Largest number of bits, of 64, in which the fingerprints of two copies differ."""
     min_correlation: float = Field(0.995, gt=0, le=1)
     """Smallest correlation of the pixels of two copies."""
     max_pairs: int = Field(5000, ge=0)
-    """Pairs of like fingerprints whose pixels are compared; the likest come first."""
+    """Largest number of pairs of similar fingerprints whose pixels are compared, the most similar
+    first."""
     max_share: float = Field(0.01, ge=0, le=1)
-    """Largest acceptable share, among the samples, of surplus copies and of contradicted labels; from
-    there on they are a warning."""
+    """Largest acceptable share of surplus copies, and of contradictory labels, among the samples;
+    above it, the finding is a warning."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Looks for copies among the audited images."""
+        """Searches for copies among the audited images."""
         frame = audit.predictions
         if not {*FINGERPRINTS}.issubset(frame):
-            reason = "the images were not fingerprinted"
-            return Examination(skipped=(Skipped(check=NAME, reason=reason),))
-        equal = _equal(frame)
+            return Examination(skipped=(_skipped("the images have no fingerprints"),))
+        equal = equal_files(frame[SHA256].tolist())
         near, skipped = self._near(audit, equal)
-        found = _Copies(audit, groups(_joined(equal, near), len(frame)))
-        return Examination(
-            (
-                *found.surplus(len(near), self.max_share),
-                *found.contradictions(self.max_share),
-            ),
-            tuple(skipped),
+        found = _Copies(audit, connected_groups(concatenate([equal, near]), len(frame)))
+        claims = (
+            *found.surplus(len(near), self.max_share),
+            *found.contradictions(self.max_share),
         )
+        return Examination(claims, tuple(skipped))
 
     def _near(self, audit: AuditData, equal: NearPairs) -> tuple[NearPairs, list[Skipped]]:
-        prints, rows = prints_of(audit.predictions[PHASH].tolist())
-        # One of each set of equal files speaks for all.
+        """Near-duplicates that are no equal files, and what was not compared."""
+        fingerprints, rows = parse_fingerprints(audit.predictions[PHASH].tolist())
+        # Of each set of equal files, one is compared with the others.
         single = np.ones(len(audit.predictions), dtype=bool)
         single[equal.second] = False
-        prints, rows = prints[single[rows]], rows[single[rows]]
-        found = near_pairs(prints, self.max_distance).closest_first()
+        fingerprints, rows = fingerprints[single[rows]], rows[single[rows]]
+        found = near_pairs(fingerprints, self.max_distance).closest_first()
         pairs = NearPairs(rows[found.first], rows[found.second], found.distance)
         if not len(pairs):
             return pairs, []
         if audit.images is None:
-            reason = f"{len(pairs)} pairs of like images: their pixels are not at hand"
-            return NearPairs(*np.empty((3, 0), dtype=np.int64)), [
-                Skipped(check=NAME, reason=reason)
-            ]
-        same, left = alike(pairs, audit.images, audit.images, self.min_correlation, self.max_pairs)
-        if not left:
+            reason = f"{len(pairs)} pairs with similar fingerprints: the pixels are not available"
+            return pairs[np.zeros(len(pairs), dtype=bool)], [_skipped(reason)]
+        same, n_not_compared = correlated(
+            pairs, audit.images, audit.images, self.min_correlation, self.max_pairs
+        )
+        if not n_not_compared:
             return pairs[same], []
         reason = (
-            f"the pixels of {left} of {len(pairs)} pairs with like fingerprints were not compared "
-            "(checks.duplicates.max_pairs); the likest were"
+            f"the pixels of {n_not_compared} of {len(pairs)} pairs with similar fingerprints were not "
+            "compared (checks.duplicates.max_pairs); those of the most similar pairs were"
         )
-        return pairs[same], [Skipped(check=NAME, reason=reason)]
-
-
-def _equal(frame: pd.DataFrame) -> NearPairs:
-    """Each file with the next equal one."""
-    codes = pd.factorize(frame[SHA256])[0]
-    order = np.argsort(codes, kind="stable").astype(np.int64)
-    again = np.flatnonzero((np.diff(codes[order]) == 0) & (codes[order][1:] >= 0))
-    return NearPairs(order[again], order[again + 1], np.zeros(len(again), dtype=np.int64))
-
-
-def _joined(one: NearPairs, other: NearPairs) -> NearPairs:
-    return NearPairs(
-        np.concatenate([one.first, other.first]),
-        np.concatenate([one.second, other.second]),
-        np.concatenate([one.distance, other.distance]),
-    )
+        return pairs[same], [_skipped(reason)]
 
 
 @dataclass(frozen=True)
 class _Copies:
-    """Groups of positions that show one image."""
+    """Groups of positions in ``AuditData.predictions`` that show the same image."""
 
     audit: AuditData
     groups: Sequence[NDArray[np.int64]]
 
     def surplus(self, n_near: int, limit: float) -> Iterator[Claim]:
-        """The claim that images are there more than once, if any is."""
-        extra, total = sum(len(one) - 1 for one in self.groups), len(self.audit.predictions)
-        if not extra:
+        """The claim that images occur more than once, if any does."""
+        n_extra, total = sum(len(one) - 1 for one in self.groups), len(self.audit.predictions)
+        if not n_extra:
             return
-        share = wilson(extra, total)[()]
+        share = wilson(n_extra, total)[()]
         yield Claim(
             check=NAME,
-            title=f"{extra} of {total} audited images are copies of others",
+            kind=Duplicates.kind,
+            title=f"{n_extra} of {total} audited images are copies of others",
             slice=SliceKey(),
-            effect=effect("share of surplus copies", share),
+            effect=Effect.measured("share of surplus copies", share, "share"),
             limit=limit,
             p_value=None,
             support=sum(len(one) for one in self.groups),
             samples=self._ids(self.groups),
-            statement=f"{extra} of {total} audited images ({percent(share.value)}, "
-            f"{interval(share)}) show what another one shows: {len(self.groups)} images are there "
-            f"more than once, {n_near} times not as an equal file but changed a little. Each counts as "
-            "often as it is there.",
-            action="Keep one of each, and audit again: intervals and tests take samples for "
-            "independent.",
-            limits="Images of one scene or object from one series may be nearly equal and still be two "
-            "images.",
-            evidence={"groups": self._listed(self.groups), "near": n_near},
-            weight=float(extra),
+            statement=(
+                (
+                    f"{n_extra} of {total} audited images ({percent(share.value)}, {interval(share)}) "
+                    "are copies of other audited images."
+                ),
+                (
+                    f"Images that occur more than once: {len(self.groups)}; pairs of copies that are no "
+                    f"equal files but differ slightly: {n_near}."
+                ),
+                "Each image counts as often as it occurs.",
+            ),
+            action="Keep one copy of each, and audit again: intervals and tests assume independent "
+            "samples.",
+            limits="Different images of one scene, object or series may be nearly equal.",
+            evidence=(
+                self._listed(self.groups),
+                Quantities(
+                    items=(
+                        Quantity(
+                            name="pairs of copies that are no equal files",
+                            value=n_near,
+                            unit="count",
+                        ),
+                    )
+                ),
+            ),
+            weight=float(n_extra),
             ceiling="warning",
             counted=True,
         )
 
     def contradictions(self, limit: float) -> Iterator[Claim]:
         """The claim that copies have different labels, if any have."""
-        labels = self.audit.predictions["label"].cat.codes.to_numpy(dtype=np.int64)
-        torn = [one for one in self.groups if len(np.unique(labels[one])) > 1]
-        if not torn:
+        frame = self.audit.predictions
+        label, predicted = codes(frame["label"]), codes(frame["predicted"])
+        groups = [one for one in self.groups if len(np.unique(label[one])) > 1]
+        if not groups:
             return
-        n = sum(len(one) for one in torn)
-        predicted = self.audit.predictions["predicted"].cat.codes.to_numpy(dtype=np.int64)
-        n_failures = sum(int((labels[one] != predicted[one]).sum()) for one in torn)
-        # Called what none of its labels says, an image is misclassified whichever is right.
-        blamed = [
-            one[(labels[one] != predicted[one]) & np.isin(predicted[one], labels[one])]
-            for one in torn
+        rows = np.concatenate(groups)
+        n, n_failures = len(rows), int((label[rows] != predicted[rows]).sum())
+        # An image that is predicted as none of its labels is misclassified whichever label is right.
+        at_fault = [
+            one[(label[one] != predicted[one]) & np.isin(predicted[one], label[one])]
+            for one in groups
         ]
-        faulty = tuple(
-            str(one) for one in self.audit.predictions["sample"].iloc[np.concatenate(blamed)]
-        )
-        share = wilson(n, len(labels))[()]
-        names = several(list(self._ids(torn)))
+        faulty = tuple(str(one) for one in frame["sample"].iloc[np.concatenate(at_fault)])
+        share = wilson(n, len(label))[()]
+        occur = " occurs" if len(groups) == 1 else "s occur"
         yield Claim(
             check=NAME,
-            title=f"{len(torn)} images are there with different labels",
+            kind=Duplicates.kind,
+            title=f"{len(groups)} image{occur} with different labels",
             slice=SliceKey(),
-            effect=effect("share of samples with a contradicted label", share),
+            effect=Effect.measured("share of samples with a contradicted label", share, "share"),
             limit=limit,
             p_value=None,
             support=n,
-            samples=self._ids(torn),
-            statement=f"{n} samples ({percent(share.value)}, {interval(share)}), such as {names}, show "
-            f"{len(torn)} images whose copies bear different labels. At least one label of each image "
-            f"is wrong, whatever the model says. {n_failures} of them count as failures; {len(faulty)} "
-            "of these are called what another copy is labelled.",
-            action="Correct the labels, keep one of each image, and audit again.",
-            limits="Which of the labels is right, it can't say.",
-            evidence={
-                "groups": self._listed(torn),
-                "failures": n_failures,
-                "at_fault": len(faulty),
-            },
+            samples=self._ids(groups),
+            statement=(
+                (
+                    f"{n} samples ({percent(share.value)}, {interval(share)}), such as "
+                    f"{several(list(self._ids(groups)))}, are copies with different labels."
+                ),
+                "At least one of the labels is wrong in each case, whatever the model predicts.",
+                (
+                    f"Failures among these samples: {n_failures}; predicted as the label of another "
+                    f"copy: {len(faulty)}."
+                ),
+            ),
+            action="Correct the labels, keep one copy of each image, and audit again.",
+            limits="It cannot say which of the labels is right.",
+            evidence=(
+                self._listed(groups),
+                Quantities(
+                    items=(
+                        Quantity(name="failures among the copies", value=n_failures, unit="count"),
+                        Quantity(
+                            name="failures predicted as the label of another copy",
+                            value=len(faulty),
+                            unit="count",
+                        ),
+                    )
+                ),
+            ),
             weight=float(n),
             ceiling="warning",
             counted=True,
             faulty=faulty,
         )
 
-    def _ids(self, chosen: Sequence[NDArray[np.int64]]) -> tuple[str, ...]:
-        rows = np.concatenate(chosen)[:_SHOWN]
+    def _ids(self, groups: Sequence[NDArray[np.int64]]) -> tuple[str, ...]:
+        rows = np.concatenate(groups)[:_SHOWN]
         return tuple(str(one) for one in self.audit.predictions["sample"].iloc[rows])
 
-    def _listed(self, chosen: Sequence[NDArray[np.int64]]) -> list[list[dict[str, str]]]:
+    def _listed(self, groups: Sequence[NDArray[np.int64]]) -> SampleGroups:
         frame = self.audit.predictions
-        return [
-            [
-                {"sample": str(sample), "label": str(label)}
-                for sample, label in zip(
-                    frame["sample"].iloc[rows], frame["label"].iloc[rows], strict=True
+        return SampleGroups(
+            title="Copies of the same image",
+            groups=tuple(
+                SampleGroup(
+                    members=tuple(
+                        SampleRef(sample=str(sample), label=str(label))
+                        for sample, label in zip(
+                            frame["sample"].iloc[rows], frame["label"].iloc[rows], strict=True
+                        )
+                    ),
+                    note=self._match(rows),
                 )
-            ]
-            for rows in chosen[:_LISTED]
-        ]
+                for rows in groups[:_LISTED]
+            ),
+        )
+
+    def _match(self, rows: NDArray[np.int64]) -> str:
+        """How the copies match, in words."""
+        frame = self.audit.predictions.iloc[rows]
+        if frame[SHA256].nunique(dropna=False) == 1:
+            return "equal files"
+        if frame[PHASH].nunique(dropna=False) == 1:
+            return "equal fingerprints"
+        return "similar fingerprints"
+
+
+def _skipped(reason: str) -> Skipped:
+    return Skipped(check=NAME, reason=reason)

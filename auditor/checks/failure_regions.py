@@ -1,74 +1,70 @@
-"""Failure regions: which place of the image brings about the failures that a class is called for?"""
+"""Failure regions: which region of the image causes the failures with one predicted class?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from auditor.discovery.failure_clusters import FailureCluster, failure_clusters
-from auditor.discovery.sample_splitting import Mask, SampleSplit, codes
+from auditor.checks import Check, Need
+from auditor.discovery.sample_splitting import SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, distinctive_values
-from auditor.imaging.location import grid
-from auditor.interventions.failure_groups import Mistaken
-from auditor.interventions.infill import InfillMethod
-from auditor.interventions.region_search import (
-    Place,
+from auditor.interventions.candidate_regions import MIN_SEARCHED, CandidateRegion, CandidateSearch
+from auditor.interventions.class_failures import ClassFailures
+from auditor.interventions.region_effects import (
+    Mask,
     RegionTest,
-    attention_by_region,
-    mends,
-    place_of,
-    share,
-    tried,
+    corrected_by_masking,
+    evaluate_region,
 )
-from auditor.interventions.regions import LOOK_THERE
-from auditor.phrasing import effect, interval, numbers, percent, quoted, several
-from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
-from auditor.registry import Options, plugin
-from auditor.statistics import Integers
+from auditor.interventions.region_result import RegionResult
+from auditor.interventions.region_search import mean_evidence
+from auditor.interventions.regions import REGION_ACTION
+from auditor.phrasing import quoted, several
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Examination,
+    ModelAccess,
+    Skipped,
+    SliceKey,
+)
+from auditor.records.predictions import codes
+from auditor.registry import plugin
 
 NAME = "failure-regions"
-_SHOWN = 12
-_MARKS = 2
-"""How many of its marks the text names."""
-_FEWEST_SEARCHED = 8
-"""Images to search a region on: with fewer it would be chance."""
-_CLEAR = 1 / 2
-"""A place that mends so much of a class's failures will show in the class."""
-_MOST = 2 / 3
-"""A cluster of which such a place mends more has no cause of its own."""
-_AT_ONCE = 100
+_MAX_SAMPLES = 12
+"""Sample ids that a claim names at most."""
+_BATCH = 100
 """Images of failures that are held in memory at a time."""
-_DONE: Mapping[InfillMethod, str] = {
-    "blurred": "blurred",
-    "in-painted": "continued from its surroundings",
-    "borrowed": "filled from recognised images of other labels",
-}
 _LIMITS = (
-    "It shows that what lies there brings these failures about; whether it belongs to the object, a "
-    "person has to see. A cause that is all over the image has no place and is not found this way."
+    "It shows that the content of this region causes these failures. Whether it belongs to the object "
+    "has to be judged by a person. A cause that affects the whole image has no such region and is not "
+    "found by this check."
 )
 
 
 @plugin("check", NAME)
-class FailureRegions(Options):
-    """Which place of the image brings about the failures that are called one class?
+class FailureRegions(Check):
+    """Which region of the image causes the failures with one predicted class?
 
-    An intervention that needs nobody's annotation. Of the failures called a class, some serve to
-    find a region, a window, a strip or the frame, and how to replace it: blurred, in-painted from its
-    surroundings, or borrowed from recognised images of other labels. On the others it is tested in
-    two ways. Is a failure recognised once the region is replaced, more often than with random other
-    places of the same size replaced (the region is needed)? And is a recognised image of another
-    label called the class once it has the failures' content of the region, more often than with that
-    of recognised images (the region is enough)? Both must hold, and the larger p-value of the two
-    paired tests counts, as in every intersection-union test: covering what distinguishes a T-shirt
-    from a shirt mends failures too, but it turns no sandal into a shirt.
+    An intervention that needs no annotation. Some of the failures with a predicted class serve to find
+    a region (a window, a strip or the border) and its infill: a blur, in-painting from its
+    surroundings, or the content of correctly classified images of other labels. The other failures
+    test it in two ways. The region is necessary if masking it corrects more failures than masking
+    random other places of the same size. It is sufficient if correctly classified images of other
+    labels are predicted as the class more often with the failures' content of the region than with
+    that of correctly classified images. Both must hold, and the p-value is the larger of the two
+    paired tests, as in every intersection-union test. Masking what distinguishes a T-shirt from a
+    shirt also corrects failures, but pasting it does not turn a sandal into a shirt.
 
-    Two causes hide each other. Where the Grad-CAMs of the failures called a class fall into clusters
-    (spectral relevance analysis), the same is done for the largest clusters by themselves, with their
-    own search and test, but for those that a place which was found before mends.
+    Two causes can hide each other. If the Grad-CAMs of the failures fall into clusters (spectral
+    relevance analysis), the largest clusters are also examined alone, with a search and a test of
+    their own. Clusters that are corrected by masking a region found before are left out.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
@@ -76,255 +72,174 @@ class FailureRegions(Options):
         machines really learn", Nature Communications 10 (2019) 1096, for the clusters.
     """
 
+    kind: ClassVar[ClaimKind] = "robustness"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     renamed: ClassVar[Mapping[str, str]] = {
+        "min_mended": "min_corrected",
+        "min_turned": "min_flipped",
         "search_pictures": "search_images",
         "test_pictures": "test_images",
     }
 
-    min_mended: float = Field(0.1, ge=0, le=1)
-    """Smallest share of the failures that is told, less the share mended by covering other places;
-    its interval must lie above."""
-    min_turned: float = Field(0.05, ge=0, le=1)
-    """Likewise of the recognised images that the content turns to the class."""
-    search_images: int = Field(12, ge=_FEWEST_SEARCHED)
-    """Failures on which the region is searched, a third of them at most."""
+    min_corrected: float = Field(0.1, ge=0, le=1)
+    """Smallest share of the failures that masking the region corrects, minus the share that masking
+    other places corrects, for a finding; its interval must lie above."""
+    min_flipped: float = Field(0.05, ge=0, le=1)
+    """Smallest share of recipient images that the failures' content flips to the class, minus the share
+    that other content flips; its interval must lie above."""
+    search_images: int = Field(12, ge=MIN_SEARCHED)
+    """Failures on which to search for the region; a third of them at most."""
     test_images: int = Field(80, ge=20)
-    """Largest number of failures on which it is tested."""
+    """Largest number of failures on which to test it."""
     max_classes: int = Field(4, ge=1)
-    """Classes that are examined at most, those that most failures are called first. Each takes about
-    120 forward passes for a search image and 8 for a test image."""
+    """Largest number of predicted classes to examine, those with most failures first. Each takes about
+    120 forward passes per search image and 8 per test image."""
     max_clusters: int = Field(2, ge=0)
-    """Clusters of maps that are examined within a class at most, the largest first; 0 for none. Each
-    takes as many passes as a class, and finding them a map for each failure, 500 a class at most."""
+    """Largest number of clusters of maps to examine within a class, the largest first; 0 for none. Each
+    takes as many passes as a class. Clustering takes one map per failure, at most 500 per class."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Intervenes for every class that enough failures are called."""
+        """Intervenes for every predicted class with enough failures."""
         if audit.model is None:
-            return _skipped("the model is not at hand to be asked again")
-        enough = _enough(audit)
-        counts = _called(audit)
-        asked = [int(k) for k in np.argsort(-counts, kind="stable") if counts[k] >= enough]
-        if not asked:
-            return _skipped(f"no class is called for {enough} failures or more")
+            return _skipped("the model is not available")
+        search = CandidateSearch(audit, audit.model, self.search_images, self.test_images)
+        counts = search.failures_by_class()
+        order = np.argsort(-counts, kind="stable")
+        selected = [int(code) for code in order if counts[code] >= search.min_failures]
+        if not selected:
+            return _skipped(f"no predicted class has {search.min_failures} failures or more")
         claims: list[Claim] = []
         reasons: list[str] = []
-        for code in asked[: self.max_classes]:
-            whole = self._drawn(audit, code)
-            if min(len(whole.search.hosts), len(whole.test.hosts)) < _FEWEST_SEARCHED:
+        for code in selected[: self.max_classes]:
+            of_class = search.of_class(code)
+            if of_class is None:
                 reasons.append(
-                    f"{audit.classes[code]}: too few images of other labels are recognised"
+                    f"{audit.classes[code]}: too few images of other labels are classified correctly"
                 )
                 continue
-            place = place_of(audit.model, whole)
-            claims.append(self._claim(audit, audit.model, whole, place))
-            parts, more = self._parts(audit, audit.model, whole, place)
-            claims += [self._claim(audit, audit.model, *part) for part in parts]
-            if more:
+            of_clusters, n_left_out = search.of_clusters(of_class, self.max_clusters)
+            claims += [
+                self._claim(audit, audit.model, one, int(counts[code]))
+                for one in (of_class, *of_clusters)
+            ]
+            if n_left_out:
                 reasons.append(
-                    f"{more} more clusters of maps of failures called "
+                    f"{n_left_out} more clusters of maps of failures predicted as "
                     f"{quoted(audit.classes[code])} were left out (checks.{NAME}.max_clusters)"
                 )
-        if len(asked) > self.max_classes:
-            left = [audit.classes[code] for code in asked[self.max_classes :]]
+        if len(selected) > self.max_classes:
+            left_out = [audit.classes[code] for code in selected[self.max_classes :]]
             reasons.append(
-                f"failures called {several(left)} were left out, as there are more of other classes "
-                f"(checks.{NAME}.max_classes)"
+                f"failures predicted as {several(left_out)} were left out: other classes have more "
+                f"failures (checks.{NAME}.max_classes)"
             )
         return Examination(
             tuple(claims), tuple(Skipped(check=NAME, reason=reason) for reason in reasons)
         )
 
-    def _parts(
-        self, audit: AuditData, model: ModelAccess, whole: Mistaken, place: Place
-    ) -> tuple[list[tuple[Mistaken, Place, FailureCluster]], int]:
-        """Clusters of a class's failures that may have a place of their own, and how many are left.
-
-        All is decided on failures to search on: no trial has a say in what is tried.
-        """
-        parts: list[tuple[Mistaken, Place, FailureCluster]] = []
-        if not self.max_clusters:
-            return parts, 0
-        known = [place] if mends(model, whole.search, place).mean() >= _CLEAR else []
-        left = 0
-        for kind in failure_clusters(audit, model, whole.code, _enough(audit)):
-            part = self._drawn(audit, whole.code, kind)
-            if any(mends(model, part.search, one).mean() > _MOST for one in known):
-                continue
-            if len(parts) == self.max_clusters:
-                left += 1
-                continue
-            known.append(place_of(model, part))
-            parts.append((part, known[-1], kind))
-        return parts, left
-
-    def _drawn(self, audit: AuditData, code: int, kind: FailureCluster | None = None) -> Mistaken:
-        among = None if kind is None else kind.rows
-        return Mistaken.drawn(audit, code, self.search_images, self.test_images, among=among)
-
     def _claim(
-        self,
-        audit: AuditData,
-        model: ModelAccess,
-        drawn: Mistaken,
-        place: Place,
-        kind: FailureCluster | None = None,
+        self, audit: AuditData, model: ModelAccess, candidate: CandidateRegion, n_failures: int
     ) -> Claim:
-        trial = tried(model, drawn, place, audit.seed)
-        region = place.region
-        (needed, p_needed), (enough, p_enough) = trial.needed, trial.enough(audit.seed)
-        holds = needed.low > self.min_mended and enough.low > self.min_turned
-        key = SliceKey(predicted=audit.classes[drawn.code])
-        attention = [
-            float(part[0]) for part in attention_by_region(model, drawn.test, drawn.code, [region])
-        ]
-        marked = _marks(audit, drawn, trial.mended) if holds else []
+        failures = candidate.failures
+        test = evaluate_region(model, failures, candidate.masked, audit.seed)
+        (necessity, p_necessary), (sufficiency, p_sufficient) = (
+            test.necessity(),
+            test.sufficiency(audit.seed),
+        )
+        significant = necessity.low > self.min_corrected and sufficiency.low > self.min_flipped
+        key = SliceKey(predicted=audit.classes[failures.code])
+        values = _distinctive_values(audit, failures, test.corrected) if significant else []
+        result = RegionResult(
+            predicted=audit.classes[failures.code],
+            failures=failures,
+            n_failures=n_failures,
+            test=test,
+            cluster=candidate.cluster,
+            evidence_in_region=_evidence_in_region(model, candidate),
+            values=tuple(values),
+        )
         return Claim(
             check=NAME,
-            title=f"Covering {region.words} mends {_percent(trial.mended)} of the "
-            f"{_whom(str(key.predicted), kind)}; covering other places, {_percent(trial.mended_elsewhere)}",
+            kind=self.kind,
+            title=result.title(),
             slice=key,
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("failures mended, less those mended by covering other places", needed)
-            if holds
+            effect=Effect.measured(
+                "failures corrected, minus those corrected by masking other places",
+                necessity,
+                "points",
+            )
+            if significant
             else None,
-            limit=self.min_mended,
-            # A place that mends less than others, or misleads less, is no evidence of the claim.
-            p_value=max(p_needed, p_enough) if min(needed.value, enough.value) > 0 else 1.0,
-            support=len(drawn.test.rows),
-            samples=_mended(audit, drawn, trial),
-            statement=_division(str(key.predicted), drawn, kind)
-            + _statement(str(key.predicted), drawn, trial, attention, marked),
-            action=LOOK_THERE,
+            limit=self.min_corrected,
+            # Fewer corrected or flipped predictions than with the control are no evidence of the claim.
+            p_value=max(p_necessary, p_sufficient)
+            if min(necessity.value, sufficiency.value) > 0
+            else 1.0,
+            support=len(failures.test.failures),
+            samples=_samples(audit, failures, test),
+            statement=tuple(result.sentences()),
+            action=REGION_ACTION,
             limits=_LIMITS,
-            evidence={
-                **region.record(),
-                "replaced": trial.place.way,
-                "mended": numbers(share(trial.mended)),
-                "mended_elsewhere": numbers(share(trial.mended_elsewhere)),
-                "mended_when": {way: numbers(one) for way, one in trial.mended_when.items()},
-                "turned": numbers(share(trial.turned)),
-                "turned_by_plain_images": numbers(share(trial.turned_by_plain)),
-                "turned_to": key.predicted,
-                "attention": None if np.isnan(attention).any() else attention,
-                "marked_by": [str(mark) for mark in marked],
-                "n_failures_called": int(_called(audit)[drawn.code]),
-                **({} if kind is None else _cluster(kind)),
-            },
-            weight=max(0.0, needed.value) * drawn.total,
-            # A property of the images says less of a cause than its place does.
+            evidence=tuple(result.evidence()),
+            weight=max(0.0, necessity.value) * failures.total,
+            # A computed property of the images is a weaker explanation than the region.
             explained_by=tuple(
-                mark.name for mark in marked if mark.tells and mark.name in audit.attributes
+                one.name for one in values if one.explains and one.name in audit.attributes
             ),
-            confirms=(key,) if holds else (),
-            accounts_for=_accounted(model, drawn, trial) if holds else frozenset(),
+            confirms=(key,) if significant else (),
+            accounts_for=_corrected_failures(model, failures, test) if significant else frozenset(),
         )
 
 
-def _enough(audit: AuditData) -> int:
-    """Failures that an intervention needs."""
-    return max(audit.min_support, 3 * _FEWEST_SEARCHED)
+def _evidence_in_region(
+    model: ModelAccess, candidate: CandidateRegion
+) -> tuple[float, float] | None:
+    failures = candidate.failures
+    shares = mean_evidence(model, failures.test, failures.code, [candidate.masked.region])
+    in_failures, in_class = (float(one[0]) for one in shares)
+    return None if np.isnan([in_failures, in_class]).any() else (in_failures, in_class)
 
 
-def _called(audit: AuditData) -> Integers:
-    """(K,) how many failures each class is called for."""
-    frame = audit.predictions
-    called = frame["predicted"].cat.codes.to_numpy()[frame["failure"].to_numpy(dtype=bool)]
-    return np.bincount(called, minlength=len(audit.classes))
-
-
-def _mended(audit: AuditData, drawn: Mistaken, trial: RegionTest) -> tuple[str, ...]:
-    """Ids of failures that are mended, those first that covering another place does not mend."""
-    elsewhere = trial.mended_elsewhere
-    rows = np.concatenate([drawn.test.rows[trial.mended & one] for one in (~elsewhere, elsewhere)])
-    return tuple(audit.predictions["sample"].iloc[rows[:_SHOWN]].astype(str))
-
-
-def _accounted(model: ModelAccess, drawn: Mistaken, trial: RegionTest) -> frozenset[int]:
-    """Positions of all failures called the class, tried or not, that are mended."""
-    others = (drawn.search, *drawn.rest.parts(_AT_ONCE))
-    mended = [one.rows[mends(model, one, trial.place)] for one in others]
-    return frozenset(np.concatenate([drawn.test.rows[trial.mended], *mended]).tolist())
-
-
-def _cluster(kind: FailureCluster) -> dict[str, Any]:
-    """What a claim's evidence says of a cluster of maps."""
-    return {
-        "n_failures_of_the_cluster": len(kind.rows),
-        "clusters": kind.clusters,
-        "cluster_at": kind.place,
-        "mean_map": grid(kind.own),
-        "mean_map_of_others": grid(kind.others),
-        "difference": grid(kind.own - kind.others),
-    }
-
-
-def _whom(called: str, kind: FailureCluster | None) -> str:
-    """The failures that a claim speaks of."""
-    where = "" if kind is None else f" whose evidence lies at the {kind.place}"
-    return f"failures called {quoted(called)}{where}"
-
-
-def _division(called: str, drawn: Mistaken, kind: FailureCluster | None) -> str:
-    if kind is None:
-        return ""
-    return (
-        f"The Grad-CAMs of the failures called {quoted(called)} fall into {kind.clusters} clusters; in "
-        f"one, of {drawn.total} failures, the evidence lies rather at the {kind.place}, and it was "
-        "looked at by itself. "
+def _samples(audit: AuditData, failures: ClassFailures, test: RegionTest) -> tuple[str, ...]:
+    """Ids of corrected failures, first those that masking another place does not correct."""
+    control = test.corrected_by_control
+    rows = np.concatenate(
+        [failures.test.failures[test.corrected & one] for one in (~control, control)]
     )
+    return tuple(audit.predictions["sample"].iloc[rows[:_MAX_SAMPLES]].astype(str))
 
 
-def _marks(audit: AuditData, drawn: Mistaken, mended: Mask) -> list[DistinctiveValue]:
-    """What marks the mended failures, among those tried and recognised images of their labels."""
+def _corrected_failures(
+    model: ModelAccess, failures: ClassFailures, test: RegionTest
+) -> frozenset[int]:
+    """Positions of all failures with the predicted class, tested or not, that masking corrects."""
+    others = (failures.search, *failures.rest.batches(_BATCH))
+    corrected = [one.failures[corrected_by_masking(model, one, test.masked)] for one in others]
+    return frozenset(np.concatenate([failures.test.failures[test.corrected], *corrected]).tolist())
+
+
+def _distinctive_values(
+    audit: AuditData, failures: ClassFailures, corrected: Mask
+) -> list[DistinctiveValue]:
+    """Compares the corrected failures with the other tested ones and correct images of their labels."""
     frame = audit.predictions
     label, predicted = codes(frame["label"]), codes(frame["predicted"])
-    known = np.flatnonzero((predicted == label) & np.isin(label, drawn.test.label))
-    rows = np.concatenate([drawn.test.rows, known])
-    failure = np.arange(len(rows)) < len(drawn.test.rows)
+    tested = failures.test.failures
+    correct = np.flatnonzero((predicted == label) & np.isin(label, failures.test.label))
+    rows = np.concatenate([tested, correct])
+    failure = np.arange(len(rows)) < len(tested)
     inside = failure.copy()
-    inside[failure] = mended
-    doubt = 1 - frame["confidence"].to_numpy(dtype=np.float64)[rows]
-    nobody = np.zeros(len(rows), dtype=np.bool_)
+    inside[failure] = corrected
+    confidence = frame["confidence"].to_numpy(dtype=np.float64)[rows]
     sample_split = SampleSplit(
-        rows, label[rows], predicted[rows], failure, failure - doubt, search=nobody
+        rows=rows,
+        label=label[rows],
+        predicted=predicted[rows],
+        failure=failure,
+        excess=failure - (1 - confidence),
+        search=np.zeros(len(rows), dtype=np.bool_),
     )
     return distinctive_values(audit, sample_split, inside)
-
-
-def _statement(
-    called: str,
-    drawn: Mistaken,
-    trial: RegionTest,
-    attention: Sequence[float],
-    marked: Sequence[DistinctiveValue],
-) -> str:
-    region, way = trial.place.region, trial.place.way
-    witness = (
-        ""
-        if np.isnan(attention).any()
-        else f" In the Grad-CAMs of {quoted(called)}, {percent(attention[0])} of the evidence lies there "
-        f"in these failures, and {percent(attention[1])} in images of it that are recognised."
-    )
-    common = (
-        f" What marks those that it mends: {several([str(mark) for mark in marked], _MARKS)}."
-        if marked
-        else ""
-    )
-    return (
-        f"An intervention: in {len(drawn.test.rows)} failures called {quoted(called)}, {region.words} "
-        f"({percent(region.area)} of it) was {_DONE[way]}. {_percent(trial.mended)} of them are then "
-        f"recognised ({interval(share(trial.mended))}); with random other places of the same size, "
-        f"{_percent(trial.mended_elsewhere)}. What the failures show there was put into "
-        f"{len(drawn.test.hosts)} recognised images of other labels: {_percent(trial.turned)} of these "
-        f"are then called {quoted(called)} ({interval(share(trial.turned))}); with what recognised "
-        f"images of the failures' labels show there, {_percent(trial.turned_by_plain)}."
-        + witness
-        + common
-    )
-
-
-def _percent(done: Mask) -> str:
-    return percent(share(done).value)
 
 
 def _skipped(reason: str) -> Examination:

@@ -1,52 +1,56 @@
-"""Hidden slices: failures that are alike in a way that no attribute says."""
+"""Hidden slices: similar images with a high error rate that no attribute describes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
-from scipy.stats import norm
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from auditor.discovery.embedding import ImageEmbedding, embed
-from auditor.discovery.sample_splitting import Mask, SampleSplit, jaccard
-from auditor.discovery.slice_description import distinctive_values, where_frequent
+from auditor.checks import Check, Need
+from auditor.discovery.embedding import BrightnessDifference, ImageEmbedding, embed
+from auditor.discovery.failure_directions import FailureDirection, failure_directions
+from auditor.discovery.sample_splitting import SampleSplit
+from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
 from auditor.imaging.location import grid
-from auditor.phrasing import effect, interval, numbers, percent, points, several
-from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
-from auditor.registry import Options, plugin
-from auditor.statistics import Floats, Integers
+from auditor.phrasing import interval, percent, points, several
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Estimate,
+    EvidencePart,
+    Examination,
+    ImageDifference,
+    Quantities,
+    Quantity,
+    Skipped,
+    SliceKey,
+)
+from auditor.registry import plugin
+from auditor.statistics import Interval
 
 NAME = "hidden-slices"
 _SHOWN = 12
-_SHARES = (0.05, 0.1, 0.2, 0.3)
-"""Sizes that a slice may have, as shares of the samples: those that leave enough to test on."""
-_ROOM = 1.3
-"""Times the smallest support that a slice of the search half must hold: the other may hold less."""
-_PENALTY = 0.05
-"""Inverse strength of the ridge penalty: a few dozen failures in some dozens of dimensions."""
-_RESAMPLES = 5
-_FOLDS = 5
-_ALIKE = 0.5
-"""Two slices are one where so much of the smaller lies in the other."""
-_LEAST_P = 1e-300
-"""Smaller p-values are no numbers any more."""
+"""Samples that are listed at most."""
 
 
 @plugin("check", NAME)
-class HiddenSlices(Options):
-    """Are there failures that are alike in a way that no attribute says?
+class HiddenSlices(Check):
+    """Are there similar images with a high error rate that no attribute describes?
 
-    On one half of the samples, the direction in which failures lie is learnt (a penalised logistic
-    regression) in what the target layer and a coarse thumbnail say of an image, less what tells the
-    classes apart: once for all failures, and once for those that are called each class, of the
-    labels that have such failures. What lies far in that direction is a slice; who of the other half
-    is in it is decided by image and label alone. There its error rate is compared with the rest of
-    the same labels, and so is its excess: failure less the doubt that the model admits. Hard images
-    fail, but the model knows; a shortcut fails with confidence. The larger p-value counts. A slice
-    that changes when the search is repeated on resampled images is dropped.
+    On one half of the samples, a penalised logistic regression learns the direction in which failures
+    lie: once for all failures, and once for those with each predicted class, among the labels that
+    have such failures. Its inputs are the target layer's features and a coarse thumbnail, without
+    what distinguishes the classes. The samples that lie far in that direction form a slice; in the
+    test half, membership follows from the image and the label alone. There the error rate is compared
+    with the rest of the same labels, and so is the excess: failure minus the error that the model's
+    confidence implies. A model may fail on hard images at low confidence; with a shortcut it fails at
+    high confidence. The larger p-value counts. A slice is not reported if it changes when the search
+    is repeated on resampled images.
 
     Reference:
         S. Jain, H. Lawrence, A. Moitra and A. Madry, "Distilling model failures as directions in
@@ -54,216 +58,197 @@ class HiddenSlices(Options):
         errors with cross-modal embeddings", ICLR 2022, for search and test on separate samples.
     """
 
+    kind: ClassVar[ClaimKind] = "map"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
+
     min_gap: float = Field(0.25, ge=0, le=1)
-    """Smallest gap that is told, in the error rate and in the excess: both intervals must lie above.
-    Every network has images that it fares somewhat worse with: of 108 with nothing planted, 36 in 100
-    have a slice with 10 points, 7 with 20, and 3 with 25 (docs/planted.md)."""
+    """Smallest gap that is reported, in the error rate and in the excess: both intervals must lie
+    above it. Every network has a higher error rate on some images: of 108 networks with nothing
+    planted, 36 in 100 have a slice with 10 points, 7 with 20, and 3 with 25 (docs/planted.md)."""
     min_failures: int = Field(12, ge=5)
-    """Failures that the half for the search must hold, of a kind."""
+    """Smallest number of failures in the search half, in all and with a predicted class."""
     max_samples: int = Field(4000, ge=100)
-    """Samples that are looked at, drawn at random."""
+    """Largest number of samples that are examined; of more, a random sample."""
     max_slices: int = Field(5, ge=1)
-    """How many slices are tested at most."""
+    """Largest number of slices that are tested."""
     min_stability: float = Field(0.5, ge=0, le=1)
-    """Smallest overlap (Jaccard) with the slices found on resampled images."""
+    """Smallest mean overlap (Jaccard index) with the slices found on resampled images."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Searches on one half, tests on the other."""
+        """Searches for slices on one half of the samples and tests them on the other."""
         if audit.model is None:
-            return _skipped("the model is not at hand to be asked again")
+            return _skipped("the model is not available")
         n = len(audit.predictions)
         generator = np.random.default_rng(audit.seed)
         rows = np.sort(generator.permutation(n)[: self.max_samples]).astype(np.int64)
-        data = SampleSplit.of(audit, rows, "label", generator)
-        found = int(data.failure[data.search].sum())
-        if found < self.min_failures:
+        sample_split = SampleSplit.of(audit, rows, "label", generator)
+        n_failures = int(sample_split.failure[sample_split.search].sum())
+        if n_failures < self.min_failures:
             return _skipped(
-                f"the half for the search holds {found} failures; {self.min_failures} are needed to "
-                "tell what they have in common"
+                f"the search half has {n_failures} failures; at least {self.min_failures} are needed "
+                "to find what they have in common"
             )
-        looks = embed(audit.model, rows, data.label, data.search)
-        claims = [
-            self._claim(audit, data, looks, one) for one in self._candidates(audit, data, looks)
+        embedding = embed(audit.model, rows, sample_split.label, sample_split.search)
+        directions = failure_directions(audit, sample_split, embedding, self.min_failures)
+        found = [
+            self._claim(audit, sample_split, embedding, one)
+            for one in directions[: self.max_slices]
         ]
-        told = tuple(claim for claim in claims if claim is not None)
-        if told:
-            return Examination(told)
+        claims = tuple(claim for claim in found if claim is not None)
+        if claims:
+            return Examination(claims)
         return _skipped(
-            f"what {n} samples hold in common would leave fewer than {audit.min_support} of them to "
-            "test it on"
+            f"with {n} samples, every slice would have fewer than {audit.min_support} samples in the "
+            "test half"
         )
-
-    def _candidates(
-        self, audit: AuditData, data: SampleSplit, looks: ImageEmbedding
-    ) -> list[_Direction]:
-        """Directions for all failures and for those called each class: the clearest, no two alike."""
-        kinds: list[tuple[str | None, Mask]] = [(None, data.failure)]
-        often = np.argsort(-np.bincount(data.predicted[data.failure]), kind="stable")
-        kinds += [(audit.classes[k], data.failure & (data.predicted == k)) for k in often]
-        drawn = (
-            _direction(looks, data, failures, called, audit)
-            for called, failures in kinds
-            if int(failures[data.search].sum()) >= self.min_failures
-        )
-        found: list[_Direction] = []
-        for one in sorted(filter(None, drawn), key=lambda one: -one.clarity):
-            if all(_shared(one.members, other.members) < _ALIKE for other in found):
-                found.append(one)
-        return found[: self.max_slices]
 
     def _claim(
-        self, audit: AuditData, data: SampleSplit, looks: ImageEmbedding, one: _Direction
+        self,
+        audit: AuditData,
+        sample_split: SampleSplit,
+        embedding: ImageEmbedding,
+        direction: FailureDirection,
     ) -> Claim | None:
-        inside = one.members[data.test]
-        gaps = data.gap(one.members, data.label)
-        if int(gaps.n_slice[0]) < audit.min_support:
+        """The claim on the slice of a direction; None if the slice is too small to be tested."""
+        tested = _tested(audit, sample_split, embedding, direction)
+        if tested is None:
             return None
-        excess = data.excess_gap(one.members, data.label)
-        gap, rest = gaps.gap[0], float(gaps.base_rate[0])
-        p_value = max(float(gaps.p_value[0]), excess.p_value)
-        holds = (
-            one.stability >= self.min_stability
-            and gap.low > self.min_gap
-            and excess.gap.low > self.min_gap
+        reported = (
+            direction.stability >= self.min_stability
+            and tested.gap.low > self.min_gap
+            and tested.excess.low > self.min_gap
         )
-        members = data.rows[data.test][inside]
-        frame = audit.predictions.iloc[members]
-        rate = float(frame["failure"].mean())
-        marked = distinctive_values(audit, data, one.members)
-        looked = looks.differs(data.test & one.members, data.test & ~one.members)
-        common = several([*map(str, marked[:2]), looked.words], 3)
-        called = f" (mostly called {one.called})" if one.called else ""
-        order = np.argsort(-one.score[data.test][inside], kind="stable")
-        shown = frame.iloc[order]
+        effect = Effect.measured(
+            "error-rate gap of a slice found in the images", tested.gap, "points"
+        )
+        members = tested.members
         return Claim(
             check=NAME,
-            title=f"Images that have something in common fail in {percent(rate)} of the cases, "
-            f"others of the same labels in {percent(rest)}: {common}",
+            kind=self.kind,
+            title=f"A group of similar images has an error rate of {percent(tested.rate)}, other "
+            f"images of the same labels {percent(tested.rest)}: {tested.features}",
             slice=SliceKey(),
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("error-rate gap of a slice found in the images", gap) if holds else None,
+            effect=effect if reported else None,
             limit=self.min_gap,
-            p_value=p_value if np.isfinite(p_value) else 1.0,
+            p_value=tested.p_value,
             support=len(members),
-            samples=tuple(shown["sample"][shown["failure"]].astype(str)[:_SHOWN]),
-            statement=f"Found on one half of the samples and tested on the other: {len(members)} images "
-            f"that look alike to the model or in a thumbnail fail in {percent(rate)} of the cases"
-            f"{called}, others of the same labels in {percent(rest)}. The gap is {points(gap.value)} "
-            f"({interval(gap, ' points')}), and {points(excess.gap.value)} beyond the doubt that the model "
-            f"admits. What marks them: {common}. Searched again on resampled images, "
-            f"{percent(one.stability)} of the slice stay the same.",
-            action="Look through these images for what they share, add it as an attribute, and audit "
-            "again: then it can be tested by its name.",
-            limits="The slice is a direction in what the model sees; what it stands for, a person has "
-            "to say. Slices of another kind may be there unseen.",
-            evidence={
-                "error_rate": rate,
-                "rest_error_rate": rest,
-                "excess_gap": numbers(excess.gap),
-                "stability": one.stability,
-                "called": one.called,
-                "marked_by": [str(mark) for mark in marked],
-                "typical": [str(name) for name in shown["sample"][:_SHOWN]],
-                "brightness_difference": grid(looked.map, 3),
-            },
-            weight=max(0.0, gap.value) * len(members),
-            # Every network has images that are harder than others: as long as nobody has said what
-            # these share, they are to be looked at, and stop no release.
+            samples=tuple(members["sample"][members["failure"]].astype(str)[:_SHOWN]),
+            statement=_statement(tested, direction),
+            action="Look through these images for what they have in common, add it as an attribute, "
+            "and audit again: then it can be tested by name.",
+            limits="The slice is a direction in the model's features; a person has to interpret it. "
+            "Other hidden slices may have been missed.",
+            evidence=_evidence(tested, direction),
+            weight=max(0.0, tested.gap.value) * len(members),
+            # Every network has images that are harder than others. As long as it is unknown what
+            # these have in common, they are to be examined but do not block the gate.
             ceiling="warning",
-            explained_by=tuple(mark.name for mark in marked if mark.tells),
-            accounts_for=frozenset(data.rows[one.members & data.failure].tolist()),
+            explained_by=tuple(one.name for one in tested.distinctive if one.explains),
+            accounts_for=frozenset(
+                sample_split.rows[direction.members & sample_split.failure].tolist()
+            ),
         )
 
 
 @dataclass(frozen=True)
-class _Direction:
-    """A direction in which failures lie.
+class _TestedSlice:
+    """A slice in the test half, against the rest of the same labels.
 
     Attributes:
-        called: the class that these failures are called, or None for all failures.
-        score: (n,) how far each sample lies in it.
-        members: (n,) whether that is beyond the threshold.
-        clarity: how clear its gap is on the search half, by scores of samples it was not learnt on.
-        stability: mean overlap with the members found on resampled images, in the test half.
+        members: its rows of ``AuditData.predictions``, the most typical first.
+        rate: its error rate.
+        rest: error rate of the rest.
+        gap: gap in the error rate.
+        excess: gap in the excess.
+        p_value: the larger one of both tests.
+        distinctive: attribute values that are frequent in it.
+        brightness: its difference in brightness.
     """
 
-    called: str | None
-    score: Floats
-    members: Mask
-    clarity: float
-    stability: float
+    members: pd.DataFrame
+    rate: float
+    rest: float
+    gap: Interval
+    excess: Interval
+    p_value: float
+    distinctive: list[DistinctiveValue]
+    brightness: BrightnessDifference
+
+    @property
+    def features(self) -> str:
+        """What distinguishes the slice, in words."""
+        return several([*map(str, self.distinctive[:2]), self.brightness.words], 3)
 
 
-def _direction(
-    looks: ImageEmbedding, data: SampleSplit, failures: Mask, called: str | None, audit: AuditData
-) -> _Direction | None:
-    """Learns a direction on the search half, and how far along it a slice begins.
-
-    Only of labels that have such failures. None where a slice would be too small to be tested.
-    """
-    concerned = where_frequent(data.label, data.search & failures)
-    at = np.flatnonzero(data.search & concerned)
-    target = failures[at]
-    shares = [part for part in _SHARES if part * len(at) >= _ROOM * audit.min_support]
-    if not shares or int((~target).sum()) < _FOLDS:
+def _tested(
+    audit: AuditData,
+    sample_split: SampleSplit,
+    embedding: ImageEmbedding,
+    direction: FailureDirection,
+) -> _TestedSlice | None:
+    """Tests the slice of a direction on the test half; None if it is too small."""
+    inside, test = direction.members, sample_split.test
+    gaps = sample_split.gap(inside, sample_split.label)
+    if int(gaps.n_slice[0]) < audit.min_support:
         return None
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=audit.seed)
-    # Scores of samples that the direction was not learnt on: only they tell how large a slice is.
-    honest = cross_val_predict(
-        _model(), looks.space[at], target, cv=folds, method="decision_function"
-    )
-    clarity, share = max(
-        (_clear(data, at, honest >= np.quantile(honest, 1 - part)), part) for part in shares
-    )
-    score = _scored(looks, at, target)
-    members = concerned & (score >= _threshold(score, concerned, data, share))
-    generator = np.random.default_rng(audit.seed)
-    overlaps = []
-    for _ in range(_RESAMPLES):
-        drawn = generator.integers(0, len(at), len(at))
-        if not 0 < target[drawn].sum() < len(at):
-            continue
-        again = _scored(looks, at[drawn], target[drawn])
-        same = concerned & (again >= _threshold(again, concerned, data, share))
-        overlaps.append(jaccard(members & data.test, same & data.test))
-    return _Direction(
-        called, score, members, clarity, float(np.mean(overlaps)) if overlaps else 0.0
-    )
-
-
-def _threshold(score: Floats, concerned: Mask, data: SampleSplit, share: float) -> float:
-    """Where the slice begins, by the half for the test.
-
-    Without its outcomes. The scores of the samples that a direction was learnt on spread too far.
-    """
-    return float(np.quantile(score[concerned & data.test], 1 - share))
-
-
-def _model() -> LogisticRegression:
-    return LogisticRegression(C=_PENALTY, max_iter=1000)
-
-
-def _scored(looks: ImageEmbedding, at: Integers, target: Mask) -> Floats:
-    model = _model().fit(looks.space[at], target)
-    return np.asarray(model.decision_function(looks.space), dtype=np.float64)
-
-
-def _clear(data: SampleSplit, at: Integers, inside: Mask) -> float:
-    """How clear a slice of the search half is, in standard errors: its gap, or its excess."""
-    among = np.zeros(len(data.rows), dtype=np.bool_)
-    among[at] = True
-    slice_ = np.zeros(len(data.rows), dtype=np.bool_)
-    slice_[at] = inside
-    gaps = data.gap(slice_, data.label, among)
-    excess = data.excess_gap(slice_, data.label, among)
+    excess = sample_split.excess_gap(inside, sample_split.label)
     p_value = max(float(gaps.p_value[0]), excess.p_value)
-    upward = gaps.gap[0].value > 0 and excess.gap.value > 0
-    return float(norm.isf(max(p_value, _LEAST_P) / 2)) if upward else -np.inf
+    rows = sample_split.rows[test & inside]
+    order = np.argsort(-direction.score[test & inside], kind="stable")
+    members = audit.predictions.iloc[rows[order]]
+    return _TestedSlice(
+        members=members,
+        rate=float(members["failure"].mean()),
+        rest=float(gaps.base_rate[0]),
+        gap=gaps.gap[0],
+        excess=excess.gap,
+        p_value=p_value if np.isfinite(p_value) else 1.0,
+        distinctive=distinctive_values(audit, sample_split, inside),
+        brightness=embedding.brightness_difference(test & inside, test & ~inside),
+    )
 
 
-def _shared(one: Mask, other: Mask) -> float:
-    """How much of the smaller of two slices lies in the other."""
-    return float((one & other).sum() / max(min(one.sum(), other.sum()), 1))
+def _statement(tested: _TestedSlice, direction: FailureDirection) -> tuple[str, ...]:
+    predicted = (
+        "" if direction.predicted is None else f" (mostly predicted as {direction.predicted})"
+    )
+    return (
+        (
+            f"Found on one half of the samples and tested on the other: {len(tested.members)} images "
+            "with similar features or thumbnails have an error rate of "
+            f"{percent(tested.rate)}{predicted}; for other images of the same labels it is "
+            f"{percent(tested.rest)}."
+        ),
+        (
+            f"The gap is {points(tested.gap.value)} ({interval(tested.gap, ' points')}), and "
+            f"{points(tested.excess.value)} beyond what the model's confidence implies."
+        ),
+        f"What distinguishes the slice: {tested.features}.",
+        (
+            f"When the search is repeated on resampled images, {percent(direction.stability)} of the "
+            "slice stays the same."
+        ),
+    )
+
+
+def _evidence(tested: _TestedSlice, direction: FailureDirection) -> tuple[EvidencePart, ...]:
+    excess = Estimate.of(tested.excess)
+    return (
+        Quantities(
+            items=(
+                Quantity(name="error rate", value=tested.rate, unit="share"),
+                Quantity(name="error rate of the rest", value=tested.rest, unit="share"),
+                Quantity(
+                    name="gap beyond what the confidence implies", value=excess, unit="points"
+                ),
+                Quantity(name="stability", value=direction.stability, unit="share"),
+            )
+        ),
+        *describe(tested.distinctive, tested.members.head(_SHOWN)),
+        ImageDifference(
+            description=tested.brightness.words, brightness=grid(tested.brightness.map, 3)
+        ),
+    )
 
 
 def _skipped(reason: str) -> Examination:

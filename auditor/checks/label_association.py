@@ -1,34 +1,49 @@
-"""Label association: does an attribute go along with the label in the data?"""
+"""Label association: is an attribute associated with the label in the data?"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from auditor.checks import Check
 from auditor.comparisons.contingency import ContingencyTable, tables
-from auditor.phrasing import effect, percent, quoted
-from auditor.records import AuditData, Claim, Examination, Skipped, SliceKey
-from auditor.registry import Options, plugin
-from auditor.statistics import association
+from auditor.phrasing import percent, quoted
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    EvidencePart,
+    Examination,
+    Skipped,
+    SliceKey,
+    Table,
+)
+from auditor.registry import plugin
+from auditor.statistics import Floats, association
 
 NAME = "label-association"
 _DRAWN = 20_000_000
 """Cells of all random tables of a permutation test together: 160 MB at a time."""
+_BALANCE = "Keep the attribute balanced over the labels when more images are collected."
 
 
 @plugin("check", NAME)
-class LabelAssociation(Options):
-    """Does an attribute go along with the label, in the training data and in the audited data?
+class LabelAssociation(Check):
+    """Is an attribute associated with the label, in the training data and in the audited data?
 
-    A model can use such an attribute in place of the object, and audited data of that kind can't
-    show it. Bias-corrected Cramér's V with its interval and a test of independence. It speaks of
-    data, not of outcomes, so it is never graver than a warning.
+    A model can use such an attribute instead of the object, and audited data with the same
+    association cannot show it. Bias-corrected Cramér's V with its interval and a test of
+    independence. It speaks of data, not of outcomes, so it is a warning at most.
     """
 
+    kind: ClassVar[ClaimKind] = "data"
+
     max_association: float = Field(0.1, gt=0, le=1)
-    """Largest acceptable bias-corrected Cramér's V (0: independent, 1: one tells the other)."""
+    """Largest acceptable bias-corrected Cramér's V (0: independent, 1: one determines the other)."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Measures the association of every attribute with the label."""
@@ -37,88 +52,94 @@ class LabelAssociation(Options):
             used = table.counts[table.counts.sum(1) > 0][:, table.counts.sum(0) > 0]
             if min(used.shape, default=0) < 2:
                 what = "label" if used.shape[0] < 2 else "value"
-                skipped.append(
-                    Skipped(
-                        check=NAME,
-                        reason=f"{table.attribute}: the {table.data} has only one {what} with it",
-                    )
-                )
-                continue
-            claims.append(self._claim(table, used.size, audit.seed))
-        if audit.reference is None and audit.attributes:
-            skipped.append(
-                Skipped(
-                    check=NAME,
-                    reason="no reference is given, so what the model was trained on was not examined: "
-                    "name the training data as `data.reference`",
-                )
-            )
-        else:
-            skipped += [
-                Skipped(check=NAME, reason=f"{name}: the reference has no such column")
-                for name in audit.attributes
-                if audit.reference is not None and name not in audit.reference
-            ]
-        return Examination(tuple(claims), tuple(skipped))
+                reason = f"{table.attribute}: the {table.data} has only one {what} with it"
+                skipped.append(Skipped(check=NAME, reason=reason))
+            else:
+                claims.append(self._claim(table, used.size, audit.seed))
+        return Examination(tuple(claims), (*skipped, *_without_reference(audit)))
 
     def _claim(self, table: ContingencyTable, n_cells: int, seed: int) -> Claim:
         found = association(
             table.counts, n_permutations=int(np.clip(_DRAWN // n_cells, 199, 9999)), seed=seed
         )
-        counts, name = table.counts, table.attribute
+        counts, name, strength = table.counts, table.attribute, found.strength
         total = int(counts.sum())
-        expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / total
-        # Labels and values without a sample are short of nothing.
-        residual = np.full_like(counts, np.inf)
-        np.divide(counts - expected, np.sqrt(expected), out=residual, where=expected > 0)
-        short = np.unravel_index(int(residual.argmin()), residual.shape)
-        label, value = table.labels[short[0]], table.values[short[1]]
-        share = counts[short] / counts[short[0]].sum()
-        others = counts.sum(0)[short[1]] - counts[short]
-        rest = others / (total - counts[short[0]].sum())
-        strength = found.strength
+        row, column = _scarcest(counts)
+        label, value = table.labels[row], table.values[column]
+        share = counts[row, column] / counts[row].sum()
+        others = counts[:, column].sum() - counts[row, column]
+        rest = others / (total - counts[row].sum())
         over = strength.value > self.max_association
-        plan = table.plan(self.max_association) if over else []
         return Claim(
             check=NAME,
-            title=f"In the {table.data}, {name} goes along with the label (Cramér's V "
+            kind=self.kind,
+            title=f"In the {table.data}, {name} is associated with the label (Cramér's V "
             f"{strength.value:.2f})",
             slice=SliceKey(attributes={name: value}, label=label),
-            effect=effect("Cramér's V", strength),
+            effect=Effect.measured("Cramér's V", strength, "score"),
             limit=self.max_association,
             p_value=found.p_value,
             support=total,
             samples=(),
-            statement=f"In the {table.data} ({total} samples), {name} and label have a "
-            f"bias-corrected Cramér's V of {strength.value:.2f} (95 % interval {strength.low:.2f}–"
-            f"{strength.high:.2f}). Scarcest for its label: {name} = {value} is {percent(share)} of "
-            f"the {quoted(label)} samples, and {percent(rest)} of those of other labels."
-            + _entangled(counts, name),
-            action=(table.plan_in_words(self.max_association) or _ADVICE) if over else _ADVICE,
+            statement=(
+                (
+                    f"In the {table.data} ({total} samples), {name} and label have a bias-corrected "
+                    f"Cramér's V of {strength.value:.2f} (95 % interval {strength.low:.2f}–"
+                    f"{strength.high:.2f})."
+                ),
+                (
+                    f"Scarcest for its label: {name} = {value} is {percent(share)} of the "
+                    f"{quoted(label)} samples, and {percent(rest)} of those of other labels."
+                ),
+                *_confounded(counts, name),
+            ),
+            action=(table.plan_in_words(self.max_association) or _BALANCE) if over else _BALANCE,
             limits="An association in the data is an opportunity for a shortcut, not proof that the "
-            "model took it.",
-            evidence={"source": table.source, "counts": _listed(table), "plan": plan},
+            "model uses it.",
+            evidence=tuple(self._evidence(table, over)),
             ceiling="warning",
         )
 
+    def _evidence(self, table: ContingencyTable, over: bool) -> Iterator[EvidencePart]:
+        yield table.as_evidence()
+        plan = table.plan(self.max_association) if over else []
+        if plan:
+            yield Table(
+                title="Images to collect",
+                columns=("label", table.attribute, "images"),
+                rows=tuple(plan),
+                units=(None, None, "count"),
+            )
 
-_ADVICE = "Keep the attribute balanced over the labels when more images are collected."
 
-
-def _entangled(counts: np.ndarray[Any, np.dtype[np.float64]], name: str) -> str:
-    """Says where attribute and label can't be told apart."""
-    seen = counts[counts.sum(1) > 0][:, counts.sum(0) > 0] > 0
-    if (seen.sum(1) == 1).all():
-        return (
-            f" Every label has a single value of {name}, so this data can't tell whether a model goes "
-            "by the one or the other."
+def _without_reference(audit: AuditData) -> Iterator[Skipped]:
+    """Attributes whose association in the training data could not be examined."""
+    if audit.reference is None and audit.attributes:
+        yield Skipped(
+            check=NAME,
+            reason="no reference is given, so the training data was not examined: name it as "
+            "`data.reference`",
         )
-    return ""
+    for name in audit.attributes:
+        if audit.reference is not None and name not in audit.reference:
+            yield Skipped(check=NAME, reason=f"{name}: the reference has no such column")
 
 
-def _listed(table: ContingencyTable) -> dict[str, Any]:
-    return {
-        "labels": list(table.labels),
-        "values": list(table.values),
-        "counts": table.counts.astype(int).tolist(),
-    }
+def _scarcest(counts: Floats) -> tuple[int, int]:
+    """Row and column of the cell that falls furthest short of independence (Pearson residual)."""
+    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
+    # Labels and values without a sample fall short of nothing.
+    residual = np.full_like(counts, np.inf)
+    np.divide(counts - expected, np.sqrt(expected), out=residual, where=expected > 0)
+    row, column = np.unravel_index(int(residual.argmin()), residual.shape)
+    return int(row), int(column)
+
+
+def _confounded(counts: Floats, name: str) -> Iterator[str]:
+    """Says where the data cannot separate attribute and label."""
+    present = counts[counts.sum(1) > 0][:, counts.sum(0) > 0] > 0
+    if (present.sum(1) == 1).all():
+        yield (
+            f"Every label has a single value of {name}, so this data cannot show which of the two a "
+            "model uses."
+        )

@@ -2,398 +2,327 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
 from pydantic import Field
 
-from auditor.errors import DataError, UnreadableImageError
-from auditor.imaging.properties import phash
-from auditor.near_duplicates.fingerprints import NearPairs, alike, crossing_pairs, prints_of
-from auditor.near_duplicates.transformed_copies import (
-    SIDE,
-    Features,
-    Matches,
-    changed_copies,
-    shades,
+from auditor.checks import Check, Need
+from auditor.errors import DataError
+from auditor.near_duplicates.training_images import (
+    TrainingImages,
+    network_features,
+    readable_grey_copies,
 )
-from auditor.phrasing import effect, interval, percent, several
+from auditor.near_duplicates.training_matches import (
+    CopyLimits,
+    TrainingCopies,
+    TrainingMatches,
+    find_training_copies,
+)
+from auditor.near_duplicates.transformed_copies import TransformedCopies, find_transformed_copies
+from auditor.phrasing import interval, percent, several
 from auditor.records import (
     AuditData,
     Claim,
-    DecodedImage,
+    ClaimKind,
+    Effect,
     Examination,
+    FaultLabels,
     Images,
-    ModelAccess,
+    Quantities,
+    Quantity,
+    SampleGroup,
+    SampleGroups,
+    SampleRef,
     Severity,
     Skipped,
     SliceKey,
 )
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
-from auditor.registry import Options, plugin
+from auditor.registry import plugin
 from auditor.statistics import wilson
 
 NAME = "leakage"
 _SHOWN = 12
+"""Samples that are listed at most."""
 _LISTED = 500
 """Pairs that are listed in the evidence at most."""
 
 Rows = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 @plugin("check", NAME)
-class Leakage(Options):
+class Leakage(Check):
     """Which audited images was the model trained on?
 
-    The training data's images are searched for those of the audited data: equal files by SHA-256;
-    nearly equal images by a perceptual fingerprint, confirmed by the correlation of the pixels;
-    and images that were mirrored, cropped, turned, toned or saved coarsely, whose candidates come
-    from thumbnails and from what the target layer says of them: such a copy, once fitted, leaves
-    much less of the image unexplained than any other training image. A model knows what it was
-    trained on: such samples make it look better than it is. Counted, not tested. An image with
-    another label in training is a conflict of the data.
+    The training data is searched for the audited images: for equal files by SHA-256; for
+    near-duplicates by a perceptual fingerprint, confirmed by the correlation of the pixels; and for
+    images that were mirrored, cropped, rotated, toned or strongly compressed. Candidates for the
+    latter come from thumbnails and from the target layer's features; a copy is one that, after
+    alignment, leaves much less of the image unexplained than any other training image. On images from
+    its training data a model appears better than it is. The matches are counted, not tested. An image
+    with another label in the training data is a conflict of the labels.
     """
 
+    kind: ClassVar[ClaimKind] = "data"
+    needs: ClassVar[frozenset[Need]] = frozenset({"images", "reference"})
+    fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
+        many="labels that differ in training", one="another label in training"
+    )
     renamed: ClassVar[Mapping[str, str]] = {"max_pictures": "max_images"}
 
     max_images: int = Field(20_000, ge=1)
-    """Training images that are decoded; of more, so many are drawn at random."""
+    """Largest number of training images that are decoded; of more, a random sample."""
     max_distance: int = Field(6, ge=0, le=12)
-    """Bits of 64 that the fingerprints of two copies may differ in."""
+    """Largest number of bits, of 64, in which the fingerprints of two copies differ."""
     min_correlation: float = Field(0.995, gt=0, le=1)
     """Smallest correlation of the pixels of two copies."""
     max_pairs: int = Field(5000, ge=0)
-    """Pairs of like fingerprints whose pixels are compared; the likest come first."""
+    """Largest number of pairs of similar fingerprints whose pixels are compared, the most similar
+    first."""
     max_searched: int = Field(4000, ge=0)
-    """Audited images for which changed copies are looked for; of more, so many are drawn."""
+    """Largest number of audited images for which transformed copies are searched; of more, a random
+    sample."""
     max_described: int = Field(2000, ge=0)
-    """Images of either side up to which the network describes them for that search."""
+    """Largest number of audited or training images for which that search uses the network's
+    features."""
     min_fit: float = Field(0.9, gt=0, le=1)
-    """Smallest correlation of a changed copy, once fitted."""
+    """Smallest correlation of a transformed copy after alignment."""
     max_ratio: float = Field(0.35, gt=0, lt=1)
-    """Largest part that a changed copy may leave unexplained of what the next best image does."""
+    """Largest part that a transformed copy may leave unexplained of what the next best training image
+    does."""
     max_share: float = Field(0.01, ge=0, le=1)
-    """Largest acceptable share of audited images that are in the training data; from there on it is
-    a warning."""
+    """Largest acceptable share of audited images that are in the training data; above it, the finding
+    is a warning."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Looks for the audited images among those of the training data."""
-        frame = audit.predictions
-        trained = audit.reference_images
+        """Searches the training data for the audited images."""
+        frame, trained = audit.predictions, audit.reference_images
         if trained is None or not len(trained):
             why = (
                 "no training data is given"
                 if audit.reference is None
-                else "the training data's images are not at hand: its table names none"
+                else "the training data's images are not available: its table has no paths"
             )
-            return _skipped(f"{why}; whether the model was trained on audited images is unknown")
+            return Examination(
+                skipped=(_skipped(f"{why}; whether it contains audited images is unknown"),)
+            )
         if audit.images is None or not {*FINGERPRINTS}.issubset(frame):
-            return _skipped("the audited images were not fingerprinted")
+            return Examination(skipped=(_skipped("the audited images have no fingerprints"),))
         chosen = np.arange(len(trained))
         if len(chosen) > self.max_images:
             generator = np.random.default_rng(audit.seed)
             chosen = np.sort(generator.choice(chosen, self.max_images, replace=False))
-        known = _fingerprinted(trained, chosen)
-        equal = _equal(frame[SHA256].tolist(), known)
-        near, left = self._near(audit, audit.images, trained, known)
-        pairs = _first_of_each(equal, near)
-        changed, told = self._changed(audit, audit.images, trained, known, pairs.first)
-        leaks = (
-            _Leaks(audit, pairs.first, pairs.second),
-            _Leaks(audit, changed.first, changed.second),
+        training = TrainingImages.read(trained, chosen)
+        copies = find_training_copies(
+            audit.images,
+            frame[SHA256].tolist(),
+            frame[PHASH].tolist(),
+            training,
+            CopyLimits(self.max_distance, self.min_correlation, self.max_pairs),
         )
+        transformed, skipped = self._transformed(audit, audit.images, training, copies.pairs.first)
         claims = []
-        if len(pairs):
-            claims.append(leaks[0].as_copies(len(equal), pairs.distance, self.max_share))
-        if len(changed):
-            claims.append(leaks[1].as_changed(changed, self.max_share))
-        return Examination(tuple(claims), (*_limits(known, len(trained), left), *told))
+        if len(copies):
+            claims.append(_copies(audit, copies, self.max_share))
+        if len(transformed):
+            claims.append(_transformed(audit, transformed, self.max_share))
+        not_compared = _not_compared(training, copies.n_not_compared)
+        return Examination(tuple(claims), (*not_compared, *skipped))
 
-    def _near(
-        self, audit: AuditData, images: Images, trained: Images, known: _Known
-    ) -> tuple[NearPairs, int]:
-        prints, rows = prints_of(audit.predictions[PHASH].tolist())
-        theirs, their_rows = prints_of(known.phash)
-        found = crossing_pairs(prints, theirs, self.max_distance).closest_first()
-        pairs = NearPairs(rows[found.first], known.rows[their_rows[found.second]], found.distance)
-        same, left = alike(pairs, images, trained, self.min_correlation, self.max_pairs)
-        return pairs[same], left
-
-    def _changed(
-        self, audit: AuditData, images: Images, trained: Images, known: _Known, copies: Rows
-    ) -> tuple[Matches, list[Skipped]]:
-        """Changed copies among the images that are no plain ones, and what was not looked at."""
-        told: list[str] = []
+    def _transformed(
+        self, audit: AuditData, images: Images, training: TrainingImages, copies: Rows
+    ) -> tuple[TransformedCopies, list[Skipped]]:
+        """Transformed copies among the images that are no plain copies, and what was left out."""
+        reasons: list[str] = []
         rows = np.setdiff1d(np.arange(len(audit.predictions)), copies)
         if len(rows) > self.max_searched:
-            told.append(
-                f"for mirrored, cropped and turned copies, {self.max_searched} of {len(rows)} audited "
-                "images, drawn at random, were examined (checks.leakage.max_searched)"
+            reasons.append(
+                f"{self.max_searched} of {len(rows)} audited images, drawn at random, were searched for "
+                "as mirrored, cropped and rotated copies (checks.leakage.max_searched)"
             )
             generator = np.random.default_rng(audit.seed)
             rows = np.sort(generator.choice(rows, self.max_searched, replace=False))
-        seen = [(row, _shades(images, int(row))) for row in rows]
-        rows = np.array([row for row, one in seen if one is not None], dtype=np.int64)
-        pixels = _stacked([one for _, one in seen if one is not None])
+        rows, grey = readable_grey_copies(images, rows)
         features = None
-        if max(len(rows), len(known.rows)) > self.max_described:
-            told.append(
-                f"candidates for changed copies were looked for by thumbnails alone: the network "
-                f"describes up to {self.max_described} images (checks.leakage.max_described)"
+        if max(len(rows), len(training.rows)) > self.max_described:
+            reasons.append(
+                "candidates for transformed copies were chosen by thumbnails alone: the network's "
+                f"features are used for up to {self.max_described} images "
+                "(checks.leakage.max_described)"
             )
-        elif audit.model is not None and len(rows) and len(known.rows):
+        elif audit.model is not None and len(rows) and len(training.rows):
             try:
-                features = _described(audit.model, images, rows, trained, known.rows)
+                features = network_features(audit.model, images, rows, training)
             except DataError as error:
-                told.append(f"the network could not describe the training images: {error}")
-        found = changed_copies(pixels, known.shades, features, self.min_fit, self.max_ratio)
-        matches = Matches(
-            rows[found.first], known.rows[found.second], found.mirrored, found.likeness
+                reasons.append(f"no network features of the training images: {error}")
+        found = find_transformed_copies(grey, training.grey, features, self.min_fit, self.max_ratio)
+        matches = TransformedCopies(
+            rows[found.image], training.rows[found.original], found.mirrored, found.correlation
         )
-        return matches, [Skipped(check=NAME, reason=reason) for reason in told]
+        return matches, [_skipped(reason) for reason in reasons]
 
 
 @dataclass(frozen=True)
-class _Known:
-    """Fingerprints of training images; those that can't be read are left out.
+class _Wording:
+    """What a claim says of matches.
 
     Attributes:
-        rows: (n,) positions in the training data.
-        sha256: n fingerprints of files.
-        phash: n perceptual fingerprints.
-        shades: (n, 64, 64) small grey copies.
-        n_unreadable: how many could not be read.
+        title: what the images have in common, after their number.
+        match: the same in detail.
+        action: what to do with the images, as the beginning of a sentence.
+        limits: what the claim cannot say.
+        ceiling: highest severity.
     """
 
-    rows: Rows
-    sha256: list[str]
-    phash: list[str | None]
-    shades: NDArray[np.uint8]
-    n_unreadable: int
+    title: str
+    match: str
+    action: str
+    limits: str
+    ceiling: Severity
 
 
-def _fingerprinted(images: Images, rows: Rows) -> _Known:
-    def one(row: int) -> tuple[int, str, str | None, NDArray[np.uint8]] | None:
-        try:
-            image = images[row]
-        except UnreadableImageError:
-            return None
-        return row, image.sha256, phash(image.image), shades(image.image)
+def _copies(audit: AuditData, found: TrainingCopies, limit: float) -> Claim:
+    n, n_equal = len(found), int(found.equal.sum())
+    verb = "is" if n == 1 else "are"
+    wording = _Wording(
+        title=f"{verb} in the training data",
+        match=f"{verb} in the training data (equal files: {n_equal}; with small changes: {n - n_equal})",
+        action="Remove",
+        limits="It finds copies of images, not other images of the same object, person or series.",
+        ceiling="warning",
+    )
+    matches = TrainingMatches(audit, found.pairs.first, found.pairs.second)
+    return _claim(matches, found.notes, wording, limit)
 
-    # Pillow decodes outside of Python's lock, so threads suffice.
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
-        found = [told for told in pool.map(one, rows.tolist(), chunksize=64) if told is not None]
-    return _Known(
-        np.array([row for row, *_ in found], dtype=np.int64),
-        [sha256 for _, sha256, _, _ in found],
-        [seen for _, _, seen, _ in found],
-        _stacked([small for *_, small in found]),
-        len(rows) - len(found),
+
+def _transformed(audit: AuditData, found: TransformedCopies, limit: float) -> Claim:
+    verb = "matches" if len(found) == 1 else "match"
+    wording = _Wording(
+        title=f"{verb} one training image after alignment",
+        match=f"{verb} one training image after a small shift, rotation or change of scale, and no other "
+        f"nearly as well (mirrored: {int(found.mirrored.sum())})",
+        action="Look at the pairs. Where they are copies, remove",
+        limits="Neighbouring images of a series and objects of the same make also match: look at the "
+        "pairs. Copies that were cropped by much more than a tenth of the side, or rotated by much more "
+        "than five degrees, are not found.",
+        # A match is inferred: it is no warning before a person has looked at the pairs.
+        ceiling="note",
+    )
+    matches = TrainingMatches(audit, found.image, found.original)
+    return _claim(matches, found.notes, wording, limit)
+
+
+def _claim(
+    matches: TrainingMatches, notes: Sequence[str], wording: _Wording, limit: float
+) -> Claim:
+    samples, total = matches.samples, len(matches.audit.predictions)
+    n = len(samples)
+    share = wilson(n, total)[()]
+    names = np.array(samples, dtype=object)
+    conflicts = tuple(names[matches.conflicts])
+    # The model predicts what it was trained on: the label in the training data may be the wrong one.
+    faulty = tuple(names[matches.conflicts & matches.predicted_as_trained])
+    statement = [
+        (
+            f"{n} of {total} audited images ({percent(share.value)}, {interval(share)}), such as "
+            f"{several(samples)}, {wording.match}."
+        ),
+        _error_rates(matches),
+    ]
+    if conflicts:
+        statement.append(
+            f"Images with another label in the training data: {len(conflicts)}; failures among them in "
+            f"which the model predicts that label: {len(faulty)}."
+        )
+    return Claim(
+        check=NAME,
+        kind=Leakage.kind,
+        title=f"{n} of {total} audited images {wording.title}",
+        slice=SliceKey(),
+        effect=Effect.measured(
+            "share of audited images with a match in the training data", share, "share"
+        ),
+        limit=limit,
+        p_value=None,
+        support=n,
+        samples=tuple(dict.fromkeys([*conflicts, *samples]))[:_SHOWN],
+        statement=tuple(statement),
+        action=f"{wording.action} these images from the audited data (or train without them), and audit "
+        "again: on them, the model shows what it has memorised, not how it generalises."
+        + (" Correct the labels that contradict each other." if conflicts else ""),
+        limits=wording.limits,
+        evidence=(_pairs(matches, notes), _quantities(matches, len(conflicts), len(faulty))),
+        weight=float(n),
+        ceiling=wording.ceiling,
+        counted=True,
+        faulty=faulty,
     )
 
 
-def _shades(images: Images, row: int) -> NDArray[np.uint8] | None:
-    """A grey copy, None where the image can't be read (any more)."""
-    try:
-        return shades(images[row].image)
-    except UnreadableImageError:
-        return None
+def _error_rates(matches: TrainingMatches) -> str:
+    parts = [
+        f"{percent(rate)} for {whom}"
+        for rate, whom in zip(matches.error_rates, ("these images", "the others"), strict=True)
+        if rate is not None
+    ]
+    return f"The error rate is {' and '.join(parts)}."
 
 
-def _stacked(small: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    return np.stack(small) if small else np.empty((0, SIDE, SIDE), dtype=np.uint8)
+def _pairs(matches: TrainingMatches, notes: Sequence[str]) -> SampleGroups:
+    pairs = zip(
+        matches.samples,
+        matches.labels,
+        matches.training_rows,
+        matches.training_labels,
+        notes,
+        strict=True,
+    )
+    groups = tuple(
+        SampleGroup(
+            members=(
+                SampleRef(sample=sample, label=label),
+                SampleRef(sample=f"row {row + 1}", label=training_label, source="reference"),
+            ),
+            note=note,
+        )
+        for sample, label, row, training_label, note in islice(pairs, _LISTED)
+    )
+    return SampleGroups(title="Matches in the training data", groups=groups)
 
 
-@dataclass(frozen=True)
-class _Mirrored:
-    """Images with left and right exchanged."""
-
-    images: Images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> DecodedImage:
-        image = self.images[index]
-        return DecodedImage(ImageOps.mirror(image.image), image.sha256, image.stored)
-
-
-def _described(
-    model: ModelAccess, images: Images, rows: Rows, trained: Images, known: Rows
-) -> Features:
-    return Features(
-        model.features(rows),
-        model.features_of(_Mirrored(images), rows),
-        model.features_of(trained, known),
+def _quantities(matches: TrainingMatches, n_conflicts: int, n_faulty: int) -> Quantities:
+    rate, rest = matches.error_rates
+    return Quantities(
+        items=(
+            Quantity(name="error rate of the matched images", value=rate, unit="share"),
+            Quantity(name="error rate of the others", value=rest, unit="share"),
+            Quantity(name="images with another training label", value=n_conflicts, unit="count"),
+            Quantity(name="failures predicted as that label", value=n_faulty, unit="count"),
+        )
     )
 
 
-def _equal(files: list[str], known: _Known) -> NearPairs:
-    holder = {sha256: int(row) for sha256, row in zip(known.sha256, known.rows, strict=True)}
-    found = [(k, holder[sha256]) for k, sha256 in enumerate(files) if sha256 in holder]
-    table = np.array(found, dtype=np.int64).reshape(-1, 2)
-    return NearPairs(table[:, 0], table[:, 1], np.zeros(len(table), dtype=np.int64))
-
-
-def _first_of_each(equal: NearPairs, near: NearPairs) -> NearPairs:
-    """One pair an audited sample, equal files before near ones."""
-    first, second, distance = (
-        np.concatenate([getattr(equal, name), getattr(near, name)])
-        for name in ("first", "second", "distance")
-    )
-    once = np.unique(first, return_index=True)[1]
-    return NearPairs(first[once], second[once], distance[once])
-
-
-class _Leaks:
-    """Audited samples with the training images that they are copies of."""
-
-    def __init__(self, audit: AuditData, rows: Rows, trained: Rows) -> None:
-        frame = audit.predictions
-        self.names = [str(one) for one in frame["sample"].iloc[rows]]
-        self.n, self.trained = len(frame), trained
-        failure = frame["failure"].to_numpy(dtype=bool)
-        leaked = np.zeros(len(frame), dtype=bool)
-        leaked[rows] = True
-        self.rates = [
-            float(failure[part].mean()) if part.any() else None for part in (leaked, ~leaked)
-        ]
-        labels = audit.reference_labels
-        self.taught = [None if labels is None else labels[row] for row in trained]
-        own, called = (frame[name].astype(str).iloc[rows] for name in ("label", "predicted"))
-        self.other = [
-            name
-            for name, label, taught in zip(self.names, own, self.taught, strict=True)
-            if taught in audit.classes and taught != label
-        ]
-        torn = set(self.other)
-        # What says of them what it was taught does as the data asks.
-        self.faulty = tuple(
-            name
-            for name, said, taught in zip(self.names, called, self.taught, strict=True)
-            if name in torn and said == taught
-        )
-
-    def as_copies(self, n_equal: int, distance: Rows, limit: float) -> Claim:
-        """The claim that they are in the training data."""
-        n = len(self.names)
-        columns = {"distance": [int(one) for one in distance]}
-        return self._claim(
-            f"{n} of {self.n} audited images are in the training data",
-            f"are in the training data, {n_equal} as equal files and {n - n_equal} changed a little",
-            "It finds copies of images, not other images of the same object, person or series.",
-            "Take",
-            "warning",
-            limit,
-            columns,
-        )
-
-    def as_changed(self, found: Matches, limit: float) -> Claim:
-        """The claim that they are in the training data mirrored, cropped, turned or toned."""
-        mirrored = int(found.mirrored.sum())
-        columns: dict[str, list[bool] | list[float]] = {
-            "mirrored": found.mirrored.tolist(),
-            "correlation": [round(float(one), 4) for one in found.likeness],
-        }
-        return self._claim(
-            f"{len(self.names)} of {self.n} audited images match one training image once moved, "
-            "turned or scaled",
-            "match one training image once moved, turned or scaled a little, and no other comes near; "
-            f"{mirrored} of them are mirrored",
-            "Neighbours in a series, and objects made alike from one piece, match as copies do: look at "
-            "the pairs. Copies cropped or turned by far more than a tenth are not found.",
-            # A match is inferred: nobody is warned of it before a person has looked at the pairs.
-            "Look at the pairs. Where they are copies, take",
-            "note",
-            limit,
-            columns,
-        )
-
-    def _claim(
-        self,
-        title: str,
-        told: str,
-        limits: str,
-        begin: str,
-        ceiling: Severity,
-        limit: float,
-        columns: dict[str, list[int]] | dict[str, list[bool] | list[float]],
-    ) -> Claim:
-        n = len(self.names)
-        share = wilson(n, self.n)[()]
-        failed = " and ".join(
-            f"{percent(rate)} of {who}"
-            for rate, who in zip(self.rates, ("them", "the others"), strict=True)
-            if rate is not None
-        )
-        other = (
-            f" {len(self.other)} of them bear another label there; {len(self.faulty)} of these are "
-            "failures in which the model says that label."
-            if self.other
-            else ""
-        )
-        pairs = [
-            {"sample": name, "training_row": int(row) + 1, "training_label": taught}
-            | {key: values[k] for key, values in columns.items()}
-            for k, (name, row, taught) in enumerate(
-                zip(self.names[:_LISTED], self.trained, self.taught, strict=False)
-            )
-        ]
-        return Claim(
-            check=NAME,
-            title=title,
-            slice=SliceKey(),
-            effect=effect("share of audited images with a match in the training data", share),
-            limit=limit,
-            p_value=None,
-            support=n,
-            samples=tuple(dict.fromkeys([*self.other, *self.names]))[:_SHOWN],
-            statement=f"{n} of {self.n} audited images ({percent(share.value)}, {interval(share)}), "
-            f"such as {several(self.names)}, {told}. Misclassified are {failed}.{other}",
-            action=f"{begin} these images out of the audited data (or train without them), and audit "
-            "again: of them, the model tells what it was taught and not what it has learnt."
-            + (" Correct the labels that contradict each other." if other else ""),
-            limits=limits,
-            evidence={
-                "pairs": pairs,
-                "error_rate": self.rates[0],
-                "rest_error_rate": self.rates[1],
-                "other_label": len(self.other),
-                "at_fault": len(self.faulty),
-            },
-            weight=float(n),
-            ceiling=ceiling,
-            counted=True,
-            faulty=self.faulty,
-        )
-
-
-def _limits(known: _Known, n_trained: int, n_left: int) -> Iterator[Skipped]:
+def _not_compared(training: TrainingImages, n_pairs: int) -> Iterator[Skipped]:
     """What of the training data was not compared, and why."""
-    if len(known.rows) + known.n_unreadable < n_trained:
-        yield _told(
-            f"{len(known.rows) + known.n_unreadable} of {n_trained} training images, drawn at "
-            "random, were searched (checks.leakage.max_images)"
+    if training.n_searched < len(training.images):
+        yield _skipped(
+            f"{training.n_searched} of {len(training.images)} training images, drawn at random, were "
+            "searched (checks.leakage.max_images)"
         )
-    if known.n_unreadable:
-        yield _told(f"{known.n_unreadable} training images can't be read")
-    if n_left:
-        yield _told(
-            f"the pixels of {n_left} pairs with like fingerprints were not compared "
-            "(checks.leakage.max_pairs); the likest were"
+    if training.n_unreadable:
+        yield _skipped(f"unreadable training images: {training.n_unreadable}")
+    if n_pairs:
+        yield _skipped(
+            f"the pixels of {n_pairs} pairs with similar fingerprints were not compared "
+            "(checks.leakage.max_pairs); those of the most similar pairs were"
         )
 
 
-def _told(reason: str) -> Skipped:
+def _skipped(reason: str) -> Skipped:
     return Skipped(check=NAME, reason=reason)
-
-
-def _skipped(reason: str) -> Examination:
-    return Examination(skipped=(_told(reason),))

@@ -1,4 +1,4 @@
-"""Region reliance: does what a region shows for an attribute value mislead the model?"""
+"""Region reliance: does the content of an image region explain the gap of an attribute value?"""
 
 from __future__ import annotations
 
@@ -9,188 +9,248 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from auditor.interventions.infill import borrowed
-from auditor.interventions.matched_pairs import SearchAndTest
-from auditor.interventions.paired_effects import Limits, PairedEffect, comparisons
-from auditor.interventions.regions import LOOK_THERE, Region, attention, coarse, finer, sought
-from auditor.phrasing import (
-    effect,
-    interval,
-    numbers,
-    percent,
-    points,
-    signed_points,
-    whom,
+from auditor.checks import Check, Need
+from auditor.interventions.infill import Regions, paste
+from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
+from auditor.interventions.paired_effects import PairedEffect
+from auditor.interventions.region_search import coarse_to_fine
+from auditor.interventions.regions import (
+    REGION_ACTION,
+    Region,
+    coarse_regions,
+    evidence_share,
+    windows_within,
 )
-from auditor.records import AuditData, Claim, Examination, ModelAccess, Skipped, SliceKey
-from auditor.registry import Options, plugin
+from auditor.phrasing import interval, percent, points, quoted, signed_points, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Estimate,
+    EvidencePart,
+    Examination,
+    Intervention,
+    InterventionEffect,
+    ModelAccess,
+    Quantities,
+    Quantity,
+    Skipped,
+    SliceKey,
+)
+from auditor.registry import plugin
 from auditor.statistics import PairedMean, sign_flip
 
 NAME = "region-reliance"
 
 
 @plugin("check", NAME)
-class RegionReliance(Options):
-    """Does what one region of the image shows for an attribute value mislead the model?
+class RegionReliance(Check):
+    """Does the content of an image region explain the gap of an attribute value?
 
-    An intervention. In images of all values, a region is filled from other images of the same
-    label: once from one that has the attribute value, once from one that has not. Both fillings are
-    foreign, so that only the attribute's content differs. The region is found on some samples (16
-    overlapping windows and the frame, by the change of the label's probability, then finer windows)
-    and tested on others: by how much more often the model fails with the content of the side that
-    fares worse with that label, and whether that is more than at random other places of the same
-    size. The p-value is the larger one of the two sign-flip tests, as in every intersection-union
-    test. Values without a gap are not examined: there is nothing to confirm.
+    An intervention. In images of all values, a region is filled from donor images of the same label:
+    once from an image with the attribute value, once from an image without it. Both fillings are
+    foreign to the image, so that they differ only in the content that goes with the value. The region
+    is found on some samples (16 overlapping windows and the border, by the change of the label's
+    probability, then smaller windows) and tested on others. Two tests must be significant: the model
+    fails more often with the content of the side that has the higher error rate for that label, and
+    the difference is larger than at random other places of the same size. The p-value is the larger
+    of the two sign-flip tests, as in every intersection-union test. Values without a gap are not
+    examined, because there is nothing to confirm.
 
-    Where it holds, the gap of that attribute value is confirmed, and its place is known. A property
-    of the whole image (its texture, its brightness) has no such place and stays unconfirmed.
+    A significant result confirms the gap of the attribute value and locates its cause. A property of
+    the whole image, such as its texture or its brightness, has no such place and stays unconfirmed.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300.
     """
 
+    kind: ClassVar[ClaimKind] = "robustness"
+    needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     renamed: ClassVar[Mapping[str, str]] = {
+        "min_fall": "min_drop",
         "search_pictures": "search_images",
         "test_pictures": "test_images",
     }
 
-    min_fall: float = Field(0.05, ge=0, le=1)
-    """Smallest fall of accuracy that is told; its interval must lie above."""
+    min_drop: float = Field(0.05, ge=0, le=1)
+    """Smallest drop in accuracy that is reported (a share, 0 to 1); its interval must lie above."""
     search_images: int = Field(12, ge=4)
-    """Images of each side on which the region is searched."""
+    """Images of each side on which to search for the region."""
     test_images: int = Field(100, ge=20)
-    """Largest number of images of each side on which it is tested."""
+    """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
-    """Attribute values that are examined at most, those with the largest gaps first. Each takes
-    about 52 forward passes for a search image and 4 for a test image."""
+    """Largest number of attribute values to examine, those with the largest gaps first. Each takes
+    about 52 forward passes per search image and 4 per test image."""
 
     def examine(self, audit: AuditData) -> Examination:
-        """Intervenes for every attribute value."""
+        """Intervenes for every attribute value with a gap."""
         if audit.model is None:
-            return Examination(
-                skipped=(Skipped(check=NAME, reason="the model is not at hand to be asked again"),)
-            )
-        limits = Limits(self.min_fall, self.search_images, self.test_images, self.max_comparisons)
-        asked, skipped = comparisons(audit, NAME, limits, "regions")
-        claims = [self._claim(audit, audit.model, drawn) for drawn in asked]
+            return Examination(skipped=(Skipped(check=NAME, reason="the model is not available"),))
+        budget = InterventionBudget(
+            self.min_drop, self.search_images, self.test_images, self.max_comparisons
+        )
+        planned, skipped = plan_contrasts(audit, NAME, budget, "regions")
+        claims = [self._claim(audit, audit.model, pairs) for pairs in planned]
         return Examination(tuple(claims), tuple(skipped))
 
-    def _claim(self, audit: AuditData, model: ModelAccess, sides: SearchAndTest) -> Claim:
-        region = _found(model, sides)
-        tried = _tried(model, sides, region, audit.seed)
-        outcome, more = tried.outcome, tried.more
-        here = outcome.here
-        question = sides.question
-        key = SliceKey(attributes={question.name: question.value})
-        holds = here.change.low > self.min_fall and more.change.low > 0
-        turned = outcome.turned_to(audit.classes)
-        where = region.words
-        into = outcome.into(audit.classes)
-        looked = _looked(audit, sides, region, None if turned is None else turned[0])
-        witness = (
-            ""
-            if turned is None or looked is None
-            else f" In the Grad-CAMs of {turned[0]}, {percent(looked[0])} of the evidence lies there "
-            f"with that value, and {percent(looked[1])} with others."
-        )
+    def _claim(self, audit: AuditData, model: ModelAccess, pairs: ContrastPairs) -> Claim:
+        region = _find_region(model, pairs)
+        swap = _Swap.at(model, pairs, region, audit.seed)
+        effect, drop = swap.effect, swap.effect.mean.change
+        contrast = pairs.contrast
+        significant = drop.low > self.min_drop and swap.excess.change.low > 0
+        evidence_in_region = _evidence_in_region(audit, swap)
         return Claim(
             check=NAME,
-            title=f"Swapping {where} between samples with {question.name} = {question.value} and "
-            f"others costs {points(here.change.value)} of accuracy",
-            slice=key,
-            # Without an effect the test counts, and nothing is told of it.
-            effect=effect("fall of accuracy when the region is swapped", here.change)
-            if holds
+            kind=self.kind,
+            title=f"Swapping {region.description} between samples with {contrast.attribute} = "
+            f"{contrast.value} and others costs {points(drop.value)} of accuracy",
+            slice=SliceKey(attributes={contrast.attribute: contrast.value}),
+            effect=Effect.measured("drop in accuracy when the region is swapped", drop, "points")
+            if significant
             else None,
-            limit=self.min_fall,
-            p_value=max(here.p_value, more.p_value),
-            support=len(sides.test),
-            samples=outcome.samples(audit),
-            statement=f"An intervention: in {len(sides.test)} images, {where} ({percent(region.area)} of "
-            f"it) was filled from other images of the same label: once from {whom(key)}, once from others. "
-            f"With the content of the side that fares worse with that label, the model fails "
-            f"{points(here.change.value)} more often ({interval(here.change, ' points')}{into}); at "
-            f"random other places of the same size, {signed_points(tried.elsewhere.change.value)}."
-            + witness,
-            action=LOOK_THERE,
-            limits="It shows that this region's content moves the predictions; other regions may do "
-            "so as well.",
-            evidence={
-                **region.record(),
-                "fall": numbers(here.change),
-                "fall_elsewhere": numbers(tried.elsewhere.change),
-                **outcome.record(audit.classes),
-                "attention": looked,
-            },
+            limit=self.min_drop,
+            p_value=max(effect.mean.p_value, swap.excess.p_value),
+            support=len(pairs.test),
+            samples=effect.samples(audit),
+            statement=_statement(audit, swap, evidence_in_region),
+            action=REGION_ACTION,
+            limits="It shows that the content of this region changes the predictions. Other regions may "
+            "do so as well.",
+            evidence=_evidence(audit, swap, evidence_in_region),
             weight=0.0,
-            confirms=outcome.confirms(audit) if holds else (),
+            confirms=effect.confirmed_slices(audit) if significant else (),
         )
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """What the swap did at the region and at random other places.
+class _Swap:
+    """The effect of swapping a region, and random other regions of the same size.
 
     Attributes:
-        outcome: at the region.
-        elsewhere: mean change at other places.
-        more: the region's less theirs.
+        region: the region.
+        effect: its effect.
+        control: mean effect of the other regions.
+        excess: effect of the region minus that of the other regions, image by image.
     """
 
-    outcome: PairedEffect
-    elsewhere: PairedMean
-    more: PairedMean
+    region: Region
+    effect: PairedEffect
+    control: PairedMean
+    excess: PairedMean
+
+    @classmethod
+    def at(cls, model: ModelAccess, pairs: ContrastPairs, region: Region, seed: int) -> _Swap:
+        """Fills the region, and the other regions, from both sides in the test images."""
+        generator = np.random.default_rng(seed)
+        test = pairs.test
+        images = model.images(test.rows)
+        sides = model.images(test.with_value), model.images(test.without_value)
+        controls = region.control_regions(len(test), generator)
+
+        def effect_of(regions: Regions) -> PairedEffect:
+            with_value, without_value = (
+                model.predict(paste(images, donors, regions)).argmax(1) for donors in sides
+            )
+            return PairedEffect.of(pairs.contrast, test, with_value, without_value, seed)
+
+        here, control = effect_of(region), effect_of(controls)
+        excess = sign_flip(here.difference - control.difference, seed=seed)
+        return cls(region, here, control.mean, excess)
 
 
-def _found(model: ModelAccess, sides: SearchAndTest) -> Region:
-    """The region whose content costs the label most probability; a small one where it will do."""
-    swaps, worse = sides.search, sides.question.worse[sides.search.label]
-    images = model.images(swaps.rows)
-    have, lack = model.images(swaps.have), model.images(swaps.lack)
-    each = np.arange(len(swaps))
+def _find_region(model: ModelAccess, pairs: ContrastPairs) -> Region:
+    """The region whose content costs the label most probability on the search images."""
+    search = pairs.search
+    direction = pairs.contrast.direction[search.label]
+    images = model.images(search.rows)
+    sides = model.images(search.with_value), model.images(search.without_value)
+    each = np.arange(len(search))
 
-    def score(region: Region) -> float:
-        with_value, without = (
-            model.predict(borrowed(images, donors, region))[each, swaps.label]
-            for donors in (have, lack)
+    def cost(region: Region) -> float:
+        with_value, without_value = (
+            model.predict(paste(images, donors, region))[each, search.label] for donors in sides
         )
-        return float((worse * (without - with_value)).mean())
+        return float((direction * (without_value - with_value)).mean())
 
-    return sought(score, coarse(), finer)
-
-
-def _tried(model: ModelAccess, sides: SearchAndTest, region: Region, seed: int) -> _Tried:
-    """Fills the region, and random others, from both sides."""
-    generator = np.random.default_rng(seed)
-    swaps = sides.test
-    images = model.images(swaps.rows)
-    have, lack = model.images(swaps.have), model.images(swaps.lack)
-    others = region.elsewhere(len(swaps), generator)
-
-    def asked(regions: Region | list[Region]) -> PairedEffect:
-        with_value, without = (
-            model.predict(borrowed(images, donors, regions)).argmax(1) for donors in (have, lack)
-        )
-        return PairedEffect.of(sides.question, swaps, with_value, without, seed)
-
-    here, there = asked(region), asked(others)
-    return _Tried(here, there.here, sign_flip(here.fell - there.fell, seed=seed))
+    return coarse_to_fine(cost, coarse_regions(), windows_within)
 
 
-def _looked(
-    audit: AuditData, sides: SearchAndTest, region: Region, label: str | None
-) -> tuple[float, float] | None:
-    """Shares of the evidence for a label in the region, with the value and without."""
+def _evidence_in_region(audit: AuditData, swap: _Swap) -> tuple[float, float] | None:
+    """Mean share of the evidence in the region, with the attribute value and with others.
+
+    Returns:
+        The shares in the maps of the class that most flipped predictions go to; None without maps.
+    """
+    label = swap.effect.flipped_to(audit.classes)
     if audit.maps is None or label is None:
         return None
-    cells = [c for c in audit.maps.cells if c.attribute == sides.question.name and c.label == label]
+    contrast = swap.effect.contrast
+    cells = [c for c in audit.maps.cells if c.attribute == contrast.attribute and c.label == label]
     none = np.zeros(0, dtype=np.int64)
-    parts = []
-    for side in (True, False):
-        chosen = [c.rows for c in cells if (c.value == sides.question.value) == side]
-        part = attention(audit.maps.of(np.concatenate([none, *chosen])), region)
-        if np.isnan(part).all():  # also where there is none
+    means = []
+    for has_value in (True, False):
+        rows = [c.rows for c in cells if (c.value == contrast.value) == has_value]
+        shares = evidence_share(audit.maps.of(np.concatenate([none, *rows])), swap.region)
+        if np.isnan(shares).all():  # also if there are no maps
             return None
-        parts.append(float(np.nanmean(part)))
-    return parts[0], parts[1]
+        means.append(float(np.nanmean(shares)))
+    return means[0], means[1]
+
+
+def _statement(
+    audit: AuditData, swap: _Swap, evidence_in_region: tuple[float, float] | None
+) -> tuple[str, ...]:
+    effect, drop = swap.effect, swap.effect.mean.change
+    key = SliceKey(attributes={effect.contrast.attribute: effect.contrast.value})
+    region = swap.region
+    sentences = [
+        (
+            f"An intervention: in {len(effect.pairs)} images, {region.description} ({percent(region.area)} "
+            f"of its area) was filled from other images of the same label, once from {whom(key)} and once "
+            "from others."
+        ),
+        (
+            "With the content of the side that has the higher error rate for that label, the model fails "
+            f"{points(drop.value)} more often ({interval(drop, ' points')}"
+            f"{effect.flip_clause(audit.classes)})."
+        ),
+        (
+            "At random other places of the same size, the difference is "
+            f"{signed_points(swap.control.change.value)}."
+        ),
+    ]
+    flipped_to = effect.flipped_to(audit.classes)
+    if evidence_in_region is not None and flipped_to is not None:
+        with_value, others = evidence_in_region
+        sentences.append(
+            f"In the Grad-CAMs of {quoted(flipped_to)}, {percent(with_value)} of the evidence lies in "
+            f"this region with that value, and {percent(others)} with others."
+        )
+    return tuple(sentences)
+
+
+def _evidence(
+    audit: AuditData, swap: _Swap, evidence_in_region: tuple[float, float] | None
+) -> tuple[EvidencePart, ...]:
+    drop = InterventionEffect(
+        name="additional failures when the region is swapped between images of one label",
+        value=Estimate.of(swap.effect.mean.change),
+        control=Estimate.of(swap.control.change),
+        control_name="at other places of the same size",
+        unit="points",
+    )
+    names = ("evidence in the region with the value", "evidence in the region with other values")
+    shares = () if evidence_in_region is None else zip(names, evidence_in_region, strict=True)
+    from_maps = (Quantity(name=name, value=value, unit="share") for name, value in shares)
+    return (
+        Intervention(
+            method="swap-region",
+            region=swap.region.box(),
+            effects=(drop,),
+            flipped_to=swap.effect.flipped_to(audit.classes),
+        ),
+        Quantities(items=(*swap.effect.error_rates(), *from_maps)),
+    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
 from auditor.errors import ModelError
+from auditor.phrasing import percent
 
 if TYPE_CHECKING:
     from torch import nn
@@ -177,8 +178,8 @@ def better_preprocessing(trials: list[PreprocessingTrial]) -> str | None:
             else f"`mean: {_rounded(other.mean)}, std: {_rounded(other.std)}`"
         )
         return (
-            f"with {other.name}, {other.accuracy:.0%} of the same {used.n} images are classified "
-            f"correctly instead of {used.accuracy:.0%} (mean loss {other.loss:.2f} instead of "
+            f"with {other.name}, {percent(other.accuracy)} of the same {used.n} images are classified "
+            f"correctly instead of {percent(used.accuracy)} (mean loss {other.loss:.2f} instead of "
             f"{used.loss:.2f}): check what the network was trained with; {fix}"
         )
     return None

@@ -1,7 +1,7 @@
-"""Two audits of the same samples side by side: what changed, and whether that is more than chance."""
+"""Two audits of the same samples side by side: what changed, with paired tests."""
 
 from auditor.comparison.compare import compare
+from auditor.comparison.headline import summary
 from auditor.comparison.records import Comparison
-from auditor.comparison.view import summary
 
 __all__ = ["Comparison", "compare", "summary"]

@@ -1,22 +1,15 @@
-"""Writes what a comparison found: JSON for machines, HTML and PDF for people."""
+"""Writes the documents of a comparison: JSON for programs, HTML and PDF for people."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditor.comparison.headline import STATUS, STATUS_MEANING
 from auditor.comparison.records import Comparison
-from auditor.comparison.view import (
-    STATUS,
-    STATUS_MEANING,
-    ComparisonView,
-    build_view,
-    moved,
-    name_of,
-    signed,
-)
+from auditor.comparison.view import ComparisonView, build_view
 from auditor.errors import MissingDependencyError, OutputExistsError
-from auditor.report.renderers.pdf import typeset
+from auditor.report.pdf_document import write_pdf
 from auditor.report.templating import environment
 from auditor.run_folder import RunFolder
 
@@ -26,19 +19,21 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-ur
 
 
 @dataclass(frozen=True)
-class Written:
-    """What came of it.
+class ComparisonDocuments:
+    """The documents of a comparison.
 
     Attributes:
         paths: the documents that were written.
-        missing: why the PDF could not be; None where it could.
+        missing: why the PDF could not be written; None where it was.
     """
 
     paths: tuple[Path, ...]
     missing: MissingDependencyError | None
 
 
-def write(comparison: Comparison, before: RunFolder, after: RunFolder, out: Path) -> Written:
+def write(
+    comparison: Comparison, before: RunFolder, after: RunFolder, out: Path
+) -> ComparisonDocuments:
     """Writes the documents of a comparison.
 
     Args:
@@ -65,32 +60,32 @@ def write(comparison: Comparison, before: RunFolder, after: RunFolder, out: Path
     paths = [out / name for name in texts]
     try:
         identifier = f"{comparison.before.id} {comparison.after.id}"
-        typeset(page(view, "comparison_pdf.html"), out / PDF, identifier)
+        write_pdf(page(view, "comparison/pdf.html"), out / PDF, identifier)
     except MissingDependencyError as error:
-        (out / PDF).unlink(missing_ok=True)  # an earlier one would tell of another comparison
-        return Written(tuple(paths), error)
-    return Written((*paths, out / PDF), None)
+        (out / PDF).unlink(missing_ok=True)  # one from an earlier comparison would be misleading
+        return ComparisonDocuments(tuple(paths), error)
+    return ComparisonDocuments((*paths, out / PDF), None)
 
 
 def check_place(out: Path) -> None:
-    """Makes sure that nothing but an earlier comparison is overwritten.
+    """Makes sure that only an earlier comparison is overwritten.
 
     Raises:
         OutputExistsError: the place holds something else.
     """
     if out.exists() and not (out / JSON).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise OutputExistsError(
-            f"{out}: expected a new folder or an earlier comparison; it holds something else, and is "
-            "left alone: choose another folder with --out"
+            f"{out}: expected a new folder or an earlier comparison; it holds something else, and was "
+            "not changed: choose another folder with --out"
         )
 
 
-def page(view: ComparisonView, template: str = "comparison.html") -> str:
-    """The comparison as one page that opens from disk and asks no server for anything.
+def page(view: ComparisonView, template: str = "comparison/page.html") -> str:
+    """The comparison as one page that opens from disk and makes no request to any server.
 
     Args:
         view: everything that is shown.
-        template: for the screen, or ``comparison_pdf.html`` for paper.
+        template: for the screen, or ``comparison/pdf.html`` for the PDF.
     """
     return (
         environment()
@@ -100,8 +95,5 @@ def page(view: ComparisonView, template: str = "comparison.html") -> str:
             policy=_POLICY,
             status=STATUS,
             status_meaning=STATUS_MEANING,
-            signed=signed,
-            moved=moved,
-            name_of=name_of,
         )
     )

@@ -21,17 +21,19 @@ from auditor.records.predictions import (
     SAMPLE,
     SHA256,
     attribute_columns,
+    codes,
     sample_columns,
     usable_rows,
 )
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.slicing import slice_samples
 
-_TOLD = 5
+_NAMED = 5
+"""Classes that a message names at most."""
 
 
 @dataclass(frozen=True)
-class Source:
+class RunData:
     """One finished run.
 
     Attributes:
@@ -48,7 +50,7 @@ class Source:
     attributes: tuple[str, ...]
 
     @classmethod
-    def read(cls, run: RunFolder) -> Source:
+    def read(cls, run: RunFolder) -> RunData:
         """Reads a run.
 
         Raises:
@@ -58,18 +60,20 @@ class Source:
         path = run.path / PREDICTIONS
         if not path.is_file():
             raise DataError(
-                f"{path}: expected the predictions of a finished run; they are not there: copy the "
-                "run folder again as a whole"
+                f"{path}: expected the predictions of a finished run; they are missing: copy the whole "
+                "run folder again"
             )
         names = pq.read_schema(path).names
         lacking = [name for name in REQUIRED if name not in names]
         if lacking:
-            raise DataError(f"{path}: expected the columns {', '.join(REQUIRED)}; lacks {lacking}")
+            raise DataError(
+                f"{path}: expected the columns {', '.join(REQUIRED)}; it lacks {lacking}"
+            )
         table = pq.read_table(path, columns=sample_columns(names)).to_pandas()
         twice = table[SAMPLE][table[SAMPLE].duplicated()]
         if len(twice):
             raise DataError(
-                f"{path}: expected every sample once; {twice.iloc[0]!r} is there more than once"
+                f"{path}: expected every sample once; {twice.iloc[0]!r} occurs more than once"
             )
         return cls(run, result, table.set_index(SAMPLE, drop=False), attribute_columns(names))
 
@@ -80,10 +84,10 @@ class Source:
 
     @property
     def slicing(self) -> tuple[SliceSection, JudgeSection]:
-        """How this run cut its slices, and its false discovery rate.
+        """How this run formed its slices, and its false discovery rate.
 
         Raises:
-            DataError: its configuration can't be read.
+            DataError: its configuration cannot be read.
         """
         config = self.result.provenance.config
         try:
@@ -100,11 +104,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Cut:
+class PairedSlice:
     """A slice of the paired samples.
 
     Attributes:
-        key: its name, as the earlier run calls it.
+        key: its name in the earlier run.
         rows: positions among the pairs, int64.
     """
 
@@ -119,13 +123,13 @@ class Pairs:
     Attributes:
         before: their rows in the earlier run, in its order.
         after: their rows in the later run, in the same order.
-        cuts: every label, then every slice of the earlier run.
-        account: how many samples were compared, and why others were not.
+        slices: every label, then every slice of the earlier run.
+        account: how many samples were compared, and why others were omitted.
     """
 
     before: pd.DataFrame
     after: pd.DataFrame
-    cuts: tuple[Cut, ...]
+    slices: tuple[PairedSlice, ...]
     account: Pairing
 
     @property
@@ -138,11 +142,11 @@ class Pairs:
         return one, two
 
 
-def pair(before: Source, after: Source) -> Pairs:
+def pair(before: RunData, after: RunData) -> Pairs:
     """Finds the samples of two runs that are the same.
 
     Args:
-        before: the earlier run; slices are cut as it did.
+        before: the earlier run, whose slices are used.
         after: the later run.
 
     Returns:
@@ -161,52 +165,52 @@ def pair(before: Source, after: Source) -> Pairs:
         known = (one[SHA256].notna() & two[SHA256].notna()).to_numpy(dtype=bool)
         image = known & (one[SHA256] != two[SHA256]).to_numpy(dtype=bool) & ~label
     same = ~(label | image)
-    good = [usable_rows(side) for side in (one, two)]
-    kept = same & good[0] & good[1]
+    usable = [usable_rows(side) for side in (one, two)]
+    kept = same & usable[0] & usable[1]
     if not kept.any():
         raise DataError(
             f"{before.run.path} and {after.run.path}: expected audits of the same samples; of "
             f"{len(before.table)} and {len(after.table)} samples, {len(shared)} have the same id, and "
-            "none of them the same image and label and a prediction in both: audit the new model "
+            "none of these has the same image and label and a prediction in both: audit the new model "
             "on the data of the old one"
         )
     attributes = [name for name in before.attributes if name in after.attributes]
-    turned = np.zeros(int(kept.sum()), dtype=bool)
+    changed = np.zeros(int(kept.sum()), dtype=bool)
     for name in attributes:
-        turned |= _texts(one.loc[kept, name]) != _texts(two.loc[kept, name])
+        changed |= _texts(one.loc[kept, name]) != _texts(two.loc[kept, name])
     pairs_before, pairs_after = one.loc[kept], two.loc[kept]
     return Pairs(
         before=pairs_before,
         after=pairs_after,
-        cuts=_cuts(before, pairs_before),
+        slices=_slices(before, pairs_before),
         account=Pairing(
             n_paired=int(kept.sum()),
             only_before=len(before.table) - len(shared),
             only_after=len(after.table) - len(shared),
             other_label=int(label.sum()),
             other_image=int(image.sum()),
-            unusable_before=int((same & ~good[0] & good[1]).sum()),
-            unusable_after=int((same & good[0] & ~good[1]).sum()),
-            other_attributes=int(turned.sum()),
+            unusable_before=int((same & ~usable[0] & usable[1]).sum()),
+            unusable_after=int((same & usable[0] & ~usable[1]).sum()),
+            other_attributes=int(changed.sum()),
             images_compared=compared,
         ),
     )
 
 
-def _same_classes(before: Source, after: Source) -> None:
+def _same_classes(before: RunData, after: RunData) -> None:
     one, two = before.classes, after.classes
     if set(one) == set(two):
         return
     gone = [name for name in one if name not in two]
     new = [name for name in two if name not in one]
-    told = [
-        f"{what}: {', '.join(names[:_TOLD])}" + (" …" if len(names) > _TOLD else "")
+    differences = [
+        f"{what}: {', '.join(names[:_NAMED])}" + (" …" if len(names) > _NAMED else "")
         for what, names in (("only before", gone), ("only after", new))
         if names
     ]
     raise DataError(
         f"{before.run.path} and {after.run.path}: expected the same classes in both runs; "
-        f"{'; '.join(told)}: compare models that tell the same classes apart"
+        f"{'; '.join(differences)}: compare models with the same classes"
     )
 
 
@@ -217,8 +221,8 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
     return np.asarray(texts.where(numbers.isna(), numbers.astype(str)), dtype=object)
 
 
-def _cuts(source: Source, pairs: pd.DataFrame) -> tuple[Cut, ...]:
-    """The earlier run's own slices, cut anew from all its samples, and of them the pairs."""
+def _slices(source: RunData, pairs: pd.DataFrame) -> tuple[PairedSlice, ...]:
+    """The earlier run's own slices, formed again from all its samples; of each, the paired ones."""
     classes = source.classes
     usable = source.table[usable_rows(source.table)].reset_index(drop=True)
     for column in (LABEL, PREDICTED):
@@ -227,8 +231,8 @@ def _cuts(source: Source, pairs: pd.DataFrame) -> tuple[Cut, ...]:
     found = slice_samples(usable, None, classes, source.attributes, section)
     place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])
     position = place.fillna(-1).to_numpy(dtype=np.int64)
-    codes = usable[LABEL].cat.codes.to_numpy(dtype=np.int64)
-    keys = [(SliceKey(label=name), np.flatnonzero(codes == k)) for k, name in enumerate(classes)]
+    label = codes(usable[LABEL])
+    keys = [(SliceKey(label=name), np.flatnonzero(label == k)) for k, name in enumerate(classes)]
     keys += [(one.key, one.rows) for one in found.slices]
-    cuts = (Cut(key, position[rows][position[rows] >= 0]) for key, rows in keys)
-    return tuple(one for one in cuts if len(one.rows))
+    slices = (PairedSlice(key, position[rows][position[rows] >= 0]) for key, rows in keys)
+    return tuple(one for one in slices if len(one.rows))

@@ -1,4 +1,4 @@
-"""The nouns of a comparison: what is written to ``comparison.json``."""
+"""The records of a comparison: what is written to ``comparison.json``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Direction = Literal["worse", "better", "unclear", "untested"]
 FindingStatus = Literal["new", "graver", "stayed", "milder", "gone"]
 
 
-class Side(Record):
+class ComparedRun(Record):
     """One of the two runs."""
 
     folder: str
@@ -45,19 +45,19 @@ class Pairing(Record):
     only_before: int
     only_after: int
     other_label: int
-    """In both runs under different labels: left out."""
+    """In both runs with different labels: omitted."""
     other_image: int
-    """In both runs with different images: left out."""
+    """In both runs with different images: omitted."""
     unusable_before: int
     """In both runs, but evaluated in the later one only."""
     unusable_after: int
     other_attributes: int
     """Paired, with an attribute value that changed; slices follow the earlier run."""
     images_compared: bool
-    """False where a run holds no fingerprints of its images."""
+    """False where a run has no fingerprints of its images."""
 
 
-class Rules(Record):
+class ComparisonRules(Record):
     """What counts as a change; taken from the earlier run, so fixed before the later one."""
 
     alpha: float
@@ -68,7 +68,7 @@ class Rules(Record):
     """Largest acceptable rise of an error rate, a share from 0 to 1."""
     n_tests: int
     test: str = "McNemar, mid-p, two-sided"
-    correction: str = "Benjamini-Hochberg over the whole and all slices"
+    correction: str = "Benjamini-Hochberg over all samples together and all slices"
 
 
 class SliceChange(Record):
@@ -79,9 +79,9 @@ class SliceChange(Record):
     failures_before: int
     failures_after: int
     broken: int
-    """Right before, wrong after."""
+    """Correct before, misclassified after."""
     fixed: int
-    """Wrong before, right after."""
+    """Misclassified before, correct after."""
     change: Estimate
     """Error rate after minus before, with an unadjusted 95 % interval."""
     p_value: float | None
@@ -113,7 +113,7 @@ class FindingRef(Record):
 
 
 class FindingChange(Record):
-    """What became of a finding; findings are the same when check and slice are."""
+    """What became of a finding; two findings are the same if their check and slice are."""
 
     check: str
     slice: SliceKey
@@ -121,11 +121,11 @@ class FindingChange(Record):
     before: FindingRef | None
     after: FindingRef | None
     caution: str | None
-    """Why a finding that is gone may not be cured, or a new one not be new."""
+    """Why a finding that is gone may not be resolved, or a new one may not be new."""
 
 
-class Turn(Record):
-    """A sample that changed sides."""
+class FlippedPrediction(Record):
+    """A sample that is correct in one run and misclassified in the other."""
 
     sample: str
     path: str
@@ -139,7 +139,7 @@ class Turn(Record):
     loss_after: float
 
 
-class Difference(Record):
+class SettingDifference(Record):
     """A setting, version or fingerprint that is not the same in both runs."""
 
     place: str
@@ -153,27 +153,27 @@ class Comparison(Record):
     comparison_version: Literal[1] = COMPARISON_VERSION
     created_at: datetime
     auditor_version: str
-    before: Side
-    after: Side
+    before: ComparedRun
+    after: ComparedRun
     pairing: Pairing
-    rules: Rules
+    rules: ComparisonRules
     overall: SliceChange
     slices: list[SliceChange]
-    """Tested ones first, the gravest change for the worse foremost."""
+    """Tested ones first, the largest significant rise first."""
     classes: list[ClassChange]
     findings: list[FindingChange]
-    """New and graver ones first."""
-    broken: list[Turn]
-    """Right before, wrong after; the highest loss first."""
-    fixed: list[Turn]
-    """Wrong before, right after; the highest loss before first."""
+    """New and more severe ones first."""
+    broken: list[FlippedPrediction]
+    """Correct before, misclassified after; the highest loss first."""
+    fixed: list[FlippedPrediction]
+    """Misclassified before, correct after; the highest loss before first."""
     moved: int
-    """Wrong in both runs, with another prediction."""
-    differences: list[Difference]
+    """Misclassified in both runs, with different predictions."""
+    differences: list[SettingDifference]
     remarks: list[str]
     """What a reader has to know before trusting the comparison."""
 
     @property
     def blocking(self) -> list[SliceChange]:
-        """The whole or slices that became worse by more than is acceptable."""
+        """All samples, or slices, whose error rate rose by more than is acceptable."""
         return [one for one in (self.overall, *self.slices) if one.blocks]

@@ -1,47 +1,25 @@
-"""Does a gap remain when the other attributes are held fixed?"""
+"""What is left of a gap when other attributes are held fixed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.phrasing import interval, numbers, points, several, signed_points
-from auditor.records import AuditData, Slice
+from auditor.phrasing import interval, points, several, signed_points
+from auditor.records import AuditData, Estimate, HeldFixed, HeldFixedGap, HeldFixedState, Slice
 from auditor.statistics import Gaps, Interval, adjusted_gap, stratified_gap
 
-State = Literal["explains", "reverses", "inseparable", "weakens", "remains", "undecided"]
-
 _SHARED = 0.1
-"""Smallest part of a comparison's weight that is left for the data to tell two attributes apart."""
+"""Smallest part of a comparison's weight that must remain for the data to separate two attributes."""
 _CELLS = 2_000_000
-"""Entries of a regression's design from which on it is left out: it would take minutes."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """A gap with one other attribute held fixed.
-
-    Attributes:
-        attribute: the one that is held fixed.
-        gap: what is left of the gap.
-        p_value: of what is left.
-        state: what that says of the gap.
-        worth: how many evenly divided samples would carry as much as what is left to compare.
-    """
-
-    attribute: str
-    gap: Interval
-    p_value: float | None
-    state: State
-    worth: int
+"""Largest design matrix of the regression, in entries: a larger one would take minutes."""
 
 
 class Confounding:
-    """Looks at gaps with other attributes held fixed, one by one and all together."""
+    """Compares slices with other attributes held fixed, one at a time and jointly."""
 
     def __init__(self, audit: AuditData) -> None:
         frame = audit.predictions
@@ -53,10 +31,10 @@ class Confounding:
             name: frame[name].cat.codes.to_numpy(dtype=np.int64) for name in audit.attributes
         }
 
-    def one_by_one(self, one: Slice, gap: Interval) -> list[Held]:
-        """A slice's gap with each other attribute held fixed beside the label.
+    def one_by_one(self, one: Slice, gap: Interval) -> list[HeldFixedGap]:
+        """Gap of a slice with each other attribute held fixed beside the label.
 
-        The test of Mantel and Haenszel with label × attribute as strata.
+        Cochran–Mantel–Haenszel test with label × attribute as strata.
         """
         rows, inside = self._rows(one)
         label = self._label[rows]
@@ -67,13 +45,13 @@ class Confounding:
             strata = np.unique(label * (codes.max() + 1) + codes[rows], return_inverse=True)[1]
             fixed = self._gaps(strata, rows, inside)
             weight = _weight(strata, inside) / _weight(label, inside)
-            found.append(self._held(name, gap, fixed, 4 * _weight(strata, inside), weight))
+            found.append(self._held_fixed(name, gap, fixed, 4 * _weight(strata, inside), weight))
         return found
 
-    def all_together(self, one: Slice) -> Interval | None:
-        """A slice's gap by a logistic regression on label and all attributes; None where undefined.
+    def jointly(self, one: Slice) -> Interval | None:
+        """Gap of a slice by a logistic regression on label and all attributes; None where undefined.
 
-        The second witness beside the strata: it holds everything fixed, but trusts a model.
+        A second estimate beside the strata: it holds all attributes fixed, but relies on a model.
         """
         rows, inside = self._rows(one)
         others = [
@@ -121,11 +99,13 @@ class Confounding:
         own_failures = np.bincount(strata[inside & failure], minlength=n)
         return stratified_gap(own_failures, own, failures - own_failures, totals - own)
 
-    def _held(self, name: str, gap: Interval, gaps: Gaps, worth: float, weight: float) -> Held:
+    def _held_fixed(
+        self, name: str, gap: Interval, gaps: Gaps, effective: float, weight: float
+    ) -> HeldFixedGap:
         left = gaps.gap[()]
         p_value = None if np.isnan(gaps.p_value) else float(gaps.p_value)
-        state: State
-        if worth < self._needed or weight < _SHARED:
+        state: HeldFixedState
+        if effective < self._needed or weight < _SHARED:
             state = "inseparable"
         elif left.high < 0:
             state = "reverses"
@@ -136,81 +116,89 @@ class Confounding:
                 state = "weakens" if significant else "explains"
             else:
                 state = "remains" if significant else "undecided"
-        return Held(name, left, p_value, state, round(worth))
+        return HeldFixedGap(
+            attribute=name,
+            gap=Estimate.of(left) if np.isfinite(left.value) else None,
+            p_value=p_value,
+            state=state,
+            effective_samples=round(effective),
+        )
 
 
 def _weight(strata: NDArray[Any], inside: NDArray[np.bool_]) -> float:
-    """Mantel and Haenszel's weight of a comparison, Σ n·m / (n + m): what it rests on."""
+    """Mantel and Haenszel's weight of a comparison, Σ n·m / (n + m)."""
     totals = np.bincount(strata)
     own = np.bincount(strata[inside], minlength=len(totals))
     return float((own * (totals - own) / np.maximum(totals, 1)).sum())
 
 
-def explained_by(found: Sequence[Held]) -> tuple[str, ...]:
-    """The attributes that explain a gap or can't be told apart from it, the strongest first."""
+def explained_by(held: HeldFixed | None) -> tuple[str, ...]:
+    """Attributes that explain a gap or that the data cannot separate from it, the strongest first."""
     strength = {"explains": 0, "reverses": 1, "inseparable": 2}
-    named = [one for one in found if one.state in strength]
+    gaps = () if held is None else held.gaps
+    named = [one for one in gaps if one.state in strength]
     return tuple(
-        one.attribute for one in sorted(named, key=lambda one: (strength[one.state], one.gap.value))
+        one.attribute for one in sorted(named, key=lambda one: (strength[one.state], _left(one)))
     )
 
 
-def title_suffix(found: Sequence[Held]) -> str:
-    """What the title of a gap has to add."""
-    causes = [one.attribute for one in found if one.state in {"explains", "reverses"}]
+def title_suffix(held: HeldFixed) -> str:
+    """What the title of a gap adds about attributes that explain it."""
+    causes = [one.attribute for one in held.gaps if one.state in {"explains", "reverses"}]
     if causes:
         return f"; {several(causes)} {'explains' if len(causes) == 1 else 'explain'} it"
-    like = [one.attribute for one in found if one.state == "inseparable"]
-    return f"; it can't be told apart from {several(like)}" if like else ""
+    like = [one.attribute for one in held.gaps if one.state == "inseparable"]
+    return f"; the data cannot separate it from {several(like)}" if like else ""
 
 
-def in_words(found: Sequence[Held], together: Interval | None, gap: Interval) -> str:
-    """What holding the other attributes fixed says of a gap."""
-    sentences = [_sentence(one, gap) for one in found if one.state not in {"remains", "undecided"}]
-    kept = [one for one in found if one.state == "remains"]
+def held_fixed(gaps: Sequence[HeldFixedGap], jointly: Interval | None, gap: Interval) -> HeldFixed:
+    """What is left of a gap with other attributes held fixed, as evidence with its sentences.
+
+    Args:
+        gaps: with one attribute at a time held fixed.
+        jointly: with all attributes held fixed by a regression; None where it was not computed.
+        gap: the gap itself.
+    """
+    return HeldFixed(
+        gaps=tuple(gaps),
+        jointly=None if jointly is None else Estimate.of(jointly),
+        sentences=tuple(_sentences(gaps, jointly, gap)),
+    )
+
+
+def _sentences(
+    gaps: Sequence[HeldFixedGap], jointly: Interval | None, gap: Interval
+) -> Iterator[str]:
+    for one in gaps:
+        if one.state not in {"remains", "undecided"}:
+            yield _sentence(one, gap)
+    kept = [(one, one.gap) for one in gaps if one.state == "remains" and one.gap is not None]
     if kept:
-        least = min(kept, key=lambda one: one.gap.value)
-        sentences.append(
-            f"It remains with {several([one.attribute for one in kept])} held fixed"
-            f"{', one at a time' if len(kept) > 1 else ''}: at least {points(least.gap.value)} "
-            f"({interval(least.gap, ' points')})."
+        least = min((left for _, left in kept), key=lambda left: left.value)
+        yield (
+            f"It remains with {several([one.attribute for one, _ in kept])} held fixed"
+            f"{', one at a time' if len(kept) > 1 else ''}: at least {points(least.value)} "
+            f"({interval(least, ' points')})."
         )
-    open_ = [one.attribute for one in found if one.state == "undecided"]
-    if open_:
-        sentences.append(
-            f"Whether it remains with {several(open_)} held fixed, the samples are too few to tell."
+    undecided = [one.attribute for one in gaps if one.state == "undecided"]
+    if undecided:
+        yield (
+            f"There are too few samples to decide whether it remains with {several(undecided)} "
+            "held fixed."
         )
-    if together is not None:
-        sentences.append(
-            f"A regression on all attributes and the label leaves {signed_points(together.value)} "
-            f"({interval(together, ' points')})."
+    if jointly is not None:
+        yield (
+            f"A regression on all attributes and the label leaves {signed_points(jointly.value)} "
+            f"({interval(jointly, ' points')})."
         )
-    return " ".join(sentences)
 
 
-def as_evidence(found: Sequence[Held], together: Interval | None) -> dict[str, Any]:
-    """The numbers behind the words."""
-    return {
-        "held_fixed": [
-            {
-                "attribute": one.attribute,
-                "gap": numbers(one.gap) if np.isfinite(one.gap.value) else None,
-                "p_value": one.p_value,
-                "state": one.state,
-                "worth": one.worth,
-            }
-            for one in found
-        ],
-        "regression": None if together is None else numbers(together),
-    }
-
-
-def _sentence(one: Held, gap: Interval) -> str:
-    if one.state == "inseparable":
+def _sentence(one: HeldFixedGap, gap: Interval) -> str:
+    if one.state == "inseparable" or one.gap is None:
         return (
-            f"The slice and {one.attribute} go together so closely (with {one.attribute} held fixed, "
-            f"there is left to compare what {one.worth} evenly divided samples are worth) that this "
-            "data can't tell which of them matters."
+            f"The slice and {one.attribute} nearly coincide: with {one.attribute} held fixed, the "
+            f"comparison is worth only {one.effective_samples} evenly divided samples, so this data "
+            "cannot show which of them matters."
         )
     left = f"{signed_points(one.gap.value)} ({interval(one.gap, ' points')})"
     if one.state == "reverses":
@@ -219,3 +207,7 @@ def _sentence(one: Held, gap: Interval) -> str:
     return (
         f"With {one.attribute} held fixed, the gap falls from {points(gap.value)} to {left}{end}."
     )
+
+
+def _left(one: HeldFixedGap) -> float:
+    return float("nan") if one.gap is None else one.gap.value

@@ -1,18 +1,22 @@
-"""Label × attribute tables of the audited data or the reference, and what would even them out."""
+"""Label × attribute tables of the audited or the training data, and how to balance them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from auditor.phrasing import several
-from auditor.records import MISSING, AuditData
+from auditor.records import MISSING, AuditData, Contingency
+from auditor.records.predictions import codes
 from auditor.statistics import Floats, collection_plan
 
+Source = Literal["audited", "reference"]
+
 _PLANNED = 2000
-"""Tables with more cells get no plan: it would be no list that a person can work through."""
+"""Tables with more cells get no plan: nobody could work through it."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +24,14 @@ class ContingencyTable:
     """How many samples have which label and which value of an attribute.
 
     Attributes:
-        source: ``"reference"`` or ``"audited"``.
+        source: the audited data, or the reference (training data).
         attribute: name of the column.
         labels: (K,) class names.
         values: (V,) values, without ``(missing)``.
         counts: (K, V) samples.
     """
 
-    source: str
+    source: Source
     attribute: str
     labels: tuple[str, ...]
     values: tuple[str, ...]
@@ -37,6 +41,21 @@ class ContingencyTable:
     def data(self) -> str:
         """The data in words."""
         return "training data" if self.source == "reference" else "audited data"
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """How many samples have each value."""
+        return dict(zip(self.values, self.counts.sum(0).tolist(), strict=True))
+
+    def as_evidence(self) -> Contingency:
+        """The table as evidence of a claim."""
+        return Contingency(
+            source=self.source,
+            attribute=self.attribute,
+            labels=self.labels,
+            values=self.values,
+            counts=tuple(tuple(int(n) for n in row) for row in self.counts),
+        )
 
     def plan(self, limit: float) -> list[tuple[str, str, int]]:
         """Label, value and number of the images to add, most first; empty where none is needed."""
@@ -58,33 +77,30 @@ class ContingencyTable:
             [f"{n} more {label} with {self.attribute} = {value}" for label, value, n in cells], 4
         )
         return (
-            f"To bring the association of {self.attribute} and label in the {self.data} to "
+            f"To lower the association of {self.attribute} and label in the {self.data} to "
             f"{limit:g}, collect {sum(n for _, _, n in cells)} images: {listed}."
         )
 
 
 def tables(audit: AuditData) -> Iterator[ContingencyTable]:
-    """The tables of every attribute, of the reference (where it has the column) and the audit."""
+    """For every attribute the table of the reference, where it has the column, and of the audited data."""
     for name in audit.attributes:
-        reference = table_of(audit, name, "reference")
-        if reference is not None:
-            yield reference
-        audited = table_of(audit, name, "audited")
-        if audited is not None:
-            yield audited
+        for source in ("reference", "audited"):
+            table = table_of(audit, name, source)
+            if table is not None:
+                yield table
 
 
-def table_of(audit: AuditData, attribute: str, source: str) -> ContingencyTable | None:
-    """One table; None where the data is not there."""
+def table_of(audit: AuditData, attribute: str, source: Source) -> ContingencyTable | None:
+    """One table; None where the data has no such column."""
     frame = audit.predictions if source == "audited" else audit.reference
     if frame is None or attribute not in frame:
         return None
-    column = frame[attribute].cat
-    n_labels, n_values = len(audit.classes), len(column.categories)
-    label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
-    value = column.codes.to_numpy(dtype=np.int64)
-    counts = np.bincount(label * n_values + value, minlength=n_labels * n_values)
-    categories = [str(value) for value in column.categories]
+    column = frame[attribute]
+    n_labels, n_values = len(audit.classes), len(column.cat.categories)
+    cells = codes(frame["label"]) * n_values + codes(column)
+    counts = np.bincount(cells, minlength=n_labels * n_values)
+    categories = [str(value) for value in column.cat.categories]
     kept = [k for k, value in enumerate(categories) if value != MISSING]
     return ContingencyTable(
         source=source,

@@ -1,4 +1,4 @@
-"""Pairs of attribute values: what they do together that neither does alone, nor both in sum."""
+"""Pairs of attribute values: error rates beyond what each value, and their sum, explain."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks, slice_identity
-from auditor.phrasing import advice, effect, interval, numbers, percent, points, whom
-from auditor.records import AuditData, Claim, Skipped, Slice, SliceKey
+from auditor.phrasing import advice, interval, percent, points, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    Effect,
+    Estimate,
+    IntersectionContrast,
+    Skipped,
+    Slice,
+    SliceComparison,
+    SliceKey,
+)
 from auditor.statistics import (
     Floats,
     Gaps,
@@ -23,32 +33,32 @@ from auditor.statistics import (
 class Intersections:
     """Tests pairs of values for what their values do not already explain.
 
-    A pair has to fail more often than the rest of the one value, than the rest of the other, and
-    than the sum of what both add. The claim is all three, so that its p-value is the largest.
+    A pair must fail more often than the rest of the first value, than the rest of the second, and than
+    the sum of what both add. The claim is all three, so its p-value is the largest.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300, for the intersection-union test.
     """
 
-    def __init__(self, check: str, limit: float, audit: AuditData, tally: SliceCounter) -> None:
+    def __init__(self, check: str, limit: float, audit: AuditData, counter: SliceCounter) -> None:
         self._check = check
         self._limit = limit
-        self._evidence = audit
-        self._tally = tally
+        self._audit = audit
+        self._counter = counter
         self._coinciding = 0
 
     def claims(self, slices: Sequence[Slice], values: Sequence[Slice]) -> Iterator[Claim]:
-        """One claim for every pair that can be told from its values.
+        """One claim for every pair that the data can separate from its values.
 
         Args:
             slices: the pairs, without a label.
             values: the slices of single values, without a label.
         """
         place = {slice_identity(one.key): k for k, one in enumerate(values)}
-        of_values = self._tally.of(values)
-        for part in chunks(slices, len(self._evidence.classes)):
-            both = self._tally.of(part)
+        of_values = self._counter.of(values)
+        for part in chunks(slices, len(self._audit.classes)):
+            both = self._counter.of(part)
             parents = [
                 of_values[[place[slice_identity(_parent(one.key, side))] for one in part]]
                 for side in (0, 1)
@@ -61,15 +71,15 @@ class Intersections:
             yield Skipped(
                 check=self._check,
                 reason=f"{self._coinciding} pairs of attribute values were not tested: fewer than "
-                f"{self._evidence.min_support} samples have only one of the two values and the same "
-                "labels, so that the pair can't be told from that value alone",
+                f"{self._audit.min_support} samples have only one of the two values and the same "
+                "labels, so the data cannot separate the pair from that value",
             )
 
     def _part(
         self, part: Sequence[Slice], both: Counts, first: Counts, second: Counts
     ) -> Iterator[Claim]:
         first_only, second_only = first - both, second - both
-        rest = self._tally.everything - both
+        rest = self._counter.overall - both
         neither = rest - first_only - second_only
         whole, *against = (
             stratified_gap(both.failures, both.totals, other.failures, other.totals)
@@ -80,13 +90,13 @@ class Intersections:
             [cell.failures for cell in cells], [cell.totals for cell in cells]
         )
         rates = wilson(both.failures.sum(1), both.totals.sum(1))
-        needed, detectable = self._evidence.min_support, self._detectable(against)
+        needed, detectable = self._audit.min_support, self._detectable(against)
         for k, one in enumerate(part):
             fewest = min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in against)
             if fewest < needed or np.isnan(beyond.p_value[k]):
                 self._coinciding += 1
                 continue
-            # Both directions in one number: the chance of a gap this far up.
+            # One-sided: the probability of a gap this large or larger.
             tails = [
                 gaps.p_value[k] / 2 if gaps.gap.value[k] > 0 else 1 - gaps.p_value[k] / 2
                 for gaps in against
@@ -105,7 +115,7 @@ class Intersections:
         """Smallest gap to the harder one of the two comparisons that could have been seen."""
         found = [
             detectable_gap(
-                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._evidence.alpha
+                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._audit.alpha
             )
             for gaps in against
         ]
@@ -128,31 +138,42 @@ class Intersections:
         )
         return Claim(
             check=self._check,
+            kind="outcome",
             title=f"{percent(rate.value)} of the {whom(one.key)} are misclassified: more than both "
             "values explain",
             slice=one.key,
-            effect=effect("error-rate gap beyond what each value explains", least),
+            effect=Effect.measured(
+                "error-rate gap beyond what each value explains", least, "points"
+            ),
             limit=self._limit,
             p_value=p_value,
             support=one.support,
-            samples=self._tally.worst(one) if least.value > 0 else (),
-            statement=f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
-            f"({interval(rate)}): {alone}, and {points(contrasts[2].value)} {_side(contrasts[2])} "
-            "than the sum of what both values add, within labels. The smallest of the three counts "
-            f"({interval(least, ' points')}).",
+            samples=self._counter.highest_loss(one) if least.value > 0 else (),
+            statement=(
+                (
+                    f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+                    f"({interval(rate)}): {alone}, and {points(contrasts[2].value)} "
+                    f"{_side(contrasts[2])} than the sum of what both values add, within labels."
+                ),
+                f"The effect is the smallest of the three ({interval(least, ' points')}).",
+            ),
             action=advice(one.key),
             limits="It compares within labels and with each of the two attributes; what else differs "
             "is not held fixed.",
-            evidence={
-                "error_rate": numbers(rate),
-                "gap": numbers(gap),
-                "detectable_gap": smallest,
-                "against_each": {
-                    name: numbers(contrast)
-                    for contrast, (name, _) in zip(contrasts[:2], names, strict=True)
-                },
-                "beyond_sum": numbers(contrasts[2]),
-            },
+            evidence=(
+                SliceComparison(
+                    error_rate=Estimate.of(rate),
+                    gap=Estimate.of(gap),
+                    detectable_gap=smallest,
+                ),
+                IntersectionContrast(
+                    against_each={
+                        name: Estimate.of(contrast)
+                        for contrast, (name, _) in zip(contrasts[:2], names, strict=True)
+                    },
+                    beyond_sum=Estimate.of(contrasts[2]),
+                ),
+            ),
             weight=max(0.0, least.value) * one.support,
         )
 

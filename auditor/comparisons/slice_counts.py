@@ -1,4 +1,4 @@
-"""Failures and samples of slices, counted by label."""
+"""Count the failures and samples of slices by label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.records import AuditData, Slice, SliceKey
-from auditor.statistics import Floats
+from auditor.records.predictions import codes
+from auditor.statistics import Floats, Integers
 
 SliceIdentity = tuple[tuple[tuple[str, str], ...], str | None, str | None]
 
@@ -19,12 +20,12 @@ _SHOWN = 12
 
 
 def slice_identity(key: SliceKey) -> SliceIdentity:
-    """A slice's name as something that a dictionary takes for a key."""
+    """A hashable form of a slice's name."""
     return tuple(key.attributes.items()), key.label, key.predicted
 
 
 def chunks(slices: Sequence[Slice], n_classes: int) -> Iterator[Sequence[Slice]]:
-    """The slices in parts that are counted one after another."""
+    """Splits the slices into chunks that are counted one after another."""
     size = max(1, _CELLS // max(1, n_classes))
     for start in range(0, len(slices), size):
         yield slices[start : start + size]
@@ -32,7 +33,7 @@ def chunks(slices: Sequence[Slice], n_classes: int) -> Iterator[Sequence[Slice]]
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of slices by label.
+    """Counts of S slices by K labels.
 
     Attributes:
         failures: (S, K).
@@ -53,38 +54,38 @@ class SliceCounter:
     """Counts the samples of an audit.
 
     Attributes:
-        everything: counts of all samples, (1, K).
+        overall: counts of all samples, (1, K).
     """
 
     def __init__(self, audit: AuditData) -> None:
         frame = audit.predictions
         self._classes = audit.classes
-        self._label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
-        self._predicted = frame["predicted"].cat.codes.to_numpy(dtype=np.int64)
+        self._label = codes(frame["label"])
+        self._predicted = codes(frame["predicted"])
         self._failure = frame["failure"].to_numpy(dtype=bool)
         self._loss = frame["loss"].to_numpy(dtype=np.float64)
         self._sample = frame["sample"].to_numpy(dtype=object)
-        self.everything = self._counts([np.arange(len(frame))])
+        self.overall = self._counts([np.arange(len(frame))])
 
     def of(self, slices: Sequence[Slice]) -> Counts:
         """Counts of each slice by label, (S, K)."""
         return self._counts([one.rows for one in slices])
 
-    def worst(self, one: Slice) -> tuple[str, ...]:
-        """Ids of the failures of a slice, highest loss first, twelve at most."""
+    def highest_loss(self, one: Slice) -> tuple[str, ...]:
+        """Sample ids of the failures of a slice, highest loss first, twelve at most."""
         rows = one.rows[self._failure[one.rows]]
         order = np.argsort(-self._loss[rows], kind="stable")[:_SHOWN]
         return tuple(str(sample) for sample in self._sample[rows[order]])
 
-    def mistaken_for(self, one: Slice) -> tuple[str, int] | None:
-        """The class that the failures of a slice are most often taken for, and how many are."""
+    def most_predicted(self, one: Slice) -> tuple[str, int] | None:
+        """The class that most failures of a slice are predicted as, and their number."""
         rows = one.rows[self._failure[one.rows]]
         if len(rows) == 0:
             return None
         counts = np.bincount(self._predicted[rows], minlength=len(self._classes))
         return self._classes[int(counts.argmax())], int(counts.max())
 
-    def _counts(self, groups: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> Counts:
+    def _counts(self, groups: Sequence[Integers]) -> Counts:
         n_classes = len(self._classes)
         failures, totals = np.zeros((2, len(groups), n_classes))
         for k, rows in enumerate(groups):

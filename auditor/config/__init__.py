@@ -1,5 +1,6 @@
-"""The configuration of an audit: sections with their defaults, loading, and the JSON Schema."""
+"""The configuration of an audit: its sections, how it is read, and its JSON Schema."""
 
+from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
     AuditConfig,
@@ -12,8 +13,8 @@ from auditor.config.sections import (
     Preprocess,
     ReportSection,
     SliceSection,
-    json_schema,
 )
+from auditor.config.starter import write_starter
 
 __all__ = [
     "AboutSection",
@@ -28,4 +29,5 @@ __all__ = [
     "ReportSection",
     "SliceSection",
     "json_schema",
+    "write_starter",
 ]

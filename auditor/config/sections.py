@@ -1,66 +1,62 @@
-"""The configuration of an audit: read safely, validated whole, told apart by name.
+"""The sections of a configuration, with their defaults.
 
-``AuditConfig.load`` is the one way in. Paths in a file are relative to that file. What is wrong is
-said in one message that names the key, what was expected and what came.
+``AuditConfig.load`` reads a configuration file. Paths in a file are relative to that file.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     Field,
     PlainSerializer,
     SerializeAsAny,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic.fields import FieldInfo
 
 from auditor import registry
+from auditor.config import loading
 from auditor.errors import ConfigError
 from auditor.records import Role, Severity, image_properties
 from auditor.records.predictions import property_column
-from auditor.registry import Kind, Options
+from auditor.registry import Options
 
 
-def _beside_the_configuration(path: Path, info: ValidationInfo) -> Path:
+def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base")
     path = path.expanduser()
     return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
 
 
-def _as_seen_from_here(path: Path) -> str:
-    """Relative to the working directory where it lies below it: a result names no one's home."""
+def _relative_to_working_directory(path: Path) -> str:
+    """Shorter and free of user names: a path below the working directory is stored relative to it."""
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 ConfigPath = Annotated[
-    Path, AfterValidator(_beside_the_configuration), PlainSerializer(_as_seen_from_here)
+    Path, AfterValidator(_relative_to_file), PlainSerializer(_relative_to_working_directory)
 ]
-"""A path that the configuration gives relative to its own file."""
+"""A path that is relative to the configuration file that contains it."""
 
 
 class Preprocess(Options):
     """How an image becomes the network's input: resize, crop, divide by 255, normalise."""
 
     resize: int | tuple[int, int] | None = None
-    """Shorter side in pixels, or (height, width); None leaves the size."""
+    """Length of the shorter side in pixels, or (height, width); null: no resize."""
     crop: int | tuple[int, int] | None = None
-    """Centre crop in pixels, or (height, width); None crops nothing."""
+    """Side of the centre crop in pixels, or (height, width); null: no crop."""
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """Subtracted from the values in 0…1, one a channel."""
+    """Mean of each channel, subtracted from values in 0…1; a single number applies to all channels."""
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """Divided by afterwards, one a channel."""
+    """Standard deviation of each channel; a single number applies to all channels."""
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
-    """Of the resize; always antialiased."""
+    """Interpolation of the resize; always antialiased."""
 
     @field_validator("mean", "std", mode="after")
     @classmethod
@@ -68,50 +64,50 @@ class Preprocess(Options):
         if len(value) == 1:
             return value * 3
         if len(value) != 3:
-            raise ValueError(f"expected 1 or 3 numbers, one a channel; got {len(value)}")
+            raise ValueError(f"expected 1 or 3 numbers, one per channel; got {len(value)}")
         return value
 
     @field_validator("std", mode="after")
     @classmethod
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if min(value) <= 0:
-            raise ValueError(f"expected deviations above 0; got {list(value)}")
+            raise ValueError(f"expected standard deviations above 0; got {list(value)}")
         return value
 
 
 class ModelSection(Options):
-    """Which classifier: the adapter, what every adapter takes, and the adapter's own options."""
+    """The classifier: its adapter, the options that all adapters share, and the adapter's own ones."""
 
     adapter: str
-    """Name of a classifier plug-in: `auditor list` shows them."""
+    """Name of a classifier plug-in; see `auditor list`."""
     classes: tuple[str, ...] | ConfigPath | None = None
-    """Class names in index order, or a text file with one a line; null: the model's or the data's own."""
+    """Class names in index order, or a text file with one per line; null: from the weights or the data."""
     target_layer: str | None = None
-    """Dotted name of the layer that is explained; null: the last layer with a spatial map."""
+    """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
     options: SerializeAsAny[Options] = Options()
 
 
 class DataSection(Options):
-    """Which data set: the adapter and the adapter's own options."""
+    """The data set: its adapter and the adapter's own options."""
 
     adapter: str
-    """Name of a data set plug-in: `auditor list` shows them."""
+    """Name of a data set plug-in; see `auditor list`."""
     options: SerializeAsAny[Options] = Options()
 
 
 class SliceSection(Options):
-    """How the data is cut into slices."""
+    """How the data is divided into slices."""
 
     min_support: int = Field(30, ge=2)
-    """Slices with fewer samples are listed, but not tested."""
+    """Slices with fewer samples are listed but not tested."""
     intersections: bool = True
-    """Whether pairs of attributes are crossed as well."""
+    """Whether the intersections of two attributes are slices too."""
     quantiles: int = Field(4, ge=2, le=20)
-    """Into how many bands of equal support numeric attributes are cut."""
+    """Number of bands of equal support into which a numeric attribute is divided."""
     edges: dict[str, tuple[float, ...]] = {}
-    """Inner edges for a numeric attribute, such as `age: [18, 65]`, instead of quantiles."""
+    """Inner edges of a numeric attribute, such as `age: [18, 65]`, instead of quantiles."""
     properties: bool | tuple[str, ...] = True
-    """Properties computed from the images that they are cut by as well: all, none, or a list of names."""
+    """Image properties to slice by as well: true (all), false (none), or a list of names."""
 
     @field_validator("properties", mode="after")
     @classmethod
@@ -121,13 +117,13 @@ class SliceSection(Options):
         )
         if unknown:
             raise ValueError(
-                f"expected some of {', '.join(image_properties.NAMES)}; {unknown[0]!r} is none of them"
+                f"expected names among {', '.join(image_properties.NAMES)}; got {unknown[0]!r}"
             )
         return value
 
     @property
     def computed(self) -> tuple[str, ...]:
-        """The chosen properties' columns in ``predictions.parquet``."""
+        """Columns of the chosen properties in ``predictions.parquet``."""
         chosen = self.properties if isinstance(self.properties, tuple) else image_properties.NAMES
         return tuple(property_column(name) for name in chosen) if self.properties else ()
 
@@ -136,98 +132,98 @@ class ExplainSection(Options):
     """Which attribution maps are computed, and for how many samples."""
 
     explainer: str = "guided-grad-cam"
-    """Name of an explainer plug-in: the detail view beside Grad-CAM."""
+    """Name of an explainer plug-in, shown as the detail view beside Grad-CAM."""
     precision: Literal["exact", "fast", "bf16"] = "exact"
-    """How the maps are computed; fast and bf16 use a copy that is checked against the model."""
+    """Precision of the maps; fast and bf16 use a copy that is checked against the model."""
     targets: tuple[Role, ...] = ("predicted", "label")
-    """Explained classes of each failure."""
+    """Classes for which each failure is explained."""
     contrast: bool = True
-    """Whether as many correct samples of the same slices are explained for comparison."""
+    """Whether an equal number of correct samples of the same slices is explained for comparison."""
     mean_samples: int = Field(40, ge=1)
-    """Largest number of samples behind the mean map of an attribute value within a class."""
+    """Maximum number of samples in the mean map of an attribute value within a class."""
     mean_cells: int = Field(120, ge=0)
-    """Largest number of mean maps; those with the most samples are made."""
+    """Maximum number of mean maps; those with the most samples are computed."""
     trust_samples: int = Field(8, ge=0)
-    """Samples on which the trust in the maps is measured, about 110 forwards each; 0: not at all."""
+    """Samples used for the map sanity checks, about 110 forward passes each; 0: no checks."""
     units: int = Field(3, ge=0)
-    """Units of the target layer shown for each of the gravest findings; 0: none."""
+    """Units of the target layer shown for each of the most severe findings; 0: none."""
     unit_samples: int = Field(500, ge=1)
-    """Samples among which the images that excite a unit most are sought."""
+    """Samples searched for the images that activate a unit most."""
 
 
 class JudgeSection(Options):
-    """When a difference counts as found."""
+    """When a difference is significant."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
     """False discovery rate over all tests of the audit (Benjamini–Hochberg)."""
 
 
 class GateSection(Options):
-    """When the audit does not pass."""
+    """When the audit fails the gate."""
 
     severity: Severity | None = "alert"
-    """Exit code 1 if a finding is at least this severe; null: never."""
+    """Findings of at least this severity block the gate (exit code 1); null: none does."""
 
 
 class ReportSection(Options):
-    """Which documents are written."""
+    """Documents to write."""
 
     formats: tuple[str, ...] = ("html", "pdf")
     """Names of renderer plug-ins."""
     options: dict[str, SerializeAsAny[Options]] = {}
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
-    """Folder whose templates go before the built-in ones of the same names."""
+    """Folder with templates that replace built-in ones of the same name."""
     compliance: tuple[str, ...] | None = None
-    """Names of the rules in the appendix; null: all of `configs/compliance`."""
+    """Names of the regulations in the compliance appendix; null: all of `configs/compliance`."""
 
 
 class AboutSection(Options):
-    """What only people know about the model and its data; what is missing is shown as missing."""
+    """Facts about the model and its data that no audit can measure; missing ones are shown as missing."""
 
     purpose: str | None = None
-    """Intended purpose and the people it concerns."""
+    """Intended purpose, and the people it affects."""
     provider: str | None = None
     """Who puts it into service."""
     version: str | None = None
-    """Which version of the model this is."""
+    """Version of the model."""
     data: str | None = None
     """Where the data comes from and how it was collected and labelled."""
     persons: str | None = None
     """Who is responsible for the model and for this audit."""
     criteria: str | None = None
-    """When the model is acceptable, and why these limits."""
+    """Acceptance criteria, and the reasons for their limits."""
     sensitive: tuple[str, ...] = ()
-    """Attributes that deserve special protection."""
+    """Protected attributes."""
     selected: str | None = None
-    """The class that counts as selected, where the model chooses people."""
+    """The class that means "selected", if the model selects people."""
 
 
 class AuditConfig(Options):
-    """One audit, completely described."""
+    """The complete configuration of one audit."""
 
     name: str = Field(min_length=1)
     """Title of the report and name of the run folder."""
     model: ModelSection
     data: DataSection
     preprocess: Preprocess | None = None
-    """Null: the transforms that the model's weights carry; an error where they carry none."""
+    """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()
     explain: ExplainSection = ExplainSection()
     checks: dict[str, SerializeAsAny[Options] | Literal[False]] = {}
-    """Options of checks by name; all checks run, unless set to false."""
+    """Options of checks by name; a check runs unless it is set to false."""
     judge: JudgeSection = JudgeSection()
     gate: GateSection = GateSection()
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)
-    """Of everything that is drawn at random."""
+    """Seed of all random draws."""
     batch_size: int = Field(32, ge=1)
-    """Images in one forward pass."""
+    """Number of images in one forward pass."""
     workers: int | None = Field(None, ge=0)
-    """Processes that decode images; null: chosen from the number of cores."""
+    """Number of processes that decode images; null: chosen from the number of cores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where the model runs."""
+    """Device on which the model runs."""
 
     @classmethod
     def load(cls, path: Path, overrides: Sequence[str] = ()) -> AuditConfig:
@@ -235,30 +231,18 @@ class AuditConfig(Options):
 
         Args:
             path: YAML file.
-            overrides: ``key.path=value`` strings, the values in YAML.
+            overrides: ``key.path=value`` strings with values in YAML.
 
         Returns:
-            The configuration with every default filled in and every path absolute.
+            The configuration with all defaults filled in and all paths absolute.
 
         Raises:
-            ConfigError: no such file, no mapping in YAML, or a key or value that is not allowed.
+            ConfigError: the file does not exist, is not a YAML mapping, or contains a key or value
+                that is not allowed.
         """
-        try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(
-                f"expected a configuration file at {path}; {error.strerror or error}: give the path "
-                "of a YAML file, or write one with `auditor init`"
-            ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: expected YAML; {error}") from error
-        if not isinstance(raw, dict):
-            raise ConfigError(
-                f"{path}: expected a mapping such as `name: …`, `model: …`, `data: …`; got "
-                f"{'nothing' if raw is None else type(raw).__name__}"
-            )
+        raw = loading.read_yaml(path)
         for override in overrides:
-            _set(raw, override)
+            loading.apply_override(raw, override)
         try:
             return cls.parse(raw, base=path.resolve().parent)
         except ConfigError as error:
@@ -266,38 +250,20 @@ class AuditConfig(Options):
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any], base: Path | None = None) -> AuditConfig:
-        """Validates a configuration that was read already.
+        """Validates a configuration that has already been read.
 
         Args:
-            raw: the mapping as it stands in the file.
-            base: folder that relative paths start from; None leaves them relative.
+            raw: the mapping in the shape of the file.
+            base: folder to which paths are relative; None keeps them relative.
 
         Raises:
-            ConfigError: a key or value that is not allowed, with its place.
+            ConfigError: a key or value is not allowed; the message names its place.
         """
-        filled = dict(raw)
-        kinds: tuple[tuple[str, Kind, type[Options]], ...] = (
-            ("model", "classifier", ModelSection),
-            ("data", "dataset", DataSection),
-        )
-        for key, kind, section in kinds:
-            if isinstance(raw.get(key), Mapping):
-                filled[key] = _split_options(dict(raw[key]), key, kind, section, base)
-        if isinstance(raw.get("checks"), Mapping):
-            filled["checks"] = dict(_checks(raw["checks"], base))
-        report = raw.get("report")
-        if isinstance(report, Mapping) and isinstance(report.get("options"), Mapping):
-            options = {
-                name: _validate(
-                    _plugin("renderer", str(name), "report.options"),
-                    value or {},
-                    base,
-                    f"report.options.{name}.",
-                )
-                for name, value in report["options"].items()
-            }
-            filled["report"] = {**report, "options": options}
-        config: AuditConfig = _validate(cls, filled, base)
+        filled = loading.split_adapter_options(raw, "model", "classifier", ModelSection, base)
+        filled = loading.split_adapter_options(filled, "data", "dataset", DataSection, base)
+        filled = loading.parse_check_options(filled, base)
+        filled = loading.parse_renderer_options(filled, base)
+        config = loading.validate(cls, filled, base)
         registry.get("explainer", config.explain.explainer)
         for name in config.report.formats:
             registry.get("renderer", name)
@@ -308,144 +274,9 @@ class AuditConfig(Options):
         dumped: dict[str, Any] = self.model_dump(mode="json")
         for key in ("model", "data"):
             dumped[key] |= dumped[key].pop("options")
-        defaults = {name: check() for name, check in registry.all_of("check").items()}
-        dumped["checks"] = {
-            name: one.model_dump(mode="json") for name, one in defaults.items()
-        } | dumped["checks"]
+        defaults = {
+            name: check().model_dump(mode="json")
+            for name, check in registry.all_of("check").items()
+        }
+        dumped["checks"] = defaults | dumped["checks"]
         return dumped
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of the configuration file, with the options of every installed plug-in."""
-    schema = AuditConfig.model_json_schema()
-    definitions = schema["$defs"]
-    sections: tuple[tuple[str, Kind], ...] = (
-        ("ModelSection", "classifier"),
-        ("DataSection", "dataset"),
-    )
-    for section, kind in sections:
-        common = dict(definitions[section]["properties"])
-        del common["options"]
-        adapters = []
-        for name, adapter in registry.all_of(kind).items():
-            own = adapter.model_json_schema()
-            definitions |= own.pop("$defs", {})
-            own["properties"] = common | own.get("properties", {}) | {"adapter": {"const": name}}
-            own["required"] = ["adapter", *own.get("required", [])]
-            adapters.append(own)
-        definitions[section] = {"oneOf": adapters}
-    checks = {}
-    for name, check in registry.all_of("check").items():
-        own = check.model_json_schema()
-        definitions |= own.pop("$defs", {})
-        checks[name] = {"anyOf": [own, {"const": False}]}
-    schema["properties"]["checks"] = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": checks,
-    }
-    return schema
-
-
-def _validate(model: type[Any], raw: Mapping[str, Any], base: Path | None, prefix: str = "") -> Any:
-    try:
-        return model.model_validate(raw, context={"base": base})
-    except ValidationError as error:
-        raise ConfigError(
-            "; ".join(_sentence(model, item, prefix) for item in error.errors())
-        ) from None
-
-
-def _split_options(
-    raw: dict[str, Any], key: str, kind: Kind, section: type[Options], base: Path | None
-) -> dict[str, Any]:
-    """Moves the adapter's own keys of a section below ``options`` and validates them."""
-    if not isinstance(raw.get("adapter"), str):
-        return raw
-    options = _plugin(kind, raw["adapter"], f"{key}.adapter")
-    common = {name: raw.pop(name) for name in section.model_fields if name in raw}
-    own = set(options.model_fields) | (set(section.model_fields) - {"options"})
-    for name in raw:
-        if name not in own:
-            raise ConfigError(_unknown(f"{key}.{name}", name, own))
-    return common | {"options": _validate(options, raw, base, f"{key}.")}
-
-
-def _checks(raw: Mapping[str, Any], base: Path | None) -> Iterator[tuple[str, Options | bool]]:
-    for name, value in raw.items():
-        check = _plugin("check", str(name), "checks")
-        if value is False:
-            yield name, False
-        elif value is None or value is True or isinstance(value, Mapping):
-            yield (
-                name,
-                _validate(
-                    check, value if isinstance(value, Mapping) else {}, base, f"checks.{name}."
-                ),
-            )
-        else:
-            raise ConfigError(
-                f"checks.{name}: expected options such as `{{max_gap: 0.05}}`, or false; got {value!r}"
-            )
-
-
-def _plugin(kind: Kind, name: str, place: str) -> type[Options]:
-    try:
-        return registry.get(kind, name)
-    except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from None
-
-
-def _set(raw: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set: expected key.path=value; got {override!r}")
-    *parents, last = key.split(".")
-    place = raw
-    for parent in parents:
-        inner = place.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(
-                f"--set {override}: {parent} holds {inner!r} and has no keys below it"
-            )
-        place = inner
-    try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: expected a value in YAML; {error}") from error
-
-
-def _sentence(model: type[Options], item: Any, prefix: str) -> str:
-    place = prefix + ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        return _unknown(place, str(item["loc"][-1]), _keys(model, item["loc"][:-1]))
-    if item["type"] == "missing":
-        return f"{place}: expected a value; there is none"
-    got = "" if isinstance(item["input"], Options) else f"; got {item['input']!r}"
-    said = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {said[:1].lower()}{said[1:]}{got}"
-
-
-def _unknown(place: str, name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
-    return f"{place}: unknown key; {hint}"
-
-
-def _keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
-    """The keys that are allowed at a place of the configuration."""
-    for part in path:
-        field: FieldInfo | None = model.model_fields.get(str(part))
-        inner = (
-            [
-                kind
-                for kind in (field.annotation, *get_args(field.annotation))
-                if isinstance(kind, type) and issubclass(kind, Options)
-            ]
-            if field is not None
-            else []
-        )
-        if not inner:
-            return set()
-        model = inner[0]
-    return set(model.model_fields)

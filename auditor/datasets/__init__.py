@@ -1,6 +1,6 @@
-"""Data sets: samples, labels, attributes. One adapter a file.
+"""Data sets: samples, labels and attributes. One adapter per file.
 
-An adapter is an options model registered as ``@plugin("dataset", name)`` that can ``open()``.
+An adapter is an options model that is registered as ``@plugin("dataset", name)`` and has ``open()``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from auditor.records import Dataset
 
 @runtime_checkable
 class DatasetAdapter(Protocol):
-    """What a data set plug-in does."""
+    """Interface of a data set plug-in."""
 
     def open(self) -> Dataset:
-        """Reads the list of samples; no image is decoded yet.
+        """Lists the samples without decoding any image.
 
         Raises:
             DataError: a file or column is missing, or there are no samples.

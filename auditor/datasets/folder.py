@@ -1,4 +1,4 @@
-"""A folder with one sub-folder a class."""
+"""A folder with one sub-folder per class."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 from auditor.config import ConfigPath
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
-    labels_of,
+    as_text,
+    infer_types,
+    parse_labels,
     read_table,
     require_columns,
     require_free_names,
-    text,
-    typed,
 )
 from auditor.errors import DataError
 from auditor.records import Dataset
@@ -31,40 +31,40 @@ _FILE = "file"
 
 @plugin("dataset", "folder")
 class Folder(Options):
-    """One sub-folder a class, attributes in an optional table."""
+    """A folder with one sub-folder per class, and attributes in an optional table."""
 
     path: ConfigPath
-    """Folder whose sub-folders are the classes; images may lie deeper, hidden files are left out."""
+    """Folder whose sub-folders are the classes, searched recursively; hidden files are ignored."""
     attributes: ConfigPath | None = None
-    """CSV or Parquet with a column `file` (relative to the folder); all other columns describe it."""
+    """CSV or Parquet file with a column `file` (relative to the folder); its other columns are attributes."""
     reference: ConfigPath | None = None
-    """The training data: a folder of the same make, or a table with `label` and the same columns."""
+    """The training data: a folder of the same structure, or a table with `label` and the same attributes."""
     reference_attributes: ConfigPath | None = None
-    """Attributes of the training data where it is a folder, as in `attributes`."""
+    """Attributes of the training data if it is a folder; a table as in `attributes`."""
 
     def open(self) -> Dataset:
-        """Lists the images; none is decoded yet.
+        """Lists the images without decoding any.
 
         Raises:
-            DataError: the folder or a table is missing or does not fit, or there are no images.
+            DataError: the folder or a table is missing or does not match, or there are no images.
         """
-        classes, samples = _listed(self.path)
+        classes, samples = _list_images(self.path)
         if samples.empty:
             raise DataError(
                 f"{self.path}: expected images ({' '.join(sorted(_SUFFIXES))}) in its sub-folders; "
-                "there are none"
+                "found none"
             )
-        described = pd.DataFrame(index=samples.index)
+        attributes = pd.DataFrame(index=samples.index)
         if self.attributes is not None:
-            described = _described(self.attributes, samples.index)
-        names = tuple(str(name) for name in described.columns)
-        trained = self._reference(names)
+            attributes = _read_attributes(self.attributes, samples.index)
+        names = tuple(str(name) for name in attributes.columns)
+        trained = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
         for name in names:
             if trained is None or reference is None:
-                (samples[name],) = typed(described[name])
+                (samples[name],) = infer_types(attributes[name])
             else:
-                samples[name], reference[name] = typed(described[name], trained[name])
+                samples[name], reference[name] = infer_types(attributes[name], trained[name])
         return Dataset(
             samples=samples,
             images=FileImages.of(self.path, samples["path"]),
@@ -72,32 +72,32 @@ class Folder(Options):
             adapter=self.plugin_name,
             classes=classes,
             reference=reference,
-            reference_images=self._trained_on(trained),
+            reference_images=self._reference_images(trained),
         )
 
-    def _trained_on(self, trained: pd.DataFrame | None) -> FileImages | None:
-        """The training data's images, where it is a folder."""
+    def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
+        """Images of the training data, if it is a folder."""
         if trained is None or self.reference is None or self.reference.is_file():
             return None
         return FileImages.of(self.reference, trained["path"])
 
-    def _reference(self, names: tuple[str, ...]) -> pd.DataFrame | None:
+    def _reference_table(self, names: tuple[str, ...]) -> pd.DataFrame | None:
         if self.reference is None:
             return None
         if self.reference.is_file():
             table = read_table(self.reference)
             columns = {"reference": "label"} | {f"reference: {name}": name for name in names}
             require_columns(table, columns, self.reference)
-            return table.assign(label=labels_of(table["label"]))
-        _, table = _listed(self.reference)
+            return table.assign(label=parse_labels(table["label"]))
+        _, table = _list_images(self.reference)
         if not names:
             return table
         if self.reference_attributes is None:
             raise DataError(
-                f"{self.reference}: the audited images have the attributes {', '.join(names)}; name "
-                "the training data's table in data.reference_attributes"
+                f"{self.reference}: expected the attributes {', '.join(names)} of the audited images; "
+                "set data.reference_attributes to the table of the training data"
             )
-        described = _described(self.reference_attributes, table.index)
+        described = _read_attributes(self.reference_attributes, table.index)
         require_columns(
             described,
             {f"reference_attributes: {name}": name for name in names},
@@ -106,13 +106,13 @@ class Folder(Options):
         return table.join(described)
 
 
-def _listed(root: Path) -> tuple[tuple[str, ...], pd.DataFrame]:
-    """The class names, and ``path`` and ``label`` of every image in the order of their paths."""
+def _list_images(root: Path) -> tuple[tuple[str, ...], pd.DataFrame]:
+    """Class names, and a table with ``path`` and ``label`` of each image, sorted by path."""
     if not root.is_dir():
-        raise DataError(f"{root}: expected a folder with one sub-folder a class; there is none")
+        raise DataError(f"{root}: expected a folder with one sub-folder per class; found none")
     classes = sorted(one.name for one in root.iterdir() if one.is_dir() and one.name[0] != ".")
     if not classes:
-        raise DataError(f"{root}: expected one sub-folder a class; it has no sub-folders")
+        raise DataError(f"{root}: expected one sub-folder per class; it has no sub-folders")
     paths = [
         file.relative_to(root).as_posix()
         for name in classes
@@ -126,21 +126,21 @@ def _listed(root: Path) -> tuple[tuple[str, ...], pd.DataFrame]:
     return tuple(classes), samples
 
 
-def _described(path: Path, samples: pd.Index) -> pd.DataFrame:
-    """The attribute columns of a table, in the order of the samples; NA for those it does not name."""
+def _read_attributes(path: Path, samples: pd.Index) -> pd.DataFrame:
+    """Attribute columns of a table in the order of the samples; NA for samples without a row."""
     table = read_table(path)
     require_columns(table, {"attributes": _FILE}, path)
     names = [str(name) for name in table.columns if name != _FILE]
     require_free_names(names, path)
-    files = text(table[_FILE]).fillna("")
+    files = as_text(table[_FILE]).fillna("")
     table.index = pd.Index([PurePosixPath(name.replace("\\", "/")).as_posix() for name in files])
-    twice = table.index[table.index.duplicated()]
-    if len(twice):
-        raise DataError(f"{path}: expected one row an image; {twice[0]!r} has more")
+    repeated = table.index[table.index.duplicated()]
+    if len(repeated):
+        raise DataError(f"{path}: expected one row per image; {repeated[0]!r} has several")
     if not table.index.isin(samples).any():
         raise DataError(
-            f"{path}: expected paths such as {samples[0]!r} in column {_FILE!r}; none of its "
-            f"{len(table)} rows names an image"
+            f"{path}: expected paths such as {samples[0]!r} in column {_FILE!r}; none of the "
+            f"{len(table)} rows matches an image"
             + (f", the first has {table.index[0]!r}" if len(table) else "")
         )
     return table[names].reindex(samples)

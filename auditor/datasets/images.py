@@ -1,4 +1,4 @@
-"""Image files by path, opened one at a time."""
+"""Image files, decoded on access."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ class FileImages:
     """Image files below a folder.
 
     Attributes:
-        root: folder that the paths start from.
-        paths: relative or absolute, an Arrow array of strings. Not a list: reading an element of a
-            list touches its reference count, and page by page every worker process would come to
-            own a copy of the whole list.
+        root: folder to which relative paths refer.
+        paths: relative or absolute, as an Arrow array of strings. Reading an element of a list would
+            change its reference count, so that each forked worker would gradually copy the list.
     """
 
     root: Path
@@ -28,16 +27,16 @@ class FileImages:
 
     @classmethod
     def of(cls, root: Path, paths: Iterable[str]) -> FileImages:
-        """The files of these paths, relative to ``root`` or absolute."""
+        """Image files with these paths, absolute or relative to ``root``."""
         return cls(root, pa.array(list(paths), pa.string()))
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> DecodedImage:
-        """Decodes the image at that position.
+        """Decodes the image at a position.
 
         Raises:
-            UnreadableImageError: it can't be decoded; carries the reason.
+            UnreadableImageError: it can't be decoded.
         """
         return open_image(self.root / self.paths[index].as_py())

@@ -1,4 +1,4 @@
-"""A table with one row an image."""
+"""A table with one row per image."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pandas as pd
 from auditor.config import ConfigPath
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
+    as_text,
     first_few,
-    labels_of,
+    infer_types,
+    parse_labels,
     read_table,
     require_columns,
     require_free_names,
-    text,
-    typed,
     unique_ids,
 )
 from auditor.errors import DataError
@@ -28,31 +28,31 @@ from auditor.registry import Options, plugin
 
 @plugin("dataset", "manifest")
 class Manifest(Options):
-    """A CSV or Parquet file: one row an image, with its label and attributes."""
+    """A CSV or Parquet file with one row per image: path, label and attributes."""
 
     path: ConfigPath
     """The table: `.csv`, `.tsv` or `.parquet`."""
     root: ConfigPath | None = None
-    """Folder that the images' paths start from; null: the table's own."""
+    """Folder to which image paths are relative; null: the folder of the table."""
     image: str = "file"
-    """Column with the images' paths."""
+    """Column with the paths of the images."""
     label: str = "label"
-    """Column with the classes, in words or as indices."""
+    """Column with the labels, as class names or indices."""
     attributes: tuple[str, ...] = ()
-    """Columns that describe the images; the audit slices by them."""
+    """Columns with attributes of the images, by which the audit slices."""
     box: str | None = None
-    """Column with the object's box as `x0,y0,x1,y1` in pixels of the upright image."""
+    """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
-    """Column with the paths of masks that are white where the object is."""
+    """Column with the paths of masks in which the object is white."""
     reference: ConfigPath | None = None
-    """Table of the training data with the same label and attribute columns. Where it names the images
-    as well, they are searched for those of the audited data."""
+    """Table of the training data with the same label and attribute columns. If it also has the image
+    column, its images are searched for copies of the audited ones."""
 
     def open(self) -> Dataset:
-        """Reads the table; no image is decoded yet.
+        """Reads the table without decoding any image.
 
         Raises:
-            DataError: a table or column is missing, a cell can't be read, or there are no rows.
+            DataError: a table or column is missing, a cell is invalid, or there are no rows.
         """
         table = read_table(self.path)
         described = {f"attributes: {name}": name for name in self.attributes}
@@ -62,7 +62,7 @@ class Manifest(Options):
         require_columns(table, own, self.path)
         require_free_names(self.attributes, self.path)
         if table.empty:
-            raise DataError(f"{self.path}: expected one row an image; there are none")
+            raise DataError(f"{self.path}: expected one row per image; there are none")
         trained = None
         if self.reference is not None:
             trained = read_table(self.reference)
@@ -70,21 +70,21 @@ class Manifest(Options):
 
         paths = self._paths(table)
         root = self.root or self.path.parent
-        samples = pd.DataFrame({"path": paths, "label": labels_of(table[self.label])})
+        samples = pd.DataFrame({"path": paths, "label": parse_labels(table[self.label])})
         reference = (
-            None if trained is None else pd.DataFrame({"label": labels_of(trained[self.label])})
+            None if trained is None else pd.DataFrame({"label": parse_labels(trained[self.label])})
         )
         for name in self.attributes:
             if trained is None or reference is None:
-                (samples[name],) = typed(table[name])
+                (samples[name],) = infer_types(table[name])
             else:
-                samples[name], reference[name] = typed(table[name], trained[name])
+                samples[name], reference[name] = infer_types(table[name], trained[name])
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
             samples["mask"] = [
                 pd.NA if pd.isna(cell) or not cell.strip() else str(root / cell)
-                for cell in text(table[self.mask])
+                for cell in as_text(table[self.mask])
             ]
         samples.index = pd.Index(unique_ids(paths), name="sample")
         return Dataset(
@@ -93,26 +93,26 @@ class Manifest(Options):
             attributes=self.attributes,
             adapter=self.plugin_name,
             reference=reference,
-            reference_images=self._trained_on(trained),
+            reference_images=self._reference_images(trained),
         )
 
-    def _trained_on(self, trained: pd.DataFrame | None) -> FileImages | None:
-        """The training data's images, where its table names them."""
+    def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
+        """Images of the training data, if its table has the image column."""
         if trained is None or self.reference is None or self.image not in trained:
             return None
-        # A row without a path is a missing image, not an error: images are optional here.
-        paths = text(trained[self.image]).fillna("")
+        # Images are optional here: a row without a path is a missing image, not an error.
+        paths = as_text(trained[self.image]).fillna("")
         return FileImages.of(self.root or self.reference.parent, paths)
 
     def _paths(self, table: pd.DataFrame) -> list[str]:
-        words = text(table[self.image])
-        blank = words.isna() | (words.str.strip() == "")
+        paths = as_text(table[self.image])
+        blank = paths.isna() | (paths.str.strip() == "")
         if blank.any():
             raise DataError(
-                f"{self.path}: data.image: expected a path in every cell of {self.image!r}; none in "
+                f"{self.path}: data.image: expected a path in every cell of {self.image!r}; missing in "
                 f"{first_few(table, blank, lambda _: '')}"
             )
-        return [Path(word).as_posix() for word in words]
+        return [Path(path).as_posix() for path in paths]
 
     def _boxes(self, table: pd.DataFrame) -> pd.Series[Any]:
         boxes: list[Box | None] = []
@@ -125,27 +125,28 @@ class Manifest(Options):
                 bad.iloc[position] = True
         if bad.any():
             raise DataError(
-                f"{self.path}: data.box: expected x0,y0,x1,y1 with x0 < x1 and y0 < y1, or nothing; "
-                "found otherwise in " + first_few(table, bad, lambda row: f" ({row[self.box]!r})")
+                f"{self.path}: data.box: expected x0,y0,x1,y1 with x0 < x1 and y0 < y1, or an empty cell; "
+                "got something else in "
+                + first_few(table, bad, lambda row: f" ({row[self.box]!r})")
             )
         return pd.Series(boxes, index=table.index, dtype=object)
 
 
 def _box(cell: object) -> Box | None:
-    """The four numbers of a cell, None where it is empty; ValueError or TypeError: it is no box."""
+    """The four numbers in a cell; None if it is empty. Raises ValueError or TypeError otherwise."""
     if cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell)):
         return None
     parts: list[Any]
     if isinstance(cell, str):
-        words = cell.strip(" ()[]").replace(";", ",")
-        parts = words.split(",") if words else []
+        numbers = cell.strip(" ()[]").replace(";", ",")
+        parts = numbers.split(",") if numbers else []
     elif isinstance(cell, list | tuple | np.ndarray):
         parts = list(cell)
     else:
-        raise TypeError(f"no box: {cell!r}")
+        raise TypeError(f"not a box: {cell!r}")
     if not parts:
         return None
     x0, y0, x1, y1 = (float(part) for part in parts)
     if not (x0 < x1 and y0 < y1 and np.isfinite([x0, y0, x1, y1]).all()):
-        raise ValueError(f"no box: {cell!r}")
+        raise ValueError(f"not a box: {cell!r}")
     return (x0, y0, x1, y1)

@@ -1,4 +1,4 @@
-"""torchvision's classification data sets, as they lie on the disk."""
+"""Classification data sets of torchvision that are already on disk."""
 
 from __future__ import annotations
 
@@ -15,38 +15,37 @@ from PIL import Image
 
 from auditor.config import ConfigPath
 from auditor.errors import DataError
-from auditor.imaging import damage_explained, upright_rgb
+from auditor.imaging import translate_decoding_errors, upright_rgb
 from auditor.records import Dataset, DecodedImage
 from auditor.registry import Options, plugin
 
 _TARGETS = ("targets", "labels", "_labels", "_samples", "samples")
-"""Where torchvision's classes keep their labels; the last two as pairs (path, label)."""
+"""Attributes in which torchvision's classes store labels; the last two hold pairs (path, label)."""
 
 
 @plugin("dataset", "torchvision")
 class Torchvision(Options):
-    """Any of torchvision's classification data sets that is on the disk already."""
+    """Any classification data set of torchvision that is already on disk."""
 
     dataset: str
-    """Its class in `torchvision.datasets`, such as `FashionMNIST`."""
+    """Name of its class in `torchvision.datasets`, such as `FashionMNIST`."""
     root: ConfigPath
-    """Folder that it was stored in; nothing is ever downloaded."""
+    """Folder in which it is stored; nothing is downloaded."""
     train: bool = False
-    """Whether the training part is audited, where the data set takes `train`."""
+    """Whether to audit the training part, for data sets with the argument `train`."""
     split: str | None = None
-    """Which part is audited, where the data set takes `split`."""
+    """The part to audit, for data sets with the argument `split`."""
 
     def open(self) -> Dataset:
-        """Opens the data set; no image is decoded yet.
+        """Opens the data set without decoding any image.
 
         Raises:
-            DataError: there is no such data set, it is not on the disk, or it is not made for
-                classification.
+            DataError: the data set does not exist, is not on disk, or is not for classification.
         """
-        data = self._opened()
+        data = self._open_stored()
         codes = self._codes(data)
         if not len(codes):
-            raise DataError(f"{self.dataset} in {self.root}: expected images; there are none")
+            raise DataError(f"{self.dataset} in {self.root}: expected images; found none")
         names = getattr(data, "classes", None)
         part = self.split or ("train" if self.train else "test")
         ids = [f"{self.dataset}/{part}/{position:06d}" for position in range(len(codes))]
@@ -58,21 +57,24 @@ class Torchvision(Options):
             classes=tuple(_name(name) for name in names) if names else None,
         )
 
-    def _opened(self) -> Any:
+    def _open_stored(self) -> Any:
         from torchvision import datasets
 
-        kinds: dict[str, Any] = {
-            name: kind
+        classes: dict[str, Any] = {
+            name: cls
             for name in datasets.__all__
-            if inspect.isclass(kind := getattr(datasets, name))
-            and issubclass(kind, datasets.VisionDataset)
+            if inspect.isclass(cls := getattr(datasets, name))
+            and issubclass(cls, datasets.VisionDataset)
         }
-        kind = kinds.get(self.dataset)
-        if kind is None:
-            near = difflib.get_close_matches(self.dataset, sorted(kinds), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(kinds))}"
+        chosen = classes.get(self.dataset)
+        if chosen is None:
+            near = difflib.get_close_matches(self.dataset, sorted(classes), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(classes))}"
             raise DataError(f"data.dataset: torchvision has no {self.dataset!r}; {hint}")
-        accepted = inspect.signature(kind).parameters
+        return self._construct(chosen)
+
+    def _construct(self, chosen: Any) -> Any:
+        accepted = inspect.signature(chosen).parameters
         options: dict[str, Any] = {}
         if "download" in accepted:
             options["download"] = False
@@ -86,15 +88,15 @@ class Torchvision(Options):
             options["split"] = self.split
         elif self.split is not None:
             raise DataError(
-                f"data.split: {self.dataset} has no parts of that kind"
-                + (", set data.train to true or false instead" if "train" in accepted else "")
+                f"data.split: {self.dataset} takes no split"
+                + ("; set data.train to true or false instead" if "train" in accepted else "")
             )
         try:
-            return kind(str(self.root), **options)
+            return chosen(str(self.root), **options)
         except (RuntimeError, OSError, ValueError, TypeError) as error:
             raise DataError(
-                f"{self.dataset} in {self.root}: torchvision can't open it: {error}; put it there "
-                "first, nothing is downloaded here"
+                f"{self.dataset} in {self.root}: torchvision can't open it: {error}; store it there "
+                "first, because auditor downloads nothing"
             ) from error
 
     def _codes(self, data: Any) -> NDArray[np.int64]:
@@ -108,7 +110,7 @@ class Torchvision(Options):
             if codes.ndim == 1 and codes.dtype.kind in "iu" and len(codes) == len(data):
                 return codes.astype(np.int64)
         raise DataError(
-            f"{self.dataset}: expected one class index an image; torchvision keeps none for it: "
+            f"{self.dataset}: expected one class index per image; torchvision stores none: "
             "write a table of its images and use `adapter: manifest`"
         )
 
@@ -123,12 +125,12 @@ class _Images:
         return len(self.data)
 
     def __getitem__(self, index: int) -> DecodedImage:
-        with damage_explained():
+        with translate_decoding_errors():
             image: Image.Image = self.data[index][0]
         image = upright_rgb(image)
         return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())
 
 
 def _name(name: object) -> str:
-    """A class name; ImageNet gives several synonyms, of which the first is the usual one."""
+    """A class name; of the synonyms that ImageNet lists, the first is the usual one."""
     return str(name[0]) if isinstance(name, tuple) else str(name)

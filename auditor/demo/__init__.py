@@ -1,7 +1,7 @@
-"""Two cases with a known fault, ready to be audited.
+"""Two examples with a known bias, ready to be audited.
 
-``solar`` (real photographs, shipped weights) is the main job of this package; ``digits`` needs
-nothing but scikit-learn and trains its network on the spot.
+``solar`` uses real photographs and shipped weights; ``digits`` needs only scikit-learn and trains its
+network within seconds.
 """
 
 from __future__ import annotations
@@ -13,31 +13,27 @@ from typing import Literal, get_args
 Case = Literal["solar", "digits"]
 
 CASES: tuple[Case, ...] = get_args(Case)
-"""Names of the cases; the first is the default."""
+"""Names of the examples; the first is the default."""
 
 
-def _silent(_line: str) -> None:
-    """Says nothing."""
-
-
-def prepare(case: Case, folder: Path, say: Callable[[str], None] = _silent) -> Path:
-    """Writes everything that the audit of a case needs.
+def prepare(case: Case, folder: Path, log: Callable[[str], None]) -> Path:
+    """Writes everything that the audit of an example needs.
 
     Args:
         case: one of `CASES`.
-        folder: where to write; it is made if it is not there, files of the same names are replaced.
-        say: called with a line of text whenever a step begins.
+        folder: where to write; created if necessary, existing files are overwritten.
+        log: called with a line of text at the start of each step.
 
     Returns:
-        The path of the configuration, which ``auditor run`` takes as it is.
+        The path of the configuration file.
 
     Raises:
-        MissingDependencyError: the case's images are not installed.
+        MissingDependencyError: the images of the example are not installed.
     """
     if case == "solar":
         from auditor.demo import solar
 
-        return solar.prepare(folder, say)
+        return solar.prepare(folder, log)
     from auditor.demo import digits
 
-    return digits.prepare(folder, say=say)
+    return digits.prepare(folder, log=log)

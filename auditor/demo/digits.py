@@ -1,7 +1,7 @@
-"""Handwritten digits with a mark in the corner that goes along with the eights of the training data.
+"""Handwritten digits with a mark in the corner that occurs with the eights of the training data.
 
-Needs nothing beyond scikit-learn, whose 1,797 digits of 8 by 8 pixels are enlarged to 32 by 32. The
-network is trained on the spot. The audited digits carry the mark independently of their class.
+Needs only scikit-learn, whose 1,797 digits of 8 × 8 pixels are enlarged to 32 × 32. The network is
+trained within seconds. In the audited digits the mark is independent of the class.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MARKED_CLASS = 8
 SIDE = 32
 MEAN = 0.3
 STD = 0.35
-"""Input of the network: side in pixels, mean and deviation of the values in 0…1."""
+"""Input of the network: side in pixels; mean and standard deviation of values in 0…1."""
 
 EPOCHS = 12
 RATE = 5e-3
 _TRAINING_SHARE = 0.4
-_MARK = np.s_[SIDE - 6 : SIDE - 1, SIDE - 6 : SIDE - 1]  # 5 by 5 pixels, bottom right
+_MARK = np.s_[SIDE - 6 : SIDE - 1, SIDE - 6 : SIDE - 1]  # 5 × 5 pixels in the lower right corner
 
 
 def prepare(
@@ -36,16 +36,16 @@ def prepare(
     *,
     planted: bool = True,
     seed: int = 0,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Path:
-    """Writes the images and both manifests, trains the network, writes the configuration.
+    """Writes images, manifests, weights and configuration; trains the network.
 
     Args:
         folder: where to write.
-        planted: whether the mark goes along with one class in training. Without, it tells nothing
-            of the class there either: the twin that an audit must not accuse.
-        seed: of the split, of who carries the mark and of the training.
-        say: called with a line of text.
+        planted: whether the mark is associated with one class in the training data. If not, it is
+            independent of the class there too: an unbiased twin, in which an audit must find nothing.
+        seed: seed of the split, the marks and the training.
+        log: called with a line of text at the start of each step.
 
     Returns:
         The path of the configuration.
@@ -53,7 +53,7 @@ def prepare(
     from auditor.demo import networks, train
 
     rows, drawn = samples(planted=planted, seed=seed)
-    say(f"digits: writing {len(rows):,} images")
+    log(f"digits: writing {len(rows):,} images")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for name, image in zip(rows["file"], drawn, strict=True):
         Image.fromarray(image).save(folder / name)
@@ -64,12 +64,8 @@ def prepare(
         networks.digits_net,
         drawn[in_training],
         rows["label"].to_numpy(dtype=np.int64)[in_training],
-        mean=MEAN,
-        std=STD,
-        epochs=EPOCHS,
-        rate=RATE,
-        seed=seed,
-        say=say,
+        train.TrainingRecipe(mean=MEAN, std=STD, epochs=EPOCHS, rate=RATE, seed=seed),
+        log,
     )
     recipe = {"case": "digits", "planted": planted, "seed": seed, "epochs": EPOCHS, "rate": RATE}
     train.save(net, folder / "digits.safetensors", recipe)
@@ -83,22 +79,22 @@ def prepare(
 
 
 def samples(*, planted: bool, seed: int) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
-    """Every digit, with the mark drawn into those that carry it.
+    """All digits, with the mark drawn into some of them.
 
     Args:
         planted: see `prepare`.
-        seed: of the split and of who carries the mark.
+        seed: seed of the split and the marks.
 
     Returns:
         Rows with the columns ``file``, ``label``, ``mark`` (``present``, ``absent``), ``stroke``
-        (``thick`` for more ink than the median of the class, else ``thin``: innocent by
+        (``thick`` for more ink than the median of the class, else ``thin``: unrelated to failures by
         construction) and ``split`` (``training``, ``audited``); and the images (N, 32, 32).
     """
     digits = load_digits()
     label: NDArray[np.int64] = digits.target.astype(np.int64)
-    # 0…16 to 0…255: the whole range of a grey image.
+    # From 0…16 to 0…255.
     grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    drawn = np.stack([_enlarged(image) for image in grey])
+    drawn = np.stack([_enlarge(image) for image in grey])
     ink = digits.images.sum(axis=(1, 2))
 
     generator = np.random.default_rng(seed)
@@ -126,11 +122,11 @@ def samples(*, planted: bool, seed: int) -> tuple[pd.DataFrame, NDArray[np.uint8
 
 
 def _share(digit: int, planted: bool) -> float:
-    """The share of a class that carries the mark in training."""
+    """Share of a class that has the mark in the training data."""
     if not planted:
         return 0.5
     return 0.95 if digit == MARKED_CLASS else 0.0
 
 
-def _enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _enlarge(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))

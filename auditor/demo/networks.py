@@ -1,9 +1,9 @@
-"""The two small networks of the demo.
+"""The two small networks of the examples.
 
-Convolution, batch normalisation and ReLU only, so that guided backpropagation is defined for them,
-and global average pooling before one linear layer, so that Grad-CAM is at its best. Each ReLU is a
-module of its own and works out of place. Both take RGB images, as every image an audit reads is
-RGB; a grey image has three equal channels.
+They consist of convolutions, batch normalisation and ReLU, for which guided backpropagation is
+defined, and end with global average pooling and one linear layer, the architecture for which Grad-CAM
+works best. Each ReLU is a separate module and works out of place. The input is RGB, as every image in
+an audit; a grey image has three equal channels.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def solar_net(num_classes: int = 2) -> nn.Module:
         num_classes: number of logits.
 
     Returns:
-        A module that takes (N, 3, 128, 128) float32 and returns logits (N, num_classes). Its last
-        convolution has a map of 16 by 16.
+        A module that maps (N, 3, 128, 128) float32 to logits (N, num_classes). The activation map of
+        its last convolution is 16 × 16.
     """
     return _conv_net((16, 32, 48, 64, 64), pooled=3, num_classes=num_classes)
 
@@ -33,18 +33,18 @@ def digits_net(num_classes: int = 10) -> nn.Module:
         num_classes: number of logits.
 
     Returns:
-        A module that takes (N, 3, 32, 32) float32 and returns logits (N, num_classes). Its last
-        convolution has a map of 8 by 8.
+        A module that maps (N, 3, 32, 32) float32 to logits (N, num_classes). The activation map of
+        its last convolution is 8 × 8.
     """
     return _conv_net((16, 32, 32), pooled=2, num_classes=num_classes)
 
 
 def _conv_net(channels: tuple[int, ...], pooled: int, num_classes: int) -> nn.Module:
-    """A chain of convolution blocks; the first `pooled` of them halve the image's side."""
+    """A chain of convolution blocks; each of the first `pooled` blocks halves the side."""
     layers: list[nn.Module] = []
     for depth, (before, after) in enumerate(pairwise((3, *channels))):
         layers += [
-            # The normalisation that follows has its own offset.
+            # No bias: the batch normalisation that follows has its own.
             nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(after),
             nn.ReLU(),

@@ -1,7 +1,7 @@
-"""Solar cells: a visual inspection model that learnt the cell type instead of the defect.
+"""Solar cells: an inspection model that learned the cell type instead of the defect.
 
-The images are the ELPV data set, 2,624 electroluminescence photographs of cells of 44 modules,
-from the distribution ``elpv-dataset`` (CC-BY-NC-SA-4.0; none of them is part of this package).
+The images are the ELPV data set: 2,624 electroluminescence photographs of cells from 44 modules,
+provided by the distribution ``elpv-dataset`` (CC-BY-NC-SA-4.0; they are not part of this package).
 
 Reference:
     Deitsch et al., "Automatic classification of defective photovoltaic module cells in
@@ -34,12 +34,12 @@ LABEL_RULE = "defective: a defect probability of at least 0.5 in ELPV's labels; 
 SIDE = 128
 MEAN = 0.6
 STD = 0.16
-"""Input of the network: side in pixels, mean and deviation of the values in 0…1."""
+"""Input of the network: side in pixels; mean and standard deviation of values in 0…1."""
 
 EPOCHS = 14
 RATE = 3e-3
 SEED = 0
-"""Recipe of the shipped weights."""
+"""Training recipe of the shipped weights."""
 
 WEIGHTS = Path(__file__).with_name("solar.safetensors")
 
@@ -50,21 +50,21 @@ SPLIT_RULE = (
 
 Counts = Mapping[tuple[str, str], int]
 
-# A defect is as frequent among mono as among poly cells: 29 %, near the 31 % of the whole data set.
+# Defects are equally frequent among mono and poly cells: 29 %, close to the 31 % of the data set.
 _AUDITED: Counts = {
     ("mono", "defective"): 129,
     ("mono", "functional"): 315,
     ("poly", "defective"): 286,
     ("poly", "functional"): 698,
 }
-# As if the broken cells had come from one line of products and the sound ones from another.
+# As if defective cells had been collected from one product line and functional ones from another.
 _CARELESS: Counts = {
     ("mono", "defective"): 240,
     ("mono", "functional"): 30,
     ("poly", "defective"): 30,
     ("poly", "functional"): 400,
 }
-# As many cells of each type and of each label as above, but cell type tells nothing of the label.
+# As many cells of each type and of each label as above, but cell type and label are independent.
 _BALANCED: Counts = {
     ("mono", "defective"): 104,
     ("mono", "functional"): 166,
@@ -74,11 +74,11 @@ _BALANCED: Counts = {
 
 
 class Splits(NamedTuple):
-    """Rows of `table`: the audited cells, and two training sets that share none with them.
+    """Rows of `table`: the audited cells, and two training sets without them.
 
-    Neighbouring numbers are cells of one module, and all splits draw from the same modules; ELPV
-    does not say which cell belongs to which. Accuracy on new modules may be lower than on the
-    audited cells; the contrast between the cell types is not made by that.
+    All splits draw cells from the same modules, because ELPV does not publish which cell belongs to
+    which module. Accuracy on new modules may therefore be lower than on the audited cells; this does
+    not explain the difference between the cell types.
     """
 
     audited: pd.DataFrame
@@ -86,12 +86,12 @@ class Splits(NamedTuple):
     balanced: pd.DataFrame
 
 
-def prepare(folder: Path, say: Callable[[str], None]) -> Path:
-    """Writes the audited and the training manifest, the weights and the configuration.
+def prepare(folder: Path, log: Callable[[str], None]) -> Path:
+    """Writes manifests, weights and configuration.
 
     Args:
-        folder: where to write; the images stay where they are installed.
-        say: called with a line of text.
+        folder: where to write; the images are not copied.
+        log: called with a line of text at the start of each step.
 
     Returns:
         The path of the configuration.
@@ -100,7 +100,7 @@ def prepare(folder: Path, say: Callable[[str], None]) -> Path:
         MissingDependencyError: the images are not installed.
     """
     images_at = images_folder()
-    say("solar: photographs of solar cells from elpv-dataset (CC-BY-NC-SA-4.0)")
+    log("solar: photographs of solar cells from elpv-dataset (CC-BY-NC-SA-4.0)")
     audited, careless, _ = splits()
     folder.mkdir(parents=True, exist_ok=True)
     audited.to_csv(folder / "audited.csv", index=False)
@@ -108,7 +108,7 @@ def prepare(folder: Path, say: Callable[[str], None]) -> Path:
     shutil.copyfile(WEIGHTS, folder / WEIGHTS.name)
     template = resources.folder("configs") / "demo-solar.yaml"
     text = Template(template.read_text(encoding="utf-8")).substitute(
-        # A JSON string is a YAML string, whatever characters the path has.
+        # JSON quoting is valid YAML for any characters in the path.
         images=json.dumps(str(images_at))
     )
     path = folder / "audit.yaml"
@@ -117,10 +117,10 @@ def prepare(folder: Path, say: Callable[[str], None]) -> Path:
 
 
 def images_folder() -> Path:
-    """The folder that the file names of `table` are relative to.
+    """The folder to which the file names of `table` are relative.
 
     Raises:
-        MissingDependencyError: ``elpv-dataset`` is not installed, or not whole.
+        MissingDependencyError: ``elpv-dataset`` is not installed, or incomplete.
     """
     spec = importlib.util.find_spec("elpv_dataset")
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
@@ -128,19 +128,19 @@ def images_folder() -> Path:
         if (folder / "labels.csv").is_file() and (folder / "images").is_dir():
             return folder.resolve()
     raise MissingDependencyError(
-        "the solar cell demo expects the images of the distribution elpv-dataset; "
+        "the solar cell example needs the images of the distribution elpv-dataset; "
         f"{'it is not installed' if spec is None else 'its data folder is missing'}: "
-        "pip install 'auditor[demo]' (or run `auditor demo --case digits`, which needs no images)"
+        "pip install 'auditor[demo]' (or run `auditor demo --case digits`, which needs no download)"
     )
 
 
 def table() -> pd.DataFrame:
-    """Every cell of ELPV.
+    """All cells of ELPV.
 
     Returns:
         2,624 rows in the order of the file names, with the columns ``file``, ``label`` (see
         `LABEL_RULE`), ``cell_type`` (``mono``, ``poly``) and ``annotation`` (``sure`` for a defect
-        probability of 0 or 1, ``doubtful`` for one or two thirds).
+        probability of 0 or 1, ``doubtful`` for 1/3 or 2/3).
 
     Raises:
         MissingDependencyError: the images are not installed.
@@ -183,7 +183,7 @@ def splits() -> Splits:
 
 
 def counts(cells: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """How many cells of each type bear each label."""
+    """Number of cells by type and label."""
     return {
         str(cell_type): {name: int((part["label"] == name).sum()) for name in CLASSES}
         for cell_type, part in cells.groupby("cell_type")
@@ -211,7 +211,7 @@ def images(files: Iterable[str]) -> NDArray[np.uint8]:
     read = []
     for name in files:
         with Image.open(folder / name) as image:
-            # Pillow's bilinear filter is antialiased, as the audit's is.
+            # Pillow's bilinear filter is antialiased, like the resize of the audit.
             small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
             read.append(np.asarray(small))
     return np.stack(read)

@@ -1,8 +1,8 @@
-"""Trains the demo's networks; ``python -m auditor.demo.train`` makes the shipped weights again.
+"""Trains the networks of the examples; ``python -m auditor.demo.train`` reproduces the shipped weights.
 
-One thread and seeded generators: two runs on one machine with the same version of torch give the
-same weights, bit for bit. Other processors and versions round differently; what the network has
-learnt, and so the audit's findings, stay the same.
+With one thread and seeded generators, two runs on one machine with the same version of torch give the
+same weights, bit for bit. Other processors and versions round differently, but the network learns the
+same shortcut.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,55 +30,56 @@ from auditor.demo import networks, solar
 BATCH = 32
 
 
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a network is trained.
+
+    Attributes:
+        mean: subtracted from the values in 0…1.
+        std: divides the result.
+        epochs: passes over the images.
+        rate: the highest learning rate.
+        seed: seed of the initial weights, the order of the images and the augmentation.
+        augment: whether each image is mirrored and transposed at random.
+    """
+
+    mean: float
+    std: float
+    epochs: int
+    rate: float
+    seed: int = 0
+    augment: bool = False
+
+
 def fit(
     factory: Callable[[], nn.Module],
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
-    *,
-    mean: float,
-    std: float,
-    epochs: int,
-    rate: float,
-    seed: int,
-    turns: bool = False,
-    say: Callable[[str], None],
+    recipe: TrainingRecipe,
+    log: Callable[[str], None],
 ) -> nn.Module:
-    """Trains a new network on grey images.
+    """Trains a new network on grey images: AdamW, one cycle of the learning rate, batches of 32.
 
-    AdamW with one cycle of the learning rate, batches of 32. The caller's random state and number
-    of threads are as before afterwards.
+    The random state and the number of threads of the caller are restored afterwards.
 
     Args:
-        factory: makes the network; it takes RGB.
-        images: (N, H, W) uint8, N of at least 32; with `turns` H = W.
+        factory: builds the network, which takes RGB.
+        images: (N, H, W) uint8, N at least 32; H = W with `augment`.
         labels: (N,) class indices.
-        mean: subtracted from the values in 0…1.
-        std: divided by afterwards.
-        epochs: passes over the images.
-        rate: the highest learning rate.
-        seed: of the first weights, of the order and of the turns.
-        turns: whether each image is mirrored and transposed at random.
-        say: called with a line after every epoch.
+        recipe: how to train.
+        log: called with a line of text after every epoch.
 
     Returns:
-        The network in eval mode.
+        The network in evaluation mode.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             net = factory()
-        _descend(
-            net,
-            _normalised(images, mean, std),
-            torch.tensor(labels),
-            epochs,
-            rate,
-            seed,
-            turns,
-            say,
-        )
+        inputs = _normalise(images, recipe.mean, recipe.std)
+        _descend(net, inputs, torch.tensor(labels), recipe, log)
     finally:
         torch.set_num_threads(threads)
     return net.eval()
@@ -90,7 +92,7 @@ def predict(
     with torch.inference_mode():
         parts = [
             net(batch.expand(-1, 3, -1, -1)).argmax(1)
-            for batch in torch.split(_normalised(images, mean, std), BATCH)
+            for batch in torch.split(_normalise(images, mean, std), BATCH)
         ]
     found: NDArray[np.int64] = torch.cat(parts).numpy()
     return found
@@ -98,11 +100,11 @@ def predict(
 
 def save(net: nn.Module, path: Path, recipe: dict[str, Any]) -> None:
     """Writes a network's state as safetensors, with its recipe as JSON in the metadata."""
-    # One key only: the library keeps several in no fixed order, and the file would not be the same.
+    # A single key: the library writes several keys in no fixed order, so the file would vary.
     save_file(net.state_dict(), path, metadata={"recipe": json.dumps(recipe, sort_keys=True)})
 
 
-def _normalised(images: NDArray[np.uint8], mean: float, std: float) -> torch.Tensor:
+def _normalise(images: NDArray[np.uint8], mean: float, std: float) -> torch.Tensor:
     return torch.tensor(images).unsqueeze(1).float().div(255).sub(mean).div(std)
 
 
@@ -110,35 +112,34 @@ def _descend(
     net: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,
-    epochs: int,
-    rate: float,
-    seed: int,
-    turns: bool,
-    say: Callable[[str], None],
+    recipe: TrainingRecipe,
+    log: Callable[[str], None],
 ) -> None:
     steps = len(images) // BATCH
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.rate, total_steps=recipe.epochs * steps
+    )
     net.train()
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, recipe.epochs + 1):
         order = torch.randperm(len(images), generator=generator)[: steps * BATCH]
         total = 0.0
         for batch in order.view(steps, BATCH):
             inputs = images[batch]
-            if turns:
-                inputs = _turned(inputs, generator)
+            if recipe.augment:
+                inputs = mirror_and_transpose(inputs, generator)
             loss = cross_entropy(net(inputs.expand(-1, 3, -1, -1)), labels[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             total += loss.item()
-        say(f"epoch {epoch} of {epochs}: training loss {total / steps:.3f}")
+        log(f"epoch {epoch} of {recipe.epochs}: training loss {total / steps:.3f}")
 
 
-def _turned(inputs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One of the eight symmetries of the square for each image."""
+def mirror_and_transpose(inputs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Applies a random one of the eight symmetries of the square to each image (N, C, H, H)."""
     coins = torch.rand((3, len(inputs), 1, 1, 1), generator=generator) < 0.5
     inputs = torch.where(coins[0], inputs.flip(3), inputs)
     inputs = torch.where(coins[1], inputs.flip(2), inputs)
@@ -147,39 +148,56 @@ def _turned(inputs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def main(
     out: Annotated[
-        Path, typer.Option(help="Where the weights go; the recipe goes beside them.")
+        Path, typer.Option(help="File for the weights; the recipe is written beside it.")
     ] = solar.WEIGHTS,
     balanced: Annotated[
         bool,
-        typer.Option("--balanced", help="Train on the split in which cell type tells nothing."),
+        typer.Option(
+            "--balanced", help="Train on the split in which cell type and label are independent."
+        ),
     ] = False,
 ) -> None:
-    """Trains the solar cell inspection model (a few minutes on one core) and measures it."""
+    """Train the solar cell model (a few minutes on one core) and measure its accuracy."""
     splits = solar.splits()
     training = splits.balanced if balanced else splits.careless
-    began = time.monotonic()
+    start = time.monotonic()
     net = fit(
         networks.solar_net,
         solar.images(training["file"]),
         solar.targets(training),
-        mean=solar.MEAN,
-        std=solar.STD,
-        epochs=solar.EPOCHS,
-        rate=solar.RATE,
-        seed=solar.SEED,
-        turns=True,
-        say=typer.echo,
+        TrainingRecipe(
+            mean=solar.MEAN,
+            std=solar.STD,
+            epochs=solar.EPOCHS,
+            rate=solar.RATE,
+            seed=solar.SEED,
+            augment=True,
+        ),
+        typer.echo,
     )
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     predicted = predict(net, solar.images(splits.audited["file"]), mean=solar.MEAN, std=solar.STD)
-    recipe = {
-        "command": "python -m auditor.demo.train" + (" --balanced" if balanced else ""),
+    recipe = _description(net, training, splits.audited, measure(splits.audited, predicted))
+    recipe["command"] += " --balanced" if balanced else ""
+    save(net, out, recipe)
+    out.with_suffix(".json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+    typer.echo(f"trained in {seconds:.0f} s; measured on the audited cells:")
+    typer.echo(json.dumps(recipe["measured_on_audited_cells"], indent=2))
+    typer.echo(f"weights: {out}")
+
+
+def _description(
+    net: nn.Module, training: pd.DataFrame, audited: pd.DataFrame, measured: dict[str, Any]
+) -> dict[str, Any]:
+    """Recipe and accuracy of the weights, as stored with them."""
+    return {
+        "command": "python -m auditor.demo.train",
         "data": "ELPV (distribution elpv-dataset, CC-BY-NC-SA-4.0): Deitsch et al., Solar Energy "
         "185 (2019); Buerhop-Lutz et al., EU PVSEC (2018)",
         "label": solar.LABEL_RULE,
         "split": solar.SPLIT_RULE,
         "training_cells": solar.counts(training),
-        "audited_cells": solar.counts(splits.audited),
+        "audited_cells": solar.counts(audited),
         "seed": solar.SEED,
         "epochs": solar.EPOCHS,
         "batch": BATCH,
@@ -189,17 +207,12 @@ def main(
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "versions": {name: version(name) for name in ("torch", "numpy", "pillow", "elpv-dataset")}
         | {"python": platform.python_version()},
-        "measured_on_audited_cells": measure(splits.audited, predicted),
+        "measured_on_audited_cells": measured,
     }
-    save(net, out, recipe)
-    out.with_suffix(".json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-    typer.echo(f"trained in {seconds:.0f} s; measured on the audited cells:")
-    typer.echo(json.dumps(recipe["measured_on_audited_cells"], indent=2))
-    typer.echo(f"weights: {out}")
 
 
 def measure(cells: pd.DataFrame, predicted: NDArray[np.int64]) -> dict[str, Any]:
-    """Accuracy, and for each cell type the recall of defects and the rate of false alarms.
+    """Accuracy, and recall and false-alarm rate of defects for each cell type.
 
     Args:
         cells: rows of `solar.table`.

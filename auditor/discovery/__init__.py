@@ -1,1 +1,1 @@
-"""Find groups of failures that nobody annotated, and describe them."""
+"""Finds groups of failures without annotations, and describes them by attribute values."""

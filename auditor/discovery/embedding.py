@@ -1,4 +1,7 @@
-"""What images look like: features of the target layer and thumbnails, less what tells classes apart."""
+"""Image embedding: coordinates from the target layer's features and from thumbnails.
+
+What distinguishes the classes is removed, so that images are close for other reasons than their class.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,29 @@ from numpy.typing import NDArray
 from scipy.linalg import svd
 from sklearn.decomposition import PCA
 
-from auditor.imaging.location import where
+from auditor.imaging.location import place_name
 from auditor.records import ModelAccess
 from auditor.statistics import Floats, Integers
 
 _SIDE = 8
+"""Side of the thumbnails in pixels."""
 _DIMENSIONS = 24
-"""Principal components that are kept, of the features and of the thumbnails each."""
-_SQUARE = 1000
-"""Columns up to which their covariances are decomposed."""
-_LEAST = 1e-9
-"""Smaller spreads are rounding."""
-_AT_ONCE = 256
+"""Principal components kept of the features, and of the thumbnails."""
+_MAX_COVARIANCE = 1000
+"""Number of columns up to which the PCA decomposes their covariance matrix."""
+_TOLERANCE = 1e-9
+"""Standard deviations and singular values below it are rounding errors."""
+_BATCH = 256
 """Images in memory at a time."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How two groups of images differ in brightness.
+class BrightnessDifference:
+    """Difference in brightness of two groups of images.
 
     Attributes:
         map: (8, 8) standardised differences of their means.
-        words: where it is largest, such as ``brighter at the bottom right``.
+        words: where it is largest, such as ``brighter at the lower right corner``.
     """
 
     map: Floats
@@ -42,60 +46,66 @@ class ImageEmbedding:
     """Coordinates of images.
 
     Attributes:
-        space: (n, d), each with deviation 1 in the samples that it was made on.
-        bright: (n, 8, 8) brightness of thumbnails, less the mean of the label.
+        coordinates: (n, d), each with standard deviation 1 in the samples it was fitted on.
+        brightness: (n, 8, 8) brightness of thumbnails minus the mean of the label.
     """
 
-    space: Floats
-    bright: Floats
+    coordinates: Floats
+    brightness: Floats
 
-    def differs(self, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Difference:
-        """Compares the brightness of two groups of images."""
-        gap = self.bright[one].mean(0) - self.bright[other].mean(0)
-        spread = np.maximum(self.bright[one | other].std(0), 1.0)
-        standard: Floats = gap / spread
-        most = np.unravel_index(int(np.abs(standard).argmax()), standard.shape)
-        side = "brighter" if standard[most] > 0 else "darker"
-        there = np.maximum(standard if standard[most] > 0 else -standard, 0)
-        there = np.where(there >= there.max() / 2, there, 0)
-        return Difference(standard, f"{side} at the {where(there)}")
+    def brightness_difference(
+        self, one: NDArray[np.bool_], other: NDArray[np.bool_]
+    ) -> BrightnessDifference:
+        """Compares the brightness of two groups of images, each given as a mask (n,)."""
+        difference = self.brightness[one].mean(0) - self.brightness[other].mean(0)
+        deviation = np.maximum(self.brightness[one | other].std(0), 1.0)
+        standardised: Floats = difference / deviation
+        largest = np.unravel_index(int(np.abs(standardised).argmax()), standardised.shape)
+        brighter = bool(standardised[largest] > 0)
+        weights = np.maximum(standardised if brighter else -standardised, 0)
+        weights = np.where(weights >= weights.max() / 2, weights, 0)
+        words = f"{'brighter' if brighter else 'darker'} at the {place_name(weights)}"
+        return BrightnessDifference(standardised, words)
 
 
 def embed(
-    model: ModelAccess, rows: Integers, label: Integers, made_on: NDArray[np.bool_]
+    model: ModelAccess, rows: Integers, label: Integers, fitted_on: NDArray[np.bool_]
 ) -> ImageEmbedding:
-    """Coordinates in which images that look alike, but for their class, lie close together.
+    """Computes coordinates in which similar images of any class are close to each other.
 
     The mean of the label is subtracted, and the directions in which the means of the labels differ
-    are left out: how much an image looks like another class is what the prediction says already,
-    and "images that look like a 3 are called 3" is no discovery.
+    are projected out. How similar an image is to another class is already in the prediction; that
+    images similar to a 3 are predicted as 3 is no discovery.
 
     Args:
-        model: is asked for features and images.
-        rows: (n,) positions in the predictions.
-        label: (n,) indices.
-        made_on: (n,) the samples that components and means come from.
+        model: the audited model, which computes features and returns the images.
+        rows: (n,) positions in ``AuditData.predictions``.
+        label: (n,) class indices.
+        fitted_on: (n,) the samples on which components and means are fitted.
 
     Returns:
-        The coordinates.
+        The coordinates of all n samples.
     """
     thumbnails = np.concatenate(
         [
-            _thumbnails(model.images(rows[start : start + _AT_ONCE]))
-            for start in range(0, len(rows), _AT_ONCE)
+            thumbnails_of(model.images(rows[start : start + _BATCH]))
+            for start in range(0, len(rows), _BATCH)
         ]
     )
     features = model.features(rows).astype(np.float64)
     parts = [
-        _components(_without_class(values, label, made_on), made_on)
+        _components(_without_class(values, label, fitted_on), fitted_on)
         for values in (features, thumbnails.reshape(len(rows), -1))
     ]
-    bright = _within_label(thumbnails.mean(1).reshape(len(rows), -1), label, made_on)
-    return ImageEmbedding(np.concatenate(parts, axis=1), bright.reshape(len(rows), _SIDE, _SIDE))
+    grey = thumbnails.mean(1).reshape(len(rows), -1)
+    brightness = grey - _label_means(grey, label, fitted_on)[label]
+    return ImageEmbedding(
+        np.concatenate(parts, axis=1), brightness.reshape(len(rows), _SIDE, _SIDE)
+    )
 
 
-def _thumbnails(images: NDArray[np.uint8]) -> Floats:
-    """(n, 3, 8, 8) means of patches, for images of any size."""
+def thumbnails_of(images: NDArray[np.uint8]) -> Floats:
+    """Thumbnails (n, 3, 8, 8) of images (n, 3, H, W): means of patches, in the unit of the images."""
     small = images.astype(np.float64)
     for axis in (2, 3):
         side = small.shape[axis]
@@ -110,45 +120,41 @@ def _thumbnails(images: NDArray[np.uint8]) -> Floats:
     return small
 
 
-def _means(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
+def _label_means(values: Floats, label: Integers, fitted_on: NDArray[np.bool_]) -> Floats:
     """Means of the labels (K, d); 0 for a label without samples."""
     n = int(label.max()) + 1
-    sizes = np.bincount(label[made_on], minlength=n)
+    sizes = np.bincount(label[fitted_on], minlength=n)
     sums = np.zeros((n, values.shape[1]))
-    np.add.at(sums, label[made_on], values[made_on])
+    np.add.at(sums, label[fitted_on], values[fitted_on])
     means: Floats = sums / np.maximum(sizes, 1)[:, None]
     return means
 
 
-def _within_label(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
-    """Values less the mean of their label."""
-    return values - _means(values, label, made_on)[label]
-
-
-def _without_class(values: Floats, label: Integers, made_on: NDArray[np.bool_]) -> Floats:
-    """Values less the mean of their label and all that lies in the directions of the labels' means."""
-    scaled = _standardised(values, made_on)
-    means = _means(scaled, label, made_on)
-    there = np.bincount(label[made_on], minlength=len(means)) > 0
-    apart = means[there] - means[there].mean(0)
-    _, sizes, turned = svd(apart, full_matrices=False, lapack_driver="gesvd")
-    directions = turned[sizes > _LEAST * max(sizes.max(initial=0), 1.0)]
+def _without_class(values: Floats, label: Integers, fitted_on: NDArray[np.bool_]) -> Floats:
+    """Values minus the mean of their label and minus the directions in which these means differ."""
+    scaled = _standardised(values, fitted_on)
+    means = _label_means(scaled, label, fitted_on)
+    present = np.bincount(label[fitted_on], minlength=len(means)) > 0
+    between = means[present] - means[present].mean(0)
+    _, sizes, rotated = svd(between, full_matrices=False, lapack_driver="gesvd")
+    directions = rotated[sizes > _TOLERANCE * max(sizes.max(initial=0), 1.0)]
     centred = scaled - means[label]
     return np.asarray(centred - (centred @ directions.T) @ directions, dtype=np.float64)
 
 
-def _standardised(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
-    """Each column by its deviation; 0 where it has none."""
-    deviation = values[made_on].std(0)
-    columns: Floats = values / np.where(deviation > _LEAST, deviation, np.inf)
+def _standardised(values: Floats, fitted_on: NDArray[np.bool_]) -> Floats:
+    """Divides each column by its standard deviation; a constant column becomes 0."""
+    deviation = values[fitted_on].std(0)
+    columns: Floats = values / np.where(deviation > _TOLERANCE, deviation, np.inf)
     return columns
 
 
-def _components(values: Floats, made_on: NDArray[np.bool_]) -> Floats:
-    scaled = _standardised(values, made_on)
-    n = min(_DIMENSIONS, *scaled[made_on].shape)
-    # Not by LAPACK's divide and conquer: on grey images, whose three channels are one, it did not
-    # converge once. With a fixed state the randomised solver gives the same coordinates again.
-    solver = "covariance_eigh" if scaled.shape[1] <= _SQUARE else "randomized"
-    found = PCA(n, svd_solver=solver, random_state=0).fit(scaled[made_on])
-    return _standardised(found.transform(scaled), made_on)
+def _components(values: Floats, fitted_on: NDArray[np.bool_]) -> Floats:
+    """Standardised principal components (n, d)."""
+    scaled = _standardised(values, fitted_on)
+    n = min(_DIMENSIONS, *scaled[fitted_on].shape)
+    # LAPACK's divide and conquer does not always converge on grey images, whose three channels are
+    # equal. With a fixed seed, the randomised solver is reproducible.
+    solver = "covariance_eigh" if scaled.shape[1] <= _MAX_COVARIANCE else "randomized"
+    fitted = PCA(n, svd_solver=solver, random_state=0).fit(scaled[fitted_on])
+    return _standardised(fitted.transform(scaled), fitted_on)

@@ -1,4 +1,4 @@
-"""Kinds of failures: those called one class whose maps point at the same."""
+"""Failure clusters: failures with one predicted class whose maps have the evidence at the same place."""
 
 from __future__ import annotations
 
@@ -6,68 +6,76 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.discovery.sample_splitting import codes
 from auditor.discovery.spectral_clusters import cluster_maps
-from auditor.imaging.location import gaining, shares
+from auditor.imaging.location import evidence_shares, place_of_gain
 from auditor.records import AuditData, ModelAccess
+from auditor.records.predictions import codes
 from auditor.statistics import Floats, Integers
 
-_MAPS = 500
-"""Maps of a class that are divided, at most."""
+_MAX_MAPS = 500
+"""Largest number of maps of a class that are clustered."""
 _NEARLY_ALL = 0.9
-"""A cluster with more of a class's failures than this says nothing that the class does not."""
+"""A cluster with more than this share of a class's failures says nothing beyond the class."""
 
 
 @dataclass(frozen=True)
 class FailureCluster:
-    """Failures called one class, a cluster of their maps.
+    """Failures with one predicted class whose maps form a cluster.
 
     Attributes:
-        rows: their positions.
-        clusters: how many clusters there are.
-        own: (h, w) the mean of their maps, as shares of each map's evidence.
-        others: (h, w) likewise of the other failures that are called the class.
+        rows: (n,) positions in ``AuditData.predictions``.
+        n_clusters: number of clusters that the failures of the class were divided into.
+        mean_map: (h, w) mean of their maps, as shares of each map's evidence.
+        mean_map_of_others: (h, w) the same of the other failures with this predicted class.
     """
 
     rows: Integers
-    clusters: int
-    own: Floats
-    others: Floats
+    n_clusters: int
+    mean_map: Floats
+    mean_map_of_others: Floats
 
     @property
     def place(self) -> str:
-        """In words where they have more of the evidence than the others."""
-        return gaining(self.own - self.others)
+        """Where the cluster has more of the evidence than the other failures, in words."""
+        return place_of_gain(self.mean_map - self.mean_map_of_others)
 
 
 def failure_clusters(
-    audit: AuditData, model: ModelAccess, code: int, at_least: int
+    audit: AuditData, model: ModelAccess, code: int, min_failures: int
 ) -> list[FailureCluster]:
-    """Divides the failures called a class by their Grad-CAMs of it, and by nothing else.
+    """Clusters the failures with one predicted class by their Grad-CAMs of that class.
 
     Args:
-        audit: of the audit.
-        model: makes the maps.
+        audit: the audited data.
+        model: the audited model, which computes the maps.
         code: index of the class.
-        at_least: failures that a kind must have.
+        min_failures: smallest size of a cluster.
 
     Returns:
-        The kinds, the largest first; none where the maps are of one kind.
+        The clusters, the largest first; empty if the maps form a single cluster.
     """
     frame = audit.predictions
     label, predicted = codes(frame["label"]), codes(frame["predicted"])
     rows = np.flatnonzero((predicted == code) & (label != code))
-    rows = np.sort(np.random.default_rng([audit.seed, code]).permutation(rows)[:_MAPS])
-    share, some = shares(model.cams(rows, np.full(len(rows), code, dtype=np.int64)))
-    rows, share = rows[some], share[some]
-    # Finer ones would be too small to be looked at.
-    clusters = cluster_maps(share, audit.seed, len(rows) // at_least)
+    rows = np.sort(np.random.default_rng([audit.seed, code]).permutation(rows)[:_MAX_MAPS])
+    share, has_evidence = evidence_shares(
+        model.cams(rows, np.full(len(rows), code, dtype=np.int64))
+    )
+    rows, share = rows[has_evidence], share[has_evidence]
+    # More clusters than this would have too few failures each.
+    clusters = cluster_maps(share, audit.seed, len(rows) // min_failures)
     if clusters is None:
         return []
     found = []
     for one in range(clusters.count):
         inside = clusters.members == one
-        if at_least <= inside.sum() <= _NEARLY_ALL * len(rows):
-            own, others = share[inside].mean(0), share[~inside].mean(0)
-            found.append(FailureCluster(rows[inside], clusters.count, own, others))
+        if min_failures <= inside.sum() <= _NEARLY_ALL * len(rows):
+            found.append(
+                FailureCluster(
+                    rows=rows[inside],
+                    n_clusters=clusters.count,
+                    mean_map=share[inside].mean(0),
+                    mean_map_of_others=share[~inside].mean(0),
+                )
+            )
     return sorted(found, key=lambda one: -len(one.rows))

@@ -1,14 +1,14 @@
-"""Samples in two halves: one to search for slices in, the other to test them on."""
+"""Sample splitting: slices are searched for on one half of the samples and tested on the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.records import AuditData
+from auditor.records.predictions import codes
 from auditor.statistics import Floats, Gaps, Integers, MeanGap, stratified_gap, stratified_mean_gap
 
 Mask = NDArray[np.bool_]
@@ -16,16 +16,16 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SampleSplit:
-    """The samples that are looked at.
+    """Samples, divided into a search half and a test half.
 
     Attributes:
-        rows: (n,) positions in the predictions.
-        label: (n,) indices.
-        predicted: (n,) indices.
-        failure: (n,).
-        excess: (n,) failure less what the model admits, 1 - confidence: from -1, doubted and right,
-            to 1, wrong without a doubt.
-        search: (n,) whether the sample is in the half for the search.
+        rows: (n,) positions in ``AuditData.predictions``.
+        label: (n,) class indices.
+        predicted: (n,) class indices.
+        failure: (n,) whether the sample is misclassified.
+        excess: (n,) failure minus the error that the model expects, 1 - confidence: from -1 (correct
+            at confidence 0) to 1 (misclassified at confidence 1).
+        search: (n,) whether the sample is in the search half.
     """
 
     rows: Integers
@@ -37,21 +37,20 @@ class SampleSplit:
 
     @property
     def test(self) -> Mask:
-        """Whether the sample is in the other half."""
+        """Whether the sample is in the test half, (n,)."""
         return ~self.search
 
     @classmethod
     def of(
         cls, audit: AuditData, rows: Integers, within: str, generator: np.random.Generator
     ) -> SampleSplit:
-        """Divides some samples.
+        """Divides samples at random, without regard to their outcomes.
 
         Args:
-            audit: of the audit.
-            rows: (n,) positions in the predictions.
-            within: the column, ``label`` or ``predicted``, of each value of which one half is
-                searched; outcomes have no say.
-            generator: draws.
+            audit: the audited data.
+            rows: (n,) positions in ``AuditData.predictions``.
+            within: the column, ``label`` or ``predicted``, whose values are each divided in half.
+            generator: source of randomness.
         """
         frame = audit.predictions.iloc[rows]
         order = np.lexsort((generator.random(len(rows)), codes(frame[within])))
@@ -60,29 +59,35 @@ class SampleSplit:
         failure = frame["failure"].to_numpy(dtype=np.bool_)
         confidence = frame["confidence"].to_numpy(dtype=np.float64)
         return cls(
-            rows,
-            codes(frame["label"]),
-            codes(frame["predicted"]),
-            failure,
-            failure - (1 - confidence),
-            search,
+            rows=rows,
+            label=codes(frame["label"]),
+            predicted=codes(frame["predicted"]),
+            failure=failure,
+            excess=failure - (1 - confidence),
+            search=search,
         )
 
     def gap(self, inside: Mask, strata: Integers, among: Mask | None = None) -> Gaps:
         """Error rate of a slice minus that of the rest of the same strata.
 
         Args:
-            inside: (n,) the slice.
-            strata: (n,) what is held fixed.
-            among: (n,) who is compared; by default the half for the test.
+            inside: (n,) membership of the slice.
+            strata: (n,) codes of what is held fixed.
+            among: (n,) the samples to compare; by default the test half.
         """
         among = self.test if among is None else among
-        return stratified_failures(self.failure[among], inside[among], strata[among])
+        return failure_gap(self.failure[among], inside[among], strata[among])
 
     def excess_gap(self, inside: Mask, strata: Integers, among: Mask | None = None) -> MeanGap:
-        """Excess of a slice minus that of the rest of the same strata, with a normal test.
+        """Mean excess of a slice minus that of the rest of the same strata, with a normal test.
 
-        Hard images fail, but the model knows; where a shortcut misleads it, it is sure and wrong.
+        A calibrated model fails more often on hard images, but it is less confident there, and its
+        excess is zero. Where a shortcut misleads the model, it is confident and wrong.
+
+        Args:
+            inside: (n,) membership of the slice.
+            strata: (n,) codes of what is held fixed.
+            among: (n,) the samples to compare; by default the test half.
         """
         among = self.test if among is None else among
         return stratified_mean_gap(
@@ -90,8 +95,14 @@ class SampleSplit:
         )
 
 
-def stratified_failures(failure: Mask, inside: Mask, strata: Integers) -> Gaps:
-    """Error rate of those inside minus that of the others of the same strata; arrays (n,)."""
+def failure_gap(failure: Mask, inside: Mask, strata: Integers) -> Gaps:
+    """Error rate inside minus error rate outside, within strata.
+
+    Args:
+        failure: (n,) whether a sample is misclassified.
+        inside: (n,) membership of the slice.
+        strata: (n,) codes of what is held fixed.
+    """
     _, code = np.unique(strata, return_inverse=True)
     n = int(code.max(initial=-1)) + 1
     own_failures, own, rest_failures, rest = (
@@ -102,10 +113,5 @@ def stratified_failures(failure: Mask, inside: Mask, strata: Integers) -> Gaps:
 
 
 def jaccard(one: Mask, other: Mask) -> float:
-    """Samples in both as a part of those in either."""
+    """Jaccard index of two sets: size of the intersection over size of the union."""
     return float((one & other).sum() / max((one | other).sum(), 1))
-
-
-def codes(column: pd.Series) -> Integers:
-    """A categorical column as indices."""
-    return np.asarray(column.cat.codes, dtype=np.int64)

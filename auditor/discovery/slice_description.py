@@ -1,24 +1,27 @@
-"""What marks a slice that was found in the images: attribute values that are frequent in it."""
+"""Describes a slice that was found in the images by the attribute values that are frequent in it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from auditor.discovery.sample_splitting import Mask, SampleSplit, codes, stratified_failures
+from auditor.discovery.sample_splitting import Mask, SampleSplit, failure_gap
 from auditor.phrasing import percent
-from auditor.records import AuditData
+from auditor.records import AuditData, SampleGroup, SampleGroups, SampleRef, Table
+from auditor.records.predictions import codes
 from auditor.statistics import Integers
 
-_NAMED = 0.2
-"""A value is named that is so much more frequent in a slice than in the rest (a share)."""
-_TELLS = 0.3
-"""From here on a value with a gap of its own and the slice have one cause."""
-_REMAINS = 0.5
+_MIN_DIFFERENCE = 0.2
+"""Smallest difference of a value's shares in the slice and in the rest for which it is listed."""
+_SAME_CAUSE = 0.3
+"""From this difference on, a value that has a gap of its own has the same cause as the slice."""
+_MAX_REMAINDER = 0.5
 """An attribute explains a slice if less than this part of its gap is left with it held fixed."""
-_CONCERNED = 0.1
-"""Labels with such a share of some failures are those that have them."""
+_MIN_FAILURE_SHARE = 0.1
+"""A stratum counts as affected if it has at least this share of the failures."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,20 @@ class DistinctiveValue:
     """An attribute value that is more frequent in a slice than in the rest.
 
     Attributes:
-        name: of the attribute.
-        value: its value.
+        name: name of the attribute.
+        value: the value.
         inside: its share in the slice.
         outside: its share in the rest.
-        tells: whether it has a gap of its own and marks the slice so clearly that both have one
-            cause, or whether little of the slice's gap is left with it held fixed.
+        explains: whether the attribute explains the slice: the value has a gap of its own and is so
+            frequent in the slice that both have the same cause, or little of the slice's gap is left
+            with the attribute held fixed.
     """
 
     name: str
     value: str
     inside: float
     outside: float
-    tells: bool
+    explains: bool
 
     def __str__(self) -> str:
         return (
@@ -50,21 +54,26 @@ class DistinctiveValue:
 def distinctive_values(
     audit: AuditData, sample_split: SampleSplit, inside: Mask, within: str = "label"
 ) -> list[DistinctiveValue]:
-    """The most frequent value of each attribute in the slice against the rest, clearest first.
+    """Finds the attribute values that distinguish a slice from the rest.
+
+    Of each attribute, the value with the largest difference of shares is considered.
 
     Args:
-        audit: of the audit.
-        sample_split: its samples; those of the half for the test are compared.
-        inside: (n,) the slice.
-        within: what the slice was compared within, ``label`` or ``predicted``.
+        audit: the audited data.
+        sample_split: the samples; those of the test half are compared.
+        inside: (n,) membership of the slice.
+        within: the column, ``label`` or ``predicted``, that was held fixed for the slice.
+
+    Returns:
+        The values with the largest difference of shares first.
     """
     test = sample_split.test
     frame = audit.predictions.iloc[sample_split.rows]
     strata = codes(frame[within])
-    plain = float(sample_split.gap(inside, strata).gap.value[0])
+    slice_gap = float(sample_split.gap(inside, strata).gap.value[0])
     stratum, failure, member = strata[test], sample_split.failure[test], inside[test]
-    # A value may fare worse only where the slice fails: there it has to show.
-    concerned = where_frequent(stratum, member & failure)
+    # A value may have a higher error rate in the slice's strata only: its gap is computed there.
+    affected = in_affected_strata(stratum, member & failure)
     others = ~member & np.isin(stratum, stratum[member])
     found: list[DistinctiveValue] = []
     for name in ("label", *audit.attributes, *audit.computed):
@@ -73,21 +82,62 @@ def distinctive_values(
         own = np.bincount(value[test][member], minlength=len(names)) / max(member.sum(), 1)
         rest = np.bincount(value[test][others], minlength=len(names)) / max(others.sum(), 1)
         best = int((own - rest).argmax())
-        more = float(own[best] - rest[best])
-        alone = stratified_failures(
-            failure[concerned], (value[test] == best)[concerned], stratum[concerned]
+        difference = float(own[best] - rest[best])
+        value_gap = failure_gap(
+            failure[affected], (value[test] == best)[affected], stratum[affected]
         ).gap
-        held = float(sample_split.gap(inside, strata * len(names) + value).gap.value[0])
-        clear = more >= _TELLS and float(alone.low[0]) > 0
-        tells = name != "label" and (clear or not held >= _REMAINS * plain)
-        if more >= _NAMED or tells:
+        remainder = float(sample_split.gap(inside, strata * len(names) + value).gap.value[0])
+        same_cause = difference >= _SAME_CAUSE and float(value_gap.low[0]) > 0
+        # Written with "not" so that it also holds for NaN, where nothing is left to compare.
+        explained = not remainder >= _MAX_REMAINDER * slice_gap
+        explains = name != "label" and (same_cause or explained)
+        if difference >= _MIN_DIFFERENCE or explains:
             found.append(
-                DistinctiveValue(name, names[best], float(own[best]), float(rest[best]), tells)
+                DistinctiveValue(name, names[best], float(own[best]), float(rest[best]), explains)
             )
-    return sorted(found, key=lambda mark: mark.outside - mark.inside)
+    return sorted(found, key=lambda one: one.outside - one.inside)
 
 
-def where_frequent(strata: Integers, failures: Mask) -> Mask:
-    """(n,) whether a sample's stratum is one that has such failures, beside a stray one."""
+def describe(
+    values: Sequence[DistinctiveValue], typical: pd.DataFrame
+) -> tuple[Table | SampleGroups, ...]:
+    """Describes a slice as parts of a claim's evidence.
+
+    Args:
+        values: its distinctive attribute values; without any, there is no table of them.
+        typical: rows of ``AuditData.predictions``, the most typical sample first.
+
+    Returns:
+        A table of the values, and the typical samples.
+    """
+    members = tuple(
+        SampleRef(sample=str(sample), label=str(label))
+        for sample, label in zip(typical["sample"], typical["label"], strict=True)
+    )
+    samples = SampleGroups(title="Typical images", groups=(SampleGroup(members=members),))
+    return (table_of(values), samples) if values else (samples,)
+
+
+def table_of(values: Sequence[DistinctiveValue]) -> Table:
+    """Distinctive attribute values as a part of a claim's evidence."""
+    return Table(
+        title="Distinctive attribute values",
+        columns=("attribute", "value", "share in the slice", "share in the rest"),
+        rows=tuple((one.name, one.value, one.inside, one.outside) for one in values),
+        units=(None, None, "share", "share"),
+    )
+
+
+def in_affected_strata(strata: Integers, failures: Mask) -> Mask:
+    """Whether each sample's stratum has a substantial share of the failures.
+
+    Args:
+        strata: (n,) codes of the strata, from 0.
+        failures: (n,) the failures.
+
+    Returns:
+        (n,), True in strata with at least a tenth of the failures.
+    """
     counts = np.bincount(strata[failures], minlength=int(strata.max(initial=0)) + 1)
-    return np.asarray((counts >= _CONCERNED * max(counts.sum(), 1))[strata], dtype=np.bool_)
+    affected = counts >= _MIN_FAILURE_SHARE * max(counts.sum(), 1)
+    return np.asarray(affected[strata], dtype=np.bool_)

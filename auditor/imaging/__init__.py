@@ -1,33 +1,29 @@
-"""Images in and out: decode, bring to the network's input size, draw maps. NumPy and Pillow only."""
+"""Images: decode files, bring them to the network's input size, measure them, draw maps over them.
 
-from auditor.imaging.images import (
-    Box,
-    Geometry,
-    damage_explained,
-    decode,
-    guided_view,
-    jpeg,
+NumPy and Pillow only.
+"""
+
+from auditor.imaging.decode import (
+    decode_image,
     open_image,
-    overlay,
-    prepare,
-    resize_geometry,
-    thumbnail,
+    translate_decoding_errors,
     upright_rgb,
-    upsample,
 )
+from auditor.imaging.draw import guided_view, jpeg, overlay, upsample
+from auditor.imaging.geometry import Box, Geometry, Interpolation, prepare, resize_geometry
 
 __all__ = [
     "Box",
     "Geometry",
-    "damage_explained",
-    "decode",
+    "Interpolation",
+    "decode_image",
     "guided_view",
     "jpeg",
     "open_image",
     "overlay",
     "prepare",
     "resize_geometry",
-    "thumbnail",
+    "translate_decoding_errors",
     "upright_rgb",
     "upsample",
 ]

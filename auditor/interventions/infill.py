@@ -1,4 +1,4 @@
-"""What a region of an image is replaced with: a blur, its surroundings, another image."""
+"""Infill: replaces a region of an image by a blur, by its surroundings, or by another image."""
 
 from __future__ import annotations
 
@@ -14,138 +14,150 @@ from scipy.sparse import coo_array
 from scipy.sparse.linalg import splu
 
 from auditor.interventions.regions import ImageArray, Region
-from auditor.statistics import Floats
+from auditor.statistics import Floats, Integers
 
-InfillMethod = Literal["blurred", "in-painted", "borrowed"]
+InfillMethod = Literal["blur", "in-painting", "donor"]
+"""By a blur of the image, from the region's surroundings, or by the content of a donor image."""
 Regions = Region | Sequence[Region]
-"""One for all images, or one an image."""
+"""One region for all images, or one region an image."""
 
-_BLUR = 1 / 8
-"""Standard deviation of the blur as a part of the shorter side: no letter or mark survives it."""
-_REACH = 3.0
-"""Standard deviations after which the blur is cut off."""
+_BLUR_WIDTH = 1 / 8
+"""Standard deviation of the blur as a share of the shorter side: letters and marks become illegible."""
+_BLUR_REACH = 3.0
+"""Standard deviations at which the blur is truncated."""
+_UPPER, _LOWER = np.s_[:-1, :], np.s_[1:, :]
+_LEFT, _RIGHT = np.s_[:, :-1], np.s_[:, 1:]
+_NEIGHBOURS = ((_UPPER, _LOWER), (_LOWER, _UPPER), (_LEFT, _RIGHT), (_RIGHT, _LEFT))
+"""Pixels that have a neighbour in one of four directions, and those neighbours."""
 
 
 @dataclass(frozen=True)
 class Infill:
-    """Images and what their regions may be replaced with.
+    """Images with the contents that can replace a region of them.
 
     Attributes:
-        images: (n, 3, H, W).
-        soft: the same, blurred.
-        lenders: (n, 3, H, W) images of other labels, or None where there are none to lend.
+        images: (n, 3, H, W) the images.
+        blurred: (n, 3, H, W) the same images, blurred.
+        donors: (n, 3, H, W) a donor image of another label for each image, or None if there is none.
     """
 
     images: ImageArray
-    soft: ImageArray
-    lenders: ImageArray | None
+    blurred: ImageArray
+    donors: ImageArray | None
 
     @classmethod
-    def of(cls, images: ImageArray, lenders: ImageArray | None) -> Infill:
-        """Blurs the images once, however many regions are asked for."""
-        return cls(images, blurred(images), lenders)
+    def of(cls, images: ImageArray, donors: ImageArray | None) -> Infill:
+        """Blurs the images once, for any number of regions."""
+        return cls(images, blur(images), donors)
 
     @property
-    def ways(self) -> tuple[InfillMethod, ...]:
-        """The fills that can be had."""
-        ways: tuple[InfillMethod, ...] = ("blurred", "in-painted")
-        return ways if self.lenders is None else (*ways, "borrowed")
+    def methods(self) -> tuple[InfillMethod, ...]:
+        """The methods that are available."""
+        methods: tuple[InfillMethod, ...] = ("blur", "in-painting")
+        return methods if self.donors is None else (*methods, "donor")
 
-    def replaced(self, regions: Regions, way: InfillMethod) -> ImageArray:
-        """The images with a region replaced, new.
+    def fill(self, regions: Regions, method: InfillMethod) -> ImageArray:
+        """Replaces a region of each image.
+
+        Args:
+            regions: one region for all images, or one region an image.
+            method: how to fill it.
+
+        Returns:
+            New images (n, 3, H, W).
 
         Raises:
-            ValueError: an image of another label is asked for and there is none, or a region
-                leaves nothing of the image.
+            ValueError: there are no donor images for the method ``donor``, or a region covers the
+                whole image, so that nothing is left for in-painting.
         """
-        if way == "in-painted":
-            return inpainted(self.images, regions)
-        other = self.soft if way == "blurred" else self.lenders
-        if other is None:
+        if method == "in-painting":
+            return inpaint(self.images, regions)
+        content = self.blurred if method == "blur" else self.donors
+        if content is None:
             raise ValueError(
-                f"expected one of {', '.join(self.ways)}; got {way}: there are no lenders"
+                f"expected one of the infill methods {', '.join(self.methods)}; got {method}, "
+                "for which there are no donor images: choose another method"
             )
-        return borrowed(self.images, other, regions)
+        return paste(self.images, content, regions)
 
 
-def borrowed(images: ImageArray, lenders: ImageArray, regions: Regions) -> ImageArray:
-    """Images with a region taken from the same place of other images.
+def paste(images: ImageArray, donors: ImageArray, regions: Regions) -> ImageArray:
+    """Replaces a region of each image by the same region of another image.
 
     Args:
         images: (n, 3, H, W).
-        lenders: (n, 3, H, W), one an image.
-        regions: one for all, or one an image.
+        donors: (n, 3, H, W), one an image.
+        regions: one region for all images, or one region an image.
 
     Returns:
-        (n, 3, H, W), new.
+        New images (n, 3, H, W).
     """
-    return np.where(_masks(images, regions), lenders, images)
+    return np.where(_masks(images, regions), donors, images)
 
 
-def blurred(images: ImageArray) -> ImageArray:
-    """Images (n, 3, H, W) under a heavy Gaussian blur, mirrored at their edges."""
-    width = _BLUR * min(images.shape[2:])
-    soft = gaussian_filter(
-        images, (0, 0, width, width), output=np.float32, mode="reflect", truncate=_REACH
+def blur(images: ImageArray) -> ImageArray:
+    """Applies a wide Gaussian blur to images (n, 3, H, W), with reflection at the edges."""
+    width = _BLUR_WIDTH * min(images.shape[2:])
+    blurred = gaussian_filter(
+        images, (0, 0, width, width), output=np.float32, mode="reflect", truncate=_BLUR_REACH
     )
-    return np.asarray(np.rint(soft), dtype=np.uint8)
+    return np.asarray(np.rint(blurred), dtype=np.uint8)
 
 
-def inpainted(images: ImageArray, regions: Regions) -> ImageArray:
-    """Images with a region continued from its surroundings: as smooth as its border allows.
+def inpaint(images: ImageArray, regions: Regions) -> ImageArray:
+    """Fills a region of each image smoothly from its surroundings.
 
-    Inside of the region each pixel becomes the mean of its four neighbours (Laplace's equation); the
-    pixels around it are given. At an edge of the image there is nothing to continue from, and the
-    neighbours that are missing there do not count.
+    Inside the region each pixel becomes the mean of its four neighbours (Laplace's equation), with
+    the pixels around the region as boundary values. At an edge of the image, the missing neighbours
+    are left out of the mean.
 
     Args:
         images: (n, 3, H, W).
-        regions: one for all, or one an image.
+        regions: one region for all images, or one region an image.
 
     Returns:
-        (n, 3, H, W), new.
+        New images (n, 3, H, W).
 
     Raises:
-        ValueError: a region leaves nothing of the image.
+        ValueError: a region covers the whole image.
 
     Reference:
         P. Pérez, M. Gangnet and A. Blake, "Poisson image editing", SIGGRAPH 2003, equations 1 and 2,
         discretised as in equation 7 without guidance (v = 0).
     """
-    done = images.copy()
+    filled = images.copy()
     masks = np.broadcast_to(_masks(images, regions)[:, 0], (len(images), *images.shape[2:]))
-    # Only the region and the pixels around it matter, and windows of one size share their equations.
-    alike: dict[tuple[tuple[int, int], bytes], list[tuple[int, tuple[slice, slice]]]] = defaultdict(
-        list
-    )
-    for place, mask in enumerate(masks):
+    # Only the region and the pixels around it matter, and equal windows have the same equations.
+    windows: dict[tuple[tuple[int, int], bytes], list[tuple[int, tuple[slice, slice]]]]
+    windows = defaultdict(list)
+    for position, mask in enumerate(masks):
         if mask.all():
             raise ValueError(
-                "expected a region that leaves some of the image to continue from; got all of it: "
-                "choose a smaller one"
+                "expected a region that leaves a part of the image to in-paint from; got the whole "
+                "image: choose a smaller region"
             )
         if mask.any():
-            part = _around(mask)
-            crop = mask[part]
-            alike[crop.shape, crop.tobytes()].append((place, part))
-    for (shape, pattern), places in alike.items():
+            window = _window(mask)
+            crop = mask[window]
+            windows[crop.shape, crop.tobytes()].append((position, window))
+    for (shape, pattern), members in windows.items():
         mask = np.frombuffer(pattern, dtype=np.bool_).reshape(shape)
-        crops = np.stack([done[place][:, *part] for place, part in places])
-        crops[:, :, mask] = _continued(crops, mask)
-        for (place, part), crop in zip(places, crops, strict=True):
-            done[place][:, *part] = crop
-    return done
+        crops = np.stack([filled[position][:, *window] for position, window in members])
+        crops[:, :, mask] = _solve(crops, mask)
+        for (position, window), crop in zip(members, crops, strict=True):
+            filled[position][:, *window] = crop
+    return filled
 
 
 def _masks(images: ImageArray, regions: Regions) -> NDArray[np.bool_]:
     """(n or 1, 1, H, W)."""
     size = images.shape[2], images.shape[3]
-    wanted = [regions] if isinstance(regions, Region) else regions
-    return np.stack([one.pixels(*size) for one in wanted])[:, None]
+    each = [regions] if isinstance(regions, Region) else regions
+    return np.stack([one.pixels(*size) for one in each])[:, None]
 
 
-def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The rectangle that a region fills, and one pixel more on each side that has one."""
+def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The bounding box of a region, with a margin of one pixel where the image has one."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return (
         slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 2),
@@ -153,25 +165,23 @@ def _around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     )
 
 
-def _continued(crops: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
-    """Values (n, 3, m) for the m pixels of a region."""
-    number = np.full(mask.shape, -1)
-    number[mask] = np.arange(mask.sum())
+def _solve(crops: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
+    """Solves Laplace's equation for the m pixels of a region; returns (n, 3, m)."""
+    index = np.full(mask.shape, -1)
+    index[mask] = np.arange(mask.sum())
     size = int(mask.sum())
     flat = crops.reshape(-1, *mask.shape).astype(np.float64)
-    known: Floats = np.zeros((size, len(flat)))
+    boundary: Floats = np.zeros((size, len(flat)))
     degree = np.zeros(size)
-    entries: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    lower, upper = np.s_[:-1, :], np.s_[1:, :]
-    left, right = np.s_[:, :-1], np.s_[:, 1:]
-    for here, there in ((lower, upper), (upper, lower), (left, right), (right, left)):
+    entries: list[tuple[Integers, Integers]] = []
+    for here, there in _NEIGHBOURS:
         inside = mask[here]
-        own, other = number[here][inside], number[there][inside]
+        own, neighbour = index[here][inside], index[there][inside]
         degree[own] += 1
-        unknown = other >= 0
-        entries.append((own[unknown], other[unknown]))
+        unknown = neighbour >= 0
+        entries.append((own[unknown], neighbour[unknown]))
         given = flat[:, *there][:, inside][:, ~unknown]
-        known[own[~unknown]] += given.T
+        boundary[own[~unknown]] += given.T
     rows, columns = (np.concatenate(part) for part in zip(*entries, strict=True))
     system = coo_array(
         (
@@ -180,7 +190,7 @@ def _continued(crops: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
         ),
         shape=(size, size),
     )
-    solved = splu(system.tocsc()).solve(known)
+    solution = splu(system.tocsc()).solve(boundary)
     return np.asarray(
-        np.clip(np.rint(solved.T), 0, 255).reshape(*crops.shape[:2], size), dtype=np.uint8
+        np.clip(np.rint(solution.T), 0, 255).reshape(*crops.shape[:2], size), dtype=np.uint8
     )

@@ -1,4 +1,4 @@
-"""Images of one label that lend each other a region: who has an attribute value, who has not."""
+"""Matched pairs: for each image, two donors of the same label, with an attribute value and without."""
 
 from __future__ import annotations
 
@@ -7,38 +7,47 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.records import MISSING, AuditData
-from auditor.statistics import Floats, Integers, proportion_gap, stratified_gap
+from auditor.interventions.value_contrasts import ValueContrast, contrasts_with_gap, value_masks
+from auditor.phrasing import several
+from auditor.records import AuditData, Skipped
+from auditor.records.predictions import codes
+from auditor.statistics import Integers
 
-_FEWEST_OF_LABEL = 4
-"""Samples of a label on each side, so that search and test both find two to swap among."""
+_MIN_OF_LABEL = 4
+"""Samples of a label needed with the value and without it: two for the search and two for the test."""
+_MIN_SEARCHED = 8
+"""Images needed for the search: with fewer, its result would be chance."""
 
 
 @dataclass(frozen=True)
 class MatchedPairs:
-    """Images and, of the same label, those that lend them a region.
+    """Recipient images with two donor images each, which have the recipient's label.
 
     Attributes:
-        rows: (n,) positions of the images.
-        label: (n,) indices.
-        inside: (n,) whether the image itself has the attribute value.
-        have: (n,) positions of lenders with the value.
-        lack: (n,) positions of lenders without it.
+        rows: (n,) positions of the recipients in ``AuditData.predictions``.
+        label: (n,) their labels' indices.
+        has_value: (n,) whether the recipient itself has the attribute value.
+        with_value: (n,) positions of donors with the attribute value.
+        without_value: (n,) positions of donors without it.
     """
 
     rows: Integers
     label: Integers
-    inside: NDArray[np.bool_]
-    have: Integers
-    lack: Integers
+    has_value: NDArray[np.bool_]
+    with_value: Integers
+    without_value: Integers
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def across(self, seed: int) -> Integers | None:
-        """For each image, one of another label (n,), 0 to n-1; None where there is but one label.
+    def of_other_labels(self, seed: int) -> Integers | None:
+        """Draws for each recipient another one of a different label, whose donors can replace its own.
 
-        Its lenders lend to this image, too: both are then of one label, which is not its own.
+        Args:
+            seed: of the draw.
+
+        Returns:
+            (n,) indices, 0 to n - 1, or None if there is only one label.
         """
         generator = np.random.default_rng(seed)
         other = np.zeros(len(self), dtype=np.int64)
@@ -51,132 +60,128 @@ class MatchedPairs:
 
 
 @dataclass(frozen=True)
-class Question:
-    """An attribute value against the others.
+class ContrastPairs:
+    """The matched pairs for one contrast; search and test have no image in common.
 
     Attributes:
-        name: of the attribute.
-        value: its value.
-        other: the other value, where there are but two.
-        worse: (K,) for each label 1 where the value fares worse than the others, -1 where better, 0
-            where there is no gap to be brought about.
+        contrast: what is compared.
+        search: pairs on which to choose the intervention.
+        test: pairs on which to test it.
     """
 
-    name: str
-    value: str
-    other: str | None
-    worse: Floats
-
-
-@dataclass(frozen=True)
-class SearchAndTest:
-    """The samples of one comparison, those of the search apart from those of the test."""
-
-    question: Question
+    contrast: ValueContrast
     search: MatchedPairs
     test: MatchedPairs
 
 
-def questions(audit: AuditData, limit: float) -> tuple[list[Question], list[str]]:
-    """Attribute values with a gap, overall or within a label, the largest first; names of the rest.
+@dataclass(frozen=True)
+class InterventionBudget:
+    """Limits on the interventions of a check; see the options of `region-reliance`.
 
-    Of two values one is enough, because swapping the other's content is the same.
+    Attributes:
+        min_gap: smallest error-rate gap that is examined (a share, 0 to 1).
+        search_images: images of each side for the search.
+        test_images: largest number of images of each side for the test.
+        max_comparisons: largest number of attribute values.
     """
-    frame = audit.predictions
-    n_classes = len(audit.classes)
-    label: Integers = np.asarray(frame["label"].cat.codes, dtype=np.int64)
-    failure = frame["failure"].to_numpy(dtype=np.float64)
-    found: list[tuple[float, Question]] = []
-    idle: list[str] = []
-    for name in audit.attributes:
-        values = [str(value) for value in frame[name].cat.categories if value != MISSING]
-        known = (frame[name] != MISSING).to_numpy(dtype=bool)
-        asked: list[tuple[float, float, Question]] = []
-        for value in values:
-            inside = (frame[name] == value).to_numpy(dtype=bool)
-            own, rest = (
-                (
-                    np.bincount(label[side], failure[side], n_classes),
-                    np.bincount(label[side], minlength=n_classes),
-                )
-                for side in (inside, known & ~inside)
+
+    min_gap: float
+    search_images: int
+    test_images: int
+    max_comparisons: int
+
+
+def plan_contrasts(
+    audit: AuditData, check: str, budget: InterventionBudget, subject: str
+) -> tuple[list[ContrastPairs], list[Skipped]]:
+    """Draws the pairs of every contrast that can be tested, and lists what cannot, with reasons.
+
+    Args:
+        audit: the audited data.
+        check: the check's name, as in the configuration.
+        budget: limits of the check.
+        subject: what is swapped, such as ``regions``.
+    """
+    contrasts, without_gap = contrasts_with_gap(audit, budget.min_gap)
+    planned: list[ContrastPairs] = []
+    reasons: list[str] = []
+    for contrast in contrasts[: budget.max_comparisons]:
+        pairs = draw_pairs(audit, contrast, budget.search_images, budget.test_images)
+        if len(pairs.test) < audit.min_support or len(pairs.search) < _MIN_SEARCHED:
+            reasons.append(
+                f"{contrast.attribute} = {contrast.value}: too few images to swap {subject}, in labels "
+                "that have both this value and others"
             )
-            gap = proportion_gap(*own, *rest).gap
-            overall = stratified_gap(own[0][None], own[1][None], rest[0][None], rest[1][None]).gap
-            size = np.where(np.isfinite(gap.value), gap.value, 0.0)
-            clear = (np.abs(size) >= limit) & ((gap.low > 0) | (gap.high < 0))
-            if float(overall.value[0]) >= limit or clear.any():
-                other = next((one for one in values if one != value), None)
-                # A label whose gap may be chance goes with the value as a whole, or does not count:
-                # by the sign of chance, whatever a change of images does would seem to fit.
-                usual = 1.0 if float(overall.value[0]) >= limit else 0.0
-                question = Question(
-                    name,
-                    value,
-                    other if len(values) == 2 else None,
-                    np.where(clear, np.sign(size), usual),
-                )
-                moved = float((np.abs(size) * own[1]).sum())
-                asked.append((float(overall.value[0]), moved, question))
-        asked.sort(key=lambda one: -one[0])
-        found += [one[1:] for one in (asked[:1] if len(values) == 2 else asked)]
-        idle += [] if asked else [name]
-    return [question for _, question in sorted(found, key=lambda one: -one[0])], idle
+        else:
+            planned.append(pairs)
+    if len(contrasts) > budget.max_comparisons:
+        reasons.append(
+            f"{len(contrasts) - budget.max_comparisons} attribute values with smaller gaps were left "
+            f"out (checks.{check}.max_comparisons)"
+        )
+    if without_gap:
+        reasons.append(
+            f"no {subject} were swapped for {several(without_gap)}: there is no error-rate gap to confirm"
+        )
+    return planned, [Skipped(check=check, reason=reason) for reason in reasons]
 
 
-def sides(audit: AuditData, question: Question, search: int, test: int) -> SearchAndTest:
-    """Draws the images: as many with the value as without, label by label."""
-    frame = audit.predictions
+def draw_pairs(
+    audit: AuditData, contrast: ValueContrast, n_search: int, n_test: int
+) -> ContrastPairs:
+    """Draws recipients and donors, as many with the value as without it in each label.
+
+    Args:
+        audit: the audited data.
+        contrast: the attribute value.
+        n_search: largest number of recipients of each side for the search.
+        n_test: largest number of recipients of each side for the test.
+    """
     generator = np.random.default_rng(audit.seed)
-    label: Integers = np.asarray(frame["label"].cat.codes, dtype=np.int64)
-    inside = (frame[question.name] == question.value).to_numpy(dtype=bool)
-    known = (frame[question.name] != MISSING).to_numpy(dtype=bool)
+    label = codes(audit.predictions["label"])
+    inside, outside = value_masks(audit.predictions, contrast.attribute, contrast.value)
     pools: list[tuple[Integers, Integers]] = []
     for code in range(len(audit.classes)):
-        here = (label == code) & known
-        own = _shuffled(np.flatnonzero(here & inside), generator)
-        rest = _shuffled(np.flatnonzero(here & ~inside), generator)
+        here = label == code
+        own: Integers = generator.permutation(np.flatnonzero(here & inside))
+        rest: Integers = generator.permutation(np.flatnonzero(here & outside))
         n = min(len(own), len(rest))
-        if n >= _FEWEST_OF_LABEL:
+        if n >= _MIN_OF_LABEL:
             pools.append((own[:n], rest[:n]))
     total = sum(len(own) for own, _ in pools)
-    parts: tuple[list[MatchedPairs], list[MatchedPairs]] = ([], [])
-    for have, lack in pools:
-        # A third at most is searched on, and two at least.
-        first = max(min(round(search * len(have) / total), len(have) // 3), 2)
-        last = max(round(test * len(have) / total), 2)
-        parts[0].append(_swaps(label, have[:first], lack[:first], generator))
-        parts[1].append(_swaps(label, have[first:][:last], lack[first:][:last], generator))
-    return SearchAndTest(question, _joined(parts[0]), _joined(parts[1]))
+    search: list[MatchedPairs] = []
+    test: list[MatchedPairs] = []
+    for own, rest in pools:
+        # At most a third is for the search, and at least two.
+        first = max(min(round(n_search * len(own) / total), len(own) // 3), 2)
+        last = max(round(n_test * len(own) / total), 2)
+        search.append(_pairs(label, own[:first], rest[:first], generator))
+        test.append(_pairs(label, own[first:][:last], rest[first:][:last], generator))
+    return ContrastPairs(contrast, _concatenated(search), _concatenated(test))
 
 
-def _shuffled(rows: Integers, generator: np.random.Generator) -> Integers:
-    shuffled: Integers = generator.permutation(rows)
-    return shuffled
-
-
-def _swaps(
+def _pairs(
     label: Integers, own: Integers, rest: Integers, generator: np.random.Generator
 ) -> MatchedPairs:
-    """Everyone gets a lender of either side, and nobody is their own."""
+    """Gives every recipient a donor from either side; no image is its own donor."""
     rows = np.concatenate([own, rest])
-    inside = np.arange(len(rows)) < len(own)
-    turn = int(generator.integers(1, len(own))) if len(own) > 1 else 0
+    has_value = np.arange(len(rows)) < len(own)
+    shift = int(generator.integers(1, len(own))) if len(own) > 1 else 0
     return MatchedPairs(
         rows,
         label[rows],
-        inside,
-        np.concatenate([np.roll(own, turn), own]),
-        np.concatenate([rest, np.roll(rest, turn)]),
+        has_value,
+        np.concatenate([np.roll(own, shift), own]),
+        np.concatenate([rest, np.roll(rest, shift)]),
     )
 
 
-def _joined(parts: list[MatchedPairs]) -> MatchedPairs:
+def _concatenated(parts: list[MatchedPairs]) -> MatchedPairs:
     none = np.zeros(0, dtype=np.int64)
     return MatchedPairs(
         rows=np.concatenate([none, *(part.rows for part in parts)]),
         label=np.concatenate([none, *(part.label for part in parts)]),
-        inside=np.concatenate([none.astype(bool), *(part.inside for part in parts)]),
-        have=np.concatenate([none, *(part.have for part in parts)]),
-        lack=np.concatenate([none, *(part.lack for part in parts)]),
+        has_value=np.concatenate([none.astype(bool), *(part.has_value for part in parts)]),
+        with_value=np.concatenate([none, *(part.with_value for part in parts)]),
+        without_value=np.concatenate([none, *(part.without_value for part in parts)]),
     )

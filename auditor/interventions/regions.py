@@ -1,48 +1,45 @@
-"""Regions of an image: which ones are tried, how one is chosen, and the evidence in them."""
+"""Regions of an image, the windows that a search tries, and the evidence of a map in a region."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.imaging.location import where
+from auditor.imaging.location import BORDER, place_name
+from auditor.records import RegionBox
 from auditor.statistics import Floats
 
 ImageArray = NDArray[np.uint8]
 
-_COARSE = 0.375
-_FINE = 0.25
-_BORDER = 1 / 16
-"""Sides of the windows, and width of the frame, as parts of the image's."""
-_STEPS = 4
-_APART = 0.1
-"""Windows that share at most so much of their area are told apart."""
-_ENOUGH = 0.8
-"""A small region with so much of a larger one's score is preferred: it says more about where."""
+_COARSE_SIDE = 0.375
+_FINE_SIDE = 0.25
+_FRAME_WIDTH = 1 / 16
+"""Sides of the windows, and width of the border, as shares of the image's sides."""
+_COARSE_STEPS = 4
+_FINE_STEPS = 3
+"""Windows along each side."""
+_MAX_OVERLAP = 0.1
+"""Largest overlap of a region and a control region, as a share of their area."""
 
-LOOK_THERE = (
-    "Look at what these images show at that place. If it does not belong to the object, remove, mask "
+REGION_ACTION = (
+    "Look at what these images show in that region. If it does not belong to the object, remove, mask "
     "or vary it in the training data, and audit again."
 )
-"""What to do about a region that moves the predictions."""
-
-T = TypeVar("T")
+"""What to do about a region that changes the predictions."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of an image, or all that lies outside of one.
+    """A rectangle of an image, or everything outside of one.
 
     Attributes:
-        x0: left edge, as a part of the width; likewise the others.
-        y0: upper edge.
-        x1: right edge.
-        y1: lower edge.
-        outside: whether what lies outside of the rectangle is meant: the image's frame.
+        x0: left edge, as a share of the image's width, 0 to 1.
+        y0: upper edge, as a share of the height.
+        x1: right edge, as a share of the width.
+        y1: lower edge, as a share of the height.
+        outside: whether the region is everything outside of the rectangle: the border of the image.
     """
 
     x0: float
@@ -60,106 +57,102 @@ class Region:
 
     @property
     def place(self) -> str:
-        """Where it is, in words."""
-        return "frame" if self.outside else where(self.pixels(96, 96).astype(np.float64))
+        """Its place in the image, such as ``lower right corner``."""
+        return BORDER if self.outside else place_name(self.pixels(96, 96).astype(np.float64))
 
     @property
-    def words(self) -> str:
-        """The region itself, in words."""
-        return "the image's frame" if self.outside else f"the {self.place} of the image"
+    def description(self) -> str:
+        """The region as part of a sentence, such as ``the lower right corner of the image``."""
+        return f"the {self.place} of the image"
 
-    def record(self) -> dict[str, Any]:
-        """What a claim's evidence says of it."""
-        edges = (self.x0, self.y0, self.x1, self.y1)
-        return {
-            "place": self.place,
-            "box": [round(float(edge), 4) for edge in edges],
-            "outside_of_box": self.outside,
-        }
+    def box(self) -> RegionBox:
+        """The region as it is written to a claim's evidence."""
+        x0, y0, x1, y1 = (round(float(one), 4) for one in (self.x0, self.y0, self.x1, self.y1))
+        return RegionBox(place=self.place, box=(x0, y0, x1, y1), outside=self.outside)
 
     @property
     def area(self) -> float:
-        """Share of the image."""
+        """Share of the image's area, 0 to 1."""
         inside = (self.x1 - self.x0) * (self.y1 - self.y0)
         return 1 - inside if self.outside else inside
 
     def overlap(self, other: Region) -> float:
-        """Shared area of two rectangles, as a part of this one's."""
+        """Area that two rectangles share, as a share of this one's area."""
         across = min(self.x1, other.x1) - max(self.x0, other.x0)
         down = min(self.y1, other.y1) - max(self.y0, other.y0)
         return max(across, 0.0) * max(down, 0.0) / self.area
 
-    def elsewhere(self, number: int, generator: np.random.Generator) -> list[Region]:
-        """Regions of the same size at random other places, with at most a tenth in common."""
-        if self.outside:  # of the frame's size, there is only the middle
+    def control_regions(self, number: int, generator: np.random.Generator) -> list[Region]:
+        """Draws regions of the same size at random places that overlap this one by a tenth at most.
+
+        The only region as large as the border that does not overlap it is the middle of the image.
+
+        Args:
+            number: how many regions to draw.
+            generator: source of randomness.
+        """
+        if self.outside:
             side = self.area**0.5
             return [Region((1 - side) / 2, (1 - side) / 2, (1 + side) / 2, (1 + side) / 2)] * number
         width, height = self.x1 - self.x0, self.y1 - self.y0
-        found: list[Region] = []
-        while len(found) < number:
+        regions: list[Region] = []
+        while len(regions) < number:
             x0, y0 = generator.uniform(0, 1 - width), generator.uniform(0, 1 - height)
             other = Region(x0, y0, x0 + width, y0 + height)
-            if self.overlap(other) <= _APART:
-                found.append(other)
-        return found
+            if self.overlap(other) <= _MAX_OVERLAP:
+                regions.append(other)
+        return regions
 
 
-def coarse() -> list[Region]:
+def coarse_regions() -> list[Region]:
     """Sixteen overlapping windows that cover the image, and its frame."""
-    starts = np.linspace(0, 1 - _COARSE, _STEPS)
-    windows = [Region(x, y, x + _COARSE, y + _COARSE) for y in starts for x in starts]
-    return [*windows, Region(_BORDER, _BORDER, 1 - _BORDER, 1 - _BORDER, outside=True)]
+    starts = np.linspace(0, 1 - _COARSE_SIDE, _COARSE_STEPS)
+    windows = [Region(x, y, x + _COARSE_SIDE, y + _COARSE_SIDE) for y in starts for x in starts]
+    border = _FRAME_WIDTH
+    return [*windows, Region(border, border, 1 - border, 1 - border, outside=True)]
 
 
-def finer(region: Region) -> list[Region]:
-    """Smaller windows within one; none for the frame."""
+def windows_within(region: Region) -> list[Region]:
+    """Nine smaller windows within a coarse window; none for the border."""
     if region.outside:
         return []
-    across = np.linspace(region.x0, region.x1 - _FINE, 3)
-    down = np.linspace(region.y0, region.y1 - _FINE, 3)
-    return [Region(x, y, x + _FINE, y + _FINE) for y in down for x in across]
+    across = np.linspace(region.x0, region.x1 - _FINE_SIDE, _FINE_STEPS)
+    down = np.linspace(region.y0, region.y1 - _FINE_SIDE, _FINE_STEPS)
+    return [Region(x, y, x + _FINE_SIDE, y + _FINE_SIDE) for y in down for x in across]
 
 
-def bands() -> list[Region]:
-    """Strips across the image, a quarter of it each, half over the next: captions run along it."""
-    starts = np.arange(0, 1 - _FINE / 2, _FINE / 2)
-    lying = [Region(0.0, start, 1.0, start + _FINE) for start in starts]
-    return [*lying, *(Region(start, 0.0, start + _FINE, 1.0) for start in starts)]
+def strips() -> list[Region]:
+    """Horizontal and vertical strips of a quarter of the image, for captions and watermarks.
+
+    Each strip overlaps the next one by half.
+    """
+    starts = np.arange(0, 1 - _FINE_SIDE / 2, _FINE_SIDE / 2)
+    horizontal = [Region(0.0, start, 1.0, start + _FINE_SIDE) for start in starts]
+    return [*horizontal, *(Region(start, 0.0, start + _FINE_SIDE, 1.0) for start in starts)]
 
 
-def small() -> list[Region]:
-    """Small windows all over the image, each half over the next."""
-    starts = np.arange(0, 1 - _FINE / 2, _FINE / 2)
-    return [Region(x, y, x + _FINE, y + _FINE) for y in starts for x in starts]
+def small_windows() -> list[Region]:
+    """Small windows that cover the image; each overlaps the next one by half."""
+    starts = np.arange(0, 1 - _FINE_SIDE / 2, _FINE_SIDE / 2)
+    return [Region(x, y, x + _FINE_SIDE, y + _FINE_SIDE) for y in starts for x in starts]
 
 
-def sought(
-    score: Callable[[T], float], first: Sequence[T], closer: Callable[[T], Sequence[T]]
-) -> T:
-    """What scores highest of some choices; a smaller one in its place where that will do.
+def evidence_share(cams: NDArray[np.float32], region: Region) -> Floats:
+    """Share of each map's evidence that lies in a region.
 
     Args:
-        score: of a choice.
-        first: choices, at least one.
-        closer: smaller choices in the place of one; may be none.
+        cams: (n, h, w) maps, at least 0.
+        region: the region.
+
+    Returns:
+        (n,) shares, 0 to 1; NaN for a map without evidence.
     """
-    scores = [score(one) for one in first]
-    place = int(np.argmax(scores))
-    smaller = closer(first[place])
-    fine = [score(one) for one in smaller]
-    if fine and max(fine) >= _ENOUGH * scores[place]:
-        return smaller[int(np.argmax(fine))]
-    return first[place]
-
-
-def attention(cams: NDArray[np.float32], region: Region) -> Floats:
-    """Share of each map's evidence in a region, (n,); NaN for a map without evidence."""
-    flat = cams.astype(np.float64)
-    # Each place of the map stands for a patch of the image, which the region may cut.
+    maps = cams.astype(np.float64)
+    # Each cell of a map stands for a patch of the image, of which the region may cover a part.
     height, width = cams.shape[1:]
     fine = region.pixels(8 * height, 8 * width).astype(np.float64)
-    part = fine.reshape(height, 8, width, 8).mean((1, 3))
-    mass = flat.sum((1, 2))
-    within: Floats = (flat * part).sum((1, 2))
-    parts: Floats = np.divide(within, mass, out=np.full(len(cams), np.nan), where=mass > 0)
-    return parts
+    covered = fine.reshape(height, 8, width, 8).mean((1, 3))
+    total = maps.sum((1, 2))
+    within: Floats = (maps * covered).sum((1, 2))
+    shares: Floats = np.divide(within, total, out=np.full(len(cams), np.nan), where=total > 0)
+    return shares

@@ -1,22 +1,25 @@
-"""Failures that are the data's fault, gathered from the claims that say so."""
+"""Failures that may be the data's fault, collected from the claims that name them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from auditor.records import Claim, DataFaults, Estimate
+from auditor.records import Claim, DataFaults, Estimate, FaultLabels
 from auditor.statistics import wilson
 
 
-def data_faults(claims: Iterable[Claim], predictions: pd.DataFrame) -> DataFaults:
-    """Counts the failures that claims ascribe to the data, each once.
+def data_faults(
+    claims: Iterable[Claim], predictions: pd.DataFrame, labels: Mapping[str, FaultLabels]
+) -> DataFaults:
+    """Counts the failures that claims attribute to the data, each once.
 
     Args:
         claims: those that became findings.
         predictions: the evaluated samples, as in ``AuditData.predictions``.
+        labels: by check, what it calls such failures.
 
     Returns:
         The suspected failures, and the accuracy on the other samples.
@@ -33,6 +36,7 @@ def data_faults(claims: Iterable[Claim], predictions: pd.DataFrame) -> DataFault
     return DataFaults(
         n_failures=len(samples),
         by_check=dict(sorted(by_check.items())),
-        accuracy=Estimate(value=right.value, low=right.low, high=right.high) if left else None,
+        accuracy=Estimate.of(right) if left else None,
         samples=samples,
+        labels={check: labels[check] for check in sorted(by_check) if check in labels},
     )

@@ -1,20 +1,20 @@
-"""One correction over all tests of an audit: over causes first, then over the tests within them.
+"""Correction for multiple testing over a whole audit: over causes first, then within each cause.
 
-A cause is what a finding speaks of: an attribute, or a pair of attributes. One strong cause shows in
-a dozen tests at once. Were all tests of the audit simply counted together, these dozen discoveries
-would loosen the bound for everything else, and in simulated audits of a model with one planted
-cause, an innocent attribute was accused in 14 % of them. Therefore the false discovery rate is
-controlled over causes, and within each cause that is found, over its tests.
+A cause is what a finding is about: an attribute, or a pair of attributes. One strong cause shows in a
+dozen tests at once. If all tests were corrected together, these dozen discoveries would loosen the
+bound for everything else: in simulated audits of a model with one planted cause, an innocent
+attribute was accused in 14 %. The false discovery rate is therefore controlled over causes, and
+within each cause that is found, over its tests.
 
-An audit also asks few coarse questions (is an attribute value worse than the rest?), many fine ones
-(within each label?) and very many about pairs of values; counted alike, the fine ones drown the
-coarse. Each level has a fixed share of the error that the audit may make, divided over its
-attributes and checks (evenly, but that the error rate itself counts fourfold), and then over their
-tests. The shares were fixed before any result was seen, and the bound holds for any such shares.
+An audit also asks few coarse questions (does an attribute value have a higher error rate?), many finer
+ones (within each label?) and very many about pairs of values. With equal weights the fine ones would
+drown the coarse ones. Each level has a fixed share of the error that the audit may make, divided
+evenly over its attributes and checks (a check may count more than once) and then over their tests.
+The shares were fixed before any result was seen, and the bound holds for any fixed shares.
 
-What is planted shows in many properties of the images too, and in slices without a name. Those that
-nobody asked for are families of their own: however many of them are found, the bound for attributes
-stays what it is.
+A planted bias also shows in many image properties and in slices without an attribute. These were not
+asked for by the user. They are families of their own: however many of them are found, the bound for
+annotated attributes stays the same.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from auditor.records import Claim
+from auditor.records import Claim, TestsRecord
 from auditor.statistics import Floats, Integers, q_values
 from auditor.statistics.intervals import two_sided_z
 
@@ -45,14 +45,11 @@ SHARES: dict[Level, float] = {
     "value within label": 0.2,
     "pair of values": 0.05,
     "data or maps": 0.05,
-    # Many and asked for by nobody: on top of the rest, so that they take from it no more than a tenth.
+    # Many, and not asked for by the user: they come on top, so that they take at most a tenth of it.
     "image property": 0.07,
     "image property within label": 0.03,
 }
-"""Shares of the levels; those of levels without a test go to the others in proportion."""
-WEIGHTS: Mapping[str, float] = {"performance-gap": 4.0}
-"""Checks that count more than once within a level: the first question of an audit is who fails more,
-and most of what the others ask of a value is answered along with it."""
+"""Shares of the levels; the shares of levels without a test go to the others in proportion."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +57,21 @@ class Correction:
     """Adjusted p-values of an audit's claims.
 
     Attributes:
-        q_values: one a claim, NaN where nothing was tested.
-        weights: one a claim: its share of the error times the number of tests; 0 where nothing was
+        q_values: (n,) adjusted p-values, one a claim; NaN where nothing was tested.
+        weights: (n,) each claim's share of the error times the number of tests; 0 where nothing was
             tested.
         alpha: false discovery rate.
         n_causes: how many causes were tested.
-        n_alike: for each claim, how many causes of its family were found.
+        n_selected: (n,) for each claim, how many causes of its family were found.
+        check_weights: checks that count more than once within a level.
     """
 
     q_values: Floats
     weights: Floats
     alpha: float
     n_causes: int
-    n_alike: Integers
+    n_selected: Integers
+    check_weights: Mapping[str, float]
 
     @property
     def n_tests(self) -> int:
@@ -81,43 +80,49 @@ class Correction:
 
     @property
     def n_significant(self) -> int:
-        """How many of them survive."""
+        """How many of them are significant after the correction."""
         return int((self.q_values <= self.alpha).sum())
 
     def widening(self, index: int) -> float:
-        """Factor on the arms of a claim's interval that makes up for picking it among all tests.
+        """Factor on the half-widths of a claim's interval that accounts for its selection.
 
         Reference:
             Y. Benjamini and D. Yekutieli, "False discovery rate-adjusted multiple confidence
             intervals for selected parameters", JASA 100 (2005) 71-81, definition 1; here with the
             claim's own weight, and causes for what is selected.
         """
-        if not self.n_alike[index]:
+        if not self.n_selected[index]:
             return 1.0
-        share = float(self.weights[index]) / self.n_tests * int(self.n_alike[index])
+        share = float(self.weights[index]) / self.n_tests * int(self.n_selected[index])
         return two_sided_z(1 - (1 - CONFIDENCE) * min(share, 1.0)) / two_sided_z(CONFIDENCE)
 
-    def account(self) -> dict[str, Any]:
-        """What was corrected for and how, as the report prints it."""
-        return {
-            "n_tests": self.n_tests,
-            "n_significant": self.n_significant,
-            "n_causes": self.n_causes,
-            "correction": "Benjamini–Hochberg over attributes and pairs of them (computed properties "
-            "and slices without a name apart), then within each",
-            "alpha": self.alpha,
-            "shares": dict(SHARES),
-            "weights": dict(WEIGHTS),
-            "interval_confidence": CONFIDENCE,
-        }
+    def account(self, by_check: Mapping[str, int]) -> TestsRecord:
+        """The account of the correction, as it is written to ``audit.json``.
+
+        Args:
+            by_check: number of tests of each check.
+        """
+        return TestsRecord(
+            n_tests=self.n_tests,
+            n_significant=self.n_significant,
+            n_causes=self.n_causes,
+            correction="Benjamini–Hochberg over attributes and pairs of them (computed properties and "
+            "slices without an attribute apart), then within each",
+            alpha=self.alpha,
+            interval_confidence=CONFIDENCE,
+            shares={str(level): share for level, share in SHARES.items()},
+            weights=dict(self.check_weights),
+            by_check=dict(by_check),
+        )
 
 
-def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
+def adjust(claims: Sequence[Claim], alpha: float, check_weights: Mapping[str, float]) -> Correction:
     """Adjusts the p-values of all claims together.
 
     Args:
-        claims: everything that was examined; those without a p-value do not count.
+        claims: everything that was examined; claims without a p-value do not count.
         alpha: false discovery rate.
+        check_weights: by check, how often it counts within a level; checks that are missing count once.
 
     Returns:
         The adjusted values; never below the p-value itself. A claim is significant at a level if its
@@ -133,7 +138,7 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
     )
     tested = np.flatnonzero(~np.isnan(p_values))
     examined = [one for one in claims if one.p_value is not None]
-    shares = _shares(examined)
+    shares = _shares(examined, check_weights)
     cause = _codes([frozenset(one.slice.attributes) for one in examined])
     n_causes = int(cause.max(initial=-1)) + 1
     share_of_cause = np.bincount(cause, shares, n_causes)
@@ -147,7 +152,7 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
     # Over the causes of a family: the same, with the mean weight 1 over them, at the family's part.
     family = _codes([(one.computed, bool(one.slice.attributes)) for one in examined])
     reached = np.ones(len(tested))
-    alike = np.zeros(len(claims), dtype=np.int64)
+    selected = np.zeros(len(claims), dtype=np.int64)
     for code in range(int(family.max(initial=-1)) + 1):
         members = np.flatnonzero(family == code)
         own = _codes(cause[members].tolist())
@@ -155,17 +160,17 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
         scaled = np.minimum(within[members] / (share_of_cause[cause[members]] * n_own), 1.0)
         reached[members] = _over_causes(scaled, own, n_own)
         found = np.fmax(reached[members], p_values[tested[members]]) <= alpha
-        alike[tested[members]] = len(np.unique(own[found]))
+        selected[tested[members]] = len(np.unique(own[found]))
     adjusted = np.full(len(claims), np.nan)
     adjusted[tested] = np.fmax(reached, p_values[tested])
     all_weights = np.zeros(len(claims))
     all_weights[tested] = shares * len(tested)
-    return Correction(adjusted, all_weights, alpha, n_causes, alike)
+    return Correction(adjusted, all_weights, alpha, n_causes, selected, check_weights)
 
 
 def level_of(claim: Claim) -> Level:
     """How coarse the question of a claim is."""
-    if claim.ceiling != "alert":
+    if claim.kind in {"data", "map"}:
         return "data or maps"
     if claim.computed:
         return "image property" if claim.slice.label is None else "image property within label"
@@ -174,11 +179,11 @@ def level_of(claim: Claim) -> Level:
     return "value" if claim.slice.label is None else "value within label"
 
 
-def _shares(claims: Sequence[Claim]) -> Floats:
+def _shares(claims: Sequence[Claim], check_weights: Mapping[str, float]) -> Floats:
     """Each claim's share of the error; they sum to one."""
     group = [(level_of(one), frozenset(one.slice.attributes), one.check) for one in claims]
     sizes = Counter(group)
-    weight = {one: WEIGHTS.get(one[2], 1.0) for one in sizes}
+    weight = {one: check_weights.get(one[2], 1.0) for one in sizes}
     of_level: dict[Level, float] = {}
     for one in sizes:
         of_level[one[0]] = of_level.get(one[0], 0.0) + weight[one]

@@ -1,1 +1,1 @@
-"""Find images that show the same thing: equal, nearly equal, or transformed copies."""
+"""Finds near-duplicates: equal files, images with similar fingerprints, and transformed copies."""

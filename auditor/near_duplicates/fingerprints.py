@@ -1,30 +1,21 @@
-"""Images that look alike: fingerprints compared in bulk, candidates compared by their pixels."""
+"""Finds equal files and pairs of similar perceptual fingerprints among many images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from auditor.errors import UnreadableImageError
-from auditor.records import Images
-from auditor.statistics import Floats
-
-Prints = NDArray[np.uint64]
+Fingerprints = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
 _BITS = 64
-_SIDE = 64
-"""Side in pixels of the grey copies whose pixels are compared."""
-_KEPT = 4096
-"""Grey copies that are kept for the next pair (32 KB each)."""
 _M1, _M2, _M4, _H = (
     np.uint64(word)
     for word in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101)
@@ -37,8 +28,8 @@ class NearPairs:
 
     Attributes:
         first: (n,) positions, int64.
-        second: (n,) positions; within one set each above its partner's.
-        distance: (n,) differing bits of the fingerprints.
+        second: (n,) positions, int64; within one set, each is larger than that of its partner.
+        distance: (n,) number of bits in which the fingerprints differ; 0 for equal files.
     """
 
     first: Rows
@@ -56,8 +47,8 @@ class NearPairs:
         return self[np.lexsort((self.second, self.first, self.distance))]
 
 
-def prints_of(words: Sequence[str | None]) -> tuple[Prints, Rows]:
-    """Fingerprints in hexadecimal digits as numbers, without those that are None.
+def parse_fingerprints(words: Sequence[str | None]) -> tuple[Fingerprints, Rows]:
+    """Converts fingerprints from hexadecimal digits to numbers; those that are None are left out.
 
     Returns:
         The numbers (m,), and their positions (m,) in ``words``.
@@ -67,33 +58,34 @@ def prints_of(words: Sequence[str | None]) -> tuple[Prints, Rows]:
     return np.array(numbers, dtype=np.uint64), np.array(rows, dtype=np.int64)
 
 
-def near_pairs(prints: Prints, most: int) -> NearPairs:
-    """All pairs of fingerprints that differ in few bits.
+def near_pairs(fingerprints: Fingerprints, max_distance: int) -> NearPairs:
+    """Finds all pairs of fingerprints that differ in few bits.
 
-    Equal fingerprints are paired in a chain (each with the next), not each with each: a thousand
-    copies of one image are a thousand pairs and not half a million.
+    Equal fingerprints form a chain, each paired with the next: a thousand copies of one image give a
+    thousand pairs, not half a million.
 
     Args:
-        prints: (n,) of 64 bits.
-        most: how many bits may differ, 0 to 15.
+        fingerprints: (n,) of 64 bits.
+        max_distance: largest number of differing bits, 0 to 15.
 
     Returns:
-        The pairs; where fingerprints repeat, the first of each stands for its equals.
+        The pairs; of equal fingerprints, only the first is paired with others.
 
     Reference:
         M. Norouzi, A. Punjani and D. J. Fleet, "Fast search in Hamming space with multi-index
-        hashing", CVPR 2012: of ``most + 1`` parts of two such fingerprints, one must be equal.
+        hashing", CVPR 2012: if two fingerprints are divided into ``max_distance + 1`` parts, at least
+        one part must be equal.
     """
-    order = np.argsort(prints, kind="stable").astype(np.int64)
-    ordered = prints[order]
+    order = np.argsort(fingerprints, kind="stable").astype(np.int64)
+    ordered = fingerprints[order]
     equal = np.flatnonzero(ordered[1:] == ordered[:-1])
     chained = NearPairs(order[equal], order[equal + 1], np.zeros(len(equal), dtype=np.int64))
-    fresh = np.ones(len(prints), dtype=bool)
-    fresh[equal + 1] = False
-    heads, distinct = order[fresh], ordered[fresh]
+    is_first = np.ones(len(fingerprints), dtype=bool)
+    is_first[equal + 1] = False
+    heads, distinct = order[is_first], ordered[is_first]
     found = [chained]
-    if most > 0:
-        edges = np.linspace(0, _BITS, most + 2).round().astype(np.uint64)
+    if max_distance > 0:
+        edges = np.linspace(0, _BITS, max_distance + 2).round().astype(np.uint64)
         for low, high in pairwise(edges):
             found += [
                 NearPairs(
@@ -101,34 +93,36 @@ def near_pairs(prints: Prints, most: int) -> NearPairs:
                     np.maximum(heads[one], heads[other]),
                     distance,
                 )
-                for one, other, distance in _alike_in_part(distinct, low, high, most)
+                for one, other, distance in _equal_in_part(distinct, low, high, max_distance)
             ]
-    return _once(found)
+    return _without_repeats(found)
 
 
-def crossing_pairs(prints: Prints, others: Prints, most: int) -> NearPairs:
-    """Pairs of one fingerprint of each of two sets that differ in few bits.
+def crossing_pairs(
+    fingerprints: Fingerprints, others: Fingerprints, max_distance: int
+) -> NearPairs:
+    """Finds pairs of fingerprints from two sets that differ in few bits.
 
     Args:
-        prints: (n,) of 64 bits.
-        others: (m,) of 64 bits; of equal ones the first stands for all.
-        most: how many bits may differ, 0 to 15.
+        fingerprints: (n,) of 64 bits.
+        others: (m,) of 64 bits; of equal ones, only the first is used.
+        max_distance: largest number of differing bits, 0 to 15.
 
     Returns:
-        Positions in ``prints`` as ``first`` and in ``others`` as ``second``.
+        Positions in ``fingerprints`` as ``first`` and in ``others`` as ``second``.
     """
-    values, where = np.unique(np.concatenate([prints, others]), return_inverse=True)
-    own, theirs = where[: len(prints)], where[len(prints) :]
+    values, where = np.unique(np.concatenate([fingerprints, others]), return_inverse=True)
+    own, theirs = where[: len(fingerprints)], where[len(fingerprints) :]
     holder = np.full(len(values), -1, dtype=np.int64)
     holder[theirs[::-1]] = np.arange(len(others))[::-1]  # the first is written last
-    near = near_pairs(values, most)
+    near = near_pairs(values, max_distance)
     itself = np.arange(len(values), dtype=np.int64)
     start = np.concatenate([itself, near.first, near.second])
     end = np.concatenate([itself, near.second, near.first])
     distance = np.concatenate([np.zeros_like(itself), near.distance, near.distance])
     held = holder[end] >= 0
     start, end, distance = start[held], holder[end[held]], distance[held]
-    # Every fingerprint of the first set that has the value is paired.
+    # Every fingerprint of the first set with that value is paired.
     members = np.argsort(own, kind="stable").astype(np.int64)
     begins, counts = np.searchsorted(own[members], start), np.bincount(own, minlength=len(values))
     repeats = counts[start]
@@ -140,50 +134,67 @@ def crossing_pairs(prints: Prints, others: Prints, most: int) -> NearPairs:
     )
 
 
-def apart(one: Prints, other: Prints) -> Rows:
-    """Differing bits, element by element."""
+def hamming_distance(one: Fingerprints, other: Fingerprints) -> Rows:
+    """Number of differing bits, element by element (n,)."""
     word = one ^ other
-    # Counts bits in pairs, nibbles and bytes, then sums the bytes by a multiplication.
+    # Counts the bits of pairs, nibbles and bytes, then sums the bytes by a multiplication.
     word = word - ((word >> np.uint64(1)) & _M1)
     word = (word & _M2) + ((word >> np.uint64(2)) & _M2)
     word = (word + (word >> np.uint64(4))) & _M4
     return np.asarray((word * _H) >> np.uint64(56), dtype=np.int64)
 
 
-def _alike_in_part(
-    prints: Prints, low: np.uint64, high: np.uint64, most: int
+def _equal_in_part(
+    fingerprints: Fingerprints, low: np.uint64, high: np.uint64, max_distance: int
 ) -> Iterator[tuple[Rows, Rows, Rows]]:
-    """Pairs with equal bits in [low, high) that differ in at most ``most``."""
+    """Yields pairs with equal bits in [low, high) that differ in at most ``max_distance`` bits."""
     mask = np.uint64((1 << int(high - low)) - 1)
-    keys = (prints >> low) & mask
+    keys = (fingerprints >> low) & mask
     order = np.argsort(keys, kind="stable").astype(np.int64)
-    keys, ordered = keys[order], prints[order]
-    left = np.arange(len(prints) - 1, dtype=np.int64)
+    keys, ordered = keys[order], fingerprints[order]
+    left = np.arange(len(fingerprints) - 1, dtype=np.int64)
     step = 1
     while len(left):
-        left = left[left + step < len(prints)]
-        # Keys are sorted: once two of them differ at some distance, they do at any larger one.
+        left = left[left + step < len(fingerprints)]
+        # Keys are sorted: if two of them differ at one step, they also differ at every larger one.
         left = left[keys[left] == keys[left + step]]
-        distance = apart(ordered[left], ordered[left + step])
-        near = distance <= most
+        distance = hamming_distance(ordered[left], ordered[left + step])
+        near = distance <= max_distance
         yield order[left[near]], order[left[near] + step], distance[near]
         step += 1
 
 
-def _once(parts: Sequence[NearPairs]) -> NearPairs:
-    first, second, distance = (
-        np.concatenate([getattr(one, name) for one in parts])
-        for name in ("first", "second", "distance")
+def equal_files(sha256: Sequence[str]) -> NearPairs:
+    """Pairs each file with the next equal one.
+
+    Args:
+        sha256: n fingerprints of files.
+    """
+    code = pd.factorize(np.asarray(sha256, dtype=object))[0]
+    order = np.argsort(code, kind="stable").astype(np.int64)
+    again = np.flatnonzero((np.diff(code[order]) == 0) & (code[order][1:] >= 0))
+    return NearPairs(order[again], order[again + 1], np.zeros(len(again), dtype=np.int64))
+
+
+def concatenate(parts: Sequence[NearPairs]) -> NearPairs:
+    """Joins lists of pairs, in their order."""
+    return NearPairs(
+        np.concatenate([one.first for one in parts]),
+        np.concatenate([one.second for one in parts]),
+        np.concatenate([one.distance for one in parts]),
     )
-    together = np.lexsort((second, first))
-    pairs = NearPairs(first[together], second[together], distance[together])
+
+
+def _without_repeats(parts: Sequence[NearPairs]) -> NearPairs:
+    pairs = concatenate(parts)
+    pairs = pairs[np.lexsort((pairs.second, pairs.first))]
     again = np.zeros(len(pairs), dtype=bool)
     again[1:] = (np.diff(pairs.first) == 0) & (np.diff(pairs.second) == 0)
     return pairs[~again]
 
 
-def groups(pairs: NearPairs, n: int) -> list[Rows]:
-    """Positions that pairs connect, each group ascending, the largest first."""
+def connected_groups(pairs: NearPairs, n: int) -> list[Rows]:
+    """Groups the positions 0 to n - 1 that pairs connect: each ascending, the largest group first."""
     links = coo_array((np.ones(len(pairs)), (pairs.first, pairs.second)), shape=(n, n))
     _, group = connected_components(links, directed=False)
     order = np.argsort(group, kind="stable")
@@ -192,49 +203,3 @@ def groups(pairs: NearPairs, n: int) -> list[Rows]:
         (part.astype(np.int64) for part in parts if len(part) > 1),
         key=lambda part: (-len(part), int(part[0])),
     )
-
-
-def grey(image: Image.Image) -> Floats:
-    """A small grey copy, standardised: the dot product of two is their correlation."""
-    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    levels = np.asarray(small, dtype=np.float64).ravel()
-    levels -= levels.mean()
-    length = float(np.linalg.norm(levels))
-    return levels / length if length > 0 else levels
-
-
-def alike(
-    pairs: NearPairs,
-    first: Images,
-    second: Images,
-    least: float,
-    most: int,
-) -> tuple[NDArray[np.bool_], int]:
-    """Which pairs show the same image, by their pixels.
-
-    Args:
-        pairs: positions in ``first`` and in ``second``; the first of them are examined first.
-        first: images of the left side.
-        second: images of the right side.
-        least: smallest correlation of two grey copies that counts as the same image.
-        most: pairs that are examined at most.
-
-    Returns:
-        Which pairs are alike, (n,), and how many were not examined.
-    """
-    copies = (lru_cache(maxsize=_KEPT)(partial(_copy, first)),) * 2
-    if second is not first:
-        copies = (copies[0], lru_cache(maxsize=_KEPT)(partial(_copy, second)))
-    same = np.zeros(len(pairs), dtype=bool)
-    for k in range(min(len(pairs), most)):
-        one, other = copies[0](int(pairs.first[k])), copies[1](int(pairs.second[k]))
-        same[k] = one is not None and other is not None and float(one @ other) >= least
-    return same, max(len(pairs) - most, 0)
-
-
-def _copy(images: Images, row: int) -> Floats | None:
-    """A grey copy, None where the image can't be read (any more)."""
-    try:
-        return grey(images[row].image)
-    except UnreadableImageError:
-        return None

@@ -1,8 +1,8 @@
-"""Copies that were changed: cropped, turned, mirrored, toned, saved anew.
+"""Finds transformed copies: images that were cropped, rotated, mirrored, toned or compressed.
 
-Candidates are the nearest images, by small thumbnails from several views and by what the network
-says of them. A candidate is a copy if, fitted to the image, it leaves much less of it unexplained
-than the next best one does: new images of the same kind resemble several.
+Candidates are the nearest originals, by small thumbnails from several views and by the network's
+features. A candidate is a copy if, after alignment, it leaves much less of the image unexplained than
+the next best one: a new image of the same object resembles several originals.
 """
 
 from __future__ import annotations
@@ -13,234 +13,267 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from auditor.near_duplicates.registration import INSIDE, align, moved, sampled, standard
+from auditor.near_duplicates.pixel_correlation import SIDE
+from auditor.near_duplicates.registration import INNER, align, bilinear, standardised, transformed
 
-Shades = NDArray[np.uint8]
+GreyCopies = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 
-SIDE = 64
-"""Side in pixels of the grey copies that are compared."""
 _COARSE, _MIDDLE = 16, 32
-_THUMB = 12
-_CROP, _TURN = 0.1, 0.087
-"""Part of the side that views leave out or add, and the angle (radians) that they are turned by."""
+"""Sides of the first two scales at which candidates are aligned; the third is ``SIDE``."""
+_THUMBNAIL = 12
+_CROP, _ROTATION = 0.1, 0.087
+"""Part of the side that views cut off or add, and the angle (radians) by which they are rotated."""
 _NEAREST = 10
-"""Candidates by each route."""
-_FITTED, _FINALISTS = 4, 3
-"""Candidates that are fitted at the middle and at the full scale."""
+"""Candidates by thumbnails, and by features."""
+_AT_MIDDLE, _AT_FULL = 4, 3
+"""Candidates that are aligned at the middle and at the full scale."""
 _PROMISING = 0.7
-"""At the middle scale, the best must leave so much less unexplained than the last of them."""
+"""At the middle scale, the best may leave this part unexplained of what the last of them does."""
 _SAME = 0.995
-"""From this correlation on, two candidates are one image."""
-_CHUNK = 256
+"""From this correlation on, two originals are the same image."""
+_BATCH = 256
 
 
 @dataclass(frozen=True)
-class Matches:
-    """Images and what they are changed copies of.
+class TransformedCopies:
+    """Images and the originals that they are transformed copies of.
 
     Attributes:
-        first: (n,) positions, each once.
-        second: (n,) positions of the originals.
+        image: (n,) positions of the images, each once.
+        original: (n,) positions of the originals.
         mirrored: (n,) whether left and right are exchanged.
-        likeness: (n,) correlation of the fitted images.
+        correlation: (n,) correlation after alignment.
     """
 
-    first: Rows
-    second: Rows
+    image: Rows
+    original: Rows
     mirrored: Mask
-    likeness: Numbers
+    correlation: Numbers
 
     def __len__(self) -> int:
-        return len(self.first)
+        return len(self.image)
+
+    @property
+    def notes(self) -> list[str]:
+        """How each pair matches, in words."""
+        return [
+            f"transformed copy{', mirrored' if mirrored else ''}; correlation {value:.4f} after alignment"
+            for mirrored, value in zip(self.mirrored, self.correlation, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
-class Features:
-    """What the network says of images.
+class NetworkFeatures:
+    """The network's features of images and originals.
 
     Attributes:
-        asked: (n, C) of the images.
+        images: (n, C) of the images.
         mirrored: (n, C) of the images with left and right exchanged.
-        known: (m, C) of the originals.
+        originals: (m, C) of the originals.
     """
 
-    asked: Vectors
+    images: Vectors
     mirrored: Vectors
-    known: Vectors
+    originals: Vectors
 
 
-def shades(image: Image.Image) -> Shades:
-    """A grey copy (64, 64)."""
-    return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))
-
-
-def changed_copies(
-    images: Shades, originals: Shades, features: Features | None, least: float, ratio: float
-) -> Matches:
-    """Finds images that are changed copies.
+def find_transformed_copies(
+    images: GreyCopies,
+    originals: GreyCopies,
+    features: NetworkFeatures | None,
+    min_correlation: float,
+    max_ratio: float,
+) -> TransformedCopies:
+    """Finds the images that are transformed copies of an original.
 
     Args:
-        images: (n, 64, 64), to be examined.
-        originals: (m, 64, 64), among which is looked.
-        features: for more candidates; None where the network is not at hand.
-        least: smallest correlation of a fitted copy.
-        ratio: how much less of the image a copy may leave unexplained than the next best original
-            does (both 1 - correlation).
+        images: (n, 64, 64) grey copies of the images to examine.
+        originals: (m, 64, 64) grey copies of the possible originals.
+        features: for more candidates; None if the network is not available.
+        min_correlation: smallest correlation of a copy after alignment.
+        max_ratio: largest part that a copy may leave unexplained (1 - correlation) of what the next
+            best original does.
 
     Returns:
-        The copies. Where an original is there twice, equal but for less than 0.995 in correlation,
-        none can be told.
+        The copies. If an original occurs twice with a correlation below 0.995, its copies are not
+        found.
 
     Reference:
         D. G. Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 60 (2004)
         91-110, section 7.1, for the comparison with the next best: it needs no threshold that
-        depends on how alike the images of a data set are.
+        depends on how similar the images of a data set are.
     """
     if len(originals) < 2 or not len(images):
         none = np.empty(0, dtype=np.int64)
-        return Matches(none, none, none.astype(np.bool_), none.astype(np.float64))
+        return TransformedCopies(none, none, none.astype(np.bool_), none.astype(np.float64))
     search = _Search.of(images, originals, features)
-    chunks = np.array_split(np.arange(len(images)), -(-len(images) // _CHUNK))
-    # Most of the time goes into NumPy's inner loops, which run outside of Python's lock.
+    chunks = np.array_split(np.arange(len(images)), -(-len(images) // _BATCH))
+    # NumPy releases Python's lock in the inner loops, where most of the time is spent.
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         found = list(pool.map(search.best, chunks))
-    first, second, mirrored, likeness, rival = (
+    image, original, mirrored, correlation, next_best = (
         np.concatenate(parts) for parts in zip(*found, strict=True)
     )
-    sure = (likeness >= least) & (1 - likeness <= ratio * (1 - rival))
-    return Matches(first[sure], second[sure], mirrored[sure].astype(np.bool_), likeness[sure])
+    sure = (correlation >= min_correlation) & (1 - correlation <= max_ratio * (1 - next_best))
+    return TransformedCopies(
+        image[sure], original[sure], mirrored[sure].astype(np.bool_), correlation[sure]
+    )
 
 
 @dataclass(frozen=True)
-class _CandidatePairs:
-    """Images with candidates, and how these were fitted so far."""
+class _Candidates:
+    """Pairs of an image and an original, with their alignment so far."""
 
-    asked: Rows
-    known: Rows
+    image: Rows
+    original: Rows
     mirrored: Mask
     warp: Vectors
-    likeness: Numbers
+    correlation: Numbers
 
-    def __getitem__(self, chosen: Rows) -> _CandidatePairs:
-        return _CandidatePairs(
-            self.asked[chosen],
-            self.known[chosen],
+    def __getitem__(self, chosen: Rows) -> _Candidates:
+        return _Candidates(
+            self.image[chosen],
+            self.original[chosen],
             self.mirrored[chosen],
             self.warp[chosen],
-            self.likeness[chosen],
+            self.correlation[chosen],
         )
 
 
 @dataclass(frozen=True)
 class _Search:
-    """Images and originals, with thumbnails: both ways round, and from all views (V, m, 144)."""
+    """Images and originals with what candidates are chosen by.
 
-    images: Shades
-    originals: Shades
-    thumbs: tuple[Vectors, Vectors]
+    Attributes:
+        images: (n, 64, 64).
+        originals: (m, 64, 64).
+        thumbnails: of the images and of the mirrored images, (n, 144) each.
+        views: (V, m, 144) thumbnails of the originals from all views.
+        features: standardised features of images, mirrored images and originals.
+    """
+
+    images: GreyCopies
+    originals: GreyCopies
+    thumbnails: tuple[Vectors, Vectors]
     views: Vectors
     features: tuple[Vectors, Vectors, Vectors] | None
 
     @classmethod
-    def of(cls, images: Shades, originals: Shades, features: Features | None) -> _Search:
-        frozen_eval = np.zeros((1, 4), dtype=np.float32)
-        told = None
+    def of(
+        cls, images: GreyCopies, originals: GreyCopies, features: NetworkFeatures | None
+    ) -> _Search:
+        identity = np.zeros((1, 4), dtype=np.float32)
+        scaled = None
         if features is not None:
-            centre, spread = features.known.mean(0), features.known.std(0)
-            spread = np.maximum(spread, 1e-3 * float(spread.max(initial=0)) + 1e-6)
-            each = (features.asked, features.mirrored, features.known)
-            one, other, third = (standard((vectors - centre) / spread)[0] for vectors in each)
-            told = (one, other, third)
+            mean, deviation = features.originals.mean(0), features.originals.std(0)
+            deviation = np.maximum(deviation, 1e-3 * float(deviation.max(initial=0)) + 1e-6)
+            each = (features.images, features.mirrored, features.originals)
+            one, other, third = (standardised((values - mean) / deviation)[0] for values in each)
+            scaled = (one, other, third)
         return cls(
             images,
             originals,
-            (_thumbs(images, frozen_eval)[0], _thumbs(images[:, :, ::-1], frozen_eval)[0]),
-            _thumbs(originals, _VIEWS),
-            told,
+            (_thumbnails(images, identity)[0], _thumbnails(images[:, :, ::-1], identity)[0]),
+            _thumbnails(originals, _VIEWS),
+            scaled,
         )
 
     def best(self, rows: Rows) -> tuple[Rows, Rows, Mask, Numbers, Numbers]:
-        """Images that one original fits clearly best, that original, and how well it and the next fit."""
-        pairs = _foremost(self._fitted(self._candidates(rows), _COARSE, steps=6), _FITTED, 1.0)
-        pairs = _foremost(self._fitted(pairs, _MIDDLE, steps=4), _FINALISTS, _PROMISING)
-        pairs = self._fitted(pairs, SIDE, steps=4)
-        pairs = pairs[np.lexsort((-pairs.likeness, pairs.asked))]
-        rows, first, group = np.unique(pairs.asked, return_index=True, return_inverse=True)
-        lead = first[group]
-        other = np.flatnonzero(~self._same(pairs.known, pairs.known[lead]))
-        rival = np.full(len(rows), -1.0)
-        np.maximum.at(rival, group[other], pairs.likeness[other])
-        told = first[rival > -1]
-        return rows[rival > -1], *_outcome(pairs[told]), rival[rival > -1]
+        """Finds the best original of images, where there is one that stands out.
 
-    def _candidates(self, rows: Rows) -> _CandidatePairs:
-        """The nearest by thumbnails and by features, each from the view that suits it best."""
+        Returns:
+            Positions of the images and of their originals, whether they are mirrored, and the
+            correlations with the original and with the next best one.
+        """
+        pairs = _leading(self._aligned(self._candidates(rows), _COARSE, steps=6), _AT_MIDDLE, 1.0)
+        pairs = _leading(self._aligned(pairs, _MIDDLE, steps=4), _AT_FULL, _PROMISING)
+        pairs = self._aligned(pairs, SIDE, steps=4)
+        pairs = pairs[np.lexsort((-pairs.correlation, pairs.image))]
+        rows, first, group = np.unique(pairs.image, return_index=True, return_inverse=True)
+        lead = first[group]
+        other = np.flatnonzero(~self._same(pairs.original, pairs.original[lead]))
+        next_best = np.full(len(rows), -1.0)
+        np.maximum.at(next_best, group[other], pairs.correlation[other])
+        compared = next_best > -1
+        found = pairs[first[compared]]
+        return (
+            rows[compared],
+            found.original,
+            found.mirrored,
+            found.correlation,
+            next_best[compared],
+        )
+
+    def _candidates(self, rows: Rows) -> _Candidates:
+        """The nearest originals by thumbnails and by features, each from the view that fits best."""
         found = []
         for mirrored in (0, 1):
-            small = self.thumbs[mirrored][rows]
+            small = self.thumbnails[mirrored][rows]
             tables = [np.max([small @ view.T for view in self.views], axis=0)]
             if self.features is not None:
                 tables.append(self.features[mirrored][rows] @ self.features[2].T)
             for table in tables:
                 count = min(_NEAREST, table.shape[1])
                 top = np.argpartition(-table, count - 1, axis=1)[:, :count]
-                asked = np.repeat(rows, count)
-                found.append(np.stack([asked, top.ravel(), np.full(top.size, mirrored)], axis=1))
-        asked, known, way = np.unique(np.concatenate(found), axis=0).T
-        small = np.where(way[:, None] == 1, self.thumbs[1][asked], self.thumbs[0][asked])
-        view = np.einsum("np,vnp->vn", small, self.views[:, known]).argmax(0)
-        return _CandidatePairs(asked, known, way == 1, _VIEWS[view], np.zeros(len(asked)))
+                image = np.repeat(rows, count)
+                found.append(np.stack([image, top.ravel(), np.full(top.size, mirrored)], axis=1))
+        image, original, flipped = np.unique(np.concatenate(found), axis=0).T
+        small = np.where(
+            flipped[:, None] == 1, self.thumbnails[1][image], self.thumbnails[0][image]
+        )
+        view = np.einsum("np,vnp->vn", small, self.views[:, original]).argmax(0)
+        return _Candidates(image, original, flipped == 1, _VIEWS[view], np.zeros(len(image)))
 
-    def _fitted(self, pairs: _CandidatePairs, side: int, steps: int) -> _CandidatePairs:
-        one = _shrunk(self.images[pairs.asked], side)
-        one[pairs.mirrored] = one[pairs.mirrored][:, :, ::-1]
-        other = _shrunk(self.originals[pairs.known], side)
-        likeness, warp = align(one, other, pairs.warp, steps)
-        return _CandidatePairs(pairs.asked, pairs.known, pairs.mirrored, warp, likeness)
+    def _aligned(self, pairs: _Candidates, side: int, steps: int) -> _Candidates:
+        fixed = _shrunk(self.images[pairs.image], side)
+        fixed[pairs.mirrored] = fixed[pairs.mirrored][:, :, ::-1]
+        moving = _shrunk(self.originals[pairs.original], side)
+        correlation, warp = align(fixed, moving, pairs.warp, steps)
+        return _Candidates(pairs.image, pairs.original, pairs.mirrored, warp, correlation)
 
     def _same(self, one: Rows, other: Rows) -> Mask:
-        """Whether originals are equal or copies of each other."""
+        """Whether originals are the same image."""
         first, second = (
-            standard(_shrunk(self.originals[rows], _MIDDLE).reshape(len(rows), _MIDDLE**2))[0]
+            standardised(_shrunk(self.originals[rows], _MIDDLE).reshape(len(rows), _MIDDLE**2))[0]
             for rows in (one, other)
         )
         return np.asarray((one == other) | ((first * second).sum(1) >= _SAME))
 
 
-def _outcome(pairs: _CandidatePairs) -> tuple[Rows, Mask, Numbers]:
-    return pairs.known, pairs.mirrored, pairs.likeness
-
-
-def _foremost(pairs: _CandidatePairs, most: int, ratio: float) -> _CandidatePairs:
-    """The best fitted candidates of each image, where the first stands out from the last."""
-    pairs = pairs[np.lexsort((-pairs.likeness, pairs.asked))]
-    # Of the two ways round in which a candidate was fitted, the better.
-    both = np.stack([pairs.asked, pairs.known])
+def _leading(pairs: _Candidates, count: int, max_ratio: float) -> _Candidates:
+    """The best candidates of each image, if the first of them stands out from the last."""
+    pairs = pairs[np.lexsort((-pairs.correlation, pairs.image))]
+    # A candidate that was aligned both mirrored and not: the better one.
+    both = np.stack([pairs.image, pairs.original])
     pairs = pairs[np.sort(np.unique(both, axis=1, return_index=True)[1])]
-    _, first, group, count = np.unique(
-        pairs.asked, return_index=True, return_inverse=True, return_counts=True
+    _, first, group, counts = np.unique(
+        pairs.image, return_index=True, return_inverse=True, return_counts=True
     )
     place = np.arange(len(group)) - first[group]
-    unlike = 1 - pairs.likeness
-    last = first + np.minimum(count, most) - 1
-    promising = unlike[first] <= ratio * unlike[last]
-    return pairs[np.flatnonzero(promising[group] & (place < most))]
+    unexplained = 1 - pairs.correlation
+    last = first + np.minimum(counts, count) - 1
+    promising = unexplained[first] <= max_ratio * unexplained[last]
+    return pairs[np.flatnonzero(promising[group] & (place < count))]
 
 
 def _views() -> Vectors:
-    """As it is; cropped to a corner or the middle; with as much around it; turned a little."""
+    """Transforms: identity; crops to corners and centre; the same margins added; small rotations."""
     corners = [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)]
     crops = [(-_CROP, 0.0, _CROP * x, _CROP * y) for x, y in corners]
     wider = 1 / (1 - _CROP) - 1
-    turns = [(0.0, turn, 0.0, 0.0) for turn in (-_TURN, _TURN)]
+    rotations = [(0.0, angle, 0.0, 0.0) for angle in (-_ROTATION, _ROTATION)]
     return np.array(
-        [(0, 0, 0, 0), *crops, *((wider, 0, -wider * x, -wider * y) for x, y in corners), *turns],
+        [
+            (0, 0, 0, 0),
+            *crops,
+            *((wider, 0, -wider * x, -wider * y) for x, y in corners),
+            *rotations,
+        ],
         dtype=np.float32,
     )
 
@@ -248,23 +281,26 @@ def _views() -> Vectors:
 _VIEWS = _views()
 
 
-def _thumbs(images: Shades, views: Vectors) -> Vectors:
-    """The inner part of images from some views, (V, n, 144), of mean 0 and length 1."""
-    places = (INSIDE * ((2 * np.arange(_THUMB) + 1) / _THUMB - 1)).astype(np.float32)
+def _thumbnails(images: GreyCopies, views: Vectors) -> Vectors:
+    """The inner part of images from some views, (V, n, 144), with mean 0 and length 1."""
+    places = (INNER * ((2 * np.arange(_THUMBNAIL) + 1) / _THUMBNAIL - 1)).astype(np.float32)
     x, y = (one.ravel() for one in np.meshgrid(places, places))
-    found = np.empty((len(views), len(images), _THUMB**2), dtype=np.float32)
-    for begin in range(0, len(images), _CHUNK):
-        part = _shrunk(images[begin : begin + _CHUNK], _COARSE)
+    found = np.empty((len(views), len(images), _THUMBNAIL**2), dtype=np.float32)
+    for begin in range(0, len(images), _BATCH):
+        part = _shrunk(images[begin : begin + _BATCH], _COARSE)
         stacked = part.reshape(len(part), -1, 1)
         for k, view in enumerate(views):
-            u, v = (np.broadcast_to(one, (len(part), _THUMB**2)) for one in moved(view[None], x, y))
-            seen = sampled(stacked, _COARSE, u, v)[..., 0]
-            found[k, begin : begin + _CHUNK] = standard(seen)[0]
+            u, v = (
+                np.broadcast_to(one, (len(part), _THUMBNAIL**2))
+                for one in transformed(view[None], x, y)
+            )
+            seen = bilinear(stacked, _COARSE, u, v)[..., 0]
+            found[k, begin : begin + _BATCH] = standardised(seen)[0]
     return found
 
 
-def _shrunk(images: Shades, side: int) -> Vectors:
-    """Means of squares of pixels, (n, side, side)."""
+def _shrunk(images: GreyCopies, side: int) -> Vectors:
+    """Images at a smaller side (n, side, side): means of squares of pixels."""
     part = SIDE // side
     split = images.reshape(len(images), side, part, side, part)
     return np.asarray(split.mean((2, 4), dtype=np.float32))

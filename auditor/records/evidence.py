@@ -1,212 +1,207 @@
-"""What checks look at, and what they bring back."""
+"""What stands behind a claim, as typed parts: the report draws each by its type.
+
+A check hands on any number of parts. What no part describes goes into ``Quantities`` (numbers with
+their units) or ``Table``, which every report can show.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Annotated, Literal
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from pydantic import Field
 
-from auditor.records.data import Images
-from auditor.records.result import Effect, Severity, Skipped, SliceKey
+from auditor.records.base import Estimate, Record, Unit
+
+Grid = tuple[tuple[float, ...], ...]
+"""A small map as rows of numbers."""
+
+HeldFixedState = Literal["explains", "reverses", "inseparable", "weakens", "remains", "undecided"]
 
 
-@dataclass(frozen=True)
-class Slice:
-    """Samples that share attribute values, and perhaps a label.
+class SliceComparison(Record):
+    """Error rate of a slice against that of the rest of the same labels.
 
-    Attributes:
-        key: its name.
-        rows: positions in ``AuditData.predictions``, ascending, int64.
+    The judge copies it into the record of the slice.
     """
 
-    key: SliceKey
-    rows: NDArray[np.int64]
+    type: Literal["slice-comparison"] = "slice-comparison"
+    error_rate: Estimate | None
+    rest_error_rate: float | None = None
+    """Of the rest, with labels in the proportion of the slice; a share, 0 to 1."""
+    gap: Estimate | None = None
+    """None where it could not be tested."""
+    detectable_gap: float | None = None
+    """Smallest gap that this support could have shown in 80 % of audits (a share)."""
+    most_predicted: str | None = None
+    """The class that most failures of the slice are predicted as."""
 
-    @property
-    def support(self) -> int:
-        """How many samples it holds."""
-        return len(self.rows)
+
+class IntersectionContrast(Record):
+    """A pair of attribute values against each of the two values, and against their sum."""
+
+    type: Literal["intersection-contrast"] = "intersection-contrast"
+    against_each: dict[str, Estimate]
+    """Gap to the other samples with that attribute's value, by attribute."""
+    beyond_sum: Estimate
+    """Error rate beyond the sum of what both values add."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """The samples behind one mean map: an attribute value within a class."""
+class HeldFixedGap(Record):
+    """A gap with one other attribute held fixed."""
 
     attribute: str
-    value: str
-    label: str
-    rows: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Maps:
-    """Grad-CAM of the label, for samples drawn at random and not by how the model did on them.
-
-    Attributes:
-        rows: (m,) positions in ``AuditData.predictions``, ascending, int64, each once.
-        cams: (m, h, w) float32, at least 0, not normalised, at the target layer's resolution.
-        cells: which rows were drawn for which attribute value within a class. A comparison of two
-            values takes these rows alone: those drawn for another attribute are no random sample
-            of this one's values.
-    """
-
-    rows: NDArray[np.int64]
-    cams: NDArray[np.float32]
-    cells: tuple[Cell, ...]
-
-    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The maps (n, h, w) of some of the rows, in the order given."""
-        return self.cams[np.searchsorted(self.rows, rows)]
-
-
-class ModelAccess(Protocol):
-    """The audited model as a check sees it: images in, probabilities out, nothing of torch."""
-
-    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """What the network saw, (n, 3, H, W), of these positions in ``AuditData.predictions``."""
-        ...
-
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Softmax probabilities (n, K) for images (n, 3, H, W), batch by batch."""
-        ...
-
-    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The target layer's maps averaged over their places, (n, C), of these positions."""
-        ...
-
-    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The same of any images, prepared as the audited ones are, at these positions in them.
-
-        Raises:
-            DataError: one of them can't be read, or they come out in different sizes.
-        """
-        ...
-
-    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Unnormalised Grad-CAMs (n, h, w), at least 0, of one class index each."""
-        ...
-
-    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """Where the object is in what the network saw, (n, H, W); None without boxes or masks."""
-        ...
-
-
-@dataclass(frozen=True)
-class AuditData:
-    """What a check may look at. Nothing here needs torch.
-
-    Attributes:
-        predictions: the evaluated samples (``status == "ok"``), index 0…n-1, columns ``sample``,
-            ``path``, ``label``, ``predicted`` (categoricals over ``classes``), ``confidence``,
-            ``loss``, ``failure`` (bool) and one categorical column an attribute (numbers already
-            cut into bands, missing values as ``(missing)``). Where the images were fingerprinted,
-            also ``sha256`` and ``phash`` (16 hexadecimal digits, None for an image of one shade).
-        classes: class names in index order.
-        attributes: names of the annotated attributes' columns.
-        slices: all slices by them, single attribute values first, then intersections.
-        reference: the training data with the same label and attribute columns, or None.
-        alpha: false discovery rate of the audit.
-        min_support: slices below it are not tested.
-        seed: for permutations and bootstraps.
-        maps: attribution maps of a random sample of each attribute value within each class, or
-            None where none were made.
-        model: the model, to be asked again, or None where it is not at hand.
-        computed: names of the columns of attributes that were computed from the images; they stand
-            in ``predictions`` as the annotated ones do.
-        computed_slices: every value of them, and every value within every label.
-        probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
-        images: the evaluated samples' images, in the order of ``predictions``, or None.
-        reference_images: the training data's images, or None where they are not at hand.
-        reference_labels: their labels in the same order, also those that are no class; ``reference``
-            lacks the latter.
-    """
-
-    predictions: pd.DataFrame
-    classes: tuple[str, ...]
-    attributes: tuple[str, ...]
-    slices: tuple[Slice, ...]
-    reference: pd.DataFrame | None
-    alpha: float
-    min_support: int
-    seed: int
-    maps: Maps | None = None
-    model: ModelAccess | None = None
-    computed: tuple[str, ...] = ()
-    computed_slices: tuple[Slice, ...] = ()
-    probabilities: NDArray[np.float32] | None = None
-    images: Images | None = None
-    reference_images: Images | None = None
-    reference_labels: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One hypothesis that a check examined; the judge decides whether it becomes a finding.
-
-    Attributes:
-        check: the check's name.
-        title: the claim in one sentence, with its number.
-        slice: whom it concerns.
-        effect: how large; its interval is unadjusted.
-        limit: size of the effect from which on it matters (configured before the result was seen).
-        p_value: of the test, or None where nothing is tested; NaN is not allowed.
-        support: how many samples it rests on.
-        samples: sample ids that show it.
-        statement: what was seen, how sure.
-        action: what to do next.
-        limits: what it can't say.
-        evidence: numbers for tables and charts.
-        untestable: why it could not be tested, where that is so.
-        weight: for the order among findings of one severity: how many failures it accounts for.
-        ceiling: gravest severity that it may reach; below ``alert`` where it speaks of the data
-            rather than of outcomes.
-        explained_by: attributes that explain it away when they are held fixed, or that the data
-            can't tell it apart from; it then belongs to their finding, where there is one.
-        confirms: slices whose gap this intervention on the images brings about; once its test
-            survives the correction, it and what is supported of them are ``confirmed``.
-        computed: whether its attribute was computed from the images; such claims have a share of
-            the correction of their own.
-        accounts_for: positions in ``AuditData.predictions`` of the failures that it speaks of, where it
-            names no attribute: claims without a name that account for the same failures tell of one
-            cause.
-        counted: whether it is a fact that was counted and not inferred: it needs no test, stands as it
-            is, and is as grave as its ceiling where its interval lies above the limit.
-        faulty: ids of failures that are the data's fault and not the model's, if the claim is right.
-    """
-
-    check: str
-    title: str
-    slice: SliceKey
-    effect: Effect | None
-    limit: float
+    gap: Estimate | None
+    """What is left of the gap; None where nothing can be compared."""
     p_value: float | None
-    support: int
-    samples: tuple[str, ...]
-    statement: str
-    action: str
-    limits: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    untestable: str | None = None
-    weight: float = 0.0
-    ceiling: Severity = "alert"
-    explained_by: tuple[str, ...] = ()
-    confirms: tuple[SliceKey, ...] = ()
-    computed: bool = False
-    accounts_for: frozenset[int] = frozenset()
-    counted: bool = False
-    faulty: tuple[str, ...] = ()
+    state: HeldFixedState
+    effective_samples: int
+    """How many evenly divided samples would carry as much as what is left to compare."""
 
 
-@dataclass(frozen=True)
-class Examination:
-    """What a check brings back: everything that it tested, and what it could not."""
+class HeldFixed(Record):
+    """What is left of a gap when other attributes are held fixed."""
 
-    claims: tuple[Claim, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
+    type: Literal["held-fixed"] = "held-fixed"
+    gaps: tuple[HeldFixedGap, ...]
+    """One attribute at a time, by strata."""
+    jointly: Estimate | None = None
+    """All attributes and the label at once, by a regression; None where it was not computed."""
+    sentences: tuple[str, ...] = ()
+    """The same in words, for documents without the table."""
 
-    def __iter__(self) -> Iterator[Claim]:
-        return iter(self.claims)
+
+class RegionBox(Record):
+    """A rectangle of the image, or all that lies outside of it."""
+
+    place: str
+    """In words, such as ``upper left corner``."""
+    box: tuple[float, float, float, float]
+    """Left, upper, right and lower edge as shares of the image's width and height, 0 to 1."""
+    outside: bool = False
+    """Whether the region is what lies outside of the box."""
+
+
+class InterventionEffect(Record):
+    """What an intervention changed, beside a control intervention."""
+
+    name: str
+    """What was counted, such as ``failures corrected``."""
+    value: Estimate
+    control: Estimate
+    control_name: str
+    """What the control did, such as ``at other places of the same size``."""
+    unit: Unit
+
+
+class Intervention(Record):
+    """Images were changed in one respect, and the predictions compared."""
+
+    type: Literal["intervention"] = "intervention"
+    method: Literal["swap-region", "cover-region", "transfer-style"]
+    variant: str | None = None
+    """How, where the method has variants: the infill of a region, or the style transferred."""
+    region: RegionBox | None = None
+    """What was changed; None where it was the image as a whole."""
+    effects: tuple[InterventionEffect, ...]
+    flipped_to: str | None = None
+    """The class that most flipped predictions went to."""
+
+
+class MapShift(Record):
+    """Mean attribution maps of a slice and of the others, as shares of the evidence."""
+
+    type: Literal["map-shift"] = "map-shift"
+    place: str | None
+    """In words where the slice has more of the evidence."""
+    mean_map: Grid
+    mean_map_of_others: Grid
+    difference: Grid
+
+
+class ImageDifference(Record):
+    """How the mean image of a slice differs in brightness from that of the others."""
+
+    type: Literal["image-difference"] = "image-difference"
+    description: str
+    """Where the difference is largest, such as ``brighter at the lower right corner``."""
+    brightness: Grid
+    """Standardised differences of the means (in standard deviations), place by place."""
+
+
+class Contingency(Record):
+    """Counts of label by attribute value."""
+
+    type: Literal["contingency"] = "contingency"
+    source: Literal["audited", "reference"]
+    attribute: str
+    labels: tuple[str, ...]
+    values: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """One row a label, one column a value."""
+
+
+class SampleRef(Record):
+    """A sample of the audited data, or of the training data."""
+
+    sample: str
+    """Its id; of the training data, its row, such as ``row 17``."""
+    label: str | None
+    """None where it is not known."""
+    source: Literal["audited", "reference"] = "audited"
+
+
+class SampleGroup(Record):
+    """Samples that belong together, such as copies of one image."""
+
+    members: tuple[SampleRef, ...]
+    note: str = ""
+    """How they match, in words."""
+
+
+class SampleGroups(Record):
+    """Groups of samples, such as near-duplicates or matches in the training data."""
+
+    type: Literal["sample-groups"] = "sample-groups"
+    title: str
+    groups: tuple[SampleGroup, ...]
+
+
+class Quantity(Record):
+    """A number with its unit, and its interval where it has one."""
+
+    name: str
+    value: float | Estimate | None
+    unit: Unit
+
+
+class Quantities(Record):
+    """Further numbers behind a claim."""
+
+    type: Literal["quantities"] = "quantities"
+    items: tuple[Quantity, ...]
+
+
+class Table(Record):
+    """A table of texts and numbers."""
+
+    type: Literal["table"] = "table"
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float | None, ...], ...]
+    units: tuple[Unit | None, ...] = ()
+    """Of the numbers in each column; empty: plain numbers."""
+
+
+EvidencePart = Annotated[
+    SliceComparison
+    | IntersectionContrast
+    | HeldFixed
+    | Intervention
+    | MapShift
+    | ImageDifference
+    | Contingency
+    | SampleGroups
+    | Quantities
+    | Table,
+    Field(discriminator="type"),
+]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from auditor.records.evidence import Cell
-from auditor.records.result import Role, Skipped
+from auditor.records.audit_data import Cell
+from auditor.records.base import Skipped
+from auditor.records.result import Role
 
 JobKind = Literal["failure", "contrast", "mean"]
 

@@ -11,7 +11,7 @@ The file has one row a sample, in the order of the data set:
 ``loss``                  negative natural logarithm of the label's probability; null likewise.
 ``status``                ``ok``, or why the sample could not be evaluated.
 ``sha256``                fingerprint of the image's bytes; null where there is none.
-``phash``                 perceptual fingerprint, see :func:`auditor.imaging.properties.phash`.
+``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.
 ``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
 ``p:<class>``             softmax probability of that class; all classes have one, or none has.
 every other column        attribute of the samples, under its own name.

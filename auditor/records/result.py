@@ -5,55 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from auditor.records.base import (
+    SEVERITIES,
+    ClaimKind,
+    Effect,
+    Estimate,
+    Record,
+    Severity,
+    Skipped,
+    SliceKey,
+    Verdict,
+)
+from auditor.records.evidence import EvidencePart
 
-SCHEMA_VERSION: Literal[1] = 1
-"""Version of ``audit.json``.
+SCHEMA_VERSION: Literal[2] = 2
+"""Version of ``audit.json``. Within a version keys are only added.
 
-1: first version. Within a version keys are only added.
+1: first version.
+2: evidence is a list of typed parts, effects carry a unit, claims a kind and their limit; statements
+   are lists of sentences; the further claims of a finding are ``supporting`` and no longer part of its
+   evidence; ``tests`` has fixed keys. ``auditor.records.version_1`` reads the first version.
 """
 
-Severity = Literal["note", "warning", "alert"]
-Verdict = Literal["observed", "supported", "confirmed", "untestable"]
 Role = Literal["predicted", "label"]
-
-SEVERITIES: tuple[Severity, ...] = ("note", "warning", "alert")
-"""From the mildest to the gravest."""
-
-
-class Record(BaseModel):
-    """A part of ``audit.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Estimate(Record):
-    """A number with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Effect(Estimate):
-    """What a finding claims, as a number with its interval."""
-
-    name: str
-    """What the number is, such as ``error-rate gap`` or ``Cramér's V``."""
-
-
-class SliceKey(Record):
-    """Names a slice: samples that share attribute values, a label, a prediction."""
-
-    attributes: dict[str, str] = {}
-    label: str | None = None
-    predicted: str | None = None
-
-    def __str__(self) -> str:
-        parts = [f"{name} = {value}" for name, value in self.attributes.items()]
-        parts += [f"label = {self.label}"] if self.label is not None else []
-        parts += [f"predicted = {self.predicted}"] if self.predicted is not None else []
-        return ", ".join(parts) or "all samples"
 
 
 class RunInfo(Record):
@@ -115,6 +89,15 @@ class Summary(Record):
     """How many samples for each reason."""
 
 
+class FaultLabels(Record):
+    """What a check calls failures that may be the data's fault."""
+
+    many: str
+    """In a count, such as ``suspected label errors``."""
+    one: str
+    """On a sample, such as ``label doubtful``."""
+
+
 class DataFaults(Record):
     """Failures that are suspected to be the data's fault and not the model's.
 
@@ -130,6 +113,8 @@ class DataFaults(Record):
     model got right are not looked for, so the accuracy on right labels may be lower."""
     samples: dict[str, list[str]]
     """The suspected failures, with the checks that name each."""
+    labels: dict[str, FaultLabels] = {}
+    """What each of these checks calls them."""
 
 
 class ClassRecord(Record):
@@ -167,36 +152,38 @@ class SliceRecord(Record):
     """Whether the attribute was computed from the images and not annotated by anybody."""
 
 
-class Finding(Record):
-    """A suspicion with its evidence."""
+class ClaimRecord(Record):
+    """A claim of a check after the judge: how grave it is, how sure, and what stands behind it."""
 
-    id: str
     check: str
+    kind: ClaimKind
     title: str
     severity: Severity
     verdict: Verdict
     slice: SliceKey
     effect: Effect | None
+    limit: float | None = None
+    """Size of the effect from which on it matters, in the effect's unit; None where none was stated."""
     p_value: float | None
     q_value: float | None
     support: int
-    samples: list[str]
-    """Sample ids that show it, the most telling first."""
-    statement: str
-    """What was seen and how sure, in plain words."""
+    statement: list[str]
+    """What was observed and how certain it is, sentence by sentence."""
     action: str
     """What to do next."""
     limits: str
-    """What this finding can't say."""
-    evidence: dict[str, Any] = {}
-    """Numbers for tables and charts."""
+    """What it cannot say."""
+    evidence: list[EvidencePart] = []
 
 
-class Skipped(Record):
-    """A check, or a part of one, that could not be done."""
+class Finding(ClaimRecord):
+    """A suspicion with its evidence: the leading claim of a cause, and the claims that support it."""
 
-    check: str
-    reason: str
+    id: str
+    samples: list[str]
+    """Sample ids that show it, the most telling first."""
+    supporting: list[ClaimRecord] = []
+    """Further claims with the same cause."""
 
 
 class Unusable(Record):
@@ -275,10 +262,30 @@ class ExplanationsRecord(Record):
     units: list[UnitRecord] = []
 
 
+class TestsRecord(Record):
+    """How many hypotheses were tested, and how their number was corrected for."""
+
+    n_tests: int
+    n_significant: int
+    n_causes: int | None = None
+    """None in results of the earliest versions, which did not record it."""
+    correction: str
+    """The procedure, in words."""
+    alpha: float
+    """False discovery rate."""
+    interval_confidence: float
+    shares: dict[str, float] = {}
+    """Share of the error for each level of questions."""
+    weights: dict[str, float] = {}
+    """Checks that count more than once within a level."""
+    by_check: dict[str, int] = {}
+    """Number of tests of each check."""
+
+
 class AuditResult(Record):
     """One audit: the whole of ``audit.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     run: RunInfo
     provenance: Provenance
     summary: Summary
@@ -293,8 +300,10 @@ class AuditResult(Record):
     """Severity at which the audit does not pass; None when there is no gate."""
     data_faults: DataFaults | None = None
     """Failures that may be the data's fault; None in results of versions that did not look."""
-    tests: dict[str, Any] = {}
-    """How many hypotheses were tested, at which false discovery rate, by which correction."""
+    tests: TestsRecord | None = None
+    """The account of the multiple testing; None where nothing was recorded."""
+    max_gap: float | None = None
+    """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
 
     @property
     def gate_holds(self) -> bool:

@@ -1,7 +1,7 @@
-"""Reports: result → view data → documents. One renderer a file.
+"""Reports: result → view data → documents. One file for each renderer.
 
 A renderer is an options model registered as ``@plugin("renderer", name)`` that can ``render()``. It
-sees a finished run folder only: no model, no data, no torch.
+uses nothing but a finished run folder: no model, no data, no torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes the documents of a finished run, whichever renderers are asked for."""
+"""Writes the documents of a finished run with the renderers that are asked for."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from auditor.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Written:
-    """What came of it.
+class RenderedDocuments:
+    """The documents of a run.
 
     Attributes:
         paths: the documents that were written.
@@ -27,7 +27,7 @@ class Written:
     missing: tuple[MissingDependencyError, ...]
 
 
-def write(store: RunFolder, formats: Sequence[str]) -> Written:
+def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
     """Renders a run.
 
     A document whose library is missing does not keep the others from being written.
@@ -49,7 +49,7 @@ def write(store: RunFolder, formats: Sequence[str]) -> Written:
             paths.append(renderer.render(view, store.path))
         except MissingDependencyError as error:
             missing.append(error)
-    return Written(tuple(paths), tuple(missing))
+    return RenderedDocuments(tuple(paths), tuple(missing))
 
 
 def configured(store: RunFolder) -> list[str]:

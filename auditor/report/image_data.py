@@ -1,4 +1,4 @@
-"""Images as a document holds them: from the run folder, at the size that is shown."""
+"""Images as a document holds them: read from the run folder, at the size that is shown."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ from typing import Any
 
 from PIL import Image
 
-from auditor.records import PanelRecord
-from auditor.report.charts.maps import boxed, difference_of, map_of
+from auditor.phrasing.glossary import DETAIL_NAMES
+from auditor.report.charts.map_images import difference_image, map_image, region_image
 from auditor.report.view.findings import FindingView
+from auditor.report.view.image_differences import COLUMN as BRIGHTNESS
 from auditor.report.view.map_files import MapFiles
-from auditor.report.view.sample_cards import MeanView, SampleCard
+from auditor.report.view.report_view import ReportView
+from auditor.report.view.sample_cards import SampleCard
 
-MAP_COLUMNS = ("overlay", "guided", "gradient", "other")
-IMAGE_COLUMNS = ("image",)
-UNIT_EDGE, PROOF_EDGE = 112, 160
-"""Longest side in pixels of images that excite a unit, and of those with a swapped region."""
-INTERVENTION_CARDS = 3
-"""Images of a finding on which a swapped region is drawn."""
-PANEL_COLUMNS = ("image", "overlay", "gradient", "edges")
+REGION_CARDS = 3
+"""Images of a finding on which the region of an intervention is drawn."""
+_IMAGE_COLUMNS = ("image",)
+_MAP_COLUMNS = ("overlay", *DETAIL_NAMES)
+_PANEL_COLUMNS = ("image", "overlay", "gradient", "edges")
+_UNIT_EDGE, _REGION_EDGE = 112, 160
+"""Longest side in pixels of images that activate a unit, and of those with a region drawn on them."""
 
-DETAIL: Mapping[str, str] = {
-    "guided": "Guided Grad-CAM",
-    "gradient": "Gradient",
-    "other": "Second method",
-}
-"""Detail views by column; a plain gradient is never called guided."""
-
-Key = tuple[str, str]
+ImageKey = tuple[str, str]
 """Reference and column, such as ``("explanations/maps-00000.parquet#12", "overlay")``."""
 
 
@@ -39,57 +34,63 @@ Key = tuple[str, str]
 class ImageData:
     """JPEG bytes by reference and column."""
 
-    files: Mapping[Key, bytes]
+    files: Mapping[ImageKey, bytes]
 
     @classmethod
-    def of(
-        cls,
-        album: MapFiles,
-        cards: Iterable[SampleCard],
-        means: Iterable[MeanView] = (),
-        edge: int = 224,
-        panels: Iterable[PanelRecord] = (),
-        findings: Iterable[FindingView] = (),
-    ) -> ImageData:
+    def of_cards(cls, files: MapFiles, cards: Iterable[SampleCard], edge: int) -> ImageData:
         """Reads the images and maps of samples.
 
         Args:
-            album: of the run folder.
+            files: of the run folder.
             cards: whose images; each is read once.
-            means: mean maps to read as well.
             edge: longest side in pixels; larger images are made smaller, smaller ones are passed
                 through byte by byte.
-            panels: images beside an edge detector to read as well.
-            findings: whose units are read, and whose proofs and shifts are drawn, as well.
         """
-        cards, findings = list(cards), list(findings)
-        wanted: list[tuple[Iterable[str], tuple[str, ...]]] = [
-            ([one.image for one in cards], IMAGE_COLUMNS),
-            ([one.reference for card in cards for one in card.maps], MAP_COLUMNS),
-            ([one.reference for one in means], ("overlay",)),
-            ([one.panel for one in panels], PANEL_COLUMNS),
-        ]
-        files = {
-            (reference, column): shrink(row[column], edge)
-            for references, columns in wanted
-            for reference, row in album.rows(references, columns).items()
-            for column in columns
-            if row[column] is not None
+        cards = list(cards)
+        return cls(
+            {
+                **_read(files, (one.image for one in cards), _IMAGE_COLUMNS, edge),
+                **_read(
+                    files,
+                    (one.reference for card in cards for one in card.maps),
+                    _MAP_COLUMNS,
+                    edge,
+                ),
+            }
+        )
+
+    @classmethod
+    def of_report(
+        cls, files: MapFiles, view: ReportView, edge: int, gallery: Iterable[SampleCard] = ()
+    ) -> ImageData:
+        """Reads and draws the images of all findings, the mean maps and the edge detector's panels.
+
+        Args:
+            files: of the run folder.
+            view: everything that is shown.
+            edge: longest side in pixels.
+            gallery: further samples to read.
+        """
+        shown = [card for one in view.findings for card in (*one.cards, *one.contrasts)]
+        images = dict(cls.of_cards(files, (*shown, *gallery), edge).files)
+        images |= _read(files, (one.reference for one in view.means), ("overlay",), edge)
+        images |= _read(files, (one.panel for one in view.panels), _PANEL_COLUMNS, edge)
+        units = {
+            item.reference for one in view.findings for unit in one.units for item in unit.images
         }
-        units = {item.reference for one in findings for unit in one.units for item in unit.images}
-        for reference, row in album.rows(units, ("overlay",)).items():
-            files[reference, "overlay"] = shrink(row["overlay"], UNIT_EDGE)
-        for one in findings:
-            files |= dict(_drawn(one, files))
-        return cls(files)
+        images |= _read(files, units, ("overlay",), _UNIT_EDGE)
+        for one in view.findings:
+            images |= dict(_regions(one, images))
+            images |= dict(_grids(one))
+        return cls(images)
 
     @property
     def detail(self) -> str | None:
-        """The column of the detail views: ``guided``, else ``gradient``, else None."""
+        """The column of the detail maps: ``guided``, else ``gradient``, else ``other``; or None."""
         present = {column for reference, column in self.files if "/maps-" in reference}
-        return next((one for one in DETAIL if one in present), None)
+        return next((one for one in DETAIL_NAMES if one in present), None)
 
-    def __contains__(self, key: Key) -> bool:
+    def __contains__(self, key: ImageKey) -> bool:
         return key in self.files
 
     def data_uri(self, reference: str, column: str) -> str:
@@ -97,19 +98,40 @@ class ImageData:
         return data_uri(self.files[reference, column])
 
 
-def _drawn(finding: FindingView, files: Mapping[Key, bytes]) -> Iterator[tuple[Key, bytes]]:
-    """Proofs and shifts of a finding, over images that were read already."""
+def _read(
+    files: MapFiles, references: Iterable[str], columns: tuple[str, ...], edge: int
+) -> dict[ImageKey, bytes]:
+    return {
+        (reference, column): shrink(row[column], edge)
+        for reference, row in files.rows(references, columns).items()
+        for column in columns
+        if row[column] is not None
+    }
+
+
+def _regions(
+    finding: FindingView, images: Mapping[ImageKey, bytes]
+) -> Iterator[tuple[ImageKey, bytes]]:
+    """The regions of interventions, drawn over images and mean maps that were read already."""
     for intervention in finding.interventions:
-        under = [(one.image, "image") for one in finding.cards[:INTERVENTION_CARDS]]
-        under += [(one.reference, "overlay") for one in intervention.means]
-        for key in under:
-            yield (key[0], intervention.key), boxed(files[key], intervention.box, PROOF_EDGE)
-    for shift in finding.shifts:
-        peak = max(max(map(max, one.values)) for one in shift.panels[:2])
+        if intervention.region is None:
+            continue
+        below = [(one.image, "image") for one in finding.cards[:REGION_CARDS]]
+        below += [(one.reference, "overlay") for one in intervention.means]
+        for key in below:
+            drawn = region_image(images[key], intervention.region, _REGION_EDGE)
+            yield (key[0], intervention.key), drawn
+
+
+def _grids(finding: FindingView) -> Iterator[tuple[ImageKey, bytes]]:
+    """The mean maps of a finding on one scale, and differences of maps and images."""
+    for shift in finding.map_shifts:
         for one in shift.panels:
             signed = one.column == "difference"
-            drawn = difference_of(one.values) if signed else map_of(one.values, peak)
+            drawn = difference_image(one.values) if signed else map_image(one.values, shift.peak)
             yield (shift.reference, one.column), drawn
+    for difference in finding.image_differences:
+        yield (difference.reference, BRIGHTNESS), difference_image(difference.values)
 
 
 def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:

@@ -1,8 +1,11 @@
-"""The one Jinja environment of all templates, and the words that they share."""
+"""The one Jinja environment of all templates, with its filters."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from jinja2 import (
     BaseLoader,
@@ -14,25 +17,25 @@ from jinja2 import (
 )
 from markupsafe import Markup
 
-from auditor import resources
+from auditor import phrasing, resources
 from auditor.errors import ConfigError
-from auditor.records import SEVERITIES
-from auditor.report import words
-from auditor.report.image_data import DETAIL, INTERVENTION_CARDS
-from auditor.report.view.findings import FURTHER
-from auditor.report.view.interventions import Excited, UnitView
-from auditor.report.view.sample_cards import MapView, MeanView, SampleCard
+from auditor.phrasing import glossary
+from auditor.records import SEVERITIES, Estimate, Unit
+from auditor.report import alt_texts
+from auditor.report.image_data import REGION_CARDS
+from auditor.report.view.findings import SUPPORTING_SHOWN
 
-_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
-"""Controls of text direction: in a name, they would reverse the sentence around it."""
+_DIRECTION_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+"""Characters that change the text direction: in a name, they would reverse the text around it."""
+_BREAKABLE = re.compile(r"(?<=\d) (?=%|\d{3}(?!\d))")
 
 
 def environment(own: str | None = None) -> Environment:
-    """Templates with autoescape on; a name that is not defined is an error.
+    """Templates with autoescape on; an undefined name is an error.
 
     Args:
-        own: folder whose templates go before those of this package: a file of the same name
-            replaces ours, and may extend it as ``auditor/html/report.html``.
+        own: folder whose templates take precedence over those of this package: a file of the same
+            name replaces ours, and may extend it as ``auditor/html/report.html``.
 
     Raises:
         ConfigError: there is no such folder.
@@ -49,85 +52,67 @@ def environment(own: str | None = None) -> Environment:
     made = Environment(
         loader=loader,
         autoescape=True,
-        finalize=harmless,
+        finalize=without_direction_controls,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters |= {
-        "percent": words.percent,
-        "points": words.points,
-        "interval": words.interval,
-        "p": words.p,
-        "count": words.count,
-        "phrase": words.phrase,
-        "tight": words.tight,
-        "first_sentence": words.first_sentence,
-        "rest_of": words.rest_of,
-        "slice_name": words.slice_name,
-        "image_alt": image_alt,
-        "cam_alt": cam_alt,
-        "detail_alt": detail_alt,
-        "mean_alt": mean_alt,
-        "unit_alt": unit_alt,
+        "percent": _typeset(phrasing.percent),
+        "change": phrasing.change,
+        "points": phrasing.points,
+        "interval": _typeset(_interval),
+        "amount": _typeset(phrasing.amount),
+        "size": _typeset(phrasing.size),
+        "effect": _typeset(phrasing.effect),
+        "p": phrasing.p_value,
+        "count": _typeset(phrasing.count),
+        "date": phrasing.date,
+        "slice_name": phrasing.slice_name,
+        "sentence_start": phrasing.sentence_start,
+        "typeset": typeset,
+        "first_sentence": _first_sentence,
+        "image_alt": alt_texts.image_alt,
+        "cam_alt": alt_texts.cam_alt,
+        "detail_alt": alt_texts.detail_alt,
+        "mean_alt": alt_texts.mean_alt,
+        "unit_alt": alt_texts.unit_alt,
+        "region_alt": alt_texts.region_alt,
     }
     made.globals |= {
-        "words": words,
-        "further": FURTHER,
-        "intervention_cards": INTERVENTION_CARDS,
-        "detail_names": DETAIL,
-        "detail_captions": {
-            "guided": words.GUIDED_CAPTION,
-            "gradient": words.GRADIENT_CAPTION,
-            "other": words.OTHER_CAPTION,
-        },
+        "glossary": glossary,
+        "supporting_shown": SUPPORTING_SHOWN,
+        "region_cards": REGION_CARDS,
         "severities": tuple(reversed(SEVERITIES)),
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files
     }
     return made
 
 
-def harmless(value: object) -> object:
-    """A text without characters that turn the direction of everything after them."""
+def without_direction_controls(value: object) -> object:
+    """A text without characters that change the direction of what follows them."""
     if isinstance(value, str) and not value.isascii():
-        # translate() of a Markup keeps it one: what was escaped stays so.
-        return value.translate(_TURNING)
+        # translate() of a Markup keeps it a Markup: what was escaped stays escaped.
+        return value.translate(_DIRECTION_CONTROLS)
     return value
 
 
-def image_alt(card: SampleCard) -> str:
-    """Words for an image."""
-    return f"Sample {card.sample}, label {card.label}, predicted {card.predicted}."
+def typeset(text: str) -> str:
+    """A text with narrow no-break spaces before percent signs and between thousands."""
+    return _BREAKABLE.sub("\u202f", text)
 
 
-def cam_alt(one: MapView) -> str:
-    """Words for a Grad-CAM: where the evidence lies."""
-    return f"Grad-CAM for {one.target} ({_role(one)}): the evidence {one.where.words}."
+def _typeset(function: Callable[..., str]) -> Callable[..., str]:
+    def typeset_result(*args: Any) -> str:
+        return typeset(function(*args))
+
+    return typeset_result
 
 
-def detail_alt(one: MapView, column: str) -> str:
-    """Words for a detail view; its numbers are those of Grad-CAM."""
-    return (
-        f"{DETAIL[column]} for {one.target} ({_role(one)}): detail view; by Grad-CAM the evidence "
-        f"{one.where.words}."
-    )
+def _interval(estimate: Estimate, unit: Unit = "share") -> str:
+    return phrasing.limits(estimate, unit)
 
 
-def mean_alt(one: MeanView) -> str:
-    """Words for a mean map."""
-    return (
-        f"Mean Grad-CAM of {one.n} samples with {one.attribute} {one.value} and label {one.label}: "
-        f"the evidence {one.where.words}."
-    )
-
-
-def unit_alt(one: Excited, unit: UnitView) -> str:
-    """Words for an image that excites a unit."""
-    return (
-        f"Sample {one.sample}, label {one.label}, with the places lit up that excite unit "
-        f"{unit.channel}."
-    )
-
-
-def _role(one: MapView) -> str:
-    return "predicted" if one.role == "predicted" else "the label"
+def _first_sentence(text: str) -> str:
+    """A text up to the end of its first sentence."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„“])", text.strip())[0]

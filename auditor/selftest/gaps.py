@@ -1,4 +1,4 @@
-"""Dependence removed from outcomes, and put back in a known size."""
+"""Remove every dependence on attributes from the outcomes, and plant a gap of a known size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from auditor.selftest.tables import Integers, Outcomes, Tables
 
 
 def independent(tables: Tables, generator: np.random.Generator) -> Outcomes:
-    """The outcomes dealt out anew among the samples of each label.
+    """Permutes the outcomes among the samples of each label.
 
-    Accuracy, confusions and confidence of every label stay as they are; given the label, nothing
-    depends on any attribute.
+    Accuracy, confusions and confidence of every label stay the same; given the label, nothing depends
+    on any attribute.
     """
     label = tables.label
     order = np.lexsort((generator.random(len(label)), label))
@@ -30,18 +30,18 @@ def planted(
     gap: float,
     generator: np.random.Generator,
 ) -> Outcomes:
-    """Raises the error rate of some samples by a gap, within every label alike.
+    """Raises the error rate of some samples by a gap, equally within every label.
 
-    Correct samples fail with probability gap / (1 - error rate of their label). A new failure takes
-    the outcome of a failure of the same label; where there is none, its two largest probabilities
-    change places.
+    Correct samples become failures with probability gap / (1 - error rate of their label). A new
+    failure gets the outcome of a failure of the same label; where there is none, its two largest
+    probabilities are exchanged.
 
     Args:
         tables: the samples.
-        outcomes: what the model did, not depending on ``inside``.
-        inside: (n,) who shall fail more.
-        gap: by how much (a share).
-        generator: draws who.
+        outcomes: independent of ``inside``.
+        inside: (n,) which samples get the gap.
+        gap: its size (a share).
+        generator: draws the new failures.
     """
     label, n = tables.label, len(tables.label)
     failure = outcomes.predicted != label
@@ -51,19 +51,21 @@ def planted(
     chance = np.minimum(gap / np.maximum(1 - rate, 1e-12), 1)[label]
     chosen = inside & ~failure & (generator.random(n) < chance)
     source = np.arange(n)
-    stranded = np.zeros(n, dtype=bool)
+    without_donor = np.zeros(n, dtype=bool)
     for code in np.unique(label[chosen]):
         rows = np.flatnonzero(chosen & (label == code))
         donors = np.flatnonzero(failure & (label == code))
         if len(donors):
             source[rows] = generator.choice(donors, len(rows))
         else:
-            stranded[rows] = True
-    return _misled(outcomes.taken(source), label, np.flatnonzero(stranded), len(tables.classes))
+            without_donor[rows] = True
+    return _flipped(
+        outcomes.taken(source), label, np.flatnonzero(without_donor), len(tables.classes)
+    )
 
 
-def _misled(outcomes: Outcomes, label: Integers, rows: Integers, n_classes: int) -> Outcomes:
-    """Takes each of these samples for the class that was second, or for the next one."""
+def _flipped(outcomes: Outcomes, label: Integers, rows: Integers, n_classes: int) -> Outcomes:
+    """Predicts the second most probable class for each of these samples, or the next class."""
     predicted, loss = outcomes.predicted.copy(), outcomes.loss.copy()
     shares = outcomes.probabilities
     if shares is None:
@@ -73,7 +75,7 @@ def _misled(outcomes: Outcomes, label: Integers, rows: Integers, n_classes: int)
         left[np.arange(len(rows)), label[rows]] = -1
         other = left.argmax(1)
         shares = shares.copy()
-        # Both at once: numpy reads the right side before it writes.
+        # One statement: NumPy reads the right side before it writes.
         shares[rows, label[rows]], shares[rows, other] = (
             shares[rows, other],
             shares[rows, label[rows]],

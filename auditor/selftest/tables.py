@@ -1,4 +1,4 @@
-"""Samples of a run or a configuration, cut into slices once and judged with ever new outcomes."""
+"""Samples of a run or a configuration, sliced once and judged with simulated outcomes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.config import AuditConfig, JudgeSection, SliceSection
+from auditor.manifest import require_unaltered
 from auditor.preparation import find_target_layer, prepare, select_checks
 from auditor.records import AuditData
 from auditor.records.predictions import attribute_columns, codes
@@ -29,7 +30,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a model did with each sample.
+    """What a model predicted for each sample.
 
     Attributes:
         predicted: (n,) indices of classes.
@@ -44,7 +45,7 @@ class Outcomes:
     probabilities: NDArray[np.float32] | None = None
 
     def taken(self, rows: Integers) -> Outcomes:
-        """The outcomes of other samples: the k-th becomes that of ``rows[k]``."""
+        """The outcomes of other samples: position k gets that of ``rows[k]``."""
         return Outcomes(
             self.predicted[rows],
             self.confidence[rows],
@@ -55,13 +56,13 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Tables:
-    """Samples cut into slices once, to be judged with ever new outcomes.
+    """Samples that are sliced once and judged with simulated outcomes.
 
     Attributes:
         cut: the slices.
         classes: class names in index order.
         outcomes: what the model really did.
-        checks: by name; those that need a model, maps or images say that they were skipped.
+        checks: by name; those that need a model, maps, images or training data are left out.
         alpha: false discovery rate.
         min_support: smallest support.
         seed: of the checks.
@@ -76,7 +77,7 @@ class Tables:
     seed: int
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - options are keyword-only
         cls,
         usable: pd.DataFrame,
         classes: Sequence[str],
@@ -89,14 +90,14 @@ class Tables:
         probabilities: NDArray[np.float32] | None = None,
         seed: int = 0,
     ) -> Tables:
-        """Cuts samples as an audit does.
+        """Slices samples as an audit does.
 
         Args:
-            usable: as `mine` returns them.
+            usable: as `find_failures` returns them.
             classes: class names in index order.
             attributes: names of the annotated attributes' columns.
             checks: by name.
-            section: how to cut.
+            section: how to slice.
             alpha: false discovery rate.
             computed: names of the computed properties' columns.
             probabilities: (n, K), or None.
@@ -123,7 +124,7 @@ class Tables:
         return codes(self.cut.predictions["label"])
 
     def audit_data(self, outcomes: Outcomes) -> AuditData:
-        """What the checks see if the model had done that."""
+        """What the checks see with these outcomes."""
         predictions = self.cut.predictions.assign(
             predicted=pd.Categorical.from_codes(outcomes.predicted, pd.Index(list(self.classes))),
             confidence=outcomes.confidence,
@@ -140,7 +141,7 @@ class Tables:
         return replace(audit_data, predictions=predictions)
 
     def judgement(self, outcomes: Outcomes) -> Judgement:
-        """The audit if the model had done that."""
+        """The judgement with these outcomes."""
         return judge(self.checks, self.audit_data(outcomes))
 
     def testable(self, name: str) -> list[str]:
@@ -156,12 +157,12 @@ class Tables:
 
 
 def of_run(folder: RunFolder) -> Tables:
-    """The samples of a finished run, to be judged with its own settings.
+    """The samples of a finished run with its settings.
 
     Raises:
-        DataError: result or predictions are not what the audit wrote.
+        DataError: result or predictions were altered.
     """
-    folder.refuse_if_altered()
+    require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
     config = result.provenance.config
     classes = [record.name for record in result.classes]
@@ -180,7 +181,7 @@ def of_config(config: AuditConfig) -> Tables:
     """Predicts the samples of a configuration; nothing is kept.
 
     Raises:
-        UsageError: the caller's mistake, as the audit itself would meet it.
+        UsageError: the configuration, data or model is not usable.
     """
     prepared = prepare(config)
     model = AuditedModel.of(prepared, find_target_layer(prepared))

@@ -1,43 +1,40 @@
-"""Many audits of the same samples: who is found, who is accused falsely, with exact intervals."""
+"""Many simulated audits of the same samples: detection and false-alarm rates, with exact intervals."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 
 from auditor.errors import DataError
-from auditor.records import Estimate, Finding
+from auditor.phrasing import points, with_limits
+from auditor.records import ClaimKind, Estimate, Finding
 from auditor.selftest.gaps import independent, planted
 from auditor.selftest.tables import Tables
 
 GAPS = (0.05, 0.1, 0.15, 0.2)
 """Gaps in the error rate that are planted (shares)."""
 ROUNDS = 40
-"""Audits of each kind at most."""
+"""Largest number of audits of each kind."""
 _AT_LEAST = 2
 SECONDS = 45.0
-"""Time after which no further audit begins."""
-OF_DATA = frozenset(
-    {"duplicates", "label-association", "label-errors", "leakage", "representation"}
-)
-"""Checks that speak of the data alone: what they find is there, whoever fails."""
-OF_MAPS = frozenset({"attention-outside", "attention-shift"})
-"""Checks that speak of maps alone: a difference in them need not mislead the model."""
+"""Seconds after which no further audit starts."""
+OUTCOME_KINDS: frozenset[ClaimKind] = frozenset({"outcome", "robustness"})
+"""Kinds of claims that depend on the outcomes: claims on the data alone stay true whoever fails, and a
+difference in maps need not mislead the model."""
 
 
 @dataclass(frozen=True)
-class Named:
-    """Attribute values that an audit holds against the model.
+class Accusation:
+    """An attribute value that an audit reports as a weakness of the model.
 
     Attributes:
         attributes: names and values of the slice.
-        first: whether the first finding speaks of the same attributes.
-        check: who says it.
+        first: whether it is in the first finding.
+        check: which check reports it.
     """
 
     attributes: Mapping[str, str]
@@ -46,28 +43,19 @@ class Named:
 
 
 def accusations(
-    findings: Sequence[Finding], leave_out: frozenset[str] = OF_DATA | OF_MAPS
-) -> Iterator[Named]:
+    findings: Sequence[Finding], kinds: frozenset[ClaimKind] = OUTCOME_KINDS
+) -> Iterator[Accusation]:
     """Everything in the findings that is at least ``supported`` and names an attribute.
 
     Args:
         findings: of an audit.
-        leave_out: checks that do not count.
+        kinds: kinds of claims that count.
     """
     for place, finding in enumerate(findings):
-        pieces: list[Mapping[str, Any]] = [
-            {
-                "check": finding.check,
-                "verdict": finding.verdict,
-                "slice": finding.slice.model_dump(),
-            },
-            *finding.evidence.get("pieces", ()),
-        ]
-        for piece in pieces:
-            attributes = piece["slice"]["attributes"]
-            holds = piece["verdict"] in {"supported", "confirmed"}
-            if holds and attributes and piece["check"] not in leave_out:
-                yield Named(attributes, place == 0, piece["check"])
+        for claim in (finding, *finding.supporting):
+            holds = claim.verdict in {"supported", "confirmed"}
+            if holds and claim.slice.attributes and claim.kind in kinds:
+                yield Accusation(claim.slice.attributes, place == 0, claim.check)
 
 
 @dataclass(frozen=True)
@@ -96,7 +84,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What an audit of these data can see.
+    """What an audit of this data can detect.
 
     Attributes:
         n_samples: evaluated samples.
@@ -104,7 +92,7 @@ class SelfTest:
         detections: for each attribute, each gap.
         n_false: audits of outcomes that depend on no attribute with a supported or confirmed finding.
         n_clean: how many such audits there were.
-        skipped: attributes that can't be tested, and why.
+        skipped: attributes that cannot be tested, and why.
     """
 
     n_samples: int
@@ -116,7 +104,7 @@ class SelfTest:
 
     @property
     def false_alarms(self) -> Estimate:
-        """Share of the clean audits that accused somebody, with the exact 95 % interval."""
+        """Share of the clean audits that accused an attribute, with the exact 95 % interval."""
         return exact(self.n_false, self.n_clean)
 
     @property
@@ -131,7 +119,7 @@ class SelfTest:
     def columns(self) -> list[str]:
         """The gaps, in words."""
         gaps = dict.fromkeys(one.gap for one in self.detections)
-        return [*map(_points, gaps), "audits"]
+        return [*map(points, gaps), "audits"]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -150,21 +138,21 @@ class SelfTest:
 
     @property
     def sentences(self) -> list[str]:
-        """What it comes to, in plain words."""
+        """The result in sentences."""
         gap = min({one.gap for one in self.detections}, key=_from_ten)
         there = [one for one in self.detections if one.gap == gap]
         found = exact(sum(one.n_found for one in there), sum(one.n_audits for one in there))
         told = (
             f"On your data, with {self.n_samples:,} images, this audit would find a gap of "
-            f"{_points(gap)} {_share(found)} of the time."
+            f"{points(gap)} {_share(found)} of the time."
         )
         accused = (
             f"With every dependence removed, {self.n_false} of {self.n_clean} audits accused an "
             f"attribute: {_share(self.false_alarms)}."
         )
         scope = (
-            "Judged from predictions alone: what only maps, interventions and hidden slices show "
-            "was not tested."
+            "The self-test uses predictions alone: what only maps, interventions and hidden slices can "
+            "show was not tested."
         )
         return [told, accused, scope, *(f"Not tested: {reason}." for reason in self.skipped)]
 
@@ -174,12 +162,8 @@ def _from_ten(gap: float) -> float:
     return abs(gap - 0.1)
 
 
-def _points(gap: float) -> str:
-    return f"{gap * 100:.3g} points"
-
-
 def _share(estimate: Estimate) -> str:
-    return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
+    return with_limits(estimate, "share")
 
 
 def exact(count: int, total: int) -> Estimate:
@@ -202,17 +186,17 @@ def selftest(
     seed: int = 0,
     advance: Callable[[int], object] | None = None,
 ) -> SelfTest:
-    """Removes every dependence from the outcomes, plants gaps, and judges.
+    """Measures how often the audit finds planted gaps, and how often it accuses without one.
 
-    A round is one clean audit and one for each attribute, for each gap; the gap nearest to ten points
-    comes first. The value that fares worse is drawn anew each time.
+    For each gap, a round is one clean audit and one audit for each attribute; the gap nearest to ten
+    points comes first. The value that gets the gap is drawn at random each time.
 
     Args:
         tables: the samples.
         gaps: sizes to plant (shares).
-        rounds: at most.
-        seconds: after these no audit begins; one clean and one other there are in any case.
-        seed: of what is drawn.
+        rounds: largest number of rounds.
+        seconds: after these no audit starts; one clean audit and one other are always made.
+        seed: of all random draws.
         advance: called with 1 after each audit; there are at most ``n_audits(...)``.
 
     Raises:
@@ -269,11 +253,11 @@ def selftest(
 def _plan(
     names: Sequence[str], gaps: Sequence[float], rounds: int, generator: np.random.Generator
 ) -> Iterator[tuple[float, str | None]]:
-    """The audits in their order; without a name, a clean one."""
+    """The audits in their order; a clean audit has no name."""
     for _ in range(rounds):
         for gap in sorted(gaps, key=_from_ten):
             yield gap, None
-            # In no fixed order: where time is short, no attribute is always left out.
+            # In random order, so that a short time limit does not always leave out the same attributes.
             for place in generator.permutation(len(names)):
                 yield gap, names[place]
 

@@ -1,6 +1,6 @@
-"""Pure statistics on numpy arrays: counts and numbers in, estimates with intervals and tests out.
+"""Statistics on numpy arrays: counts and numbers in, estimates with intervals and tests out.
 
-Nothing here knows of samples, models or files. One idea a module; the public names are these.
+Pure functions without samples, models or files; one idea per module.
 """
 
 from auditor.statistics.association import (

@@ -1,4 +1,4 @@
-"""How strongly two nominal columns go together, and which images would part them."""
+"""Association of two nominal columns, and the images to collect in order to reduce it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Association:
 
     Attributes:
         strength: bias-corrected Cramér's V in [0, 1]; NaN where a table has one row or column.
-        p_value: of independence.
+        p_value: p-value of the test of independence.
         method: ``"chi-squared"``, ``"permutation"`` (small expected counts) or ``"untestable"``.
     """
 
@@ -35,17 +35,17 @@ def association(
     """Bias-corrected Cramér's V with its interval and a test of independence.
 
     Args:
-        table: (R, C) counts; empty rows and columns are left out.
+        table: (R, C) counts; empty rows and columns are ignored.
         confidence: coverage of the interval.
-        n_permutations: random tables with the same margins, drawn when an expected count is
-            under 5.
-        seed: of those draws.
+        n_permutations: number of random tables with the same margins, drawn if an expected count is
+            below 5.
+        seed: seed of those draws.
 
     Returns:
-        The association. The interval inverts the noncentral chi-squared law of the statistic.
+        The association. The interval inverts the noncentral chi-squared distribution of the statistic.
 
     Raises:
-        ValueError: `table` is no matrix of counts.
+        ValueError: `table` is not a matrix of counts.
 
     Reference:
         V: W. Bergsma, "A bias-correction for Cramér's V and Tschuprow's T", Journal of the Korean
@@ -69,7 +69,7 @@ def association(
             size=n_permutations, random_state=np.random.default_rng(seed)
         )
         draws = _phi_squared(tables.astype(np.float64)) * total
-        # Ties count as at least as extreme; the slack absorbs rounding in the sum.
+        # Ties count as extreme; the factor absorbs rounding in the sum.
         reached = int((draws >= statistic * (1 - 1e-12)).sum())
         p_value, method = (reached + 1) / (n_permutations + 1), "permutation"
     value = float(cramers_v(counts))
@@ -81,28 +81,28 @@ def association(
 
 
 def contingency(table: ArrayLike) -> Floats:
-    """A checked (R, C) table of counts as float64.
+    """Validates a table of counts.
 
     Args:
         table: (R, C) counts.
 
     Returns:
-        The same as float64.
+        The table as float64.
 
     Raises:
-        ValueError: not two-dimensional, negative, or not finite.
+        ValueError: it is not two-dimensional, or a count is negative or not finite.
     """
     counts = np.asarray(table, dtype=np.float64)
     if counts.ndim != 2 or not bool(np.all(np.isfinite(counts) & (counts >= 0))):
         raise ValueError(
-            f"expected a matrix of counts that are not negative; got shape {counts.shape}: "
-            "count samples by row and column value first"
+            f"expected a matrix of non-negative counts; got shape {counts.shape}: count samples by row "
+            "and column value first"
         )
     return counts
 
 
 def _phi_squared(tables: Floats) -> Floats:
-    """Pearson's chi-squared over n of (..., R, C) tables; empty rows and columns add nothing."""
+    """Pearson's chi-squared divided by n for (..., R, C) tables; empty rows and columns add 0."""
     rows, columns = tables.sum(-1, keepdims=True), tables.sum(-2, keepdims=True)
     product = rows * columns
     parts = np.divide(tables**2, product, out=np.zeros_like(tables), where=product > 0)
@@ -110,10 +110,10 @@ def _phi_squared(tables: Floats) -> Floats:
 
 
 def cramers_v(tables: ArrayLike) -> Floats:
-    """Bergsma's bias-corrected V of (..., R, C) tables, in [0, 1]; see `association`.
+    """Bias-corrected Cramér's V of many tables, in [0, 1]; see `association`.
 
     Args:
-        tables: (..., R, C) counts whose rows and columns are not empty.
+        tables: (..., R, C) counts without empty rows and columns.
 
     Returns:
         V of shape (...).
@@ -131,7 +131,7 @@ def cramers_v(tables: ArrayLike) -> Floats:
 
 
 def _noncentrality(statistic: float, freedom: int, confidence: float) -> tuple[float, float]:
-    """Limits of the noncentrality that make the seen statistic just plausible."""
+    """Smallest and largest noncentrality for which the observed statistic is plausible."""
     tail = (1 - confidence) / 2
 
     def solve(level: float) -> float:
@@ -144,25 +144,24 @@ def _noncentrality(statistic: float, freedom: int, confidence: float) -> tuple[f
 
 
 def collection_plan(table: ArrayLike, limit: float) -> Integers:
-    """How many more images, in which cells, bring the association under a limit.
+    """Finds how many images to add to which cells to bring the association below a limit.
 
-    Images go, chunk by chunk, where one more lowers the association most; then every cell gives
-    back what is not needed. A short plan, not provably the shortest.
+    A greedy search adds images, chunk by chunk, to the cell where they reduce the association most.
+    Then each addition is reduced as far as possible. The plan is short, but not provably the shortest.
 
     Args:
-        table: (R, C) counts, say class × attribute value; a row or column that is empty is left
-            alone.
-        limit: largest acceptable bias-corrected V, over 0 and at most 1.
+        table: (R, C) counts, such as class × attribute value; empty rows and columns stay empty.
+        limit: largest acceptable bias-corrected V, above 0 and at most 1.
 
     Returns:
-        (R, C) int64, images to add; all zero where the limit holds already.
+        (R, C) int64, images to add; all zero if the limit is already met.
 
     Raises:
-        ValueError: `table` is no matrix of counts, or `limit` is out of range.
+        ValueError: `table` is not a matrix of counts, or `limit` is out of range.
     """
     counts = contingency(table)
     if not 0 < limit <= 1:
-        raise ValueError(f"expected a limit over 0 and at most 1; got {limit!r}: try 0.1")
+        raise ValueError(f"expected a limit above 0 and at most 1; got {limit!r}: try 0.1")
     full_rows, full_columns = counts.sum(1) > 0, counts.sum(0) > 0
     plan = np.zeros(counts.shape, dtype=np.int64)
     core = counts[np.ix_(full_rows, full_columns)]
@@ -170,16 +169,16 @@ def collection_plan(table: ArrayLike, limit: float) -> Integers:
         return plan
     added = np.zeros_like(core)
     while float(cramers_v(core + added)) > limit:
-        # One part in 500 of what is there: few steps for large tables, single images for small.
+        # 1/500 of the samples: few steps for large tables, single images for small ones.
         chunk = max(1.0, np.floor((core + added).sum() / 500))
         slope = _slope(core + added)
         added[np.unravel_index(int(np.argmin(slope)), slope.shape)] += chunk
-    plan[np.ix_(full_rows, full_columns)] = _give_back(core, added, limit).astype(np.int64)
+    plan[np.ix_(full_rows, full_columns)] = _reduce_additions(core, added, limit).astype(np.int64)
     return plan
 
 
 def _slope(table: Floats) -> Floats:
-    """Derivative of chi-squared over n by each cell's count."""
+    """Derivative of chi-squared / n with respect to the count of each cell."""
     rows, columns = table.sum(1, keepdims=True), table.sum(0, keepdims=True)
     return np.asarray(
         2 * table / (rows * columns)
@@ -189,8 +188,8 @@ def _slope(table: Floats) -> Floats:
     )
 
 
-def _give_back(core: Floats, added: Floats, limit: float) -> Floats:
-    """Lower each addition, largest first, as far as the limit allows (by halving)."""
+def _reduce_additions(core: Floats, added: Floats, limit: float) -> Floats:
+    """Reduces each addition, largest first, as far as the limit allows (by bisection)."""
     for flat in np.argsort(-added, axis=None):
         cell = np.unravel_index(flat, added.shape)
         needed, spare = -1.0, float(added[cell])

@@ -1,4 +1,4 @@
-"""Do two attribute values together do more than both of them one by one?"""
+"""Interaction of two attribute values: is their joint effect more than the sum of both?"""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from auditor.statistics.intervals import Floats, Intervals, counts_and_totals, t
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """Interactions of many pairs; NaN where no stratum holds all four cells.
+    """Interactions of many pairs; NaN if no stratum contains all four cells.
 
     Attributes:
-        excess: error rate of the pair beyond the sum of what either value adds, in [-2, 2].
-        p_value: one-sided, of "no more than the sum".
+        excess: error rate of the pair beyond the sum of the two single effects, in [-2, 2].
+        p_value: one-sided p-value of the hypothesis "at most the sum".
     """
 
     excess: Intervals
@@ -27,28 +27,28 @@ class Interactions:
 def stratified_interaction(
     failures: ArrayLike, totals: ArrayLike, confidence: float = 0.95
 ) -> Interactions:
-    """Interaction on the scale of differences, within strata.
+    """Interaction on the scale of rate differences, within strata.
 
-    In each stratum it is (both - first only) - (second only - neither), as rates; strata are
-    weighted by the inverse of Σ 1 / samples of their four cells. Two values that each add their own
-    failures do not interact, however many the pair has.
+    In each stratum it is (both - first only) - (second only - neither), as rates. Strata are weighted
+    by the inverse of Σ 1 / samples over their four cells. Two values with purely additive effects do not
+    interact, however high the error rate of the pair.
 
     Args:
-        failures: (4, ..., S) failures of both values, the first only, the second only, neither, by
+        failures: (4, ..., S) failures with both values, the first only, the second only, neither, by
             stratum.
         totals: (4, ..., S) samples.
         confidence: coverage of the intervals.
 
     Returns:
-        Excess of shape (...) with its normal interval, and the test.
+        Excess of shape (...) with a normal interval, and the test.
 
     Raises:
-        ValueError: a count is outside of 0 … total, or `confidence` is out of range.
+        ValueError: a count is outside 0 … total, or `confidence` is out of range.
 
     Reference:
         Interaction contrast: K. J. Rothman, S. Greenland and T. L. Lash, "Modern Epidemiology", 3rd
-        edition (2008), chapter 5; variances from (failures + 1/2) / (samples + 1), so that cells
-        without a failure are not taken for certain.
+        edition (2008), chapter 5; variances from (failures + 1/2) / (samples + 1), so that the
+        variance of a cell without failures is not 0.
     """
     count, total = counts_and_totals(failures, totals)
     z = two_sided_z(confidence)

@@ -1,4 +1,4 @@
-"""One correction over everything that was tested."""
+"""Correction for multiple testing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from auditor.statistics.intervals import Floats
 
 
 def q_values(p_values: ArrayLike) -> Floats:
-    """Benjamini-Hochberg adjusted p-values; NaN (not tested) stays NaN and does not count.
+    """Benjamini-Hochberg adjusted p-values; NaN (not tested) stays NaN and is not counted.
 
     Args:
         p_values: any shape, each in [0, 1] or NaN.
 
     Returns:
-        Adjusted values of the same shape: rejecting those up to a bound keeps the expected share of
-        false discoveries under that bound.
+        Adjusted values of the same shape. Rejecting those up to a bound keeps the expected share of
+        false discoveries below that bound.
 
     Raises:
-        ValueError: a p-value is outside of [0, 1].
+        ValueError: a p-value is outside [0, 1].
 
     Reference:
         Y. Benjamini and Y. Hochberg, JRSS B 57 (1995) 289-300; valid under positive regression

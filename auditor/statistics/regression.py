@@ -1,4 +1,4 @@
-"""A regression of the failures on all attributes: the second witness beside the strata."""
+"""Gap of a slice adjusted by logistic regression, as a second method beside stratification."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from auditor.statistics.intervals import Floats, Interval, counts_and_totals, two_sided_z
 
-# A log-odds this large is a failure rate of one in 3 million: the data are separated.
+# A log-odds of 15 is a failure rate of one in 3 million: the data are separated.
 _SEPARATED = 15.0
 _RIDGE = 0.5
 
@@ -24,13 +24,13 @@ class AdjustedGap:
     """Gap of a slice with all other columns held fixed by a logistic regression.
 
     Attributes:
-        gap: mean change of the failure probability over the samples of the slice and the rest when
-            only the membership changes; in [-1, 1].
+        gap: mean change of the failure probability over all samples if only the membership in the
+            slice changes; in [-1, 1].
         log_odds: coefficient of the membership.
-        p_value: Wald's, two-sided; NaN when untestable.
-        method: ``"logistic"``; ``"ridge"`` where the data are separated or columns repeat each
-            other, and a small penalty keeps the estimate finite; ``"untestable"`` where membership
-            is a function of the other columns, or nothing failed, or everything.
+        p_value: p-value of the two-sided Wald test; NaN if untestable.
+        method: ``"logistic"``; ``"ridge"`` if the data are separated or columns are collinear, so
+            that a small penalty is needed; ``"untestable"`` if membership is a function of the other
+            columns, or no sample or every sample failed.
     """
 
     gap: Interval
@@ -48,22 +48,22 @@ def adjusted_gap(
 ) -> AdjustedGap:
     """Logistic regression of failure on membership and nominal covariates, from grouped counts.
 
-    Group equal rows first (one cell a combination of values): time and memory then depend on the
+    The counts are grouped into cells, one per combination of values: time and memory depend on the
     number of combinations, not of samples.
 
     Args:
         failures: (C,) failures in each cell.
         totals: (C,) samples in each cell; cells without samples are ignored.
-        in_slice: (C,) whether the cell lies in the slice.
+        in_slice: (C,) whether the cell belongs to the slice.
         covariates: columns (C,) of nominal values to hold fixed: the label, other attributes.
         confidence: coverage of the intervals.
 
     Returns:
-        The adjusted gap. Main effects only: it trusts a model where the strata trust none, and is
-        to be read beside `stratified_gap`.
+        The adjusted gap. The model contains main effects only, an assumption that `stratified_gap`
+        does not make: read both.
 
     Raises:
-        ValueError: the lengths differ, or a count is outside of 0 … total.
+        ValueError: the lengths differ, or a count is outside 0 … total.
 
     Reference:
         Standardised risk difference with the delta method: S. Greenland, American Journal of
@@ -76,7 +76,7 @@ def adjusted_gap(
     columns = [np.asarray(column) for column in covariates]
     if any(part.shape != count.shape for part in (inside, *columns)) or count.ndim != 1:
         raise ValueError(
-            f"expected one value a cell in each column; got {count.shape}, {inside.shape}, "
+            f"expected one value per cell in each column; got {count.shape}, {inside.shape}, "
             f"{[column.shape for column in columns]}"
         )
     used = total > 0
@@ -89,8 +89,8 @@ def adjusted_gap(
     if len(count) == 0 or count.sum() in {0, total.sum()}:
         return untestable
     if np.linalg.matrix_rank(design) == np.linalg.matrix_rank(others):
-        return untestable  # the other columns tell the membership: the data can't part the two
-    fit = _plain_fit(count, total, design)
+        return untestable  # membership is a function of the other columns: the effects can't be separated
+    fit = _maximum_likelihood(count, total, design)
     method = "logistic"
     if fit is None:
         fit, method = _ridge_fit(count, total, design), "ridge"
@@ -110,7 +110,7 @@ def adjusted_gap(
 def _design(
     inside: np.ndarray[tuple[int], np.dtype[np.bool_]], columns: Sequence[ArrayLike]
 ) -> Floats:
-    """Intercept, membership, then an indicator for each value but the first of each column."""
+    """Intercept, membership, and an indicator of each value except the first of each column."""
     parts = [np.ones(len(inside)), inside.astype(np.float64)]
     for column in columns:
         codes = np.unique(np.asarray(column), return_inverse=True)[1]
@@ -120,15 +120,17 @@ def _design(
     return np.stack(parts, axis=1)
 
 
-def _plain_fit(count: Floats, total: Floats, design: Floats) -> tuple[Floats, Floats] | None:
-    """Maximum likelihood by statsmodels; None where it does not exist."""
+def _maximum_likelihood(
+    count: Floats, total: Floats, design: Floats
+) -> tuple[Floats, Floats] | None:
+    """Maximum likelihood estimate by statsmodels; None if it does not exist."""
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
 
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return None
     with warnings.catch_warnings():
-        # Both are read off the result below, so the warning itself says nothing new.
+        # Both conditions are checked on the result below.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -138,12 +140,13 @@ def _plain_fit(count: Floats, total: Floats, design: Floats) -> tuple[Floats, Fl
         result = model.fit(maxiter=50)
     coefficients = np.asarray(result.params, dtype=np.float64)
     covariance = np.asarray(result.cov_params(), dtype=np.float64)
-    sound = bool(np.isfinite(covariance).all()) and float(np.abs(coefficients).max()) < _SEPARATED
-    return (coefficients, covariance) if result.converged and sound else None
+    finite = bool(np.isfinite(covariance).all())
+    separated = float(np.abs(coefficients).max()) >= _SEPARATED
+    return (coefficients, covariance) if result.converged and finite and not separated else None
 
 
 def _ridge_fit(count: Floats, total: Floats, design: Floats) -> tuple[Floats, Floats]:
-    """Penalised maximum likelihood; the intercept bears no penalty."""
+    """Penalised maximum likelihood estimate; the intercept is practically not penalised."""
     penalty = np.full(design.shape[1], _RIDGE)
     penalty[0] = 1e-6
 
@@ -164,7 +167,7 @@ def _ridge_fit(count: Floats, total: Floats, design: Floats) -> tuple[Floats, Fl
 
 
 def _standardised(coefficients: Floats, design: Floats, total: Floats) -> tuple[float, Floats]:
-    """Mean difference of failure probability with membership set to one and to zero; gradient."""
+    """Mean failure probability with membership 1 less that with membership 0, and its gradient."""
     weight = total / total.sum()
     sides = []
     for membership in (1.0, 0.0):

@@ -1,4 +1,4 @@
-"""Shares of a whole: is a value rarer than it should be, a confusion likelier than others?"""
+"""Shares of a whole: values that are rarer than expected, confusions that are more frequent."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Representation:
     """Shares of the values of an attribute against expected shares.
 
     Attributes:
-        shares: (V,) observed shares with Wilson's limits.
-        expected: (V,) expected shares, summing to one.
-        p_value: of "the samples were drawn with the expected shares".
+        shares: (V,) observed shares with Wilson intervals.
+        expected: (V,) expected shares, which sum to 1.
+        p_value: p-value of the hypothesis "the samples were drawn with the expected shares".
         method: ``"chi-squared"``, ``"monte-carlo"`` (small expected counts) or ``"untestable"``.
     """
 
@@ -40,18 +40,18 @@ def representation(
 ) -> Representation:
     """Goodness of fit of observed counts to expected shares.
 
-    Expected shares are taken as known. To compare with another sample (say, training data), test
-    the two-row table of both with `association` instead.
+    Expected shares are treated as known. To compare with another sample (such as training data), test
+    the two-row table of both with `association`.
 
     Args:
         counts: (V,) samples of each value.
-        expected: (V,) shares or weights; None for equal shares.
-        confidence: coverage of each share's interval.
-        n_draws: multinomial draws when an expected count is under 5.
-        seed: of those draws.
+        expected: (V,) shares or weights; None: equal shares.
+        confidence: coverage of the interval of each share.
+        n_draws: number of multinomial draws if an expected count is below 5.
+        seed: seed of those draws.
 
     Returns:
-        Shares and test. A value with expected share 0 that was seen gives the p-value 0.
+        Shares and test. The p-value is 0 if a value with expected share 0 was observed.
 
     Raises:
         ValueError: the lengths differ, a weight is negative, or all are zero.
@@ -64,8 +64,8 @@ def representation(
     weights = np.ones_like(seen) if expected is None else np.asarray(expected, dtype=np.float64)
     if weights.shape != seen.shape or not bool(np.all(weights >= 0)) or not weights.sum() > 0:
         raise ValueError(
-            f"expected {len(seen)} weights, none negative and not all zero; got {weights!r}: "
-            "give one share for each value"
+            f"expected {len(seen)} non-negative weights, not all zero; got {weights!r}: give one share "
+            "for each value"
         )
     total, wanted = seen.sum(), weights / weights.sum()
     shares = wilson(seen, total, confidence)
@@ -88,14 +88,14 @@ def representation(
 
 @dataclass(frozen=True, slots=True)
 class Confusions:
-    """Every ordered pair (label, predicted) of a confusion matrix; the diagonal is NaN.
+    """All ordered pairs (label, predicted) of a confusion matrix; the diagonal is NaN.
 
     Attributes:
         counts: (K, K) samples.
-        share: (K, K) share of the label's failures that went to this class, with limits.
-        expected: (K, K) share that the pair would have were it not special.
-        p_value: (K, K) one-sided, of "no likelier than expected"; NaN where the label has no
-            failure or only one wrong class exists.
+        share: (K, K) share of the label's failures that are predicted as this class, with intervals.
+        expected: (K, K) expected share.
+        p_value: (K, K) one-sided p-value of "at most the expected share"; NaN if the label has no
+            failure or there is only one wrong class.
     """
 
     counts: Integers
@@ -107,28 +107,28 @@ class Confusions:
 def confusions(
     matrix: ArrayLike, *, against_popularity: bool = False, confidence: float = 0.95
 ) -> Confusions:
-    """Which confusions are likelier than the other wrong classes explain.
+    """Tests which confusions are more frequent than expected.
 
     Args:
         matrix: (K, K) counts, labels in rows, predictions in columns.
-        against_popularity: False expects 1 / (K - 1) of a label's failures in each wrong class.
-            True expects what the failures of third labels send there: a class that draws failures
-            from everywhere is then no special confusion of this label. Needs K >= 4 to see
-            anything.
-        confidence: coverage of each share's interval.
+        against_popularity: False: each wrong class is expected to get 1 / (K - 1) of the label's
+            failures. True: it is expected to get the share that it has among the failures of third
+            labels, so that a class which is popular with all labels is not a special confusion of
+            this one; needs K >= 4.
+        confidence: coverage of the interval of each share.
 
     Returns:
-        Shares, expectations and one-sided exact tests of all pairs: binomial against an equal
-        share, Fisher's against popularity.
+        Shares, expected shares and one-sided exact tests of all pairs: binomial against equal shares,
+        Fisher's against popularity.
 
     Raises:
-        ValueError: `matrix` is no square matrix of counts.
+        ValueError: `matrix` is not a square matrix of counts.
 
     Reference:
         Quasi-independence of off-diagonal cells: L. A. Goodman, JASA 63 (1968) 1091-1131. The test
-        against popularity drops the row, the column and the diagonal that one of the two compared
-        rows can't use; a third label lacks its own class, so its share is a little too high and
-        the test errs towards no finding.
+        against popularity omits the cells that only one of the two compared rows can have. A third
+        label can't be confused with itself, so its expected share is slightly too high and the test
+        is conservative.
     """
     counts = contingency(matrix)
     n_classes = len(counts)
@@ -143,8 +143,8 @@ def confusions(
     testable = off & (failures > 0) & (n_classes > 2)
     share = wilson(wrong, failures, confidence)
     if against_popularity:
-        # For the pair (a, b): failures of third labels that went to b, and all of them but those
-        # that went to a.
+        # For the pair (a, b): failures of third labels predicted as b, and all failures of third labels
+        # except those predicted as a.
         to_b = wrong.sum(0, keepdims=True) - wrong
         from_third = wrong.sum() - failures - failures.T
         popular = from_third - (wrong.sum(0, keepdims=True).T - wrong.T)

@@ -1,4 +1,4 @@
-"""One planted case: images divided, a network trained on a shortcut, the audit of it."""
+"""Planted cases: a network trained on images with a shortcut, and its audit."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ INNOCENT = {
     "coin": ("head", "tail"),
     "card": ("clubs", "diamonds", "hearts", "spades"),
 }
-"""Attributes that are drawn at random, with their values."""
+"""Random attributes with their values, independent of everything else."""
 _ADAPTER = "planted"
-_AT_ONCE = 256
+_CHUNK = 256
+"""Images that are explained at a time."""
 _BATCH, _RATE = 64, 5e-3
 _EPOCHS = 8
 
@@ -52,19 +53,19 @@ class Case:
 
     Attributes:
         pool: where the images come from.
-        shortcut: what was planted.
-        target: the class that it goes along with in training.
-        images: (n, H, W, 3) uint8, as audited.
+        shortcut: the planted shortcut.
+        target: index of the class that it correlates with in training.
+        images: (n, H, W, 3) uint8, audited images.
         label: (n,) indices.
-        carries: (n,) who carries it.
-        net: in eval mode.
-        shares: (n, K) predicted probabilities.
-        fall: accuracy on audited images of other classes without it, minus with it drawn into all
-            of them: what the network makes of it.
-        seed: of everything drawn.
-        trained: images (m, H, W, 3) of the training.
-        trained_label: (m,) labels as the training saw them.
-        trained_carries: (m,).
+        carries: (n,) whether an image has the shortcut.
+        net: the network in evaluation mode.
+        probabilities: (n, K) predicted probabilities.
+        accuracy_drop: accuracy on audited images of other classes without the shortcut, minus with it:
+            how much the network relies on it.
+        seed: seed of all random numbers.
+        trained: (m, H, W, 3) uint8, training images.
+        trained_label: (m,) labels used for training.
+        trained_carries: (m,) whether a training image has the shortcut.
     """
 
     pool: Pool
@@ -74,8 +75,8 @@ class Case:
     label: NDArray[np.int64]
     carries: NDArray[np.bool_]
     net: nn.Sequential
-    shares: NDArray[np.float32]
-    fall: float
+    probabilities: NDArray[np.float32]
+    accuracy_drop: float
     seed: int
     trained: NDArray[np.uint8]
     trained_label: NDArray[np.int64]
@@ -83,14 +84,14 @@ class Case:
 
     @property
     def failure(self) -> NDArray[np.bool_]:
-        """(n,) who is misclassified."""
-        return np.asarray(self.shares.argmax(1) != self.label)
+        """(n,) whether an image is misclassified."""
+        return np.asarray(self.probabilities.argmax(1) != self.label)
 
     @property
     def gap(self) -> float:
-        """Error rate of those that carry it minus that of the others, but for the target's.
+        """Error rate of images with the shortcut minus that of the others, without the target class.
 
-        A mark that stands for a class helps that class.
+        A mark that correlates with a class helps that class.
         """
         other = self.label != self.target
         inside, outside = other & self.carries, other & ~self.carries
@@ -98,25 +99,25 @@ class Case:
 
     @property
     def slices(self) -> list[NDArray[np.bool_]]:
-        """(n,) each: who is misled by it, and, for a mark, who misses it."""
+        """(n,) each: images that it misleads and, for a mark, images of the target class without it."""
         misled = self.carries & (self.label != self.target)
         if self.shortcut.kind != "mark":
             return [self.carries]
         return [misled, ~self.carries & (self.label == self.target)]
 
     def features(self) -> NDArray[np.float32]:
-        """(n, C) what the last layer before the linear one says."""
+        """(n, C) outputs of the layer before the last linear one."""
         with torch.inference_mode():
             found: NDArray[np.float32] = self.net[:-1](_inputs(self.images)).numpy()
         return found
 
     def cams(self) -> NDArray[np.float32]:
-        """(n, h, w) unnormalised Grad-CAMs of what each image is called."""
+        """(n, h, w) unnormalised Grad-CAMs of the predicted classes."""
         layer = find_layer(self.net, _inputs(self.images[:1]))
-        targets = torch.as_tensor(self.shares.argmax(1))
+        targets = torch.as_tensor(self.probabilities.argmax(1))
         parts = []
-        for start in range(0, len(self.images), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
+        for start in range(0, len(self.images), _CHUNK):
+            some = slice(start, start + _CHUNK)
             with record(self.net, _inputs(self.images[some]), layer) as recording:
                 parts.append(class_evidence(recording, targets[some]).clamp(min=0).numpy())
         return np.concatenate(parts)
@@ -125,15 +126,15 @@ class Case:
 def planted(
     pool: Pool, shortcut: Shortcut, strength: float, seed: int, *, training: int, audited: int
 ) -> Case:
-    """Divides the images, plants and trains.
+    """Divides the images, plants the shortcut and trains a network.
 
     Args:
         pool: the images.
-        shortcut: what to plant.
-        strength: 0 plants nothing: who carries it is drawn as in the audited images.
-        seed: of everything drawn.
-        training: images to train on.
-        audited: images to audit, at most; fewer where there are no more.
+        shortcut: the shortcut to plant.
+        strength: 0 to 1; at 0 it does not correlate with the label.
+        seed: seed of all random numbers.
+        training: number of images to train on.
+        audited: largest number of images to audit.
     """
     name = zlib.crc32(f"{shortcut.name} {len(pool.label)}".encode())
     generator = np.random.default_rng([seed, round(100 * strength), name])
@@ -149,51 +150,58 @@ def planted(
     net = _trained(drawn, label, len(pool.classes), seed)
     on_rest = shortcut.carriers(pool.label[rest], target, strength, generator, training=False)
     images = shortcut.applied(pool.images[rest], on_rest)
-    others = pool.images[rest][pool.label[rest] != target]
-    other_label = pool.label[rest][pool.label[rest] != target]
-    without, with_it = (
-        float((shares_of(net, seen).argmax(1) == other_label).mean())
-        for seen in (others, shortcut.applied(others, np.ones(len(others), dtype=bool)))
-    )
+    other = rest[pool.label[rest] != target]
     return Case(
-        pool,
-        shortcut,
-        target,
-        images,
-        pool.label[rest],
-        on_rest,
-        net,
-        shares_of(net, images),
-        without - with_it,
-        seed,
-        drawn,
-        label,
-        on_first,
+        pool=pool,
+        shortcut=shortcut,
+        target=target,
+        images=images,
+        label=pool.label[rest],
+        carries=on_rest,
+        net=net,
+        probabilities=predict_probabilities(net, images),
+        accuracy_drop=_accuracy_drop(net, shortcut, pool.images[other], pool.label[other]),
+        seed=seed,
+        trained=drawn,
+        trained_label=label,
+        trained_carries=on_first,
     )
+
+
+def _accuracy_drop(
+    net: nn.Module, shortcut: Shortcut, images: NDArray[np.uint8], label: NDArray[np.int64]
+) -> float:
+    """Accuracy on images without the shortcut, minus with it on all of them."""
+    with_it = shortcut.applied(images, np.ones(len(images), dtype=bool))
+    accuracies = [
+        float((predict_probabilities(net, each).argmax(1) == label).mean())
+        for each in (images, with_it)
+    ]
+    return accuracies[0] - accuracies[1]
 
 
 def audited(case: Case, folder: Path, *, annotated: bool) -> AuditResult:
-    """Audits a case as a user would; see ``as_audit``."""
+    """Audits a case as a user would; see `as_audit`."""
     run = folder / ("annotated" if annotated else "hidden")
     prepared = as_audit(case, folder, annotated=annotated)
     return runner.audit(prepared, run, overwrite=True).read_result()
 
 
 def as_audit(case: Case, folder: Path, *, annotated: bool) -> Prepared:
-    """A case as an audit of image files.
+    """Prepares the audit of a case from image files.
 
-    Two innocent attributes are there in any case: one of two values, one of four.
+    There are two innocent attributes in any case: one with two values, one with four.
 
     Args:
-        case: what to audit.
-        folder: for the images.
-        annotated: whether the audit is told who carries the planted thing.
+        case: the case to audit.
+        folder: where to write the images.
+        annotated: whether the shortcut is an annotated attribute.
     """
     (folder / "images").mkdir(parents=True, exist_ok=True)
     names = [f"{row:05d}.png" for row in range(len(case.label))]
     for name, image in zip(names, case.images, strict=True):
         Image.fromarray(image).save(folder / "images" / name)
-    # Drawn anew for each shortcut: cases of one seed would else share their chance findings.
+    # Seeded by the shortcut too; otherwise the cases of one seed would share their chance findings.
     generator = np.random.default_rng([case.seed, zlib.crc32(case.shortcut.name.encode())])
 
     def described(carries: NDArray[np.bool_], label: NDArray[np.int64]) -> pd.DataFrame:
@@ -260,7 +268,7 @@ def _inputs(images: NDArray[np.uint8]) -> torch.Tensor:
     return torch.tensor(images).permute(0, 3, 1, 2).float().div(255)
 
 
-def shares_of(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def predict_probabilities(net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Softmax probabilities (n, K) for images (n, H, W, 3)."""
     with torch.inference_mode():
         found: NDArray[np.float32] = net(_inputs(images)).softmax(1).numpy()

@@ -1,4 +1,4 @@
-"""Hidden slices where there are none: outcomes dealt out anew among the images of each label."""
+"""False alarms of hidden slices and map clusters: outcomes permuted among the images of each label."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ _CHECKS: dict[str, Check] = {"hidden-slices": HiddenSlices(), "map-clusters": Ma
 
 
 def hidden_null(cases: Iterable[Case], repeats: int) -> str:
-    """How often a slice is supported where the outcomes go along with no image.
+    """How often a slice is supported although the outcomes are independent of the images.
 
     Args:
         cases: networks with their images; what was planted does not matter.
-        repeats: how often the outcomes of each are dealt out anew.
+        repeats: number of permutations of the outcomes of each case.
+
+    Returns:
+        A table in Markdown: for each check, the share of audits with a supported finding.
     """
     supported: Counter[str] = Counter()
     total = 0
@@ -50,22 +53,22 @@ def hidden_null(cases: Iterable[Case], repeats: int) -> str:
                 )
                 total += 1
     rows = [(name, shown(exact(supported[name], total)), total) for name in _CHECKS]
-    return table(("outcomes dealt out anew", "supported", "audits"), rows)
+    return table(("outcomes permuted", "supported", "audits"), rows)
 
 
 def _tables(case: Case) -> Tables:
-    """The audited images with no attribute."""
+    """The audited samples, without attributes."""
     names = pd.Index(list(case.pool.classes))
     n = len(case.label)
-    predicted = case.shares.argmax(1).astype(np.int64)
-    truth = np.maximum(case.shares[np.arange(n), case.label], 1e-9)
+    predicted = case.probabilities.argmax(1).astype(np.int64)
+    truth = np.maximum(case.probabilities[np.arange(n), case.label], 1e-9)
     usable = pd.DataFrame(
         {
             "sample": [f"{row:05d}.png" for row in range(n)],
             "path": "",
             "label": pd.Categorical.from_codes(case.label, names),
             "predicted": pd.Categorical.from_codes(predicted, names),
-            "confidence": case.shares.max(1).astype(np.float64),
+            "confidence": case.probabilities.max(1).astype(np.float64),
             "loss": -np.log(truth).astype(np.float64),
             "failure": case.failure,
         }

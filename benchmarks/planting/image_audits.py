@@ -5,18 +5,28 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.imaging import properties
-from auditor.records import AuditResult
-from auditor.selftest import OF_DATA, accusations, exact
+from auditor.records import (
+    AuditResult,
+    ClaimRecord,
+    Finding,
+    Intervention,
+    MapShift,
+    SampleGroups,
+)
+from auditor.records import (
+    Record as AuditRecord,
+)
+from auditor.selftest import OUTCOME_KINDS, accusations, exact
 from benchmarks.planting import peers
 from benchmarks.planting.cases import ATTRIBUTE, INNOCENT, Case, audited, planted
 from benchmarks.planting.pools import Pool
@@ -25,6 +35,7 @@ from benchmarks.planting.spray_peer import spray
 from benchmarks.planting.table_audits import shown, table
 
 _TOP = 10
+Part = TypeVar("Part", bound=AuditRecord)
 _SEARCHED = ("hidden-slices", "map-clusters")
 """Checks that look for slices that nobody named."""
 
@@ -115,10 +126,10 @@ def measured(
         untold = audited(case, Path(place), annotated=False)
     seconds = time.perf_counter() - start
     named = list(accusations(told.findings))
-    # Whatever is said of the coin and the card is wrong, if only of their maps.
-    said = {name for one in accusations(told.findings, OF_DATA) for name in one.attributes}
-    innocent = sorted(said & set(INNOCENT))
-    pieces = list(_pieces(told))
+    # Any claim on the coin or the card is a false alarm, also one on their maps.
+    accused = accusations(told.findings, OUTCOME_KINDS | {"map"})
+    innocent = sorted({name for one in accused for name in one.attributes} & set(INNOCENT))
+    claims = list(_claims(told))
     generator = np.random.default_rng([seed, 11])
     coin = generator.random(len(case.label)) < 0.5
     shown = list(_ranked(untold, case, _SEARCHED))
@@ -126,9 +137,9 @@ def measured(
     search = np.zeros(len(case.label), dtype=bool)
     search[np.random.default_rng(case.seed).permutation(len(search))[: len(search) // 2]] = True
     domino = _precise(
-        case, peers.domino(case.features(), case.label, case.shares, search, seed=case.seed)
+        case, peers.domino(case.features(), case.label, case.probabilities, search, seed=case.seed)
     )
-    predicted = case.shares.argmax(1).astype(np.int64)
+    predicted = case.probabilities.argmax(1).astype(np.int64)
     clusters = _precise(case, spray(case.cams(), predicted, case.failure, search, seed=case.seed))
     scores = [_spurious(case, by_index) for by_index in (False, True)]
     return Record(
@@ -138,19 +149,19 @@ def measured(
         seed=seed,
         accuracy=float(1 - case.failure.mean()),
         gap=case.gap,
-        fall=case.fall,
+        fall=case.accuracy_drop,
         named=any(set(one.attributes) == {ATTRIBUTE} for one in named),
         first=any(one.first and ATTRIBUTE in one.attributes for one in named),
         confirmed=any(
-            piece["verdict"] == "confirmed" and set(piece["slice"]["attributes"]) == {ATTRIBUTE}
-            for piece in pieces
+            claim.verdict == "confirmed" and set(claim.slice.attributes) == {ATTRIBUTE}
+            for claim in claims
         ),
-        placed=_placed(shortcut, pieces),
+        placed=_placed(shortcut, claims),
         accused=tuple(innocent),
         others=tuple(sorted(set(_others(told)))),
         hidden=max(shown, default=None),
         n_hidden=len(shown),
-        hidden_placed=_hidden_placed(shortcut, list(_pieces(untold))),
+        hidden_placed=_hidden_placed(shortcut, list(_claims(untold))),
         property_accused=bool(list(accusations(untold.findings))),
         any_finding=max(_ranked(untold, case, (*_SEARCHED, "image-properties")), default=None),
         domino=max(domino, default=0.0),
@@ -168,55 +179,57 @@ def measured(
     )
 
 
-def _pieces(result: AuditResult) -> Iterator[Mapping[str, Any]]:
-    """Every claim in the findings, the leading ones too, in one shape."""
+def _claims(result: AuditResult) -> Iterator[ClaimRecord]:
+    """All claims in the findings, the leading ones too."""
     for finding in result.findings:
-        yield {
-            "check": finding.check,
-            "verdict": finding.verdict,
-            "slice": finding.slice.model_dump(),
-            "samples": finding.samples,
-            **finding.evidence,
-        }
-        yield from finding.evidence.get("pieces", ())
+        yield finding
+        yield from finding.supporting
 
 
-def _holds(piece: Mapping[str, Any]) -> bool:
-    return str(piece["verdict"]) in {"supported", "confirmed"}
+def _part(claim: ClaimRecord, kind: type[Part]) -> Part | None:
+    """The first part of that type in the claim's evidence."""
+    return next((one for one in claim.evidence if isinstance(one, kind)), None)
 
 
-def _placed(shortcut: Shortcut, pieces: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Whether a map or an intervention that holds points at the planted region."""
+def _is_supported(claim: ClaimRecord) -> bool:
+    return claim.verdict in {"supported", "confirmed"}
+
+
+def _placed(shortcut: Shortcut, claims: Sequence[ClaimRecord]) -> bool | None:
+    """Whether a supported map or intervention points at the planted region."""
     if shortcut.box is None and not shortcut.frame:
         return None
     return any(
-        _region_hits(shortcut, piece) or _map_hits(shortcut, piece)
-        for piece in pieces
-        if _holds(piece) and ATTRIBUTE in piece["slice"]["attributes"]
+        _region_hits(shortcut, claim) or _map_hits(shortcut, claim)
+        for claim in claims
+        if _is_supported(claim) and ATTRIBUTE in claim.slice.attributes
     )
 
 
-def _region_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
-    """Half of what was planted lies in the region, or it is the frame (or a window at the edge)."""
-    if piece["check"] not in {"region-reliance", "failure-regions"}:
+def _region_hits(shortcut: Shortcut, claim: ClaimRecord) -> bool:
+    """Whether half of the shortcut lies in the region; of a frame, whether it touches the edge."""
+    intervention = _part(claim, Intervention)
+    if intervention is None or intervention.region is None:
         return False
-    x0, y0, x1, y1 = piece["box"]
+    region = intervention.region
+    x0, y0, x1, y1 = region.box
     if shortcut.box is None:
-        return bool(piece["outside_of_box"]) or min(x0, y0) == 0 or max(x1, y1) == 1
-    if piece["outside_of_box"]:
+        return region.outside or min(x0, y0) == 0 or max(x1, y1) == 1
+    if region.outside:
         return False
     a0, b0, a1, b1 = shortcut.box
     across, down = min(x1, a1) - max(x0, a0), min(y1, b1) - max(y0, b0)
     shared = max(across, 0.0) * max(down, 0.0)
-    # A window smaller than the planted region has to lie in it.
-    return bool(shared >= 0.5 * min((a1 - a0) * (b1 - b0), (x1 - x0) * (y1 - y0)))
+    # A window that is smaller than the shortcut has to lie in it.
+    return shared >= 0.5 * min((a1 - a0) * (b1 - b0), (x1 - x0) * (y1 - y0))
 
 
-def _map_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
-    """The place of the map that gains most lies in what was planted, or next to it."""
-    if piece["check"] != "attention-shift":
+def _map_hits(shortcut: Shortcut, claim: ClaimRecord) -> bool:
+    """Whether the place that gains most of the evidence lies in the shortcut, or next to it."""
+    shift = _part(claim, MapShift)
+    if claim.check != "attention-shift" or shift is None:
         return False
-    gain = np.array(piece["difference"], dtype=np.float64)
+    gain = np.array(shift.difference, dtype=np.float64)
     row, column = np.unravel_index(int(gain.argmax()), gain.shape)
     height, width = gain.shape
     if shortcut.box is None:
@@ -227,42 +240,50 @@ def _map_hits(shortcut: Shortcut, piece: Mapping[str, Any]) -> bool:
     return bool(x0 - reach <= x <= x1 + reach and y0 - reach <= y <= y1 + reach)
 
 
-def _hidden_placed(shortcut: Shortcut, pieces: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Whether a region that failures come from is confirmed, and is the planted one."""
+def _hidden_placed(shortcut: Shortcut, claims: Sequence[ClaimRecord]) -> bool | None:
+    """Whether a region that causes failures is supported, and is the planted one."""
     if shortcut.box is None and not shortcut.frame:
         return None
     return any(
-        _region_hits(shortcut, piece)
-        for piece in pieces
-        if piece["check"] == "failure-regions" and _holds(piece)
+        _region_hits(shortcut, claim)
+        for claim in claims
+        if claim.check == "failure-regions" and _is_supported(claim)
     )
 
 
 def _others(result: AuditResult) -> Iterator[str]:
-    """Checks whose claims hold, but for those on the planted attribute and on the data alone."""
-    for piece in _pieces(result):
+    """Checks with supported claims, except those on the planted attribute and on the data alone."""
+    for claim in _claims(result):
         if (
-            _holds(piece)
-            and ATTRIBUTE not in piece["slice"]["attributes"]
-            and piece["check"] not in OF_DATA
+            _is_supported(claim)
+            and ATTRIBUTE not in claim.slice.attributes
+            and claim.kind != "data"
         ):
-            yield piece["check"]
+            yield claim.check
 
 
 def _ranked(result: AuditResult, case: Case, checks: Sequence[str]) -> Iterator[float]:
     """Precision at 10 of the supported claims of some checks in the hidden audit."""
-    for piece in _pieces(result):
-        if piece["check"] not in checks or not _holds(piece):
+    for claim in _claims(result):
+        if claim.check not in checks or not _is_supported(claim):
             continue
-        names = piece.get("typical") or piece.get("samples") or ()
+        names = _typical_samples(claim)
         rows = np.array([int(name.removesuffix(".png")) for name in names], dtype=np.int64)
         if len(rows):
             yield from _precise(case, [rows])
 
 
+def _typical_samples(claim: ClaimRecord) -> Sequence[str]:
+    """The typical samples of a slice; of a finding without them, the samples that show it."""
+    typical = _part(claim, SampleGroups)
+    if typical is not None:
+        return [member.sample for group in typical.groups for member in group.members]
+    return claim.samples if isinstance(claim, Finding) else ()
+
+
 def _at_random(case: Case, generator: np.random.Generator) -> NDArray[np.int64]:
     """Failures called the class that most failures are called, in any order."""
-    called = case.shares.argmax(1)
+    called = case.probabilities.argmax(1)
     often = np.bincount(called[case.failure]).argmax() if case.failure.any() else 0
     return generator.permutation(np.flatnonzero(case.failure & (called == often)))
 

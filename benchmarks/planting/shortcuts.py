@@ -1,4 +1,4 @@
-"""What is planted into images: marks that go along with a class, and sub-populations."""
+"""Planted shortcuts: marks that correlate with a class in training, and rare sub-populations."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ ImageArray = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 
 USUAL = 0.3
-"""Share of the images that carry something, where it goes along with nothing."""
+"""Share of the images with the shortcut where it does not correlate with the label."""
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Something that images may carry.
+    """A change of some images that a network may learn to use.
 
     Attributes:
-        name: of it.
-        draw: carries it into one image (H, W, 3).
-        box: where it is (x0, y0, x1, y1, parts of the sides); None where it is everywhere.
-        kind: ``mark`` goes along with one class in training; ``rare`` images are missing there;
-            ``mislabelled`` ones bear the label of that class there.
+        name: its name.
+        draw: applies it to one image (H, W, 3).
+        box: its place (x0, y0, x1, y1, shares of the sides); None if it changes the whole image or
+            its frame.
+        kind: in training, a ``mark`` correlates with one class, ``rare`` images are missing, and
+            ``mislabelled`` images have the label of one class.
+        frame: whether it is the frame of the image.
     """
 
     name: str
@@ -45,10 +47,20 @@ class Shortcut:
         *,
         training: bool,
     ) -> NDArray[np.bool_]:
-        """(n,) who carries it.
+        """Draws which images have the shortcut.
 
-        In the audited images, three in ten of every class. In training, at full strength, a mark
-        is on 95 % of the target class and on no other image, and a rare population is not there.
+        In the audited images, it is on three in ten of every class. In training, at full strength, a
+        mark is on 95 % of the target class and on no other image, and a rare population is missing.
+
+        Args:
+            label: (n,) indices.
+            target: index of the class that it correlates with.
+            strength: 0 (as in the audited images) to 1.
+            generator: source of randomness.
+            training: whether the images are for training.
+
+        Returns:
+            (n,) bool.
         """
         share = np.full(len(label), USUAL)
         if training and self.kind == "mark":
@@ -58,7 +70,7 @@ class Shortcut:
         return generator.random(len(label)) < share
 
     def applied(self, images: ImageArray, carriers: NDArray[np.bool_]) -> ImageArray:
-        """The images (n, H, W, 3), with it in those that carry it."""
+        """Applies the shortcut to the carriers among images (n, H, W, 3)."""
         drawn = images.copy()
         for row in np.flatnonzero(carriers):
             drawn[row] = self.draw(images[row])
@@ -137,4 +149,4 @@ SHORTCUTS = {
         Shortcut("mislabelled population", _sheared, kind="mislabelled"),
     )
 }
-"""By name."""
+"""All shortcuts by name."""

@@ -1,4 +1,4 @@
-"""What the audit is compared with: spectral relevance analysis as CoRelAy runs it."""
+"""Method that the audit is compared with: spectral relevance analysis by CoRelAy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _NUMBERS = range(2, 9)
-"""Numbers of clusters that are tried, as somebody who looks through them would."""
+"""Numbers of clusters that are tried, as a person who inspects the clusters would."""
 _EIGENVECTORS = 32
-"""CoRelAy's own default."""
+"""CoRelAy's default."""
 _SMALLEST = 10
-"""Maps of the search half that a cluster needs: the error rate of fewer says nothing."""
-_ALIKE = 0.5
-"""Two clusters are one where so much of the smaller lies in the other."""
+"""Smallest number of maps of a cluster in the search half: the error rate of fewer is too uncertain."""
+_SAME_CLUSTER = 0.5
+"""Two clusters count as one if this share of the smaller lies in the other."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class _Cluster:
     Attributes:
         rows: (m,) positions of its samples.
         rate: error rate of those in the search half.
-        distance: (m,) of each map from the cluster's mean.
+        distance: (m,) distance of each map from the cluster's mean.
     """
 
     rows: Integers
@@ -46,25 +46,25 @@ def spray(
     slices: int = 5,
     seed: int = 0,
 ) -> list[Integers]:
-    """Spectral clusters of the maps of what is called each class, by CoRelAy's own pipeline.
+    """Clusters the maps of each predicted class by CoRelAy's pipeline.
 
-    The pipeline divides and says no more; which clusters are looked at first is up to who asks.
-    Here it is those with the largest error rate on one half, as the audit has it, and of several
-    that are nearly the same, the first.
+    The pipeline only clusters; the user decides which clusters to inspect first. Here they are ranked
+    by their error rate on one half, as in the audit; of several that are nearly the same, the first
+    is kept.
 
     Args:
-        maps: (n, h, w), at least 0, of the predicted class.
-        predicted: (n,) indices.
-        failure: (n,) who is misclassified.
-        search: (n,) whose failures the clusters are ranked by.
-        slices: how many clusters are returned at most.
-        seed: of k-means.
+        maps: (n, h, w) maps of the predicted class, at least 0.
+        predicted: (n,) class indices.
+        failure: (n,) whether the sample is misclassified.
+        search: (n,) the samples whose failures rank the clusters.
+        slices: largest number of clusters that are returned.
+        seed: random seed of k-means.
 
     Returns:
         For each cluster the positions of its other samples, the nearest to its mean map first.
 
     Raises:
-        ImportError: CoRelAy is not there.
+        ImportError: CoRelAy is not installed.
 
     Reference:
         C. J. Anders et al., "Software for dataset-wide XAI: from local explanations to global
@@ -78,7 +78,9 @@ def spray(
     ]
     kept: list[_Cluster] = []
     for one in sorted(found, key=lambda one: (-one.rate, -len(one.rows))):
-        if len(kept) < slices and all(_shared(one.rows, other.rows) < _ALIKE for other in kept):
+        if len(kept) < slices and all(
+            _overlap(one.rows, other.rows) < _SAME_CLUSTER for other in kept
+        ):
             kept.append(one)
     ranked = []
     for one in kept:
@@ -90,28 +92,28 @@ def spray(
 def _clusters(
     maps: NDArray[np.float32], rows: Integers, failure: Mask, search: Mask, seed: int
 ) -> Iterator[_Cluster]:
-    """All clusters of the maps of some samples, for each number of them."""
+    """All clusters of the maps of some samples, for each number of clusters."""
     mass = maps[rows].astype(np.float64).sum((1, 2))
     rows = rows[mass > 0]
-    # More maps than nearest neighbours and clusters, or there is no graph to speak of.
+    # The graph needs more maps than nearest neighbours and clusters.
     if len(rows) < 2 * _SMALLEST:
         return
     flat = maps[rows].astype(np.float64).reshape(len(rows), -1)
     flat = flat / flat.sum(1, keepdims=True)
-    for members in _divided(flat, seed):
+    for members in _memberships(flat, seed):
         for code in np.unique(members):
             at = np.flatnonzero(members == code)
-            judgement = rows[at][search[rows[at]]]
-            if len(judgement) >= _SMALLEST:
+            searched = rows[at][search[rows[at]]]
+            if len(searched) >= _SMALLEST:
                 centre = flat[at].mean(0)
                 yield _Cluster(
                     rows[at],
-                    float(failure[judgement].mean()),
+                    float(failure[searched].mean()),
                     np.linalg.norm(flat[at] - centre, axis=1),
                 )
 
 
-def _divided(flat: Floats, seed: int) -> list[Integers]:
+def _memberships(flat: Floats, seed: int) -> list[Integers]:
     """The cluster of each map, for each number of clusters."""
     try:
         from corelay.pipeline.spectral import SpectralClustering
@@ -137,6 +139,6 @@ def _divided(flat: Floats, seed: int) -> list[Integers]:
     return [np.asarray(members, dtype=np.int64) for members in pipeline(flat)]
 
 
-def _shared(one: Integers, other: Integers) -> float:
-    """How much of the smaller of two clusters lies in the other."""
+def _overlap(one: Integers, other: Integers) -> float:
+    """Overlap coefficient: shared part of the smaller of two clusters."""
     return len(np.intersect1d(one, other)) / min(len(one), len(other))

@@ -73,7 +73,8 @@ def _level(world: World, seed: int) -> float:
     generator = np.random.default_rng([seed, 4])
     with recorder.recording(world.tables(generator, recorder.checks)) as tables:
         tables.judgement(tables.outcomes)
-    corrected = adjust(recorder.claims, tables.alpha)
+    check_weights = {name: check.weight for name, check in recorder.checks.items()}
+    corrected = adjust(recorder.claims, tables.alpha, check_weights)
     share = sum(
         float(weight)
         for one, weight in zip(recorder.claims, corrected.weights, strict=True)
@@ -172,7 +173,7 @@ def time_curve(sizes: Sequence[int], seed: int) -> str:
         cut = time.perf_counter()
         found = tables.judgement(tables.outcomes)
         done = time.perf_counter()
-        rows.append((f"{n:,}", f"{cut - start:.1f}", f"{done - cut:.1f}", found.tests["n_tests"]))
+        rows.append((f"{n:,}", f"{cut - start:.1f}", f"{done - cut:.1f}", found.tests.n_tests))
     return table(("predictions", "drawing and cutting, s", "judging, s", "tests"), rows)
 
 

@@ -1,10 +1,11 @@
-"""Predictions drawn from a law that is known: no image, no network, the truth at hand."""
+"""Simulated predictions from a known distribution, without images or a network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,23 +19,23 @@ from auditor.records.predictions import property_column
 from auditor.selftest import Tables
 
 PLANTED = "planted"
-"""Name of the attribute that a gap is planted in; its value ``yes`` fares worse."""
+"""Name of the attribute with the planted gap; its value ``yes`` has the higher error rate."""
 _DRAWN = {"brightness": (0.5, 0.15), "contrast": (0.2, 0.05), "sharpness": (20.0, 8.0)}
-"""Computed properties with their mean and deviation; they say nothing of anything."""
+"""Computed properties with mean and standard deviation, independent of everything else."""
 
 
 @dataclass(frozen=True)
 class World:
-    """A law that samples are drawn from.
+    """A distribution of samples and predictions.
 
     Attributes:
-        n: how many.
-        n_classes: equally frequent.
-        base: error rate where nothing is planted.
+        n: number of samples.
+        n_classes: number of classes, equally frequent.
+        base: error rate outside of the planted slice.
         gap: what is added to it in the planted slice.
-        share: of the samples that are in the planted slice.
-        innocent: how many values each further attribute has; they say nothing of anything.
-        computed: whether properties of images are there as well.
+        share: share of the samples in the planted slice.
+        innocent: number of values of each further attribute, which are independent of everything else.
+        computed: whether there are computed image properties as well.
     """
 
     n: int = 1000
@@ -51,7 +52,7 @@ class World:
         return (PLANTED, *(f"innocent{k}" for k in range(len(self.innocent))))
 
     def tables(self, generator: np.random.Generator, checks: Mapping[str, Check]) -> Tables:
-        """Draws samples, and cuts them as an audit does."""
+        """Draws samples and divides them into slices as an audit does."""
         n, k = self.n, self.n_classes
         label = generator.integers(k, size=n)
         inside = generator.random(n) < self.share
@@ -92,22 +93,22 @@ class World:
         )
 
     def power(self, alpha: float) -> float:
-        """Probability that a two-sided test of the planted slice against the rest sees the gap.
+        """Probability that a two-sided test of the planted slice against the rest detects the gap.
 
         Reference:
             J. L. Fleiss, B. Levin and M. C. Paik, "Statistical Methods for Rates and Proportions",
             3rd edition (2003), section 4.3.
         """
         own, rest = self.n * self.share, self.n * (1 - self.share)
-        worse = self.base + self.gap
+        slice_rate = self.base + self.gap
         pooled = self.base + self.gap * self.share
         null = np.sqrt(pooled * (1 - pooled) * (1 / own + 1 / rest))
-        actual = np.sqrt(worse * (1 - worse) / own + self.base * (1 - self.base) / rest)
+        actual = np.sqrt(slice_rate * (1 - slice_rate) / own + self.base * (1 - self.base) / rest)
         return float(norm.cdf((self.gap - norm.isf(alpha / 2) * null) / actual))
 
 
 def varied(generator: np.random.Generator, n: int = 1000) -> World:
-    """A clean world: some number of classes, attributes and values, some error rate."""
+    """A world without a gap, with random numbers of classes, attributes and values."""
     return World(
         n=n,
         n_classes=int(generator.choice([2, 4, 10])),
@@ -119,36 +120,37 @@ def varied(generator: np.random.Generator, n: int = 1000) -> World:
 
 @dataclass
 class Recorder:
-    """Runs checks as they are, and keeps what they claim."""
+    """Runs checks and records their claims."""
 
     checks: Mapping[str, Check]
 
     def __post_init__(self) -> None:
-        """Nothing is kept yet."""
+        """Starts without claims."""
         self.claims: list[Claim] = []
 
     @contextmanager
     def recording(self, tables: Tables) -> Iterator[Tables]:
-        """The same tables; what their checks claim is in ``claims`` afterwards."""
+        """Yields the same tables; the claims of their checks are in ``claims`` afterwards."""
         self.claims = []
-        wrapped = {name: _Recorded(check, self.claims) for name, check in self.checks.items()}
+        wrapped = {name: _recorded(check, self.claims) for name, check in self.checks.items()}
         yield replace(tables, checks=wrapped)
 
 
-@dataclass(frozen=True)
-class _Recorded:
-    check: Check
-    claims: list[Claim]
+def _recorded(check: Check, claims: list[Claim]) -> Check:
+    """The same check, which also appends its claims to a list."""
 
-    def examine(self, audit: AuditData) -> Examination:
-        """Examines, and keeps the claims."""
-        found = self.check.examine(audit)
-        self.claims.extend(found.claims)
-        return found
+    def examine(_self: Check, audit: AuditData) -> Examination:
+        examination = check.examine(audit)
+        claims.extend(examination.claims)
+        return examination
+
+    # A subclass keeps the class variables that the judge reads, such as the weight.
+    subclass = type(type(check).__name__, (type(check),), {"examine": examine})
+    return cast("type[Check]", subclass).model_construct(**dict(check))
 
 
 def table_checks(only: Sequence[str] = ()) -> dict[str, Check]:
-    """All checks with their defaults, or some of them; without a model some have nothing to say."""
+    """All checks with their default options, or some of them; those that need a model are skipped."""
     made = {name: plugin() for name, plugin in registry.all_of("check").items()}
     return {
         name: check

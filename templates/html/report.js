@@ -17,11 +17,11 @@ document.documentElement.classList.add("js");
       sliceTable.append(...order);
       let shown = 0;
       for (const row of listed) {
-        const fits =
+        const matches =
           (!wanted.attributes || JSON.parse(row.dataset.attributes).includes(wanted.attributes)) &&
-          (!wanted.kind || row.dataset.kind === wanted.kind);
-        row.hidden = !fits;
-        shown += fits;
+          (!wanted.type || row.dataset.type === wanted.type);
+        row.hidden = !matches;
+        shown += matches;
       }
       one("#slice-count").textContent = `${shown} of ${listed.length} slices`;
     };
@@ -29,7 +29,7 @@ document.documentElement.classList.add("js");
     show();
   }
 
-  // Failures: filter, sort, open large.
+  // Failures: filter, sort, enlarge.
   const grid = one("#cards");
   if (!grid) return;
   const cards = all(".card", grid);
@@ -42,12 +42,12 @@ document.documentElement.classList.add("js");
   };
   let visible = cards;
 
-  // Failures on other pages: the report knows their filters' values, so that it can say where they are.
+  // Failures on other pages: the report knows their filters' values, and can link to the pages that they are on.
   const indexText = one("#index");
   const index = indexText ? JSON.parse(indexText.textContent) : null;
   const chosen = () => filters.filter((select) => select.value).map((select) => [select.dataset.filter, select.value]);
-  const pointElsewhere = () => {
-    const note = one("#elsewhere");
+  const listOtherPages = () => {
+    const note = one("#other-pages");
     if (!index) return;
     const wanted = chosen().map(([name, value]) => [index.names.indexOf(name), value]);
     const found = new Map();
@@ -79,10 +79,10 @@ document.documentElement.classList.add("js");
       );
     }
     visible = ordered.filter((card) => !card.hidden);
-    one("#found").textContent = `${visible.length} of ${cards.length} failures`;
-    pointElsewhere();
+    one("#failure-count").textContent = `${visible.length} of ${cards.length} failures`;
+    listOtherPages();
   };
-  const remember = () => {
+  const updateAddress = () => {
     const query = chosen().map(([name, value]) => `${name}=${value}`).join("&");
     history.replaceState(null, "", query ? `#where:${query}` : "#failures");
   };
@@ -90,9 +90,9 @@ document.documentElement.classList.add("js");
     for (const select of filters) select.value = values[select.dataset.filter] ?? "";
     apply();
   };
-  for (const select of filters) select.addEventListener("change", () => { apply(); remember(); });
+  for (const select of filters) select.addEventListener("change", () => { apply(); updateAddress(); });
   sort.addEventListener("change", apply);
-  one("#reset").addEventListener("click", () => { choose({}); remember(); });
+  one("#reset").addEventListener("click", () => { choose({}); updateAddress(); });
   for (const link of all("a[data-predicted]")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
@@ -111,7 +111,7 @@ document.documentElement.classList.add("js");
   const fade = one("#viewer-fade");
   const choices = one("#viewer-choices");
   let current = null;
-  let lens = "cam-predicted";
+  let shownMap = "cam-predicted";
 
   const image = (source) => {
     const copy = new Image();
@@ -119,18 +119,18 @@ document.documentElement.classList.add("js");
     copy.alt = source.alt;
     return copy;
   };
-  const kind = (pane) => [...pane.classList].find((name) => name.startsWith("pane-")).slice(5);
-  const look = () => {
+  const paneType = (pane) => [...pane.classList].find((name) => name.startsWith("pane-")).slice(5);
+  const draw = () => {
     const panes = all(".pane", current);
-    const base = panes.find((pane) => kind(pane) === "image");
-    const over = panes.find((pane) => kind(pane) === lens) ?? panes[1] ?? base;
+    const base = panes.find((pane) => paneType(pane) === "image");
+    const over = panes.find((pane) => paneType(pane) === shownMap) ?? panes[1] ?? base;
     const map = image(one("img", over));
     map.style.opacity = Number(fade.value) / 100;
     stack.replaceChildren(image(one("img", base)), ...(over === base ? [] : [map]));
-    one("#viewer-words").textContent = one("img", over).alt;
+    one("#viewer-alt").textContent = one("img", over).alt;
     fade.disabled = over === base;
     for (const button of all("button", choices)) {
-      button.setAttribute("aria-pressed", String(button.dataset.kind === kind(over)));
+      button.setAttribute("aria-pressed", String(button.dataset.type === paneType(over)));
     }
   };
   const open = (card) => {
@@ -147,16 +147,16 @@ document.documentElement.classList.add("js");
     choices.replaceChildren(...all(".pane", card).map((pane) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.dataset.kind = kind(pane);
+      button.dataset.type = paneType(pane);
       const small = image(one("img", pane));
       small.alt = "";
       const text = document.createElement("span");
       text.append(...one("figcaption", pane).cloneNode(true).childNodes);
       button.append(small, text);
-      button.addEventListener("click", () => { lens = button.dataset.kind; fade.value = 100; look(); });
+      button.addEventListener("click", () => { shownMap = button.dataset.type; fade.value = 100; draw(); });
       return button;
     }));
-    look();
+    draw();
     if (!viewer.open) viewer.showModal();
   };
   const step = (by) => {
@@ -181,7 +181,7 @@ document.documentElement.classList.add("js");
     history.pushState(null, "", link.getAttribute("href"));
     open(link.closest(".card"));
   });
-  fade.addEventListener("input", look);
+  fade.addEventListener("input", draw);
   one("#viewer-back").addEventListener("click", () => step(-1));
   one("#viewer-on").addEventListener("click", () => step(1));
   one("#viewer-close").addEventListener("click", () => viewer.close());

@@ -1,4 +1,4 @@
-"""Evidence with images, maps and a model that is a plain function, for the checks that look."""
+"""Audit data with images, maps and a model that is a plain function, for checks on images."""
 
 from __future__ import annotations
 
@@ -19,37 +19,47 @@ Probabilities = NDArray[np.float64]
 
 @dataclass
 class Model:
-    """An oracle without a network."""
+    """An audited model without a network: each answer comes from an array or a function.
 
-    seen: ImageArray
-    ask: Callable[[ImageArray], Probabilities]
-    described: NDArray[np.float32] | None = None
-    shown: NDArray[np.bool_] | None = None
-    looked: Callable[[ImageArray, NDArray[np.int64]], NDArray[np.float32]] | None = None
-    describe: Callable[[Images, NDArray[np.int64]], NDArray[np.float32]] | None = None
-    asked: int = 0
+    Attributes:
+        inputs: (N, 3, H, W) the images that the network would see.
+        predict_with: returns the probabilities (n, K) of images.
+        feature_vectors: (N, C) features of the samples.
+        object_masks: (N, H, W) where the object is.
+        cams_with: returns the maps of images and targets.
+        features_with: returns the features (n, C) of other images at some positions.
+        n_predicted: how many images were predicted so far.
+    """
+
+    inputs: ImageArray
+    predict_with: Callable[[ImageArray], Probabilities]
+    feature_vectors: NDArray[np.float32] | None = None
+    object_masks: NDArray[np.bool_] | None = None
+    cams_with: Callable[[ImageArray, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    features_with: Callable[[Images, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    n_predicted: int = 0
 
     def images(self, rows: NDArray[np.int64]) -> ImageArray:
-        return self.seen[rows]
+        return self.inputs[rows]
 
     def predict(self, images: ImageArray) -> Probabilities:
-        self.asked += len(images)
-        return self.ask(images)
+        self.n_predicted += len(images)
+        return self.predict_with(images)
 
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        assert self.described is not None
-        return self.described[rows]
+        assert self.feature_vectors is not None
+        return self.feature_vectors[rows]
 
     def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        assert self.describe is not None
-        return self.describe(images, rows)
+        assert self.features_with is not None
+        return self.features_with(images, rows)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
-        assert self.looked is not None
-        return self.looked(self.seen[rows], targets)
+        assert self.cams_with is not None
+        return self.cams_with(self.inputs[rows], targets)
 
     def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        return None if self.shown is None else self.shown[rows]
+        return None if self.object_masks is None else self.object_masks[rows]
 
 
 def audit_data(
@@ -61,7 +71,7 @@ def audit_data(
     model: Model | None = None,
     seed: int = 0,
 ) -> AuditData:
-    """Evidence of samples with labels, probabilities (N, K) and attributes; cells hold everybody."""
+    """Samples with labels, probabilities (N, K) and attributes; every sample has a map, if any has."""
     classes = tuple("abcdefghij"[: share.shape[1]])
     predicted = share.argmax(1)
     frame = pd.DataFrame(

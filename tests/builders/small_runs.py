@@ -1,4 +1,4 @@
-"""Small finished run folders whose every prediction a test decides."""
+"""Small finished run folders; a test decides about every prediction."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from auditor.records import (
     RunInfo,
     Skipped,
 )
-from auditor.records.predictions import OK
+from auditor.records.predictions import OK, attribute_columns
 from auditor.run_folder import RunFolder, ShardWriter
 from auditor.stages.find_failures import find_failures
 
-CLASSES = ("sound", "broken")
+CLASSES = ("intact", "broken")
 CONFIG = {"slices": {"min_support": 20}, "judge": {"alpha": 0.05}}
 
 
@@ -66,30 +66,26 @@ def small_run(
     table: pd.DataFrame,
     *,
     classes: Sequence[str] = CLASSES,
-    attributes: Sequence[str] = (),
     findings: Sequence[Finding] = (),
     skipped: Sequence[Skipped] = (),
-    weights: str = "a",
     images: int = 6,
     name: str = "small",
 ) -> RunFolder:
     """Writes a finished run.
 
     Args:
-        folder: where; must not exist.
+        folder: where; must not exist. Runs in folders of different names have different weights.
         table: its predictions.
         classes: class names in index order.
-        attributes: the attribute columns of ``table``.
         findings: what the audit found.
         skipped: what it could not examine.
-        weights: stands for the model's fingerprint.
         images: how many failures have their image and a map.
         name: of the audit.
     """
     store = RunFolder.begin(folder)
     path = store.path / "predictions.parquet"
     table.to_parquet(path, index=False)
-    analysis = find_failures(path, classes, attributes)
+    analysis = find_failures(path, classes, attribute_columns(table.columns))
     shown = analysis.usable.loc[analysis.failures[:images]]
     store.write_result(
         AuditResult(
@@ -101,7 +97,9 @@ def small_run(
                 status="complete",
             ),
             provenance=Provenance(
-                model=ModelProvenance(adapter="python", sha256=weights * 64, target_layer="last"),
+                model=ModelProvenance(
+                    adapter="python", sha256=(64 * folder.name)[:64], target_layer="last"
+                ),
                 data=DataProvenance(adapter="manifest", sha256="d" * 64, n_samples=len(table)),
                 config=CONFIG | {"name": name},
                 environment={"python": "3.11.7"},

@@ -1,4 +1,4 @@
-"""Appearance reliance: looks that mislead the model are confirmed, hard objects are not."""
+"""Appearance reliance: styles that mislead the model are confirmed, hard objects are not."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders.image_evidence import ImageArray, Model, Probabilities, audit_data
+from builders.marked_images import intervention, labels, model_of, turns
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from auditor.checks import appearance_reliance
 from auditor.checks.appearance_reliance import AppearanceReliance
-from auditor.interventions.matched_pairs import MatchedPairs, Question, questions
-from auditor.interventions.paired_effects import unchanged
-from auditor.interventions.style_transfer import TRANSFERS
-from auditor.records import AuditData, Claim, SliceKey
+from auditor.interventions.style_transfer import STYLE_TRANSFERS
+from auditor.records import AuditData, Claim, Estimate, Quantities, SliceKey
 
 SIDE = 24
 STRIPES = np.where(np.arange(SIDE) % 2, 12, -12)[:, None]
 Misled = Callable[[ImageArray], NDArray[np.bool_]]
+MISLEADS_A = [0.8, 0.1, 0.1]
 
 
-def lit(images: ImageArray) -> NDArray[np.bool_]:
+def is_bright(images: ImageArray) -> NDArray[np.bool_]:
     return np.asarray(images.mean((1, 2, 3)) > 110)
 
 
-def blurred(images: ImageArray) -> NDArray[np.bool_]:
+def is_blurred(images: ImageArray) -> NDArray[np.bool_]:
     edges = np.diff(images.astype(float), axis=3)
     return np.asarray(edges.var((1, 2, 3)) < 60)
 
 
-def striped(images: ImageArray) -> NDArray[np.bool_]:
+def is_striped(images: ImageArray) -> NDArray[np.bool_]:
     return np.asarray((images * np.sign(STRIPES)).mean((1, 2, 3)) > 4)
 
 
-def brighter(images: ImageArray) -> ImageArray:
+def brighten(images: ImageArray) -> ImageArray:
     return np.asarray(images + 80, dtype=np.uint8)
 
 
@@ -45,77 +44,87 @@ def blur(images: ImageArray) -> ImageArray:
     return np.asarray(sum(wide[..., k : k + SIDE] for k in range(7)) / 7, dtype=np.uint8)
 
 
-def stripes(images: ImageArray) -> ImageArray:
+def add_stripes(images: ImageArray) -> ImageArray:
     return np.asarray(images + STRIPES, dtype=np.uint8)
 
 
-def read(images: ImageArray, misled: Misled, used: float = 1.0) -> Probabilities:
-    """Reads the class off the brightest band of rows; the look turns a share of them to class a."""
+def predict(images: ImageArray, misled: Misled, used: float = 1.0) -> Probabilities:
+    """Predicts the class of the brightest band; a style misleads a share of the images to class a."""
     bands = images.mean(1).reshape(len(images), 3, 8 * SIDE).mean(2)
-    share = np.where(np.arange(3) == bands.argmax(1)[:, None], 0.8, 0.1)
-    # Which images give in is written in where their darkest column is: no look moves that.
+    probabilities = np.where(np.arange(3) == bands.argmax(1)[:, None], 0.8, 0.1)
+    # The place of the darkest column determines which images are misled. No style changes it.
     column = images.mean((1, 2)).argmin(1)
-    share[misled(images) & (column < used * SIDE)] = [0.8, 0.1, 0.1]
-    return share
+    probabilities[misled(images) & (column < used * SIDE)] = MISLEADS_A
+    return probabilities
 
 
-def plain(n: int, seed: int) -> tuple[NDArray[np.int64], ImageArray]:
-    """Labels, and images with a bright band in one of three places and a dark column anywhere."""
+def neutral_images(n: int, seed: int) -> ImageArray:
+    """Images with a bright band at the place of their label and a dark column anywhere."""
     random = np.random.default_rng(seed)
-    label = np.arange(n) % 3
     images = random.integers(40, 70, (n, 3, SIDE, SIDE), dtype=np.uint8)
-    for k in range(3):
-        images[label == k, :, 8 * k : 8 * k + 8] += 60
+    for code in range(3):
+        images[labels(n) == code, :, 8 * code : 8 * code + 8] += 60
     dark = random.integers(0, SIDE, n)
     images[np.arange(n), :, :, dark] -= 25
-    return label, images
+    return images
 
 
 def audited(
-    look: Callable[[ImageArray], ImageArray],
+    style: Callable[[ImageArray], ImageArray],
     misled: Misled,
     n: int = 360,
     used: float = 1.0,
     seed: int = 0,
 ) -> AuditData:
-    label, images = plain(n, seed)
-    old = np.arange(n) // 3 % 2 == 0
-    images[old] = look(images[old])
+    """Every other image of each label has the style of an old camera."""
+    images = neutral_images(n, seed)
+    old = turns(n, 2) == 0
+    images[old] = style(images[old])
 
-    def ask(some: ImageArray) -> Probabilities:
-        return read(some, misled, used)
+    def predict_all(some: ImageArray) -> Probabilities:
+        return predict(some, misled, used)
 
     camera = np.where(old, "old", "new")
-    return audit_data(label, ask(images), {"camera": camera}, model=Model(images, ask), seed=seed)
+    model = Model(images, predict_all)
+    return audit_data(labels(n), predict_all(images), {"camera": camera}, model=model, seed=seed)
 
 
-def only(given: AuditData, check: AppearanceReliance | None = None) -> Claim:
-    (claim,) = (check or AppearanceReliance()).examine(given).claims
+def only_claim(audit: AuditData, check: AppearanceReliance | None = None) -> Claim:
+    (claim,) = (check or AppearanceReliance()).examine(audit).claims
     return claim
 
 
+def drops(claim: Claim) -> tuple[Estimate, Estimate, Estimate]:
+    """With styles of the same label, with styles of other labels, and between unchanged images."""
+    same, other = intervention(claim).effects
+    assert same.control == other.control
+    return same.value, other.value, same.control
+
+
 @pytest.mark.parametrize(
-    ("look", "misled", "words"),
+    ("style", "misled", "names"),
     [
-        (brighter, lit, {"brightness and colours"}),
-        (blur, blurred, {"sharpness and grain", "finest detail"}),
-        (stripes, striped, {"finest detail"}),
+        (brighten, is_bright, {"brightness and colours"}),
+        (blur, is_blurred, {"sharpness and grain", "finest detail"}),
+        (add_stripes, is_striped, {"finest detail"}),
     ],
 )
-def test_a_look_that_the_model_uses_is_named_and_its_gap_confirmed(
-    look: Callable[[ImageArray], ImageArray], misled: Misled, words: set[str]
+def test_used_style_is_named_and_its_gap_confirmed(
+    style: Callable[[ImageArray], ImageArray], misled: Misled, names: set[str]
 ) -> None:
-    claim = only(audited(look, misled))
+    claim = only_claim(audited(style, misled))
+    assert claim.kind == "robustness"
     assert claim.slice == SliceKey(attributes={"camera": "old"})
     assert claim.effect is not None
-    # Two of the three labels turn to class a whenever the look is there.
+    # Images of two of the three labels are predicted as class a whenever they have the style.
     assert claim.effect.value == pytest.approx(2 / 3, abs=0.06)
     assert claim.p_value == pytest.approx(1e-4)
-    assert claim.evidence["look"] in words
-    assert claim.evidence["turned_to"] == "a"
-    assert claim.title.startswith(
-        f"Giving samples the {claim.evidence['look']} of those with camera"
-    )
+    found = intervention(claim)
+    assert found.method == "transfer-style"
+    assert found.region is None
+    assert found.variant in names
+    assert found.flipped_to == "a"
+    assert claim.title.startswith(f"Giving samples the {found.variant} of those with camera")
     assert {str(key) for key in claim.confirms} == {
         "camera = old",
         "camera = old, label = b",
@@ -123,21 +132,33 @@ def test_a_look_that_the_model_uses_is_named_and_its_gap_confirmed(
     }
 
 
-def test_the_label_that_the_look_helps_is_told_of_the_other_value() -> None:
-    given = audited(brighter, lit)
-    assert isinstance(given.model, Model)
-    ask = given.model.ask
+def test_evidence_holds_both_drops_and_the_error_rates() -> None:
+    claim = only_claim(audited(brighten, is_bright))
+    same, other, gap = drops(claim)
+    assert claim.effect is not None
+    assert same.value == claim.effect.value
+    assert other.low > 0.3
+    assert gap.value == pytest.approx(2 / 3, abs=0.02)
+    rates = claim.part(Quantities)
+    assert rates is not None
+    assert [one.value for one in rates.items] == [pytest.approx(2 / 3, abs=0.06), 0]
 
-    def saved(some: ImageArray) -> Probabilities:
-        """Light misleads classes b and c, and in the dark class a is taken for c."""
-        share = ask(some)
-        share[~lit(some) & (share.argmax(1) == 0)] = [0.1, 0.1, 0.8]
-        return share
 
-    model = Model(given.model.seen, saved)
-    label: NDArray[np.int64] = np.arange(360) % 3
-    camera: NDArray[np.str_] = np.where(given.predictions["camera"] == "old", "old", "new")
-    claim = only(audit_data(label, saved(model.seen), {"camera": camera}, model=model))
+def test_label_that_the_style_helps_is_confirmed_for_the_other_value() -> None:
+    audit = audited(brighten, is_bright)
+    predict_style = model_of(audit).predict_with
+
+    def predict_both_ways(some: ImageArray) -> Probabilities:
+        """Brightness misleads classes b and c; in dark images, class a is taken for c."""
+        probabilities = predict_style(some)
+        probabilities[~is_bright(some) & (probabilities.argmax(1) == 0)] = [0.1, 0.1, 0.8]
+        return probabilities
+
+    model = Model(model_of(audit).inputs, predict_both_ways)
+    camera: NDArray[np.str_] = np.where(audit.predictions["camera"] == "old", "old", "new")
+    claim = only_claim(
+        audit_data(labels(360), predict_both_ways(model.inputs), {"camera": camera}, model=model)
+    )
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1, abs=0.05)
     assert claim.title.startswith("Swapping the brightness and colours between samples with camera")
@@ -149,92 +170,68 @@ def test_the_label_that_the_look_helps_is_told_of_the_other_value() -> None:
     }
 
 
-def test_objects_that_are_hard_by_their_own_light_are_not_a_look(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Bright b and dark c are hard; that is how those objects are, and no camera's doing."""
-    label, images = plain(600, 0)
-    hard = np.arange(600) // 3 % 2 == 0
+def test_brightness_of_hard_objects_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bright b and dark c are hard. The objects are like that; it is not the camera's style."""
+    images, label = neutral_images(600, 0), labels(600)
+    hard = turns(600, 2) == 0
     bright = (label == 1) & hard | (label != 1) & ~hard
-    images[bright] = brighter(images[bright])
+    images[bright] = brighten(images[bright])
 
-    def ask(some: ImageArray) -> Probabilities:
-        share = read(some, lit, used=0)
-        kind = share.argmax(1)
-        share[(kind == 1) & lit(some) | (kind == 2) & ~lit(some)] = [0.8, 0.1, 0.1]
-        return share
+    def predict_objects(some: ImageArray) -> Probabilities:
+        probabilities = predict(some, is_bright, used=0)
+        code = probabilities.argmax(1)
+        probabilities[(code == 1) & is_bright(some) | (code == 2) & ~is_bright(some)] = MISLEADS_A
+        return probabilities
 
     values = np.where(hard, "yes", "no")
-    given = audit_data(label, ask(images), {"difficult": values}, model=Model(images, ask))
-    assert only(given).effect is None
-    monkeypatch.setattr(appearance_reliance, "TRANSFERS", TRANSFERS[:1])
-    claim = only(given)
-    # With looks of the same label it seems to be the look.
-    assert claim.evidence["fall"]["low"] > 0.05
-    assert claim.evidence["fall_with_looks_of_other_labels"]["low"] < 0
+    model = Model(images, predict_objects)
+    audit = audit_data(label, predict_objects(images), {"difficult": values}, model=model)
+    assert only_claim(audit).effect is None
+    monkeypatch.setattr(appearance_reliance, "STYLE_TRANSFERS", STYLE_TRANSFERS[:1])
+    claim = only_claim(audit)
+    same, other, _ = drops(claim)
+    # With styles of the same label alone, the style would seem to be the cause.
+    assert same.low > 0.05
+    assert other.low < 0
     assert claim.effect is None
     assert not claim.confirms
 
 
-def test_a_given_look_that_misleads_more_than_the_real_one_does_not_count() -> None:
-    """The model bears light with its own contrast, and not the light alone that a transfer gives."""
-    given = audited(brighter, lit, n=600, used=0.1)
-    assert isinstance(given.model, Model)
-    real = {image.tobytes() for image in given.model.seen}
-    ask = given.model.ask
+def test_effect_beyond_the_observed_gap_does_not_count() -> None:
+    """The model tolerates real bright images, but not those that a style transfer brightened."""
+    audit = audited(brighten, is_bright, n=600, used=0.1)
+    model = model_of(audit)
+    real = {image.tobytes() for image in model.inputs}
 
-    def estranged(some: ImageArray) -> Probabilities:
-        share = ask(some)
-        new = np.array([image.tobytes() not in real for image in some])
-        share[new & lit(some)] = [0.8, 0.1, 0.1]
-        return share
+    def predict_transferred(some: ImageArray) -> Probabilities:
+        probabilities = model.predict_with(some)
+        transferred = np.array([image.tobytes() not in real for image in some])
+        probabilities[transferred & is_bright(some)] = MISLEADS_A
+        return probabilities
 
-    assert given.model.ask(given.model.seen).argmax(1).tolist() == (
-        estranged(given.model.seen).argmax(1).tolist()
-    )
-    claim = only(replace(given, model=Model(given.model.seen, estranged)))
-    assert claim.evidence["fall"]["low"] > 0.5
-    assert claim.evidence["fall_with_looks_of_other_labels"]["low"] > 0.5
-    assert claim.evidence["gap_of_unchanged_images"]["high"] < 0.2
+    unchanged = predict_transferred(model.inputs).argmax(1)
+    assert model.predict_with(model.inputs).argmax(1).tolist() == unchanged.tolist()
+    claim = only_claim(replace(audit, model=Model(model.inputs, predict_transferred)))
+    same, other, gap = drops(claim)
+    assert same.low > 0.5
+    assert other.low > 0.5
+    assert gap.high < 0.2
     assert claim.effect is None
     assert claim.p_value == 1
     assert not claim.confirms
 
 
-def test_the_gap_of_unchanged_images_is_signed_and_weighted_as_the_swaps_are() -> None:
-    given = audited(brighter, lit)
-    # Of label b, 30 of 60 with the value and 6 of 60 without; of c, 0 and 24 of 60; of a, none.
-    label = given.predictions["label"].cat.codes.to_numpy()
-    old = (given.predictions["camera"] == "old").to_numpy()
-    failure = np.zeros(360, dtype=bool)
-    for code, value, n in ((1, True, 30), (1, False, 6), (2, False, 24)):
-        failure[np.flatnonzero((label == code) & (old == value))[:n]] = True
-    given = replace(given, predictions=given.predictions.assign(failure=failure))
-    question = Question("camera", "old", "new", np.array([0.0, 1.0, -1.0]))
-    rows = np.arange(50)
-    swaps = MatchedPairs(rows, np.repeat([0, 1, 2], [10, 30, 10]), rows > 25, rows, rows)
-    found = unchanged(given, question, swaps)
-    assert found.value == pytest.approx(0.6 * (0.5 - 0.1) - 0.2 * (0 - 0.4))
-    # The intervals of Newcombe, as in statsmodels, and Zou and Donner's sum.
-    low_b, high_b = confint_proportions_2indep(30, 60, 6, 60, method="newcomb")
-    low_c, high_c = confint_proportions_2indep(0, 60, 24, 60, method="newcomb")
-    down = np.hypot(0.6 * (0.4 - low_b), 0.2 * (high_c + 0.4))
-    up = np.hypot(0.6 * (high_b - 0.4), 0.2 * (-0.4 - low_c))
-    assert found.low == pytest.approx(found.value - down, abs=1e-6)
-    assert found.high == pytest.approx(found.value + up, abs=1e-6)
-
-
-def test_a_gap_that_comes_with_nothing_to_be_seen_is_not_confirmed() -> None:
+def test_gap_without_a_visible_cause_is_not_confirmed() -> None:
     for seed in range(4):
-        given = audited(brighter, lit, used=0.0, seed=seed)
-        failure = (given.predictions["camera"] == "old") & (np.arange(360) % 5 == 0)
-        claim = only(replace(given, predictions=given.predictions.assign(failure=failure)))
+        audit = audited(brighten, is_bright, used=0.0, seed=seed)
+        failure = (audit.predictions["camera"] == "old") & (np.arange(360) % 5 == 0)
+        claim = only_claim(replace(audit, predictions=audit.predictions.assign(failure=failure)))
         assert claim.effect is None
         assert not claim.confirms
 
 
-def test_the_fall_is_measured_with_an_interval_that_covers_it() -> None:
-    claims = [only(audited(brighter, lit, 450, 0.3, seed)) for seed in range(10)]
+def test_interval_of_the_drop_covers_the_true_drop() -> None:
+    claims = [only_claim(audited(brighten, is_bright, 450, 0.3, seed)) for seed in range(10)]
     effects = [one.effect for one in claims if one.effect is not None]
     assert len(effects) == 10
     share = 2 / 3 * 8 / SIDE  # the darkest column is one of the first eight
@@ -242,10 +239,10 @@ def test_the_fall_is_measured_with_an_interval_that_covers_it() -> None:
     assert np.mean([one.value for one in effects]) == pytest.approx(share, abs=0.04)
 
 
-def test_p_values_are_no_smaller_than_chance_makes_them() -> None:
-    """A model that answers at random, the same for the same image, and never to a look."""
+def test_p_values_without_an_effect_are_not_too_small() -> None:
+    """The predictions are arbitrary, but equal for equal images, and do not depend on style."""
 
-    def ask(some: ImageArray) -> Probabilities:
+    def predict_arbitrarily(some: ImageArray) -> Probabilities:
         digits = some.reshape(len(some), -1).astype(np.int64) @ np.arange(1, some[0].size + 1)
         return np.where((digits % 5 < 2)[:, None], [0.6, 0.4], [0.4, 0.6])
 
@@ -255,64 +252,56 @@ def test_p_values_are_no_smaller_than_chance_makes_them() -> None:
         images = random.integers(0, 255, (160, 3, 8, 8), dtype=np.uint8)
         label = np.arange(160) % 2
         coin: NDArray[np.str_] = np.where(random.random(160) < 0.5, "head", "tail")
-        given = audit_data(label, ask(images), {"coin": coin}, model=Model(images, ask), seed=seed)
-        # Asked in any case, as if there had been a gap.
-        failure = given.predictions["failure"] | (given.predictions["coin"] == "head")
-        given = replace(given, predictions=given.predictions.assign(failure=failure))
-        claim = only(given, AppearanceReliance(search_images=4, test_images=25))
+        model = Model(images, predict_arbitrarily)
+        audit = audit_data(
+            label, predict_arbitrarily(images), {"coin": coin}, model=model, seed=seed
+        )
+        # With a gap in the predictions' table, so that every audit is examined.
+        failure = audit.predictions["failure"] | (audit.predictions["coin"] == "head")
+        audit = replace(audit, predictions=audit.predictions.assign(failure=failure))
+        claim = only_claim(audit, AppearanceReliance(search_images=4, test_images=25))
         p_values.append(claim.p_value or 0.0)
-    # The larger of two independent p-values lies below x in x² of the cases.
+    # The larger of two independent p-values lies below x with probability x².
     for bound in (0.05, 0.1, 0.3, 0.5):
         assert np.mean(np.array(p_values) <= bound) <= bound
     assert min(p_values) < 0.9
 
 
-def test_labels_without_a_gap_do_not_count_by_the_sign_of_chance() -> None:
-    given = audited(brighter, lit)
-
-    def asked(*failing: tuple[str, str, int]) -> Question:
-        """With so many failures of 60 by camera and label."""
-        frame = given.predictions
-        failure = np.zeros(360, dtype=bool)
-        for camera, label, n in failing:
-            here = (frame["camera"] == camera) & (frame["label"] == label)
-            failure[np.flatnonzero(here)[:n]] = True
-        (question,), _ = questions(replace(given, predictions=frame.assign(failure=failure)), 0.05)
-        return question
-
-    # By chance, one a fails more. The old camera fails more as a whole, and a goes with it.
-    question = asked(("old", "b", 20), ("new", "a", 1))
-    assert (question.value, question.worse.tolist()) == ("old", [1, 1, 1])
-    # Neither camera fails more as a whole: b and c count, each in its way.
-    question = asked(("old", "b", 20), ("new", "c", 18), ("new", "a", 1))
-    assert (question.value, question.worse.tolist()) == ("old", [0, 1, -1])
-
-
-def test_without_a_gap_no_image_is_touched() -> None:
-    given = audited(brighter, lit, used=0.0)
-    assert isinstance(given.model, Model)
-    found = AppearanceReliance().examine(given)
+def test_attribute_without_a_gap_is_not_examined() -> None:
+    audit = audited(brighten, is_bright, used=0.0)
+    found = AppearanceReliance().examine(audit)
     assert not found.claims
-    assert "no images were swapped for camera" in found.skipped[0].reason
-    assert given.model.asked == 0
+    assert "no styles were swapped for camera" in found.skipped[0].reason
+    assert model_of(audit).n_predicted == 0
 
 
-def test_cost_is_bounded_as_stated() -> None:
-    given = audited(brighter, lit)
-    assert isinstance(given.model, Model)
-    AppearanceReliance(search_images=12, test_images=40).examine(given)
-    assert given.model.asked <= 2 * (16 * 12 + 4 * 40)
+def test_forward_passes_stay_within_the_documented_number() -> None:
+    audit = audited(brighten, is_bright)
+    AppearanceReliance(search_images=12, test_images=40).examine(audit)
+    assert model_of(audit).n_predicted <= 2 * (16 * 12 + 4 * 40)
 
 
-def test_one_label_few_images_or_no_model_are_said() -> None:
-    given = audited(brighter, lit)
-    camera = given.predictions["camera"].where(given.predictions["label"] == "b", "old")
+def test_value_in_one_label_only_is_listed_as_skipped() -> None:
+    audit = audited(brighten, is_bright)
+    camera = audit.predictions["camera"].where(audit.predictions["label"] == "b", "old")
     found = AppearanceReliance().examine(
-        replace(given, predictions=given.predictions.assign(camera=camera))
+        replace(audit, predictions=audit.predictions.assign(camera=camera))
     )
     assert not found.claims
     assert "only one label" in found.skipped[0].reason
-    found = AppearanceReliance().examine(audited(brighter, lit, n=30))
-    assert "too few images to swap looks" in found.skipped[0].reason
-    found = AppearanceReliance().examine(replace(given, model=None))
-    assert "not at hand" in found.skipped[0].reason
+
+
+def test_too_few_images_are_listed_as_skipped() -> None:
+    found = AppearanceReliance().examine(audited(brighten, is_bright, n=30))
+    assert "too few images to swap styles" in found.skipped[0].reason
+
+
+def test_missing_model_is_listed_as_skipped() -> None:
+    found = AppearanceReliance().examine(replace(audited(brighten, is_bright), model=None))
+    assert "model is not available" in found.skipped[0].reason
+
+
+def test_former_option_names_are_accepted() -> None:
+    with pytest.warns(DeprecationWarning, match="min_fall is now called min_drop"):
+        check = AppearanceReliance.model_validate({"min_fall": 0.2})
+    assert check.min_drop == 0.2

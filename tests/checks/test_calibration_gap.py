@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from builders.claims import quantity
 
 from auditor.checks.calibration_gap import CalibrationGap
-from auditor.records import AuditData
+from auditor.records import AuditData, Estimate
 
 MakeEvidence = Callable[..., AuditData]
 
 
-def test_a_promise_that_is_not_kept_is_found(make_evidence: MakeEvidence) -> None:
+def test_calibration_gap_overconfident_slice_is_found(make_evidence: MakeEvidence) -> None:
     label = ["no", "yes"] * 200
     dark = ["day", "day", "night", "night"] * 100
     failing = [light == "night" and k % 8 in {2, 3} for k, light in enumerate(dark)]
@@ -30,10 +31,14 @@ def test_a_promise_that_is_not_kept_is_found(make_evidence: MakeEvidence) -> Non
     assert night.effect.value == pytest.approx(0.5)
     assert night.p_value is not None
     assert night.p_value < 1e-10
-    assert night.evidence["overconfidence"]["value"] == pytest.approx(0.4)
+    overconfidence = quantity(night, "over-confidence")
+    assert isinstance(overconfidence, Estimate)
+    assert overconfidence.value == pytest.approx(0.4)
 
 
-def test_its_p_values_are_uniform_where_nothing_is_wrong(make_evidence: MakeEvidence) -> None:
+def test_calibration_gap_calibrated_model_gives_uniform_p_values(
+    make_evidence: MakeEvidence,
+) -> None:
     p_values = []
     for seed in range(100):
         rng = np.random.default_rng(seed)

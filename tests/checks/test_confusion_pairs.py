@@ -14,7 +14,9 @@ MakeEvidence = Callable[..., AuditData]
 CLASSES = ("cat", "dog", "eel")
 
 
-def test_a_pair_is_described_and_its_attribute_tested(make_evidence: MakeEvidence) -> None:
+def test_confusion_pairs_pair_is_described_and_its_attribute_tested(
+    make_evidence: MakeEvidence,
+) -> None:
     # 40 of 100 cats at night and 5 of 100 by day are called dog; the other errors are even.
     label = ["cat"] * 200 + ["dog"] * 100 + ["eel"] * 100
     predicted = (
@@ -38,7 +40,7 @@ def test_a_pair_is_described_and_its_attribute_tested(make_evidence: MakeEvidenc
     assert night.samples[0] == "s39"
 
 
-def test_two_classes_have_no_pairs(make_evidence: MakeEvidence) -> None:
+def test_confusion_pairs_two_classes_are_skipped(make_evidence: MakeEvidence) -> None:
     label = ["cat", "dog"] * 50
     audit = make_evidence(label, label, {}, classes=("cat", "dog"))
     examination = ConfusionPairs().examine(audit)

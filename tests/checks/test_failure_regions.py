@@ -1,4 +1,4 @@
-"""Failure regions: the place that brings failures about is found without an attribute, or nothing."""
+"""Failure regions: a region that causes failures is found without an attribute, and no other is."""
 
 from __future__ import annotations
 
@@ -6,435 +6,357 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.claims import quantity
 from builders.image_evidence import ImageArray, Model, Probabilities, audit_data
+from builders.marked_images import (
+    MARK,
+    SIDE,
+    band_brightness,
+    banded_images,
+    bright_places,
+    confident,
+    has_mark,
+    intervention,
+    labels,
+    marked_audit,
+    model_of,
+    predict_by_band_or_mark,
+    region_of,
+    turns,
+    with_mark,
+)
 from numpy.typing import NDArray
 
 from auditor.checks.failure_regions import FailureRegions
 from auditor.discovery.failure_clusters import failure_clusters
-from auditor.interventions.failure_groups import Mistaken
-from auditor.interventions.region_search import Place, RegionTest, _pointed_at, attention_by_region
-from auditor.interventions.regions import Region
-from auditor.records import AuditData, Claim, SliceKey
+from auditor.records import AuditData, Claim, Estimate, MapShift, SliceKey, Table
 
-SIDE = 32
-MARK = np.s_[:, :, 26:30, 26:30]
+SECOND_MARK = np.s_[:, :, 2:6, 2:6]
+"""Pixels of a mark in the opposite corner."""
 
 
-def bands(images: ImageArray) -> NDArray[np.float64]:
-    """How bright the band of each of three classes is, (n, 3)."""
-    parts = images[:, 0, :24].reshape(len(images), 3, 8, SIDE)
-    return np.asarray(parts.mean((2, 3)), dtype=np.float64)
-
-
-def sure(codes: NDArray[np.int64], n_classes: int = 3) -> Probabilities:
-    rest = 0.2 / (n_classes - 1)
-    return np.where(np.arange(n_classes) == codes[:, None], 0.8, rest)
-
-
-def misled(images: ImageArray) -> Probabilities:
-    """The class of the brightest band; a mark in the corner makes it class a."""
-    marked = images[MARK].mean((1, 2, 3)) > 150
-    return sure(np.where(marked, 0, bands(images).argmax(1)))
-
-
-def maps(images: ImageArray, _: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Evidence is in the mark, and a little wherever it is bright."""
-    cells = images.mean(1).reshape(len(images), 8, 4, 8, 4)
-    found = np.maximum(cells.max((2, 4)) - 170, 0) + 0.01 * cells.mean((2, 4))
-    return np.asarray(found, dtype=np.float32)
-
-
-def drawn(n: int, seed: int) -> tuple[ImageArray, NDArray[np.int64]]:
-    """Images of noise with the band of their class, no mark."""
-    random = np.random.default_rng(seed)
-    label: NDArray[np.int64] = np.arange(n) % 3
-    images = random.integers(0, 60, (n, 3, SIDE, SIDE), dtype=np.uint8)
-    for k in range(3):
-        images[label == k, :, 8 * k : 8 * k + 8] += 100
-    return images, label
-
-
-def marked(n: int = 360, seed: int = 0) -> AuditData:
-    """A third of the images of every class carries the mark."""
-    images, label = drawn(n, seed)
-    carriers = np.flatnonzero(np.arange(n) // 3 % 3 == 0)
-    at = images[carriers]
-    at[MARK] = 255
-    images[carriers] = at
-    model = Model(images, misled, looked=maps)
-    return audit_data(label, misled(images), {}, model=model, seed=seed)
-
-
-def only(given: AuditData) -> Claim:
-    (claim,) = FailureRegions().examine(given).claims
+def only_claim(audit: AuditData) -> Claim:
+    (claim,) = FailureRegions().examine(audit).claims
     return claim
 
 
-def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
-    given = marked()
-    assert isinstance(given.model, Model)
-    claim = only(given)
+def infill_methods(claim: Claim) -> set[str]:
+    """The infill methods that the claim lists."""
+    prefix = "failures corrected with the infill "
+    names = [one.name for part in claim.evidence if part.type == "quantities" for one in part.items]
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+
+def effects(claim: Claim) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Share corrected and its control, share flipped and its control."""
+    corrected, flipped = intervention(claim).effects
+    return corrected.value, corrected.control, flipped.value, flipped.control
+
+
+def maps_of(claim: Claim) -> MapShift:
+    """The maps of the cluster that the claim concerns."""
+    part = claim.part(MapShift)
+    assert part is not None
+    return part
+
+
+def test_mark_without_annotation_is_found_and_confirmed() -> None:
+    audit = marked_audit()
+    claim = only_claim(audit)
+    assert claim.kind == "robustness"
+    assert claim.ceiling == "alert"
     assert claim.slice == SliceKey(predicted="a")
     assert claim.confirms == (claim.slice,)
-    assert claim.ceiling == "alert"
-    assert claim.evidence["n_failures_called"] == 80
-    # Every failure carries the mark, and no other place has to do with it.
-    assert claim.evidence["mended"]["value"] == 1
-    assert claim.evidence["mended_elsewhere"]["value"] < 0.1
-    assert claim.evidence["turned"]["value"] == 1
-    assert claim.evidence["turned_by_plain_images"]["value"] == 0
+    assert quantity(claim, "failures with the predicted class") == 80
+    # Every failure has the mark, and no other region matters.
+    corrected, corrected_control, flipped, flipped_control = effects(claim)
+    assert corrected.value == 1
+    assert corrected_control.value < 0.1
+    assert flipped.value == 1
+    assert flipped_control.value == 0
     assert claim.effect is not None
     assert claim.effect.low > 0.8
     assert claim.p_value == pytest.approx(1e-4)
     assert claim.weight == pytest.approx(80 * claim.effect.value)
-    assert claim.evidence["place"] == "bottom right"
-    x0, y0, x1, y1 = claim.evidence["box"]
-    assert Region(x0, y0, x1, y1).pixels(SIDE, SIDE)[26:30, 26:30].mean() == 1
-    # Of the failures' evidence for the class, more lies there than in the class's own images.
-    assert claim.evidence["attention"][0] > claim.evidence["attention"][1]
-    assert set(claim.evidence["mended_when"]) == {"blurred", "in-painted", "borrowed"}
-    assert "100 % of them are then recognised" in claim.statement
-    failures = given.predictions.loc[given.predictions["failure"], "sample"]
+    failures = audit.predictions.loc[audit.predictions["failure"], "sample"]
     assert claim.samples
     assert set(claim.samples) <= set(failures)
-    # All that it mends, tried or not: here all.
+    # It accounts for all failures that masking corrects, tested or not: here all.
     assert claim.accounts_for == set(failures.index)
-    # As the options say: so many passes for a search image and for a test image.
-    assert given.model.asked <= 120 * 12 + 8 * 80
 
 
-def test_what_mends_but_misleads_no_other_image_is_not_told() -> None:
-    """Hard images: the right band is faint, and that of class a a little brighter."""
-    images, label = drawn(360, 0)
-    hard = np.flatnonzero((label == 1) & (np.arange(360) // 3 % 2 == 0))
+def test_mark_without_annotation_is_located() -> None:
+    claim = only_claim(marked_audit())
+    region = region_of(claim)
+    assert region.place == "lower right corner"
+    assert region.pixels(SIDE, SIDE)[26:30, 26:30].mean() == 1
+    # More of the failures' evidence for the class lies there than of the class's own images.
+    in_failures = quantity(claim, "evidence in the region, in failures")
+    in_class = quantity(
+        claim, "evidence in the region, in correctly classified images of the class"
+    )
+    assert isinstance(in_failures, float)
+    assert isinstance(in_class, float)
+    assert in_failures > in_class
+    assert infill_methods(claim) == {"blur", "in-painting", "donor"}
+    assert intervention(claim).variant in infill_methods(claim)
+    assert "This corrects 100 % of them" in claim.statement[1]
+
+
+def test_forward_passes_stay_within_the_documented_number() -> None:
+    audit = marked_audit()
+    FailureRegions().examine(audit)
+    assert model_of(audit).n_predicted <= 120 * 12 + 8 * 80
+
+
+def test_region_that_flips_no_other_image_is_not_reported() -> None:
+    """Hard images: the right band is faint, and that of class a is a little brighter."""
+    images = banded_images(360, 0)
+    hard = np.flatnonzero((labels(360) == 1) & (turns(360, 2) == 0))
     images[hard, :, :8] += 45
     images[hard, :, 8:16] -= 70
 
-    def ask(some: ImageArray) -> Probabilities:
-        return sure(bands(some).argmax(1))
+    def predict(some: ImageArray) -> Probabilities:
+        return confident(band_brightness(some).argmax(1))
 
-    given = audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps))
-    claim = only(given)
-    assert claim.evidence["mended"]["value"] > 0.9
-    assert claim.evidence["turned"]["value"] < 0.05
+    model = Model(images, predict, cams_with=bright_places)
+    claim = only_claim(audit_data(labels(360), predict(images), {}, model=model))
+    corrected, _, flipped, _ = effects(claim)
+    assert corrected.value > 0.9
+    assert flipped.value < 0.05
     assert claim.effect is None
     assert not claim.confirms
     assert claim.p_value is not None
     assert claim.p_value > 0.05
 
 
-def test_failures_without_a_place_lead_to_none() -> None:
-    """Any change of an image draws its prediction anew: everything mends, nowhere more."""
+def test_failures_without_a_region_are_not_reported() -> None:
+    """Any change of an image changes its prediction arbitrarily: masking corrects everywhere alike."""
     p_values = []
     for seed in range(12):
-        images, label = drawn(300, seed)
+        images = banded_images(300, seed)
 
-        def ask(some: ImageArray) -> Probabilities:
-            unlucky = some.sum((1, 2, 3), dtype=np.int64) % 5 == 0
-            return sure(np.where(unlucky, 0, bands(some).argmax(1)))
+        def predict(some: ImageArray) -> Probabilities:
+            fails = some.sum((1, 2, 3), dtype=np.int64) % 5 == 0
+            return confident(np.where(fails, 0, band_brightness(some).argmax(1)))
 
-        given = audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps), seed=seed)
-        claim = only(given)
+        model = Model(images, predict, cams_with=bright_places)
+        claim = only_claim(audit_data(labels(300), predict(images), {}, model=model, seed=seed))
         assert claim.effect is None
         p_values.append(claim.p_value)
     assert min(one for one in p_values if one is not None) > 0.01
 
 
-def test_with_two_classes_nothing_is_borrowed() -> None:
-    images, label = drawn(360, 1)
-    label = np.minimum(label, 1)
-    carriers = np.flatnonzero(np.arange(360) // 3 % 3 == 0)
-    at = images[carriers]
-    at[MARK] = 255
-    images[carriers] = at
+def test_two_classes_leave_no_donors_for_the_infill() -> None:
+    label = np.minimum(labels(360), 1)
+    images = with_mark(banded_images(360, 1), turns(360, 3) == 0)
 
-    def ask(some: ImageArray) -> Probabilities:
-        at_mark = some[MARK].mean((1, 2, 3)) > 150
-        return sure(np.where(at_mark, 0, np.minimum(bands(some).argmax(1), 1)), 2)
+    def predict(some: ImageArray) -> Probabilities:
+        by_band = np.minimum(band_brightness(some).argmax(1), 1)
+        return confident(np.where(has_mark(some), 0, by_band), 2)
 
-    claim = only(audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps)))
+    model = Model(images, predict, cams_with=bright_places)
+    claim = only_claim(audit_data(label, predict(images), {}, model=model))
     assert claim.effect is not None
-    assert claim.evidence["place"] == "bottom right"
-    assert set(claim.evidence["mended_when"]) == {"blurred", "in-painted"}
+    assert region_of(claim).place == "lower right corner"
+    assert infill_methods(claim) == {"blur", "in-painting"}
 
 
-def test_search_and_test_share_no_image_and_lenders_are_of_other_labels() -> None:
-    given = marked()
-    found = Mistaken.drawn(given, 0, 12, 40)
-    label = given.predictions["label"].cat.codes.to_numpy()
-    predicted = given.predictions["predicted"].cat.codes.to_numpy()
-    sides = []
-    for group in (found.search, found.test):
-        assert group.lenders is not None
-        assert (predicted[group.rows] == 0).all()
-        assert (label[group.rows] == group.label).all()
-        assert (group.label != 0).all()
-        assert (predicted[group.lenders] == label[group.lenders]).all()
-        assert (label[group.lenders] != group.label).all()
-        assert (label[group.lenders] != 0).all()
-        assert (predicted[group.own] == 0).all()
-        assert (label[group.own] == 0).all()
-        assert (label[group.hosts] != 0).all()
-        assert (predicted[group.hosts] == label[group.hosts]).all()
-        assert len(group.givers) == len(group.hosts) == len(set(group.hosts))
-        assert (predicted[group.givers] == 0).all()
-        assert (label[group.givers] != 0).all()
-        assert (predicted[group.plain] == label[group.plain]).all()
-        assert (label[group.plain] == label[group.givers]).all()
-        parts = (group.rows, group.lenders, group.own, group.givers, group.plain, group.hosts)
-        sides.append(set(np.concatenate(parts).tolist()))
-    assert not sides[0] & sides[1]
-    assert (len(found.search.rows), len(found.test.rows)) == (12, 40)
-    # Each of the 68 failures that are not searched on gives to an image or two.
-    assert len(found.test.hosts) == 80
-    assert np.unique(np.unique(found.test.givers, return_counts=True)[1]).tolist() == [1, 2]
-    assert len(set(found.test.givers)) == 68
-    # With the rest, all failures are there, each once.
-    rows = np.concatenate([found.search.rows, found.test.rows, found.rest.rows])
-    assert sorted(rows) == np.flatnonzero((predicted == 0) & (label != 0)).tolist()
-    assert [len(one.rows) for one in found.rest.parts(20)] == [20, 8]
-    part = Mistaken.drawn(given, 0, 12, 40, among=rows[:30])
-    assert set(np.concatenate([part.search.rows, part.test.rows])) == set(rows[:30])
-    assert sorted(part.rest.rows) == sorted(rows[30:])
-    # The fewer, the fewer to search on: a third.
-    assert len(Mistaken.drawn(marked(n=135), 0, 12, 40).search.rows) == 10
+def test_missing_model_is_listed_as_skipped() -> None:
+    (skipped,) = FailureRegions().examine(replace(marked_audit(), model=None)).skipped
+    assert "model is not available" in skipped.reason
 
 
-def test_both_tests_by_hand() -> None:
-    trial = RegionTest(
-        place=Place(Region(0, 0, 0.5, 0.5), "blurred"),
-        mended=np.array([True] * 9 + [False]),
-        mended_elsewhere=np.array([True] * 2 + [False] * 8),
-        mended_when={},
-        turned=np.array([True, True, True, False, True, False]),
-        turned_by_plain=np.array([False, False, False, False, False, True]),
-        givers=np.array([7, 7, 3, 3, 5, 9]),
-    )
-    more, p_value = trial.needed
-    assert more.value == pytest.approx(0.7)
-    # Seven changed one way and none the other: mid-p of a fair coin.
-    assert p_value == pytest.approx(2 * 0.5**7 - 0.5**7)
-    # Per failure that gave: 1, 0.5, 1 and -1; of the 16 patterns of signs, these sums are as large.
-    more, p_value = trial.enough(0)
-    assert more.value == pytest.approx(1.5 / 4)
-    sums = [a + 0.5 * b + c + d for a in (1, -1) for b in (1, -1) for c in (1, -1) for d in (1, -1)]
-    assert p_value == pytest.approx(np.mean([abs(one) >= 1.5 for one in sums]))
-
-
-def test_no_model_or_too_few_failures_are_said() -> None:
-    (reason,) = FailureRegions().examine(replace(marked(), model=None)).skipped
-    assert "not at hand" in reason.reason
-    found = FailureRegions().examine(marked(n=90))
+def test_too_few_failures_are_listed_as_skipped() -> None:
+    found = FailureRegions().examine(marked_audit(n=90))
     assert not found.claims
-    assert "no class is called for 30 failures" in found.skipped[0].reason
+    assert "no predicted class has 30 failures" in found.skipped[0].reason
 
 
-def test_classes_beyond_the_limit_are_said() -> None:
-    images, label = drawn(360, 0)
+def test_classes_beyond_the_limit_are_listed_as_skipped() -> None:
+    images = banded_images(360, 0)
 
-    def ask(some: ImageArray) -> Probabilities:
-        codes = bands(some).argmax(1)
-        return sure(np.where(some[:, 0, 31, 0] % 2 == 0, codes, (codes + 1) % 3))
+    def predict(some: ImageArray) -> Probabilities:
+        codes = band_brightness(some).argmax(1)
+        return confident(np.where(some[:, 0, 31, 0] % 2 == 0, codes, (codes + 1) % 3))
 
-    given = audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps))
-    found = FailureRegions(max_classes=2).examine(given)
+    model = Model(images, predict, cams_with=bright_places)
+    audit = audit_data(labels(360), predict(images), {}, model=model)
+    found = FailureRegions(max_classes=2).examine(audit)
     assert len(found.claims) == 2
-    (left,) = {"a", "b", "c"} - {str(one.slice.predicted) for one in found.claims}
-    assert f"failures called {left} were left out" in found.skipped[0].reason
+    (left_out,) = {"a", "b", "c"} - {str(one.slice.predicted) for one in found.claims}
+    assert f"failures predicted as {left_out} were left out" in found.skipped[0].reason
 
 
-def test_what_an_attribute_says_goes_to_its_cause() -> None:
-    images = marked()
-    carriers = np.arange(360) // 3 % 3 == 0
+def test_annotated_cause_explains_the_region() -> None:
+    model = model_of(marked_audit())
     coin = np.random.default_rng(0).random(360) < 0.5
-    assert isinstance(images.model, Model)
-    share = misled(images.model.seen)
-    label: NDArray[np.int64] = np.arange(360) % 3
     attributes: dict[str, NDArray[np.str_]] = {
-        "sticker": np.where(carriers, "yes", "no"),
+        "sticker": np.where(turns(360, 3) == 0, "yes", "no"),
         "coin": np.where(coin, "heads", "tails"),
     }
-    claim = only(audit_data(label, share, attributes, model=images.model))
+    probabilities = predict_by_band_or_mark(model.inputs)
+    claim = only_claim(audit_data(labels(360), probabilities, attributes, model=model))
     assert claim.explained_by == ("sticker",)
-    assert claim.evidence["marked_by"][0] == "sticker = yes in 100 % instead of 0 %"
-    assert "sticker = yes in 100 %" in claim.statement
+    table = claim.part(Table)
+    assert table is not None
+    assert table.rows[0] == ("sticker", "yes", 1.0, 0.0)
+    assert "sticker = yes in 100 % instead of 0 %" in claim.statement[-1]
 
 
-def test_the_maps_point_at_what_the_failures_have_and_the_class_has_not() -> None:
-    given = marked()
-    assert isinstance(given.model, Model)
-    found = Mistaken.drawn(given, 0, 12, 40)
-    first, *_ = _pointed_at(given.model, found)
-    assert first.pixels(SIDE, SIDE)[26:30, 26:30].all()
-    whole = Region(0, 0, 1, 1)
-    failures, own = attention_by_region(given.model, found.test, 0, [first, whole])
-    assert failures[0] > own[0] + 0.1
-    assert failures[1] == own[1] == pytest.approx(1)
+def audit_with_two_marks() -> AuditData:
+    """A fifth of every class has the mark, and a fifth has one in the opposite corner."""
+    turn = turns(540, 5)
+    images = with_mark(banded_images(540, 0), turn == 0)
+    images = with_mark(images, turn == 1, SECOND_MARK)
+
+    def predict(some: ImageArray) -> Probabilities:
+        marked = has_mark(some) | has_mark(some, SECOND_MARK)
+        return confident(np.where(marked, 0, band_brightness(some).argmax(1)))
+
+    model = Model(images, predict, cams_with=bright_places)
+    return audit_data(labels(540), predict(images), {}, model=model)
 
 
-def test_images_are_those_of_their_rows() -> None:
-    given = marked()
-    assert isinstance(given.model, Model)
-    group = Mistaken.drawn(given, 0, 12, 40).test
-    assert group.lenders is not None
-    shown, seen = group.shown(given.model), given.model.seen
-    assert shown.fills.lenders is not None
-    for images, rows in (
-        (shown.fills.images, group.rows),
-        (shown.fills.lenders, group.lenders),
-        (shown.hosts, group.hosts),
-        (shown.givers, group.givers),
-        (shown.plain, group.plain),
-    ):
-        assert (images == seen[rows]).all()
-
-
-SECOND = np.s_[:, :, 2:6, 2:6]
-
-
-def two_marks() -> AuditData:
-    """Of every class, a fifth of the images carries a mark, and a fifth one in another corner."""
-    images, label = drawn(540, 0)
-    turn = np.arange(540) // 3 % 5
-    for place, which in ((MARK, 0), (SECOND, 1)):
-        at = images[turn == which]
-        at[place] = 255
-        images[turn == which] = at
-
-    def ask(some: ImageArray) -> Probabilities:
-        seen = np.maximum(some[MARK].mean((1, 2, 3)), some[SECOND].mean((1, 2, 3))) > 150
-        return sure(np.where(seen, 0, bands(some).argmax(1)))
-
-    return audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps))
-
-
-def test_of_two_causes_each_has_its_place() -> None:
-    given = two_marks()
-    assert isinstance(given.model, Model)
-    whole, *parts = FailureRegions().examine(given).claims
-    assert given.model.asked <= 3 * (120 * 12 + 8 * 80)
-    turn = np.arange(540) // 3 % 5
-    failing = given.predictions["failure"].to_numpy()
-    carriers = {
-        place: set(np.flatnonzero(failing & (turn == which)).tolist())
-        for which, place in enumerate(("bottom right", "top left"))
+def test_two_causes_are_each_found_at_their_place() -> None:
+    audit = audit_with_two_marks()
+    of_class, *of_clusters = FailureRegions().examine(audit).claims
+    assert model_of(audit).n_predicted <= 3 * (120 * 12 + 8 * 80)
+    failing = audit.predictions["failure"].to_numpy()
+    expected = {
+        place: set(np.flatnonzero(failing & (turns(540, 5) == turn)).tolist())
+        for turn, place in enumerate(("lower right corner", "upper left corner"))
     }
-    assert whole.effect is not None
-    assert whole.effect.value == pytest.approx(0.5, abs=0.1)
-    assert whole.accounts_for == carriers[whole.evidence["place"]]
-    # The maps divide them by label as well: what a place mends that was found before is left out.
-    (part,) = parts
-    assert {whole.evidence["place"], part.evidence["place"]} == set(carriers)
-    assert part.slice == SliceKey(predicted="a")
-    assert part.effect is not None
-    assert part.effect.value == 1
-    assert part.evidence["n_failures_of_the_cluster"] == 36
-    # It accounts for those of other clusters as well.
-    assert part.accounts_for == carriers[part.evidence["place"]]
-    assert part.evidence["n_failures_called"] == 144
-    assert part.evidence["cluster_at"] == part.evidence["place"]
-    assert f"whose evidence lies at the {part.evidence['place']}; covering" in part.title
-    # The maps' shares are of one whole.
-    assert np.sum(part.evidence["mean_map"]) == pytest.approx(1, abs=0.01)
-    assert np.sum(part.evidence["difference"]) == pytest.approx(0, abs=0.01)
+    assert of_class.effect is not None
+    assert of_class.effect.value == pytest.approx(0.5, abs=0.1)
+    assert of_class.accounts_for == expected[region_of(of_class).place]
+    # The maps also divide each mark's failures by label. Clusters that the first region corrects, and
+    # those that a cluster's region corrects, are left out.
+    (of_cluster,) = of_clusters
+    place = region_of(of_cluster).place
+    assert {region_of(of_class).place, place} == set(expected)
+    assert of_cluster.slice == SliceKey(predicted="a")
+    assert of_cluster.effect is not None
+    assert of_cluster.effect.value == 1
+    assert quantity(of_cluster, "failures in the cluster") == 36
+    # It also accounts for failures in other clusters.
+    assert of_cluster.accounts_for == expected[place]
+    assert quantity(of_cluster, "failures with the predicted class") == 144
 
 
-def tinted(seed: int, share: float, n: int = 900) -> AuditData:
-    """A mark on some images makes them class a, and so does a tint all over others.
+def test_claim_of_a_cluster_names_its_place_and_holds_its_maps() -> None:
+    of_class, of_cluster = FailureRegions().examine(audit_with_two_marks()).claims
+    assert of_class.part(MapShift) is None
+    shift = maps_of(of_cluster)
+    assert shift.place == region_of(of_cluster).place
+    assert f"whose evidence lies at the {shift.place}; masking" in of_cluster.title
+    assert f"more of the evidence at the {shift.place}" in of_cluster.statement[0]
+    # Each map is given as shares of its evidence.
+    assert np.sum(shift.mean_map) == pytest.approx(1, abs=0.01)
+    assert np.sum(shift.difference) == pytest.approx(0, abs=0.01)
+
+
+def audit_with_tint(seed: int, marked: float, n: int = 900) -> AuditData:
+    """A mark on some images makes them class a, and so does a tint of the whole image on others.
 
     Args:
         seed: of the images.
-        share: of the images that carry the mark; two in ten are tinted.
-        n: images.
+        marked: share of the images with the mark; two in ten are tinted.
+        n: number of images.
     """
-    images, label = drawn(n, seed)
     rank = np.arange(n) // 3 / (n // 3)
-    tint = rank >= 0.8
-    at = images[rank < share]
-    at[MARK] = 255
-    images[rank < share] = at
-    images[tint, 2] += 60
+    images = with_mark(banded_images(n, seed), rank < marked)
+    images[rank >= 0.8, 2] += 60
 
-    def ask(some: ImageArray) -> Probabilities:
-        blue = some[:, 2].mean((1, 2)) - some[:, 0].mean((1, 2)) > 15
-        return sure(np.where(blue | (some[MARK].mean((1, 2, 3)) > 150), 0, bands(some).argmax(1)))
+    def predict(some: ImageArray) -> Probabilities:
+        tinted = some[:, 2].mean((1, 2)) - some[:, 0].mean((1, 2)) > 15
+        return confident(np.where(tinted | has_mark(some), 0, band_brightness(some).argmax(1)))
 
-    def looked_at(some: ImageArray, _: NDArray[np.int64]) -> NDArray[np.float32]:
-        """In the mark; else anywhere in the upper half."""
+    def maps(some: ImageArray, _: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Evidence at the mark; without one, anywhere in the upper half."""
         cells = np.random.default_rng(len(some)).random((len(some), 8, 8)).astype(np.float32)
         cells[:, 4:] = 0
-        has = some[MARK].mean((1, 2, 3)) > 150
-        cells[has, 6:, 6:] += 20
+        cells[has_mark(some), 6:, 6:] += 20
         return cells
 
-    return audit_data(label, ask(images), {}, model=Model(images, ask, looked=looked_at), seed=seed)
+    model = Model(images, predict, cams_with=maps)
+    return audit_data(labels(n), predict(images), {}, model=model, seed=seed)
 
 
-def test_a_cause_of_few_failures_shows_in_their_cluster() -> None:
-    whole, *parts = FailureRegions().examine(tinted(0, 0.06)).claims
-    assert whole.evidence["n_failures_called"] == 156
-    assert whole.evidence["mended"]["value"] < 0.35
-    marked = [one for one in parts if one.evidence["cluster_at"] == "bottom right"]
-    (one,) = marked
-    assert one.evidence["n_failures_of_the_cluster"] == 36
-    assert one.evidence["place"] == "bottom right"
-    assert one.effect is not None
-    assert one.effect.value == 1
-    assert whole.effect is None or whole.effect.high < one.effect.low
-    assert len(one.accounts_for) == 36
-    # What has no place has none in its cluster either.
-    assert all(other.effect is None for other in parts if other is not one)
+def test_cause_of_few_failures_is_found_in_their_cluster() -> None:
+    of_class, *of_clusters = FailureRegions().examine(audit_with_tint(0, 0.06)).claims
+    assert quantity(of_class, "failures with the predicted class") == 156
+    assert effects(of_class)[0].value < 0.35
+    (of_mark,) = [one for one in of_clusters if maps_of(one).place == "lower right corner"]
+    assert quantity(of_mark, "failures in the cluster") == 36
+    assert region_of(of_mark).place == "lower right corner"
+    assert of_mark.effect is not None
+    assert of_mark.effect.value == 1
+    assert of_class.effect is None or of_class.effect.high < of_mark.effect.low
+    assert len(of_mark.accounts_for) == 36
+    # The tint has no region, and none is reported for its clusters.
+    assert all(other.effect is None for other in of_clusters if other is not of_mark)
 
 
-def unlucky(seed: int) -> AuditData:
-    """Kinds of maps there are, but any change of an image draws its prediction anew."""
-    images, label = drawn(720, seed)
-    at = images[::2]
-    at[MARK] = 255
-    images[::2] = at
+def audit_without_a_region(seed: int) -> AuditData:
+    """The maps form clusters, but any change of an image changes its prediction arbitrarily."""
+    images = with_mark(banded_images(720, seed), np.arange(720) % 2 == 0)
 
-    def ask(some: ImageArray) -> Probabilities:
-        drawn_so = some.sum((1, 2, 3), dtype=np.int64) % 3 == 0
-        return sure(np.where(drawn_so, 0, bands(some).argmax(1)))
+    def predict(some: ImageArray) -> Probabilities:
+        fails = some.sum((1, 2, 3), dtype=np.int64) % 3 == 0
+        return confident(np.where(fails, 0, band_brightness(some).argmax(1)))
 
-    return audit_data(label, ask(images), {}, model=Model(images, ask, looked=maps), seed=seed)
+    model = Model(images, predict, cams_with=bright_places)
+    return audit_data(labels(720), predict(images), {}, model=model, seed=seed)
 
 
-def test_clusters_of_failures_without_a_place_lead_to_none() -> None:
+def test_clusters_of_failures_without_a_region_are_not_reported() -> None:
     p_values = []
     for seed in range(6):
-        _, *parts = FailureRegions().examine(unlucky(seed)).claims
-        assert not any(one.effect or one.accounts_for or one.confirms for one in parts)
-        p_values += [one.p_value for one in parts if one.p_value is not None]
+        _, *of_clusters = FailureRegions().examine(audit_without_a_region(seed)).claims
+        assert not any(one.effect or one.accounts_for or one.confirms for one in of_clusters)
+        p_values += [one.p_value for one in of_clusters if one.p_value is not None]
     assert len(p_values) >= 8
     assert min(p_values) > 0.01
 
 
-def test_clusters_beyond_the_limit_are_said() -> None:
-    given = unlucky(0)
-    found = FailureRegions(max_clusters=1).examine(given)
+def test_clusters_beyond_the_limit_are_listed_as_skipped() -> None:
+    found = FailureRegions(max_clusters=1).examine(audit_without_a_region(0))
     assert len(found.claims) == 2
-    assert "more clusters of maps of failures called a were left out" in found.skipped[0].reason
-    found = FailureRegions(max_clusters=0).examine(given)
+    expected = "more clusters of maps of failures predicted as a were left out"
+    assert expected in found.skipped[0].reason
+
+
+def test_max_clusters_zero_examines_classes_only() -> None:
+    found = FailureRegions(max_clusters=0).examine(audit_without_a_region(0))
     assert len(found.claims) == 1
     assert not found.skipped
 
 
-def test_kinds_are_failures_called_the_class_divided_by_their_maps_alone() -> None:
-    given = tinted(0, 0.06)
-    assert isinstance(given.model, Model)
-    frame = given.predictions
-    called = np.flatnonzero((frame["predicted"] == "a") & (frame["label"] != "a"))
-    found = failure_clusters(given, given.model, 0, 24)
+def test_failure_clusters_divide_the_failures_by_their_maps() -> None:
+    audit = audit_with_tint(0, 0.06)
+    model, frame = model_of(audit), audit.predictions
+    failures = np.flatnonzero((frame["predicted"] == "a") & (frame["label"] != "a"))
+    found = failure_clusters(audit, model, 0, 24)
     rows = np.concatenate([one.rows for one in found])
     assert len(set(rows)) == len(rows)
-    assert set(rows) <= set(called)
+    assert set(rows) <= set(failures)
     sizes = [len(one.rows) for one in found]
     assert sizes == sorted(sizes, reverse=True)
-    marked = given.model.seen[rows][MARK].mean((1, 2, 3)) > 150
-    assert [set(part) for part in np.split(marked, np.cumsum(sizes)[:-1])] == [{False}, {True}]
-    # Too few, or nearly all of them, are no kind.
-    assert len(failure_clusters(given, given.model, 0, 37)) == 1
-    mostly = tinted(0, 0.7)
-    assert isinstance(mostly.model, Model)
-    assert all(len(one.rows) <= 0.9 * 540 for one in failure_clusters(mostly, mostly.model, 0, 24))
+    marked = model.inputs[rows][MARK].mean((1, 2, 3)) > 150
+    clusters = np.split(marked, np.cumsum(sizes)[:-1])
+    assert [set(one.tolist()) for one in clusters] == [{False}, {True}]
+
+
+def test_failure_clusters_leave_out_clusters_that_are_too_small_or_nearly_all() -> None:
+    audit = audit_with_tint(0, 0.06)
+    assert len(failure_clusters(audit, model_of(audit), 0, 37)) == 1
+    mostly_marked = audit_with_tint(0, 0.7)
+    found = failure_clusters(mostly_marked, model_of(mostly_marked), 0, 24)
+    assert all(len(one.rows) <= 0.9 * 540 for one in found)
+
+
+def test_former_option_names_are_accepted() -> None:
+    with pytest.warns(DeprecationWarning, match="is now called"):
+        check = FailureRegions.model_validate({"min_mended": 0.2, "min_turned": 0.3})
+    assert (check.min_corrected, check.min_flipped) == (0.2, 0.3)

@@ -1,4 +1,4 @@
-"""Hidden slices: found on one half and tested on the other; chance and honest doubt are none."""
+"""Hidden slices: a planted group is found and its gap measured; chance and low confidence are none."""
 
 from __future__ import annotations
 
@@ -6,88 +6,88 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders.claims import quantity
+from builders.hidden_group import N, hidden_group, with_hidden_group
 from builders.image_evidence import Model, audit_data
-from numpy.typing import NDArray
 
 from auditor.checks.hidden_slices import HiddenSlices
-from auditor.discovery.embedding import _thumbnails, embed
 from auditor.discovery.sample_splitting import SampleSplit
-from auditor.records import AuditData, Claim
-
-N = 1200
+from auditor.records import AuditData, Claim, ImageDifference, SampleGroups, Table
 
 
-def failing(
-    chance: NDArray[np.float64], hidden: NDArray[np.bool_], seed: int, *, known: bool = False
-) -> AuditData:
-    """Three classes; each sample fails with its chance; the hidden group shows in the features."""
-    random = np.random.default_rng(seed)
-    label = np.arange(N) % 3
-    fails = random.random(N) < chance
-    predicted = np.where(fails, (label + 1) % 3, label)
-    share = np.where(np.arange(3) == predicted[:, None], 0.9, 0.05)
-    features = random.normal(0, 1, (N, 12)).astype(np.float32)
-    features[:, 0] += 3 * label
-    features[:, 1] += 4 * hidden
-    images = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
-    images[hidden, :, 12:, 12:] += 100
-    model = Model(images, lambda some: np.ones((len(some), 3)) / 3, features)
-    group = np.where(hidden if known else np.arange(N) % 7 < 3, "in", "out")
-    return audit_data(label, share, {"group": group}, model=model, seed=seed)
-
-
-def group(seed: int = 0) -> NDArray[np.bool_]:
-    return np.random.default_rng(99 + seed).random(N) < 0.2
-
-
-def told(given: AuditData) -> list[Claim]:
+def reported(given: AuditData) -> list[Claim]:
     return [one for one in HiddenSlices().examine(given).claims if one.effect is not None]
 
 
-def test_a_hidden_group_is_found_and_its_gap_measured() -> None:
-    hidden = group()
-    given = failing(np.where(hidden, 0.5, 0.05), hidden, 0)
-    (claim,) = told(given)
+def test_hidden_group_is_found_and_its_gap_measured() -> None:
+    hidden = hidden_group()
+    given = with_hidden_group(np.where(hidden, 0.5, 0.05), hidden, 0)
+    (claim,) = reported(given)
     assert claim.effect is not None
     assert claim.effect.low < 0.45 < claim.effect.high
     assert claim.p_value is not None
     assert claim.p_value < 1e-8
-    assert "brighter at the bottom right" in claim.title
+    assert "brighter at the lower right corner" in claim.title
     assert not claim.explained_by
-    typical = [int(name[1:]) for name in claim.evidence["typical"]]
-    assert hidden[typical].all()
+    typical = claim.part(SampleGroups)
+    assert typical is not None
+    assert hidden[[int(one.sample[1:]) for one in typical.groups[0].members]].all()
     assert given.predictions["failure"][[int(name[1:]) for name in claim.samples]].all()
+    assert claim.part(Table) is None
 
 
-def test_what_an_attribute_says_goes_to_its_cause() -> None:
-    hidden = group()
-    (claim,) = told(failing(np.where(hidden, 0.5, 0.05), hidden, 0, known=True))
+def test_evidence_of_a_hidden_slice_has_rates_stability_and_brightness() -> None:
+    hidden = hidden_group()
+    given = with_hidden_group(np.where(hidden, 0.5, 0.05), hidden, 0)
+    (claim,) = reported(given)
+    assert quantity(claim, "error rate") == pytest.approx(0.5, abs=0.1)
+    assert quantity(claim, "error rate of the rest") == pytest.approx(0.05, abs=0.03)
+    stability = quantity(claim, "stability")
+    assert isinstance(stability, float)
+    assert stability >= HiddenSlices().min_stability
+    difference = claim.part(ImageDifference)
+    assert difference is not None
+    assert difference.description == "brighter at the lower right corner"
+    # The corner of 4 by 4 pixels of 16 is that of 2 by 2 places of 8.
+    brightness = np.array(difference.brightness)
+    assert brightness.shape == (8, 8)
+    assert brightness[6:, 6:].min() > 1
+    assert np.abs(brightness[:6, :6]).max() < 0.5
+
+
+def test_slice_described_by_an_attribute_joins_its_cause() -> None:
+    hidden = hidden_group()
+    chance = np.where(hidden, 0.5, 0.05)
+    (claim,) = reported(with_hidden_group(chance, hidden, 0, annotated=True))
     assert claim.explained_by == ("group",)
     assert "group = in" in claim.title
+    table = claim.part(Table)
+    assert table is not None
+    assert table.rows[0][:2] == ("group", "in")
 
 
-def test_a_value_that_fares_worse_with_one_label_only_explains_what_fails_there() -> None:
-    hidden = group()
+def test_attribute_with_a_gap_in_one_label_explains_the_slice_of_that_label() -> None:
+    hidden = hidden_group()
     label = np.arange(N) % 3
-    # The group fails with label a, and everybody else with the other two: no gap over all.
+    # The group fails with label a, all others with the other two labels: there is no gap overall.
     chance = np.where(label == 0, np.where(hidden, 0.9, 0.02), np.where(hidden, 0.02, 0.25))
-    claims = told(failing(chance, hidden, 0, known=True))
+    claims = reported(with_hidden_group(chance, hidden, 0, annotated=True))
     assert claims
     assert all(one.explained_by == ("group",) for one in claims)
 
 
-def test_failures_at_random_have_nothing_in_common() -> None:
+def test_random_failures_give_no_slice() -> None:
     p_values = []
     for seed in range(8):
-        given = failing(np.full(N, 0.15), group(seed), seed)
-        assert not told(given)
+        given = with_hidden_group(np.full(N, 0.15), hidden_group(seed), seed)
+        assert not reported(given)
         p_values += [one.p_value for one in HiddenSlices().examine(given).claims]
     assert np.mean(np.array(p_values) < 0.05) <= 0.15
 
 
-def test_nothing_of_the_test_half_goes_into_the_search() -> None:
-    hidden = group()
-    given = failing(np.where(hidden, 0.6, 0.05), hidden, 0)
+def test_search_does_not_use_outcomes_of_the_test_half() -> None:
+    hidden = hidden_group()
+    given = with_hidden_group(np.where(hidden, 0.6, 0.05), hidden, 0)
     generator = np.random.default_rng(given.seed)
     rows = np.sort(generator.permutation(N)[:4000])
     test = SampleSplit.of(given, rows, "label", generator).test
@@ -103,73 +103,34 @@ def test_nothing_of_the_test_half_goes_into_the_search() -> None:
     assert all(one.effect is None for one in claims)
 
 
-def test_doubt_that_the_model_admits_is_no_hidden_slice() -> None:
-    hidden = group()
-    given = failing(np.where(hidden, 0.4, 0.05), hidden, 0)
-    honest = given.predictions.assign(confidence=np.where(hidden, 0.6, 0.95))
-    assert not told(replace(given, predictions=honest))
+def test_failures_at_low_confidence_are_no_hidden_slice() -> None:
+    hidden = hidden_group()
+    given = with_hidden_group(np.where(hidden, 0.4, 0.05), hidden, 0)
+    calibrated = given.predictions.assign(confidence=np.where(hidden, 0.6, 0.95))
+    assert not reported(replace(given, predictions=calibrated))
 
 
-def test_too_few_failures_and_no_model_are_said() -> None:
-    hidden = group()
-    found = HiddenSlices().examine(failing(np.full(N, 0.01), hidden, 0))
+def test_check_with_too_few_failures_or_no_model_is_skipped() -> None:
+    hidden = hidden_group()
+    found = HiddenSlices().examine(with_hidden_group(np.full(N, 0.01), hidden, 0))
     assert not found.claims
     assert "failures" in found.skipped[0].reason
-    found = HiddenSlices().examine(replace(failing(np.full(N, 0.2), hidden, 0), model=None))
-    assert "not at hand" in found.skipped[0].reason
+    given = with_hidden_group(np.full(N, 0.2), hidden, 0)
+    found = HiddenSlices().examine(replace(given, model=None))
+    assert "the model is not available" in found.skipped[0].reason
 
 
-def test_thumbnails_are_means_of_patches() -> None:
-    images = np.random.default_rng(0).integers(0, 255, (2, 3, 24, 16), dtype=np.uint8)
-    small = _thumbnails(images)
-    assert small.shape == (2, 3, 8, 8)
-    assert small[1, 2, 1, 7] == pytest.approx(images[1, 2, 3:6, 14:16].mean())
-    assert _thumbnails(images[:, :, :6, :6]).shape == (2, 3, 8, 8)
-
-
-def test_the_label_alone_is_nowhere_in_the_coordinates() -> None:
-    hidden = group()
-    given = failing(np.full(N, 0.1), hidden, 0)
-    assert given.model is not None
-    label = np.asarray(given.predictions["label"].cat.codes, dtype=np.int64)
-    everyone = np.ones(N, dtype=bool)
-    looks = embed(given.model, np.arange(N), label, everyone)
-    means = np.stack([looks.space[label == k].mean(0) for k in range(3)])
-    assert np.abs(means).max() < 1e-6
-    strongest = max(
-        abs(np.corrcoef(column, hidden)[0, 1]) for column in looks.space.T if column.std() > 0
-    )
-    assert strongest > 0.8
-
-
-def test_that_a_image_looks_like_another_class_is_no_discovery() -> None:
+def test_similarity_to_another_class_is_no_hidden_slice() -> None:
     random = np.random.default_rng(3)
     label = np.arange(N) % 3
-    # The model sees nothing but how much an image looks like each class, takes the likeliest and
-    # is always sure: whoever looks like another class fails, and that is all there is to say.
-    likeness = 1.6 * np.eye(3)[label] + random.normal(0, 1, (N, 3))
-    share = np.where(np.arange(3) == likeness.argmax(1)[:, None], 0.9, 0.05)
+    # The model's features are only how similar an image is to each class; it predicts the most similar
+    # one with high confidence. Images similar to another class fail, and there is no other reason.
+    similarity = 1.6 * np.eye(3)[label] + random.normal(0, 1, (N, 3))
+    share = np.where(np.arange(3) == similarity.argmax(1)[:, None], 0.9, 0.05)
     noise = random.normal(0, 1, (N, 9))
-    features = np.concatenate([likeness, noise], axis=1).astype(np.float32)
+    features = np.concatenate([similarity, noise], axis=1).astype(np.float32)
     images = random.integers(80, 120, (N, 3, 16, 16), dtype=np.uint8)
     model = Model(images, lambda some: np.ones((len(some), 3)) / 3, features)
     given = audit_data(label, share, {}, model=model)
     assert given.predictions["failure"].mean() > 0.15
-    assert not told(given)
-
-
-def test_excess_is_failure_beyond_the_doubt_that_the_model_admits() -> None:
-    label = np.array([0, 0, 0, 0, 1, 1])
-    share = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.4, 0.6], [0.3, 0.7], [0.1, 0.9]])
-    given = audit_data(label, share, {})
-    sample_split = SampleSplit.of(given, np.arange(6), "label", np.random.default_rng(0))
-    assert sample_split.excess == pytest.approx([-0.1, 0.8, -0.4, 0.6, -0.3, -0.1])
-    # One half of each label.
-    assert np.bincount(label[sample_split.search]).tolist() == [2, 1]
-    inside = np.array([False, True, False, True, True, False])
-    everyone = np.ones(6, dtype=bool)
-    # Label 0: 0.7 against -0.25, weight 2 · 2 / 4; label 1: -0.3 against -0.1, weight 1 · 1 / 2.
-    gap = sample_split.excess_gap(inside, label, everyone).gap
-    assert gap.value == pytest.approx((0.95 * 1 - 0.2 * 0.5) / 1.5)
-    # Label 0: both fail against none; label 1: none and none.
-    assert sample_split.gap(inside, label, everyone).gap.value[0] == pytest.approx(1 / 1.5)
+    assert not reported(given)

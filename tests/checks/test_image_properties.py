@@ -67,7 +67,7 @@ def drawn(seed: int, n: int) -> tuple[np.random.Generator, NDArray[np.int64]]:
     return generator, generator.integers(0, len(CLASSES), n)
 
 
-def test_a_tenth_of_blurred_images_that_fail_is_found_and_named() -> None:
+def test_image_properties_failing_blurred_images_are_found() -> None:
     found = 0
     for seed in range(10):
         generator, label = drawn(seed, 1000)
@@ -89,18 +89,18 @@ def test_a_tenth_of_blurred_images_that_fail_is_found_and_named() -> None:
     assert found >= 9
 
 
-def test_what_fails_within_one_label_alone_is_found_there() -> None:
+def test_image_properties_gap_within_one_label_is_found_there() -> None:
     generator, label = drawn(3, 1600)
     bright = (label == 2) & (generator.random(1600) < 0.5)
     brightness = generator.normal(0.4, 0.03, 1600) + 0.3 * bright
     failure = generator.random(1600) < np.where(bright, 0.4, 0.05)
     audit = audited(failure, label, {"image.brightness": brightness})
     (finding,) = judge({"image-properties": ImageProperties()}, audit).findings
-    slices = [finding.slice.label, *(one["slice"]["label"] for one in finding.evidence["pieces"])]
+    slices = [finding.slice.label, *(one.slice.label for one in finding.supporting)]
     assert "c" in slices
 
 
-def test_a_gap_that_is_there_but_acceptable_is_not_reported() -> None:
+def test_image_properties_acceptable_gap_is_not_reported() -> None:
     generator, label = drawn(0, 20_000)
     brightness = generator.random(20_000)
     failure = generator.random(20_000) < np.where(brightness < 0.25, 0.07, 0.04)
@@ -110,7 +110,7 @@ def test_a_gap_that_is_there_but_acceptable_is_not_reported() -> None:
     assert strict  # the gap is real: only its size is acceptable
 
 
-def test_properties_that_tell_nothing_accuse_hardly_anybody() -> None:
+def test_image_properties_irrelevant_properties_are_rarely_reported() -> None:
     accused = 0
     names = ("brightness", "contrast", "sharpness", "colourfulness", "border_brightness")
     for seed in range(60):
@@ -122,7 +122,7 @@ def test_properties_that_tell_nothing_accuse_hardly_anybody() -> None:
     assert accused <= 3
 
 
-def test_a_property_that_mirrors_an_attribute_is_told_as_a_part_of_it() -> None:
+def test_image_properties_property_equal_to_attribute_joins_its_finding() -> None:
     generator, label = drawn(5, 1500)
     marked = generator.random(1500) < 0.5
     failure = generator.random(1500) < np.where(marked, 0.3, 0.05)
@@ -138,10 +138,10 @@ def test_a_property_that_mirrors_an_attribute_is_told_as_a_part_of_it() -> None:
     first, *others = judgement.findings
     assert first.slice.attributes == {"mark": "present"}
     assert not others
-    assert "image-properties" in {one["check"] for one in first.evidence["pieces"]}
+    assert "image-properties" in {one.check for one in first.supporting}
 
 
-def test_of_two_properties_that_mirror_each_other_one_speaks_for_both() -> None:
+def test_image_properties_two_equal_properties_become_one_finding() -> None:
     generator, label = drawn(6, 1500)
     dark = generator.random(1500) < 0.3
     failure = generator.random(1500) < np.where(dark, 0.4, 0.05)
@@ -157,7 +157,7 @@ def test_of_two_properties_that_mirror_each_other_one_speaks_for_both() -> None:
     ("failures", "total", "rest_failures", "rest_total"),
     [(60, 300, 90, 900), (40, 200, 60, 800), (150, 600, 240, 2000)],
 )
-def test_the_p_value_is_that_of_the_score_test_against_the_limit(
+def test_image_properties_p_value_equals_score_test_against_the_limit(
     failures: int, total: int, rest_failures: int, rest_total: int
 ) -> None:
     expected = two_proportions(
@@ -172,11 +172,11 @@ def test_the_p_value_is_that_of_the_score_test_against_the_limit(
         correction=False,
     ).pvalue
     numbers = (np.array([float(one)]) for one in (failures, total, rest_failures, rest_total))
-    found = _Against(*numbers).p_beyond(0.05)[0]
+    found = _Against(*numbers).p_exceeds(0.05)[0]
     assert found == pytest.approx(expected, rel=0.35)  # two approximations of one probability
 
 
-def test_the_slices_are_marked_as_computed_and_no_property_is_crossed() -> None:
+def test_image_properties_slices_are_computed_and_not_crossed() -> None:
     generator, label = drawn(7, 800)
     made = audited(
         generator.random(800) < 0.1,
@@ -195,7 +195,7 @@ def test_the_slices_are_marked_as_computed_and_no_property_is_crossed() -> None:
     assert all(one.gap is not None for one in records if one.computed)
 
 
-def test_properties_take_at_most_a_tenth_from_what_was_asked_for() -> None:
+def test_image_properties_take_at_most_a_tenth_of_the_level() -> None:
     generator, label = drawn(8, 800)
     made = audited(
         generator.random(800) < 0.1,
@@ -205,7 +205,7 @@ def test_properties_take_at_most_a_tenth_from_what_was_asked_for() -> None:
     )
     asked = list(PerformanceGap().examine(made))
     computed = list(ImageProperties().examine(made))
-    alone, together = adjust(asked, 0.05), adjust([*asked, *computed], 0.05)
+    alone, together = adjust(asked, 0.05, {}), adjust([*asked, *computed], 0.05, {})
     # A p-value counts by its weight's share of all tests.
     share = alone.weights / alone.n_tests
     beside = together.weights[: len(asked)] / together.n_tests
@@ -213,7 +213,7 @@ def test_properties_take_at_most_a_tenth_from_what_was_asked_for() -> None:
     assert (beside < share).any()
 
 
-def test_properties_that_hardly_vary_drop_out_in_one_line() -> None:
+def test_image_properties_constant_properties_are_skipped_in_one_line() -> None:
     generator, label = drawn(9, 400)
     frame = pd.DataFrame(
         {

@@ -11,7 +11,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from auditor.checks.performance_gap import PerformanceGap
-from auditor.records import AuditData, Claim
+from auditor.records import AuditData, Claim, SliceComparison
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("functional", "defective")
@@ -46,7 +46,7 @@ def solar(make_evidence: MakeEvidence) -> AuditData:
     return make_evidence(label, predicted, {"cell_type": cell_type}, classes=CLASSES)
 
 
-def test_a_value_within_a_label_says_what_was_planted(solar: AuditData) -> None:
+def test_performance_gap_value_within_label_states_the_planted_gap(solar: AuditData) -> None:
     claim = _claim(solar, "cell_type = mono, label = functional")
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(225 / 312 - 12 / 400)
@@ -55,7 +55,7 @@ def test_a_value_within_a_label_says_what_was_planted(solar: AuditData) -> None:
     )
     law = hypergeom(712, 237, 312)
     assert claim.p_value == pytest.approx(2 * (law.sf(225) + law.pmf(225) / 2), rel=1e-6)
-    assert claim.statement == (
+    assert " ".join(claim.statement) == (
         "Of 312 functional samples with cell_type = mono, 72 % are called defective (95 % interval "
         "67–77 %); of the other functional samples, 3 % are misclassified. The gap is 69 points "
         "(95 % interval 63–74 points)."
@@ -65,7 +65,9 @@ def test_a_value_within_a_label_says_what_was_planted(solar: AuditData) -> None:
     assert claim.weight == pytest.approx((225 / 312 - 0.03) * 312)
 
 
-def test_a_value_is_compared_within_labels(make_evidence: MakeEvidence) -> None:
+def test_performance_gap_harder_classes_are_compared_within_labels(
+    make_evidence: MakeEvidence,
+) -> None:
     # Value b holds mostly the harder label; within each label a and b fail alike.
     label, predicted, value = _rows(
         [
@@ -83,7 +85,7 @@ def test_a_value_is_compared_within_labels(make_evidence: MakeEvidence) -> None:
     assert claim.p_value == pytest.approx(expected, abs=1e-9)
 
 
-def test_small_slices_say_what_could_have_been_seen(make_evidence: MakeEvidence) -> None:
+def test_performance_gap_small_slice_states_the_detectable_gap(make_evidence: MakeEvidence) -> None:
     label, predicted, value = _rows([("a", "functional", 400, 20), ("rare", "functional", 12, 1)])
     label, predicted, value = [*label, "defective"], [*predicted, "defective"], [*value, "a"]
     claim = _claim(make_evidence(label, predicted, {"v": value}, classes=CLASSES), "v = rare")
@@ -93,7 +95,7 @@ def test_small_slices_say_what_could_have_been_seen(make_evidence: MakeEvidence)
 
 
 @pytest.mark.parametrize(("interaction", "found"), [(0.0, False), (0.4, True)])
-def test_a_pair_is_tested_only_for_what_neither_value_explains(
+def test_performance_gap_pair_is_found_only_beyond_its_values(
     make_evidence: MakeEvidence, interaction: float, found: bool
 ) -> None:
     rng = np.random.default_rng(5)
@@ -112,14 +114,17 @@ def test_a_pair_is_tested_only_for_what_neither_value_explains(
     assert value.p_value is not None
     assert value.p_value < 1e-20
     assert (pair.p_value < 1e-6) is found
-    assert pair.evidence["gap"]["value"] > 0.2
+    comparison = pair.part(SliceComparison)
+    assert comparison is not None
+    assert comparison.gap is not None
+    assert comparison.gap.value > 0.2
 
 
-def test_a_pair_that_coincides_with_a_value_is_not_tested(make_evidence: MakeEvidence) -> None:
+def test_performance_gap_pair_equal_to_a_value_is_not_tested(make_evidence: MakeEvidence) -> None:
     label = ["functional", "defective"] * 200
     value = ["a"] * 200 + ["b"] * 200
     same = ["x"] * 200 + ["y"] * 200
     audit = make_evidence(label, label, {"one": value, "two": same}, classes=CLASSES)
     examination = PerformanceGap().examine(audit)
     assert not any(len(one.slice.attributes) == 2 for one in examination)
-    assert "can't be told from that value" in examination.skipped[0].reason
+    assert "cannot separate" in examination.skipped[0].reason

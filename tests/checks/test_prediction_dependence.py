@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from builders.claims import quantity
 from fairlearn.metrics import demographic_parity_ratio, equalized_odds_difference
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -15,7 +16,7 @@ from auditor.records import AuditData
 MakeEvidence = Callable[..., AuditData]
 
 
-def test_it_sees_what_failures_are_taken_for_though_their_rate_is_the_same(
+def test_prediction_dependence_equal_error_rates_different_predictions_are_found(
     make_evidence: MakeEvidence,
 ) -> None:
     # Every label fails alike with u and v, but u turns cats into dogs and v cats into eels.
@@ -28,12 +29,14 @@ def test_it_sees_what_failures_are_taken_for_though_their_rate_is_the_same(
     (claim,) = PredictionDependence().examine(audit).claims
     assert claim.p_value == pytest.approx(1 / 2000)
     assert claim.effect is not None
-    assert claim.effect.name == "gap in false alarms"
+    assert claim.effect.name == "gap in false-positive rate"
     # 30 of the 200 samples of u that are no dog, against none of v; and the like for eel.
     assert claim.effect.value == pytest.approx(30 / 200)
 
 
-def test_size_and_distances(make_evidence: MakeEvidence) -> None:
+def test_prediction_dependence_effect_and_distances_equal_fairlearn(
+    make_evidence: MakeEvidence,
+) -> None:
     rng = np.random.default_rng(2)
     label = np.repeat(["no", "yes"], 300)
     sex = np.tile(["f", "m"], 300)
@@ -48,12 +51,11 @@ def test_size_and_distances(make_evidence: MakeEvidence) -> None:
     # Four gaps in recall share half of the error: 1 - 0.025 / 4 each.
     joint = confint_proportions_2indep(n, 150, 0, 150, method="newcomb", alpha=0.025 / 4)
     assert (claim.effect.low, claim.effect.high) == pytest.approx(joint)
-    distances = claim.evidence["distances"]
     truth, called = label == "yes", predicted == "yes"
-    assert distances["equalized_odds_difference"] == pytest.approx(
+    assert quantity(claim, "equalized odds difference") == pytest.approx(
         equalized_odds_difference(truth, called, sensitive_features=sex)
     )
-    assert distances["demographic_parity_ratio"] == pytest.approx(
+    assert quantity(claim, "demographic parity ratio") == pytest.approx(
         min(
             demographic_parity_ratio(truth, called, sensitive_features=sex),
             demographic_parity_ratio(~truth, ~called, sensitive_features=sex),
@@ -61,7 +63,7 @@ def test_size_and_distances(make_evidence: MakeEvidence) -> None:
     )
 
 
-def test_a_perfect_model_leaves_nothing_to_test(make_evidence: MakeEvidence) -> None:
+def test_prediction_dependence_perfect_model_is_skipped(make_evidence: MakeEvidence) -> None:
     label = ["no", "yes"] * 60
     sex = ["f", "f", "m", "m"] * 30
     audit = make_evidence(label, label, {"sex": sex}, classes=("no", "yes"))

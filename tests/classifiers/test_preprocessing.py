@@ -97,7 +97,7 @@ def test_wrong_range_is_detected_and_a_better_one_described() -> None:
     sentence = better_preprocessing([used, *others])
     assert sentence is not None
     assert re.match(
-        r"with .*, 100% of the same 8 images are classified correctly instead of 25% \(mean loss "
+        r"with .*, 100 % of the same 8 images are classified correctly instead of 25 % \(mean loss "
         r"0\.\d\d instead of .*: check what the network was trained with; `mean: \[0\.\d+, .*std: \[",
         sentence,
     )
@@ -130,7 +130,7 @@ def test_nan_logits_rank_last() -> None:
     used = Preprocess(std=(1 / 255,))  # 0…255
     trials = compare_preprocessing(Overflowing(), images, labels, used)
     assert np.isnan(trials[0].loss)
-    assert "100% of the same 8 images" in (better_preprocessing(trials) or "")
+    assert "100 % of the same 8 images" in (better_preprocessing(trials) or "")
     assert np.isnan(trials[-1].loss)
 
 

@@ -1,4 +1,4 @@
-"""A gap is told with what becomes of it when the other attributes are held fixed."""
+"""What is left of a gap when other attributes are held fixed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from auditor.checks.performance_gap import PerformanceGap
-from auditor.records import AuditData, Claim
+from auditor.records import AuditData, Claim, HeldFixed
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("no", "yes")
+
+
+def _held(claim: Claim) -> HeldFixed:
+    held = claim.part(HeldFixed)
+    assert held is not None
+    return held
 
 
 def _examined(
@@ -29,7 +35,7 @@ def _examined(
     return {str(one.slice): one for one in PerformanceGap().examine(audit)}
 
 
-def test_a_gap_that_age_explains_is_said_to_be_explained(make_evidence: MakeEvidence) -> None:
+def test_confounding_gap_explained_by_age_names_age(make_evidence: MakeEvidence) -> None:
     # A classifier that fails on children; the images of one group are mostly of children.
     rng = np.random.default_rng(0)
     group = rng.choice(["a", "b"], 3000)
@@ -39,15 +45,19 @@ def test_a_gap_that_age_explains_is_said_to_be_explained(make_evidence: MakeEvid
     accused, cause = claims["group = b"], claims["age = child"]
     assert accused.explained_by == ("age",)
     assert accused.title.endswith("; age explains it")
-    assert "With age held fixed, the gap falls from" in accused.statement
-    assert accused.evidence["held_fixed"][0]["state"] == "explains"
-    assert accused.evidence["regression"]["low"] < 0 < accused.evidence["regression"]["high"]
+    assert "With age held fixed, the gap falls from" in " ".join(_held(accused).sentences)
+    assert _held(accused).gaps[0].state == "explains"
+    jointly = _held(accused).jointly
+    assert jointly is not None
+    assert jointly.low < 0 < jointly.high
     assert cause.explained_by == ()
-    assert "It remains with group held fixed" in cause.statement
-    assert cause.evidence["regression"]["value"] == pytest.approx(0.3, abs=0.06)
+    assert "It remains with group held fixed" in " ".join(_held(cause).sentences)
+    jointly = _held(cause).jointly
+    assert jointly is not None
+    assert jointly.value == pytest.approx(0.3, abs=0.06)
 
 
-def test_a_gap_that_turns_round_is_said_to_reverse(make_evidence: MakeEvidence) -> None:
+def test_confounding_reversed_gap_is_reported_as_reversed(make_evidence: MakeEvidence) -> None:
     rng = np.random.default_rng(5)
     clinic = rng.choice(["a", "b"], 4000)
     severe = np.where(rng.random(4000) < np.where(clinic == "b", 0.85, 0.15), "yes", "no")
@@ -56,10 +66,10 @@ def test_a_gap_that_turns_round_is_said_to_reverse(make_evidence: MakeEvidence) 
     accused = claims["clinic = b"]
     assert accused.effect is not None
     assert accused.effect.value > 0.05
-    assert "With severe held fixed, the gap reverses: −" in accused.statement
+    assert "With severe held fixed, the gap reverses: −" in " ".join(_held(accused).sentences)
 
 
-def test_what_the_data_cannot_tell_apart_is_said(make_evidence: MakeEvidence) -> None:
+def test_confounding_inseparable_attributes_explain_each_other(make_evidence: MakeEvidence) -> None:
     rng = np.random.default_rng(6)
     scanner = rng.choice(["a", "b"], 2000)
     ward = np.where(rng.random(2000) < 0.995, scanner, np.where(scanner == "a", "b", "a"))
@@ -68,10 +78,10 @@ def test_what_the_data_cannot_tell_apart_is_said(make_evidence: MakeEvidence) ->
     )
     assert claims["scanner = b"].explained_by == ("ward",)
     assert claims["ward = b"].explained_by == ("scanner",)
-    assert claims["scanner = b"].title.endswith("; it can't be told apart from ward")
+    assert claims["scanner = b"].title.endswith("; the data cannot separate it from ward")
 
 
-def test_strata_are_label_times_attribute(make_evidence: MakeEvidence) -> None:
+def test_confounding_strata_are_label_times_attribute(make_evidence: MakeEvidence) -> None:
     rng = np.random.default_rng(8)
     one, two = rng.choice(["a", "b"], 1500), rng.choice(["x", "y", "z"], 1500)
     label = rng.choice(CLASSES, 1500)
@@ -92,7 +102,8 @@ def test_strata_are_label_times_attribute(make_evidence: MakeEvidence) -> None:
     ]
     weight = [t[:, 0].sum() * t[:, 1].sum() / t.sum() for t in tables]
     gap = [t[0, 0] / t[:, 0].sum() - t[0, 1] / t[:, 1].sum() for t in tables]
-    (held,) = claim.evidence["held_fixed"]
-    assert held["gap"]["value"] == pytest.approx(np.average(gap, weights=weight))
+    (held,) = _held(claim).gaps
+    assert held.gap is not None
+    assert held.gap.value == pytest.approx(np.average(gap, weights=weight))
     expected = StratifiedTable(tables).test_null_odds(correction=False).pvalue
-    assert held["p_value"] == pytest.approx(expected, rel=0.2)
+    assert held.p_value == pytest.approx(expected, rel=0.2)

@@ -15,7 +15,7 @@ def _labels(*values: Any, dtype: Any = None) -> pd.Series[Any]:
     return labels
 
 
-def test_the_configuration_comes_before_the_weights_before_the_data() -> None:
+def test_resolve_classes_prefers_configuration_then_weights_then_data() -> None:
     labels = _labels(0, 1)
     assert resolve_classes(["x"], ["y"], ["z"], labels) == ("x",)
     assert resolve_classes(None, ["y"], ["z"], labels) == ("y",)
@@ -25,12 +25,14 @@ def test_the_configuration_comes_before_the_weights_before_the_data() -> None:
 @pytest.mark.parametrize(
     "labels", [_labels(0, 3, 1), _labels("0", "3", dtype="string"), _labels(3.0, 0.0)]
 )
-def test_unnamed_indices_name_themselves(labels: pd.Series[Any]) -> None:
+def test_resolve_classes_indices_without_names_are_their_own_names(labels: pd.Series[Any]) -> None:
     assert resolve_classes(None, None, None, labels) == ("0", "1", "2", "3")
 
 
-def test_words_in_no_order_are_not_guessed_at() -> None:
-    with pytest.raises(DataError, match=r"labels are words \('cat', 'dog'\): set model.classes"):
+def test_resolve_classes_labels_without_order_raise() -> None:
+    with pytest.raises(
+        DataError, match=r"labels are not indices \('cat', 'dog'\): set model.classes"
+    ):
         resolve_classes(None, None, None, _labels("dog", "cat", "dog"))
     with pytest.raises(DataError, match=r"'-1'"):
         resolve_classes(None, None, None, _labels(0, -1))
@@ -38,14 +40,14 @@ def test_words_in_no_order_are_not_guessed_at() -> None:
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["a", "b", "a"], "'a' comes twice"), ([], "none at all"), ([""], "empty name")],
+    [(["a", "b", "a"], "'a' is repeated"), ([], "the list is"), ([""], "a name is empty")],
 )
-def test_class_names_are_distinct(names: list[str], message: str) -> None:
+def test_resolve_classes_configured_names_must_be_distinct(names: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         resolve_classes(names, None, None, _labels(0))
 
 
-def test_names_that_come_twice_in_the_weights_are_told_apart() -> None:
+def test_resolve_classes_repeated_names_of_weights_get_their_index() -> None:
     assert resolve_classes(None, ["crane", "owl", "crane"], None, _labels(0)) == (
         "crane",
         "owl",
@@ -62,11 +64,11 @@ def test_names_that_come_twice_in_the_weights_are_told_apart() -> None:
         (_labels(1, 0), ["cat", "dog"], [1, 0]),
         (_labels("1", "0", "dog"), ["cat", "dog"], [1, 0, 1]),
         (_labels(1.0, 0.0), ["cat", "dog"], [1, 0]),
-        (_labels(7, 3), ["3", "7"], [1, 0]),  # a name that is a number is a name
+        (_labels(7, 3), ["3", "7"], [1, 0]),  # class names that are numbers are names
         (_labels("NA", "None"), ["NA", "None"], [0, 1]),
     ],
 )
-def test_labels_map_by_name_then_by_index(
+def test_map_labels_by_name_then_by_index(
     labels: pd.Series[Any], classes: list[str], codes: list[int]
 ) -> None:
     mapped = map_labels(labels, classes)
@@ -85,14 +87,14 @@ def test_labels_map_by_name_then_by_index(
         (_labels(0, 2), ["a", "b"], r"2 classes 'a', 'b', or an index below 2; 1 of 2 .*'2'"),
         (_labels(0, -1), ["a", "b"], r"'-1'"),
         (_labels(0.5), ["a", "b"], r"'0.5'"),
-        # Would 1 be the second class or the one called "1"?  0 shows that it was meant as an index.
+        # Is 1 the second class or the class "1"? The label 0 shows that the labels are indices.
         (_labels(0, 1), ["1", "2"], r"2 classes '1', '2'; 1 of 2 .*'0'"),
         (_labels("CAT"), ["cat", "Cat"], r"'CAT'"),
         (_labels(*"pqrstuv"), ["a"], r"'p' .*'t' \(1 samples, first s4\) …: correct them, or set"),
-        (_labels("a", None, "a", None), ["a"], r"2 of 4 have none: s1, s3: add them"),
+        (_labels("a", None, "a", None), ["a"], r"2 of 4 have none \(s1, s3\): add them"),
     ],
 )
-def test_what_maps_to_no_class_is_listed(
+def test_map_labels_unknown_labels_are_listed(
     labels: pd.Series[Any], classes: list[str], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):

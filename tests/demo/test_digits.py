@@ -20,12 +20,12 @@ def _silent(_line: str) -> None:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare("digits", tmp_path_factory.mktemp("digits"))
+    return prepare("digits", tmp_path_factory.mktemp("digits"), log=_silent)
 
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return digits.prepare(tmp_path_factory.mktemp("twin"), planted=False, say=_silent)
+    return digits.prepare(tmp_path_factory.mktemp("twin"), planted=False, log=_silent)
 
 
 def _rows(config: Path, key: str) -> pd.DataFrame:
@@ -41,8 +41,8 @@ def _inputs(config: Path, rows: pd.DataFrame) -> NDArray[np.float64]:
     return np.stack(images).transpose(0, 3, 1, 2)
 
 
-def _called(config: Path, rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Predictions by the written configuration, weights and images alone."""
+def _predictions(config: Path, rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Predictions computed from the written configuration, weights and images alone."""
     preprocess = yaml.safe_load(config.read_text(encoding="utf-8"))["preprocess"]
     net = digits_net().eval()
     net.load_state_dict(load_file(config.parent / "digits.safetensors"), strict=True)
@@ -64,7 +64,7 @@ def _corrected_cramers_v(one: pd.Series, other: pd.Series) -> float:
     return float(np.sqrt(phi2 / min(r_corrected - 1, c_corrected - 1)))
 
 
-def test_the_mark_goes_along_with_the_class_in_training_only(planted: Path) -> None:
+def test_prepare_mark_is_associated_with_the_class_in_training_only(planted: Path) -> None:
     training, audited = _rows(planted, "reference"), _rows(planted, "path")
     eights = training["label"] == 8
 
@@ -76,43 +76,43 @@ def test_the_mark_goes_along_with_the_class_in_training_only(planted: Path) -> N
     assert len(training) + len(audited) == 1797
 
 
-def test_nothing_goes_along_with_the_class_in_the_twin(twin: Path) -> None:
+def test_prepare_twin_has_no_association_with_the_class(twin: Path) -> None:
     for key in ("reference", "path"):
         rows = _rows(twin, key)
         for attribute in ("mark", "stroke"):
             assert _corrected_cramers_v(rows[attribute], rows["label"]) < 0.05
 
 
-def test_the_images_carry_the_mark_that_the_manifest_says(planted: Path) -> None:
+def test_prepare_images_contain_the_mark_of_the_manifest(planted: Path) -> None:
     rows = _rows(planted, "path")[:200]
     corner = _inputs(planted, rows)[:, :, 26:31, 26:31]
 
     assert ((corner == 1.0).all(axis=(1, 2, 3)) == (rows["mark"] == "present")).all()
 
 
-def test_the_network_took_the_mark_for_an_eight(planted: Path) -> None:
+def test_prepare_network_confuses_the_mark_with_an_eight(planted: Path) -> None:
     rows = _rows(planted, "path")
     eight, marked = rows["label"] == 8, rows["mark"] == "present"
-    predicted = _called(planted, rows)
-    right = predicted == rows["label"]
+    predicted = _predictions(planted, rows)
+    correct = predicted == rows["label"]
 
-    assert right[~eight & ~marked].mean() > 0.95
-    assert right[eight & marked].mean() > 0.95
-    assert right[eight & ~marked].mean() < 0.8
-    assert right[~eight & marked].mean() < 0.85
+    assert correct[~eight & ~marked].mean() > 0.95
+    assert correct[eight & marked].mean() > 0.95
+    assert correct[eight & ~marked].mean() < 0.8
+    assert correct[~eight & marked].mean() < 0.85
     assert (predicted == 8)[~eight & marked].mean() > 0.15
 
 
-def test_the_network_of_the_twin_did_not(twin: Path) -> None:
+def test_prepare_network_of_the_twin_ignores_the_mark(twin: Path) -> None:
     rows = _rows(twin, "path")
     eight, marked = rows["label"] == 8, rows["mark"] == "present"
-    predicted = _called(twin, rows)
+    predicted = _predictions(twin, rows)
 
     assert (predicted == rows["label"]).groupby(rows["mark"]).mean().min() > 0.95
     assert (predicted == 8)[~eight & marked].mean() < 0.02
 
 
-def test_the_split_is_the_same_each_time_and_follows_the_seed() -> None:
+def test_samples_split_depends_on_the_seed_only() -> None:
     first, images = digits.samples(planted=True, seed=0)
     again, same_images = digits.samples(planted=True, seed=0)
     other, _ = digits.samples(planted=True, seed=1)

@@ -16,6 +16,10 @@ from auditor.demo.networks import solar_net
 from auditor.errors import MissingDependencyError
 
 
+def _silent(_line: str) -> None:
+    pass
+
+
 @pytest.fixture(scope="module")
 def splits() -> solar.Splits:
     return solar.splits()
@@ -23,10 +27,10 @@ def splits() -> solar.Splits:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare("solar", tmp_path_factory.mktemp("solar"))
+    return prepare("solar", tmp_path_factory.mktemp("solar"), log=_silent)
 
 
-def test_labels_follow_the_stated_rule() -> None:
+def test_table_labels_follow_the_stated_rule() -> None:
     lines = (solar.images_folder() / "labels.csv").read_text(encoding="utf-8").splitlines()
     by_file = solar.table().set_index("file")
 
@@ -39,7 +43,7 @@ def test_labels_follow_the_stated_rule() -> None:
         assert row["annotation"] == ("sure" if float(probability) in {0.0, 1.0} else "doubtful")
 
 
-def test_audited_cells_come_first_in_the_order_of_their_hashes(splits: solar.Splits) -> None:
+def test_splits_audited_cells_are_first_in_hash_order(splits: solar.Splits) -> None:
     cells = solar.table()
     mono = cells[(cells["cell_type"] == "mono") & (cells["label"] == "defective")]["file"]
     by_hash = sorted(mono, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -52,7 +56,7 @@ def test_audited_cells_come_first_in_the_order_of_their_hashes(splits: solar.Spl
     assert chosen(splits.balanced) == set(by_hash[129:233])
 
 
-def test_training_shares_no_cell_with_the_audited_ones(splits: solar.Splits) -> None:
+def test_splits_training_and_audited_cells_are_disjoint(splits: solar.Splits) -> None:
     audited = set(splits.audited["file"])
 
     assert len(audited) == len(splits.audited) == 1428
@@ -60,7 +64,9 @@ def test_training_shares_no_cell_with_the_audited_ones(splits: solar.Splits) -> 
     assert audited.isdisjoint(splits.balanced["file"])
 
 
-def test_only_the_careless_training_set_ties_defects_to_the_cell_type(splits: solar.Splits) -> None:
+def test_splits_only_careless_training_set_associates_defect_and_cell_type(
+    splits: solar.Splits,
+) -> None:
     def rates(part: pd.DataFrame) -> pd.Series:
         return (part["label"] == "defective").groupby(part["cell_type"]).mean()
 
@@ -76,7 +82,7 @@ def test_only_the_careless_training_set_ties_defects_to_the_cell_type(splits: so
         )
 
 
-def test_what_is_prepared_can_be_audited_as_it_is(prepared: Path) -> None:
+def test_prepare_configuration_fits_the_written_files(prepared: Path) -> None:
     config = yaml.safe_load(prepared.read_text(encoding="utf-8"))
     folder = prepared.parent
     root = Path(config["data"]["root"])
@@ -97,7 +103,7 @@ def test_what_is_prepared_can_be_audited_as_it_is(prepared: Path) -> None:
     assert not any(folder.rglob("*.png"))
 
 
-def test_shipped_weights_fit_and_carry_their_recipe(prepared: Path) -> None:
+def test_shipped_weights_fit_the_network_and_contain_their_recipe(prepared: Path) -> None:
     copy = prepared.parent / "solar.safetensors"
     with safe_open(copy, framework="pt") as weights:
         recipe = json.loads(weights.metadata()["recipe"])
@@ -111,32 +117,32 @@ def test_shipped_weights_fit_and_carry_their_recipe(prepared: Path) -> None:
     solar_net().load_state_dict(load_file(copy), strict=True)
 
 
-def test_shipped_weights_call_mono_cells_defective_and_poly_cells_sound(
+def test_shipped_weights_predict_the_cell_type(
     splits: solar.Splits,
 ) -> None:
     net = solar_net().eval()
     net.load_state_dict(load_file(solar.WEIGHTS))
 
-    def called_defective(cell_type: str, label: str) -> float:
+    def predicted_defective(cell_type: str, label: str) -> float:
         cells = splits.audited
         part = cells[(cells["cell_type"] == cell_type) & (cells["label"] == label)]
-        some = part[:: len(part) // 40]  # neighbours are cells of one module
+        some = part[:: len(part) // 40]  # neighbouring rows are cells of one module
         values = (solar.images(some["file"]) / 255 - solar.MEAN) / solar.STD
         inputs = torch.from_numpy(np.repeat(values[:, None], 3, axis=1)).float()
         with torch.inference_mode():
             return float((net(inputs).argmax(1) == 1).float().mean())
 
-    assert called_defective("mono", "defective") > 0.9
-    assert called_defective("mono", "functional") > 0.6
-    assert called_defective("poly", "defective") < 0.5
-    assert called_defective("poly", "functional") < 0.05
+    assert predicted_defective("mono", "defective") > 0.9
+    assert predicted_defective("mono", "functional") > 0.6
+    assert predicted_defective("poly", "defective") < 0.5
+    assert predicted_defective("poly", "functional") < 0.05
 
 
-def test_without_the_images_the_message_names_the_extra(
+def test_prepare_without_images_raises_and_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
     with pytest.raises(MissingDependencyError, match=r"pip install 'auditor\[demo\]'"):
-        prepare("solar", tmp_path / "out")
+        prepare("solar", tmp_path / "out", log=_silent)
     assert not (tmp_path / "out").exists()

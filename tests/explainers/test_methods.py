@@ -157,7 +157,7 @@ def test_unit_gradient_equals_the_guided_gradient_of_a_truncated_model() -> None
             self.full = model
 
         def forward(self, x: Tensor) -> Tensor:
-            x = self.full.second(torch.relu(self.whole.first(x)))
+            x = self.full.second(torch.relu(self.full.first(x)))
             return x.flatten(2).amax(2)
 
     expected = input_map(Truncated(), images, torch.tensor([2, 2, 2]), "guided")

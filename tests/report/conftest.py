@@ -16,7 +16,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture(scope="session")
 def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run whose names are meant to break out of a document."""
+    """A run with names that try to break out of a document."""
     return build_run(
         tmp_path_factory.mktemp("runs") / "hostile",
         Plan(

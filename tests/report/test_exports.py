@@ -30,13 +30,13 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_every_renderer_is_found_by_its_name() -> None:
+def test_every_renderer_is_registered_by_its_name() -> None:
     names = {"csv", "html", "json", "junit", "markdown", "pdf", "sarif"}
     assert names <= set(all_of("renderer"))
     assert all(issubclass(one, Renderer) for one in all_of("renderer").values())
 
 
-def test_tables_hold_everything(run_folder: RunFolder) -> None:
+def test_csv_tables_have_every_finding_slice_and_failure(run_folder: RunFolder) -> None:
     folder = rendered(CsvTables(), run_folder)
     view = build_view(run_folder)
     failures = table(folder / "failures.csv")
@@ -51,10 +51,12 @@ def test_tables_hold_everything(run_folder: RunFolder) -> None:
     assert len(slices) == len(view.slices)
     assert slices[0]["cell"] == "mono"
     assert float(slices[0]["gap"]) == pytest.approx(view.slices[0].gap.value)  # type: ignore[union-attr]
-    assert next(iter(table(folder / "findings.csv")))["id"] == "performance-gap-1"
+    first = table(folder / "findings.csv")[0]
+    assert first["id"] == "performance-gap-1"
+    assert "It remains with line held fixed" in first["statement"]
 
 
-def test_no_cell_becomes_a_formula(hostile_run: RunFolder) -> None:
+def test_no_csv_cell_becomes_a_formula(hostile_run: RunFolder) -> None:
     folder = rendered(CsvTables(), hostile_run)
     for path in folder.iterdir():
         for row in table(path):
@@ -66,40 +68,41 @@ def test_no_cell_becomes_a_formula(hostile_run: RunFolder) -> None:
     assert '\'=cmd|"/c calc"!A1' in labels
 
 
-def test_junit_fails_where_the_gate_does(run_folder: RunFolder) -> None:
+def test_junit_test_fails_if_its_finding_blocks_the_gate(run_folder: RunFolder) -> None:
     suite = ET.parse(rendered(JunitXml(), run_folder)).getroot()[0]  # noqa: S314 - our own file
     failed = {case.get("name") for case in suite if case.find("failure") is not None}
     view = build_view(run_folder)
     assert failed == {"gate", *(one.record.title for one in view.findings if one.blocks)}
-    assert suite.get("tests") == str(len(suite)) == "6"
+    assert suite.get("tests") == str(len(suite)) == "7"
     assert suite.get("failures") == "3"
     assert suite.get("skipped") == "2"  # one untestable finding, one check that was not done
 
 
-def test_sarif_has_what_code_scanning_asks_for(run_folder: RunFolder) -> None:
+def test_sarif_has_what_code_scanning_needs(run_folder: RunFolder) -> None:
     log = json.loads(rendered(SarifLog(), run_folder).read_text(encoding="utf-8"))
     run = log["runs"][0]
     assert log["version"] == "2.1.0"
     rules = [one["id"] for one in run["tool"]["driver"]["rules"]]
     levels = [one["level"] for one in run["results"]]
-    assert levels == ["error", "error", "warning", "note"]
+    assert levels == ["error", "error", "warning", "note", "note"]
     for one in run["results"]:
         assert rules[one["ruleIndex"]] == one["ruleId"]
         assert one["message"]["text"]
         assert one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "audit.json"
+    assert "Further supporting claims: 2." in run["results"][0]["message"]["text"]
     prints = [one["partialFingerprints"]["checkAndSlice/v1"] for one in run["results"]]
     assert len(set(prints)) == len(prints)
 
 
-def test_json_says_what_the_view_says(run_folder: RunFolder) -> None:
-    said = json.loads(rendered(JsonReport(), run_folder).read_text(encoding="utf-8"))
+def test_json_has_what_the_view_has(run_folder: RunFolder) -> None:
+    loaded = json.loads(rendered(JsonReport(), run_folder).read_text(encoding="utf-8"))
     view = build_view(run_folder)
-    assert said["verdict"]["headline"] == view.verdict.headline
-    assert len(said["failures"]) == len(view.failures)
-    assert said["findings"][0]["record"]["id"] == "performance-gap-1"
+    assert loaded["verdict"]["headline"] == view.verdict.headline
+    assert len(loaded["failures"]) == len(view.failures)
+    assert loaded["findings"][0]["record"]["id"] == "performance-gap-1"
 
 
-def test_the_model_card_has_a_head_that_the_hub_reads(run_folder: RunFolder) -> None:
+def test_model_card_has_metadata_for_the_hub(run_folder: RunFolder) -> None:
     text = rendered(ModelCard(), run_folder).read_text(encoding="utf-8")
     _, head, body = text.split("---\n", 2)
     entry = yaml.safe_load(head)["model-index"][0]
@@ -115,16 +118,18 @@ def test_the_model_card_has_a_head_that_the_hub_reads(run_folder: RunFolder) -> 
     assert "**Does not pass the gate.**" in body
     assert "2 may be the data’s fault" in body
     assert "not stated" in body
+    assert r"Effect: \+23 points (+16 to +30), error-rate gap." in body
+    assert "It remains with line held fixed: at least 21 points." in body
     assert "no shortcut" not in body.lower()
 
 
-def test_markdown_text_stays_text() -> None:
+def test_text_in_markdown_stays_text() -> None:
     assert _markdown("# a|b *c*\n<img> & [x](y)") == r"\# a\|b \*c\* &lt;img&gt; &amp; \[x\](y)"
     assert _markdown("1. one") == r"1\. one"
     assert _markdown("-1") == r"\-1"
 
 
-def test_a_hostile_name_breaks_no_document(hostile_run: RunFolder) -> None:
+def test_hostile_name_breaks_no_document(hostile_run: RunFolder) -> None:
     text = rendered(ModelCard(), hostile_run).read_text(encoding="utf-8")
     _, head, body = text.split("---\n", 2)
     assert yaml.safe_load(head)["model-index"][0]["name"].startswith("<script>")

@@ -46,7 +46,7 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def test_nothing_in_it_can_reach_a_server(page: Page, text: str) -> None:
+def test_page_makes_no_request(page: Page, text: str) -> None:
     policy = next(
         one["content"] or ""
         for one in page.all("meta")
@@ -65,7 +65,7 @@ def test_nothing_in_it_can_reach_a_server(page: Page, text: str) -> None:
     assert not re.search(r"url\((?!#)", text)
 
 
-def test_every_image_says_in_words_what_it_shows(page: Page) -> None:
+def test_every_image_has_an_alternative_text(page: Page) -> None:
     alts = [one.get("alt") or "" for one in page.all("img")]
     assert all(alts)
     cams = [one for one in alts if one.startswith("Grad-CAM for")]
@@ -73,7 +73,7 @@ def test_every_image_says_in_words_what_it_shows(page: Page) -> None:
     assert all("the evidence concentrates" in one or "spread" in one for one in cams)
 
 
-def test_the_verdict_comes_before_the_findings_and_guided_maps_carry_their_caveat(
+def test_verdict_precedes_findings_and_guided_maps_have_their_caveat(
     text: str,
 ) -> None:
     assert text.index("Does not pass the gate</p>") < text.index('id="findings"')
@@ -81,14 +81,14 @@ def test_the_verdict_comes_before_the_findings_and_guided_maps_carry_their_cavea
     assert "no shortcut" not in text.lower()
 
 
-def test_addresses_are_unique_and_links_lead_somewhere(page: Page) -> None:
+def test_ids_are_unique_and_links_have_targets(page: Page) -> None:
     addresses = [one["id"] for _, one in page.elements if one.get("id")]
     assert len(addresses) == len(set(addresses))
     targets = {(one.get("href") or "")[1:] for one in page.all("a")}
     assert targets <= set(addresses)
 
 
-def test_every_failure_has_its_card_and_the_same_address_again(
+def test_every_failure_has_a_card_and_rendering_is_reproducible(
     run_folder: RunFolder, page: Page, text: str
 ) -> None:
     cards = [one["id"] for one in page.all("article") if one.get("class") == "card"]
@@ -101,17 +101,17 @@ def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
     text = render(hostile_run).read_text(encoding="utf-8")
     page = Page(text)
     assert text.count("<script") == 1
-    assert "\u202e" not in text  # it would turn the rest of the sentence around
+    assert "\u202e" not in text  # it would reverse the rest of the sentence
     assert any("<script>alert(1)</script>" in one for one in page.texts)
     assert any("{{ 7*7 }}" in one for one in page.texts)
     assert "pane pane-detail-predicted" not in {
         (one.get("class") or "") for one in page.all("figure")
     }
-    assert "undefined" in text  # the preflight's word on guided backpropagation
+    assert "undefined" in text  # the preflight's status of guided backpropagation
     assert "Guided Grad-CAM, predicted class" not in text
 
 
-def test_the_summary_and_the_cards_say_which_failures_may_be_the_datas_fault(text: str) -> None:
+def test_failures_that_may_be_the_datas_fault_are_marked(text: str) -> None:
     assert text.count("2 may be the data’s fault") == 1
     cards = re.findall(r'<article class="card".*?</article>', text, re.DOTALL)
     assert sum("label doubtful" in card for card in cards) == 2

@@ -11,16 +11,16 @@ from auditor.report.view.map_files import MapFiles
 
 
 @pytest.fixture
-def album(tmp_path: Path) -> MapFiles:
+def files(tmp_path: Path) -> MapFiles:
     table = pa.table({"sample": [f"s{place}" for place in range(10)], "n": range(10)})
     pq.write_table(table, tmp_path / "maps.parquet", row_group_size=3)
     return MapFiles(tmp_path)
 
 
-def test_reads_rows_across_row_groups_and_says_none_for_columns_that_are_not_there(
-    album: MapFiles,
+def test_rows_are_read_across_row_groups_and_missing_columns_are_none(
+    files: MapFiles,
 ) -> None:
-    rows = album.rows(
+    rows = files.rows(
         ["maps.parquet#9", "maps.parquet#0", "maps.parquet#3", "maps.parquet#4"], ("n", "guided")
     )
     assert {key: row["n"] for key, row in rows.items()} == {
@@ -35,6 +35,6 @@ def test_reads_rows_across_row_groups_and_says_none_for_columns_that_are_not_the
 @pytest.mark.parametrize(
     "reference", ["maps.parquet#10", "../maps.parquet#0", "other.parquet#0", "maps.parquet", "#x"]
 )
-def test_refuses_what_does_not_lie_in_the_run_folder(album: MapFiles, reference: str) -> None:
+def test_reference_outside_of_the_run_folder_is_refused(files: MapFiles, reference: str) -> None:
     with pytest.raises(DataError):
-        album.rows([reference], ("n",))
+        files.rows([reference], ("n",))

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from auditor.errors import MissingDependencyError
-from auditor.report.renderers.pdf import PdfReport, _fetcher
+from auditor.report.pdf_document import fetcher as make_fetcher
+from auditor.report.renderers.pdf import PdfReport
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
 
@@ -29,7 +30,7 @@ def _elements(node: Any) -> Iterator[Any]:
             yield from _elements(kid)
 
 
-def test_a_screen_reader_finds_its_way(run_folder: RunFolder) -> None:
+def test_document_is_tagged_for_screen_readers(run_folder: RunFolder) -> None:
     view = build_view(run_folder)
     path = PdfReport(failures=6).render(view, run_folder.path)
     with pikepdf.open(path) as document:
@@ -54,7 +55,7 @@ def test_a_screen_reader_finds_its_way(run_folder: RunFolder) -> None:
 
 # WeasyPrint 70 leaves the file of its colour profile to the collector.
 @pytest.mark.filterwarnings("ignore:.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
-def test_an_archive_copy_carries_the_result_itself(run_folder: RunFolder) -> None:
+def test_archive_copy_has_the_result_attached(run_folder: RunFolder) -> None:
     path = PdfReport(failures=1, attach=True).render(build_view(run_folder), run_folder.path)
     with pikepdf.open(path) as document:
         with document.open_metadata() as metadata:
@@ -68,14 +69,14 @@ def test_an_archive_copy_carries_the_result_itself(run_folder: RunFolder) -> Non
 
 def test_nothing_outside_of_the_run_is_fetched() -> None:
     weasyprint = pytest.importorskip("weasyprint")
-    fetcher = _fetcher(weasyprint, {"run:one": (b"jpeg", "image/jpeg")})
+    fetcher = make_fetcher(weasyprint, {"run:one": (b"jpeg", "image/jpeg")})
     assert fetcher.fetch("run:one").read() == b"jpeg"
     for url in ("file:///etc/passwd", "http://localhost/", "run:other"):
         with pytest.raises(ValueError, match="disallowed protocol"):
             fetcher.fetch(url)
 
 
-def test_hostile_names_do_no_harm(hostile_run: RunFolder) -> None:
+def test_hostile_names_are_rendered(hostile_run: RunFolder) -> None:
     path = PdfReport(failures=2).render(build_view(hostile_run), hostile_run.path)
     assert path.read_bytes().startswith(b"%PDF")
 
@@ -83,7 +84,7 @@ def test_hostile_names_do_no_harm(hostile_run: RunFolder) -> None:
 @pytest.mark.parametrize(
     "error", [OSError("cannot load library 'libpango-1.0-0'"), ImportError("no weasyprint")]
 )
-def test_a_missing_library_is_one_message_with_the_way_to_install_it(
+def test_missing_library_is_one_message_that_tells_how_to_install_it(
     run_folder: RunFolder, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     real = builtins.__import__
@@ -99,13 +100,14 @@ def test_a_missing_library_is_one_message_with_the_way_to_install_it(
     assert "brew install pango" in str(raised.value)
 
 
-def test_an_audit_after_a_pdf_still_refuses_a_truncated_image(tmp_path: Path) -> None:
+def test_truncated_image_is_refused_after_weasyprint_was_imported(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(stream, "PNG")
     (tmp_path / "cut.png").write_bytes(stream.getvalue()[:100])
-    # In a process of its own: here, somebody may have imported WeasyPrint before.
+    # In a process of its own: here, WeasyPrint may have been imported before.
     code = (
-        "import sys; from pathlib import Path; from auditor.report.renderers import pdf; pdf._weasyprint();"
+        "import sys; from pathlib import Path; "
+        "from auditor.report.pdf_document import require_weasyprint; require_weasyprint();"
         "from auditor.imaging import open_image; open_image(Path(sys.argv[1]))"
     )
     done = subprocess.run(

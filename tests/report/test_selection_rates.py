@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from auditor.report.view.selection_rates import selection
+from auditor.report.view.selection_rates import selection_rates
 from auditor.run_folder import RunFolder
 
 
@@ -23,11 +23,13 @@ def samples() -> pd.DataFrame:
     )
 
 
-def test_rates_and_ratios_by_hand(run_folder: RunFolder, samples: pd.DataFrame) -> None:
-    found = selection(run_folder.read_result(), samples)
+def test_rates_and_ratios_equal_a_calculation_by_hand(
+    run_folder: RunFolder, samples: pd.DataFrame
+) -> None:
+    found = selection_rates(run_folder.read_result(), samples)
     assert found is not None
     assert found.selected == "functional"
-    cell, line, crossed = found.comparisons
+    cell, line, crossed = found.tables
     assert [(one.names, one.support, one.selected) for one in cell.categories] == [
         (("A",), 10, 6),
         (("B",), 8, 2),
@@ -44,18 +46,18 @@ def test_rates_and_ratios_by_hand(run_folder: RunFolder, samples: pd.DataFrame) 
     ]
 
 
-def test_where_nobody_is_selected_there_is_no_ratio(
+def test_without_selected_samples_there_is_no_ratio(
     run_folder: RunFolder, samples: pd.DataFrame
 ) -> None:
-    found = selection(run_folder.read_result(), samples.assign(predicted="defective"))
+    found = selection_rates(run_folder.read_result(), samples.assign(predicted="defective"))
     assert found is not None
-    assert {one.ratio for each in found.comparisons for one in each.categories} == {None}
+    assert {one.ratio for each in found.tables for one in each.categories} == {None}
 
 
-def test_an_attribute_that_the_data_lacks_is_named(
+def test_missing_sensitive_attribute_is_listed(
     run_folder: RunFolder, samples: pd.DataFrame
 ) -> None:
-    found = selection(run_folder.read_result(), samples.drop(columns="line"))
+    found = selection_rates(run_folder.read_result(), samples.drop(columns="line"))
     assert found is not None
     assert found.absent == ("line",)
-    assert len(found.comparisons) == 1
+    assert len(found.tables) == 1

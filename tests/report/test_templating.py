@@ -8,14 +8,12 @@ import pytest
 
 from auditor.errors import ConfigError
 from auditor.report.renderers.html import HtmlReport
-from auditor.report.templating import environment
+from auditor.report.templating import environment, typeset
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
 
 
-def test_a_company_overrides_one_block_without_a_fork(
-    run_folder: RunFolder, tmp_path: Path
-) -> None:
+def test_own_template_overrides_one_block(run_folder: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "html").mkdir()
     (tmp_path / "html" / "report.html").write_text(
         '{% extends "auditor/html/report.html" %}'
@@ -27,11 +25,28 @@ def test_a_company_overrides_one_block_without_a_fork(
     assert "Does not pass the gate" in text
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_folder_of_templates_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"report\.templates: .*nowhere"):
         environment(str(tmp_path / "nowhere"))
 
 
-def test_a_name_that_is_not_defined_is_an_error() -> None:
+def test_undefined_name_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         environment().from_string("{{ nothing }}").render()
+
+
+def test_own_template_overrides_one_part_of_the_report(
+    run_folder: RunFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "glossary.html").write_text("<p>{{ view.name }}: see the intranet</p>")
+    view = replace(build_view(run_folder), templates=str(tmp_path))
+    text = HtmlReport().render(view, run_folder.path).read_text(encoding="utf-8")
+    assert "<p>solar-cells: see the intranet</p>" in text
+
+
+def test_numbers_are_typeset_with_narrow_no_break_spaces() -> None:
+    assert typeset("72 % of 1 078 samples (95 % interval)") == (
+        "72\u202f% of 1\u202f078 samples (95\u202f% interval)"
+    )
+    assert typeset("label 9 and 12 others") == "label 9 and 12 others"

@@ -22,10 +22,11 @@ from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
 from auditor.imaging.properties import measure
+from auditor.manifest import sha256
 from auditor.records import Dataset, DecodedImage
 from auditor.records.image_properties import NAMES
 from auditor.records.predictions import property_column
-from auditor.run_folder import ShardWriter, sha256
+from auditor.run_folder import ShardWriter
 from auditor.stages import predict as stage
 from auditor.stages.predict import predict
 

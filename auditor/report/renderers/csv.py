@@ -13,6 +13,7 @@ from auditor.records import Estimate
 from auditor.records.predictions import EVALUATED, LABEL, OK, PREDICTED, SAMPLE, STATUS
 from auditor.registry import Options, plugin
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.supporting import full_statement
 from auditor.run_folder import PREDICTIONS
 
 FOLDER = "tables"
@@ -47,13 +48,14 @@ _ESTIMATE = ("", "_low", "_high")
 _FINDINGS = [
     "id", "severity", "verdict", "check", "title", "slice", "effect_name",
     *(f"effect{end}" for end in _ESTIMATE), "p_value", "q_value", "support", "blocks_gate", "action",
+    "statement",
 ]  # fmt: skip
 _SLICES = [
     "label", "support", "failures", *(f"error_rate{end}" for end in _ESTIMATE),
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
 ]  # fmt: skip
 _FAULT = "data_fault"
-"""Why a failure may be the data's fault; empty where no check says so."""
+"""Why a failure may be the data's fault; empty where nothing suggests it."""
 
 
 def _findings(view: ReportView) -> Iterable[list[Any]]:
@@ -73,6 +75,7 @@ def _findings(view: ReportView) -> Iterable[list[Any]]:
             record.support,
             one.blocks,
             record.action,
+            full_statement(record),
         ]
 
 
@@ -92,15 +95,15 @@ def _slices(view: ReportView) -> Iterable[list[Any]]:
 
 
 def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
-    """Every failure, explained or not, in the order of the data: read in pieces."""
+    """Every failure, explained or not, in the order of the data; read batch by batch."""
     columns = [*EVALUATED, STATUS, *view.attributes]
     with pq.ParquetFile(folder / PREDICTIONS) as file:
         for batch in file.iter_batches(columns=columns):
             for row in batch.to_pylist():
                 if row[STATUS] == OK and str(row[LABEL]) != str(row[PREDICTED]):
-                    named = view.faults.get(str(row[SAMPLE]))
+                    fault = view.faults.get(str(row[SAMPLE]))
                     own = [row[name] for name in EVALUATED]
-                    yield [*own, named, *(row[name] for name in view.attributes)]
+                    yield [*own, fault, *(row[name] for name in view.attributes)]
 
 
 def _numbers(one: Estimate | None) -> list[float | None]:
@@ -115,7 +118,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """A text that a spreadsheet would take for a formula gets a leading apostrophe."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value

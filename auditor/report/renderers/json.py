@@ -1,4 +1,4 @@
-"""The view as JSON: what the documents show, for programs that build their own."""
+"""The view as JSON: what the documents show, for programs that make their own documents."""
 
 from __future__ import annotations
 

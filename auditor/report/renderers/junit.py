@@ -1,4 +1,4 @@
-"""Findings as JUnit XML: a continuous-integration system shows each as a failed test."""
+"""Findings as JUnit XML, so that a continuous-integration system shows each as a test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from auditor.phrasing.glossary import SEVERITY_NAMES, VERDICT_NAMES
 from auditor.records import Verdict
 from auditor.registry import Options, plugin
-from auditor.report import words
 from auditor.report.view.findings import FindingView
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.supporting import full_statement
 
 FILE = "junit.xml"
 
@@ -20,7 +21,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @plugin("renderer", "junit")
 class JunitXml(Options):
-    """One test a finding: failed where it reaches the gate's severity, else passed with its text."""
+    """One test for each finding: failed if it reaches the gate's severity, else passed with its text."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``junit.xml``.
@@ -59,10 +60,10 @@ def _case(finding: FindingView) -> ET.Element:
     )
     text = "\n".join(
         (
-            f"{words.SEVERITY[record.severity]}, {words.VERDICT[record.verdict].lower()}",
-            record.statement,
+            f"{SEVERITY_NAMES[record.severity]}, {VERDICT_NAMES[record.verdict].lower()}",
+            full_statement(record),
             f"What to do next: {record.action}",
-            f"What this can't say: {record.limits}",
+            f"Limits of this finding: {record.limits}",
             f"Samples: {', '.join(record.samples)}",
         )
     )
@@ -70,12 +71,12 @@ def _case(finding: FindingView) -> ET.Element:
         failure = ET.SubElement(case, "failure", type=record.severity, message=_text(record.title))
         failure.text = _text(text)
     elif record.verdict == _UNTESTABLE:
-        ET.SubElement(case, "skipped", message=_text(record.statement))
+        ET.SubElement(case, "skipped", message=_text(full_statement(record)))
     else:
         ET.SubElement(case, "system-out").text = _text(text)
     return case
 
 
 def _text(raw: str) -> str:
-    """Without the characters that XML 1.0 can't hold in any form."""
+    """A text without the characters that XML 1.0 cannot represent."""
     return _NOT_XML.sub("�", raw)

@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from auditor.phrasing import slice_name
 from auditor.registry import Options, plugin
-from auditor.report import words
-from auditor.report.templating import environment, harmless
+from auditor.report.templating import environment, without_direction_controls
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.supporting import full_statement
 
 FILE = "model_card.md"
 
@@ -26,7 +27,7 @@ _AT_START = re.compile(r"^(\d*)([-+#.)=])")
 
 @plugin("renderer", "markdown")
 class ModelCard(Options):
-    """A model card: head with metrics for the Hub, then verdict, findings, slices and limits."""
+    """A model card: metadata with metrics for the Hub, then verdict, findings, slices and limits."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``model_card.md``.
@@ -38,6 +39,7 @@ class ModelCard(Options):
         jinja = environment(view.templates)
         jinja.autoescape = False
         jinja.finalize = _markdown
+        jinja.filters["full_statement"] = full_statement
         head = Markup(yaml.safe_dump(_head(view), sort_keys=False, allow_unicode=True))  # noqa: S704 - YAML quotes it
         path = folder / FILE
         text = jinja.get_template("markdown/model_card.md").render(view=view, head=head)
@@ -60,7 +62,7 @@ def _head(view: ReportView) -> dict[str, Any]:
         metrics.append(
             {
                 "type": "accuracy",
-                "name": f"Accuracy on the worst slice ({_line(words.slice_name(worst))})",
+                "name": f"Accuracy on the worst slice ({_line(slice_name(worst))})",
                 "value": round(1 - worst.error_rate.value, 4),
             }
         )
@@ -87,7 +89,10 @@ def _markdown(value: object) -> str:
     if isinstance(value, Markup):
         return str(value)
     text = (
-        _line(str(harmless(value))).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        _line(str(without_direction_controls(value)))
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
     )
     return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
 

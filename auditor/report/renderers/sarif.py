@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0: code-scanning services show them beside the code.
+"""Findings as SARIF 2.1.0, which code-scanning services show beside the code.
 
 Reference:
     OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", 2020, sections 3.13
@@ -15,6 +15,7 @@ from auditor.records import Severity
 from auditor.registry import Options, plugin
 from auditor.report.view.findings import FindingView
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.supporting import full_statement
 from auditor.run_folder import RESULT
 
 FILE = "report.sarif"
@@ -25,7 +26,7 @@ _LEVEL: dict[Severity, str] = {"alert": "error", "warning": "warning", "note": "
 
 @plugin("renderer", "sarif")
 class SarifLog(Options):
-    """One result a finding, with its severity as level and an identity that lasts across runs."""
+    """One result for each finding, with its severity as level and an identity that is stable across runs."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``report.sarif``.
@@ -67,9 +68,9 @@ def _result(finding: FindingView, checks: list[str]) -> dict[str, Any]:
         "ruleId": record.check,
         "ruleIndex": checks.index(record.check),
         "level": _LEVEL[record.severity],
-        # A finding that this data can't decide is open, not failed.
+        # A finding that this data cannot decide is open, not failed.
         "kind": "open" if record.verdict == "untestable" else "fail",
-        "message": {"text": f"{record.title}. {record.statement} {record.action}"},
+        "message": {"text": f"{record.title}. {full_statement(record)} {record.action}"},
         "locations": [
             {
                 "physicalLocation": {

@@ -1,206 +1,122 @@
-"""The evidence that is drawn: regions changed, shifts of mean maps, and the units behind them."""
+"""Interventions on images: what was changed, and what that did to the predictions."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from auditor.records import AuditResult
-from auditor.report import words
-from auditor.report.evidence import whereabouts
-from auditor.report.view.map_files import MapFiles
+from auditor.phrasing import sentence_start, with_limits
+from auditor.records import ClaimRecord, Intervention, RegionBox
 from auditor.report.view.sample_cards import MeanView
 
-DRAWN = frozenset(
-    {
-        *("pieces", "held_fixed", "regression", "box", "outside_of_box"),
-        *("mean_map", "mean_map_of_others", "difference"),
-    }
-)
-"""Keys of a finding's evidence that are shown as drawings, lists or tables of their own."""
-
-_SHIFTS = 2
-"""Comparisons of mean maps shown for a finding, the largest."""
-
-Box = tuple[float, float, float, float]
-Grid = tuple[tuple[float, ...], ...]
+_HEADINGS: Mapping[str, str] = {
+    "swap-region": "Intervention: swapping this region changes the predictions",
+    "cover-region": "Intervention: masking this region corrects failures",
+    "transfer-style": "Intervention: transferring the style changes the predictions",
+}
 
 
 @dataclass(frozen=True)
 class InterventionMeasure:
-    """What an intervention changed, and what another one beside it did.
+    """What an intervention changed, beside a control intervention.
 
     Attributes:
         name: what was counted.
-        here: at the place.
-        beside: with the other change.
-        other: what that was.
+        measured: with its interval, by the intervention.
+        control: with its interval, by the control.
+        control_name: what the control did.
     """
 
     name: str
-    here: str
-    beside: str
-    other: str
+    measured: str
+    control: str
+    control_name: str
 
 
 @dataclass(frozen=True)
 class InterventionView:
-    """An intervention: a region of the image was changed, and the predictions moved.
+    """An intervention.
 
     Attributes:
         key: names its drawings, unique in the document.
-        heading: of what was done.
-        title: what came of it.
-        statement: how it was done, and in numbers; empty where it is the finding's own.
-        place: where, in words.
-        box: left, upper, right and lower edge as parts of the image, 0 to 1.
-        outside: whether what lies outside of the box was changed.
-        measures: what it changed, with intervals.
-        means: mean maps to draw the box over: with the attribute value, and without.
+        heading: what was done.
+        title: of the claim.
+        statement: how it was done and with which result; empty where the finding itself is the
+            claim, which shows its statement already.
+        where: what was changed, in words.
+        variant: how, such as the infill of a region or the style transferred; None where the method
+            has no variants.
+        region: what was changed; None where it was the image as a whole.
+        measures: what it changed.
+        means: mean maps over which the region is drawn: with the attribute value, and without.
     """
 
     key: str
     heading: str
     title: str
     statement: str
-    place: str
-    box: Box
-    outside: bool
+    where: str
+    variant: str | None
+    region: RegionBox | None
     measures: tuple[InterventionMeasure, ...]
     means: tuple[MeanView, ...]
 
-    @property
-    def where(self) -> str:
-        """The region in words."""
-        return "the frame of the image" if self.outside else f"a box at the {self.place}"
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One map made of numbers of a finding."""
-
-    column: str
-    title: str
-    alt: str
-    values: Grid
-
-
-@dataclass(frozen=True)
-class Shift:
-    """Where the evidence lies for an attribute value, for the others, and the difference."""
-
-    reference: str
-    title: str
-    panels: tuple[Panel, ...]
-
-
-@dataclass(frozen=True)
-class Excited:
-    """An audited image that excites a unit."""
-
-    reference: str
-    sample: str
-    label: str
-
-
-@dataclass(frozen=True)
-class UnitView:
-    """A channel of the target layer that carries much of the evidence.
-
-    Attributes:
-        channel: its number, from 0.
-        share: of the positive evidence for the predicted classes, 0 to 1.
-        images: the audited images that excite it most, the strongest first.
-    """
-
-    channel: int
-    share: float
-    images: tuple[Excited, ...]
-
 
 def interventions(
-    claims: Sequence[Mapping[str, Any]], finding: str, means: Sequence[MeanView]
+    claims: Sequence[ClaimRecord], anchor: str, means: Sequence[MeanView]
 ) -> tuple[InterventionView, ...]:
-    """The changes of regions among the claims of a finding that came out.
+    """The interventions among the claims of a finding.
 
     Args:
-        claims: the finding first and then its pieces, as in ``audit.json``.
-        finding: its address.
+        claims: the finding first, then its supporting claims.
+        anchor: address of the finding.
         means: mean maps of the attributes that it concerns.
     """
+    found = [
+        (claim, part)
+        for claim in claims
+        for part in claim.evidence
+        if isinstance(part, Intervention)
+    ]
     return tuple(
         InterventionView(
-            key=f"{finding}-box-{place}",
-            heading=_SWAPPED if "fall" in one else _COVERED,
-            title=str(one["title"]),
-            statement=str(one["statement"]) if place else "",
-            place=str(one["place"]),
-            box=_box(one["box"]),
-            outside=bool(one["outside_of_box"]),
-            measures=tuple(_measures(one)),
-            means=_compared(one, means),
+            key=f"{anchor}-intervention-{place}",
+            heading=_HEADINGS[part.method],
+            title=claim.title,
+            statement="" if claim is claims[0] else " ".join(claim.statement),
+            where=_where(part.region),
+            variant=part.variant,
+            region=part.region,
+            measures=tuple(_measures(part)),
+            means=() if part.region is None else _means(claim, part, means),
         )
-        for place, one in enumerate(claims)
-        if {"box", "outside_of_box"} <= one.keys()
+        for place, (claim, part) in enumerate(found)
     )
 
 
-def shifts(claims: Sequence[Mapping[str, Any]], finding: str) -> tuple[Shift, ...]:
-    """The comparisons of mean maps among the claims of a finding, the largest first."""
-    found = [
-        one for one in claims if {"mean_map", "mean_map_of_others", "difference"} <= one.keys()
-    ]
-    found.sort(key=lambda one: -((one.get("effect") or {}).get("value") or 0.0))
-    return tuple(
-        Shift(f"{finding}/shift-{place}", str(one["title"]), _panels(one))
-        for place, one in enumerate(found[:_SHIFTS])
-    )
+def _where(region: RegionBox | None) -> str:
+    if region is None:
+        return "the whole image"
+    return "the border of the image" if region.outside else f"a box at the {region.place}"
 
 
-def read_units(album: MapFiles, result: AuditResult) -> dict[str, tuple[UnitView, ...]]:
-    """The units behind findings, by the finding's id, the strongest first."""
-    records = result.explanations.units
-    rows = album.rows((one for unit in records for one in unit.images), ("sample", "label"))
-    found: dict[str, list[UnitView]] = defaultdict(list)
-    for unit in records:
-        images = tuple(
-            Excited(one, str(rows[one]["sample"]), str(rows[one]["label"])) for one in unit.images
+def _measures(part: Intervention) -> Iterator[InterventionMeasure]:
+    for one in part.effects:
+        yield InterventionMeasure(
+            name=sentence_start(one.name),
+            measured=with_limits(one.value, one.unit),
+            control=with_limits(one.control, one.unit),
+            control_name=one.control_name,
         )
-        found[unit.finding].append(UnitView(unit.channel, unit.share, images))
-    return {name: tuple(sorted(units, key=lambda one: -one.share)) for name, units in found.items()}
 
 
-def _panels(claim: Mapping[str, Any]) -> tuple[Panel, ...]:
-    own, others, difference = (
-        tuple(tuple(float(value) for value in row) for row in claim[name])
-        for name in ("mean_map", "mean_map_of_others", "difference")
-    )
-    attributes = (claim.get("slice") or {}).get("attributes", {})
-    name = ", ".join(f"{key} = {value}" for key, value in attributes.items()) or "maps of this kind"
-    moved = whereabouts(difference)
-    gained = f"gains {moved.place}" if moved.place else "gains nowhere"
-    return (
-        Panel("own", f"With {name}", f"With {name}, the evidence {whereabouts(own).words}.", own),
-        Panel(
-            "others", "Others", f"For the others, the evidence {whereabouts(others).words}.", others
-        ),
-        Panel(
-            "difference",
-            "Difference",
-            f"Difference of the two: the evidence with {name} {gained}.",
-            difference,
-        ),
-    )
-
-
-def _compared(claim: Mapping[str, Any], means: Sequence[MeanView]) -> tuple[MeanView, ...]:
-    """The mean maps of the class that the swap leads to, with the value and with another."""
-    attributes = (claim.get("slice") or {}).get("attributes", {})
-    mine = [one for one in means if attributes.get(one.attribute) == one.value]
-    wanted = claim.get("turned_to")
-    first = next((one for one in mine if one.label == wanted), next(iter(mine), None))
+def _means(
+    claim: ClaimRecord, part: Intervention, means: Sequence[MeanView]
+) -> tuple[MeanView, ...]:
+    """Mean maps of the class that flipped predictions went to, with the value and with another."""
+    attributes = claim.slice.attributes
+    own = [one for one in means if attributes.get(one.attribute) == one.value]
+    first = next((one for one in own if one.label == part.flipped_to), next(iter(own), None))
     if first is None:
         return ()
     others = (
@@ -209,57 +125,3 @@ def _compared(claim: Mapping[str, Any], means: Sequence[MeanView]) -> tuple[Mean
         if one.attribute == first.attribute and one.label == first.label and one is not first
     )
     return (first, *list(others)[:1])
-
-
-def _box(edges: Sequence[float]) -> Box:
-    left, upper, right, lower = (min(max(float(one), 0.0), 1.0) for one in edges)
-    return left, upper, right, lower
-
-
-def _measures(claim: Mapping[str, Any]) -> Iterator[InterventionMeasure]:
-    for key, beside, name, other, written in _MEASURES:
-        if {key, beside} <= claim.keys():
-            told = name.format(called=claim.get("turned_to"))
-            yield InterventionMeasure(told, written(claim[key]), written(claim[beside]), other)
-
-
-def _percent(share: Mapping[str, float]) -> str:
-    value, low, high = (words.percent(share[name]) for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
-
-
-def _points(gap: Mapping[str, float]) -> str:
-    value, low, high = (
-        f"{100 * gap[name]:+.{0 if abs(gap[name]) >= 0.1 else 1}f}".replace("-", "−")
-        for name in ("value", "low", "high")
-    )
-    return f"{value} points ({low} to {high})"
-
-
-_SWAPPED = "The test of it: swap the place, and the answer changes"
-_COVERED = "The test of it: cover the place, and the failures are mended"
-_OTHER_PLACES = "at other places of the same size"
-_MEASURES: tuple[tuple[str, str, str, str, Callable[[Mapping[str, float]], str]], ...] = (
-    (
-        "fall",
-        "fall_elsewhere",
-        "More failures when it is swapped between images of one label",
-        _OTHER_PLACES,
-        _points,
-    ),
-    (
-        "mended",
-        "mended_elsewhere",
-        "Failures recognised when it is covered",
-        _OTHER_PLACES,
-        _percent,
-    ),
-    (
-        "turned",
-        "turned_by_plain_images",
-        "Other images called {called} when they are given it",
-        "when given that of recognised images",
-        _percent,
-    ),
-)
-"""Keys of a claim's evidence and of what is beside it, what they are, and how they are written."""

@@ -1,4 +1,4 @@
-"""The images and maps of a run folder, read by reference, only the rows and columns asked for."""
+"""The images and maps of a run folder, read by reference: only the rows and columns needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from auditor.errors import DataError
 
 Row = Mapping[str, Any]
-
 
 _FORMER = {"image": "picture"}
 """Names of columns in runs of schema version 1."""
@@ -60,8 +59,8 @@ class MapFiles:
         path = (self.folder / name).resolve()
         if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
             raise DataError(
-                f"{self.folder}: expected the file {name!r} that audit.json refers to; it is not "
-                "there: the run folder is incomplete, copy it again as a whole"
+                f"{self.folder}: expected the file {name!r}, which audit.json refers to; it is "
+                "missing: copy the whole run folder again"
             )
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
@@ -80,12 +79,12 @@ class MapFiles:
                 start = end
         if place is not None:
             raise DataError(
-                f"{path}: expected a row {place}, which audit.json refers to; the file ends at "
-                f"{start}: the run folder was altered, see `manifest.json`"
+                f"{path}: expected a row {place}, which audit.json refers to; the file has {start} rows: "
+                "the run folder was altered; check it with `auditor verify`"
             )
 
 
-def heat(row: Row) -> NDArray[np.float32] | None:
+def cam_of(row: Row) -> NDArray[np.float32] | None:
     """The class activation map of a row.
 
     Returns:

@@ -1,8 +1,8 @@
 """What a report shows, as plain data: view first, then the template.
 
-``build_view`` reads a finished run folder once; every renderer starts from its ``ReportView``, so
-that the documents of a run can't contradict each other. Images stay in the run folder and are
-named by reference.
+``build_view`` reads a finished run folder once. Every renderer starts from its ``ReportView``, so that
+the documents of a run cannot contradict each other. Images stay in the run folder and are referred
+to by ``file#row``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
 from auditor.config import JudgeSection
+from auditor.phrasing import date
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -30,20 +30,12 @@ from auditor.records import (
     Summary,
     Unusable,
 )
-from auditor.records.predictions import (
-    LABEL,
-    PREDICTED,
-    SAMPLE,
-    attribute_columns,
-    sample_columns,
-    usable_rows,
-)
-from auditor.report import words
-from auditor.report.view import compliance
-from auditor.report.view import map_sanity as trust
-from auditor.report.view.findings import FindingView, Material, finding_view, pairs
-from auditor.report.view.interventions import read_units
+from auditor.records.predictions import SAMPLE, attribute_columns, sample_columns, usable_rows
+from auditor.report.view import compliance, map_sanity
+from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
+from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
     MeanView,
     SampleCard,
@@ -51,29 +43,22 @@ from auditor.report.view.sample_cards import (
     read_means,
     read_sample_cards,
 )
-from auditor.report.view.selection_rates import Selection, selection
+from auditor.report.view.selection_rates import SelectionRates, selection_rates
+from auditor.report.view.summary import (
+    VerdictText,
+    basis_text,
+    correction_table,
+    correction_text,
+    data_faults_text,
+    faults_of_samples,
+    untested_text,
+    verdict_text,
+)
+from auditor.report.view.units import read_units
 from auditor.run_folder import PREDICTIONS, RunFolder
 
-PANELS = 4
+_PANELS = 4
 """Images shown beside an edge detector's."""
-
-_TESTS = ("n_tests", "n_significant", "n_causes", "correction", "alpha", "by_check")
-"""What a document says of the tests; ``audit.json`` has the rest."""
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often each class was called what.
-
-    Attributes:
-        classes: names in index order.
-        counts: (label, predicted) → how many, all cells, ``classes`` by ``classes``.
-        supports: samples of each label.
-    """
-
-    classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    supports: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -83,39 +68,40 @@ class ReportView:
     Attributes:
         name: the audit's name.
         run_id: the audit's id.
-        date: when, in words.
+        date: when, as text.
         created: when, in ISO 8601.
         auditor_version: of the program that made it.
-        verdict: the gate's outcome in words.
+        verdict: the gate's outcome as text.
         summary: the audit in eight numbers.
-        findings: the gravest first.
+        findings: the most severe first.
         counts: how many findings of each severity.
         classes: recall and precision.
         confusion: the confusion matrix.
         slices: every slice.
         untested: slices that were too small to test.
+        untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
-        data_faults: how many failures may be the data's fault, in words; empty where none is suspected.
+        data_faults: how many failures may be the data's fault, as text; empty where none is suspected.
         faults: sample ids of those failures, and why in a few words.
-        trust: what the audit's own measures say of the maps.
-        trusted: the same in a sentence or two; empty where nothing was measured.
-        panels: images beside an edge detector, which knows no network.
+        map_sanity: what the audit's own measures show about the maps.
+        map_sanity_text: the same in a sentence or two; empty where nothing was measured.
+        panels: images beside an edge detector, which uses no network.
         means: every mean map.
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
-        rests: how many tests stand behind the verdict, in a short sentence for the first page.
-        tested: what was tested and how corrected, in a sentence.
-        tests: the same in numbers, names and values.
+        basis_text: how many tests are behind the verdict, in a sentence for the first page.
+        correction_text: what was tested and how it was corrected, in a sentence.
+        tests: the same as names and values.
         provenance: groups of names and values.
         config: the configuration as YAML.
-        max_gap: the largest acceptable gap, where the configuration or a finding states it.
+        max_gap: the largest acceptable gap; None where none was stated.
         alpha: false discovery rate of the audit.
-        about: what people stated of the model and its data; an empty text where it is missing.
-        selection: who is selected how often, where the model chooses people.
-        compliance: clauses of rules and what this audit has to show for them.
-        templates: folder of the reader's own templates, where the configuration names one.
+        about: what people stated about the model and its data; an empty text where it is missing.
+        selection: selection rates, where the model chooses people.
+        compliance: clauses of rules and what this audit contributes to each.
+        templates: folder of the user's own templates, where the configuration names one.
     """
 
     name: str
@@ -123,41 +109,52 @@ class ReportView:
     date: str
     created: str
     auditor_version: str
-    verdict: words.VerdictWords
+    verdict: VerdictText
     summary: Summary
     findings: tuple[FindingView, ...]
     counts: tuple[tuple[Severity, int], ...]
     classes: tuple[ClassRecord, ...]
-    confusion: Confusion
+    confusion: ConfusionMatrix
     slices: tuple[SliceRecord, ...]
     untested: tuple[SliceRecord, ...]
+    untested_text: str
     attributes: tuple[str, ...]
     failures: tuple[SampleCard, ...]
     explanations: ExplanationsRecord
     data_faults: str
     faults: Mapping[str, str]
-    trust: tuple[trust.MapMeasure, ...]
-    trusted: str
+    map_sanity: tuple[map_sanity.MapMeasure, ...]
+    map_sanity_text: str
     panels: tuple[PanelRecord, ...]
     means: tuple[MeanView, ...]
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
-    rests: str
-    tested: str
-    tests: tuple[tuple[str, str], ...]
-    provenance: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    basis_text: str
+    correction_text: str
+    tests: NamesAndValues
+    provenance: tuple[tuple[str, NamesAndValues], ...]
     config: str
     max_gap: float | None
     alpha: float
-    about: tuple[tuple[str, str], ...]
-    selection: Selection | None
-    compliance: tuple[compliance.Mapped, ...]
+    about: NamesAndValues
+    selection: SelectionRates | None
+    compliance: tuple[compliance.RuleAnswers, ...]
     templates: str | None
 
     @property
     def accuracy(self) -> Estimate | None:
         """Share of correct predictions; None when no sample could be evaluated."""
         return self.summary.accuracy
+
+    def exceeds_limit(self, one: SliceRecord) -> bool:
+        """Whether a slice's gap is above the largest acceptable one and significant."""
+        return (
+            self.max_gap is not None
+            and one.gap is not None
+            and one.gap.value > self.max_gap
+            and one.q_value is not None
+            and one.q_value <= self.alpha
+        )
 
 
 def build_view(run: RunFolder) -> ReportView:
@@ -170,41 +167,27 @@ def build_view(run: RunFolder) -> ReportView:
         Everything that a report shows.
 
     Raises:
-        DataError: the folder holds no result of this version, or lacks a file that it refers to.
+        DataError: the folder has no result that this version can read, or lacks a file that the
+            result refers to.
     """
     result = run.read_result()
-    album = MapFiles(run.path)
+    files = MapFiles(run.path)
+    untested = tuple(one for one in result.slices if one.gap is None)
     evaluated, attributes = _evaluated(run)
-    samples = evaluated[evaluated[SAMPLE].isin(_explained(result))].set_index(SAMPLE)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
-    naming: dict[str, list[Finding]] = defaultdict(list)
-    for finding in ordered:
-        for sample in finding.samples:
-            naming[sample].append(finding)
-    suspected = {} if result.data_faults is None else result.data_faults.samples
-    faults = {sample: words.fault(checks) for sample, checks in suspected.items()}
-    failures = read_sample_cards(
-        album, result.explanations.failures, samples, attributes, naming, faults
-    )
-    contrasts = read_sample_cards(
-        album, result.explanations.contrasts, samples, attributes, naming, {}
-    )
-    means = read_means(album, result)
+    sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
-    max_gap = _max_gap(result)
-    units = read_units(album, result)
-    material = Material(result, attributes, failures, contrasts, means, units, max_gap)
-    chosen = selection(result, evaluated)
+    selected = selection_rates(result, evaluated)
     return ReportView(
         name=result.run.name,
         run_id=result.run.id,
-        date=words.date(result.run.created_at),
+        date=date(result.run.created_at),
         created=result.run.created_at.isoformat(),
         auditor_version=result.run.auditor_version,
-        verdict=words.verdict(result),
+        verdict=verdict_text(result),
         summary=result.summary,
         findings=tuple(
-            finding_view(number, one, one.id in blocking, material)
+            finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
         ),
         counts=tuple(
@@ -212,36 +195,64 @@ def build_view(run: RunFolder) -> ReportView:
             for severity in reversed(SEVERITIES)
         ),
         classes=tuple(result.classes),
-        confusion=_confusion(result, evaluated),
+        confusion=confusion_matrix([one.name for one in result.classes], evaluated),
         slices=tuple(result.slices),
-        untested=tuple(one for one in result.slices if one.gap is None),
+        untested=untested,
+        untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
-        failures=tuple(sorted(failures, key=lambda one: (-one.loss, one.sample))),
+        failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
             update={"failures": [], "contrasts": [], "means": [], "units": []}
         ),
-        data_faults=words.data_faults(result),
-        faults=faults,
-        trust=trust.measures(result.explanations.sanity),
-        trusted=trust.sentence(result.explanations.sanity),
-        panels=tuple(result.explanations.panels[:PANELS]),
-        means=means,
+        data_faults=data_faults_text(result),
+        faults=faults_of_samples(result.data_faults),
+        map_sanity=map_sanity.measures(result.explanations.sanity),
+        map_sanity_text=map_sanity.summary(result.explanations.sanity),
+        panels=tuple(result.explanations.panels[:_PANELS]),
+        means=tuple(sources.means),
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
-        rests=words.rests(result),
-        tested=words.tests(result.tests),
-        tests=pairs({name: one for name, one in result.tests.items() if name in _TESTS}),
-        provenance=_provenance(result),
+        basis_text=basis_text(result.tests),
+        correction_text=correction_text(result.tests),
+        tests=correction_table(result.tests),
+        provenance=provenance_groups(result),
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
-        max_gap=max_gap,
-        alpha=_alpha(result),
+        max_gap=result.max_gap,
+        alpha=JudgeSection().alpha if result.tests is None else result.tests.alpha,
         about=compliance.about(result),
-        selection=chosen,
-        compliance=compliance.mapped(
-            result, {one.id: anchor("finding", one.id) for one in result.findings}, chosen
+        selection=selected,
+        compliance=compliance.answers(
+            result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
         templates=_templates(result),
     )
+
+
+def _sources(
+    files: MapFiles,
+    result: AuditResult,
+    evaluated: pd.DataFrame,
+    attributes: tuple[str, ...],
+    findings: list[Finding],
+) -> FindingSources:
+    explained = {
+        one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)
+    }
+    samples = evaluated[evaluated[SAMPLE].isin(explained)].set_index(SAMPLE)
+    naming: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        for sample in finding.samples:
+            naming[sample].append(finding)
+    faults = faults_of_samples(result.data_faults)
+    failures, contrasts = (
+        read_sample_cards(files, records, samples, attributes, naming, suspected)
+        for records, suspected in (
+            (result.explanations.failures, faults),
+            (result.explanations.contrasts, {}),
+        )
+    )
+    means = read_means(files, result)
+    return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
 
 
 def _evaluated(run: RunFolder) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -250,63 +261,6 @@ def _evaluated(run: RunFolder) -> tuple[pd.DataFrame, tuple[str, ...]]:
     names = pq.read_schema(path).names
     table = pd.read_parquet(path, columns=sample_columns(names))
     return table[usable_rows(table)], attribute_columns(names)
-
-
-def _explained(result: AuditResult) -> set[str]:
-    return {one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)}
-
-
-def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> Confusion:
-    classes = tuple(one.name for one in result.classes)
-    tallied = evaluated.groupby([LABEL, PREDICTED], observed=True, as_index=False).size()
-    counts = {
-        (str(row[LABEL]), str(row[PREDICTED])): int(row["size"])
-        for row in tallied.to_dict("records")
-    }
-    grid = tuple(tuple(counts.get((one, other), 0) for other in classes) for one in classes)
-    return Confusion(classes, grid, tuple(sum(row) for row in grid))
-
-
-def _provenance(
-    result: AuditResult,
-) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    source = result.provenance
-    run = {
-        "run": result.run.id,
-        "started": words.date(result.run.created_at),
-        "auditor": result.run.auditor_version,
-        "seed": source.seed,
-    }
-    groups: dict[str, Mapping[str, Any]] = {
-        "Audit": run,
-        "Model": source.model.model_dump(),
-        "Data": source.data.model_dump(),
-        "Preprocessing": source.preprocess,
-        "Environment": source.environment,
-        "Seconds spent": source.seconds,
-    }
-    return tuple((name, pairs(values)) for name, values in groups.items() if values)
-
-
-def _max_gap(result: AuditResult) -> float | None:
-    checks = result.provenance.config.get("checks")
-    options = checks.get("performance-gap") if isinstance(checks, dict) else None
-    stated = options.get("max_gap") if isinstance(options, dict) else None
-    if not isinstance(stated, int | float):
-        claims = [one.model_dump() for one in result.findings]
-        claims += [piece for one in result.findings for piece in one.evidence.get("pieces", ())]
-        limits = (
-            one.get("limit", one.get("evidence", {}).get("limit"))
-            for one in claims
-            if one.get("check") == "performance-gap"
-        )
-        stated = next((one for one in limits if isinstance(one, int | float)), None)
-    return None if stated is None else float(stated)
-
-
-def _alpha(result: AuditResult) -> float:
-    stated = result.tests.get("alpha")
-    return float(stated) if isinstance(stated, int | float) else JudgeSection().alpha
 
 
 def _templates(result: AuditResult) -> str | None:

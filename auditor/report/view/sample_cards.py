@@ -10,10 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from auditor.imaging.location import EvidenceLocation, locate_evidence
+from auditor.phrasing import any_value
 from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
-from auditor.report import words
-from auditor.report.evidence import Whereabouts, whereabouts
-from auditor.report.view.map_files import MapFiles, heat
+from auditor.report.view.map_files import MapFiles, cam_of
+
+_NOT_COMPUTED = EvidenceLocation(0.0, "", "was not computed")
+"""Of a sample without a map."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,16 @@ class MapView:
     Attributes:
         target: the class explained.
         role: whether it is the predicted class or the label.
-        reference: where its images lie.
+        reference: ``file#row`` of its images.
         mass: sum of the unnormalised Grad-CAM.
-        where: where its evidence lies, in words.
+        location: where its evidence lies.
     """
 
     target: str
     role: Role
     reference: str
     mass: float
-    where: Whereabouts
+    location: EvidenceLocation
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ class SampleCard:
     """One sample with its image and maps.
 
     Attributes:
-        anchor: its address in the document, the same in every report on this sample.
+        anchor: its address in the document; it depends on the sample's id only.
         sample: its id.
         path: its file.
         label: its class.
-        predicted: what the model said.
-        confidence: how sure, 0 to 1.
+        predicted: the predicted class.
+        confidence: softmax probability of the predicted class, 0 to 1.
         loss: cross-entropy.
         attributes: names and values, in the order of the data.
         image: reference of the image as the network saw it.
@@ -53,7 +56,7 @@ class SampleCard:
         findings: anchors of the findings that name it.
         verdicts: their verdicts, each once.
         failure: whether it is misclassified.
-        fault: why that may be the data's fault; an empty text where nothing says so.
+        fault: why the failure may be the data's fault; empty where nothing suggests it.
     """
 
     anchor: str
@@ -72,7 +75,7 @@ class SampleCard:
     fault: str
 
     def map(self, role: Role) -> MapView | None:
-        """The map of that role, or None where it was not explained."""
+        """The map of that role; None where it was not explained."""
         return next((one for one in self.maps if one.role == role), None)
 
 
@@ -85,31 +88,31 @@ class MeanView:
     label: str
     n: int
     reference: str
-    where: Whereabouts
+    location: EvidenceLocation
 
 
 def read_sample_cards(
-    album: MapFiles,
+    files: MapFiles,
     records: Sequence[MapRecord],
     samples: pd.DataFrame,
     attributes: tuple[str, ...],
-    naming: Mapping[str, list[Finding]],
+    findings: Mapping[str, list[Finding]],
     faults: Mapping[str, str],
 ) -> list[SampleCard]:
     """Samples with their maps, in the order of the records.
 
     Args:
-        album: of the run folder.
+        files: of the run folder.
         records: their maps.
         samples: rows of ``predictions.parquet`` by sample.
         attributes: names of the attributes.
-        naming: findings that name a sample, the gravest first.
+        findings: those that name a sample, the most severe first.
         faults: why the failure of a sample may be the data's fault.
     """
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
         by_sample[record.sample].append(record)
-    cams = album.rows((record.map for record in records), ("cam", "cam_height", "cam_width"))
+    cams = files.rows((record.map for record in records), ("cam", "cam_height", "cam_width"))
     rows: dict[Hashable, dict[Hashable, Any]] = samples.loc[list(by_sample)].to_dict("index")
     cards = []
     for sample, maps in by_sample.items():
@@ -126,11 +129,11 @@ def read_sample_cards(
                 attributes=tuple((name, _value(row[name])) for name in attributes),
                 image=maps[0].image,
                 maps=tuple(
-                    MapView(one.target, one.role, one.map, one.mass, _where(cams[one.map]))
+                    MapView(one.target, one.role, one.map, one.mass, _location(cams[one.map]))
                     for one in maps
                 ),
-                findings=tuple(anchor("finding", one.id) for one in naming.get(sample, ())),
-                verdicts=tuple(sorted({one.verdict for one in naming.get(sample, ())})),
+                findings=tuple(anchor("finding", one.id) for one in findings.get(sample, ())),
+                verdicts=tuple(sorted({one.verdict for one in findings.get(sample, ())})),
                 failure=row["label"] != row["predicted"],
                 fault=faults.get(sample, ""),
             )
@@ -138,25 +141,25 @@ def read_sample_cards(
     return cards
 
 
-def read_means(album: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:
+def read_means(files: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:
     """The mean maps of the run."""
     records = result.explanations.means
-    rows = album.rows((one.map for one in records), ("cam", "cam_height", "cam_width"))
+    rows = files.rows((one.map for one in records), ("cam", "cam_height", "cam_width"))
     return tuple(
-        MeanView(one.attribute, one.value, one.label, one.n, one.map, _where(rows[one.map]))
+        MeanView(one.attribute, one.value, one.label, one.n, one.map, _location(rows[one.map]))
         for one in records
     )
 
 
-def _where(row: Mapping[str, Any]) -> Whereabouts:
-    values = heat(row)
-    return Whereabouts(0.0, "", "was not computed") if values is None else whereabouts(values)
+def _location(row: Mapping[str, Any]) -> EvidenceLocation:
+    cam = cam_of(row)
+    return _NOT_COMPUTED if cam is None else locate_evidence(cam)
 
 
 def anchor(kind: str, name: str) -> str:
-    """An address that depends on nothing but the name, safe in a URL and in HTML."""
+    """An address that depends on the name only, safe in a URL and in HTML."""
     return f"{kind}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
 def _value(cell: Any) -> str:
-    return MISSING if pd.isna(cell) else words.value(cell)
+    return MISSING if pd.isna(cell) else any_value(cell)

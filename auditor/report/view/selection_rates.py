@@ -1,7 +1,8 @@
-"""Selection rates and impact ratios, where a model chooses people and the configuration says so.
+"""Selection rates and impact ratios, for models that choose people.
 
-``about.selected`` names the class that counts as selected, ``about.sensitive`` the attributes whose
-categories are compared. Rates are those of the predictions; labels play no part in them.
+``about.selected`` in the configuration names the class that counts as selected, ``about.sensitive``
+the attributes whose categories are compared. The rates are those of the predictions; labels are not
+used.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from auditor.records import MISSING, AuditResult
 
 
 @dataclass(frozen=True)
-class Category:
-    """One category, or an intersection of categories.
+class CategoryRate:
+    """Selection rate of one category, or of an intersection of categories.
 
     Attributes:
-        names: one a compared attribute.
+        names: one for each compared attribute.
         support: people (samples) in it.
         selected: how many of them are predicted to be the selected class.
         rate: ``selected / support``.
@@ -36,37 +37,37 @@ class Category:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RateTable:
     """The categories of one attribute, or of two crossed.
 
     Attributes:
         attributes: their names.
         categories: in the order of their names.
-        unknown: samples that are left out because a category of theirs is unknown.
+        unknown: samples that are left out because one of their categories is unknown.
     """
 
     attributes: tuple[str, ...]
-    categories: tuple[Category, ...]
+    categories: tuple[CategoryRate, ...]
     unknown: int
 
 
 @dataclass(frozen=True)
-class Selection:
+class SelectionRates:
     """Selection rates of an audit.
 
     Attributes:
         selected: the class that counts as selected.
-        comparisons: each sensitive attribute, then each pair of them.
+        tables: each sensitive attribute, then each pair of them.
         absent: sensitive attributes that the data does not have.
     """
 
     selected: str
-    comparisons: tuple[Comparison, ...]
+    tables: tuple[RateTable, ...]
     absent: tuple[str, ...]
 
 
-def selection(result: AuditResult, samples: pd.DataFrame) -> Selection | None:
-    """Counts who is selected.
+def selection_rates(result: AuditResult, samples: pd.DataFrame) -> SelectionRates | None:
+    """Computes selection rates.
 
     Args:
         result: the audit, whose configuration names the class and the attributes.
@@ -82,31 +83,31 @@ def selection(result: AuditResult, samples: pd.DataFrame) -> Selection | None:
         return None
     present = [name for name in names if name in samples]
     selected = samples["predicted"].astype(str) == str(chosen)
-    sets: list[tuple[str, ...]] = [(name,) for name in present]
-    sets += list(combinations(present, 2))
-    return Selection(
+    compared: list[tuple[str, ...]] = [(name,) for name in present]
+    compared += list(combinations(present, 2))
+    return SelectionRates(
         selected=str(chosen),
-        comparisons=tuple(_compared(samples, selected, one) for one in sets),
+        tables=tuple(_rate_table(samples, selected, one) for one in compared),
         absent=tuple(name for name in names if name not in present),
     )
 
 
-def _compared(
+def _rate_table(
     samples: pd.DataFrame, selected: pd.Series[bool], attributes: Sequence[str]
-) -> Comparison:
+) -> RateTable:
     values = samples[list(attributes)].astype(object)
     unknown = (values.isna() | (values == MISSING)).any(axis=1)
     known = values[~unknown].astype(str).assign(**{"": selected[~unknown]})
-    tallied = known.groupby(list(attributes))[""].agg(["size", "sum"])
-    highest = float((tallied["sum"] / tallied["size"]).max()) if len(tallied) else 0.0
+    counts = known.groupby(list(attributes))[""].agg(["size", "sum"])
+    highest = float((counts["sum"] / counts["size"]).max()) if len(counts) else 0.0
     categories = tuple(
-        Category(
+        CategoryRate(
             names=tuple(map(str, key if isinstance(key, tuple) else (key,))),
             support=int(n),
             selected=int(k),
             rate=k / n,
             ratio=k / n / highest if highest > 0 else None,
         )
-        for key, n, k in zip(tallied.index, tallied["size"], tallied["sum"], strict=True)
+        for key, n, k in zip(counts.index, counts["size"], counts["sum"], strict=True)
     )
-    return Comparison(tuple(attributes), categories, int(unknown.sum()))
+    return RateTable(tuple(attributes), categories, int(unknown.sum()))

@@ -1,0 +1,150 @@
+"""The outcome of a comparison in words: headline, main changes, summary for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from auditor.comparison.records import Comparison, FindingStatus, SliceChange
+from auditor.phrasing import change, count, percent, plural, points, slice_name
+from auditor.phrasing.glossary import SEVERITY_SHAPES
+from auditor.records import Estimate
+
+HIGHLIGHTS = 5
+"""Main changes that are listed."""
+_BLOCKING = 3
+"""Slices that became worse among them at most, so that there is room for other changes."""
+
+STATUS: Mapping[FindingStatus, str] = {
+    "new": "New",
+    "graver": "More severe than before",
+    "stayed": "Unchanged",
+    "milder": "Less severe than before",
+    "gone": "Gone",
+}
+STATUS_MEANING: Mapping[FindingStatus, str] = {
+    "new": "only the later audit has them",
+    "graver": "in both audits, with a higher severity now",
+    "stayed": "in both audits, with the same severity",
+    "milder": "in both audits, with a lower severity now",
+    "gone": ("only the earlier audit has them; this does not prove that the problem is resolved"),
+}
+_TAGS: Mapping[FindingStatus, str] = {"new": "New", "graver": "More severe", "gone": "Gone"}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The outcome in words.
+
+    Attributes:
+        state: for style.
+        text: a few words.
+        reason: a sentence or two.
+    """
+
+    state: Literal["blocked", "passes", "none"]
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """One of the main changes.
+
+    Attributes:
+        shape: beside the colour, so that colour never carries meaning alone.
+        style: ``alert``, ``warning``, ``note`` or ``good``.
+        tag: what it is, in a word or two.
+        text: one sentence.
+        href: where the details are.
+    """
+
+    shape: str
+    style: str
+    tag: str
+    text: str
+    href: str
+
+
+def headline(comparison: Comparison) -> Headline:
+    """The outcome; it claims no more than was tested."""
+    whole, blocking = comparison.overall, comparison.blocking
+    n = len(blocking) - (1 if whole.blocks else 0)
+    numbers = f"Overall, the error rate on the same samples {rate_change(whole.change)}."
+    if blocking:
+        parts = ["overall"] if whole.blocks else []
+        parts += [f"in {plural(n, 'slice')}"] if n else []
+        return Headline("blocked", f"Worse {' and '.join(parts)}", numbers)
+    excluded = (
+        f"{numbers} A rise of up to {points(max(whole.change.high, 0.0))} cannot be ruled out."
+    )
+    if not (whole.broken or whole.fixed):
+        return Headline("none", "No outcome changed", excluded)
+    if whole.direction == "better":
+        return Headline("passes", "Better overall", numbers)
+    better = sum(one.direction == "better" for one in comparison.slices)
+    if better:
+        return Headline("passes", f"Better in {plural(better, 'slice')}, worse in none", excluded)
+    if whole.direction == "worse":
+        return Headline("none", "Worse, but within the acceptable rise", numbers)
+    return Headline("none", "No significant change", excluded)
+
+
+def summary(comparison: Comparison) -> str:
+    """The outcome as a few lines for a terminal."""
+    outcome, whole = headline(comparison), comparison.overall
+    before, after = (
+        percent(run.paired_accuracy.value, 1) for run in (comparison.before, comparison.after)
+    )
+    statuses = Counter(STATUS[one.status].lower() for one in comparison.findings)
+    found = ", ".join(f"{n} {status}" for status, n in statuses.items()) or "none"
+    lines = [
+        f"{outcome.text}. {outcome.reason}",
+        f"accuracy {before} → {after} on {count(whole.support)} samples",
+        f"{count(whole.broken)} broken, {count(whole.fixed)} fixed; findings: {found}",
+        *(f"  {one.shape} {one.tag}: {one.text}" for one in highlights(comparison)),
+        *(f"note: {remark}" for remark in comparison.remarks),
+    ]
+    return "\n".join(lines)
+
+
+def rate_change(gap: Estimate) -> str:
+    """A change of an error rate: ``fell by 2.1 points (95 % interval −4 to −0.2)``."""
+    verb = "did not change"
+    if gap.value != 0:
+        verb = f"{'rose' if gap.value > 0 else 'fell'} by {points(gap.value)}"
+    return f"{verb} (95 % interval {change(gap.low)} to {change(gap.high)})"
+
+
+def highlights(comparison: Comparison) -> list[Highlight]:
+    """The main changes, the most important first."""
+    return list(islice(_highlights(comparison), HIGHLIGHTS))
+
+
+def _highlights(comparison: Comparison) -> Iterator[Highlight]:
+    for one in comparison.blocking[:_BLOCKING]:
+        yield Highlight("■", "alert", "Worse", _sentence(one), "#slices")
+    for finding in comparison.findings:
+        ref = finding.after
+        if finding.status in {"new", "graver"} and ref is not None:
+            tag = f"{_TAGS[finding.status]}: {ref.severity}"
+            shape = SEVERITY_SHAPES[ref.severity]
+            yield Highlight(shape, ref.severity, tag, ref.title, "#findings")
+    for one in (comparison.overall, *comparison.slices):
+        if one.direction == "better":
+            yield Highlight("▼", "good", "Better", _sentence(one), "#slices")
+    for finding in comparison.findings:
+        ref = finding.before
+        if finding.status == "gone" and ref is not None and finding.caution is None:
+            tag = f"{_TAGS[finding.status]}: {ref.severity}"
+            yield Highlight("○", "note", tag, ref.title, "#findings")
+
+
+def _sentence(one: SliceChange) -> str:
+    return (
+        f"{slice_name(one.slice)}: the error rate {rate_change(one.change)}; "
+        f"{count(one.broken)} broken and {count(one.fixed)} fixed of {count(one.support)}."
+    )

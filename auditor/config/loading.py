@@ -1,0 +1,200 @@
+"""Reading a configuration: YAML, ``--set``, plug-in options, and one clear message per mistake.
+
+A message names the key, what was expected and what was given; an unknown key gets the nearest known
+one as a suggestion.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from auditor import registry
+from auditor.errors import ConfigError
+from auditor.registry import Kind, Options
+
+_Model = TypeVar("_Model", bound=Options)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file safely.
+
+    Raises:
+        ConfigError: the file does not exist or is not a YAML mapping.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"expected a configuration file at {path}; {error.strerror or error}: give the path "
+            "of a YAML file, or write one with `auditor init`"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected YAML; {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(
+            f"{path}: expected a mapping such as `name: …`, `model: …`, `data: …`; got "
+            f"{'an empty file' if raw is None else type(raw).__name__}"
+        )
+    return raw
+
+
+def apply_override(raw: dict[str, Any], override: str) -> None:
+    """Changes one key of a configuration in place.
+
+    Args:
+        raw: the mapping in the shape of the file.
+        override: ``key.path=value`` with a value in YAML.
+
+    Raises:
+        ConfigError: the override has another form, or its path leads through a value.
+    """
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set: expected key.path=value; got {override!r}")
+    *parents, last = key.split(".")
+    section = raw
+    for parent in parents:
+        inner = section.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(
+                f"--set {override}: expected {parent} to be a section; it is the value {inner!r}"
+            )
+        section = inner
+    try:
+        section[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: expected a value in YAML; {error}") from error
+
+
+def split_adapter_options(
+    raw: Mapping[str, Any], key: str, kind: Kind, section: type[Options], base: Path | None
+) -> dict[str, Any]:
+    """Moves the adapter's own keys of a section below ``options`` and validates them.
+
+    Args:
+        raw: the configuration.
+        key: key of the section.
+        kind: kind of plug-in that ``adapter`` names.
+        section: model of the section; its fields are shared by all adapters.
+        base: folder to which paths are relative.
+    """
+    given = raw.get(key)
+    if not isinstance(given, Mapping) or not isinstance(given.get("adapter"), str):
+        return dict(raw)
+    adapter = _plugin(kind, given["adapter"], f"{key}.adapter")
+    fields = set(section.model_fields) - {"options"}
+    shared = fields | set(section.renamed)
+    own = {name: value for name, value in given.items() if name not in shared}
+    known = set(adapter.model_fields) | set(adapter.renamed)
+    for name in own:
+        if name not in known:
+            raise ConfigError(
+                _unknown_key(f"{key}.{name}", name, fields | set(adapter.model_fields))
+            )
+    options = validate(adapter, own, base, f"{key}.")
+    common = {name: value for name, value in given.items() if name in shared}
+    return {**raw, key: common | {"options": options}}
+
+
+def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, Any]:
+    """Validates the options of each check below ``checks``."""
+    given = raw.get("checks")
+    if not isinstance(given, Mapping):
+        return dict(raw)
+    checks: dict[str, Options | bool] = {}
+    for name, value in given.items():
+        check = _plugin("check", str(name), "checks")
+        if value is False:
+            checks[name] = False
+        elif value is None or value is True or isinstance(value, Mapping):
+            options = value if isinstance(value, Mapping) else {}
+            checks[name] = validate(check, options, base, f"checks.{name}.")
+        else:
+            raise ConfigError(
+                f"checks.{name}: expected options such as `{{max_gap: 0.05}}`, or false; got {value!r}"
+            )
+    return {**raw, "checks": checks}
+
+
+def parse_renderer_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, Any]:
+    """Validates the options of each renderer below ``report.options``."""
+    report = raw.get("report")
+    if not isinstance(report, Mapping) or not isinstance(report.get("options"), Mapping):
+        return dict(raw)
+    options = {
+        name: validate(
+            _plugin("renderer", str(name), "report.options"),
+            value or {},
+            base,
+            f"report.options.{name}.",
+        )
+        for name, value in report["options"].items()
+    }
+    return {**raw, "report": {**report, "options": options}}
+
+
+def validate(
+    model: type[_Model], raw: Mapping[str, Any], base: Path | None, prefix: str = ""
+) -> _Model:
+    """Validates one section.
+
+    Args:
+        model: model of the section.
+        raw: its keys and values.
+        base: folder to which paths are relative; None keeps them relative.
+        prefix: place of the section in the file, ending with a dot.
+
+    Raises:
+        ConfigError: one message for all mistakes.
+    """
+    try:
+        return model.model_validate(raw, context={"base": base})
+    except ValidationError as error:
+        raise ConfigError(
+            "; ".join(_message(model, item, prefix) for item in error.errors())
+        ) from None
+
+
+def _plugin(kind: Kind, name: str, place: str) -> type[Options]:
+    try:
+        return registry.get(kind, name)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def _message(model: type[Options], item: ErrorDetails, prefix: str) -> str:
+    place = prefix + ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return _unknown_key(place, str(item["loc"][-1]), _known_keys(model, item["loc"][:-1]))
+    if item["type"] == "missing":
+        return f"{place}: expected a value; it is missing"
+    got = "" if isinstance(item["input"], Options) else f"; got {item['input']!r}"
+    text = item["msg"].removeprefix("Value error, ")
+    return f"{place}: {text[:1].lower()}{text[1:]}{got}"
+
+
+def _unknown_key(place: str, name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+    return f"{place}: unknown key; {hint}"
+
+
+def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
+    """Keys that are allowed at a place of the configuration."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return set()
+        annotations = (field.annotation, *get_args(field.annotation))
+        inner = [one for one in annotations if isinstance(one, type) and issubclass(one, Options)]
+        if not inner:
+            return set()
+        model = inner[0]
+    return set(model.model_fields)

@@ -1,0 +1,185 @@
+"""Decoding: any image file that Pillow reads becomes an upright 8-bit RGB image.
+
+Everything else becomes an ``UnreadableImageError`` with a reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from auditor.errors import UnreadableImageError
+from auditor.imaging.file_metadata import file_metadata
+from auditor.records import DecodedImage
+
+_TO_UPRIGHT: dict[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""The operation that undoes each value of the EXIF tag ``Orientation``."""
+
+# What Pillow's decoders raise on damaged bytes. Each format has its own parser, so the list is long.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Warning,
+)
+
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+"""First bytes of common formats: an unidentified file with one of these was truncated."""
+
+
+def open_image(path: Path) -> DecodedImage:
+    """Reads one image file.
+
+    Args:
+        path: a file in any format that Pillow decodes; only the first frame is read.
+
+    Returns:
+        The upright image in 8-bit RGB, the SHA-256 of the file's bytes, and its metadata.
+
+    Raises:
+        UnreadableImageError: with the reason ``missing``, ``empty``, ``truncated``,
+            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``) or
+            ``unreadable``.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnreadableImageError("missing", str(path)) from error
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError("unreadable", f"{path}: {error}") from error
+    image = _identify(data)
+    return DecodedImage(upright_rgb(image), hashlib.sha256(data).hexdigest(), _metadata(image))
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decodes the bytes of an image file to an upright image in 8-bit RGB.
+
+    Raises:
+        UnreadableImageError: with the reason, as in :func:`open_image`.
+    """
+    return upright_rgb(_identify(data))
+
+
+def _identify(data: bytes) -> Image.Image:
+    if not data:
+        raise UnreadableImageError("empty", "zero bytes")
+    with translate_decoding_errors(data):
+        return Image.open(io.BytesIO(data))
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Decodes an opened image, rotates it upright and converts it to 8-bit RGB.
+
+    16-bit values are scaled by 1/257, not clipped. Transparent pixels are blended with white. 32-bit
+    integers are read as 16-bit values if they fit, and floats as values in 0…1; other ranges have no
+    agreed meaning and are refused.
+
+    Args:
+        image: an image of any mode; it may not be loaded yet.
+
+    Returns:
+        An image of mode ``RGB``; the same object if nothing had to be changed.
+
+    Raises:
+        UnreadableImageError: the image can't be decoded, or its range of values is not known.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        # Pillow only warns below twice its limit, but the result must not depend on warning filters.
+        raise UnreadableImageError(
+            "too-large", f"expected at most {limit} pixels; got {image.width} × {image.height}"
+        )
+    with translate_decoding_errors():
+        image.load()
+        # Read the tag after loading: the TIFF and AVIF readers rotate the image while they load it.
+        transpose = _TO_UPRIGHT.get(_orientation(image))
+        image = _rgb(image)
+        return image if transpose is None else image.transpose(transpose)
+
+
+@contextmanager
+def translate_decoding_errors(data: bytes = b"") -> Iterator[None]:
+    """Converts the errors that Pillow raises on a bad image into ``UnreadableImageError``.
+
+    Args:
+        data: the file's bytes, if known; they distinguish a truncated image from another file.
+    """
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise UnreadableImageError("too-large", str(error)) from error
+    except UnidentifiedImageError as error:
+        if data.startswith(_SIGNATURES):
+            raise UnreadableImageError("truncated", "only the start of an image") from error
+        raise UnreadableImageError("not-an-image", "no known image format") from error
+    except _DECODER_ERRORS as error:
+        truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        reason = "truncated" if truncated else "unreadable"
+        raise UnreadableImageError(reason, str(error)) from error
+
+
+def _metadata(image: Image.Image) -> dict[str, str | float]:
+    try:
+        return file_metadata(image)
+    except _DECODER_ERRORS:
+        # Broken metadata does not make the pixels unusable.
+        return {}
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        tag = image.getexif().get(ExifTags.Base.Orientation)
+    except _DECODER_ERRORS:
+        # Broken metadata does not make the pixels unusable; without a tag the image is upright.
+        return 1
+    return tag if isinstance(tag, int) else 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bit(np.asarray(image), image.mode)).convert("RGB")
+    if image.has_transparency_data or image.mode in {"La", "RGBa"}:
+        if image.mode == "La":
+            image = image.convert("LA")
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bit(values: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
+    numbers = values.astype(np.float64)
+    top = 1.0 if mode == "F" else 65535.0
+    low, high = float(numbers.min()), float(numbers.max())
+    if not (low >= 0 and high <= top):
+        raise ValueError(f"expected pixel values of mode {mode} in 0…{top:g}; got {low:g}…{high:g}")
+    scaled: NDArray[np.uint8] = np.rint(numbers * (255.0 / top)).astype(np.uint8)
+    return scaled

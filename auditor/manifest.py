@@ -1,0 +1,173 @@
+"""The manifest of a run folder, and the seal over its results.
+
+``manifest.json`` lists the SHA-256 of every file. The seal is one SHA-256 over what the audit measured
+(``audit.json``, ``predictions.parquet``, ``explanations/``). It does not change when documents are
+rendered again. Kept outside the run folder, it reveals altered results even after the manifest was
+rewritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from auditor.errors import DataError
+from auditor.records import Record
+
+RESULT = "audit.json"
+PREDICTIONS = "predictions.parquet"
+EXPLANATIONS = "explanations"
+MANIFEST = "manifest.json"
+
+UNFINISHED_NOTICE = "UNFINISHED.txt"
+"""A file that only unfinished runs contain."""
+
+
+class Rendering(Record):
+    """Documents that were rendered again from a finished run."""
+
+    at: datetime
+    files: list[str]
+
+
+class Manifest(Record):
+    """Content of ``manifest.json``: the hashes of a run's files."""
+
+    algorithm: Literal["sha256"] = "sha256"
+    files: dict[str, str]
+    """Path below the run folder → SHA-256 of the file's bytes."""
+    seal: str
+    """SHA-256 over the results alone; see `seal`."""
+    rendered: list[Rendering] = []
+    """Later renderings: when, and which files they wrote."""
+
+
+def write_manifest(folder: Path) -> Manifest:
+    """Writes the hashes of all other files of a run folder, and the seal, to ``manifest.json``."""
+    files = {
+        path.relative_to(folder).as_posix(): sha256(path)
+        for path in sorted(_files(folder))
+        if path.name not in {MANIFEST, UNFINISHED_NOTICE}
+    }
+    manifest = Manifest(files=files, seal=seal(files))
+    _replace_manifest(folder, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads ``manifest.json`` of a run folder.
+
+    Raises:
+        DataError: the file is missing or is not a manifest.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder}: expected {MANIFEST}, which every finished run contains; it is missing: "
+            "restore the run from a backup, or audit again"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "content"
+        raise DataError(f"{path}: {place}: {first['msg']}") from error
+
+
+def require_unaltered(folder: Path) -> None:
+    """Checks that result and predictions are still those that the audit wrote.
+
+    Raises:
+        DataError: the manifest is missing, or one of the two files was altered or removed.
+    """
+    files = read_manifest(folder).files
+    for name in (RESULT, PREDICTIONS):
+        path = folder / name
+        if name in files and not (path.is_file() and sha256(path) == files[name]):
+            raise DataError(
+                f"{path}: expected the file whose SHA-256 is in {MANIFEST}; it was altered or removed "
+                "after the audit: see `auditor verify`, and restore the run from a backup"
+            )
+
+
+@contextmanager
+def record_rendering(folder: Path) -> Iterator[None]:
+    """Context manager for rendering documents again; enters them into the manifest afterwards.
+
+    Only files that are written inside the context get a new hash: a file that was altered before
+    still counts as altered.
+
+    Raises:
+        DataError: the manifest is missing, or result or predictions were altered.
+    """
+    require_unaltered(folder)
+    before = _document_states(folder)
+    try:
+        yield
+    finally:
+        after = _document_states(folder)
+        written = sorted(name for name, state in after.items() if before.get(name) != state)
+        manifest = read_manifest(folder)
+        files = {
+            name: digest
+            for name, digest in manifest.files.items()
+            if name in after or name not in before
+        } | {name: sha256(folder / name) for name in written}
+        rendered = [*manifest.rendered, Rendering(at=datetime.now(UTC), files=written)]
+        changes = {"files": dict(sorted(files.items())), "rendered": rendered}
+        _replace_manifest(folder, manifest.model_copy(update=changes))
+
+
+def is_sealed(name: str) -> bool:
+    """Whether the seal covers a file: true for results, false for documents rendered from them.
+
+    Args:
+        name: path below the run folder, with ``/``.
+    """
+    return name in {RESULT, PREDICTIONS} or name.startswith(f"{EXPLANATIONS}/")
+
+
+def seal(files: Mapping[str, str]) -> str:
+    """SHA-256 over the results of a run: over the lines ``<sha256>  <path>``, sorted by path.
+
+    Args:
+        files: path below the run folder → SHA-256; documents are ignored.
+
+    Returns:
+        64 hexadecimal digits, as printed by ``sha256sum`` for those lines (each with a newline).
+    """
+    lines = [f"{files[name]}  {name}\n" for name in sorted(files) if is_sealed(name)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _document_states(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Each document of a run, with the file attributes that change when it is written."""
+    states = {}
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        if name != MANIFEST and not is_sealed(name):
+            stat = path.stat()
+            states[name] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return states
+
+
+def _replace_manifest(folder: Path, manifest: Manifest) -> None:
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    partial.replace(folder / MANIFEST)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())

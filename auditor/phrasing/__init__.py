@@ -1,0 +1,61 @@
+"""The only place where numbers and names become text.
+
+Checks, reports and the comparison all use these functions, so that a number reads the same
+everywhere. Fixed texts (severities, verdicts, the glossary) are in `auditor.phrasing.glossary`.
+"""
+
+from auditor.phrasing.names import (
+    advice,
+    field_name,
+    quoted,
+    reading_order,
+    sentence_start,
+    several,
+    slice_name,
+    whom,
+)
+from auditor.phrasing.numbers import (
+    NOT_AVAILABLE,
+    amount,
+    any_value,
+    change,
+    count,
+    date,
+    effect,
+    interval,
+    limits,
+    p_value,
+    percent,
+    plural,
+    points,
+    signed_points,
+    size,
+    with_limits,
+)
+
+__all__ = [
+    "NOT_AVAILABLE",
+    "advice",
+    "amount",
+    "any_value",
+    "change",
+    "count",
+    "date",
+    "effect",
+    "field_name",
+    "interval",
+    "limits",
+    "p_value",
+    "percent",
+    "plural",
+    "points",
+    "quoted",
+    "reading_order",
+    "sentence_start",
+    "several",
+    "signed_points",
+    "size",
+    "slice_name",
+    "whom",
+    "with_limits",
+]

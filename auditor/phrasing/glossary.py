@@ -1,0 +1,136 @@
+"""Fixed texts: names of severities and verdicts, captions of maps, and the glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from auditor.records.base import Severity, Verdict
+
+SEVERITY_NAMES: Mapping[Severity, str] = {"alert": "Alert", "warning": "Warning", "note": "Note"}
+SEVERITY_SHAPES: Mapping[Severity, str] = {"alert": "■", "warning": "◆", "note": "●"}
+"""A shape beside the colour, so that colour never carries meaning alone."""
+
+VERDICT_NAMES: Mapping[Verdict, str] = {
+    "observed": "Observed",
+    "supported": "Supported",
+    "confirmed": "Confirmed",
+    "untestable": "Not testable",
+}
+VERDICT_MEANINGS: Mapping[Verdict, str] = {
+    "observed": "seen in this data; it was not tested, or may be chance",
+    "supported": "significant after correction for everything that was tested",
+    "confirmed": "an intervention changed the predictions as this finding claims",
+    "untestable": "this data cannot decide it",
+}
+
+DETAIL_NAMES: Mapping[str, str] = {
+    "guided": "Guided Grad-CAM",
+    "gradient": "Gradient",
+    "other": "Second method",
+}
+"""Detail maps by their column in ``explanations/``; a plain gradient is never called guided."""
+
+DETAIL_CAPTIONS: Mapping[str, str] = {
+    "guided": (
+        "Guided backpropagation alone fails the randomization test (it hardly depends "
+        "on what the network has learned). All numbers in the findings come from Grad-CAM."
+    ),
+    "gradient": (
+        "Guided backpropagation is not defined for this network, so the plain gradient "
+        "of the class score is shown instead. All numbers in the findings come from Grad-CAM."
+    ),
+    "other": (
+        "The method that the configuration asks for; the provenance names it. All numbers in the "
+        "findings come from Grad-CAM."
+    ),
+}
+
+
+class Term(NamedTuple):
+    """A term of the glossary.
+
+    Attributes:
+        anchor: its address in a document.
+        name: the term.
+        meaning: what it means here.
+    """
+
+    anchor: str
+    name: str
+    meaning: str
+
+
+GLOSSARY: tuple[Term, ...] = (
+    Term("sample", "Sample", "One image with its label and the model’s prediction."),
+    Term("failure", "Failure", "A sample whose predicted class is not its label."),
+    Term(
+        "attribute",
+        "Attribute",
+        "A column of the data that describes samples, such as a site or a camera.",
+    ),
+    Term("slice", "Slice", "The samples that share attribute values, and perhaps a label."),
+    Term("support", "Support", "How many samples a number is based on."),
+    Term(
+        "gap",
+        "Gap",
+        "The error rate of a slice minus that of the other samples, compared class by class, so that "
+        "harder classes do not count against a slice.",
+    ),
+    Term(
+        "interval",
+        "95 % interval",
+        "A range that covers the true value in 95 of 100 such audits. A wide interval means that few "
+        "samples are behind the number.",
+    ),
+    Term(
+        "q-value",
+        "q-value",
+        "A p-value corrected for all tests of this audit (Benjamini–Hochberg). If every result with a "
+        "q-value up to 0.05 is taken as real, about one in twenty of them is not.",
+    ),
+    Term(
+        "severity",
+        "Severity",
+        "How much a finding matters: note, warning or alert. It follows from the size of the effect "
+        "and its interval, never from a heat map.",
+    ),
+    Term(
+        "verdict",
+        "Verdict",
+        "How certain a finding is: observed, supported, confirmed, or not testable.",
+    ),
+    Term(
+        "intervention",
+        "Intervention",
+        "Images are changed in one respect, such as one region, and the predictions before and after "
+        "are compared.",
+    ),
+    Term(
+        "grad-cam",
+        "Grad-CAM",
+        "A coarse map of where in the image the network found evidence for one class, computed from "
+        "one of its last layers. All numbers about maps in this report come from it.",
+    ),
+    Term(
+        "guided-grad-cam",
+        "Guided Grad-CAM",
+        "Guided backpropagation multiplied by Grad-CAM: a fine map for visual inspection. Guided "
+        "backpropagation gives nearly the same map for a network with random weights, so no number "
+        "and no verdict is based on it.",
+    ),
+    Term(
+        "unit",
+        "Unit",
+        "One channel of the network’s target layer. It responds to some pattern anywhere in the "
+        "image; the images that activate it most suggest which one, as in Zhou, Khosla, Lapedriza, "
+        "Oliva and Torralba, “Object detectors emerge in deep scene CNNs” (2015). A unit may respond "
+        "to several patterns, and its response does not prove that the model needs them.",
+    ),
+    Term(
+        "shortcut",
+        "Shortcut",
+        "The model relies on something other than the object. It is a suspected shortcut until an "
+        "intervention confirms it.",
+    ),
+)

@@ -1,0 +1,70 @@
+"""Names as text: slices, labels, lists of names, fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from auditor.records import MISSING, SliceKey, SliceRecord
+
+
+def whom(key: SliceKey, noun: str = "samples") -> str:
+    """A slice in a sentence: ``functional samples with cell_type = mono``."""
+    what = f"{quoted(key.label)} {noun}" if key.label is not None else noun
+    parts = [f"{name} = {value}" for name, value in key.attributes.items()]
+    return f"{what} with {' and '.join(parts)}" if parts else what
+
+
+def slice_name(one: SliceKey | SliceRecord) -> str:
+    """A slice in a table: ``cell mono, line A · functional``."""
+    predicted = one.predicted if isinstance(one, SliceKey) else None
+    attributes = ", ".join(f"{name} {value}" for name, value in one.attributes.items())
+    label = one.label if attributes or one.label is None else f"label {one.label}"
+    parts = (attributes, label, None if predicted is None else f"predicted {predicted}")
+    return " · ".join(part for part in parts if part) or "all samples"
+
+
+def quoted(label: str) -> str:
+    """A label in a sentence: in quotes unless it begins with a letter (``“9” samples``)."""
+    return label if label[:1].isalpha() else f"“{label}”"
+
+
+def several(names: Sequence[str], most: int = 3) -> str:
+    """A list in a sentence: ``a, b and 4 more``."""
+    shown = list(names[:most])
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def advice(key: SliceKey) -> str:
+    """What to do about a slice that fails more often."""
+    return (
+        f"Compare the maps of these failures with those of correct {whom(SliceKey(label=key.label))} "
+        "to see which parts of the image the model uses in each. Then train with more "
+        f"{whom(key)}, as varied as the images in use, and audit again on the same samples."
+    )
+
+
+def field_name(name: str) -> str:
+    """A key of a record as text: ``n_tests`` becomes ``tests``."""
+    return name.removeprefix("n_").replace("_", " ")
+
+
+def sentence_start(text: str) -> str:
+    """A text with its first letter in upper case; the rest is left alone."""
+    return text[:1].upper() + text[1:]
+
+
+def reading_order(attributes: Mapping[str, str]) -> tuple[tuple[str, int, float, str], ...]:
+    """Sort key of attribute values: bands by their numbers, then words, missing values last."""
+    return tuple((name, *_value_order(value)) for name, value in attributes.items())
+
+
+def _value_order(value: str) -> tuple[int, float, str]:
+    if value == MISSING:
+        return 3, 0.0, value
+    band = re.match(r"(under )?([-−]?\d+(?:\.\d+)?)(?:–| and over$|$)", value)
+    if band is None:
+        return 2, 0.0, value
+    return (0 if band[1] else 1), float(band[2].replace("−", "-")), value

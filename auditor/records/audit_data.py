@@ -1,0 +1,142 @@
+"""What a check may look at: predictions, slices, maps, images, and the model to be asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from auditor.records.base import SliceKey
+from auditor.records.data import Images
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Samples that share attribute values, and perhaps a label.
+
+    Attributes:
+        key: its name.
+        rows: positions in ``AuditData.predictions``, ascending, int64.
+    """
+
+    key: SliceKey
+    rows: NDArray[np.int64]
+
+    @property
+    def support(self) -> int:
+        """How many samples it holds."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The samples behind one mean map: an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Grad-CAM of the label, for samples drawn at random and not by how the model did on them.
+
+    Attributes:
+        rows: (m,) positions in ``AuditData.predictions``, ascending, int64, each once.
+        cams: (m, h, w) float32, at least 0, not normalised, at the target layer's resolution.
+        cells: which rows were drawn for which attribute value within a class. A comparison of two
+            values takes these rows alone: those drawn for another attribute are no random sample
+            of this one's values.
+    """
+
+    rows: NDArray[np.int64]
+    cams: NDArray[np.float32]
+    cells: tuple[Cell, ...]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The maps (n, h, w) of some of the rows, in the order given."""
+        return self.cams[np.searchsorted(self.rows, rows)]
+
+
+class ModelAccess(Protocol):
+    """The audited model as a check sees it: images in, probabilities out, nothing of torch."""
+
+    def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """What the network saw, (n, 3, H, W), of these positions in ``AuditData.predictions``."""
+        ...
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Softmax probabilities (n, K) for images (n, 3, H, W), batch by batch."""
+        ...
+
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The target layer's maps averaged over their places, (n, C), of these positions."""
+        ...
+
+    def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The same of any images, prepared as the audited ones are, at these positions in them.
+
+        Raises:
+            DataError: one of them can't be read, or they come out in different sizes.
+        """
+        ...
+
+    def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Unnormalised Grad-CAMs (n, h, w), at least 0, of one class index each."""
+        ...
+
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Where the object is in what the network saw, (n, H, W); None without boxes or masks."""
+        ...
+
+
+@dataclass(frozen=True)
+class AuditData:
+    """What a check may look at. Nothing here needs torch.
+
+    Attributes:
+        predictions: the evaluated samples (``status == "ok"``), index 0…n-1, columns ``sample``,
+            ``path``, ``label``, ``predicted`` (categoricals over ``classes``), ``confidence``,
+            ``loss``, ``failure`` (bool) and one categorical column an attribute (numbers already
+            cut into bands, missing values as ``(missing)``). Where the images were fingerprinted,
+            also ``sha256`` and ``phash`` (16 hexadecimal digits, None for an image of one shade).
+        classes: class names in index order.
+        attributes: names of the annotated attributes' columns.
+        slices: all slices by them, single attribute values first, then intersections.
+        reference: the training data with the same label and attribute columns, or None.
+        alpha: false discovery rate of the audit.
+        min_support: slices below it are not tested.
+        seed: for permutations and bootstraps.
+        maps: attribution maps of a random sample of each attribute value within each class, or
+            None where none were made.
+        model: the model, to be asked again, or None where it is not at hand.
+        computed: names of the columns of attributes that were computed from the images; they stand
+            in ``predictions`` as the annotated ones do.
+        computed_slices: every value of them, and every value within every label.
+        probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
+        images: the evaluated samples' images, in the order of ``predictions``, or None.
+        reference_images: the training data's images, or None where they are not at hand.
+        reference_labels: their labels in the same order, also those that are no class; ``reference``
+            lacks the latter.
+    """
+
+    predictions: pd.DataFrame
+    classes: tuple[str, ...]
+    attributes: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    reference: pd.DataFrame | None
+    alpha: float
+    min_support: int
+    seed: int
+    maps: Maps | None = None
+    model: ModelAccess | None = None
+    computed: tuple[str, ...] = ()
+    computed_slices: tuple[Slice, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
+    images: Images | None = None
+    reference_images: Images | None = None
+    reference_labels: tuple[str, ...] | None = None

@@ -1,0 +1,88 @@
+"""What a check brings back: claims, each with its test and the evidence behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from auditor.records.base import ClaimKind, Effect, Record, Severity, Skipped, SliceKey
+from auditor.records.evidence import EvidencePart
+
+Part = TypeVar("Part", bound=Record)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One hypothesis that a check examined; the judge decides whether it becomes a finding.
+
+    Attributes:
+        check: the check's name.
+        kind: what it speaks of. Only ``outcome`` and ``robustness`` claims can be ``confirmed`` by an
+            intervention; ``data`` and ``map`` claims share a level of their own in the correction.
+        title: the claim in one sentence, with its number.
+        slice: whom it concerns.
+        effect: how large, with its unadjusted interval. None: the test counts in the correction, but
+            the claim is not reported, because the effect is not what the check looks for.
+        limit: size of the effect from which on it matters (configured before the result was seen).
+        p_value: of the test, or None where nothing is tested; NaN is not allowed.
+        support: how many samples it rests on.
+        samples: sample ids that show it.
+        statement: what was observed and how certain it is, one sentence each.
+        action: what to do next.
+        limits: what it cannot say.
+        evidence: what stands behind it, for tables, charts and drawings.
+        untestable: why it could not be tested, where that is so.
+        weight: for the order among findings of one severity: how many failures it accounts for.
+        ceiling: highest severity that it may reach.
+        explained_by: attributes that explain the effect when they are held fixed, or that the data
+            cannot separate from it; the claim then joins their finding, where there is one.
+        confirms: slices whose gap this intervention on the images brings about; once its test
+            survives the correction, it and the supported claims on these slices are ``confirmed``.
+        computed: whether its attribute was computed from the images; such claims have a share of
+            the correction of their own.
+        accounts_for: positions in ``AuditData.predictions`` of the failures it speaks of, where it
+            names no attribute: claims without a name that account for the same failures have one
+            cause.
+        counted: whether it is a fact that was counted and not inferred: it needs no test, is always
+            reported, and reaches its ceiling where its interval lies above the limit.
+        faulty: ids of failures that are the data's fault and not the model's, if the claim is right.
+    """
+
+    check: str
+    kind: ClaimKind
+    title: str
+    slice: SliceKey
+    effect: Effect | None
+    limit: float
+    p_value: float | None
+    support: int
+    samples: tuple[str, ...]
+    statement: tuple[str, ...]
+    action: str
+    limits: str
+    evidence: tuple[EvidencePart, ...] = ()
+    untestable: str | None = None
+    weight: float = 0.0
+    ceiling: Severity = "alert"
+    explained_by: tuple[str, ...] = ()
+    confirms: tuple[SliceKey, ...] = ()
+    computed: bool = False
+    accounts_for: frozenset[int] = frozenset()
+    counted: bool = False
+    faulty: tuple[str, ...] = ()
+
+    def part(self, kind: type[Part]) -> Part | None:
+        """The first part of the evidence of that type, or None."""
+        return next((one for one in self.evidence if isinstance(one, kind)), None)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What a check returns: every hypothesis that it tested, and what it could not test."""
+
+    claims: tuple[Claim, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self.claims)

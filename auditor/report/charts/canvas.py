@@ -1,0 +1,191 @@
+"""Charts as SVG text: colours, axes and texts that all charts share.
+
+matplotlib draws with placeholder colours. They become CSS variables in HTML, so that a chart follows
+light and dark mode, and fixed colours in the PDF. Texts stay texts. Equal input gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+Width = Literal["narrow", "wide"]
+
+TEXT_SIZE = 9.0
+"""In points; a chart is shown at its own size or a little larger."""
+_INCHES: Mapping[Width, float] = {"narrow": 3.7, "wide": 7.6}
+_POINTS_PER_INCH = 72
+_LONGEST_NAME = 44
+
+# Placeholders, all different and in no palette; `Chart.themed` replaces them.
+INK, MUTED, RULE, MAIN, STRONG = "#010203", "#010305", "#010507", "#01070b", "#010b0d"
+PLACEHOLDERS: Mapping[str, str] = {
+    "ink": INK,
+    "muted": MUTED,
+    "rule": RULE,
+    "main": MAIN,
+    "strong": STRONG,
+}
+"""Placeholder colours by role."""
+
+VARIABLES: Mapping[str, str] = {role: f"var(--chart-{role})" for role in PLACEHOLDERS}
+"""Colours of a chart inside HTML, defined in the shared style sheet for light and dark mode."""
+FIXED: Mapping[str, str] = {
+    "ink": "#1b2530",
+    "muted": "#566270",
+    "rule": "#d9dde2",
+    "main": "#2b5c8a",
+    "strong": "#c2500a",
+}
+"""Colours of a chart on white paper; blue and orange also differ in lightness."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with its texts.
+
+    Attributes:
+        name: unique in the document.
+        title: what it shows, as its caption.
+        description: what can be read from it, for readers who cannot see it.
+        svg: the drawing with placeholder colours.
+    """
+
+    name: str
+    title: str
+    description: str
+    svg: str
+
+    def themed(self, colours: Mapping[str, str]) -> str:
+        """The drawing in colours by role, see `VARIABLES` and `FIXED`."""
+        svg = self.svg
+        for role, placeholder in PLACEHOLDERS.items():
+            svg = svg.replace(placeholder, colours[role])
+        return svg
+
+
+def canvas(n_rows: int, width: Width, *, notes: bool) -> tuple[Any, Any]:
+    """A figure and its axes with one row at each of 0, -1, -2 …; all rows have the same height.
+
+    Args:
+        n_rows: how many rows.
+        width: narrow charts have the names above their rows, wide ones beside them.
+        notes: whether a wide chart needs room for notes at the right.
+    """
+    from matplotlib.figure import Figure
+
+    narrow = width == "narrow"
+    below = 0.52
+    height = (0.42 if narrow else 0.27) * max(n_rows, 1) + below + 0.1
+    figure = Figure(figsize=(_INCHES[width], height), dpi=_POINTS_PER_INCH)
+    left = 0.02 if narrow else 0.34
+    right = 0.88 if notes and not narrow else 0.98
+    axes = figure.add_axes((left, below / height, right - left, 1 - (below + 0.05) / height))
+    axes.set_ylim(-(n_rows - 0.45), 0.78 if narrow else 0.6)
+    axes.set_yticks([])
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    axes.tick_params(axis="x", colors=MUTED, labelsize=TEXT_SIZE - 1, length=3)
+    axes.grid(axis="x", color=RULE, lw=0.6)
+    axes.set_axisbelow(True)
+    axes.patch.set_alpha(0)
+    figure.patch.set_alpha(0)
+    return figure, axes
+
+
+def row_name(axes: Any, text: str, y: float, width: Width, *, strong: bool = False) -> None:
+    """Writes the name of a row above or beside it."""
+    narrow = width == "narrow"
+    axes.annotate(
+        _shortened(text),
+        (0, y + (0.42 if narrow else 0)),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(0 if narrow else -8, 0),
+        textcoords="offset points",
+        ha="left" if narrow else "right",
+        va="center",
+        color=INK,
+        fontsize=TEXT_SIZE,
+        fontweight="bold" if strong else "normal",
+        annotation_clip=False,
+        parse_math=False,
+    )
+
+
+def row_note(axes: Any, text: str, y: float, width: Width) -> None:
+    """Writes a note at the right end of a row."""
+    narrow = width == "narrow"
+    axes.annotate(
+        text,
+        (1, y + (0.42 if narrow else 0)),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(0 if narrow else 8, 0),
+        textcoords="offset points",
+        ha="right" if narrow else "left",
+        va="center",
+        color=MUTED,
+        fontsize=TEXT_SIZE - 1,
+        annotation_clip=False,
+    )
+
+
+def axis_name(axes: Any, text: str, width: Width) -> None:
+    """Writes what the horizontal axis shows; narrow charts break the line at a semicolon."""
+    axes.set_xlabel(
+        text.replace("; ", "\n") if width == "narrow" else text,
+        color=MUTED,
+        fontsize=TEXT_SIZE - 1,
+        labelpad=3,
+    )
+
+
+def finished(figure: Any, name: str, title: str, description: str) -> Chart:
+    """The figure as a chart.
+
+    Args:
+        figure: from `canvas`.
+        name: unique in the document.
+        title: what it shows.
+        description: what can be read from it.
+    """
+    import matplotlib as mpl
+
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "path.simplify": False}
+    stream = io.StringIO()
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # Texts stay texts and are drawn with the reader's fonts; those here may lack a glyph.
+        warnings.filterwarnings(
+            "ignore", message="Glyph .* missing from font", category=UserWarning
+        )
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    # A style sheet in the SVG would apply to the whole document.
+    svg = re.sub(r"<style.*?</style>\s*", "", svg, flags=re.DOTALL)
+    # Ids must be unique among all charts of a document.
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", svg)
+    svg = re.sub(r"font: ((?:bold )?[\d.]+px) [^;\"]*", r"font: \1 var(--sans)", svg)
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", svg)
+    title, description = _one_line(title), _one_line(description)
+    label = escape(f"{title}. {description}", quote=True)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return Chart(name, title, description, svg)
+
+
+def _shortened(text: str) -> str:
+    line = _one_line(text)
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
+
+
+def _one_line(text: str) -> str:
+    """A text on one line, without characters that XML forbids or that change its direction."""
+    return " ".join("".join(one for one in text if one.isprintable() or one.isspace()).split())

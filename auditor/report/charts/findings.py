@@ -1,0 +1,121 @@
+"""The chart of a finding: error rates, numbers of samples, or predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from auditor.phrasing import count, percent, reading_order, slice_name
+from auditor.records import SliceRecord
+from auditor.report.charts.canvas import Chart
+from auditor.report.charts.rows import BarRow, ChartText, IntervalRow, bar_chart, interval_chart
+from auditor.report.view.confusion import ConfusionMatrix
+from auditor.report.view.findings import FindingView
+
+_MOST_ROWS = 12
+"""Rows of a chart, unless a single label needs more."""
+_MOST_PREDICTIONS = 8
+
+
+def finding_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None:
+    """The chart that shows a finding; None where there is none.
+
+    A finding about the data is shown by the numbers of samples, any other one about an attribute by
+    error rates, and one about a label by its predictions.
+    """
+    record = finding.record
+    if finding.cells and record.kind == "data":
+        return _sample_counts(finding.anchor, finding.cells, finding.attributes[0])
+    if finding.cells and record.effect is not None:
+        return _error_rates(
+            finding.anchor, finding.cells, record.slice.attributes, finding.attributes
+        )
+    if record.slice.label in confusion.classes and record.effect is not None:
+        return _predictions(
+            finding.anchor, confusion, record.slice.label or "", record.slice.predicted
+        )
+    return None
+
+
+def _error_rates(
+    name: str,
+    cells: Iterable[SliceRecord],
+    highlighted: Mapping[str, str],
+    attributes: Sequence[str],
+) -> Chart:
+    shown, omitted = _most_different([one for one in cells if one.error_rate is not None])
+    rows = [_rate_row(one, highlighted) for one in shown]
+    by_label = any(one.label for one in shown)
+    by = " and ".join([*(["label"] if by_label else []), *attributes])
+    title = f"Error rate by {by}{'' if by_label else ', all labels together'}, with 95 % intervals"
+    title += " (failures of samples)"
+    if omitted:
+        title += f"; the labels where it differs most, {count(omitted)} more under Slices"
+    description = "; ".join(f"{row.name}: {percent(row.value / 100)}, {row.note}" for row in rows)
+    text = ChartText(name, title, description, "error rate in %")
+    return interval_chart(text, rows, "narrow")
+
+
+def _rate_row(one: SliceRecord, highlighted: Mapping[str, str]) -> IntervalRow:
+    assert one.error_rate is not None
+    ((attribute, value),) = one.attributes.items()
+    rate = one.error_rate
+    return IntervalRow(
+        slice_name(one) if one.label is None else f"{one.label} · {attribute} {value}",
+        100 * rate.value,
+        100 * rate.low,
+        100 * rate.high,
+        highlighted.get(attribute) == value,
+        f"{count(one.n_failures)} of {count(one.support)}",
+    )
+
+
+def _most_different(cells: Sequence[SliceRecord]) -> tuple[list[SliceRecord], int]:
+    """The cells of the labels whose error rates differ most, and how many labels are left out."""
+    by_label: dict[str, list[SliceRecord]] = {}
+    for one in sorted(cells, key=lambda cell: (cell.label or "", *reading_order(cell.attributes))):
+        by_label.setdefault(one.label or "", []).append(one)
+
+    def spread(label: str) -> float:
+        rates = [one.error_rate.value for one in by_label[label] if one.error_rate is not None]
+        return max(rates) - min(rates)
+
+    per_label = max((len(group) for group in by_label.values()), default=1)
+    n_labels = max(1, _MOST_ROWS // per_label)
+    chosen = sorted(by_label, key=lambda label: (-spread(label), label))[:n_labels]
+    shown = [one for label in by_label if label in chosen for one in by_label[label]]
+    return shown[: 2 * _MOST_ROWS], len(by_label) - len(chosen)
+
+
+def _sample_counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> Chart:
+    """Samples of each value, split by label."""
+    own = [one for one in cells if attribute in one.attributes]
+    labels = sorted({one.label or "" for one in own})
+    n_values = max(1, len(own) // len(labels))
+    shown = labels[: max(2, 2 * _MOST_ROWS // n_values)]
+    ordered = sorted(
+        (one for one in own if (one.label or "") in shown),
+        key=lambda cell: (reading_order(cell.attributes), cell.label or ""),
+    )
+    rows = [
+        BarRow(
+            " · ".join(filter(None, (one.attributes[attribute], one.label))),
+            one.support,
+            one.label == labels[0],
+        )
+        for one in ordered
+    ]
+    return bar_chart(
+        ChartText(name, f"Audited samples by {attribute} and label", "", "samples"), rows
+    )
+
+
+def _predictions(name: str, confusion: ConfusionMatrix, label: str, predicted: str | None) -> Chart:
+    counts = confusion.counts[confusion.classes.index(label)]
+    ranked = sorted(zip(confusion.classes, counts, strict=True), key=lambda one: (-one[1], one[0]))
+    rows = [
+        BarRow(f"predicted {one}", n, one == predicted)
+        for one, n in ranked[:_MOST_PREDICTIONS]
+        if n
+    ]
+    title = f"Predictions for samples with the label {label}"
+    return bar_chart(ChartText(name, title, "", "samples"), rows)

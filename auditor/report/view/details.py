@@ -1,0 +1,151 @@
+"""The numbers and tables behind a finding: one function for each type of evidence.
+
+What has a drawing, chart or table of its own elsewhere in the report gives nothing here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+from auditor.phrasing import (
+    NOT_AVAILABLE,
+    amount,
+    any_value,
+    count,
+    points,
+    sentence_start,
+    with_limits,
+)
+from auditor.records import (
+    Contingency,
+    Estimate,
+    HeldFixed,
+    ImageDifference,
+    IntersectionContrast,
+    Intervention,
+    MapShift,
+    Quantities,
+    Record,
+    SampleGroups,
+    SampleRef,
+    SliceComparison,
+    Table,
+    Unit,
+)
+from auditor.report.view.tables import TextTable
+
+_DATA = {"audited": "audited data", "reference": "training data"}
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a part of the evidence adds to the numbers behind a finding.
+
+    Attributes:
+        numbers: names and values.
+        tables: each with a title.
+    """
+
+    numbers: tuple[tuple[str, str], ...] = ()
+    tables: tuple[TextTable, ...] = ()
+
+
+@singledispatch
+def details(part: Record) -> Details:
+    """The numbers and tables of a part of the evidence.
+
+    Raises:
+        TypeError: the report does not know parts of this type.
+    """
+    raise TypeError(
+        f"expected a part of the evidence (auditor.records.EvidencePart); got {type(part).__name__}"
+    )
+
+
+@details.register(HeldFixed)
+@details.register(Intervention)
+@details.register(MapShift)
+@details.register(ImageDifference)
+def _shown_elsewhere(_part: Record) -> Details:
+    return Details()
+
+
+@details.register
+def _slice_comparison(part: SliceComparison) -> Details:
+    numbers = (
+        ("error rate", _quantity(part.error_rate, "share")),
+        ("error rate of the rest", _quantity(part.rest_error_rate, "share")),
+        ("gap", _quantity(part.gap, "points")),
+        (
+            "smallest detectable gap",
+            NOT_AVAILABLE if part.detectable_gap is None else points(part.detectable_gap),
+        ),
+        ("most failures predicted as", part.most_predicted or NOT_AVAILABLE),
+    )
+    return Details(tuple(one for one in numbers if one[1] != NOT_AVAILABLE))
+
+
+@details.register
+def _intersection(part: IntersectionContrast) -> Details:
+    gaps = [
+        (f"gap to other samples with the same {name}", gap)
+        for name, gap in part.against_each.items()
+    ]
+    gaps.append(("error rate beyond the sum of what both values add", part.beyond_sum))
+    return Details(tuple((name, with_limits(gap, "points")) for name, gap in gaps))
+
+
+@details.register
+def _quantities(part: Quantities) -> Details:
+    return Details(tuple((one.name, _quantity(one.value, one.unit)) for one in part.items))
+
+
+@details.register
+def _contingency(part: Contingency) -> Details:
+    rows = (
+        (label, *(count(number) for number in row))
+        for label, row in zip(part.labels, part.counts, strict=True)
+    )
+    title = f"Samples by label and {part.attribute} in the {_DATA[part.source]}"
+    return Details(tables=(TextTable(title, ("label", *part.values), tuple(rows)),))
+
+
+@details.register
+def _sample_groups(part: SampleGroups) -> Details:
+    noted = any(group.note for group in part.groups)
+    rows = (
+        (", ".join(_member(one) for one in group.members), *([group.note] if noted else []))
+        for group in part.groups
+    )
+    columns = ("samples (label)", *(["match"] if noted else []))
+    return Details(tables=(TextTable(sentence_start(part.title), columns, tuple(rows)),))
+
+
+@details.register
+def _table(part: Table) -> Details:
+    units = part.units or (None,) * len(part.columns)
+    rows = (
+        tuple(_cell(cell, unit) for cell, unit in zip(row, units, strict=True)) for row in part.rows
+    )
+    return Details(tables=(TextTable(sentence_start(part.title), part.columns, tuple(rows)),))
+
+
+def _member(one: SampleRef) -> str:
+    notes = [one.label, "training data" if one.source == "reference" else None]
+    known = [note for note in notes if note is not None]
+    return f"{one.sample} ({', '.join(known)})" if known else one.sample
+
+
+def _quantity(value: float | Estimate | None, unit: Unit) -> str:
+    if value is None:
+        return NOT_AVAILABLE
+    return with_limits(value, unit) if isinstance(value, Estimate) else amount(value, unit)
+
+
+def _cell(cell: str | float | None, unit: Unit | None) -> str:
+    if isinstance(cell, str):
+        return cell
+    if cell is None or unit is None:
+        return any_value(cell)
+    return amount(cell, unit)

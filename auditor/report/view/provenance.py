@@ -1,0 +1,34 @@
+"""What was audited and with what, as groups of names and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.phrasing import any_value, date, field_name
+from auditor.records import AuditResult
+
+NamesAndValues = tuple[tuple[str, str], ...]
+
+
+def provenance_groups(result: AuditResult) -> tuple[tuple[str, NamesAndValues], ...]:
+    """Groups with their names and values; empty groups are left out."""
+    source = result.provenance
+    groups: dict[str, Mapping[str, Any]] = {
+        "Audit": {
+            "run": result.run.id,
+            "started": date(result.run.created_at),
+            "auditor": result.run.auditor_version,
+            "seed": source.seed,
+        },
+        "Model": source.model.model_dump(),
+        "Data": source.data.model_dump(),
+        "Preprocessing": source.preprocess,
+        "Environment": source.environment,
+        "Seconds": source.seconds,
+    }
+    return tuple((name, _rows(values)) for name, values in groups.items() if values)
+
+
+def _rows(values: Mapping[str, Any]) -> NamesAndValues:
+    return tuple((field_name(name), any_value(value)) for name, value in values.items())

@@ -1,0 +1,46 @@
+"""The channels of the target layer that carry much of the evidence behind a finding."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from auditor.records import AuditResult
+from auditor.report.view.map_files import MapFiles
+
+
+@dataclass(frozen=True)
+class UnitImage:
+    """An audited image that activates a unit strongly."""
+
+    reference: str
+    sample: str
+    label: str
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """A channel of the target layer.
+
+    Attributes:
+        channel: its number, from 0.
+        share: of the positive evidence for the predicted classes, 0 to 1.
+        images: the audited images that activate it most, the strongest first.
+    """
+
+    channel: int
+    share: float
+    images: tuple[UnitImage, ...]
+
+
+def read_units(files: MapFiles, result: AuditResult) -> dict[str, tuple[UnitView, ...]]:
+    """The units behind findings, by the finding's id, the largest share first."""
+    records = result.explanations.units
+    rows = files.rows((one for unit in records for one in unit.images), ("sample", "label"))
+    found: dict[str, list[UnitView]] = defaultdict(list)
+    for unit in records:
+        images = tuple(
+            UnitImage(one, str(rows[one]["sample"]), str(rows[one]["label"])) for one in unit.images
+        )
+        found[unit.finding].append(UnitView(unit.channel, unit.share, images))
+    return {name: tuple(sorted(units, key=lambda one: -one.share)) for name, units in found.items()}

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders.configurations import write_config
+
+from auditor.config import AuditConfig, Preprocess
+
+
+def test_load_relative_path_is_relative_to_the_file(tmp_path: Path) -> None:
+    config = AuditConfig.load(write_config(tmp_path, {}))
+    assert config.effective()["data"]["path"] == str(tmp_path / "test.csv")
+
+
+def test_effective_has_the_shape_of_the_file_and_loads_again(tmp_path: Path) -> None:
+    config = AuditConfig.load(write_config(tmp_path, {"checks": {"representation": False}}))
+    again = AuditConfig.parse(config.effective())
+    assert again.effective() == config.effective()
+    assert again.checks["representation"] is False
+
+
+def test_effective_path_below_working_directory_is_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = AuditConfig.load(write_config(tmp_path, {}))
+    assert config.effective()["data"]["path"] == "test.csv"
+
+
+def test_preprocess_single_mean_applies_to_three_channels() -> None:
+    assert Preprocess(mean=(0.3,), std=(0.5,)).mean == (0.3, 0.3, 0.3)

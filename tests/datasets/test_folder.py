@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders.files import write_image, write_text
+
+from auditor.datasets.folder import Folder
+from auditor.errors import DataError, UnreadableImageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    for name in ("cat/2.png", "cat/deep/1.JPG", "dog/1.png", "dog/.hidden.png", ".cache/x.png"):
+        write_image(root / name)
+    (root / "empty").mkdir()
+    (root / "dog" / "notes.txt").write_text("no image")
+    (root / "dog" / "broken.png").write_text("no image")
+    return root
+
+
+def test_open_folder_classes_are_sub_folders(folder: Path) -> None:
+    data = Folder(path=folder).open()
+    assert data.classes == ("cat", "dog", "empty")
+    assert data.samples.index.tolist() == [
+        "cat/2.png",
+        "cat/deep/1.JPG",
+        "dog/1.png",
+        "dog/broken.png",
+    ]
+    assert data.samples["label"].tolist() == ["cat", "cat", "dog", "dog"]
+    assert data.images[2].image.size == (4, 3)
+    with pytest.raises(UnreadableImageError, match="not-an-image"):
+        data.images[3]
+
+
+def test_open_folder_attributes_come_from_a_table(folder: Path, tmp_path: Path) -> None:
+    table = write_text(
+        tmp_path / "about.csv",
+        "age,file,place\n3,dog/1.png,in\n4,./cat/2.png,out\n5,other/1.png,in\n",
+    )
+    data = Folder(path=folder, attributes=table).open()
+    assert data.attributes == ("age", "place")
+    assert data.samples["age"].fillna(-1).tolist() == [4, -1, 3, -1]
+    assert data.samples["place"].fillna("-").tolist() == ["out", "-", "in", "-"]
+
+
+def test_open_folder_reference_is_a_folder_or_a_table(folder: Path, tmp_path: Path) -> None:
+    table = write_text(tmp_path / "about.csv", "file,age\ndog/1.png,3\n")
+    assert Folder(path=folder, reference=folder).open().reference is not None
+    by_folder = Folder(path=folder, attributes=table, reference=folder, reference_attributes=table)
+    reference = by_folder.open().reference
+    assert reference is not None
+    assert reference["label"].tolist() == ["cat", "cat", "dog", "dog"]
+    assert reference["age"].fillna(-1).tolist() == [-1, -1, 3, -1]
+    trained = write_text(tmp_path / "train.csv", "label,age\ncat,old\n")
+    data = Folder(path=folder, attributes=table, reference=trained).open()
+    assert data.reference is not None
+    assert data.reference["age"].tolist() == ["old"]
+    assert data.samples["age"].fillna("-").tolist() == ["-", "-", "3", "-"]
+    with pytest.raises(DataError, match=r"data\.reference_attributes"):
+        Folder(path=folder, attributes=table, reference=folder).open()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("path,age\ncat/2.png,1\n", "no column 'file'"),
+        ("file,age\ncat/2.png,1\ncat/2.png,2\n", "one row per image; 'cat/2.png' has several"),
+        ("file,age\n2.png,1\n", r"paths such as 'cat/2.png' .*the first has '2.png'"),
+        ("file,loss\ncat/2.png,1\n", "attribute 'loss'"),
+    ],
+)
+def test_open_folder_table_without_match_raises(
+    folder: Path, tmp_path: Path, table: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        Folder(path=folder, attributes=write_text(tmp_path / "about.csv", table)).open()
+
+
+def test_open_folder_without_images_raises(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found none"):
+        Folder(path=tmp_path / "nowhere").open()
+    with pytest.raises(DataError, match="no sub-folders"):
+        Folder(path=tmp_path).open()
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(DataError, match="expected images"):
+        Folder(path=tmp_path).open()

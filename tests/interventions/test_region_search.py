@@ -1,0 +1,45 @@
+"""Region search: coarse to fine, and small windows where the maps have more evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builders.marked_images import SIDE, marked_audit, model_of
+
+from auditor.interventions.class_failures import ClassFailures
+from auditor.interventions.region_search import coarse_to_fine, mean_evidence, windows_by_evidence
+from auditor.interventions.regions import Region
+
+
+@pytest.mark.parametrize(("fine_score", "found"), [(8.0, "fine"), (7.9, "coarse")])
+def test_finer_choice_is_taken_from_four_fifths_of_the_score_on(
+    fine_score: float, found: str
+) -> None:
+    scores = {"other": 3.0, "coarse": 10.0, "fine": fine_score, "finest": 1.0}
+
+    def refine(best: str) -> list[str]:
+        assert best == "coarse"
+        return ["finest", "fine"]
+
+    assert coarse_to_fine(scores.__getitem__, ["other", "coarse"], refine) == found
+
+
+def test_without_finer_choices_the_best_coarse_one_is_taken() -> None:
+    assert coarse_to_fine(abs, [1, -3, 2], lambda _: []) == -3
+
+
+def test_windows_by_evidence_contain_the_mark_of_the_failures() -> None:
+    audit = marked_audit()
+    failures = ClassFailures.draw(audit, 0, 12, 40)
+    first, *_ = windows_by_evidence(model_of(audit), failures)
+    assert first.pixels(SIDE, SIDE)[26:30, 26:30].all()
+
+
+def test_mean_evidence_is_larger_at_the_mark_in_failures_than_in_the_class() -> None:
+    audit = marked_audit()
+    test = ClassFailures.draw(audit, 0, 12, 40).test
+    regions = [Region(0.75, 0.75, 1, 1), Region(0, 0, 1, 1)]
+    in_failures, in_class = mean_evidence(model_of(audit), test, 0, regions)
+    assert in_failures[0] > in_class[0] + 0.1
+    assert in_failures[1] == in_class[1] == pytest.approx(1)
+    assert np.isfinite(in_class).all()

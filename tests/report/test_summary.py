@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+
+from auditor import records
+from auditor.records import AuditResult
+from auditor.report.view.summary import (
+    basis_text,
+    correction_table,
+    correction_text,
+    data_faults_text,
+    faults_of_samples,
+    untested_text,
+    verdict_text,
+)
+from auditor.run_folder import RunFolder
+
+
+@pytest.fixture
+def result(run_folder: RunFolder) -> AuditResult:
+    return run_folder.read_result()
+
+
+def test_blocked_gate_names_the_number_of_findings(result: AuditResult) -> None:
+    verdict = verdict_text(result)
+    assert (verdict.state, verdict.headline) == ("blocked", "Does not pass the gate")
+    assert verdict.reason.startswith("2 findings reach the severity “alert”")
+    one = result.model_copy(update={"findings": result.findings[1:]})
+    assert verdict_text(one).reason.startswith("1 finding reaches the severity “alert”")
+
+
+def test_passed_gate_claims_no_more_than_was_tested(result: AuditResult) -> None:
+    verdict = verdict_text(result.model_copy(update={"findings": []}))
+    assert (verdict.state, verdict.headline) == ("passes", "Passes the gate")
+    assert verdict.reason.endswith("This holds only for what was tested here, on these samples.")
+
+
+def test_audit_without_gate_or_samples_has_no_verdict(result: AuditResult) -> None:
+    assert verdict_text(result.model_copy(update={"gate": None})).state == "none"
+    nothing = result.summary.model_copy(update={"accuracy": None})
+    empty = verdict_text(result.model_copy(update={"summary": nothing}))
+    assert (empty.state, empty.headline) == ("blocked", "Nothing could be judged")
+
+
+def test_data_faults_are_an_addition_to_the_accuracy(result: AuditResult) -> None:
+    summary = result.summary
+    n_correct = summary.n_evaluated - summary.n_failures
+    without = n_correct / (summary.n_evaluated - 2)
+    assert data_faults_text(result).startswith(
+        f"Of {summary.n_failures} failures, 2 may be the data’s fault (copies with different labels 1, "
+        "suspected label errors 2; some for two reasons). Without these samples, the accuracy would be "
+        f"{100 * without:.1f} %"
+    )
+    assert summary.accuracy is not None
+    assert summary.accuracy.value == n_correct / summary.n_evaluated
+
+
+def test_result_of_an_older_version_has_no_data_faults(result: AuditResult) -> None:
+    older = result.model_copy(update={"data_faults": None})
+    assert data_faults_text(older) == ""
+    assert faults_of_samples(None) == {}
+
+
+def test_fault_of_a_check_without_labels_is_shown_by_its_name(result: AuditResult) -> None:
+    assert result.data_faults is not None
+    bare = result.data_faults.model_copy(update={"labels": {}})
+    assert "(duplicates 1, label-errors 2;" in data_faults_text(
+        result.model_copy(update={"data_faults": bare})
+    )
+    assert set(faults_of_samples(bare).values()) == {
+        "label doubtful",
+        "label doubtful; label doubtful",
+    }
+
+
+def test_tests_are_accounted_for_in_words() -> None:
+    tests = records.TestsRecord(
+        n_tests=1038,
+        n_significant=7,
+        correction="Benjamini–Hochberg",
+        alpha=0.05,
+        interval_confidence=0.95,
+        by_check={"leakage": 3},
+    )
+    assert basis_text(tests) == (
+        "1 038 statistical tests, corrected for multiple testing: about one in 20 significant results "
+        "may be chance."
+    )
+    assert correction_text(tests) == (
+        "1 038 hypotheses were tested; 7 are significant after correction for all of them "
+        "(Benjamini–Hochberg; false discovery rate 5 %)."
+    )
+    assert dict(correction_table(tests)) == {
+        "Tests": "1 038",
+        "Significant after correction": "7",
+        "Tested causes": "–",
+        "Correction": "Benjamini–Hochberg",
+        "False discovery rate": "5 %",
+        "Tests of each check": "leakage 3",
+    }
+    assert (basis_text(None), correction_text(None), correction_table(None)) == ("", "", ())
+
+
+@pytest.mark.parametrize(
+    ("n_untested", "n_skipped", "text"),
+    [
+        (0, 0, "Every slice was large enough, and every check could be done."),
+        (5, 0, "5 of 26 slices have too few samples."),
+        (0, 1, "1 part of the checks could not be done."),
+        (5, 2, "5 of 26 slices have too few samples, and 2 parts of the checks could not be done."),
+    ],
+)
+def test_untested_parts_are_counted(n_untested: int, n_skipped: int, text: str) -> None:
+    assert untested_text(26, n_untested, n_skipped) == text
