@@ -22,6 +22,7 @@ from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.labels import map_labels, resolve_classes
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
+from auditor.judging.criteria import require_known_names
 from auditor.records import Dataset, Skipped
 from auditor.records.predictions import LABEL
 
@@ -81,7 +82,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     """Resolves what data and model have in common: classes, labels, preprocessing, device.
 
     Raises:
-        ConfigError: a check plug-in is invalid.
+        ConfigError: a check plug-in is invalid, or a criterion names an unknown class or attribute.
         DataError: there are no samples, or a label is not a class of the model.
         ModelError: the preprocessing is unknown.
     """
@@ -94,6 +95,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     codes = map_labels(labels, classes)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
+    require_known_names(config.criteria, classes, dataset.attributes)
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def examine_criteria(
         The results, with ids C1, C2, …
 
     Raises:
-        ConfigError: a criterion names a class or an attribute value that does not exist.
+        ConfigError: a criterion names an attribute value that no sample has.
     """
     results: list[CriterionResult] = []
     if "baseline" in defaults:
@@ -65,6 +65,29 @@ def examine_criteria(
     for position, criterion in enumerate(configured):
         results += _configured(audit, criterion, f"criteria[{position}]")
     return [one.model_copy(update={"id": f"C{k}"}) for k, one in enumerate(results, start=1)]
+
+
+def require_known_names(
+    configured: Sequence[Criterion], classes: Sequence[str], attributes: Sequence[str]
+) -> None:
+    """Makes sure that criteria name existing classes and attributes, before anything is predicted.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    for position, criterion in enumerate(configured):
+        place = f"criteria[{position}]"
+        if criterion.class_name not in {None, "each", *classes}:
+            raise ConfigError(
+                f"{place}.class: expected one of the classes {several(list(classes), 10)}, or `each`; "
+                f"got {criterion.class_name!r}"
+            )
+        for name in criterion.slice:
+            if name not in attributes:
+                known = several(list(attributes), 10) if attributes else "(there are none)"
+                raise ConfigError(
+                    f"{place}.slice: expected one of the attributes {known}; got {name!r}"
+                )
 
 
 def with_missed_criteria(
@@ -227,14 +250,7 @@ def _confidence(audit: AuditData) -> CriterionResult:
 
 
 def _configured(audit: AuditData, criterion: Criterion, place: str) -> Iterator[CriterionResult]:
-    names: Iterable[str | None] = (criterion.class_name,)
-    if criterion.class_name == "each":
-        names = audit.classes
-    elif criterion.class_name is not None and criterion.class_name not in audit.classes:
-        raise ConfigError(
-            f"{place}: expected one of the classes {', '.join(audit.classes[:10])}, or `each`; got "
-            f"{criterion.class_name!r}"
-        )
+    names = audit.classes if criterion.class_name == "each" else (criterion.class_name,)
     chosen = _members(audit, criterion.slice, place)
     for name in names:
         yield _measured_against_bound(audit, criterion, name, chosen)
@@ -302,11 +318,6 @@ def _overconfidence(audit: AuditData, chosen: Mask) -> Interval | None:
 def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:
     chosen = np.ones(len(audit.predictions), dtype=bool)
     for name, value in values.items():
-        if name not in audit.attributes:
-            raise ConfigError(
-                f"{place}.slice: expected one of the attributes "
-                f"{', '.join(audit.attributes) or '(there are none)'}; got {name!r}"
-            )
         column = audit.predictions[name]
         known = [str(one) for one in column.cat.categories]
         if value not in known:
