@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
-from auditor.phrasing import interval, percent, plural, quoted, several, signed_points
+from auditor.phrasing import interval, percent, plural, points, quoted, several, signed_points
 from auditor.records import AuditData, Estimate, Finding, SliceKey, Unit
-from auditor.records.outcome import CriterionResult
+from auditor.records.outcome import ACCEPTANCE_CRITERIA, CriterionResult
 from auditor.records.predictions import codes
 from auditor.statistics import (
     Interval,
@@ -24,8 +24,6 @@ from auditor.statistics import (
 
 MAX_OVERCONFIDENCE = 0.2
 """Default criterion: a mean confidence this far above the accuracy is grossly wrong (a share)."""
-CHECK = "acceptance-criteria"
-"""Under this name findings about missed criteria are reported."""
 LEVEL = 0.01
 """Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
@@ -113,12 +111,11 @@ def with_missed_criteria(
 def _finding(missed: Sequence[CriterionResult]) -> Finding:
     """An alert about criteria of one kind, such as the recall of several classes."""
     first = missed[0]
-    names = several([one.name for one in missed])
     return Finding(
         id="",
-        check=CHECK,
+        check=ACCEPTANCE_CRITERIA,
         kind="outcome",
-        title=f"{plural(len(missed), 'criterion is', 'criteria are')} missed: {names}",
+        title=_missed_title(missed),
         severity="alert",
         verdict="observed",
         slice=first.slice if len(missed) == 1 else SliceKey(),
@@ -134,6 +131,25 @@ def _finding(missed: Sequence[CriterionResult]) -> Finding:
         ),
         limits="A criterion describes the samples of this audit; other data may give other values.",
     )
+
+
+def _missed_title(missed: Sequence[CriterionResult]) -> str:
+    first = missed[0]
+    if first.configured:
+        return f"Missed: {several([one.name for one in missed])}"
+    measured = first.estimate.value if first.estimate is not None else 0.0
+    if first.metric == "accuracy":
+        return (
+            f"Accuracy is {percent(measured)}, no better than always predicting the most frequent class "
+            f"({percent(first.threshold)})"
+        )
+    if first.metric == "recall":
+        names = several([quoted(one.class_name or "") for one in missed])
+        classes = plural(len(missed), "class is", "classes are")
+        return f"{classes} not recognised better than by chance: {names}"
+    if first.metric == "overconfidence":
+        return f"The mean confidence is {points(measured)} above the accuracy"
+    return first.statement.removesuffix(".")
 
 
 def _baseline(audit: AuditData) -> CriterionResult:

@@ -176,7 +176,7 @@ def test_missed_criteria_become_alerts_in_front_of_the_findings(
     found = with_missed_criteria([], criteria)
     assert [(each.id, each.severity) for each in found] == [("F1", "alert"), ("F2", "alert")]
     assert "most frequent class" in found[0].title
-    assert "2 criteria are missed" in found[1].title
+    assert found[1].title == "2 classes are not recognised better than by chance: b and c"
 
 
 def test_useless_models_meet_the_default_criteria_at_most_once_in_a_hundred(
