@@ -1,6 +1,6 @@
 """Values against each other: who is named, who is accused falsely, and limits on ratios.
 
-python -m benchmarks.verdicts.comparisons [--audits 500] [--seed 0]
+python -m benchmarks.verdicts.comparisons [--audits 300] [--seed 0]
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def relative(audits: int, seed: int) -> str:
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--audits", type=int, default=500)
+    parser.add_argument("--audits", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for title, part in (
