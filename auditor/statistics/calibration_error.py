@@ -11,8 +11,10 @@ from scipy.special import gammaln, xlogy
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.tilted_counts import EXCESS
 
-_STEPS = 20
-"""Halvings of a bracket; they leave a millionth of it."""
+_STEPS = 9
+"""Halvings of a bracket; they leave less than 1/500 of it."""
+import os
+UP=lambda d,n: np.abs(d) if os.environ.get('UP')=='raw' else 0*d if os.environ.get('UP')=='noise' else np.abs(np.divide(np.maximum(d**2-n**2,0),d,out=np.zeros_like(d),where=d!=0))
 _ROUNDING = 1e-12
 
 
@@ -59,55 +61,66 @@ class BinnedError:
         """The error itself, in [0, 1]."""
         return float((self.weights * np.abs(self.errors / self.sizes - self.stated)).sum())
 
-    def direction(self) -> Floats:
-        """(B,) estimated deviation of the error rates, less noise; the mean of its size is 1.
+    @property
+    def deviations(self) -> Floats:
+        """(B,) observed minus stated error rate."""
+        return np.asarray(self.errors / self.sizes - self.stated, dtype=np.float64)
 
-        Each deviation is shrunk by the share of its square that noise explains. Where that leaves
-        nothing, all deviations are as large as their noise.
-        """
-        deviation = self.errors / self.sizes - self.stated
+    @property
+    def noise(self) -> Floats:
+        """(B,) standard errors of the observed error rates."""
         rate = (self.errors + 0.5) / (self.sizes + 1)
-        noise = np.maximum(self.stated * (1 - self.stated), rate * (1 - rate)) / self.sizes
-        kept = np.maximum(deviation**2 - noise, 0)
-        shrunk = np.divide(kept, deviation, out=np.zeros_like(deviation), where=deviation != 0)
-        if not shrunk.any():
-            shrunk = np.where(deviation < 0, -1.0, 1.0) * np.sqrt(noise)
-        return np.asarray(shrunk / (self.weights * np.abs(shrunk)).sum(), dtype=np.float64)
+        variance = np.maximum(self.stated * (1 - self.stated), rate * (1 - rate))
+        return np.asarray(np.sqrt(variance / self.sizes), dtype=np.float64)
 
 
 class _Path:
-    """Law of the binned error along a path of error rates from the stated to the observed ones."""
+    """Law of the binned error where error rates deviate from the stated ones in a direction."""
 
-    def __init__(self, observed: BinnedError, n_draws: int, seed: int) -> None:
-        self._bins = observed
-        self._direction = observed.direction()
-        # The same uniform numbers at every point make the tails monotone along the path. Each bin
-        # has one number in each of n_draws strata.
+    def __init__(self, bins: BinnedError, direction: Floats, n_draws: int, seed: int) -> None:
+        self._bins = bins
+        self._direction = direction / (bins.weights * np.abs(direction)).sum()
+        # The same uniform numbers at every point make the tails monotone along the path. They are
+        # equally spaced; each bin has them in an order of its own.
         generator = np.random.default_rng(seed)
-        strata = np.tile(np.arange(n_draws), (len(observed.sizes), 1))
-        shuffled = generator.permuted(strata, axis=1)
-        self._uniform = (shuffled + generator.random(shuffled.shape)) / n_draws
-        self._value = observed.value
+        order = np.tile(np.arange(n_draws), (len(bins.sizes), 1))
+        self._order = generator.permuted(order, axis=1)
+        self._uniform = (np.arange(n_draws) + 0.5) / n_draws
 
     def error(self, position: float) -> float:
         """The binned error of the rates at a position on the path."""
         return float((self._bins.weights * np.abs(self._rates(position) - self._bins.stated)).sum())
 
-    def draw(self, position: float) -> Floats:
+    def tails(self, position: float, value: float) -> tuple[float, float]:
+        """Probabilities of a binned error of at most, and of at least the value."""
+        drawn = self._draw(position)
+        more = float((drawn > value + _ROUNDING).mean())
+        less = float((drawn < value - _ROUNDING).mean())
+        ties = 1 - more - less
+        return (
+            max(less + ties / 2, (less + ties) / EXCESS),
+            max(more + ties / 2, (more + ties) / EXCESS),
+        )
+
+    def null_median(self) -> float:
+        """Median of the binned error of a calibrated model."""
+        return float(np.median(self._draw(0.0)))
+
+    def _draw(self, position: float) -> Floats:
         """(n_draws,) binned errors of samples with the rates at this position."""
-        total = np.zeros(self._uniform.shape[1])
+        total = np.zeros(len(self._uniform))
         bins = zip(
             self._bins.sizes.tolist(),
             self._rates(position).tolist(),
             self._bins.stated.tolist(),
             self._bins.weights.tolist(),
-            self._uniform,
+            self._order,
             strict=True,
         )
-        for size, rate, stated, weight, uniform in bins:
+        for size, rate, stated, weight, order in bins:
             first, cumulative = _cumulative(size, rate)
-            counts = first + np.searchsorted(cumulative, uniform)
-            total += weight * np.abs(counts / size - stated)
+            counts = first + np.searchsorted(cumulative, self._uniform)
+            total += weight * np.abs(counts / size - stated)[order]
         return total
 
     def _rates(self, position: float) -> Floats:
@@ -150,39 +163,41 @@ def binned_error_interval(
         Test inversion with simulated laws: J. Carpenter, JRSS B 61 (1999) 159-172. Unified limits at a
         boundary: G. J. Feldman and R. D. Cousins, Physical Review D 57 (1998) 3873-3889.
     """
-    path = _Path(observed, n_draws, seed)
-    null = path.draw(0.0)
-    value = observed.value
+    value, deviations, noise = observed.value, observed.deviations, observed.noise
+    # For a given error, one that is spread over all bins hides best in the noise, and one in few
+    # bins worst. The limits keep to the side of caution.
+    kept = np.maximum(deviations**2 - noise**2, 0)
+    few = np.divide(kept, deviations, out=np.zeros_like(kept), where=deviations != 0)
+    spread = np.where(deviations < 0, -1.0, 1.0) * np.maximum(noise, UP(deviations, noise))
+    upper = _Path(observed, spread, n_draws, seed)
+    lower = _Path(observed, few if few.any() else spread, n_draws, seed)
+    median = upper.null_median()
     # An observed error below its null median says the same as the median: the truth is near 0.
-    central = max(value, float(np.median(null)))
-    estimate = _position(path, value, 0.5, above=True)
-    one_sided = _position(path, value, alpha, above=True)
-    two_sided = _position(path, value, alpha / 2, above=True)
-    least_high = path.error(_position(path, float(np.median(null)), alpha / 2, above=False))
-    high = path.error(_position(path, central, alpha / 2, above=False))
-    low = min(path.error(one_sided), max(path.error(two_sided), least_high))
-    middle = path.error(estimate)
-    return Interval(middle, min(low, middle), min(max(high, middle, largest_mean), 1.0))
+    high = _solve(upper, max(value, median), alpha / 2, above=False)
+    least_high = _solve(upper, median, alpha / 2, above=False)
+    low = min(
+        _solve(lower, value, alpha, above=True),
+        max(_solve(lower, value, alpha / 2, above=True), least_high),
+    )
+    middle = max(low, min(high, _solve(lower, value, 0.5, above=True)))
+    return Interval(middle, low, min(max(high, largest_mean), 1.0))
 
 
-def _position(path: _Path, value: float, level: float, *, above: bool) -> float:
-    """Where the law's tail above (or below) the value reaches the level; 0 if it does at 0."""
+def _solve(path: _Path, value: float, level: float, *, above: bool) -> float:
+    """The error at which a tail beyond the value reaches the level; 0 if it does at 0."""
 
-    def beyond(position: float) -> bool:
-        """Whether the position lies above the wanted one."""
-        drawn = path.draw(position)
-        more = float((drawn > value + _ROUNDING).mean())
-        less = float((drawn < value - _ROUNDING).mean())
-        outside = (more, less) if above else (less, more)
-        tail = max((1 + outside[0] - outside[1]) / 2, (1 - outside[1]) / EXCESS)
-        return tail > level if above else tail < level
+    def is_beyond(position: float) -> bool:
+        at_most, at_least = path.tails(position, value)
+        return at_least > level if above else at_most < level
 
-    if beyond(0.0):
+    if is_beyond(0.0):
         return 0.0
-    low, high = 0.0, 1.0
-    if not beyond(high):
-        return high
+    low, high = 0.0, min(1.0, 2 * value + _ROUNDING)
+    while not is_beyond(high):
+        if high >= 1:
+            return path.error(1.0)
+        low, high = high, min(1.0, 2 * high)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if beyond(middle) else (middle, high)
-    return (low + high) / 2
+        low, high = (low, middle) if is_beyond(middle) else (middle, high)
+    return path.error((low + high) / 2)
