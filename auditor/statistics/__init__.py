@@ -13,8 +13,8 @@ from auditor.statistics.association import (
 from auditor.statistics.calibration import Calibration, calibration
 from auditor.statistics.closed_testing import after_omnibus, hochberg, holm, worse_p_values
 from auditor.statistics.criterion import (
-    Criterion,
     EveryClass,
+    JudgedNumber,
     judge_against_chance,
     judge_against_majority,
     judge_every_share,
@@ -56,7 +56,7 @@ from auditor.statistics.pairwise import (
 from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
-from auditor.statistics.shares import Confusions, Representation, confusions, representation
+from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
@@ -66,7 +66,6 @@ __all__ = [
     "Calibration",
     "ClassRates",
     "Confusions",
-    "Criterion",
     "Dependence",
     "EveryClass",
     "Extremes",
@@ -80,12 +79,13 @@ __all__ = [
     "Interactions",
     "Interval",
     "Intervals",
+    "JudgedNumber",
     "MapDifference",
     "MeanGap",
     "PairedMean",
     "PairedShares",
     "Ratios",
-    "Representation",
+    "RepresentationShares",
     "TailBands",
     "Trends",
     "ValueComparisons",

@@ -27,7 +27,7 @@ Status = Literal["met", "missed", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
+class JudgedNumber:
     """One number against a threshold.
 
     Attributes:
@@ -93,7 +93,7 @@ def judge_share(
     *,
     higher_is_better: bool = True,
     alpha: float = 0.05,
-) -> Criterion:
+) -> JudgedNumber:
     """A share against a threshold: accuracy, the recall of one class, an error rate.
 
     Args:
@@ -115,7 +115,7 @@ def judge_share(
     all_classes = judge_every_share(
         [count], [total], threshold, higher_is_better=higher_is_better, alpha=alpha
     )
-    return Criterion(
+    return JudgedNumber(
         all_classes.status,
         all_classes.value[0],
         threshold,
@@ -164,7 +164,9 @@ def judge_every_share(
     return _every(met, missed, _exact(count, total, alpha), np.full(count.shape, threshold), alpha)
 
 
-def judge_against_majority(correct: ArrayLike, totals: ArrayLike, alpha: float = 0.05) -> Criterion:
+def judge_against_majority(
+    correct: ArrayLike, totals: ArrayLike, alpha: float = 0.05
+) -> JudgedNumber:
     """Is the model more often right than always naming the most frequent class would be?
 
     Both are judged on the same samples, so the test is paired: of the samples that only one of the
@@ -189,7 +191,7 @@ def judge_against_majority(correct: ArrayLike, totals: ArrayLike, alpha: float =
     count, total = counts_and_totals(correct, totals)
     _check(0.0, alpha)
     if not total.sum() > 0:
-        return Criterion("undecided", Interval(np.nan, -1.0, 1.0), 0.0, np.nan, np.nan)
+        return JudgedNumber("undecided", Interval(np.nan, -1.0, 1.0), 0.0, np.nan, np.nan)
     majority = int(total.argmax())
     only_baseline = float(total[majority] - count[majority])
     only_model = float(count.sum() - count[majority])
@@ -197,7 +199,7 @@ def judge_against_majority(correct: ArrayLike, totals: ArrayLike, alpha: float =
     p_met = float(binom.sf(only_model - 1, differing, 0.5))
     p_missed = float(binom.cdf(only_model, differing, 0.5))
     change = mcnemar(only_model, only_baseline, total.sum(), 1 - 2 * alpha).change[()]
-    return Criterion(_status(p_met, p_missed, alpha), change, 0.0, p_met, p_missed)
+    return JudgedNumber(_status(p_met, p_missed, alpha), change, 0.0, p_met, p_missed)
 
 
 def judge_against_chance(confusion: ArrayLike, alpha: float = 0.05) -> EveryClass:
