@@ -10,6 +10,7 @@ from scipy.stats import binom
 from scipy.stats import t as student
 
 from auditor.statistics.intervals import Floats, Interval, Intervals, two_sided_z
+from auditor.statistics.permutation import MAX_DRAWS, sequential_p_value
 
 _ALL_SIGNS_UP_TO = 13  # 2**13 = 8192 sign patterns are fewer than the draws
 
@@ -93,14 +94,15 @@ class PairedMean:
 
 
 def sign_flip(
-    differences: ArrayLike, confidence: float = 0.95, n_draws: int = 9999, seed: int = 0
+    differences: ArrayLike, confidence: float = 0.95, n_draws: int = MAX_DRAWS, seed: int = 0
 ) -> PairedMean:
     """Test of paired differences with mean zero: under the null each sign is as likely as its mirror.
 
     Args:
         differences: (N,) after minus before, one number a sample, finite.
         confidence: coverage of the interval.
-        n_draws: sign patterns drawn when there are too many for all.
+        n_draws: sign patterns drawn at most, when there are too many for all; fewer are taken where
+            the p-value is large.
         seed: of the draws.
 
     Returns:
@@ -110,7 +112,8 @@ def sign_flip(
         ValueError: the differences are no finite one-dimensional numbers.
 
     Reference:
-        R. A. Fisher, "The Design of Experiments" (1935), section 21; Phipson and Smyth (2010).
+        R. A. Fisher, "The Design of Experiments" (1935), section 21; drawn patterns:
+        `sequential_p_value`.
     """
     two_sided_z(confidence)
     change = np.asarray(differences, dtype=np.float64)
@@ -125,14 +128,19 @@ def sign_flip(
     mean = float(change.mean())
     half = float(student.isf((1 - confidence) / 2, support - 1) * change.std(ddof=1) / support**0.5)
     interval = Interval(mean, mean - half, mean + half)
-    seen = abs(change.sum()) - 1e-12 * np.abs(change).sum()
+    scale = float(np.abs(change).sum())
     if support <= _ALL_SIGNS_UP_TO:
         signs = 1 - 2 * ((np.arange(2**support)[:, None] >> np.arange(support)) & 1)
-        return PairedMean(interval, float((np.abs(signs @ change) >= seen).mean()), "exact")
+        reached = np.abs(signs @ change) >= abs(change.sum()) - 1e-12 * scale
+        return PairedMean(interval, float(reached.mean()), "exact")
+    if scale == 0:
+        return PairedMean(interval, 1.0, "monte-carlo")
     generator = np.random.default_rng(seed)
-    reached = 0
-    for start in range(0, n_draws, 1000):  # a thousand at a time bounds the memory
-        size = min(1000, n_draws - start)
+
+    def draw(size: int) -> Floats:
         signs = generator.integers(0, 2, (size, support), dtype=np.int8) * 2 - 1
-        reached += int((np.abs(signs @ change) >= seen).sum())
-    return PairedMean(interval, (reached + 1) / (n_draws + 1), "monte-carlo")
+        return np.asarray(np.abs(signs @ change) / scale, dtype=np.float64)
+
+    # A thousand at a time bounds the memory.
+    found = sequential_p_value(draw, abs(float(change.sum())) / scale, n_draws, 1_000)
+    return PairedMean(interval, found.p_value, "monte-carlo")
