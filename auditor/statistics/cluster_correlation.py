@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.statistics.cluster_cells import Comparison, Side, ratio
+from auditor.statistics.cluster_cells import Cells, Comparison, Side, ratio
 from auditor.statistics.intervals import Floats
 
 _PRIOR_CLUSTERS = 10.0
@@ -53,50 +53,94 @@ def correlations(comparison: Comparison) -> Correlations:
         Biometrics 55 (1999) 137-148. The leverage of a cluster corrects its squared residual, as in
         R. M. Bell and D. F. McCaffrey, Survey Methodology 28 (2002) 169-181.
     """
-    own, rest = _pairs(comparison, comparison.own), _pairs(comparison, comparison.rest)
-    if own.expected.sum() + rest.expected.sum() <= 0:
-        n_clusters = int((comparison.cells.by_cluster(comparison.both.size) > 0).sum())
-        return Correlations(1.0, 1.0, 1.0, 0.0, max(n_clusters - 1.0, 1.0))
+    cells = comparison.cells
+    own, rest = Pairs.of(cells, comparison.own), Pairs.of(cells, comparison.rest)
+    size = cells.by_cluster(comparison.both.size)
     evidence = own.expected + rest.expected
+    if evidence.sum() <= 0:
+        return Correlations(1.0, 1.0, 1.0, 0.0, max(float((size > 0).sum()) - 1, 1.0))
     same = _estimate(own.product.sum() + rest.product.sum(), evidence.sum())
-    size = comparison.cells.by_cluster(comparison.both.size)
     each = np.where(size > 1, 1 / np.maximum(size - 1, 1), 0.0)
-    expected_across = float((each * own.deviation * rest.deviation).sum())
-    across = 0.0
-    if expected_across > 0:
-        across = float((each * own.residual * rest.residual).sum()) / expected_across
-    one, other = _towards(own, same), _towards(rest, same)
+    across = _ratio_of_sums(
+        each * own.residual * rest.residual, each * own.deviation * rest.deviation
+    )
+    one, other = own.correlation(same), rest.correlation(same)
     low, high = -float(np.sqrt(one * other)), min(one, other)
     freedom = max(effective_number(evidence) - 1, 1.0)
     return Correlations(same, one, other, float(np.clip(across, low, high)), freedom)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Products of the residuals of pairs, (G,) each, weighted 1 / (n - 1)."""
+class Pairs:
+    """Products of the residuals of the pairs of each cluster, weighted 1 / (n - 1), (G,) each.
+
+    Attributes:
+        product: sums of products of two residuals.
+        expected: what they would be if the correlation were 1.
+        residual: sums of residuals.
+        deviation: sums of standard deviations.
+        squares: sums of squared residuals of clusters with two samples or more.
+    """
 
     product: Floats
     expected: Floats
     residual: Floats
     deviation: Floats
+    squares: Floats
+
+    @classmethod
+    def of(cls, cells: Cells, side: Side) -> Pairs:
+        """Sums the pairs of one side of a comparison."""
+        stratum, size = cells.stratum, cells.by_cluster(side.size)
+        residual = cells.by_cluster(side.residual(cells))
+        mean, deviation = side.mean[stratum], np.sqrt(side.variance)[stratum]
+        squares = cells.by_cluster(side.squares - 2 * mean * side.total + side.size * mean**2)
+        leverage = ratio(cells.by_cluster(ratio(side.size**2, side.support[stratum])), size)
+        leverage = np.minimum(leverage, _LARGEST_LEVERAGE)
+        total = cells.by_cluster(deviation * side.size)
+        own_pairs = cells.by_cluster(deviation**2 * side.size)
+        weight = np.where(size > 1, 1 / np.maximum(size - 1, 1), 0.0)
+        return cls(
+            weight * (residual**2 / (1 - leverage) - squares),
+            weight * np.maximum(total**2 - own_pairs, 0),
+            residual,
+            total,
+            np.where(size > 1, squares, 0.0),
+        )
+
+    def correlation(self, same: float) -> float:
+        """The correlation of this side, drawn towards `same` and not below it."""
+        expected = float(self.expected.sum())
+        if expected <= 0:
+            return same
+        known = effective_number(self.expected) - 1
+        alone = _estimate(float(self.product.sum()), expected)
+        return same + max(known / (known + _PRIOR_CLUSTERS) * (alone - same), 0.0)
 
 
-def _pairs(comparison: Comparison, side: Side) -> _Pairs:
-    cells = comparison.cells
-    stratum, size = cells.stratum, cells.by_cluster(side.size)
-    residual = cells.by_cluster(side.residual(cells))
-    mean, deviation = side.mean[stratum], np.sqrt(side.variance)[stratum]
-    squares = cells.by_cluster(side.squares - 2 * mean * side.total + side.size * mean**2)
-    leverage = ratio(cells.by_cluster(ratio(side.size**2, side.support[stratum])), size)
-    leverage = np.minimum(leverage, _LARGEST_LEVERAGE)
-    total = cells.by_cluster(deviation * side.size)
-    own_pairs = cells.by_cluster(deviation**2 * side.size)
-    weight = np.where(size > 1, 1 / np.maximum(size - 1, 1), 0.0)
-    return _Pairs(
-        weight * (residual**2 / (1 - leverage) - squares),
-        weight * np.maximum(total**2 - own_pairs, 0),
-        residual,
-        total,
+def null_variances(cells: Cells, values: Floats) -> Floats:
+    """Variances of the sums of clusters of several numbers, with one correlation for all of them.
+
+    Args:
+        cells: clusters and strata of the samples.
+        values: (N, P) numbers.
+
+    Returns:
+        (G, P) variances of Σ (value - mean of the stratum).
+    """
+    size = cells.by_cell(np.ones(len(values)))
+    sides = [
+        Side.of(cells, size, cells.by_cell(column), cells.by_cell(column**2)) for column in values.T
+    ]
+    pairs = [Pairs.of(cells, side) for side in sides]
+    expected = sum(float(one.expected.sum()) for one in pairs)
+    same = _estimate(sum(float(one.product.sum()) for one in pairs), expected)
+    variances = np.stack([side.variance for side in sides], axis=1)[cells.stratum]
+    alone, alike = variances * size[:, None], np.sqrt(variances) * size[:, None]
+    starts = np.flatnonzero(np.diff(cells.cluster, prepend=-1))
+    whole = np.add.reduceat(alike, starts, axis=0) ** 2
+    return np.asarray(
+        (1 - same) * np.add.reduceat(alone, starts, axis=0) + same * whole, dtype=np.float64
     )
 
 
@@ -104,13 +148,8 @@ def _estimate(product: float, expected: float) -> float:
     return float(np.clip(product / expected, 0, 1)) if expected > 0 else 0.0
 
 
-def _towards(side: _Pairs, same: float) -> float:
-    expected = float(side.expected.sum())
-    if expected <= 0:
-        return same
-    known = effective_number(side.expected) - 1
-    alone = _estimate(float(side.product.sum()), expected)
-    return same + max(known / (known + _PRIOR_CLUSTERS) * (alone - same), 0.0)
+def _ratio_of_sums(above: Floats, below: Floats) -> float:
+    return float(above.sum() / below.sum()) if below.sum() > 0 else 0.0
 
 
 def effective_number(parts: Floats) -> float:

@@ -65,7 +65,9 @@ class Within:
         squares = np.add.reduceat(centred**2, starts, axis=0) / (size[:, None] - 1)
         # Cells are sorted by cluster.
         first = np.flatnonzero(np.diff(cells.cluster[cells.cell[rows[starts]]], prepend=-1))
-        variance = np.add.reduceat(movable[:, :, None] * squares[:, None, :], first, axis=0)
+        variance = np.stack(
+            [np.add.reduceat(one[:, None] * squares, first, axis=0) for one in movable.T], axis=1
+        )
         information = np.add.reduceat(movable, first, axis=0)
         sums = np.stack(
             [np.add.reduceat(one[:, None] * centred, starts[first]) for one in member.T], axis=1

@@ -71,13 +71,13 @@ def conditional_dependence(
         return Dependence(0.0, 0.0, np.nan, 0)
     laws = [random_table(core.sum(1), core.sum(0)) for core in cores]
     total = tables.sum()
-    seen = float(sum(_total_information(core) for core in cores))
+    seen = float(sum(total_information(core) for core in cores))
 
     def draw(size: int) -> Floats:
         drawn = np.zeros(size)
         for law in laws:
             table = law.rvs(size=size, random_state=generator)
-            drawn += _total_information(table.astype(np.float64))
+            drawn += total_information(table.astype(np.float64))
         return drawn
 
     batch = max(1, _NUMBERS_AT_ONCE // max(core.size for core in cores))
@@ -87,7 +87,7 @@ def conditional_dependence(
     )
 
 
-def _total_information(tables: Floats) -> Floats:
+def total_information(tables: Floats) -> Floats:
     """N · I(row; column) in nats of (..., R, C) tables with n samples each."""
     rows, columns = tables.sum(-1), tables.sum(-2)
     total = rows.sum(-1)

@@ -233,7 +233,8 @@ def map_difference(
         drawn = permute_within(inside, sizes, size, generator).astype(np.float64)
         return np.asarray(np.abs(_welch(drawn, flat)[1]).max(1), dtype=np.float64)
 
-    p_values = _p_values(draw, np.abs(statistic[0]), n_permutations, flat.size)
+    batch = max(1, min(2_000, 10 * _NUMBERS_AT_ONCE // flat.size))
+    p_values = position_p_values(draw, np.abs(statistic[0]), n_permutations, batch)
     flat = flat[np.argsort(order)]
     pooled = np.sqrt(
         (flat[:n_one].var(0, ddof=1) * (n_one - 1) + flat[n_one:].var(0, ddof=1) * (len(two) - 1))
@@ -250,14 +251,23 @@ def map_difference(
     )
 
 
-def _p_values(
-    draw: Callable[[int], Floats], statistic: Floats, n_permutations: int, cost: int
+def position_p_values(
+    draw: Callable[[int], Floats], statistic: Floats, n_permutations: int, largest_batch: int
 ) -> Floats:
-    """P-values of positions from the largest statistic of each draw."""
+    """P-values of positions that hold for all of them together.
+
+    Args:
+        draw: takes a number of draws and returns the largest statistic of each.
+        statistic: (D,) statistics of the data.
+        n_permutations: draws at most; with 0 all p-values are 1.
+        largest_batch: draws at a time.
+
+    Returns:
+        (D,) p-values.
+    """
     if not n_permutations:
         return np.ones(len(statistic))
-    batch = max(1, min(2_000, _NUMBERS_AT_ONCE * 10 // cost))
-    found = sequential_p_value(draw, float(statistic.max()), n_permutations, batch)
+    found = sequential_p_value(draw, float(statistic.max()), n_permutations, largest_batch)
     reached = len(found.drawn) - np.searchsorted(np.sort(found.drawn), statistic - 1e-9)
     # The largest statistic has the p-value of the stopping rule, and no other has a smaller one.
     return np.maximum((reached + 1) / (len(found.drawn) + 1), found.p_value)

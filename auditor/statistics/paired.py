@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 from scipy.stats import t as student
 
+from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Interval, Intervals, two_sided_z
 from auditor.statistics.permutation import MAX_DRAWS, sequential_p_value
 
@@ -94,7 +95,11 @@ class PairedMean:
 
 
 def sign_flip(
-    differences: ArrayLike, confidence: float = 0.95, n_draws: int = MAX_DRAWS, seed: int = 0
+    differences: ArrayLike,
+    confidence: float = 0.95,
+    n_draws: int = MAX_DRAWS,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> PairedMean:
     """Test of paired differences with mean zero: under the null each sign is as likely as its mirror.
 
@@ -104,16 +109,20 @@ def sign_flip(
         n_draws: sign patterns drawn at most, when there are too many for all; fewer are taken where
             the p-value is large.
         seed: of the draws.
+        groups: (N,) cluster of each sample, say the patient; None where all are independent. The
+            signs of a cluster are flipped together, and the interval takes clusters as independent.
 
     Returns:
-        Mean change and p-value; NaN for fewer than two samples.
+        Mean change over samples and p-value; NaN for fewer than two samples or clusters.
 
     Raises:
-        ValueError: the differences are no finite one-dimensional numbers.
+        ValueError: the differences are no finite one-dimensional numbers, or the groups are not one
+            a sample.
 
     Reference:
         R. A. Fisher, "The Design of Experiments" (1935), section 21; drawn patterns:
-        `sequential_p_value`.
+        `sequential_p_value`. Interval of clusters: jackknife variance (CR3), A. C. Cameron and
+        D. L. Miller, Journal of Human Resources 50 (2015) 317-372, section VI.
     """
     two_sided_z(confidence)
     change = np.asarray(differences, dtype=np.float64)
@@ -122,11 +131,24 @@ def sign_flip(
             f"expected finite differences, one a sample; got shape {change.shape} or values that "
             "are not finite: leave out samples without both measurements"
         )
+    sizes = np.ones(len(change))
+    mean = float(change.mean()) if len(change) else np.nan
+    if groups is not None:
+        if np.shape(groups) != change.shape:
+            raise ValueError(
+                f"expected one group for each of {len(change)} differences; got shape "
+                f"{np.shape(groups)}"
+            )
+        cluster = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+        change = np.bincount(cluster, change).astype(np.float64)
+        sizes = np.bincount(cluster).astype(np.float64)
     support = len(change)
     if support < 2:
         return PairedMean(Interval(np.nan, -np.inf, np.inf), np.nan, "untestable")
-    mean = float(change.mean())
-    half = float(student.isf((1 - confidence) / 2, support - 1) * change.std(ddof=1) / support**0.5)
+    share = sizes / sizes.sum()
+    deviation = np.sqrt((((change - sizes * mean) / (1 - share)) ** 2).sum() * (1 - 1 / support))
+    freedom = max(effective_number(sizes) - 1, 1.0)
+    half = float(student.isf((1 - confidence) / 2, freedom) * deviation / sizes.sum())
     interval = Interval(mean, mean - half, mean + half)
     scale = float(np.abs(change).sum())
     if support <= _ALL_SIGNS_UP_TO:
