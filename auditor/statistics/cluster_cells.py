@@ -77,6 +77,12 @@ class Cells:
     def __len__(self) -> int:
         return len(self.cluster)
 
+    def merged(self) -> Cells:
+        """The same clusters without strata: each is one cell."""
+        cluster = np.arange(self.n_clusters)
+        alike = np.zeros(self.n_clusters, dtype=np.int64)
+        return Cells(self.cluster[self.cell], cluster, alike, self.block, self.n_clusters, 1)
+
     def by_cell(self, of_samples: Floats, rows: Integers | None = None) -> Floats:
         """(C,) sums of numbers of all samples, or of those in `rows`."""
         cell = self.cell if rows is None else self.cell[rows]

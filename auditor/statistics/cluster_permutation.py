@@ -18,6 +18,8 @@ _ALL_ELEMENTS = 200_000_000
 """Numbers drawn for one test, which bounds the time to seconds."""
 _SPARSE = 20
 """Clusters for each one with a sample of the attribute value, from which only these are placed."""
+_ENOUGH = 0.9
+"""Part of the variation of the attribute inside clusters that cells must hold."""
 _NEARLY_NORMAL = 1 / 7
 """Standardised third moment below which the normal limit is taken: that of 50 equal failures, as in
 `gaps`."""
@@ -89,9 +91,10 @@ class ClusterPermutation:
     """Sums of scores of the samples with each attribute value, and their law under permutations.
 
     The membership of a sample is the share of its cluster, plus a deviation. Shares are permuted
-    over the clusters of a block, deviations inside (cluster, stratum) cells. An attribute that is
-    constant in clusters is so permuted in whole clusters, one that is balanced in each cluster
-    inside clusters only, and a mixture by both.
+    over the clusters of a block, deviations inside the (cluster, stratum) cells. Where cells are too
+    small for that, deviations from the shares of the strata are permuted inside clusters instead. An
+    attribute that is constant in clusters is so permuted in whole clusters, one that is balanced in
+    each cluster inside clusters only, and a mixture by both.
 
     Sums are divided by a standard deviation that follows the sizes of the clusters drawn. The test
     is exact where clusters are exchangeable and, given their shares, samples inside cells. It stays
@@ -114,7 +117,8 @@ class ClusterPermutation:
     Reference:
         Permutation of a treatment over clusters with a studentized statistic: J. G. MacKinnon and
         M. D. Webb, Journal of Econometrics 218 (2020) 435-450; A. Janssen, Statistics & Probability
-        Letters 36 (1997) 9-21.
+        Letters 36 (1997) 9-21. Permutation of residuals: D. Freedman and D. Lane, Journal of
+        Business & Economic Statistics 1 (1983) 292-298.
     """
 
     def __init__(
@@ -126,7 +130,7 @@ class ClusterPermutation:
         between_excess: float = 1.0,
         seed: int = 0,
     ) -> None:
-        self._within = Within.of(cells, members, scores)
+        self._within = Within.of(*_inside(cells, members), scores)
         movable = len(self._within.scores) > 0
         self._between = _between(cells, members, scores, variance, movable)
         self._generator = np.random.default_rng(seed)
@@ -192,6 +196,31 @@ class ClusterPermutation:
 
     def _root(self, noise: Floats) -> Floats:
         return np.sqrt(np.where(noise > self._floor, noise, 0.0))
+
+
+def _inside(cells: Cells, members: Floats) -> tuple[Cells, Floats]:
+    """Cells inside which membership is permuted, and what of it is permuted."""
+    merged = cells.merged()
+    whole = _information(merged, members)
+    known = _information(cells, members)
+    if known >= _ENOUGH * whole:
+        return cells, members
+    share = np.stack([cells.by_stratum(cells.by_cell(m)) for m in members.T], axis=1)
+    stratum = cells.stratum[cells.cell]
+    left = members - (share / np.bincount(stratum)[:, None])[stratum]
+    held = np.stack([merged.by_cell(m) for m in members.T], axis=1)
+    size = np.bincount(merged.cell)[:, None]
+    left = np.where(((held > 0) & (held < size)).any(1)[merged.cell][:, None], left, 0.0)
+    if known >= _ENOUGH * _information(merged, left):
+        return cells, members
+    return merged, left
+
+
+def _information(cells: Cells, members: Floats) -> float:
+    """Sum of squared deviations from the means of the cells."""
+    size = np.bincount(cells.cell)
+    squares = sum(float((cells.by_cell(column) ** 2 / size).sum()) for column in members.T)
+    return max(float((members**2).sum()) - squares, 0.0)
 
 
 def _between(

@@ -58,10 +58,8 @@ class Within:
         member = members[rows]
         starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
         size = np.diff(starts, append=len(rows))
-        counts = np.add.reduceat(member, starts, axis=0)
-        mean = np.add.reduceat(scores[rows], starts, axis=0) / size[:, None]
-        centred = scores[rows] - np.repeat(mean, size, axis=0)
-        movable = counts * (size[:, None] - counts) / size[:, None]
+        centred = _centred(scores[rows], starts, size)
+        movable = np.add.reduceat(_centred(member, starts, size) ** 2, starts, axis=0)
         squares = np.add.reduceat(centred**2, starts, axis=0) / (size[:, None] - 1)
         # Cells are sorted by cluster.
         first = np.flatnonzero(np.diff(cells.cluster[cells.cell[rows[starts]]], prepend=-1))
@@ -111,9 +109,9 @@ class Within:
         if not len(self.scores):
             return 0.0
         size = np.diff(self.starts, append=len(self.scores))
-        share = np.add.reduceat(self.members[:, 0], self.starts) / size
+        member = np.abs(_centred(self.members, self.starts, size)[:, 0]) ** 3
         cubes = np.add.reduceat(np.abs(self.scores[:, 0]) ** 3, self.starts)
-        return float((share * (1 - share) * cubes).sum())
+        return float((np.add.reduceat(member, self.starts) / size * cubes).sum())
 
     def _ends(self) -> tuple[Floats, Floats]:
         """Smallest and largest score of each cell, of one score."""
@@ -125,6 +123,8 @@ class Within:
         if self.members.shape[1] != 1 or self.scores.shape[1] != 1 or not len(self.scores):
             return False
         size = np.diff(self.starts, append=len(self.scores))
+        if not bool(np.isin(self.members, (0, 1)).all()):
+            return False
         low, high = (np.repeat(end, size) for end in self._ends())
         score = self.scores[:, 0]
         return bool((np.minimum(score - low, high - score) <= 1e-9 * (high - low)).all())
@@ -142,13 +142,10 @@ class Within:
 
 def _free(cells: Cells, members: Floats, scores: Floats) -> Integers:
     """Samples of cells with two memberships and two scores, sorted by cell."""
-    size = np.bincount(cells.cell).astype(np.float64)
-    free = np.zeros(len(cells), dtype=bool)
-    for column in members.T:
-        count = cells.by_cell(column)
-        free |= (count > 0) & (count < size)
-    rows = np.flatnonzero(free[cells.cell])
-    rows = rows[np.argsort(cells.cell[rows], kind="stable")]
+    rows = np.argsort(cells.cell, kind="stable")
+    starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
+    low, high = (end.reduceat(members[rows], starts, axis=0) for end in (np.minimum, np.maximum))
+    rows = rows[np.repeat((high > low).any(1), np.diff(starts, append=len(rows)))]
     if not len(rows):
         return rows
     starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
@@ -157,6 +154,12 @@ def _free(cells: Cells, members: Floats, scores: Floats) -> Integers:
     varied = (high - low > 1e-12 * scale).any(1)
     kept = np.repeat(varied, np.diff(starts, append=len(rows)))
     return np.asarray(rows[kept], dtype=np.int64)
+
+
+def _centred(values: Floats, starts: Integers, size: Integers) -> Floats:
+    """Values less the mean of their cell."""
+    mean = np.add.reduceat(values, starts, axis=0) / size[:, None]
+    return np.asarray(values - np.repeat(mean, size, axis=0), dtype=np.float64)
 
 
 def _excess(variance: Floats, found: Floats) -> Floats:
