@@ -210,7 +210,8 @@ def _inside(cells: Cells, members: Floats) -> tuple[Cells, Floats]:
     left = members - (share / np.bincount(stratum)[:, None])[stratum]
     held = np.stack([merged.by_cell(m) for m in members.T], axis=1)
     size = np.bincount(merged.cell)[:, None]
-    left = np.where(((held > 0) & (held < size)).any(1)[merged.cell][:, None], left, 0.0)
+    varied = np.any((held > 0) & (held < size), axis=1, keepdims=True)
+    left = np.where(varied[merged.cell], left, 0.0)
     if known >= _ENOUGH * _information(merged, left):
         return cells, members
     return merged, left

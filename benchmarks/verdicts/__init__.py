@@ -1,0 +1,1 @@
+"""How often verdicts are right: simulations of audits whose truth is known."""
