@@ -23,7 +23,7 @@ class _Every:
     def __call__(self, size: int) -> Floats:
         places = np.arange(self.drawn, self.drawn + size)
         self.drawn += size
-        return ((places + 1) % self.step == 0).astype(np.float64)
+        return np.asarray((places + 1) % self.step == 0, dtype=np.float64)
 
 
 def test_p_value_of_the_first_batch_counts_the_observed_statistic() -> None:

@@ -110,7 +110,7 @@ def test_a_look_that_the_model_uses_is_named_and_its_gap_confirmed(
     assert claim.effect is not None
     # Two of the three labels turn to class a whenever the look is there.
     assert claim.effect.value == pytest.approx(2 / 3, abs=0.06)
-    assert claim.p_value == pytest.approx(1e-4)
+    assert claim.p_value == pytest.approx(1e-5)
     assert claim.evidence["look"] in words
     assert claim.evidence["turned_to"] == "a"
     assert claim.title.startswith(

@@ -85,7 +85,7 @@ def test_a_mark_that_nobody_annotated_is_found_and_confirmed() -> None:
     assert claim.evidence["turned_by_plain_pictures"]["value"] == 0
     assert claim.effect is not None
     assert claim.effect.low > 0.8
-    assert claim.p_value == pytest.approx(1e-4)
+    assert claim.p_value == pytest.approx(1e-5)
     assert claim.weight == pytest.approx(80 * claim.effect.value)
     assert claim.evidence["place"] == "bottom right"
     x0, y0, x1, y1 = claim.evidence["box"]

@@ -60,7 +60,7 @@ def test_a_used_mark_is_localised_and_its_gap_confirmed() -> None:
     assert claim.effect is not None
     # Two of the three labels turn to class a whenever the mark is there.
     assert claim.effect.value == pytest.approx(2 / 3, abs=0.02)
-    assert claim.p_value == pytest.approx(1e-4)
+    assert claim.p_value == pytest.approx(1e-5)
     assert claim.evidence["place"] == "bottom right"
     assert claim.evidence["turned_to"] == "a"
     assert box(claim).pixels(SIDE, SIDE)[26:30, 26:30].mean() > 0.9
