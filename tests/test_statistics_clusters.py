@@ -18,6 +18,7 @@ from auditor.statistics import (
     cluster_design,
     clustered_dependence,
     clustered_gap,
+    clustered_interaction,
     clustered_map_difference,
     clustered_mean_gap,
     clustered_wilson,
@@ -25,6 +26,7 @@ from auditor.statistics import (
     find_series,
     map_difference,
     stratified_gap,
+    stratified_interaction,
     stratified_mean_gap,
     wilson,
 )
@@ -485,6 +487,59 @@ def test_map_difference_of_few_patients_is_not_tested() -> None:
     assert np.isnan(few.p_value)
     with pytest.raises(ValueError, match="one group a map"):
         clustered_map_difference(maps[:20], maps[20:], patient[:20], patient)
+
+
+# --- interactions ------------------------------------------------------------------------------
+
+
+def _interaction_counts(
+    failed: Floats, first: Booleans, second: Booleans, label: Integers
+) -> tuple[Floats, Floats]:
+    sides = (first & second, first & ~second, ~first & second, ~first & ~second)
+    failures = [np.bincount(label[side], failed[side], 2) for side in sides]
+    totals = [np.bincount(label[side], minlength=2).astype(np.float64) for side in sides]
+    return np.stack(failures), np.stack(totals)
+
+
+def test_interaction_without_clusters_is_the_stratified_one() -> None:
+    failed, label, _, generator = _patients(28)
+    first, second = generator.random((2, 600)) < 0.4
+    rows = [np.flatnonzero(first)], [np.flatnonzero(second)]
+    ours = clustered_interaction(failed, *rows, label, np.arange(600))
+    theirs = stratified_interaction(*_interaction_counts(failed, first, second, label))
+    assert ours.excess[0] == theirs.excess[()]
+    assert ours.p_value[0] == theirs.p_value
+
+
+def test_interaction_has_at_least_the_variance_of_the_jackknife() -> None:
+    failed, label, patient, generator = _patients(29, correlation=0.6)
+    first, second = generator.random((2, 60))[:, patient] < 0.5
+    rows = [np.flatnonzero(first)], [np.flatnonzero(second)]
+    ours = clustered_interaction(failed, *rows, label, patient)
+
+    def excess(kept: Booleans) -> float:
+        counts = _interaction_counts(failed[kept], first[kept], second[kept], label[kept])
+        return float(stratified_interaction(*counts).excess.value)
+
+    whole = excess(np.ones(600, dtype=bool))
+    left_out = np.array([excess(patient != one) for one in range(60)])
+    error = np.sqrt(59 / 60 * ((left_out - whole) ** 2).sum())
+    assert ours.excess.value[0] == pytest.approx(whole)
+    # Student's quantile with 59 degrees of freedom: the patients are equal.
+    assert ours.excess.high[0] - whole >= 2.0 * error
+    assert ours.excess.high[0] - whole <= 2.0 * 1.3 * error
+
+
+def test_interaction_of_few_clusters_is_not_tested() -> None:
+    failed, label, patient, _ = _patients(30)
+    rows = [np.flatnonzero(patient < 20)], [np.flatnonzero((patient > 16) & (patient < 50))]
+    ours = clustered_interaction(failed, *rows, label, patient)  # three patients have both values
+    assert np.isnan(ours.p_value[0])
+    assert np.isfinite(ours.excess.value[0])
+    alone = clustered_interaction(failed, rows[0], rows[0], label, patient)
+    assert np.isnan(alone.excess.value[0])
+    with pytest.raises(ValueError, match="0 and 1"):
+        clustered_interaction(failed + 1, *rows, label, patient)
 
 
 # --- series ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from auditor.statistics.clustered_gaps import (
     clustered_gap,
     clustered_mean_gap,
 )
+from auditor.statistics.clustered_interaction import clustered_interaction
 from auditor.statistics.clustered_maps import clustered_map_difference
 from auditor.statistics.clusters import ClusterDesign, cluster_design, clustered_wilson
 from auditor.statistics.dependence import Dependence, conditional_dependence
@@ -79,6 +80,7 @@ __all__ = [
     "cluster_design",
     "clustered_dependence",
     "clustered_gap",
+    "clustered_interaction",
     "clustered_map_difference",
     "clustered_mean_gap",
     "clustered_wilson",

@@ -22,6 +22,7 @@ from auditor.statistics import (
     Integers,
     clustered_dependence,
     clustered_gap,
+    clustered_interaction,
     clustered_map_difference,
     clustered_mean_gap,
     clustered_wilson,
@@ -203,13 +204,16 @@ def others(audits: int, seed: int) -> str:
         World(attribute="mixed", sizes="uneven"),
         World(attribute="series"),
     ):
-        counts = np.zeros(5, dtype=np.int64)
+        counts = np.zeros(6, dtype=np.int64)
         for audit, number in _drawn(world, audits // 2, seed):
             generator = np.random.default_rng([seed, number, 1])
             counts += _other_tests(audit, generator)
         tested = audits // 2
         rows.append((_named(world), *(_share(int(count), tested) for count in counts)))
-    head = "world", "dependence", "without clusters", "maps", "sign flips", "their interval covers"
+    head = (
+        *("world", "dependence", "without clusters", "maps", "sign flips", "their interval covers"),
+        "interaction",
+    )
     return _table(head, rows)
 
 
@@ -229,12 +233,17 @@ def _other_tests(audit: Audit, generator: np.random.Generator) -> list[bool]:
         maps[chosen], maps[~chosen], cluster[chosen], cluster[~chosen], n_permutations=999
     )
     flips = sign_flip(maps[:, 0, 0] - 1, groups=cluster)
+    other = np.flatnonzero((generator.random(audit.cluster.max() + 1) < 0.4)[audit.cluster])
+    together = clustered_interaction(
+        audit.failed, [np.flatnonzero(audit.inside)], [other], *_of(audit)
+    )
     return [
         dependence.p_value <= _LEVEL,
         plain.p_value <= _LEVEL,
         difference.p_value <= _LEVEL,
         flips.p_value <= _LEVEL,
         flips.change.low <= 0 <= flips.change.high,
+        bool(together.p_value[0] <= _LEVEL),
     ]
 
 
