@@ -12,6 +12,17 @@ from auditor.statistics.association import (
 )
 from auditor.statistics.calibration import Calibration, calibration
 from auditor.statistics.closed_testing import after_omnibus, hochberg, holm, worse_p_values
+from auditor.statistics.cluster_sample import LEAST_CLUSTERS
+from auditor.statistics.clustered_dependence import clustered_dependence
+from auditor.statistics.clustered_gaps import (
+    ClusteredGaps,
+    ClusteredMeanGap,
+    clustered_gap,
+    clustered_mean_gap,
+)
+from auditor.statistics.clustered_interaction import clustered_interaction
+from auditor.statistics.clustered_maps import clustered_map_difference
+from auditor.statistics.clusters import ClusterDesign, cluster_design, clustered_wilson
 from auditor.statistics.criterion import (
     EveryClass,
     JudgedNumber,
@@ -53,18 +64,24 @@ from auditor.statistics.pairwise import (
     largest_difference,
     smallest_ratio,
 )
+from auditor.statistics.permutation import MonteCarlo, sequential_p_value
 from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
+from auditor.statistics.series import Series, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
+    "LEAST_CLUSTERS",
     "AdjustedGap",
     "AdjustedGaps",
     "Association",
     "Calibration",
     "ClassRates",
+    "ClusterDesign",
+    "ClusteredGaps",
+    "ClusteredMeanGap",
     "Confusions",
     "Dependence",
     "EveryClass",
@@ -82,10 +99,12 @@ __all__ = [
     "JudgedNumber",
     "MapDifference",
     "MeanGap",
+    "MonteCarlo",
     "PairedMean",
     "PairedShares",
     "Ratios",
     "RepresentationShares",
+    "Series",
     "TailBands",
     "Trends",
     "ValueComparisons",
@@ -95,6 +114,13 @@ __all__ = [
     "association",
     "calibration",
     "class_rates",
+    "cluster_design",
+    "clustered_dependence",
+    "clustered_gap",
+    "clustered_interaction",
+    "clustered_map_difference",
+    "clustered_mean_gap",
+    "clustered_wilson",
     "collection_plan",
     "compare_with_best",
     "compare_with_reference",
@@ -105,6 +131,7 @@ __all__ = [
     "detectable_by",
     "detectable_gap",
     "fairness_distances",
+    "find_series",
     "gate_power",
     "gatekeeping",
     "hochberg",
@@ -123,6 +150,7 @@ __all__ = [
     "rank_correlation",
     "representation",
     "samples_needed",
+    "sequential_p_value",
     "sign_flip",
     "simultaneous_gaps",
     "smallest_ratio",
