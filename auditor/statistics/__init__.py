@@ -49,11 +49,11 @@ from auditor.statistics.intervals import (
     Integers,
     Interval,
     Intervals,
-    newcombe,
     rank_correlation,
     wilson,
 )
 from auditor.statistics.means import MapDifference, MeanGap, map_difference, stratified_mean_gap
+from auditor.statistics.mid_p import mid_p, proportion
 from auditor.statistics.multiplicity import q_values
 from auditor.statistics.paired import PairedMean, PairedShares, mcnemar, sign_flip
 from auditor.statistics.pairwise import (
@@ -144,7 +144,8 @@ __all__ = [
     "largest_difference",
     "map_difference",
     "mcnemar",
-    "newcombe",
+    "mid_p",
+    "proportion",
     "proportion_gap",
     "q_values",
     "rank_correlation",
