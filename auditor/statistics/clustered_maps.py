@@ -14,7 +14,7 @@ from auditor.statistics.means import MapDifference, map_difference, position_p_v
 from auditor.statistics.permutation import MAX_DRAWS
 
 
-def clustered_map_difference(
+def clustered_map_difference(  # noqa: PLR0913, PLR0917 - as map_difference, plus the clusters
     first: ArrayLike,
     second: ArrayLike,
     first_groups: ArrayLike,

@@ -19,8 +19,9 @@ from auditor.statistics.intervals import (
     Interval,
     Intervals,
     counts_and_totals,
-    newcombe,
+    subtract,
 )
+from auditor.statistics.mid_p import mid_p
 from auditor.statistics.paired import mcnemar
 
 Status = Literal["met", "missed", "undecided"]
@@ -243,7 +244,7 @@ def judge_against_chance(confusion: ArrayLike, alpha: float = 0.05) -> EveryClas
     die = binom.cdf(hits, own, 1 / max(len(table), 1))
     met = np.where(known, above, np.nan)
     missed = np.where(known, np.minimum(2 * np.minimum(below, die), 1.0), np.nan)
-    value = newcombe(hits, own, named - hits, others, 1 - 2 * alpha)
+    value = subtract(mid_p(hits, own, 1 - 2 * alpha), mid_p(named - hits, others, 1 - 2 * alpha))
     return _every(met, missed, value, np.zeros(len(table)), alpha)
 
 
