@@ -3,11 +3,19 @@
 Nothing here holds HTML.
 """
 
+from auditor.records.attributes import (
+    OTHER_VALUES,
+    AttributeRecord,
+    AttributeSpec,
+    AttributeType,
+    StatedType,
+)
 from auditor.records.audit_data import (
     AuditData,
     Cell,
     Maps,
     ModelAccess,
+    OrderedValues,
     Slice,
 )
 from auditor.records.base import (
@@ -93,8 +101,12 @@ from auditor.records.result import (
 
 __all__ = [
     "MISSING",
+    "OTHER_VALUES",
     "SCHEMA_VERSION",
     "SEVERITIES",
+    "AttributeRecord",
+    "AttributeSpec",
+    "AttributeType",
     "AuditData",
     "AuditOutcome",
     "AuditResult",
@@ -135,6 +147,7 @@ __all__ = [
     "MeanMap",
     "ModelAccess",
     "ModelProvenance",
+    "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
@@ -156,6 +169,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "StatedType",
     "Summary",
     "Table",
     "TestsRecord",
