@@ -42,6 +42,8 @@ from auditor.records.data import (
 )
 from auditor.records.evidence import (
     Contingency,
+    Curve,
+    CurvePoint,
     EvidencePart,
     Grid,
     HeldFixed,
@@ -119,6 +121,8 @@ __all__ = [
     "Contingency",
     "CriterionResult",
     "CriterionState",
+    "Curve",
+    "CurvePoint",
     "DataFaults",
     "DataProvenance",
     "Dataset",

@@ -11,7 +11,7 @@ from auditor.records import Dataset, StatedType
 
 
 def _dataset(samples: pd.DataFrame, **options: Any) -> Dataset:
-    return Dataset(samples, images=(), attributes=("a",), adapter="test", **options)  # type: ignore[arg-type]
+    return Dataset(samples, images=(), attributes=("a",), adapter="test", **options)
 
 
 def test_typed_column_reference_follows_the_audited_data() -> None:
