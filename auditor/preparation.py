@@ -23,6 +23,7 @@ from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.labels import map_labels, resolve_classes
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
+from auditor.judging.criteria import require_known_names
 from auditor.records import AttributeSpec, Dataset, Skipped
 from auditor.records.predictions import LABEL
 
@@ -86,7 +87,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     The types of the attributes are determined here too, for all data set plug-ins alike.
 
     Raises:
-        ConfigError: a check plug-in is invalid.
+        ConfigError: a check plug-in is invalid, or a criterion names an unknown class or attribute.
         DataError: there are no samples, a label is not a class of the model, or an attribute does
             not have its stated type.
         ModelError: the preprocessing is unknown.
@@ -101,6 +102,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     dataset, attributes = type_attributes(dataset, config.data.missing, config.slices.edges)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
+    require_known_names(config.criteria, classes, dataset.attributes)
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(

@@ -1,4 +1,4 @@
-"""Peak memory of a whole audit of 50,000 small images against one of 5,000.
+"""Peak memory of a complete audit of 50,000 small images against one of 5,000.
 
     python -m benchmarks.memory [--few 5000] [--many 50000]
 

@@ -1,5 +1,3 @@
-"""The setting that keeps freed memory, in a process of its own."""
-
 from __future__ import annotations
 
 import platform
@@ -30,11 +28,11 @@ def faults(mode: str) -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
-def test_memory_that_was_freed_is_not_mapped_again() -> None:
-    assert faults("kept") * 20 < faults("as it is")
+def test_freed_memory_is_kept_and_reused() -> None:
+    assert faults("kept") * 20 < faults("default")
 
 
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keep_freed_memory_without_glibc_returns_false(monkeypatch: pytest.MonkeyPatch) -> None:
     from auditor import allocator
 
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))

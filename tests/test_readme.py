@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from auditor import cli, registry
 from auditor.config import AuditConfig
+from auditor.records.outcome import EXIT_CODES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,13 +48,16 @@ def test_readme_exit_codes_are_those_of_the_command_line() -> None:
         cli._USAGE_ERROR,
         cli._ABORTED,
         cli._INTERRUPTED,
+        EXIT_CODES["undecided"],
     }
 
 
 def test_readme_configuration_is_valid() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    text, more = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     config = AuditConfig.parse(yaml.safe_load(text))
     assert config.name == "chest-xray-v3"
+    with_criteria = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(more))
+    assert len(with_criteria.criteria) == 4
 
 
 @pytest.mark.parametrize("name", ["starter", "efficientnet-lite", "demo-digits", "demo-solar"])

@@ -16,7 +16,7 @@ from auditor.statistics import Floats, collection_plan
 Source = Literal["audited", "reference"]
 
 _PLANNED = 2000
-"""Tables with more cells get no plan: nobody could work through it."""
+"""Tables with more cells get no plan: too long to work through."""
 
 
 @dataclass(frozen=True)

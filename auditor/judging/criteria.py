@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
-from auditor.phrasing import interval, percent, plural, quoted, several, signed_points
+from auditor.phrasing import interval, percent, plural, points, quoted, several, signed_points
 from auditor.records import AuditData, Estimate, Finding, SliceKey, Unit
-from auditor.records.outcome import CriterionResult
+from auditor.records.outcome import ACCEPTANCE_CRITERIA, CriterionResult
 from auditor.records.predictions import codes
 from auditor.statistics import (
     Interval,
@@ -24,8 +24,6 @@ from auditor.statistics import (
 
 MAX_OVERCONFIDENCE = 0.2
 """Default criterion: a mean confidence this far above the accuracy is grossly wrong (a share)."""
-CHECK = "acceptance-criteria"
-"""Under this name findings about missed criteria are reported."""
 LEVEL = 0.01
 """Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
@@ -51,7 +49,7 @@ def examine_criteria(
         The results, with ids C1, C2, …
 
     Raises:
-        ConfigError: a criterion names a class or an attribute value that does not exist.
+        ConfigError: a criterion names an attribute value that no sample has.
     """
     results: list[CriterionResult] = []
     if "baseline" in defaults:
@@ -65,6 +63,29 @@ def examine_criteria(
     for position, criterion in enumerate(configured):
         results += _configured(audit, criterion, f"criteria[{position}]")
     return [one.model_copy(update={"id": f"C{k}"}) for k, one in enumerate(results, start=1)]
+
+
+def require_known_names(
+    configured: Sequence[Criterion], classes: Sequence[str], attributes: Sequence[str]
+) -> None:
+    """Makes sure that criteria name existing classes and attributes, before anything is predicted.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    for position, criterion in enumerate(configured):
+        place = f"criteria[{position}]"
+        if criterion.class_name not in {None, "each", *classes}:
+            raise ConfigError(
+                f"{place}.class: expected one of the classes {several(list(classes), 10)}, or `each`; "
+                f"got {criterion.class_name!r}"
+            )
+        for name in criterion.slice:
+            if name not in attributes:
+                known = several(list(attributes), 10) if attributes else "(there are none)"
+                raise ConfigError(
+                    f"{place}.slice: expected one of the attributes {known}; got {name!r}"
+                )
 
 
 def with_missed_criteria(
@@ -90,12 +111,11 @@ def with_missed_criteria(
 def _finding(missed: Sequence[CriterionResult]) -> Finding:
     """An alert about criteria of one kind, such as the recall of several classes."""
     first = missed[0]
-    names = several([one.name for one in missed])
     return Finding(
         id="",
-        check=CHECK,
+        check=ACCEPTANCE_CRITERIA,
         kind="outcome",
-        title=f"{plural(len(missed), 'criterion is', 'criteria are')} missed: {names}",
+        title=_missed_title(missed),
         severity="alert",
         verdict="observed",
         slice=first.slice if len(missed) == 1 else SliceKey(),
@@ -111,6 +131,25 @@ def _finding(missed: Sequence[CriterionResult]) -> Finding:
         ),
         limits="A criterion describes the samples of this audit; other data may give other values.",
     )
+
+
+def _missed_title(missed: Sequence[CriterionResult]) -> str:
+    first = missed[0]
+    if first.configured:
+        return f"Missed: {several([one.name for one in missed])}"
+    measured = first.estimate.value if first.estimate is not None else 0.0
+    if first.metric == "accuracy":
+        return (
+            f"Accuracy is {percent(measured)}, no better than always predicting the most frequent class "
+            f"({percent(first.threshold)})"
+        )
+    if first.metric == "recall":
+        names = several([quoted(one.class_name or "") for one in missed])
+        classes = plural(len(missed), "class is", "classes are")
+        return f"{classes} not recognised better than by chance: {names}"
+    if first.metric == "overconfidence":
+        return f"The mean confidence is {points(measured)} above the accuracy"
+    return first.statement.removesuffix(".")
 
 
 def _baseline(audit: AuditData) -> CriterionResult:
@@ -227,14 +266,7 @@ def _confidence(audit: AuditData) -> CriterionResult:
 
 
 def _configured(audit: AuditData, criterion: Criterion, place: str) -> Iterator[CriterionResult]:
-    names: Iterable[str | None] = (criterion.class_name,)
-    if criterion.class_name == "each":
-        names = audit.classes
-    elif criterion.class_name is not None and criterion.class_name not in audit.classes:
-        raise ConfigError(
-            f"{place}: expected one of the classes {', '.join(audit.classes[:10])}, or `each`; got "
-            f"{criterion.class_name!r}"
-        )
+    names = audit.classes if criterion.class_name == "each" else (criterion.class_name,)
     chosen = _members(audit, criterion.slice, place)
     for name in names:
         yield _measured_against_bound(audit, criterion, name, chosen)
@@ -302,11 +334,6 @@ def _overconfidence(audit: AuditData, chosen: Mask) -> Interval | None:
 def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:
     chosen = np.ones(len(audit.predictions), dtype=bool)
     for name, value in values.items():
-        if name not in audit.attributes:
-            raise ConfigError(
-                f"{place}.slice: expected one of the attributes "
-                f"{', '.join(audit.attributes) or '(there are none)'}; got {name!r}"
-            )
         column = audit.predictions[name]
         known = [str(one) for one in column.cat.categories]
         if value not in known:

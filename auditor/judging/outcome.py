@@ -25,6 +25,7 @@ from auditor.records import (
     SliceRecord,
     Summary,
 )
+from auditor.records.outcome import ACCEPTANCE_CRITERIA
 
 _POWER = 0.8
 """Probability with which the stated number of further samples decides about an equal slice."""
@@ -54,8 +55,8 @@ def decide(
     if gate.severity is None:
         return AuditOutcome(state="no-gate", when_undecided=gate.when_undecided)
     reasons = [
-        *_blocking(findings, gate),
         *_criteria(criteria, "missed"),
+        *_blocking(findings, gate),
         *_too_little_evaluated(summary, gate),
         *_open_findings(findings, gate),
         *_criteria(criteria, "undecided"),
@@ -79,7 +80,8 @@ def blocks(record: ClaimRecord, gate: GateSection) -> bool:
 
 def _blocking(findings: Sequence[Finding], gate: GateSection) -> Iterator[OutcomeReason]:
     for one in findings:
-        if blocks(one, gate):
+        # A missed criterion is a reason of its own.
+        if blocks(one, gate) and one.check != ACCEPTANCE_CRITERIA:
             yield OutcomeReason(
                 kind="finding", state="fails", text=f"{one.title}.", reference=one.id
             )
@@ -105,7 +107,7 @@ def _criteria(criteria: Sequence[CriterionResult], state: str) -> Iterator[Outco
             yield OutcomeReason(
                 kind="criterion",
                 state="fails" if state == "missed" else "undecided",
-                text=f"Criterion “{one.name}” is {state}. {one.statement}",
+                text=f"Criterion {state}: {one.name}. {one.statement}",
                 reference=one.id,
             )
 

@@ -8,6 +8,9 @@ from auditor.records.base import Estimate, Record, SliceKey, Unit
 
 OutcomeState = Literal["passes", "fails", "undecided", "no-gate"]
 """``undecided``: too little could be examined for a verdict; ``no-gate``: the audit only reports."""
+ACCEPTANCE_CRITERIA = "acceptance-criteria"
+"""Under this name, instead of a check's, missed criteria are reported as findings."""
+
 CriterionState = Literal["met", "missed", "undecided"]
 WhenUndecided = Literal["fail", "pass"]
 

@@ -42,12 +42,12 @@ def test_fast_copy_has_the_maps_of_the_model(name: str, count: int) -> None:
     before = state(model)
     images = random_images(3, 64)
     exact = explain(model, images)
-    quick = explain(model, images, exact.targets, precision="fast")
+    fast = explain(model, images, exact.targets, precision="fast")
     assert same(before, state(model))
-    assert (exact.precision, quick.precision) == ("exact", "fast")
-    assert f"({count} batch normalisations folded)" in quick.preflight.reason
-    assert cosine(quick.maps, exact.maps) >= 0.999
-    torch.testing.assert_close(quick.logits, exact.logits, rtol=1e-3, atol=1e-3)
+    assert (exact.precision, fast.precision) == ("exact", "fast")
+    assert f"({count} batch normalisations folded)" in fast.preflight.reason
+    assert cosine(fast.maps, exact.maps) >= 0.999
+    torch.testing.assert_close(fast.logits, exact.logits, rtol=1e-3, atol=1e-3)
 
 
 class Norms(nn.Module):
@@ -89,9 +89,9 @@ def test_fast_copy_does_not_fold_into_the_target_layer() -> None:
     torch.manual_seed(0)
     model = Residual().eval()
     layered = explain(model, random_images(), explainer="grad-cam", target_layer="stem")
-    quick = explain(model, random_images(), None, "grad-cam", "stem", "fast")
-    assert "(0 batch normalisations folded)" in quick.preflight.reason
-    torch.testing.assert_close(quick.maps, layered.maps)
+    fast = explain(model, random_images(), None, "grad-cam", "stem", "fast")
+    assert "(0 batch normalisations folded)" in fast.preflight.reason
+    torch.testing.assert_close(fast.maps, layered.maps)
 
 
 def test_explain_batch_reports_its_precision() -> None:
@@ -99,10 +99,10 @@ def test_explain_batch_reports_its_precision() -> None:
     model = Residual().eval()
     pairs = [(0, 1), (18, 2), (0, 3)]
     exact = explain_batch(model, random_images(19), pairs, "layer")
-    quick = explain_batch(model, random_images(19), pairs, "layer", "fast")
-    assert (exact.precision, quick.precision) == ("exact", "fast")
-    assert "(1 batch normalisations folded)" in quick.preflight.reason
-    assert cosine(quick.maps, exact.maps) >= 0.999
+    fast = explain_batch(model, random_images(19), pairs, "layer", "fast")
+    assert (exact.precision, fast.precision) == ("exact", "fast")
+    assert "(1 batch normalisations folded)" in fast.preflight.reason
+    assert cosine(fast.maps, exact.maps) >= 0.999
 
 
 class Stubborn(nn.Module):

@@ -152,12 +152,12 @@ def test_missing_file_and_folder_raise(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file_format", ["zip", "old", "safetensors"])
 def test_truncated_file_is_reported_as_damaged(tmp_path: Path, file_format: str) -> None:
-    whole = tmp_path / "whole"
+    intact = tmp_path / "intact"
     if file_format == "safetensors":
-        safetensors.torch.save_file(state(), whole)
+        safetensors.torch.save_file(state(), intact)
     else:
-        saved(whole, state(), zipped=file_format == "zip")
-    content = whole.read_bytes()
+        saved(intact, state(), zipped=file_format == "zip")
+    content = intact.read_bytes()
     for length in sorted({40, len(content) // 3, len(content) // 2, len(content) - 1}):
         with pytest.raises(ModelError, match=r"damaged|unknown format|more than tensors"):
             read_weights(written(tmp_path / "cut", content[:length]))
@@ -165,7 +165,7 @@ def test_truncated_file_is_reported_as_damaged(tmp_path: Path, file_format: str)
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_corrupt_file_never_raises_another_error(tmp_path: Path, zipped: bool) -> None:
-    content = saved(tmp_path / "whole", state(), zipped=zipped).read_bytes()
+    content = saved(tmp_path / "intact", state(), zipped=zipped).read_bytes()
     generator = np.random.default_rng(0)
     refused = 0
     for trial in range(400):

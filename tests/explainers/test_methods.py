@@ -154,10 +154,10 @@ def test_unit_gradient_equals_the_guided_gradient_of_a_truncated_model() -> None
     class Truncated(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.whole = model
+            self.full = model
 
         def forward(self, x: Tensor) -> Tensor:
-            x = self.whole.second(torch.relu(self.whole.first(x)))
+            x = self.full.second(torch.relu(self.full.first(x)))
             return x.flatten(2).amax(2)
 
     expected = input_map(Truncated(), images, torch.tensor([2, 2, 2]), "guided")

@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from auditor.config.criteria import Criterion
 from auditor.errors import ConfigError
-from auditor.judging.criteria import examine_criteria, with_missed_criteria
+from auditor.judging.criteria import examine_criteria, require_known_names, with_missed_criteria
 from auditor.records import AuditData, CriterionResult
 
 MakeEvidence = Callable[..., AuditData]
@@ -148,15 +148,23 @@ def test_configured_criterion_for_each_class_and_slice(make_evidence: MakeEviden
 @pytest.mark.parametrize(
     ("criterion", "text"),
     [
-        ({"metric": "recall", "class": "x", "min": 0.5}, "expected one of the classes a, b, c"),
+        (
+            {"metric": "recall", "class": "x", "min": 0.5},
+            "one of the classes a, b and c, or `each`",
+        ),
         ({"metric": "accuracy", "min": 0.5, "slice": {"sex": "f"}}, "one of the attributes site"),
-        ({"metric": "accuracy", "min": 0.5, "slice": {"site": "Z"}}, "expected one of A, B"),
     ],
 )
-def test_configured_criterion_on_unknown_names_is_refused(
-    make_evidence: MakeEvidence, criterion: dict[str, Any], text: str
+def test_configured_criterion_on_unknown_names_is_refused_before_predicting(
+    criterion: dict[str, Any], text: str
 ) -> None:
     with pytest.raises(ConfigError, match=text):
+        require_known_names([Criterion.model_validate(criterion)], CLASSES, ("site",))
+
+
+def test_configured_criterion_on_unknown_value_is_refused(make_evidence: MakeEvidence) -> None:
+    criterion = {"metric": "accuracy", "min": 0.5, "slice": {"site": "Z"}}
+    with pytest.raises(ConfigError, match="expected one of A, B"):
         one(audit_of(make_evidence, {("a", "a"): 50, ("b", "b"): 50}), criterion=criterion)
 
 
@@ -168,7 +176,7 @@ def test_missed_criteria_become_alerts_in_front_of_the_findings(
     found = with_missed_criteria([], criteria)
     assert [(each.id, each.severity) for each in found] == [("F1", "alert"), ("F2", "alert")]
     assert "most frequent class" in found[0].title
-    assert "2 criteria are missed" in found[1].title
+    assert found[1].title == "2 classes are not recognised better than by chance: b and c"
 
 
 def test_useless_models_meet_the_default_criteria_at_most_once_in_a_hundred(

@@ -1,4 +1,4 @@
-"""Failures, confusions and class rates from a predictions file whose numbers are counted by hand."""
+"""Failures, confusions and class rates of a small predictions file, counted by hand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_failures_are_ranked_by_loss_then_confidence_then_order(tmp_path: Path) 
     assert analysis.summary.accuracy.value == pytest.approx(1 / 5)
 
 
-def test_class_rates_are_wilsons(tmp_path: Path) -> None:
+def test_class_rates_have_wilson_intervals(tmp_path: Path) -> None:
     rows = [
         (f"s{k}", label, predicted, 0.9, 0.5, "ok")
         for k, (label, predicted) in enumerate(
@@ -77,7 +77,7 @@ def test_class_rates_are_wilsons(tmp_path: Path) -> None:
     assert eel.precision is None
 
 
-def test_nothing_usable_is_a_result(tmp_path: Path) -> None:
+def test_predictions_without_usable_samples_give_an_empty_analysis(tmp_path: Path) -> None:
     path = _predictions(tmp_path, [("a", "cat", None, np.nan, np.nan, "empty")])  # type: ignore[list-item]
     analysis = find_failures(path, ("cat", "dog"), ("side",))
     assert analysis.summary.accuracy is None
@@ -85,13 +85,13 @@ def test_nothing_usable_is_a_result(tmp_path: Path) -> None:
     assert analysis.confusion == []
 
 
-def test_an_attribute_named_like_a_column_is_refused(tmp_path: Path) -> None:
+def test_attribute_with_the_name_of_a_column_raises(tmp_path: Path) -> None:
     path = _predictions(tmp_path, [("a", "cat", "cat", 0.9, 0.1, "ok")])
     with pytest.raises(DataError, match="rename"):
         find_failures(path, ("cat", "dog"), ("loss",))
 
 
-def test_probabilities_and_fingerprints_come_along_where_all_are_there(tmp_path: Path) -> None:
+def test_probabilities_are_read_only_if_every_class_has_them(tmp_path: Path) -> None:
     frame = pd.read_parquet(
         _predictions(
             tmp_path,
@@ -101,10 +101,10 @@ def test_probabilities_and_fingerprints_come_along_where_all_are_there(tmp_path:
     partial = tmp_path / "partial.parquet"
     frame.to_parquet(partial)
     assert find_failures(partial, ("cat", "dog"), ()).probabilities is None  # p:dog is missing
-    whole = tmp_path / "whole.parquet"
+    complete = tmp_path / "complete.parquet"
     more = pd.DataFrame({"p:dog": [0.5, 0.25], "phash": ["ff", None], "image.hue": ["grey"] * 2})
-    frame.join(more).to_parquet(whole)
-    analysis = find_failures(whole, ("cat", "dog"), (), ("image.hue",))
+    frame.join(more).to_parquet(complete)
+    analysis = find_failures(complete, ("cat", "dog"), (), ("image.hue",))
     assert analysis.probabilities is not None
     assert analysis.probabilities.tolist() == [[0.5, 0.5], [0.5, 0.25]]
     assert analysis.usable["phash"].isna().tolist() == [False, True]
@@ -112,7 +112,7 @@ def test_probabilities_and_fingerprints_come_along_where_all_are_there(tmp_path:
     assert "p:dog" not in analysis.usable
 
 
-def test_an_attribute_must_not_bear_the_name_of_a_computed_one(tmp_path: Path) -> None:
+def test_attribute_with_the_name_of_a_property_raises(tmp_path: Path) -> None:
     path = _predictions(tmp_path, [("a", "cat", "dog", 0.6, 1.0, "ok")])
     with pytest.raises(DataError, match=r"attribute 'image\.hue': expected a name other than"):
         find_failures(path, ("cat", "dog"), ("image.hue",))

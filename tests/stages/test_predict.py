@@ -22,7 +22,6 @@ from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
 from auditor.imaging.properties import measure
-from auditor.input_pipeline import default_workers, normalised
 from auditor.manifest import sha256
 from auditor.records import Dataset, DecodedImage
 from auditor.records.image_properties import NAMES
@@ -36,7 +35,7 @@ PREPROCESS = Preprocess(resize=10, crop=8, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 
 
 
 class _Net(nn.Module):
-    """Logits that depend on every pixel."""
+    """Its logits depend on every pixel."""
 
     def __init__(self, n_classes: int = 3) -> None:
         super().__init__()
@@ -58,7 +57,7 @@ class _Returns(nn.Module):
 
 @dataclass(frozen=True)
 class _Grey:
-    """A data set in memory: image `i` is uniformly grey with value `i` modulo 256."""
+    """Images in memory: image `i` is uniformly grey with value `i` modulo 256."""
 
     n: int
     broken: frozenset[int] = frozenset()
@@ -94,7 +93,7 @@ def _run(
 
 @pytest.fixture
 def files(tmp_path: Path) -> Dataset:
-    """Seven images of different sizes; two of them are broken."""
+    """Seven images of different sizes, two of which can't be read."""
     rng = np.random.default_rng(3)
     for position in range(7):
         size = (12 + position, 15, 3)
@@ -118,7 +117,7 @@ def files(tmp_path: Path) -> Dataset:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_rows_are_what_a_plain_loop_gives(
+def test_rows_equal_those_of_a_plain_loop(
     tmp_path: Path, files: Dataset, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(input_pipeline, "_FEW", 0)
@@ -139,7 +138,7 @@ def test_rows_are_what_a_plain_loop_gives(
     assert table["none"].isna().all()
     assert table["count"].tolist() == list(range(7))
 
-    like_torchvision = transforms.Compose(
+    transform = transforms.Compose(
         [
             transforms.Resize(10),
             transforms.CenterCrop(8),
@@ -150,13 +149,13 @@ def test_rows_are_what_a_plain_loop_gives(
     )
     for row, code in zip(table.to_dict("records"), codes, strict=True):
         unusable = row["status"] != "ok"
-        judgement = ("predicted", "confidence", "loss", "sha256", "p:a", "p:b", "p:c")
-        assert {pd.isna(row[name]) for name in judgement} == {unusable}
+        outcome = ("predicted", "confidence", "loss", "sha256", "p:a", "p:b", "p:c")
+        assert {pd.isna(row[name]) for name in outcome} == {unusable}
         if unusable:
             continue
         path = tmp_path / row["path"]
         with torch.no_grad():
-            logits = net(like_torchvision(Image.open(path))[None])
+            logits = net(transform(Image.open(path))[None])
         expected = logits.softmax(1)[0]
         assert row["sha256"] == sha256(path)
         assert row["predicted"] == "abc"[int(expected.argmax())]
@@ -168,7 +167,7 @@ def test_rows_are_what_a_plain_loop_gives(
     assert not multiprocessing.active_children()
 
 
-def test_logits_that_are_not_finite_are_rows_with_a_reason(tmp_path: Path) -> None:
+def test_logits_that_are_not_finite_are_rows_with_a_status(tmp_path: Path) -> None:
     def make(images: torch.Tensor) -> torch.Tensor:
         logits = torch.zeros(len(images), 2)
         value = (images[:, 0, 0, 0] * 255).round().long()
@@ -188,13 +187,13 @@ def test_logits_that_are_not_finite_are_rows_with_a_reason(tmp_path: Path) -> No
     assert table["sha256"].notna().all()
 
 
-def test_a_batch_without_any_readable_image(tmp_path: Path) -> None:
+def test_batch_without_readable_images_gives_rows_with_a_status(tmp_path: Path) -> None:
     images = _Grey(5, broken=frozenset(range(4)))
     table = _run(tmp_path, _dataset(images), _Returns(lambda x: x.mean((2, 3))))
     assert table["status"].tolist() == ["truncated"] * 4 + ["ok"]
 
 
-def test_shards_are_whole_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_are_full_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "SHARD_ROWS", 6)
     table = _run(tmp_path, _dataset(_Grey(20)), _Returns(lambda x: x.mean((2, 3))), batch_size=7)
     assert [pq.read_metadata(p).num_rows for p in sorted(tmp_path.glob("*.parquet"))] == [
@@ -206,7 +205,7 @@ def test_shards_are_whole_and_in_order(tmp_path: Path, monkeypatch: pytest.Monke
     assert table["sample"].tolist() == [f"s{position}" for position in range(20)]
 
 
-def test_with_many_classes_only_the_confidence_is_kept(tmp_path: Path) -> None:
+def test_many_classes_keep_only_the_confidence(tmp_path: Path) -> None:
     net = _Returns(lambda x: torch.zeros(len(x), 101))
     table = _run(tmp_path, _dataset(_Grey(2)), net, 101)
     assert not [name for name in table.columns if name.startswith("p:")]
@@ -240,7 +239,7 @@ def test_attributes_of_other_types_become_text(tmp_path: Path) -> None:
         (lambda x: x @ torch.ones(5, 5), r"_Returns raised RuntimeError on an input of shape \(4, 3, 8, 8\)"),
     ],
 )  # fmt: skip
-def test_a_network_that_does_not_classify_is_named(
+def test_network_without_logits_raises(
     tmp_path: Path, make: Callable[[torch.Tensor], Any], message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
@@ -249,7 +248,7 @@ def test_a_network_that_does_not_classify_is_named(
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_uneven_images_are_named(tmp_path: Path, files: Dataset, batch_size: int) -> None:
+def test_images_of_different_sizes_raise(tmp_path: Path, files: Dataset, batch_size: int) -> None:
     with pytest.raises(
         DataError, match=r"0.png becomes 12 × 15 .* 1.png becomes 13 × 15.*preprocess.resize"
     ):
@@ -263,7 +262,7 @@ def test_uneven_images_are_named(tmp_path: Path, files: Dataset, batch_size: int
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
     ],
 )
-def test_batches_are_halved_until_they_fit(tmp_path: Path, error: Exception) -> None:
+def test_batches_that_do_not_fit_into_memory_are_halved(tmp_path: Path, error: Exception) -> None:
     seen: list[int] = []
 
     def make(images: torch.Tensor) -> torch.Tensor:
@@ -283,7 +282,7 @@ def test_batches_are_halved_until_they_fit(tmp_path: Path, error: Exception) -> 
         _run(tmp_path, _dataset(_Grey(9)), _Returns(never), batch_size=8)
 
 
-def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
+def test_interrupt_ends_the_workers(tmp_path: Path) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -294,7 +293,7 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
 
 
-def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
+def test_predict_leaves_the_network_unchanged(tmp_path: Path) -> None:
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ).eval()
@@ -305,19 +304,7 @@ def test_the_network_is_left_as_it_was(tmp_path: Path) -> None:
     assert all(one.grad is None and one.requires_grad for one in net.parameters())
 
 
-def test_normalising_is_torchvisions() -> None:
-    images = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
-    expected = transforms.functional.normalize(
-        images / 255, list(PREPROCESS.mean), list(PREPROCESS.std)
-    )
-    assert torch.equal(normalised(images, PREPROCESS, CPU), expected)
-
-
-def test_there_is_at_least_one_worker() -> None:
-    assert 1 <= default_workers() <= 16
-
-
-def test_properties_and_fingerprint_stand_beside_the_prediction(
+def test_rows_have_the_properties_and_the_fingerprint_of_the_image(
     tmp_path: Path, files: Dataset
 ) -> None:
     table = _run(tmp_path / "out", files, _Net(), preprocess=PREPROCESS).set_index("sample")

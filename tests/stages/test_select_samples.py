@@ -10,7 +10,7 @@ from auditor.stages.select_samples import select_samples
 
 
 def frame(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
-    """(label, predicted, site) a sample."""
+    """Rows of (label, predicted, site)."""
     label, predicted, site = zip(*rows, strict=True)
     return pd.DataFrame(
         {
@@ -22,10 +22,10 @@ def frame(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
     )
 
 
-def test_failures_come_first_in_rank_with_both_targets() -> None:
+def test_failures_come_first_in_their_order_with_both_targets() -> None:
     data = frame([("a", "b", "x"), ("a", "a", "x"), ("b", "a", "y")])
-    choice = select_samples(data, np.array([2, 0]), ["site"], ExplainSection(contrast=False), 0)
-    first, second = choice.jobs[:2]
+    selection = select_samples(data, np.array([2, 0]), ["site"], ExplainSection(contrast=False), 0)
+    first, second = selection.jobs[:2]
     assert (first.row, first.kind, first.targets) == (
         2,
         "failure",
@@ -34,20 +34,20 @@ def test_failures_come_first_in_rank_with_both_targets() -> None:
     assert (second.row, second.targets) == (0, (("predicted", 1), ("label", 0)))
 
 
-def test_a_contrast_has_the_failures_slice_else_its_label() -> None:
+def test_contrast_has_the_slice_of_the_failure_or_else_its_label() -> None:
     data = frame([("a", "b", "x"), ("a", "a", "y"), ("a", "a", "x"), ("b", "b", "x")])
-    pick = select_samples(data, np.array([0]), ["site"], ExplainSection(mean_cells=0), 0)
-    assert [job.row for job in pick.jobs if job.kind == "contrast"] == [2]
+    selection = select_samples(data, np.array([0]), ["site"], ExplainSection(mean_cells=0), 0)
+    assert [job.row for job in selection.jobs if job.kind == "contrast"] == [2]
     data = frame([("a", "b", "x"), ("a", "a", "y"), ("b", "b", "x")])
-    pick = select_samples(data, np.array([0]), ["site"], ExplainSection(mean_cells=0), 0)
-    assert [job.row for job in pick.jobs if job.kind == "contrast"] == [1]
+    selection = select_samples(data, np.array([0]), ["site"], ExplainSection(mean_cells=0), 0)
+    assert [job.row for job in selection.jobs if job.kind == "contrast"] == [1]
 
 
-def test_more_cells_than_allowed_are_said() -> None:
+def test_more_cells_than_allowed_are_reported_as_skipped() -> None:
     data = frame([("a", "a", "x"), ("a", "a", "x"), ("b", "b", "y")])
-    choice = select_samples(data, np.array([], int), ["site"], ExplainSection(mean_cells=1), 0)
-    assert [(cell.value, cell.label) for cell in choice.cells] == [("x", "a")]
-    assert "2 pairs" in choice.skipped[0].reason
+    selection = select_samples(data, np.array([], int), ["site"], ExplainSection(mean_cells=1), 0)
+    assert [(cell.value, cell.label) for cell in selection.cells] == [("x", "a")]
+    assert "2 pairs" in selection.skipped[0].reason
 
 
 @settings(max_examples=40)
@@ -59,22 +59,22 @@ def test_more_cells_than_allowed_are_said() -> None:
     ),
     st.integers(0, 5),
 )
-def test_every_failure_once_no_sample_twice_contrasts_correct(
+def test_any_selection_has_each_sample_once_and_correct_contrasts(
     rows: list[tuple[str, str, str]], seed: int
 ) -> None:
     data = frame(rows)
     failures = np.flatnonzero(data["failure"])
-    choice = select_samples(data, failures, ["site"], ExplainSection(mean_samples=3), seed)
-    positions = [job.row for job in choice.jobs]
+    selection = select_samples(data, failures, ["site"], ExplainSection(mean_samples=3), seed)
+    positions = [job.row for job in selection.jobs]
     assert len(positions) == len(set(positions))
-    assert [job.row for job in choice.jobs if job.kind == "failure"] == list(failures)
-    contrast = [job.row for job in choice.jobs if job.kind == "contrast"]
+    assert [job.row for job in selection.jobs if job.kind == "failure"] == list(failures)
+    contrast = [job.row for job in selection.jobs if job.kind == "contrast"]
     assert not data["failure"].to_numpy()[contrast].any()
-    for label in "ab":  # as many as there are failures of the label, where there are so many
+    for label in "ab":  # one for each failure of the label, as long as there are correct samples
         of = (data["label"] == label).to_numpy()
         wanted = min(of[failures].sum(), (of & ~data["failure"].to_numpy()).sum())
         assert of[contrast].sum() == wanted
-    for cell in choice.cells:
+    for cell in selection.cells:
         assert len(cell.rows) <= 3
         assert (data["site"].iloc[cell.rows] == cell.value).all()
         assert (data["label"].iloc[cell.rows] == cell.label).all()

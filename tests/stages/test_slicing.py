@@ -1,4 +1,4 @@
-"""Attributes become categories and slices; strange columns never break an audit."""
+"""Attributes become categories and slices, whatever their columns contain."""
 
 from __future__ import annotations
 

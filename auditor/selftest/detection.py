@@ -142,7 +142,7 @@ class SelfTest:
         gap = min({one.gap for one in self.detections}, key=_from_ten)
         there = [one for one in self.detections if one.gap == gap]
         found = exact(sum(one.n_found for one in there), sum(one.n_audits for one in there))
-        told = (
+        detected = (
             f"On your data, with {self.n_samples:,} images, this audit would find a gap of "
             f"{points(gap)} {_share(found)} of the time."
         )
@@ -154,7 +154,7 @@ class SelfTest:
             "The self-test uses predictions alone: what only maps, interventions and hidden slices can "
             "show was not tested."
         )
-        return [told, accused, scope, *(f"Not tested: {reason}." for reason in self.skipped)]
+        return [detected, accused, scope, *(f"Not tested: {reason}." for reason in self.skipped)]
 
 
 def _from_ten(gap: float) -> float:

@@ -1,4 +1,4 @@
-"""Whole audits: the planted shortcut is found and nothing else is accused."""
+"""Complete audits: the planted shortcut is found, and an unbiased model has no alert."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from auditor.config import AuditConfig
-from auditor.errors import AuditAbortedError, DataError, ModelError, OutputExistsError
+from auditor.errors import AuditAbortedError, ModelError, OutputExistsError
 from auditor.manifest import sha256
 from auditor.run_folder import RunFolder
 from auditor.runner import run
@@ -26,7 +25,7 @@ def table(run: RunFolder) -> pd.DataFrame:
     return pd.read_parquet(run.path / "predictions.parquet")
 
 
-def test_the_planted_shortcut_is_finding_number_one(planted_run: RunFolder) -> None:
+def test_planted_shortcut_is_the_first_finding(planted_run: RunFolder) -> None:
     first = planted_run.read_result().findings[0]
     assert first.slice.attributes == {"mark": "present"}
     assert first.severity == "alert"
@@ -35,21 +34,21 @@ def test_the_planted_shortcut_is_finding_number_one(planted_run: RunFolder) -> N
     assert "8" in first.title
     predictions = table(planted_run).set_index("sample")
     shown = predictions.loc[first.samples]
-    # The mark was taken for an 8, and an 8 without it was taken for something else.
+    # A mark makes the model predict 8, and an 8 without it is misclassified.
     marked, unmarked = shown["mark"] == "present", shown["mark"] == "absent"
-    told = (marked & (shown["predicted"] == "8")) | (unmarked & (shown["label"] == "8"))
-    assert told.sum() >= 0.8 * len(shown)  # a few marked digits fail in other ways
-    # Maps that moved to the mark may be those of correct samples.
+    expected = (marked & (shown["predicted"] == "8")) | (unmarked & (shown["label"] == "8"))
+    assert expected.sum() >= 0.8 * len(shown)  # a few marked digits get other predictions
+    # The samples of map claims may be classified correctly.
     assert (shown["label"] != shown["predicted"]).mean() >= 0.8
 
 
-def test_the_unbiased_twin_is_not_accused(clean_run: RunFolder) -> None:
+def test_unbiased_model_has_no_alert(clean_run: RunFolder) -> None:
     result = clean_run.read_result()
     assert [finding.title for finding in result.findings if finding.severity == "alert"] == []
     assert result.outcome.state != "fails"
 
 
-def test_the_summary_counts_what_the_predictions_hold(planted_run: RunFolder) -> None:
+def test_summary_equals_sklearns_metrics_of_the_predictions(planted_run: RunFolder) -> None:
     result, rows = planted_run.read_result(), table(planted_run)
     assert result.summary.accuracy is not None
     assert result.summary.accuracy.value == pytest.approx(
@@ -62,7 +61,7 @@ def test_the_summary_counts_what_the_predictions_hold(planted_run: RunFolder) ->
     assert (matrix == confusion_matrix(rows["label"], rows["predicted"], labels=names)).all()
 
 
-def test_probabilities_are_those_of_the_network(planted_run: RunFolder) -> None:
+def test_probabilities_confidence_and_loss_agree(planted_run: RunFolder) -> None:
     rows = table(planted_run)
     columns = rows[[f"p:{digit}" for digit in range(10)]].to_numpy(np.float64)
     assert columns.sum(1) == pytest.approx(1, abs=1e-5)
@@ -72,7 +71,7 @@ def test_probabilities_are_those_of_the_network(planted_run: RunFolder) -> None:
     assert -np.log(of_label) == pytest.approx(rows["loss"].to_numpy(), abs=1e-4)
 
 
-def test_every_failure_is_explained_for_both_classes_with_a_contrast(
+def test_every_failure_is_explained_for_both_targets_with_a_contrast(
     planted_run: RunFolder,
 ) -> None:
     result, rows = planted_run.read_result(), table(planted_run).set_index("sample")
@@ -85,14 +84,14 @@ def test_every_failure_is_explained_for_both_classes_with_a_contrast(
         assert {one.sample: one.target for (_, r), one in explained.items() if r == role} == truth
     contrasts = {one.sample for one in result.explanations.contrasts}
     assert (rows.loc[sorted(contrasts), "label"] == rows.loc[sorted(contrasts), "predicted"]).all()
-    # As many of each label, as long as there are so many correct ones.
+    # One per failure of each label, as long as there are correct samples.
     wanted = Counter(failures["label"])
     correct = Counter(rows[rows["label"] == rows["predicted"]]["label"])
     got = Counter(rows.loc[sorted(contrasts), "label"])
     assert got == {label: min(n, correct[label]) for label, n in wanted.items()}
 
 
-def test_maps_lie_where_the_result_says_and_carry_their_numbers(planted_run: RunFolder) -> None:
+def test_map_records_point_to_the_stored_maps(planted_run: RunFolder) -> None:
     for one in planted_run.read_result().explanations.failures[:20]:
         name, row = one.map.split("#")
         stored = pq.read_table(planted_run.path / name).slice(int(row), 1).to_pylist()[0]
@@ -112,11 +111,11 @@ def test_maps_lie_where_the_result_says_and_carry_their_numbers(planted_run: Run
         assert sizes == {(image["width"], image["height"])}
 
 
-def test_few_files_however_many_failures(planted_run: RunFolder) -> None:
+def test_explanations_are_stored_in_few_files(planted_run: RunFolder) -> None:
     assert len(list((planted_run.path / "explanations").iterdir())) <= 12
 
 
-def test_the_run_folder_is_whole_and_fingerprinted(planted_run: RunFolder) -> None:
+def test_manifest_lists_every_file_of_the_run(planted_run: RunFolder) -> None:
     manifest = json.loads((planted_run.path / "manifest.json").read_text())["files"]
     files = {
         path.relative_to(planted_run.path).as_posix()
@@ -128,7 +127,7 @@ def test_the_run_folder_is_whole_and_fingerprinted(planted_run: RunFolder) -> No
     assert manifest["audit.json"] == sha256(planted_run.path / "audit.json")
 
 
-def test_the_same_seed_gives_the_same_result(
+def test_same_seed_gives_the_same_result(
     planted_inputs: Path, planted_run: RunFolder, tmp_path: Path
 ) -> None:
     again = run(
@@ -141,7 +140,7 @@ def test_the_same_seed_gives_the_same_result(
     assert again.provenance.model.sha256 == before.provenance.model.sha256
 
 
-def test_a_finished_run_is_not_overwritten_unasked(
+def test_finished_run_is_not_overwritten_by_default(
     planted_inputs: Path, planted_run: RunFolder
 ) -> None:
     before = sha256(planted_run.path / "audit.json")
@@ -150,9 +149,7 @@ def test_a_finished_run_is_not_overwritten_unasked(
     assert sha256(planted_run.path / "audit.json") == before
 
 
-def test_a_model_of_other_classes_leaves_nothing_behind(
-    planted_inputs: Path, tmp_path: Path
-) -> None:
+def test_usage_error_leaves_no_folder_behind(planted_inputs: Path, tmp_path: Path) -> None:
     config = AuditConfig.load(
         planted_inputs, ["model.classes=['0','1','2','3','4','5','6','7','8','9','ten']"]
     )
@@ -161,72 +158,23 @@ def test_a_model_of_other_classes_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_breaks_off_leaves_a_folder_that_says_so(
+def test_aborted_run_leaves_a_marked_folder(
     planted_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("the disk is on fire")
+        raise RuntimeError("disk failure")
 
     monkeypatch.setattr("auditor.runner.find_failures", broken)
-    with pytest.raises(AuditAbortedError, match="on fire"):
+    with pytest.raises(AuditAbortedError, match="disk failure"):
         run(AuditConfig.load(planted_inputs), tmp_path / "run")
     left = tmp_path / "run.unfinished"
     assert "not finished" in (left / "UNFINISHED.txt").read_text()
-    assert "on fire" in (left / "traceback.txt").read_text()
+    assert "disk failure" in (left / "traceback.txt").read_text()
     assert list((left / "predictions").glob("part-*.parquet"))
     assert not (tmp_path / "run").exists()
 
 
-def test_auditing_leaves_the_model_as_it_was(tmp_path: Path) -> None:
-    import auditor
-
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3),
-        torch.nn.ReLU(inplace=True),
-        torch.nn.AdaptiveAvgPool2d(1),
-        torch.nn.Flatten(),
-        torch.nn.Linear(4, 2),
-    )
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    random = np.random.default_rng(0)
-    images = [
-        (random.integers(0, 255, (16, 16, 3), np.uint8), ["cat", "dog"][k % 2]) for k in range(80)
-    ]
-    result = auditor.audit(
-        model,
-        images,
-        classes=["cat", "dog"],
-        attributes=pd.DataFrame({"site": ["a", "b", "a", "a"] * 20}),
-        out=tmp_path / "run",
-        name="from Python",
-    )
-    assert result.summary.n_evaluated == 80
-    assert (tmp_path / "run" / "report.html").is_file()
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    assert all(not part._forward_hooks and not part._backward_hooks for part in model.modules())
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-@pytest.mark.parametrize("name", ["label", "loss", "phash", "image.hue", "p:cat"])
-def test_audit_from_python_refuses_an_attribute_named_like_its_own_column(
-    tmp_path: Path, name: str
-) -> None:
-    import auditor
-
-    images = [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2
-    with pytest.raises(DataError, match=f"attributes: attribute '{name}': the audit writes"):
-        auditor.audit(
-            torch.nn.Flatten(),
-            images,
-            classes=["cat", "dog"],
-            attributes=pd.DataFrame({name: ["a", "b"]}),
-            out=tmp_path / "run",
-        )
-    assert not (tmp_path / "run").exists()
-
-
-def test_the_maps_trust_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:
+def test_map_sanity_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:
     explanations = planted_run.read_result().explanations
     sanity = explanations.sanity
     assert sanity["n_samples"] == 8
@@ -235,7 +183,7 @@ def test_the_maps_trust_is_measured_and_shown_beside_edges(planted_run: RunFolde
         assert 0 <= sanity[f"{name}_random"] <= 1
     for name in ("randomization_grad_cam", "occlusion_rank_correlation", "edge_rank_correlation"):
         assert -1 <= sanity[name] <= 1
-    # The network ends in average pooling and one linear layer: there, both methods are CAM.
+    # With average pooling and a linear layer as head, both methods equal CAM.
     assert sanity["hirescam_disagreement"] == pytest.approx(0, abs=1e-5)
     assert len(explanations.panels) == 3
     for one in explanations.panels:
@@ -249,7 +197,7 @@ def test_the_maps_trust_is_measured_and_shown_beside_edges(planted_run: RunFolde
         assert sizes == {(32, 32)}
 
 
-def test_the_units_behind_the_finding_respond_to_the_mark(planted_run: RunFolder) -> None:
+def test_units_behind_the_first_finding_respond_to_the_mark(planted_run: RunFolder) -> None:
     result, rows = planted_run.read_result(), table(planted_run).set_index("sample")
     units = [one for one in result.explanations.units if one.finding == result.findings[0].id]
     assert len(units) == 3
@@ -259,4 +207,4 @@ def test_the_units_behind_the_finding_respond_to_the_mark(planted_run: RunFolder
     top = [stored[int(reference.split("#")[1])] for reference in units[0].images]
     assert {one["channel"] for one in top} == {units[0].channel}
     marked = [rows["mark"][one["sample"]] == "present" for one in top]
-    assert sum(marked) >= 5  # of six; by chance it would be three
+    assert sum(marked) >= 5  # of six; three would be expected by chance

@@ -1,0 +1,75 @@
+"""Whole audits of useless models and unusable data: never a pass, and every document says the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from builders.coded_images import write_audit
+from typer.testing import CliRunner
+
+from auditor.cli import app
+from auditor.phrasing.glossary import OUTCOME_NAMES
+from auditor.records import OutcomeState
+from auditor.run_folder import RunFolder
+
+HEADLINES: dict[OutcomeState, str] = {
+    "passes": "Passes",
+    "fails": "Does not pass",
+    "undecided": "Cannot be judged",
+}
+CODES: dict[OutcomeState, int] = {"passes": 0, "fails": 1, "undecided": 4}
+
+CASES: list[tuple[str, str, dict[str, int], OutcomeState]] = [
+    ("good", "good", {"n": 300}, "passes"),
+    ("always one class", "constant", {"n": 120}, "fails"),
+    ("coin", "coin", {"n_classes": 2, "n": 200}, "fails"),
+    ("two classes swapped", "swapped", {"n_classes": 2, "n": 120}, "fails"),
+    ("NaN logits", "nan", {"n": 60}, "undecided"),
+    ("mostly unreadable", "good", {"unreadable": 216}, "undecided"),
+    ("single sample", "good", {"n": 1}, "fails"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "behaviour", "sizes", "state"), CASES, ids=str)
+def test_outcome_is_the_same_in_terminal_exit_code_and_every_document(
+    name: str, behaviour: str, sizes: dict[str, int], state: OutcomeState, tmp_path: Path
+) -> None:
+    config = write_audit(tmp_path / "data", behaviour, **sizes)
+    run = tmp_path / "run"
+    done = CliRunner().invoke(app, ["run", str(config), "--out", str(run), "--quiet"])
+    assert done.exit_code == CODES[state], (name, done.output)
+    assert f"outcome: {OUTCOME_NAMES[state]}" in done.output
+    assert RunFolder.open(run).read_result().outcome.state == state
+    headline = HEADLINES[state]
+    assert f'<p class="headline">{headline}</p>' in (run / "report.html").read_text("utf-8")
+    assert f"**{headline}.**" in (run / "model_card.md").read_text("utf-8")
+    assert json.loads((run / "report.json").read_text("utf-8"))["verdict"]["headline"] == headline
+    sarif = json.loads((run / "report.sarif").read_text("utf-8"))["runs"][0]
+    assert sarif["properties"]["outcome"] == state
+    assert sarif["invocations"][0]["exitCode"] == CODES[state]
+    junit = ET.parse(run / "junit.xml").getroot()  # noqa: S314 - our own file
+    (case,) = [one for one in junit.iter("testcase") if one.get("name") == "outcome"]
+    assert [one.tag for one in case] == {"passes": [], "fails": ["failure"]}.get(state, ["error"])
+    assert headline in _pdf_text(run / "report.pdf")
+
+
+def _pdf_text(path: Path) -> str:
+    """The text of a PDF, from its title: WeasyPrint subsets fonts, so that pages cannot be searched."""
+    import pikepdf
+
+    with pikepdf.open(path) as document:
+        return str(document.docinfo["/Title"])
+
+
+@pytest.mark.slow
+def test_outcome_undecided_audit_exits_as_configured(tmp_path: Path) -> None:
+    config = write_audit(tmp_path / "data", "good", unreadable=216)
+    command = ["run", str(config), "--quiet", "--set", "report.formats=[]", "--out"]
+    set_pass = ["--set", "gate.when_undecided=pass"]
+    done = CliRunner().invoke(app, [*command, str(tmp_path / "run"), *set_pass])
+    assert done.exit_code == 0
+    assert "outcome: cannot be judged" in done.output
