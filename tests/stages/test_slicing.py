@@ -199,7 +199,7 @@ _cell = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(_cell, min_size=0, max_size=40), st.lists(_cell, max_size=8))
 def test_slice_samples_any_column_gives_slices_or_a_reason(
     values: list[Any], trained: list[Any]
@@ -214,7 +214,7 @@ def test_slice_samples_any_column_gives_slices_or_a_reason(
         assert sorted(np.concatenate([one.rows for one in whole])) == list(range(len(frame)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(_cell, min_size=1, max_size=40))
 def test_slice_samples_stored_columns_give_the_same_slices(values: list[Any]) -> None:
     raw = _usable(2 * len(values), a=values * 2)
