@@ -3,11 +3,19 @@
 Nothing here holds HTML.
 """
 
+from auditor.records.attributes import (
+    OTHER_VALUES,
+    AttributeRecord,
+    AttributeSpec,
+    AttributeType,
+    StatedType,
+)
 from auditor.records.audit_data import (
     AuditData,
     Cell,
     Maps,
     ModelAccess,
+    OrderedValues,
     Slice,
 )
 from auditor.records.base import (
@@ -34,6 +42,8 @@ from auditor.records.data import (
 )
 from auditor.records.evidence import (
     Contingency,
+    Curve,
+    CurvePoint,
     EvidencePart,
     Grid,
     HeldFixed,
@@ -93,8 +103,12 @@ from auditor.records.result import (
 
 __all__ = [
     "MISSING",
+    "OTHER_VALUES",
     "SCHEMA_VERSION",
     "SEVERITIES",
+    "AttributeRecord",
+    "AttributeSpec",
+    "AttributeType",
     "AuditData",
     "AuditOutcome",
     "AuditResult",
@@ -107,6 +121,8 @@ __all__ = [
     "Contingency",
     "CriterionResult",
     "CriterionState",
+    "Curve",
+    "CurvePoint",
     "DataFaults",
     "DataProvenance",
     "Dataset",
@@ -136,6 +152,7 @@ __all__ = [
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
@@ -157,6 +174,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "StatedType",
     "Summary",
     "Table",
     "Unit",
