@@ -37,7 +37,7 @@ def calibration(
     correct: ArrayLike,
     n_bins: int = 15,
     confidence: float = 0.95,
-    n_draws: int = 1000,
+    n_draws: int = 200,
     seed: int = 0,
 ) -> Calibration:
     """Calibration error and over-confidence with intervals.
@@ -62,9 +62,7 @@ def calibration(
     over = overconfidence(confidences, correct, confidence)
     stated, wrong = checked(confidences, correct)
     if len(stated) < 2:
-        return Calibration(
-            Interval(np.nan, 0.0, 1.0), np.nan, over.difference, np.nan, len(stated)
-        )
+        return Calibration(Interval(np.nan, 0.0, 1.0), np.nan, over.difference, np.nan, len(stated))
     binned = BinnedError.of(stated, wrong, n_bins)
     largest_mean = max(-over.difference.low, over.difference.high)
     error = binned_error_interval(binned, largest_mean, 1 - confidence, n_draws, seed)

@@ -13,8 +13,6 @@ from auditor.statistics.tilted_counts import EXCESS
 
 _STEPS = 9
 """Halvings of a bracket; they leave less than 1/500 of it."""
-import os
-UP=lambda d,n: np.abs(d) if os.environ.get('UP')=='raw' else 0*d if os.environ.get('UP')=='noise' else np.abs(np.divide(np.maximum(d**2-n**2,0),d,out=np.zeros_like(d),where=d!=0))
 _ROUNDING = 1e-12
 
 
@@ -124,7 +122,8 @@ class _Path:
         return total
 
     def _rates(self, position: float) -> Floats:
-        return np.clip(self._bins.stated + position * self._direction, 0, 1)
+        rates = self._bins.stated + position * self._direction
+        return np.asarray(np.clip(rates, 0, 1), dtype=np.float64)
 
 
 def _cumulative(size: int, rate: float) -> tuple[int, Floats]:
@@ -144,10 +143,11 @@ def binned_error_interval(
     """Estimate and interval of the binned error.
 
     The observed error contains noise: it is above 0 for a perfectly calibrated model. It is held
-    against its law under error rates that lead from the stated ones in the observed direction. The
-    estimate is where the observed error is the median. The limits are where its tails are alpha / 2
-    each; below the smallest possible upper limit no truth is missed from above, and the tail is
-    alpha. Ties count half, as in mid-p values, within the bound of `EXCESS`.
+    against its law under error rates that lead from the stated ones in a direction. The estimate is
+    where the observed error is the median. The limits are where its tails are alpha / 2 each, so the
+    lower one is 0 for a calibrated model with probability 1 - alpha / 2. Ties count half, as in mid-p
+    values, within the bound of `EXCESS`. The direction is unknown: the limits are the outermost over
+    the directions of `_directions`.
 
     Args:
         observed: the bins.
@@ -160,27 +160,38 @@ def binned_error_interval(
         The error, in [0, 1].
 
     Reference:
-        Test inversion with simulated laws: J. Carpenter, JRSS B 61 (1999) 159-172. Unified limits at a
-        boundary: G. J. Feldman and R. D. Cousins, Physical Review D 57 (1998) 3873-3889.
+        Test inversion with simulated laws: J. Carpenter, JRSS B 61 (1999) 159-172. Bias of the binned
+        error: A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019.
     """
-    value, deviations, noise = observed.value, observed.deviations, observed.noise
-    # For a given error, one that is spread over all bins hides best in the noise, and one in few
-    # bins worst. The limits keep to the side of caution.
+    paths = [_Path(observed, one, n_draws, seed) for one in _directions(observed)]
+    limits = [_limits(path, observed.value, alpha) for path in paths]
+    low = min(one for one, _ in limits)
+    high = max(largest_mean, *(one for _, one in limits))
+    middle = _solve(paths[0], observed.value, 0.5, above=True)
+    return Interval(max(low, min(high, middle)), low, min(high, 1.0))
+
+
+def _directions(observed: BinnedError) -> tuple[Floats, ...]:
+    """Directions in which the error rates may deviate from the stated ones.
+
+    For a given error, one in few bins stands out best from the noise, and one that is spread over
+    all bins in proportion to their noise hides best. The sign of a deviation is unknown where it is
+    within the noise. There it is the observed one, or that of a confidence that is too timid.
+    """
+    deviations, noise = observed.deviations, observed.noise
+    signs = np.where(deviations < 0, -1.0, 1.0)
+    timid = np.where(observed.stated > np.median(observed.stated), -1.0, 1.0)
+    unsure = np.where(np.abs(deviations) < 2 * noise, timid, signs)
     kept = np.maximum(deviations**2 - noise**2, 0)
     few = np.divide(kept, deviations, out=np.zeros_like(kept), where=deviations != 0)
-    spread = np.where(deviations < 0, -1.0, 1.0) * np.maximum(noise, UP(deviations, noise))
-    upper = _Path(observed, spread, n_draws, seed)
-    lower = _Path(observed, few if few.any() else spread, n_draws, seed)
-    median = upper.null_median()
+    return (few if few.any() else signs * noise), signs * noise, unsure * noise
+
+
+def _limits(path: _Path, value: float, alpha: float) -> tuple[float, float]:
+    """Limits of the error for one direction."""
     # An observed error below its null median says the same as the median: the truth is near 0.
-    high = _solve(upper, max(value, median), alpha / 2, above=False)
-    least_high = _solve(upper, median, alpha / 2, above=False)
-    low = min(
-        _solve(lower, value, alpha, above=True),
-        max(_solve(lower, value, alpha / 2, above=True), least_high),
-    )
-    middle = max(low, min(high, _solve(lower, value, 0.5, above=True)))
-    return Interval(middle, low, min(max(high, largest_mean), 1.0))
+    high = _solve(path, max(value, path.null_median()), alpha / 2, above=False)
+    return _solve(path, value, alpha / 2, above=True), high
 
 
 def _solve(path: _Path, value: float, level: float, *, above: bool) -> float:

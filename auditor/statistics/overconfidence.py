@@ -69,33 +69,6 @@ def overconfidence(
     return Overconfidence(difference, model.p_value(float(stated.mean())))
 
 
-def overconfidence_against(
-    confidences: ArrayLike, correct: ArrayLike, limit: float
-) -> tuple[float, float]:
-    """Tests mean confidence minus accuracy against a limit.
-
-    Args:
-        confidences: (N,) probability of the predicted class, in [0, 1].
-        correct: (N,) whether the prediction was right.
-        limit: in [-1, 1].
-
-    Returns:
-        One-sided (mid-)p-values of "the difference is at most the limit" and "at least the limit";
-        NaN for fewer than two samples.
-
-    Raises:
-        ValueError: the lengths differ, or a number is out of range.
-    """
-    stated, wrong = checked(confidences, correct)
-    if not -1 <= limit <= 1:
-        raise ValueError(
-            f"expected a limit in [-1, 1]; got {limit!r}: give a share, not a percentage"
-        )
-    if len(stated) < 2:
-        return np.nan, np.nan
-    return _Model.of(stated, wrong).one_sided(float(stated.mean()) + limit)
-
-
 @dataclass(frozen=True)
 class _Model:
     """The law of the number of errors; `flipped` counts correct predictions, if they are fewer."""
@@ -128,12 +101,6 @@ class _Model:
         """Two-sided, of "this is the expected share of errors"."""
         exact = float(self.count.p_values(self._tilt(error_rate))[0])
         return float(2 * norm.sf(norm.isf(exact / 2) / self.widening))
-
-    def one_sided(self, error_rate: float) -> tuple[float, float]:
-        """Of "the expected share of errors is at most this one", and "at least this one"."""
-        few, many = (float(one[0]) for one in self.count.tails(self._tilt(error_rate)))
-        few, many = (float(norm.sf(norm.isf(one) / self.widening)) for one in (few, many))
-        return (few, many) if self.flipped else (many, few)
 
     def _tilt(self, error_rate: float) -> Floats:
         share = 1 - error_rate if self.flipped else error_rate

@@ -87,7 +87,8 @@ class TiltedCount:
         law = self._laws(tilts)
         below = law[:, : self.errors].sum(1)
         own = law[:, self.errors]
-        return below + own / 2, np.clip(1 - below - own / 2, 0, 1)
+        lower = np.asarray(below + own / 2, dtype=np.float64)
+        return lower, np.clip(1 - lower, 0, 1)
 
     def p_values(self, tilts: Floats) -> Floats:
         """(T,) two-sided p-values of "the tilt is this one".
@@ -101,7 +102,7 @@ class TiltedCount:
             56 (1961) 223-234.
         """
         if not len(self.log_law):
-            return np.minimum(2 * np.minimum(*self.tails(tilts)), 1.0)
+            return np.asarray(np.minimum(2 * np.minimum(*self.tails(tilts)), 1.0), dtype=np.float64)
         law = self._laws(tilts)
         lower = np.cumsum(law, 1)
         upper = np.clip(1 - lower + law, 0, 1)
@@ -186,7 +187,7 @@ def tilt_to(log_odds: Floats, sizes: Floats, expected: float) -> float:
     Returns:
         The shift.
     """
-    level = np.log(expected) - np.log(sizes.sum() - expected)
+    level = float(np.log(expected) - np.log(sizes.sum() - expected))
     low, high = level - float(log_odds.max()) - 1, level - float(log_odds.min()) + 1
     tilt = (low + high) / 2
     for _ in range(_STEPS):
