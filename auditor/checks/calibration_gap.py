@@ -77,10 +77,14 @@ class CalibrationGap(Check):
             support=found.support,
             samples=(),
             statement=(
-                f"The mean confidence is {points(over.value)} {_side(over)} "
-                f"({interval(size, ' points')}; n = {count(found.support)}).",
-                f"The expected calibration error is {percent(found.error.value)} "
-                f"({interval(found.error)}), without the part that chance alone adds.",
+                (
+                    f"The mean confidence is {points(over.value)} {_side(over)} "
+                    f"({interval(size, ' points')}; n = {count(found.support)})."
+                ),
+                (
+                    f"The expected calibration error is {percent(found.error.value)} "
+                    f"({interval(found.error)}), without the part that chance alone adds."
+                ),
             ),
             action="Calibrate the confidence on held-out samples (temperature scaling) before decisions "
             "rely on it.",

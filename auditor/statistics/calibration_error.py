@@ -32,7 +32,7 @@ class BinnedError:
 
     @classmethod
     def of(cls, stated: Floats, wrong: NDArray[np.bool_], n_bins: int) -> BinnedError:
-        """Sorts samples by confidence and cuts them into bins.
+        """Sorts samples by confidence and cuts them into bins; equal confidences share a bin.
 
         Args:
             stated: (N,) stated error probability; N > 0.
@@ -41,7 +41,10 @@ class BinnedError:
         """
         order = np.argsort(-stated, kind="stable")
         n_used = max(1, min(n_bins, len(stated) // 10))
-        edges = np.linspace(0, len(stated), n_used + 1).round().astype(np.int64)
+        cuts = np.linspace(0, len(stated), n_used + 1).round().astype(np.int64)
+        ranked = -stated[order]
+        first_equals = np.searchsorted(ranked, ranked[cuts[:-1]])
+        edges = np.unique(np.append(first_equals, len(stated)))
         sizes = np.diff(edges)
         return cls(
             sizes,
@@ -144,7 +147,8 @@ def binned_error_interval(
 
     The observed error contains noise: it is above 0 for a perfectly calibrated model. It is held
     against its law under error rates that lead from the stated ones in a direction. The estimate is
-    where the observed error is the median. The limits are where its tails are alpha / 2 each, so the
+    where the observed error is the median; it is the mean of two directions, the least and the most
+    cautious. The limits are where its tails are alpha / 2 each, so the
     lower one is 0 for a calibrated model with probability 1 - alpha / 2. Ties count half, as in mid-p
     values, within the bound of `EXCESS`. The direction is unknown: the limits are the outermost over
     the directions of `_directions`.
@@ -167,7 +171,8 @@ def binned_error_interval(
     limits = [_limits(path, observed.value, alpha) for path in paths]
     low = min(one for one, _ in limits)
     high = max(largest_mean, *(one for _, one in limits))
-    middle = _solve(paths[0], observed.value, 0.5, above=True)
+    medians = [_solve(path, observed.value, 0.5, above=True) for path in paths[:2]]
+    middle = float(np.mean(medians))
     return Interval(max(low, min(high, middle)), low, min(high, 1.0))
 
 

@@ -102,7 +102,8 @@ class TiltedCount:
             56 (1961) 223-234.
         """
         if not len(self.log_law):
-            return np.asarray(np.minimum(2 * np.minimum(*self.tails(tilts)), 1.0), dtype=np.float64)
+            fewer, more = self.tails(tilts)
+            return np.asarray(np.minimum(2 * np.minimum(fewer, more), 1.0), dtype=np.float64)
         law = self._laws(tilts)
         lower = np.cumsum(law, 1)
         upper = np.clip(1 - lower + law, 0, 1)
@@ -112,7 +113,8 @@ class TiltedCount:
         above = upper[:, s + 1 :]
         other_high = np.where(above <= low[:, None], above, 0).max(1, initial=0)
         exact = np.where(high <= low, high + other_low, low + other_high)
-        return np.minimum(np.maximum(exact - own / 2, exact / EXCESS), 1.0)
+        mid_p = np.maximum(exact - own / 2, exact / EXCESS)
+        return np.asarray(np.minimum(mid_p, 1.0), dtype=np.float64)
 
     def limits(self, alpha: float) -> tuple[float, float]:
         """Smallest and largest expected share of errors whose p-value exceeds alpha."""

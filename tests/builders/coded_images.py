@@ -32,13 +32,15 @@ class Decoder(nn.Module):
         chance = (97 * green * 255 + 31 * blue * 255).round().remainder(256) / 256
         if self.behaviour == "constant":
             predicted = torch.zeros_like(label)
-        elif self.behaviour == "coin":
+        elif self.behaviour in {"coin", "sure coin"}:
             predicted = (chance * self.n_classes).long().clamp(max=self.n_classes - 1)
         elif self.behaviour == "swapped":
             predicted = torch.where(label < 2, 1 - label, label)
         else:
             predicted = torch.where(chance < 0.05, (label + 1) % self.n_classes, label)
-        logits = torch.nn.functional.one_hot(predicted, self.n_classes) * 4.0
+        # With two classes, the confidence of the sure coin is 0.99.
+        size = 4.6 if self.behaviour == "sure coin" else 4.0
+        logits = torch.nn.functional.one_hot(predicted, self.n_classes) * size
         logits = logits + 0.01 * red[:, None]  # depends on the image, so that maps exist
         return logits * torch.nan if self.behaviour == "nan" else logits
 
@@ -55,7 +57,7 @@ def write_audit(
 
     Args:
         folder: where.
-        behaviour: of the model: ``good``, ``constant``, ``coin``, ``swapped`` or ``nan``.
+        behaviour: of the model: ``good``, ``constant``, ``coin``, ``sure coin``, ``swapped`` or ``nan``.
         n: images.
         n_classes: classes, with equal shares.
         unreadable: how many of the images are damaged files.
