@@ -12,20 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from auditor.statistics.closed_testing import worse_p_values
-from auditor.statistics.gaps import stratified_gap
 from auditor.statistics.intervals import (
     Floats,
     Integers,
     Interval,
     Intervals,
-    counts_and_totals,
     two_sided_z,
 )
-from auditor.statistics.ratios import EffectiveCounts, effective_counts, ratio_score, score_ratio
-
-_CELLS = 2_000_000
-"""Pairs × strata that are held at a time."""
+from auditor.statistics.ratios import ratio_score, score_ratio
+from auditor.statistics.value_pairs import ValuePairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ def compare_with_best(
         largest statistic: P. H. Westfall and S. S. Young, "Resampling-Based Multiple Testing"
         (1993), algorithm 2.8. Where the draws do not reach, Bonferroni's bound takes over.
     """
-    pairs = _Pairs.of(failures, totals)
+    pairs = ValuePairs.of(failures, totals)
     law = pairs.draws(pairs.known, n_draws, seed)
     z = _quantile(law.max(1, initial=-np.inf), confidence)
     gaps = pairs.gaps(z)
@@ -135,7 +130,7 @@ def compare_with_reference(
         C. W. Dunnett, JASA 50 (1955) 1096-1121; in steps: C. W. Dunnett and A. C. Tamhane, JASA 87
         (1992) 162-170.
     """
-    pairs = _Pairs.of(failures, totals)
+    pairs = ValuePairs.of(failures, totals)
     n_values = len(pairs.known)
     if not 0 <= reference < n_values:
         raise ValueError(f"expected a reference from 0 to {n_values - 1}; got {reference}")
@@ -145,7 +140,7 @@ def compare_with_reference(
     both = pairs.draws(asked | asked.T, n_draws, seed).max(1, initial=-np.inf)
     gaps = pairs.gaps(_quantile(both, confidence))
     comparator = np.where(asked[:, reference], reference, -1)
-    narrowed = _Pairs(pairs.failures, pairs.totals, asked, pairs.score)
+    narrowed = ValuePairs(pairs.failures, pairs.totals, asked, pairs.score)
     return _compared(gaps, comparator, narrowed, law)
 
 
@@ -180,7 +175,7 @@ def largest_difference(
         As `compare_with_best`. The p-value against a positive limit stretches the interval: it is
         below 1 - confidence if and only if the interval lies above the limit.
     """
-    pairs = _Pairs.of(failures, totals)
+    pairs = ValuePairs.of(failures, totals)
     if not pairs.known.any():
         return Extremes(Interval(np.nan, 0.0, 1.0), np.nan, None)
     law = pairs.draws(pairs.known, n_draws, seed).max(1)
@@ -232,7 +227,7 @@ def smallest_ratio(
     """
     if not 0 < limit <= 1:
         raise ValueError(f"expected a limit in (0, 1], such as 0.8; got {limit!r}")
-    pairs = _Pairs.of(counts, totals)
+    pairs = ValuePairs.of(counts, totals)
     effective = pairs.effective()
     known = pairs.known & (effective.count + effective.rest_count > 0)
     if not known.any():
@@ -250,98 +245,6 @@ def smallest_ratio(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """All ordered pairs of values.
-
-    Attributes:
-        failures: (V, S).
-        totals: (V, S).
-        known: (V, V) pairs that share a stratum.
-        score: (V, V) normal score of the exact test that the first value is worse than the second;
-            minus infinity where nothing is known.
-    """
-
-    failures: Floats
-    totals: Floats
-    known: NDArray[np.bool_]
-    score: Floats
-
-    @classmethod
-    def of(cls, failures: ArrayLike, totals: ArrayLike) -> _Pairs:
-        count, total = counts_and_totals(failures, totals)
-        if count.ndim != 2:
-            raise ValueError(
-                f"expected failures by value and stratum; got shape {count.shape}: "
-                "add an axis of one stratum to compare without strata"
-            )
-        score = np.full((len(count), len(count)), -np.inf)
-        for first, second in _parts(count):
-            gaps = stratified_gap(count[first], total[first], count[second], total[second])
-            found = norm.isf(worse_p_values(gaps))
-            score[first, second] = np.where(np.isnan(found), -np.inf, found)
-            score[second, first] = np.where(np.isnan(found), -np.inf, -found)
-        shared = (total > 0).astype(np.float64)
-        known = shared @ shared.T > 0
-        np.fill_diagonal(known, val=False)
-        return cls(count, total, known, score)
-
-    def gaps(self, z: float) -> Intervals:
-        """(V, V) gaps with Newcombe's limits at a normal quantile."""
-        confidence = float(1 - 2 * norm.sf(z))
-        shape = self.known.shape
-        found = Intervals(np.full(shape, np.nan), np.full(shape, -1.0), np.full(shape, 1.0))
-        for first, second in _parts(self.failures):
-            gap = stratified_gap(
-                self.failures[first],
-                self.totals[first],
-                self.failures[second],
-                self.totals[second],
-                confidence,
-            ).gap
-            found.value[first, second], found.value[second, first] = gap.value, -gap.value
-            found.low[first, second], found.low[second, first] = gap.low, -gap.high
-            found.high[first, second], found.high[second, first] = gap.high, -gap.low
-        return found
-
-    def effective(self) -> EffectiveCounts:
-        """(V, V) effective counts of the first value, and of the second as the rest."""
-        shape = self.known.shape
-        found = EffectiveCounts(*(np.zeros(shape) for _ in range(4)))
-        for first, second in _parts(self.failures):
-            part = effective_counts(
-                self.failures[first], self.totals[first], self.failures[second], self.totals[second]
-            )
-            found.count[first, second] = found.rest_count[second, first] = part.count
-            found.total[first, second] = found.rest_total[second, first] = part.total
-            found.rest_count[first, second] = found.count[second, first] = part.rest_count
-            found.rest_total[first, second] = found.total[second, first] = part.rest_total
-        return found
-
-    def draws(self, asked: NDArray[np.bool_], n_draws: int, seed: int) -> Floats:
-        """(B, V) largest standardised difference of each value to the asked ones, no value worse.
-
-        Rates of values are independent, with variances in proportion to 1 / samples.
-        """
-        size = self.totals.sum(1)
-        deviation = 1 / np.sqrt(np.maximum(size, 1))
-        drawn = np.random.default_rng(seed).normal(size=(n_draws, len(size))) * deviation
-        largest = np.full(drawn.shape, -np.inf)
-        for other in np.flatnonzero(asked.any(0)):
-            against = asked[:, other]
-            scale = np.hypot(deviation[against], deviation[other])
-            standard = (drawn[:, against] - drawn[:, [other]]) / scale
-            largest[:, against] = np.maximum(largest[:, against], standard)
-        return largest
-
-
-def _parts(counts: Floats) -> list[tuple[Integers, Integers]]:
-    """Pairs of positions, the first below the second, in parts that fit into memory."""
-    first, second = np.triu_indices(len(counts), 1)
-    n_parts = max(1, -(-len(first) * counts.shape[1] // _CELLS))
-    return list(zip(np.array_split(first, n_parts), np.array_split(second, n_parts), strict=True))
-
-
 def _quantile(largest: Floats, confidence: float) -> float:
     """Normal quantile of a joint interval, at least that of a single one-sided interval."""
     two_sided_z(confidence)
@@ -351,7 +254,7 @@ def _quantile(largest: Floats, confidence: float) -> float:
 
 
 def _compared(
-    gaps: Intervals, comparator: Integers, pairs: _Pairs, law: Floats
+    gaps: Intervals, comparator: Integers, pairs: ValuePairs, law: Floats
 ) -> ValueComparisons:
     row = np.arange(len(comparator))
     found = comparator >= 0
