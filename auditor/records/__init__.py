@@ -6,12 +6,14 @@ Nothing here holds HTML.
 from auditor.records.audit_data import (
     AuditData,
     Cell,
+    Declarations,
     Maps,
     ModelAccess,
     Slice,
 )
 from auditor.records.base import (
     SEVERITIES,
+    AttributeRole,
     ClaimKind,
     Effect,
     Estimate,
@@ -24,7 +26,9 @@ from auditor.records.base import (
 )
 from auditor.records.claims import (
     Claim,
+    ComparisonSizes,
     Examination,
+    Question,
 )
 from auditor.records.data import (
     MISSING,
@@ -33,6 +37,7 @@ from auditor.records.data import (
     Images,
 )
 from auditor.records.evidence import (
+    ComparedValue,
     Contingency,
     EvidencePart,
     Grid,
@@ -52,6 +57,7 @@ from auditor.records.evidence import (
     SampleRef,
     SliceComparison,
     Table,
+    ValueSpread,
 )
 from auditor.records.jobs import (
     Job,
@@ -76,6 +82,7 @@ from auditor.records.result import (
     ExplanationsRecord,
     FaultLabels,
     Finding,
+    GatePower,
     MapRecord,
     MeanMap,
     ModelProvenance,
@@ -86,6 +93,7 @@ from auditor.records.result import (
     RunInfo,
     SliceRecord,
     Summary,
+    TestedRecord,
     TestsRecord,
     UnitRecord,
     Unusable,
@@ -95,6 +103,7 @@ __all__ = [
     "MISSING",
     "SCHEMA_VERSION",
     "SEVERITIES",
+    "AttributeRole",
     "AuditData",
     "AuditOutcome",
     "AuditResult",
@@ -103,6 +112,8 @@ __all__ = [
     "ClaimKind",
     "ClaimRecord",
     "ClassRecord",
+    "ComparedValue",
+    "ComparisonSizes",
     "ConfusionPair",
     "Contingency",
     "CriterionResult",
@@ -110,6 +121,7 @@ __all__ = [
     "DataFaults",
     "DataProvenance",
     "Dataset",
+    "Declarations",
     "DecodedImage",
     "Effect",
     "Estimate",
@@ -118,6 +130,7 @@ __all__ = [
     "ExplanationsRecord",
     "FaultLabels",
     "Finding",
+    "GatePower",
     "Grid",
     "HeldFixed",
     "HeldFixedGap",
@@ -142,6 +155,7 @@ __all__ = [
     "Provenance",
     "Quantities",
     "Quantity",
+    "Question",
     "Record",
     "RegionBox",
     "Role",
@@ -158,9 +172,11 @@ __all__ = [
     "SliceRecord",
     "Summary",
     "Table",
+    "TestedRecord",
     "TestsRecord",
     "Unit",
     "UnitRecord",
     "Unusable",
+    "ValueSpread",
     "Verdict",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.records.base import SliceKey
+from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
 
 
@@ -95,6 +96,25 @@ class ModelAccess(Protocol):
 
 
 @dataclass(frozen=True)
+class Declarations:
+    """What the configuration states about attributes.
+
+    Attributes:
+        reference_values: by attribute, the value that the others are compared with.
+        roles: by attribute, what it is to the others.
+        sensitive: protected attributes; their findings are never folded into those of others.
+    """
+
+    reference_values: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, AttributeRole] = field(default_factory=dict)
+    sensitive: tuple[str, ...] = ()
+
+    def with_role(self, role: AttributeRole) -> frozenset[str]:
+        """The attributes that have a role."""
+        return frozenset(name for name, one in self.roles.items() if one == role)
+
+
+@dataclass(frozen=True)
 class AuditData:
     """What a check may look at. Nothing here needs torch.
 
@@ -122,6 +142,7 @@ class AuditData:
         reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
+        declared: what the configuration states about attributes.
     """
 
     predictions: pd.DataFrame
@@ -140,3 +161,4 @@ class AuditData:
     images: Images | None = None
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
+    declared: Declarations = field(default_factory=Declarations)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from auditor.comparisons.attribute_bands import AttributeColumn
 from auditor.config import SliceSection
 from auditor.imaging import properties
-from auditor.records import MISSING, AuditData, Skipped, Slice, SliceKey
+from auditor.phrasing import several
+from auditor.records import MISSING, AuditData, Declarations, Skipped, Slice, SliceKey
 from auditor.records.predictions import LABEL, codes, property_name
 
 _MOST_VALUES = 50
@@ -38,6 +39,7 @@ class Slicing:
         edges: inner edges of the bands of each numeric attribute; a band includes its lower edge.
         computed: the computed properties that can be compared.
         computed_slices: every value of them, and every value within every label.
+        declared: reference values and roles that the configuration states.
     """
 
     predictions: pd.DataFrame
@@ -48,6 +50,7 @@ class Slicing:
     edges: dict[str, tuple[float, ...]]
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
+    declared: Declarations = field(default_factory=Declarations)
 
     def audit_data(
         self,
@@ -79,6 +82,7 @@ class Slicing:
             computed=self.computed,
             computed_slices=self.computed_slices,
             probabilities=probabilities,
+            declared=self.declared,
         )
 
 
@@ -106,14 +110,7 @@ def slice_samples(
     """
     predictions = usable.copy()
     trained, skipped = _known_labels(reference, classes)
-    skipped += [
-        Skipped(
-            check="slices",
-            reason=f"{name}: the configuration gives edges, but the data has no such attribute",
-        )
-        for name in section.edges
-        if name not in attributes
-    ]
+    skipped += _unknown(section, attributes)
     kept: list[str] = []
     bands: dict[str, tuple[float, ...]] = {}
     for name in attributes:
@@ -127,6 +124,8 @@ def slice_samples(
             bands[name] = edges
     varied, uniform = _cut_computed(predictions, computed, section, bands)
     skipped += uniform
+    declared, unusable = _declared(section, predictions, kept)
+    skipped += unusable
     single = section.model_copy(update={"intersections": False})
     return Slicing(
         predictions=predictions,
@@ -137,7 +136,47 @@ def slice_samples(
         edges=bands,
         computed=tuple(varied),
         computed_slices=tuple(_slices(predictions, varied, single)),
+        declared=declared,
     )
+
+
+def _unknown(section: SliceSection, attributes: Sequence[str]) -> list[Skipped]:
+    """What the configuration states of attributes that the data does not have."""
+    stated: dict[str, Iterable[str]] = {
+        "edges": section.edges,
+        "a reference value": section.reference,
+        "a role": section.roles,
+    }
+    return [
+        Skipped(
+            check="slices",
+            reason=f"{name}: the configuration gives {what}, but the data has no such attribute",
+        )
+        for what, names in stated.items()
+        for name in names
+        if name not in attributes
+    ]
+
+
+def _declared(
+    section: SliceSection, predictions: pd.DataFrame, kept: Sequence[str]
+) -> tuple[Declarations, list[Skipped]]:
+    """The reference values and roles of attributes that are compared."""
+    references, skipped = {}, []
+    for name, value in section.reference.items():
+        if name not in kept:
+            continue
+        values = [str(one) for one in predictions[name].cat.categories]
+        if value in values:
+            references[name] = value
+        else:
+            reason = (
+                f"{name}: the reference value {value!r} does not occur; its values are "
+                f"{several(values, 6)}"
+            )
+            skipped.append(Skipped(check="slices", reason=reason))
+    roles = {name: role for name, role in section.roles.items() if name in kept}
+    return Declarations(references, roles), skipped
 
 
 def _cut(

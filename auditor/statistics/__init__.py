@@ -53,7 +53,13 @@ from auditor.statistics.pairwise import (
     largest_difference,
     smallest_ratio,
 )
-from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
+from auditor.statistics.power import (
+    GateRule,
+    detectable_by,
+    doubt_power,
+    gate_power,
+    samples_needed,
+)
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
 from auditor.statistics.shares import Confusions, Representation, confusions, representation
@@ -104,6 +110,7 @@ __all__ = [
     "decompose_gap",
     "detectable_by",
     "detectable_gap",
+    "doubt_power",
     "fairness_distances",
     "gate_power",
     "gatekeeping",
