@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.judging.selected_causes import adjust_by_cause
-from auditor.records import Claim, Question, TestsRecord
+from auditor.records import Claim, MultipleTestingRecord, Question
 from auditor.statistics import Floats, gatekeeping
 
 CONFIDENCE = 0.95
@@ -74,13 +74,13 @@ class Correction:
         """How many of them are significant after the correction."""
         return int((self.q_values <= self.alpha).sum())
 
-    def account(self, by_check: Mapping[str, int]) -> TestsRecord:
+    def account(self, by_check: Mapping[str, int]) -> MultipleTestingRecord:
         """The account of the correction, as it is written to ``audit.json``.
 
         Args:
             by_check: number of tests of each check.
         """
-        return TestsRecord(
+        return MultipleTestingRecord(
             n_tests=self.n_tests,
             n_significant=self.n_significant,
             n_causes=self.n_causes,

@@ -28,11 +28,11 @@ from auditor.records import (
     Claim,
     DataFaults,
     Finding,
+    MultipleTestingRecord,
     Skipped,
     SliceComparison,
     SliceRecord,
     TestedRecord,
-    TestsRecord,
 )
 
 Advance = Callable[[int], object]
@@ -57,7 +57,7 @@ class Judgement:
     tested: list[TestedRecord]
     slices: list[SliceRecord]
     skipped: list[Skipped]
-    tests: TestsRecord
+    tests: MultipleTestingRecord
     data_faults: DataFaults
     max_gap: float | None
 
