@@ -36,7 +36,7 @@ class Rendering(Record):
     files: list[str]
 
 
-class Manifest(Record):
+class RunManifest(Record):
     """Content of ``manifest.json``: the hashes of a run's files."""
 
     algorithm: Literal["sha256"] = "sha256"
@@ -48,19 +48,19 @@ class Manifest(Record):
     """Later renderings: when, and which files they wrote."""
 
 
-def write_manifest(folder: Path) -> Manifest:
+def write_manifest(folder: Path) -> RunManifest:
     """Writes the hashes of all other files of a run folder, and the seal, to ``manifest.json``."""
     files = {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(_files(folder))
         if path.name not in {MANIFEST, UNFINISHED_NOTICE}
     }
-    manifest = Manifest(files=files, seal=seal(files))
+    manifest = RunManifest(files=files, seal=seal(files))
     _replace_manifest(folder, manifest)
     return manifest
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> RunManifest:
     """Reads ``manifest.json`` of a run folder.
 
     Raises:
@@ -68,7 +68,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return RunManifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise DataError(
             f"{folder}: expected {MANIFEST}, which every finished run contains; it is missing: "
@@ -163,7 +163,7 @@ def _document_states(folder: Path) -> dict[str, tuple[int, int, int]]:
     return states
 
 
-def _replace_manifest(folder: Path, manifest: Manifest) -> None:
+def _replace_manifest(folder: Path, manifest: RunManifest) -> None:
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     partial.replace(folder / MANIFEST)

@@ -26,7 +26,7 @@ from typing import Literal
 
 import numpy as np
 
-from auditor.records import Claim, TestsRecord
+from auditor.records import Claim, MultipleTestingRecord
 from auditor.statistics import Floats, Integers, q_values
 from auditor.statistics.intervals import two_sided_z
 
@@ -96,13 +96,13 @@ class Correction:
         share = float(self.weights[index]) / self.n_tests * int(self.n_selected[index])
         return two_sided_z(1 - (1 - CONFIDENCE) * min(share, 1.0)) / two_sided_z(CONFIDENCE)
 
-    def account(self, by_check: Mapping[str, int]) -> TestsRecord:
+    def account(self, by_check: Mapping[str, int]) -> MultipleTestingRecord:
         """The account of the correction, as it is written to ``audit.json``.
 
         Args:
             by_check: number of tests of each check.
         """
-        return TestsRecord(
+        return MultipleTestingRecord(
             n_tests=self.n_tests,
             n_significant=self.n_significant,
             n_causes=self.n_causes,

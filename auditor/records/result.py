@@ -268,7 +268,7 @@ class ExplanationsRecord(Record):
     units: list[UnitRecord] = []
 
 
-class TestsRecord(Record):
+class MultipleTestingRecord(Record):
     """How many hypotheses were tested, and how their number was corrected for."""
 
     n_tests: int
@@ -310,7 +310,7 @@ class AuditResult(Record):
     """Severity at which the audit does not pass; None when there is no gate."""
     data_faults: DataFaults | None = None
     """Failures that may be the data's fault; None in results of versions that did not look."""
-    tests: TestsRecord | None = None
+    tests: MultipleTestingRecord | None = None
     """The account of the multiple testing; None where nothing was recorded."""
     max_gap: float | None = None
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""

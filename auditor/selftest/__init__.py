@@ -9,9 +9,7 @@ The self-test reads no images and runs no model. Only checks that need neither t
 intervention, a map or a hidden slice can show is not tested.
 """
 
-from auditor.selftest.gaps import independent, planted
-from auditor.selftest.tables import Outcomes, Tables, of_config, of_run
-from auditor.selftest.trial import (
+from auditor.selftest.detection import (
     GAPS,
     OUTCOME_KINDS,
     ROUNDS,
@@ -22,6 +20,8 @@ from auditor.selftest.trial import (
     n_audits,
     selftest,
 )
+from auditor.selftest.gaps import independent, planted
+from auditor.selftest.tables import Outcomes, Tables, of_config, of_run
 
 __all__ = [
     "GAPS",

@@ -26,10 +26,10 @@ from auditor.records import (
     DataFaults,
     Estimate,
     Finding,
+    MultipleTestingRecord,
     Skipped,
     SliceComparison,
     SliceRecord,
-    TestsRecord,
 )
 from auditor.statistics import wilson
 
@@ -53,7 +53,7 @@ class Judgement:
     findings: list[Finding]
     slices: list[SliceRecord]
     skipped: list[Skipped]
-    tests: TestsRecord
+    tests: MultipleTestingRecord
     data_faults: DataFaults
     max_gap: float | None
 

@@ -12,9 +12,20 @@ from auditor.statistics.association import (
 )
 from auditor.statistics.calibration import Calibration, calibration
 from auditor.statistics.closed_testing import after_omnibus, hochberg, holm, worse_p_values
+from auditor.statistics.cluster_sample import LEAST_CLUSTERS
+from auditor.statistics.clustered_dependence import clustered_dependence
+from auditor.statistics.clustered_gaps import (
+    ClusteredGaps,
+    ClusteredMeanGap,
+    clustered_gap,
+    clustered_mean_gap,
+)
+from auditor.statistics.clustered_interaction import clustered_interaction
+from auditor.statistics.clustered_maps import clustered_map_difference
+from auditor.statistics.clusters import ClusterDesign, cluster_design, clustered_wilson
 from auditor.statistics.criterion import (
-    Criterion,
     EveryClass,
+    JudgedNumber,
     judge_against_chance,
     judge_against_majority,
     judge_every_share,
@@ -38,11 +49,11 @@ from auditor.statistics.intervals import (
     Integers,
     Interval,
     Intervals,
-    newcombe,
     rank_correlation,
     wilson,
 )
 from auditor.statistics.means import MapDifference, MeanGap, map_difference, stratified_mean_gap
+from auditor.statistics.mid_p import mid_p, proportion
 from auditor.statistics.multiplicity import q_values
 from auditor.statistics.paired import PairedMean, PairedShares, mcnemar, sign_flip
 from auditor.statistics.pairwise import (
@@ -53,20 +64,25 @@ from auditor.statistics.pairwise import (
     largest_difference,
     smallest_ratio,
 )
+from auditor.statistics.permutation import MonteCarlo, sequential_p_value
 from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
-from auditor.statistics.shares import Confusions, Representation, confusions, representation
+from auditor.statistics.series import Series, find_series
+from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
+    "LEAST_CLUSTERS",
     "AdjustedGap",
     "AdjustedGaps",
     "Association",
     "Calibration",
     "ClassRates",
+    "ClusterDesign",
+    "ClusteredGaps",
+    "ClusteredMeanGap",
     "Confusions",
-    "Criterion",
     "Dependence",
     "EveryClass",
     "Extremes",
@@ -80,12 +96,15 @@ __all__ = [
     "Interactions",
     "Interval",
     "Intervals",
+    "JudgedNumber",
     "MapDifference",
     "MeanGap",
+    "MonteCarlo",
     "PairedMean",
     "PairedShares",
     "Ratios",
-    "Representation",
+    "RepresentationShares",
+    "Series",
     "TailBands",
     "Trends",
     "ValueComparisons",
@@ -95,6 +114,13 @@ __all__ = [
     "association",
     "calibration",
     "class_rates",
+    "cluster_design",
+    "clustered_dependence",
+    "clustered_gap",
+    "clustered_interaction",
+    "clustered_map_difference",
+    "clustered_mean_gap",
+    "clustered_wilson",
     "collection_plan",
     "compare_with_best",
     "compare_with_reference",
@@ -105,6 +131,7 @@ __all__ = [
     "detectable_by",
     "detectable_gap",
     "fairness_distances",
+    "find_series",
     "gate_power",
     "gatekeeping",
     "hochberg",
@@ -117,12 +144,14 @@ __all__ = [
     "largest_difference",
     "map_difference",
     "mcnemar",
-    "newcombe",
+    "mid_p",
+    "proportion",
     "proportion_gap",
     "q_values",
     "rank_correlation",
     "representation",
     "samples_needed",
+    "sequential_p_value",
     "sign_flip",
     "simultaneous_gaps",
     "smallest_ratio",

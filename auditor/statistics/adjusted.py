@@ -70,25 +70,28 @@ def adjusted_gaps(
         confidence: coverage of each interval.
 
     Returns:
-        One result an attribute, with one entry a code. It assumes that what the other columns do to
-        the error rate adds up, or that what they do to the share of the slice does; to hold a
-        combination of two attributes fixed, code it into `strata`.
+        One result an attribute, with one entry a code. Held fixed are all other columns, and ten
+        classes of the risk that they imply together. To hold a certain combination of two
+        attributes fixed as well, code it into `strata`.
 
     Raises:
         ValueError: lengths differ, a code is negative, a count is outside of 0 … total, or
             `confidence` is out of range.
 
     Reference:
-        R. Frisch and F. V. Waugh, Econometrica 1 (1933) 387-401, for the weights; intervals as in
+        R. Frisch and F. V. Waugh, Econometrica 1 (1933) 387-401, for the weights; classes of risk:
+        B. B. Hansen, Biometrika 95 (2008) 481-488; intervals as in
         `stratified_gap` with the effective sizes of these weights; test: the score test, with
         Pearson's type III law for its skewness, as P. W. Mielke and K. J. Berry, "Permutation
         Methods" (2001), section 2.3.
     """
     z = two_sided_z(confidence)
     count, total = counts_and_totals(failures, totals)
-    columns = NominalColumns.of([strata, *attributes], total)
+    plain_columns = NominalColumns.of([strata, *attributes], total)
+    effects = plain_columns.log_odds(count)
     found = []
-    for place in range(1, len(columns.codes)):
+    for place in range(1, len(effects)):
+        columns = plain_columns.with_risk(effects, place)
         others = [k for k in range(len(columns.codes)) if k != place]
         membership = columns.dummies(place)
         weights = membership - columns.fitted(columns.cross(place), others)

@@ -19,15 +19,16 @@ from auditor.statistics.intervals import (
     Interval,
     Intervals,
     counts_and_totals,
-    newcombe,
+    subtract,
 )
+from auditor.statistics.mid_p import mid_p
 from auditor.statistics.paired import mcnemar
 
 Status = Literal["met", "missed", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
+class JudgedNumber:
     """One number against a threshold.
 
     Attributes:
@@ -93,7 +94,7 @@ def judge_share(
     *,
     higher_is_better: bool = True,
     alpha: float = 0.05,
-) -> Criterion:
+) -> JudgedNumber:
     """A share against a threshold: accuracy, the recall of one class, an error rate.
 
     Args:
@@ -115,7 +116,7 @@ def judge_share(
     all_classes = judge_every_share(
         [count], [total], threshold, higher_is_better=higher_is_better, alpha=alpha
     )
-    return Criterion(
+    return JudgedNumber(
         all_classes.status,
         all_classes.value[0],
         threshold,
@@ -164,7 +165,9 @@ def judge_every_share(
     return _every(met, missed, _exact(count, total, alpha), np.full(count.shape, threshold), alpha)
 
 
-def judge_against_majority(correct: ArrayLike, totals: ArrayLike, alpha: float = 0.05) -> Criterion:
+def judge_against_majority(
+    correct: ArrayLike, totals: ArrayLike, alpha: float = 0.05
+) -> JudgedNumber:
     """Is the model more often right than always naming the most frequent class would be?
 
     Both are judged on the same samples, so the test is paired: of the samples that only one of the
@@ -189,7 +192,7 @@ def judge_against_majority(correct: ArrayLike, totals: ArrayLike, alpha: float =
     count, total = counts_and_totals(correct, totals)
     _check(0.0, alpha)
     if not total.sum() > 0:
-        return Criterion("undecided", Interval(np.nan, -1.0, 1.0), 0.0, np.nan, np.nan)
+        return JudgedNumber("undecided", Interval(np.nan, -1.0, 1.0), 0.0, np.nan, np.nan)
     majority = int(total.argmax())
     only_baseline = float(total[majority] - count[majority])
     only_model = float(count.sum() - count[majority])
@@ -197,7 +200,7 @@ def judge_against_majority(correct: ArrayLike, totals: ArrayLike, alpha: float =
     p_met = float(binom.sf(only_model - 1, differing, 0.5))
     p_missed = float(binom.cdf(only_model, differing, 0.5))
     change = mcnemar(only_model, only_baseline, total.sum(), 1 - 2 * alpha).change[()]
-    return Criterion(_status(p_met, p_missed, alpha), change, 0.0, p_met, p_missed)
+    return JudgedNumber(_status(p_met, p_missed, alpha), change, 0.0, p_met, p_missed)
 
 
 def judge_against_chance(confusion: ArrayLike, alpha: float = 0.05) -> EveryClass:
@@ -241,7 +244,7 @@ def judge_against_chance(confusion: ArrayLike, alpha: float = 0.05) -> EveryClas
     die = binom.cdf(hits, own, 1 / max(len(table), 1))
     met = np.where(known, above, np.nan)
     missed = np.where(known, np.minimum(2 * np.minimum(below, die), 1.0), np.nan)
-    value = newcombe(hits, own, named - hits, others, 1 - 2 * alpha)
+    value = subtract(mid_p(hits, own, 1 - 2 * alpha), mid_p(named - hits, others, 1 - 2 * alpha))
     return _every(met, missed, value, np.zeros(len(table)), alpha)
 
 

@@ -10,6 +10,10 @@ from scipy.special import xlogy
 from scipy.stats import random_table
 
 from auditor.statistics.intervals import Floats
+from auditor.statistics.permutation import MAX_DRAWS, sequential_p_value
+
+_NUMBERS_AT_ONCE = 20_000_000
+"""Numbers drawn at a time, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Dependence:
         information: I(prediction; attribute | label) in nats, plug-in.
         excess: `information` less its mean under independence: the part that chance does not make.
         p_value: of independence given the label; NaN where no label leaves anything to permute.
-        n_permutations: how many were drawn.
+        n_permutations: how many were drawn until the p-value was precise enough.
     """
 
     information: float
@@ -30,7 +34,7 @@ class Dependence:
 
 
 def conditional_dependence(
-    counts: ArrayLike, n_permutations: int = 999, seed: int = 0
+    counts: ArrayLike, n_permutations: int = MAX_DRAWS, seed: int = 0
 ) -> Dependence:
     """Permutation test of prediction ⟂ attribute | label, from counts alone.
 
@@ -40,7 +44,7 @@ def conditional_dependence(
 
     Args:
         counts: (L, A, P) samples by label, attribute value and predicted class.
-        n_permutations: draws; the smallest p-value is 1 / (draws + 1).
+        n_permutations: draws at most; fewer are taken where the p-value is large.
         seed: of the draws.
 
     Returns:
@@ -60,30 +64,30 @@ def conditional_dependence(
             "count samples into three axes first"
         )
     generator = np.random.default_rng(seed)
-    total = tables.sum()
-    seen, drawn, movable = 0.0, np.zeros(n_permutations), False
-    for table in tables:
-        core = table[table.sum(1) > 0][:, table.sum(0) > 0]
-        if min(core.shape) < 2:
-            continue  # one value or one prediction: no permutation changes anything
-        movable = True
-        law = random_table(core.sum(1), core.sum(0))
-        seen += float(_total_information(core))
-        drawn += _total_information(
-            law.rvs(size=n_permutations, random_state=generator).astype(np.float64)
-        )
-    if not movable:
+    # One value or one prediction leaves nothing that a permutation could change.
+    cores = [table[table.sum(1) > 0][:, table.sum(0) > 0] for table in tables]
+    cores = [core for core in cores if min(core.shape) >= 2]
+    if not cores:
         return Dependence(0.0, 0.0, np.nan, 0)
-    reached = int((drawn >= seen - 1e-9 * max(seen, 1.0)).sum())
+    laws = [random_table(core.sum(1), core.sum(0)) for core in cores]
+    total = tables.sum()
+    seen = float(sum(total_information(core) for core in cores))
+
+    def draw(size: int) -> Floats:
+        drawn = np.zeros(size)
+        for law in laws:
+            table = law.rvs(size=size, random_state=generator)
+            drawn += total_information(table.astype(np.float64))
+        return drawn
+
+    batch = max(1, _NUMBERS_AT_ONCE // max(core.size for core in cores))
+    found = sequential_p_value(draw, seen, n_permutations, min(batch, 2_000))
     return Dependence(
-        max(seen / total, 0.0),
-        float((seen - drawn.mean()) / total),
-        (reached + 1) / (n_permutations + 1),
-        n_permutations,
+        max(seen / total, 0.0), (seen - found.mean) / total, found.p_value, len(found.drawn)
     )
 
 
-def _total_information(tables: Floats) -> Floats:
+def total_information(tables: Floats) -> Floats:
     """N · I(row; column) in nats of (..., R, C) tables with n samples each."""
     rows, columns = tables.sum(-1), tables.sum(-2)
     total = rows.sum(-1)

@@ -123,7 +123,8 @@ def simultaneous_gaps(counts: ArrayLike, totals: ArrayLike, confidence: float = 
     Args:
         counts: (A, ...) how many of `totals`, say true positives by attribute value and class.
         totals: (A, ...).
-        confidence: probability that *all* finite intervals cover their gap (Bonferroni).
+        confidence: probability that *all* finite intervals cover their gap (Bonferroni; the two
+            mirrored gaps of two values count once).
 
     Returns:
         (A, ...) gaps, value minus rest; p-values are not corrected.
@@ -133,6 +134,8 @@ def simultaneous_gaps(counts: ArrayLike, totals: ArrayLike, confidence: float = 
     """
     count, total = np.asarray(counts, dtype=np.float64), np.asarray(totals, dtype=np.float64)
     rest_count, rest_total = count.sum(0) - count, total.sum(0) - total
-    n_gaps = max(1, int(((total > 0) & (rest_total > 0)).sum()))
+    comparable = ((total > 0) & (rest_total > 0)).sum(0)
+    # The gaps of two values mirror each other: they are one comparison.
+    n_gaps = max(1, int(np.where(comparable == 2, 1, comparable).sum()))
     joint = 1 - (1 - confidence) / n_gaps
     return proportion_gap(count, total, rest_count, rest_total, joint)

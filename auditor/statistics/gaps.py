@@ -21,11 +21,10 @@ from auditor.statistics.intervals import (
     Integers,
     Intervals,
     counts_and_totals,
-    newcombe,
     subtract,
     two_sided_z,
-    wilson_of_share,
 )
+from auditor.statistics.mid_p import mid_p, mid_p_of_share
 
 # Where the count can move at least this far to both sides of its mean (the criterion of Mantel and
 # Fleiss, who ask for 5), the normal limit replaces the exact distribution. 50 keeps it right far
@@ -69,14 +68,17 @@ def proportion_gap(
         confidence: coverage of the intervals.
 
     Returns:
-        Newcombe's interval and the mid-p version of Fisher's exact test, of the broadcast shape.
+        Square-and-add interval of two mid-p limits, and the mid-p version of Fisher's exact test,
+        of the broadcast shape. Newcombe's own interval takes Wilson's limits; for slices with few
+        expected failures its coverage falls to 86 %, and to 91 % at a nominal 99.5 %.
 
     Raises:
         ValueError: a count is outside of 0 … total, or `confidence` is out of range.
 
     Reference:
-        Newcombe (1998), method 10; mid-p: H. O. Lancaster, JASA 56 (1961) 223-234; S. Lydersen,
-        M. W. Fagerland and P. Laake, Statistics in Medicine 28 (2009) 1159-1175.
+        Square-and-add: R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890. Mid-p: H. O.
+        Lancaster, JASA 56 (1961) 223-234; S. Lydersen, M. W. Fagerland and P. Laake, Statistics in
+        Medicine 28 (2009) 1159-1175.
     """
     count, total = counts_and_totals(failures, totals)
     rest_count, rest_total = counts_and_totals(rest_failures, rest_totals)
@@ -84,7 +86,7 @@ def proportion_gap(
     known = (total > 0) & (rest_total > 0)
     p_value = np.where(known, fisher_mid_p(count, total, rest_count, rest_total), np.nan)
     return Gaps(
-        newcombe(count, total, rest_count, rest_total, confidence),
+        subtract(mid_p(count, total, confidence), mid_p(rest_count, rest_total, confidence)),
         p_value,
         np.where(known, total, 0.0),
         np.where(known, rest_total, 0.0),
@@ -129,9 +131,9 @@ def stratified_gap(
         ValueError: a count is outside of 0 … total, or `confidence` is out of range.
 
     Reference:
-        Weights and test: N. Mantel and W. Haenszel, JNCI 22 (1959) 719-748. Interval: Newcombe's
-        square-and-add (1998, method 10) of two Wilson limits at effective sample sizes, E. L. Korn
-        and B. I. Graubard, Survey Methodology 24 (1998) 193-201. Unlike the limits of Sato and
+        Weights and test: N. Mantel and W. Haenszel, JNCI 22 (1959) 719-748. Interval: square-and-add
+        (Newcombe, 1998) of two mid-p limits at effective sample sizes, E. L. Korn and B. I.
+        Graubard, Survey Methodology 24 (1998) 193-201. Unlike the limits of Sato and
         Klingenberg it does not collapse where a slice has no failure, and unlike those of Yan and
         Su it holds its coverage with many small strata.
     """
@@ -146,13 +148,8 @@ def stratified_gap(
     weight = total * rest_total / together
     sum_of_weights = weight.sum(-1, keepdims=True)
     weight = weight / np.where(sum_of_weights > 0, sum_of_weights, 1.0)
-    # Variance within strata, of slice and rest together: a slice without failures has one too.
-    rate = (count + rest_count) / together
-    within = rate * (1 - rate) * together / np.maximum(together - 1, 1)
-    mean = (weight * rate).sum(-1)
-    pooled = mean * (1 - mean)
-    own = _weighted_wilson(count, total, weight, within, pooled, z)
-    other = _weighted_wilson(rest_count, rest_total, weight, within, pooled, z)
+    own = _weighted_mid_p(count, total, weight, z)
+    other = _weighted_mid_p(rest_count, rest_total, weight, z)
     return Gaps(
         subtract(own, other),
         _mantel_haenszel_p(count, total, rest_count, rest_total),
@@ -162,24 +159,24 @@ def stratified_gap(
     )
 
 
-def _weighted_wilson(
-    count: Floats, total: Floats, weight: Floats, within: Floats, pooled: Floats, z: float
-) -> Intervals:
-    """Wilson's interval of a weighted mean of proportions; strata on the last axis.
+def _weighted_mid_p(count: Floats, total: Floats, weight: Floats, z: float) -> Intervals:
+    """Mid-p interval of a weighted mean of proportions; strata on the last axis.
 
-    The sample size is that of a simple sample whose proportion would vary as much as the mean.
-    Where strata differ in how hard they are, the failures vary less (`within`) than the binomial
-    law of the pooled rate says (`pooled`): the design effect, kept between 0.1 and 1.
+    The sample size is that of a simple sample whose proportion would vary as much as the mean does.
     """
     safe = np.where(weight > 0, total, 1.0)
     value = (weight * count / safe).sum(-1)
     inverse = weight**2 / safe
     simple = inverse.sum(-1)
     known = simple > 0
-    scale = simple * pooled
-    effect = np.divide((inverse * within).sum(-1), scale, out=np.ones_like(scale), where=scale > 0)
-    size = np.where(known, 1 / (np.where(known, simple, 1.0) * np.clip(effect, 0.1, 1.0)), 0.0)
-    return wilson_of_share(np.clip(value, 0, 1) * size, size, z)
+    # One failure and one success are added to each stratum: without them, a small stratum of great
+    # weight in which all samples happened to agree would seem to have no variance.
+    smooth = (count + 1) / (safe + 2)
+    mean = (weight * smooth).sum(-1)
+    scale = np.where(known, simple * mean * (1 - mean), 1.0)
+    effect = np.clip((inverse * smooth * (1 - smooth)).sum(-1) / scale, 0.1, 10.0)
+    size = np.where(known, 1 / np.where(known, simple * effect, 1.0), 0.0)
+    return mid_p_of_share(np.clip(value, 0, 1) * size, size, z)
 
 
 def _mantel_haenszel_p(

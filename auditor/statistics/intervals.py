@@ -134,37 +134,6 @@ def wilson_of_share(count: Floats, total: Floats, z: float | Floats) -> Interval
     )
 
 
-def newcombe(
-    counts: ArrayLike,
-    totals: ArrayLike,
-    rest_counts: ArrayLike,
-    rest_totals: ArrayLike,
-    confidence: float = 0.95,
-) -> Intervals:
-    """Newcombe's hybrid score interval of the difference of two independent proportions.
-
-    Args:
-        counts: how many of `totals`, any shape.
-        totals: sample sizes of the slice; zero gives NaN with the limits -1 and 1.
-        rest_counts: the same for the rest.
-        rest_totals: sample sizes of the rest.
-        confidence: coverage, between 0 and 1.
-
-    Returns:
-        Slice minus rest, with limits in [-1, 1].
-
-    Raises:
-        ValueError: a count is outside of 0 … total, or `confidence` is out of range.
-
-    Reference:
-        R. G. Newcombe, "Interval estimation for the difference between independent proportions",
-        Statistics in Medicine 17 (1998) 873-890, method 10.
-    """
-    return subtract(
-        wilson(counts, totals, confidence), wilson(rest_counts, rest_totals, confidence)
-    )
-
-
 def subtract(first: Intervals, second: Intervals) -> Intervals:
     """Difference of two independent estimates by square-and-add of their limits.
 
@@ -176,8 +145,8 @@ def subtract(first: Intervals, second: Intervals) -> Intervals:
         First minus second; where either is NaN, NaN with the limits -1 and 1.
 
     Reference:
-        Newcombe (1998), equation of method 10; named MOVER by G. Zou and A. Donner,
-        Statistics in Medicine 27 (2008) 1693-1702.
+        R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, equation of method 10; for limits
+        of any kind (MOVER): G. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693-1702.
     """
     value = first.value - second.value
     below = np.hypot(first.value - first.low, second.high - second.value)

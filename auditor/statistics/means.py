@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z
+from auditor.statistics.permutation import MAX_DRAWS, permute_within, sequential_p_value
+
+_NUMBERS_AT_ONCE = 4_000_000
+"""Numbers drawn at a time, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ def stratified_mean_gap(
     in_slice: ArrayLike,
     strata: ArrayLike,
     confidence: float = 0.95,
-    n_permutations: int = 999,
+    n_permutations: int = MAX_DRAWS,
     seed: int = 0,
 ) -> MeanGap:
     """Difference of a number's mean between a slice and the rest of the same stratum.
@@ -44,8 +49,8 @@ def stratified_mean_gap(
         in_slice: (N,) whether the sample is in the slice.
         strata: (N,) what is held fixed, say the label; any values that can be sorted.
         confidence: coverage of the (normal) interval.
-        n_permutations: draws; the smallest p-value is 1 / (draws + 1). With 0 nothing is drawn: the
-            p-value takes the normal limit with the exact variance of such permutations.
+        n_permutations: draws at most; fewer are taken where the p-value is large. With 0 nothing is
+            drawn: the p-value takes the normal limit with the exact variance of such permutations.
         seed: of the draws.
 
     Returns:
@@ -55,8 +60,7 @@ def stratified_mean_gap(
         ValueError: the lengths differ, or `confidence` is out of range.
 
     Reference:
-        Permutation p-value (r + 1)/(n + 1): B. Phipson and G. K. Smyth, Statistical Applications in
-        Genetics and Molecular Biology 9 (2010), article 39.
+        Permutation p-value: `sequential_p_value`.
     """
     z = two_sided_z(confidence)
     number, inside = np.asarray(values, dtype=np.float64), np.asarray(in_slice, dtype=bool)
@@ -86,15 +90,11 @@ def stratified_mean_gap(
         float((weight[both] ** 2 / n[both] * _variances(number[side], codes[side], n)[both]).sum())
         for side, n in ((inside, own), (~inside, rest))
     )
-    if n_permutations:
-        generator = np.random.default_rng(seed)
-        drawn = np.array(
-            [scores[_permute_within(inside, codes, generator)].sum() for _ in range(n_permutations)]
-        )
-        reached = int((np.abs(drawn) >= abs(value) - 1e-12 * np.abs(scores).sum()).sum())
-        p_value = (reached + 1) / (n_permutations + 1)
-    else:
-        p_value = _normal_p(value, scores, codes, own, rest)
+    p_value = (
+        _permutation_p(value, scores, inside, codes, n_permutations, seed)
+        if n_permutations
+        else _normal_p(value, scores, codes, own, rest)
+    )
     spread = z * np.sqrt(variance)
     return MeanGap(
         Interval(value, value - spread, value + spread),
@@ -102,6 +102,29 @@ def stratified_mean_gap(
         int(own[both].sum()),
         int(rest[both].sum()),
     )
+
+
+def _permutation_p(
+    value: float,
+    scores: Floats,
+    inside: NDArray[np.bool_],
+    codes: Integers,
+    n_permutations: int,
+    seed: int,
+) -> float:
+    """Two-sided p-value of the sum of the slice's scores under permutation within strata."""
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes)
+    generator = np.random.default_rng(seed)
+    # The scores are so small where a stratum is large that rounding is measured against their sum.
+    scale = max(float(np.abs(scores).sum()), 1e-300)
+
+    def draw(size: int) -> Floats:
+        drawn = permute_within(inside[order], sizes[sizes > 0], size, generator)
+        return np.asarray(np.abs(drawn @ scores[order]) / scale, dtype=np.float64)
+
+    batch = max(1, _NUMBERS_AT_ONCE // len(scores))
+    return sequential_p_value(draw, abs(value) / scale, n_permutations, batch).p_value
 
 
 def _normal_p(value: float, scores: Floats, codes: Integers, own: Floats, rest: Floats) -> float:
@@ -129,19 +152,6 @@ def _variances(values: Floats, codes: Integers, sizes: Floats) -> Floats:
     )
 
 
-def _permute_within(
-    inside: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    codes: Integers,
-    generator: np.random.Generator,
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Shuffle membership inside each stratum."""
-    target = np.argsort(codes, kind="stable")
-    source = np.lexsort((generator.random(len(codes)), codes))
-    shuffled = np.empty_like(inside)
-    shuffled[target] = inside[source]
-    return shuffled
-
-
 @dataclass(frozen=True, slots=True)
 class MapDifference:
     """Where two stacks of maps differ in the mean.
@@ -166,7 +176,7 @@ def map_difference(
     second: ArrayLike,
     first_strata: ArrayLike | None = None,
     second_strata: ArrayLike | None = None,
-    n_permutations: int = 999,
+    n_permutations: int = MAX_DRAWS,
     seed: int = 0,
 ) -> MapDifference:
     """Permutation test of the difference of two stacks of maps over all positions at once.
@@ -177,7 +187,8 @@ def map_difference(
         first_strata: (N1,) what is held fixed (say the label); None for nothing.
         second_strata: (N2,) likewise; maps of a stratum that only one side has stay where they are
             and can't make a difference.
-        n_permutations: draws; the smallest p-value is 1 / (draws + 1).
+        n_permutations: draws at most; fewer are taken where the smallest p-value is large. With 0
+            nothing is drawn and all p-values are 1.
         seed: of the draws.
 
     Returns:
@@ -213,14 +224,18 @@ def map_difference(
     np.add.at(means, codes, flat)
     flat = flat - (means / sizes[:, None])[codes]
     inside = np.arange(len(flat)) < n_one
+    order = np.argsort(codes, kind="stable")
     generator = np.random.default_rng(seed)
-    draws = np.stack(
-        [inside, *(_permute_within(inside, codes, generator) for _ in range(n_permutations))]
-    ).astype(np.float64)
-    difference, statistic = _welch(draws, flat)
-    largest = np.sort(np.abs(statistic[1:]).max(1))
-    reached = n_permutations - np.searchsorted(largest, np.abs(statistic[0]) - 1e-9)
-    p_values = (reached + 1) / (n_permutations + 1)
+    flat, inside = flat[order], inside[order]
+    difference, statistic = _welch(inside[None].astype(np.float64), flat)
+
+    def draw(size: int) -> Floats:
+        drawn = permute_within(inside, sizes, size, generator).astype(np.float64)
+        return np.asarray(np.abs(_welch(drawn, flat)[1]).max(1), dtype=np.float64)
+
+    batch = max(1, min(2_000, 10 * _NUMBERS_AT_ONCE // flat.size))
+    p_values = position_p_values(draw, np.abs(statistic[0]), n_permutations, batch)
+    flat = flat[np.argsort(order)]
     pooled = np.sqrt(
         (flat[:n_one].var(0, ddof=1) * (n_one - 1) + flat[n_one:].var(0, ddof=1) * (len(two) - 1))
         / (len(flat) - 2)
@@ -234,6 +249,28 @@ def map_difference(
         float(p_values.min()),
         effect.reshape(shape),
     )
+
+
+def position_p_values(
+    draw: Callable[[int], Floats], statistic: Floats, n_permutations: int, largest_batch: int
+) -> Floats:
+    """P-values of positions that hold for all of them together.
+
+    Args:
+        draw: takes a number of draws and returns the largest statistic of each.
+        statistic: (D,) statistics of the data.
+        n_permutations: draws at most; with 0 all p-values are 1.
+        largest_batch: draws at a time.
+
+    Returns:
+        (D,) p-values.
+    """
+    if not n_permutations:
+        return np.ones(len(statistic))
+    found = sequential_p_value(draw, float(statistic.max()), n_permutations, largest_batch)
+    reached = len(found.drawn) - np.searchsorted(np.sort(found.drawn), statistic - 1e-9)
+    # The largest statistic has the p-value of the stopping rule, and no other has a smaller one.
+    return np.maximum((reached + 1) / (len(found.drawn) + 1), found.p_value)
 
 
 def _welch(draws: Floats, flat: Floats) -> tuple[Floats, Floats]:

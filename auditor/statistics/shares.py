@@ -15,7 +15,7 @@ _SMALL_EXPECTED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Representation:
+class RepresentationShares:
     """Shares of the values of an attribute against expected shares.
 
     Attributes:
@@ -37,7 +37,7 @@ def representation(
     confidence: float = 0.95,
     n_draws: int = 9999,
     seed: int = 0,
-) -> Representation:
+) -> RepresentationShares:
     """Goodness of fit of observed counts to expected shares.
 
     Expected shares are treated as known. To compare with another sample (such as training data), test
@@ -71,19 +71,19 @@ def representation(
     shares = wilson(seen, total, confidence)
     possible = wanted > 0
     if total == 0 or len(seen) < 2:
-        return Representation(shares, wanted, np.nan, "untestable")
+        return RepresentationShares(shares, wanted, np.nan, "untestable")
     if bool(np.any(seen[~possible] > 0)):
-        return Representation(shares, wanted, 0.0, "chi-squared")
+        return RepresentationShares(shares, wanted, 0.0, "chi-squared")
     if possible.sum() < 2:
-        return Representation(shares, wanted, 1.0, "chi-squared")
+        return RepresentationShares(shares, wanted, 1.0, "chi-squared")
     mean = total * wanted[possible]
     statistic = float(((seen[possible] - mean) ** 2 / mean).sum())
     if mean.min() >= _SMALL_EXPECTED:
         p_value = float(chi2.sf(statistic, len(mean) - 1))
-        return Representation(shares, wanted, p_value, "chi-squared")
+        return RepresentationShares(shares, wanted, p_value, "chi-squared")
     draws = np.random.default_rng(seed).multinomial(int(total), wanted[possible], size=n_draws)
     reached = int((((draws - mean) ** 2 / mean).sum(1) >= statistic * (1 - 1e-12)).sum())
-    return Representation(shares, wanted, (reached + 1) / (n_draws + 1), "monte-carlo")
+    return RepresentationShares(shares, wanted, (reached + 1) / (n_draws + 1), "monte-carlo")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,12 @@ from auditor.records import (
     ExplanationsRecord,
     FaultLabels,
     ModelProvenance,
+    MultipleTestingRecord,
     Provenance,
     RunInfo,
     Skipped,
     SliceRecord,
     Summary,
-    TestsRecord,
     Unusable,
 )
 from auditor.records.predictions import OK, probability_column, usable_rows
@@ -204,7 +204,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
         outcome=decide(GateSection(), summary, found, criteria, slices),
         criteria=criteria,
         gate="alert",
-        tests=TestsRecord(
+        tests=MultipleTestingRecord(
             n_tests=1038,
             n_significant=7,
             n_causes=5,

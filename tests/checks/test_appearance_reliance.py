@@ -118,7 +118,7 @@ def test_used_style_is_named_and_its_gap_confirmed(
     assert claim.effect is not None
     # Images of two of the three labels are predicted as class a whenever they have the style.
     assert claim.effect.value == pytest.approx(2 / 3, abs=0.06)
-    assert claim.p_value == pytest.approx(1e-4)
+    assert claim.p_value == pytest.approx(1e-5)
     found = intervention(claim)
     assert found.method == "transfer-style"
     assert found.region is None

@@ -76,7 +76,7 @@ def test_mark_without_annotation_is_found_and_confirmed() -> None:
     assert flipped_control.value == 0
     assert claim.effect is not None
     assert claim.effect.low > 0.8
-    assert claim.p_value == pytest.approx(1e-4)
+    assert claim.p_value == pytest.approx(1e-5)
     assert claim.weight == pytest.approx(80 * claim.effect.value)
     failures = audit.predictions.loc[audit.predictions["failure"], "sample"]
     assert claim.samples

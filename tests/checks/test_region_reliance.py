@@ -58,7 +58,7 @@ def test_used_mark_is_located_and_its_gap_confirmed() -> None:
     # Images of two of the three labels are predicted as class a whenever they have the mark.
     assert claim.effect.value == pytest.approx(2 / 3, abs=0.02)
     assert claim.effect.unit == "points"
-    assert claim.p_value == pytest.approx(1e-4)
+    assert claim.p_value == pytest.approx(1e-5)
     found = intervention(claim)
     assert found.method == "swap-region"
     assert found.flipped_to == "a"

@@ -79,7 +79,7 @@ def test_fault_of_a_check_without_labels_is_shown_by_its_name(result: AuditResul
 
 
 def test_tests_are_accounted_for_in_words() -> None:
-    tests = records.TestsRecord(
+    tests = records.MultipleTestingRecord(
         n_tests=1038,
         n_significant=7,
         correction="Benjamini–Hochberg",

@@ -58,8 +58,8 @@ def test_stratified_mean_gap_without_draws_uses_the_normal_limit() -> None:
         values = generator.normal(size=300) + strata + 0.2 * inside
         drawn = stratified_mean_gap(values, inside, strata, n_permutations=4999)
         limit = stratified_mean_gap(values, inside, strata, n_permutations=0)
-        # The draws themselves scatter by 2 · sqrt(p (1 - p) / 4999).
-        assert limit.p_value == pytest.approx(drawn.p_value, abs=0.005 + 0.03 * drawn.p_value)
+        # Standard error of the draws: 0.1 · p where sampling goes on, else sqrt(p (1 - p) / 999).
+        assert limit.p_value == pytest.approx(drawn.p_value, abs=min(0.05, 0.3 * drawn.p_value))
         assert limit.gap == drawn.gap
 
 

@@ -10,9 +10,9 @@ from auditor.records import (
     AuditResult,
     CriterionResult,
     DataFaults,
+    MultipleTestingRecord,
     OutcomeReason,
     OutcomeState,
-    TestsRecord,
 )
 
 _UNNAMED_FAULT = "label doubtful"
@@ -124,7 +124,7 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
     return f"{sentence_start(', and '.join(parts))}."
 
 
-def basis_text(tests: TestsRecord | None) -> str:
+def basis_text(tests: MultipleTestingRecord | None) -> str:
     """How many tests are behind the verdict, in a sentence; empty where nothing was recorded."""
     if tests is None:
         return ""
@@ -134,7 +134,7 @@ def basis_text(tests: TestsRecord | None) -> str:
     return f"{corrected}: about one in {round(1 / tests.alpha)} significant results may be chance."
 
 
-def correction_text(tests: TestsRecord | None) -> str:
+def correction_text(tests: MultipleTestingRecord | None) -> str:
     """What was tested and how it was corrected, in a sentence; empty where nothing was recorded."""
     if tests is None:
         return ""
@@ -145,7 +145,7 @@ def correction_text(tests: TestsRecord | None) -> str:
     )
 
 
-def correction_table(tests: TestsRecord | None) -> tuple[tuple[str, str], ...]:
+def correction_table(tests: MultipleTestingRecord | None) -> tuple[tuple[str, str], ...]:
     """The account of the tests as names and values."""
     if tests is None:
         return ()

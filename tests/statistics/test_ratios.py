@@ -10,7 +10,6 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import test_proportions_2indep
 
 from auditor.statistics.gaps import stratified_gap
-from auditor.statistics.intervals import newcombe
 from auditor.statistics.ratios import effective_counts, ratio_score, stratified_ratio
 
 test_proportions_2indep.__test__ = False  # statsmodels' name makes pytest collect it
@@ -99,15 +98,21 @@ def test_ratio_limit_of_zero_is_refused() -> None:
         stratified_ratio([1], [2], [1], [2], limit=0.0)
 
 
-def test_effective_counts_give_the_interval_of_the_stratified_gap() -> None:
+def test_effective_counts_give_the_rates_of_the_stratified_gap() -> None:
     generator = np.random.default_rng(0)
     totals, rest_totals = generator.integers(0, 40, (6, 5)), generator.integers(0, 90, (6, 5))
     failures, rest = generator.binomial(totals, 0.2), generator.binomial(rest_totals, 0.1)
     counts = effective_counts(failures, totals, rest, rest_totals)
-    ours = newcombe(counts.count, counts.total, counts.rest_count, counts.rest_total)
-    gaps = stratified_gap(failures, totals, rest, rest_totals).gap
-    np.testing.assert_allclose(ours.low, gaps.low, atol=1e-9)
-    np.testing.assert_allclose(ours.high, gaps.high, atol=1e-9)
+    gaps = stratified_gap(failures, totals, rest, rest_totals)
+    own, other = counts.count / counts.total, counts.rest_count / counts.rest_total
+    np.testing.assert_allclose(own - other, gaps.gap.value, atol=1e-12)
+    np.testing.assert_allclose(other, gaps.base_rate, atol=1e-12)
+
+
+def test_effective_counts_of_one_stratum_are_the_counts() -> None:
+    counts = effective_counts([7], [40], [12], [90])
+    found = [counts.count, counts.total, counts.rest_count, counts.rest_total]
+    np.testing.assert_allclose(found, [7, 40, 12, 90])
 
 
 def test_ratio_score_falls_as_the_ratio_grows() -> None:

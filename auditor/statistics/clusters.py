@@ -1,0 +1,173 @@
+"""Clusters of samples: how alike they are, how many independent samples they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from auditor.statistics.cluster_cells import Cells, Side, index_of
+from auditor.statistics.cluster_correlation import Pairs, effective_number
+from auditor.statistics.intervals import (
+    Floats,
+    Integers,
+    Intervals,
+    two_sided_z,
+    wilson_of_share,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterDesign:
+    """What the clusters of a sample do to its mean.
+
+    Attributes:
+        correlation: intra-class correlation, at most 1; negative where clusters are more even than
+            chance makes them. NaN where no cluster has two samples, there is one cluster, or the
+            values are constant.
+        design_effect: variance of the mean over that of independent samples, at least 1; NaN where
+            the correlation is.
+        effective_size: samples divided by the design effect.
+        n_samples: samples, N.
+        n_clusters: clusters, G.
+        effective_clusters: clusters of equal size that would be as uneven.
+    """
+
+    correlation: float
+    design_effect: float
+    effective_size: float
+    n_samples: int
+    n_clusters: int
+    effective_clusters: float
+
+
+def cluster_design(
+    values: ArrayLike, groups: ArrayLike, strata: ArrayLike | None = None
+) -> ClusterDesign:
+    """Intra-class correlation and design effect of a number, say of failures as 0 and 1.
+
+    Args:
+        values: (N,) numbers, finite.
+        groups: (N,) cluster of each sample; any values that can be sorted.
+        strata: (N,) what is held fixed, say the label; None for nothing. Values are then compared
+            with the mean of their stratum.
+
+    Returns:
+        The design. With clusters of n samples each, the design effect is 1 + (n - 1) · correlation;
+        with uneven ones, n is Σ n² / Σ n.
+
+    Raises:
+        ValueError: the lengths differ, there is no sample, or a value is not finite.
+
+    Reference:
+        Analysis-of-variance estimator: A. Donner, "A review of inference procedures for the
+        intraclass correlation coefficient in the one-way random effects model", International
+        Statistical Review 54 (1986) 67-82, section 2; recommended for binary data by Ridout,
+        Demétrio and Firth, Biometrics 55 (1999) 137-148. Design effect: L. Kish, "Survey sampling"
+        (1965), section 5.4; uneven clusters: J. N. K. Rao and A. J. Scott, Biometrics 48 (1992) 577.
+    """
+    number = np.asarray(values, dtype=np.float64)
+    held = np.zeros(len(number), dtype=np.int64) if strata is None else index_of(strata)
+    if not number.shape == np.shape(groups) == held.shape or not bool(np.isfinite(number).all()):
+        raise ValueError(
+            f"expected a finite value, a group and a stratum for each sample; got shapes "
+            f"{number.shape}, {np.shape(groups)} and {held.shape}, or values that are not finite"
+        )
+    cells = Cells.of(held, groups)
+    total = np.bincount(held, number) / np.bincount(held)
+    residual = number - total[held]
+    size = cells.by_cluster(cells.by_cell(np.ones(len(number))))
+    n_samples, n_clusters = len(number), cells.n_clusters
+    # Strata that are constant in clusters take degrees of freedom from the clusters.
+    lost = cells.n_strata if len(cells) == n_clusters else 1
+    correlation = _anova(residual, cells, size, n_clusters - lost)
+    effect = max(1.0, 1 + (float((size**2).sum()) / n_samples - 1) * correlation)
+    return ClusterDesign(
+        correlation,
+        np.nan if np.isnan(correlation) else effect,
+        np.nan if np.isnan(correlation) else n_samples / effect,
+        n_samples,
+        n_clusters,
+        effective_number(size),
+    )
+
+
+def _anova(residual: Floats, cells: Cells, size: Floats, between_freedom: int) -> float:
+    """The estimator (B - W) / (B + (n₀ - 1) W) from the mean squares between and within clusters."""
+    n_samples, n_clusters = len(residual), len(size)
+    within_freedom = n_samples - n_clusters
+    if between_freedom < 1 or within_freedom < 1:
+        return float("nan")
+    sums = cells.by_cluster(cells.by_cell(residual))
+    explained = float((sums**2 / size).sum())
+    whole = float((residual**2).sum())
+    between, within = explained / between_freedom, (whole - explained) / within_freedom
+    common = (n_samples - float((size**2).sum()) / n_samples) / (n_clusters - 1)
+    scale = between + (common - 1) * within
+    return (between - within) / scale if scale > 1e-12 * max(whole, 1e-300) else float("nan")
+
+
+def clustered_wilson(
+    failures: ArrayLike,
+    slices: Sequence[Integers],
+    groups: ArrayLike,
+    confidence: float = 0.95,
+) -> Intervals:
+    """Wilson's interval of the failure rate of each slice, where samples come in clusters.
+
+    The sample size is divided by the design effect. The correlation inside the clusters of a slice
+    is drawn towards that of all samples, and not taken to be smaller.
+
+    Args:
+        failures: (N,) whether a sample failed, 0 or 1.
+        slices: rows of the samples of each slice, M arrays.
+        groups: (N,) cluster of each sample; any values that can be sorted.
+        confidence: coverage, between 0 and 1.
+
+    Returns:
+        (M,) rates with limits in [0, 1]; NaN with the limits 0 and 1 for an empty slice. Where no
+        two samples share a cluster, the same as `wilson`.
+
+    Raises:
+        ValueError: the lengths differ, a failure is neither 0 nor 1, or `confidence` is out of
+            range.
+
+    Reference:
+        Rao and Scott (1992); Student's quantile in place of the normal one: Korn and Graubard,
+        Survey Methodology 24 (1998) 193-201.
+    """
+    z = two_sided_z(confidence)
+    failed = np.asarray(failures, dtype=np.float64)
+    if failed.shape != np.shape(groups) or not bool(np.isin(failed, (0, 1)).all()):
+        raise ValueError(
+            f"expected failures as 0 and 1 with one group each; got shapes {failed.shape} and "
+            f"{np.shape(groups)}, or other values: pass whether each sample failed"
+        )
+    cells = Cells.of(np.zeros(len(failed), dtype=np.int64), groups)
+    everything = Pairs.of(cells, _side(cells, failed, np.arange(len(failed))))
+    expected = float(everything.expected.sum())
+    same = float(np.clip(everything.product.sum() / expected, 0, 1)) if expected > 0 else 1.0
+    # Where failures are rare, only the clusters that have some tell how alike samples are.
+    telling = effective_number(everything.squares) if expected > 0 else float(cells.n_clusters)
+    freedom = max(telling - 1, 1.0)
+    quantile = float(student.isf((1 - confidence) / 2, freedom))
+    count, total, scale = np.zeros((3, len(slices)))
+    for k, rows in enumerate(slices):
+        side = _side(cells, failed, rows)
+        count[k], total[k] = side.total.sum(), side.size.sum()
+        largest = side.size.max(initial=0.0)
+        if largest <= 1:
+            scale[k] = z
+            continue
+        correlation = Pairs.of(cells, side).correlation(same)
+        mean_size = float((side.size**2).sum()) / total[k]
+        scale[k] = quantile * np.sqrt(1 + (mean_size - 1) * correlation)
+    return wilson_of_share(count, total, scale)
+
+
+def _side(cells: Cells, values: Floats, rows: Integers) -> Side:
+    parts = np.ones(len(rows)), values[rows], values[rows] ** 2
+    return Side.of(cells, *(cells.by_cell(part, rows) for part in parts))

@@ -1,0 +1,141 @@
+"""Do file names look like series, such as several images of one patient, and do series matter?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_matrix
+
+from auditor.statistics.cluster_cells import index_of
+from auditor.statistics.clusters import ClusterDesign, cluster_design
+from auditor.statistics.intervals import Floats, Integers
+from auditor.statistics.permutation import MAX_DRAWS, permute_within, sequential_p_value
+
+_TOKEN = re.compile(r"[^\W\d_]+\d*|\d+")
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
+_REMOVED = 3
+"""Tokens that may follow the name of a series, such as a side, a counter and a suffix."""
+_LEAST_SERIES = 5
+_NUMBERS = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Series that file names suggest.
+
+    Attributes:
+        names: (N,) name of the series of each sample: the beginning of its file name, or its folder.
+        n_series: series with two samples or more.
+        design: how alike the outcomes of a series are.
+        p_value: of "outcomes are no more alike inside series than within strata", one-sided, corrected
+            for the ways in which names were read.
+    """
+
+    names: tuple[str, ...]
+    n_series: int
+    design: ClusterDesign
+    p_value: float
+
+
+def find_series(
+    names: Sequence[str], outcomes: ArrayLike, strata: ArrayLike | None = None, seed: int = 0
+) -> Series | None:
+    """Guesses series from file names, and how far their outcomes are alike.
+
+    A name is cut before its last, second-last or third-last word or number, or after its folder:
+    ``patient012_003.png`` belongs to ``patient012``, ``scans/7/a.png`` to ``scans/7``. Of the readings
+    that give at least five series of two samples or more, which hold half of the samples together,
+    the one with the largest design effect is taken. A reading in which single series hold half of
+    the samples of their strata is none: such names go with the label, or all begin alike.
+
+    Args:
+        names: N file names or ids, with folders separated by slashes.
+        outcomes: (N,) outcome of each sample, say failures as 0 and 1.
+        strata: (N,) what is held fixed, say the label; None for nothing. Without labels, names that
+            begin with the class are taken for series.
+        seed: of the permutations.
+
+    Returns:
+        The series; None where names do not look like any.
+
+    Raises:
+        ValueError: the lengths differ, there is no sample, or an outcome is not finite.
+
+    Reference:
+        Design: `cluster_design`. Test: sum of squares between series under permutation within
+        strata; `sequential_p_value`.
+    """
+    number = np.asarray(outcomes, dtype=np.float64)
+    held = np.zeros(len(number), dtype=np.int64) if strata is None else index_of(strata)
+    if not (len(names),) == number.shape == held.shape:
+        raise ValueError(
+            f"expected one name, outcome and stratum for each sample; got {len(names)} names and "
+            f"shapes {number.shape} and {held.shape}"
+        )
+    readings = {
+        tuple(_beginning(name, removed) for name in names) for removed in range(_REMOVED + 1)
+    }
+    plausible = [
+        (reading, groups)
+        for reading in sorted(readings)
+        if _looks_like_series(groups := index_of(np.array(reading, dtype=object)), held)
+    ]
+    if not plausible:
+        return None
+    designs = [cluster_design(number, groups, held) for _, groups in plausible]
+    effects = [np.nan_to_num(design.design_effect, nan=0.0) for design in designs]
+    best = int(np.argmax(effects))
+    reading, groups = plausible[best]
+    p_value = min(1.0, len(plausible) * _p_value(number, groups, held, seed))
+    return Series(reading, int((np.bincount(groups) > 1).sum()), designs[best], p_value)
+
+
+def _beginning(name: str, removed: int) -> str:
+    """The name without its ending and last words, or its folder where none are removed."""
+    folder, slash, last = name.rpartition("/")
+    if not removed:
+        return folder or name
+    stem = _ENDING.sub("", last)
+    words = list(_TOKEN.finditer(stem))
+    if len(words) <= removed:
+        return name
+    return folder + slash + stem[: words[-removed].start()].rstrip("_-. ")
+
+
+def _looks_like_series(groups: Integers, strata: Integers) -> bool:
+    sizes = np.bincount(groups)
+    several = sizes > 1
+    if several.sum() < _LEAST_SERIES or sizes[several].sum() < len(groups) / 2:
+        return False
+    cells, counts = np.unique(strata * len(sizes) + groups, return_counts=True)
+    largest = np.zeros(int(strata.max()) + 1)
+    np.maximum.at(largest, cells // len(sizes), counts)
+    return bool(largest.sum() <= len(groups) / 2)
+
+
+def _p_value(values: Floats, groups: Integers, strata: Integers, seed: int) -> float:
+    order = np.argsort(strata, kind="stable")
+    mean = np.bincount(strata, values) / np.bincount(strata)
+    residual = (values - mean[strata])[order]
+    if not np.abs(residual).max(initial=0.0) > 0:
+        return 1.0
+    sizes, blocks = np.bincount(groups), np.bincount(strata)
+    n_samples = len(values)
+    entries = (np.ones(n_samples), (np.arange(n_samples), groups[order]))
+    membership = csr_matrix(entries, shape=(n_samples, len(sizes)))
+    generator = np.random.default_rng(seed)
+    scale = float((residual**2).sum())
+
+    def statistic(rows: Floats) -> Floats:
+        return np.asarray(((rows @ membership) ** 2 / sizes).sum(1) / scale, dtype=np.float64)
+
+    def draw(size: int) -> Floats:
+        return statistic(permute_within(residual, blocks, size, generator))
+
+    most = int(np.clip(_NUMBERS // n_samples, 999, MAX_DRAWS))
+    batch = int(np.clip(4_000_000 // n_samples, 1, 2_000))
+    return sequential_p_value(draw, float(statistic(residual[None])[0]), most, batch).p_value
