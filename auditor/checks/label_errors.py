@@ -29,7 +29,7 @@ from auditor.records import (
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import Floats, Integers, proportion_gap, stratified_gap, wilson
-from auditor.statistics.label_noise import label_noise
+from auditor.statistics.confident_learning import confident_learning
 
 NAME = "label-errors"
 _SHOWN = 12
@@ -76,7 +76,7 @@ class LabelErrors(Check):
                 skipped=(_skipped("no probabilities are stored for more than 100 classes"),)
             )
         label, predicted = (codes(audit.predictions[name]) for name in ("label", "predicted"))
-        suggested = label_noise(label, audit.probabilities).suggested
+        suggested = confident_learning(label, audit.probabilities).suggested
         suspected = (suggested == predicted) & (predicted != label)
         claims: list[Claim] = []
         skipped: list[Skipped] = []

@@ -7,14 +7,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import mannwhitneyu, norm, rankdata
+from scipy.stats import mannwhitneyu, norm
 
-from auditor.statistics.intervals import Floats, Integers, Interval, wilson
+from auditor.statistics.intervals import Floats, Interval, wilson
 from auditor.statistics.noise_floor import NoiseFloor, noise_floor
 
 NoiseState = Literal["estimated", "withheld"]
 WithheldReason = Literal[
-    "few-samples", "weak-model", "uninformative-confidence", "confident-errors", "second-choices"
+    "few-samples", "weak-model", "uninformative-confidence", "confident-errors"
 ]
 
 MIN_SAMPLES = 200
@@ -23,9 +23,6 @@ _MAX_RELATIVE_ERROR = 0.8
 """A model with more than this part of the errors of the most frequent class cannot judge labels."""
 _MIN_CONFIDENT_AGREEMENT = 0.8
 """Among the most confident fifth of the predictions. Usable data sets have fewer wrong labels."""
-_LIKELY = 0.5
-"""Probability from which on a label counts as suspected in the test of second choices."""
-_NEIGHBOURS = 40
 
 Mask = NDArray[np.bool_]
 
@@ -75,9 +72,8 @@ def label_noise(
     cross-fitting is needed.
 
     The estimate is withheld if there are fewer than 200 samples, if the model is hardly better than the
-    most frequent class, if confidence does not separate agreement from disagreement, if over a fifth of
-    its most confident predictions disagree with the label, or if those labels are the second choices
-    of the model more often than wrong labels would be (then its confident errors are its own).
+    most frequent class, if confidence does not separate agreement from disagreement, or if over a fifth
+    of its most confident predictions disagree with the label.
 
     Args:
         labels: (N,) given labels as class indices.
@@ -114,10 +110,7 @@ def label_noise(
     floor = noise_floor(margins, disagrees, n_classes, confidence)
     if floor.rate.low == 0 and not _separates(margins, disagrees):
         return _withheld("uninformative-confidence", n)
-    wrong, right = _posterior(floor, disagrees, n_classes)
-    likely = disagrees & (wrong[0] >= _LIKELY)
-    if floor.rate.low > 0 and _are_second_choices(shares, given, predicted, margins, likely, wrong[0]):
-        return _withheld("second-choices", n)
+    wrong, right = label_posterior(floor, disagrees, n_classes)
     accuracy = right.mean(1)
     sampled = wilson(accuracy[0] * n, n, confidence)[()]
     below = np.hypot(accuracy[0] - accuracy[1], accuracy[0] - sampled.low)
@@ -126,9 +119,11 @@ def label_noise(
         "estimated",
         None,
         floor.rate,
-        _mean(wrong, disagrees),
-        _mean(wrong, ~disagrees),
-        Interval(float(accuracy[0]), float(accuracy[0] - below), float(min(1.0, accuracy[0] + above))),
+        _mean(wrong, disagrees, confidence),
+        _mean(wrong, ~disagrees, confidence),
+        Interval(
+            float(accuracy[0]), float(accuracy[0] - below), float(min(1.0, accuracy[0] + above))
+        ),
         wrong[0],
     )
 
@@ -184,8 +179,8 @@ def _separates(margins: Floats, disagrees: Mask) -> bool:
     return bool(test.pvalue <= 0.025)
 
 
-def _posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple[Floats, Floats]:
-    """P(label wrong) and P(prediction true), both (3, N), by Bayes' rule given whether they agree.
+def label_posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple[Floats, Floats]:
+    """P(label wrong) and P(prediction true) by Bayes' rule, given whether they agree.
 
     With s = P(prediction true) and the noise rate η, the true class and the label are
 
@@ -194,6 +189,14 @@ def _posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple[Floa
     - another class, and the predicted class as label: (1 - s) η / (K - 1)
     - another class, rightly labelled: (1 - s) (1 - η)
     - another class, and a label that is neither: (1 - s) η (K - 2) / (K - 1)
+
+    Args:
+        floor: the noise rate and s.
+        disagrees: (N,) whether the label differs from the predicted class.
+        n_classes: K, at least 2.
+
+    Returns:
+        Both (3, N): at the estimated rate, at its lower limit and at its upper limit.
     """
     rate = np.array([floor.rate.value, floor.rate.low, floor.rate.high])[:, None]
     s = floor.correct
@@ -207,38 +210,19 @@ def _posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple[Floa
     return wrong, right
 
 
-def _mean(wrong: Floats, chosen: Mask) -> Interval:
-    """Mean of the three rows over the chosen samples; 0 where there is none."""
+def _mean(wrong: Floats, chosen: Mask, confidence: float) -> Interval:
+    """Share of wrong labels among the chosen samples; 0 where there is none.
+
+    The interval adds the uncertainty of the noise rate and the variance of the number of wrong labels
+    at that rate, Σ w (1 - w).
+    """
     if not chosen.any():
         return Interval(0.0, 0.0, 0.0)
-    value, low, high = (float(one) for one in wrong[:, chosen].mean(1))
-    return Interval(value, min(low, value), max(high, value))
-
-
-def _are_second_choices(  # noqa: PLR0913, PLR0917 - all describe the same samples
-    shares: Floats,
-    given: Integers,
-    predicted: Integers,
-    margins: Floats,
-    likely: Mask,
-    wrong: Floats,
-) -> bool:
-    """Whether likely wrong labels rank too high among the model's other classes.
-
-    Whether a label is wrong does not depend on the image. The probability of a wrong label's class is
-    then distributed as among correct predictions of the same class and a similar margin: its rank
-    among the 40 nearest of them has the mean 1/2. The true class of a model error has a high rank. Those errors
-    that are to be expected among the likely labels are allowed a rank of 1. One-sided, 5 %.
-    """
-    ranks: list[float] = []
-    for row in np.flatnonzero(likely):
-        pool = np.flatnonzero((predicted == predicted[row]) & (predicted == given))
-        near = pool[np.argsort(np.abs(margins[pool] - margins[row]), kind="stable")[:_NEIGHBOURS]]
-        compared = np.append(shares[near, given[row]], shares[row, given[row]])
-        ranks.append(float((rankdata(compared)[-1] - 0.5) / len(compared)))
-    if len(ranks) < 2 or shares.shape[1] == 2:
-        return False
-    expected = 1 - wrong[likely].mean() / 2
-    # A uniform rank has the variance 1/12.
-    excess = (np.mean(ranks) - expected) / np.sqrt(1 / 12 / len(ranks))
-    return bool(excess > norm.isf(0.05))
+    own = wrong[:, chosen]
+    value, low, high = (float(one) for one in own.mean(1))
+    spread = norm.isf((1 - confidence) / 2) * np.sqrt((own[0] * (1 - own[0])).sum()) / own.shape[1]
+    return Interval(
+        value,
+        float(max(0.0, value - np.hypot(min(0.0, low - value), spread))),
+        float(min(1.0, value + np.hypot(max(0.0, high - value), spread))),
+    )

@@ -119,7 +119,9 @@ def _profile_interval(rates: Floats, profile: Floats, drop: float) -> Interval:
     if len(left := outside[outside < best]):
         low = float(np.interp(0, -below[left[-1] : left[-1] + 2], rates[left[-1] : left[-1] + 2]))
     if len(right := outside[outside > best]):
-        high = float(np.interp(0, below[right[0] - 1 : right[0] + 1], rates[right[0] - 1 : right[0] + 1]))
+        high = float(
+            np.interp(0, below[right[0] - 1 : right[0] + 1], rates[right[0] - 1 : right[0] + 1])
+        )
     return Interval(float(rates[best]), low, high)
 
 
