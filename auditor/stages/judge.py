@@ -26,6 +26,7 @@ from auditor.records import (
     DataFaults,
     Estimate,
     Finding,
+    LabelNoiseRecord,
     MultipleTestingRecord,
     Skipped,
     SliceComparison,
@@ -73,10 +74,12 @@ def judge(
     """
     claims: list[Claim] = []
     skipped: list[Skipped] = []
+    label_noise: LabelNoiseRecord | None = None
     for check in checks.values():
         examined = check.examine(audit)
         claims += examined.claims
         skipped += examined.skipped
+        label_noise = examined.label_noise or label_noise
         if advance is not None:
             advance(1)
     weights = {name: one.weight for name, one in checks.items() if one.weight != 1}
@@ -91,7 +94,9 @@ def judge(
         slices=_slices(audit, graded),
         skipped=[*skipped, *_too_small(untested)],
         tests=correction.account(_tests_by_check(graded)),
-        data_faults=data_faults([one.claim for one in reported], audit.predictions, labels),
+        data_faults=data_faults(
+            [one.claim for one in reported], audit.predictions, labels, label_noise
+        ),
         max_gap=next((one.limit for one in claims if _compares_slice(one)), None),
     )
 
