@@ -67,7 +67,8 @@ class LabelErrors(Check):
     confident (Mann-Whitney test). The labels themselves are not tested: the result is a list to
     inspect, never more than a note. Suspected labels count as possible data faults if label noise is
     detected (see ``auditor.statistics.label_noise``), and the model is at least as confident as for half
-    of the correctly labelled samples. Without attributes, label noise is not estimated and nothing counts.
+    of the correctly labelled samples. With neither attributes nor computed properties, label noise is not
+    estimated and nothing counts.
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
@@ -235,7 +236,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     faulty = confident if counts else ()
     associated = (
         "not associated with any attribute"
-        if suspects.audit.attributes
+        if suspects.audit.attributes or suspects.audit.computed
         else ("compared with no attribute, since there is none")
     )
     rows = tuple(

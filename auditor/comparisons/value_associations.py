@@ -23,7 +23,7 @@ def associated_value(audit: AuditData, chosen: NDArray[np.bool_]) -> str | None:
 
     Returns:
         The value in words, such as ``site = north``; None where no association is significant at
-        ``audit.alpha``.
+        ``audit.alpha``, or there is no attribute.
     """
     label = codes(audit.predictions["label"])
     n_labels = len(audit.classes)
@@ -40,5 +40,7 @@ def associated_value(audit: AuditData, chosen: NDArray[np.bool_]) -> str | None:
             for p_value, value in zip(gaps.p_value, column.cat.categories, strict=True)
             if np.isfinite(p_value)
         ]
-    least, words = min(found, default=(1.0, ""))
+    if not found:
+        return None
+    least, words = min(found)
     return words if least * len(found) <= audit.alpha else None

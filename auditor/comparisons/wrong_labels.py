@@ -18,9 +18,9 @@ def estimate_wrong_labels(audit: AuditData) -> LabelNoiseRecord:
 
     Wrong labels fall at random on the samples of a class. A model that is confidently wrong in one
     slice contradicts right labels just as often, and the predictions alone cannot tell the two apart.
-    So the estimate is withheld where there are no attributes to look at, and where the labels that are
-    probably wrong are associated with a value of an attribute or of a computed property. A slice that
-    no attribute names is not noticed.
+    So the estimate is withheld where there is neither an attribute nor a computed property to compare,
+    and where the labels that are probably wrong are associated with a value of one. A slice that no
+    attribute names is not noticed.
 
     Args:
         audit: the audited data.
@@ -34,7 +34,7 @@ def estimate_wrong_labels(audit: AuditData) -> LabelNoiseRecord:
     found = label_noise(label, audit.probabilities)
     if found.reason is not None:
         return LabelNoiseRecord(reason=found.reason)
-    if not audit.attributes:
+    if not (audit.attributes or audit.computed):
         return LabelNoiseRecord(reason="no-attributes")
     disagrees = audit.probabilities.argmax(1) != label
     value = associated_value(audit, disagrees & (found.wrong >= _LIKELY))
