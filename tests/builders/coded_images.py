@@ -70,7 +70,6 @@ def write_audit(
     n_classes: int = 3,
     unreadable: int = 0,
     wrong_labels: float = 0.0,
-    attributes: tuple[str, ...] = ("site",),
 ) -> Path:
     """Writes images, their table and a configuration.
 
@@ -81,7 +80,6 @@ def write_audit(
         n_classes: classes, with equal shares.
         unreadable: how many of the images are damaged files.
         wrong_labels: probability that the table names another class than the image shows.
-        attributes: those that the configuration names.
 
     Returns:
         The path of the configuration.
@@ -113,7 +111,7 @@ def write_audit(
             "arguments": {"behaviour": behaviour, "n_classes": n_classes},
             "classes": [f"c{k}" for k in range(n_classes)],
         },
-        "data": {"adapter": "manifest", "path": "data.csv", "attributes": list(attributes)},
+        "data": {"adapter": "manifest", "path": "data.csv", "attributes": ["site"]},
         "preprocess": {},
         "checks": dict.fromkeys(
             ("failure-regions", "hidden-slices", "map-clusters", "leakage", "duplicates"), False
