@@ -3,11 +3,19 @@
 Nothing here holds HTML.
 """
 
+from auditor.records.attributes import (
+    OTHER_VALUES,
+    AttributeRecord,
+    AttributeSpec,
+    AttributeType,
+    StatedType,
+)
 from auditor.records.audit_data import (
     AuditData,
     Cell,
     Maps,
     ModelAccess,
+    OrderedValues,
     Slice,
 )
 from auditor.records.base import (
@@ -34,6 +42,8 @@ from auditor.records.data import (
 )
 from auditor.records.evidence import (
     Contingency,
+    Curve,
+    CurvePoint,
     EvidencePart,
     Grid,
     HeldFixed,
@@ -94,8 +104,12 @@ from auditor.records.result import (
 
 __all__ = [
     "MISSING",
+    "OTHER_VALUES",
     "SCHEMA_VERSION",
     "SEVERITIES",
+    "AttributeRecord",
+    "AttributeSpec",
+    "AttributeType",
     "AuditData",
     "AuditOutcome",
     "AuditResult",
@@ -108,6 +122,8 @@ __all__ = [
     "Contingency",
     "CriterionResult",
     "CriterionState",
+    "Curve",
+    "CurvePoint",
     "DataFaults",
     "DataProvenance",
     "Dataset",
@@ -139,6 +155,7 @@ __all__ = [
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
@@ -160,6 +177,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "StatedType",
     "Summary",
     "Table",
     "Unit",

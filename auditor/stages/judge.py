@@ -163,6 +163,7 @@ def _slices(audit: AuditData, graded: Sequence[GradedClaim]) -> list[SliceRecord
                 detectable_gap=None if comparison is None else comparison.detectable_gap,
                 excluded_gap=None if comparison is None else comparison.excluded_gap,
                 computed=place >= len(audit.slices),
+                tail=one.tail,
             )
         )
     return records
