@@ -95,8 +95,10 @@ GLOSSARY: tuple[Term, ...] = (
     Term(
         "q-value",
         "q-value",
-        "A p-value corrected for all tests of this audit (Benjamini–Hochberg). If every result with a "
-        "q-value up to 0.05 is taken as real, about one in twenty of them is not.",
+        "A p-value corrected for all tests of this audit. A result is significant if its q-value is at "
+        "most the level of the audit, usually 0.05. For the errors of annotated slices, that bounds the "
+        "probability of even one false accusation; elsewhere, the share of significant results that "
+        "are chance.",
     ),
     Term(
         "severity",

@@ -1,0 +1,70 @@
+"""What was tested without becoming a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditor.phrasing import count, plural
+from auditor.records import Effect, TestedRecord
+
+
+@dataclass(frozen=True)
+class TestedView:
+    """A hypothesis that was tested, and that is no finding.
+
+    Attributes:
+        check: the check that tested it.
+        title: what was measured, in one sentence.
+        effect: how large it is; None where the result would be no problem of any size.
+        q_value: of its test.
+        reason: why it is no finding, in a few words.
+    """
+
+    check: str
+    title: str
+    effect: Effect | None
+    q_value: float
+    reason: str
+
+
+def tested_view(one: TestedRecord) -> TestedView:
+    """A row of the table of what was tested without becoming a finding."""
+    return TestedView(one.check, one.title, one.effect, one.q_value, _reason(one))
+
+
+def tested_count(n_tested: int) -> str:
+    """How many hypotheses were tested without becoming a finding, in a sentence."""
+    verb = "was" if n_tested == 1 else "were"
+    return (
+        f"{plural(n_tested, 'hypothesis', 'hypotheses')} {verb} tested without becoming a finding."
+    )
+
+
+def tested_text(tested: Sequence[TestedRecord], alpha: float) -> str:
+    """How many there are, and why they are no findings; empty where there is none.
+
+    Args:
+        tested: of the audit.
+        alpha: a q-value up to this is significant.
+    """
+    if not tested:
+        return ""
+    n_significant = sum(one.reason != "may be chance" for one in tested)
+    text = f"{tested_count(len(tested))} A q-value above {alpha:g} means that it may be chance."
+    if n_significant:
+        one = n_significant == 1
+        text += (
+            f" {count(n_significant)} {'is' if one else 'are'} significant, but the effect is within its "
+            "limit, is no excess (its counterpart may be a finding), or is no problem by itself."
+        )
+    return text
+
+
+def _reason(one: TestedRecord) -> str:
+    if one.reason == "no effect of this kind":
+        return "no problem by itself"
+    if one.reason == "within the limit" and one.effect is not None:
+        nothing = 1.0 if one.effect.unit == "ratio" else 0.0
+        return "no excess" if one.effect.value < nothing else "within the limit"
+    return one.reason
