@@ -21,7 +21,7 @@ def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Ch
     """The charts that show a finding.
 
     A finding about the data is shown by the numbers of samples, any other one about an attribute by
-    error rates, and one about a label by its predictions. Comparisons of an attribute's values follow.
+    error rates, and one about a label by its predictions. Comparisons of an attribute's values come first.
     """
     spreads = [
         value_spread_chart(one, finding.record.slice.attributes.get(one.part.attribute))
@@ -30,7 +30,7 @@ def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Ch
     by_label = any(one.label is not None for one in finding.cells)
     # Without labels, both would show the same error rates.
     own = None if any(spreads) and not by_label else _own_chart(finding, confusion)
-    return tuple(one for one in (own, *spreads) if one is not None)
+    return tuple(one for one in (*spreads, own) if one is not None)
 
 
 def _own_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None:

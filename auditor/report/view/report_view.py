@@ -53,7 +53,7 @@ from auditor.report.view.summary import (
     untested_text,
     verdict_text,
 )
-from auditor.report.view.tested import TestedView, tested_text, tested_view
+from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
 from auditor.report.view.units import read_units
 from auditor.run_folder import PREDICTIONS, RunFolder
 
@@ -210,8 +210,8 @@ def build_view(run: RunFolder) -> ReportView:
             (severity, sum(one.severity == severity for one in ordered))
             for severity in reversed(SEVERITIES)
         ),
-        tested=tuple(tested_view(one) for one in result.tested),
-        tested_text=tested_text(result.tested, alpha),
+        tested=tuple(view_of_tested(one) for one in result.tested),
+        tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=confusion_matrix([one.name for one in result.classes], evaluated),
         slices=tuple(result.slices),

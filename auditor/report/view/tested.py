@@ -28,12 +28,12 @@ class TestedView:
     reason: str
 
 
-def tested_view(one: TestedRecord) -> TestedView:
+def view_of_tested(one: TestedRecord) -> TestedView:
     """A row of the table of what was tested without becoming a finding."""
     return TestedView(one.check, one.title, one.effect, one.q_value, _reason(one))
 
 
-def tested_count(n_tested: int) -> str:
+def count_tested(n_tested: int) -> str:
     """How many hypotheses were tested without becoming a finding, in a sentence."""
     verb = "was" if n_tested == 1 else "were"
     return (
@@ -41,7 +41,7 @@ def tested_count(n_tested: int) -> str:
     )
 
 
-def tested_text(tested: Sequence[TestedRecord], alpha: float) -> str:
+def describe_tested(tested: Sequence[TestedRecord], alpha: float) -> str:
     """How many there are, and why they are no findings; empty where there is none.
 
     Args:
@@ -51,7 +51,10 @@ def tested_text(tested: Sequence[TestedRecord], alpha: float) -> str:
     if not tested:
         return ""
     n_significant = sum(one.reason != "may be chance" for one in tested)
-    text = f"{tested_count(len(tested))} A q-value above {alpha:g} means that it may be chance."
+    text = (
+        f"{count_tested(len(tested))} A q-value above {alpha:g} means that an effect may be chance, even "
+        "if its interval excludes zero: intervals are not corrected for the number of tests."
+    )
     if n_significant:
         one = n_significant == 1
         text += (
