@@ -160,8 +160,8 @@ class JudgeSection(Options):
     """When a difference is significant."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
-    """Bound on the probability that any annotated slice is accused falsely, and on the false discovery
-    rate of all other tests."""
+    """Bound on the probability that more errors are reported falsely for any attribute value, and on the
+    false discovery rate of all other tests."""
 
 
 class GateSection(Options):

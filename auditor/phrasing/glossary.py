@@ -97,7 +97,7 @@ GLOSSARY: tuple[Term, ...] = (
         "q-value",
         "A p-value corrected for all tests of this audit. A result is significant if its q-value is at "
         "most the level of the audit, usually 0.05. For the errors of annotated slices, that bounds the "
-        "probability of even one false accusation; elsewhere, the share of significant results that "
+        "probability of even one false report; elsewhere, the share of significant results that "
         "are chance.",
     ),
     Term(

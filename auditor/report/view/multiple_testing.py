@@ -20,8 +20,8 @@ def basis_text(tests: MultipleTestingRecord | None) -> str:
             f"{corrected}: about one in {round(1 / tests.alpha)} significant results may be chance."
         )
     return (
-        f"{corrected}: the probability that an audit accuses even one attribute value falsely is at most "
-        f"{percent(tests.alpha)}."
+        f"{corrected}: the probability that an audit falsely reports more errors for even one attribute "
+        f"value is at most {percent(tests.alpha)}."
     )
 
 
@@ -40,10 +40,11 @@ def correction_text(tests: MultipleTestingRecord | None) -> str:
         f"{counted}. All questions about the errors of annotated slices share one error budget: most of "
         "it goes to whether an attribute value has a higher error rate than the rest, and once this is "
         "shown for an attribute, its part passes on to finer questions about that attribute and to the "
-        "other attributes. The probability that even one attribute value is accused falsely is therefore "
-        f"at most {bound}, however many of them there are. For everything else (interventions, training "
-        "data, attribution maps, and properties computed from the images) the false discovery rate is "
-        f"controlled: on average, at most {bound} of the significant results are chance."
+        "other attributes. The probability that more errors are reported falsely for even one attribute "
+        f"value is therefore at most {bound}, however many values there are. For everything else "
+        "(interventions, training data, attribution maps, and properties computed from the images) the "
+        f"false discovery rate is controlled: on average, at most {bound} of the significant results are "
+        "chance."
     )
 
 
