@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from io import StringIO
+
+from rich.console import Console
+
 from auditor import records
 from auditor.records import Effect, SliceKey
 from auditor.report.view.report_view import build_view
 from auditor.report.view.tested import count_tested, describe_tested, view_of_tested
 from auditor.run_folder import RunFolder
+from auditor.terminal import print_result
 
 
 def test_reasons_follow_the_direction_of_the_effect(run_folder: RunFolder) -> None:
@@ -46,3 +51,10 @@ def test_tested_text_counts_what_is_significant(run_folder: RunFolder) -> None:
 
 def test_tested_count_of_one_is_singular() -> None:
     assert count_tested(1) == "1 hypothesis was tested without becoming a finding."
+
+
+def test_terminal_states_how_many_were_tested_in_one_line(run_folder: RunFolder) -> None:
+    stream = StringIO()
+    print_result(Console(file=stream), run_folder.read_result(), run_folder.path, "seal")
+    lines = [one.strip() for one in stream.getvalue().splitlines()]
+    assert lines.count("63 hypotheses were tested without becoming a finding.") == 1
