@@ -87,6 +87,12 @@ GLOSSARY: tuple[Term, ...] = (
         "harder classes do not count against a slice.",
     ),
     Term(
+        "ratio",
+        "Ratio",
+        "The error rate of a slice as a multiple of that of the other samples, compared class by class. "
+        "It can matter where the gap is small: an error rate of 5.5 % beside one of 1 %.",
+    ),
+    Term(
         "interval",
         "95 % interval",
         "A range that covers the true value in 95 of 100 such audits. A wide interval means that few "

@@ -165,9 +165,20 @@ class ReportView:
             self.max_gap is not None
             and one.gap is not None
             and one.gap.value > self.max_gap
-            and one.q_value is not None
-            and one.q_value <= self.alpha
+            and self._is_significant(one)
         )
+
+    def counts_by_ratio(self, one: SliceRecord) -> bool:
+        """Whether a slice has significantly more errors, but only the ratio can exceed its limit."""
+        return (
+            one.ratio is not None
+            and one.ratio.value > 1
+            and self._is_significant(one)
+            and not self.exceeds_limit(one)
+        )
+
+    def _is_significant(self, one: SliceRecord) -> bool:
+        return one.q_value is not None and one.q_value <= self.alpha
 
 
 def build_view(run: RunFolder) -> ReportView:
