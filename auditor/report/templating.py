@@ -29,7 +29,6 @@ from auditor.report.view.gate_power import probability
 _DIRECTION_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 """Characters that change the text direction: in a name, they would reverse the text around it."""
 _BREAKABLE = re.compile(r"(?<=\d) (?=%|\d{3}(?!\d))")
-_SIZE = re.compile(r"\bn = (?=\d)")
 
 
 _REASONS_SHOWN = 4
@@ -106,8 +105,8 @@ def without_direction_controls(value: object) -> object:
 
 
 def typeset(text: str) -> str:
-    """A text in which percentages, thousands and sizes such as ``n = 12`` do not break."""
-    return _SIZE.sub("n\u00a0=\u00a0", _BREAKABLE.sub("\u202f", text))
+    """A text in which percentages, thousands, ``site = A`` and ``n = 12`` do not break across lines."""
+    return _BREAKABLE.sub("\u202f", text).replace(" = ", "\u00a0=\u00a0")
 
 
 def _typeset(function: Callable[..., str]) -> Callable[..., str]:

@@ -53,6 +53,15 @@ def test_error_rates_stand_beside_their_counts(view: ReportView) -> None:
     assert f"{cell.n_failures} of {cell.support}" in chart.svg
 
 
+def test_values_with_too_few_samples_are_not_drawn(view: ReportView) -> None:
+    first = view.findings[0]
+    small = first.cells[0].model_copy(update={"gap": None})
+    cells = (small, *first.cells[1:])
+    _, chart = finding_charts(replace(first, cells=cells), view.confusion)
+    assert f"{small.label} · cell {small.attributes['cell']}" not in chart.svg
+    assert f"{cells[1].label} · cell {cells[1].attributes['cell']}" in chart.svg
+
+
 def test_charts_follow_the_kind_of_the_finding(view: ReportView) -> None:
     titles = [
         [chart.title for chart in finding_charts(one, view.confusion)] for one in view.findings

@@ -14,7 +14,7 @@ from auditor.terminal import print_result
 
 def test_reasons_follow_the_direction_of_the_effect(run_folder: RunFolder) -> None:
     reasons = [one.reason for one in build_view(run_folder).tested[:4]]
-    assert reasons == ["no excess", "no problem by itself", "within the limit", "may be chance"]
+    assert reasons == ["no excess", "no limit applies", "within the limit", "may be chance"]
 
 
 def test_tested_hypotheses_keep_their_order(run_folder: RunFolder) -> None:

@@ -54,7 +54,9 @@ def _error_rates(
     highlighted: Mapping[str, str],
     attributes: Sequence[str],
 ) -> Chart:
-    shown, omitted = _most_different([one for one in cells if one.error_rate is not None])
+    known = [one for one in cells if one.error_rate is not None]
+    # The wide intervals of values with very few samples would hide the others.
+    shown, omitted = _most_different([one for one in known if one.gap is not None] or known)
     rows = [_rate_row(one, highlighted) for one in shown]
     by_label = any(one.label for one in shown)
     by = " and ".join([*(["label"] if by_label else []), *attributes])

@@ -16,7 +16,7 @@ class TestedView:
     Attributes:
         check: the check that tested it.
         title: what was measured, in one sentence.
-        effect: how large it is; None where the result would be no problem of any size.
+        effect: how large it is; None where no limit applies.
         q_value: of its test.
         reason: why it is no finding, in a few words.
     """
@@ -59,14 +59,14 @@ def describe_tested(tested: Sequence[TestedRecord], alpha: float) -> str:
         one = n_significant == 1
         text += (
             f" {count(n_significant)} {'is' if one else 'are'} significant, but the effect is within its "
-            "limit, is no excess (its counterpart may be a finding), or is no problem by itself."
+            "limit, is no excess (its counterpart may be a finding), or has no limit, as a shift of maps."
         )
     return text
 
 
 def _reason(one: TestedRecord) -> str:
     if one.reason == "no effect of this kind":
-        return "no problem by itself"
+        return "no limit applies"
     if one.reason == "within the limit" and one.effect is not None:
         nothing = 1.0 if one.effect.unit == "ratio" else 0.0
         return "no excess" if one.effect.value < nothing else "within the limit"
