@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from auditor.phrasing import count, percent, reading_order, slice_name
 from auditor.records import SliceRecord
 from auditor.report.charts.canvas import Chart
+from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.rows import BarRow, ChartText, IntervalRow, bar_chart, interval_chart
 from auditor.report.charts.value_spreads import value_spread_chart
 from auditor.report.view.confusion import ConfusionMatrix
@@ -21,7 +22,8 @@ def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Ch
     """The charts that show a finding.
 
     A finding about the data is shown by the numbers of samples, any other one about an attribute by
-    error rates, and one about a label by its predictions. Comparisons of an attribute's values come first.
+    error rates, and one about a label by its predictions. Comparisons of an attribute's values come
+    first, curves last.
     """
     spreads = [
         value_spread_chart(one, finding.record.slice.attributes.get(one.part.attribute))
@@ -30,7 +32,7 @@ def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Ch
     by_label = any(one.label is not None for one in finding.cells)
     # Without labels, both would show the same error rates.
     own = None if any(spreads) and not by_label else _own_chart(finding, confusion)
-    return tuple(one for one in (*spreads, own) if one is not None)
+    return tuple(one for one in (*spreads, own, *curve_charts(finding.curves)) if one is not None)
 
 
 def _own_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None:

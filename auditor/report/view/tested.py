@@ -53,13 +53,14 @@ def describe_tested(tested: Sequence[TestedRecord], alpha: float) -> str:
     n_significant = sum(one.reason != "may be chance" for one in tested)
     text = (
         f"{count_tested(len(tested))} A q-value above {alpha:g} means that an effect may be chance, even "
-        "if its interval excludes zero: intervals are not corrected for the number of tests."
+        "if its interval, which is not corrected for all tests, excludes zero."
     )
     if n_significant:
         one = n_significant == 1
         text += (
             f" {count(n_significant)} {'is' if one else 'are'} significant, but the effect is within its "
-            "limit, is no excess (its counterpart may be a finding), or has no limit, as a shift of maps."
+            "limit, is no excess (its counterpart may be a finding), or has no limit (such as a "
+            "shift of maps)."
         )
     return text
 
