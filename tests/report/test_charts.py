@@ -29,7 +29,7 @@ def test_equal_input_gives_equal_bytes(charts: list[Chart], view: ReportView) ->
 
 
 def test_every_chart_is_valid_xml_with_its_texts_as_text(charts: list[Chart]) -> None:
-    assert len(charts) == 6  # three findings, one of them twice, and the slices twice
+    assert len(charts) == 7  # five of three findings, and the slices twice
     for one in charts:
         root = ET.fromstring(one.themed(FIXED))  # noqa: S314 - our own drawing
         assert root.attrib["role"] == "img"
@@ -48,7 +48,7 @@ def test_charts_share_no_id_and_keep_no_placeholder_colour(charts: list[Chart]) 
 
 
 def test_error_rates_stand_beside_their_counts(view: ReportView) -> None:
-    _, chart = finding_charts(view.findings[0], view.confusion)
+    _, chart, _ = finding_charts(view.findings[0], view.confusion)
     cell = next(one for one in view.slices if one.attributes == {"cell": "mono"} and one.label)
     assert f"{cell.n_failures} of {cell.support}" in chart.svg
 
@@ -57,7 +57,7 @@ def test_values_with_too_few_samples_are_not_drawn(view: ReportView) -> None:
     first = view.findings[0]
     small = first.cells[0].model_copy(update={"gap": None})
     cells = (small, *first.cells[1:])
-    _, chart = finding_charts(replace(first, cells=cells), view.confusion)
+    _, chart, _ = finding_charts(replace(first, cells=cells), view.confusion)
     assert f"{small.label} · cell {small.attributes['cell']}" not in chart.svg
     assert f"{cells[1].label} · cell {cells[1].attributes['cell']}" in chart.svg
 
@@ -70,6 +70,7 @@ def test_charts_follow_the_kind_of_the_finding(view: ReportView) -> None:
         [
             "Error rate by cell, all labels together, with 95 % intervals",
             "Error rate by label and cell, with 95 % intervals (failures of samples)",
+            "Error rate by cell, with 95 % intervals; dashed: the straight line",
         ],
         ["Audited samples by cell and label"],  # about the data
         ["Predictions for samples with the label functional"],
@@ -83,7 +84,7 @@ def test_error_rates_without_labels_are_not_drawn_twice(view: ReportView) -> Non
         view.findings[0],
         cells=tuple(one for one in view.slices if one.label is None and len(one.attributes) == 1),
     )
-    (chart,) = finding_charts(first, view.confusion)
+    chart, _ = finding_charts(first, view.confusion)
     assert chart.title == "Error rate by cell, all labels together, with 95 % intervals"
 
 
