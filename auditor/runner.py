@@ -119,7 +119,7 @@ def _run_stages(
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         audit_data = _audit_data(config, slicing, analysis, samples, explained.maps)
-        judgement = judge(prepared.checks, audit_data, advance)
+        judgement = judge(prepared.checks, audit_data, config.gate, advance)
     n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
     criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
     findings = with_missed_criteria(judgement.findings, criteria)
@@ -137,6 +137,7 @@ def _run_stages(
         attributes=list(slicing.records),
         slices=judgement.slices,
         findings=findings,
+        tested=judgement.tested,
         skipped=[
             *prepared.switched_off,
             *slicing.skipped,
@@ -175,6 +176,7 @@ def _audit_data(
     )
     return replace(
         data,
+        declared=replace(data.declared, sensitive=config.about.sensitive),
         maps=maps,
         model=samples,
         images=samples.originals,

@@ -26,13 +26,11 @@ class Check(Options, ABC):
 
     Attributes:
         kind: what its claims speak of.
-        weight: how often it counts within a level of the correction for multiple testing.
         needs: without these it can only be skipped; the self-test leaves such checks out.
         fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
     """
 
     kind: ClassVar[ClaimKind] = "outcome"
-    weight: ClassVar[float] = 1.0
     needs: ClassVar[frozenset[Need]] = frozenset()
     fault_labels: ClassVar[FaultLabels | None] = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -41,9 +40,6 @@ class ErrorTrend(Check):
         procedure", JASA 58 (1963) 690-700: the score test of a logistic regression on the ordered
         attribute and the label.
     """
-
-    # As much as the gaps of the single values: it is a first question about the same attribute.
-    weight: ClassVar[float] = 4.0
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between the two ends of an ordered attribute (a share)."""
@@ -94,6 +90,7 @@ class ErrorTrend(Check):
             "is seen in the single bands. Other differences along the attribute are not held fixed.",
             evidence=(found.curve(),),
             weight=found.excess,
+            question="value",
         )
 
 

@@ -22,6 +22,7 @@ from auditor.phrasing import interval, percent, points, several, whom
 from auditor.records import (
     AuditData,
     Claim,
+    ComparisonSizes,
     Effect,
     Estimate,
     Examination,
@@ -37,7 +38,6 @@ from auditor.statistics import (
     Gaps,
     Interval,
     cramers_v,
-    detectable_gap,
     proportion_gap,
     stratified_gap,
     wilson,
@@ -90,8 +90,6 @@ class ImageProperties(Check):
     ) -> Iterator[_Tested]:
         gaps = against.gaps()
         p_values = np.fmax(against.p_exceeds(self.max_gap), gaps.p_value / 2)
-        base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
-        smallest = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=audit.alpha)
         for k, one in enumerate(slices):
             if min(gaps.n_slice[k], gaps.n_rest[k]) >= audit.min_support:
                 yield _Tested(
@@ -99,7 +97,9 @@ class ImageProperties(Check):
                     gaps.gap[k],
                     float(gaps.base_rate[k]),
                     float(p_values[k]),
-                    float(smallest[k]) if np.isfinite(smallest[k]) else None,
+                    ComparisonSizes(
+                        gaps.n_slice[[k]], gaps.n_rest[[k]], gaps.base_rate[[k]], self.max_gap
+                    ),
                 )
 
     def _claim(self, tested: _Tested, counter: SliceCounter) -> Claim:
@@ -142,23 +142,23 @@ class ImageProperties(Check):
                     error_rate=Estimate.of(rate),
                     rest_error_rate=tested.rest,
                     gap=Estimate.of(gap),
-                    detectable_gap=tested.smallest,
                 ),
             ),
             weight=max(0.0, gap.value) * one.support,
             computed=True,
+            sizes=(tested.sizes,),
         )
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """A slice with its gap, the error rate of the rest, the p-value and the detectable gap."""
+    """A slice with its gap, the error rate of the rest, the p-value and the sizes of the comparison."""
 
     slice: Slice
     gap: Interval
     rest: float
     p_value: float
-    smallest: float | None
+    sizes: ComparisonSizes
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check
@@ -17,55 +15,45 @@ from auditor.comparisons.confounding import (
     title_suffix,
 )
 from auditor.comparisons.intersections import Intersections
-from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
-from auditor.phrasing import advice, interval, percent, points, quoted, whom
-from auditor.records import AuditData, Claim, Effect, Estimate, Examination, Slice, SliceComparison
+from auditor.comparisons.limits import Limits
+from auditor.comparisons.slice_claims import SliceClaims
+from auditor.comparisons.slice_counts import SliceCounter
+from auditor.records import AuditData, Claim, Examination, Slice
 from auditor.registry import plugin
-from auditor.statistics import (
-    Floats,
-    Gaps,
-    Interval,
-    detectable_gap,
-    proportion_gap,
-    stratified_gap,
-    wilson,
-)
+from auditor.statistics import Interval
 
 NAME = "performance-gap"
-_ONE_SIDED = 0.9
-"""Coverage of the interval whose upper limit is one-sided at 95 %."""
 _REGRESSED = 5
 """Number of claims, those with most failures first, that also get a regression on all attributes."""
 
 
 @plugin("check", NAME)
 class PerformanceGap(Check):
-    """Is the error rate of a slice higher than of the rest, class by class?
+    """Is the error rate of a slice higher than that of the rest, class by class?
 
-    Three questions, each with its own test: an attribute value against the rest of the same labels
-    (Mantel and Haenszel's weights, Cochran–Mantel–Haenszel test); an attribute value within one label
-    (Newcombe's interval, Fisher's exact test, mid-p); two values together against the rest of *each* of
-    them and against the sum of what both add, so that a pair is found only for what its values do not
-    already explain. The last one is an intersection-union test: its p-value is the largest of three
-    one-sided ones.
+    Three questions, each with its own one-sided test: an attribute value against the rest of the same
+    labels (Mantel and Haenszel's weights, Cochran–Mantel–Haenszel test); an attribute value within one
+    label (Newcombe's interval, Fisher's exact test, mid-p); two values together against the rest of
+    *each* of them and against the sum of what both add, so that a pair is found only for what its values
+    do not already explain. The last one is an intersection-union test: its p-value is the largest of
+    three one-sided ones.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300, for the intersection-union test.
     """
 
-    # The error rate is the first question of an audit, and it answers most of what the other checks
-    # ask about a value.
-    weight: ClassVar[float] = 4.0
-
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate (a share, 0 to 1)."""
+    max_ratio: float | None = Field(2.0, gt=1)
+    """Largest acceptable ratio of error rates, where the gap is within its limit; null: any."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Compares every slice with the rest."""
         counter = SliceCounter(audit)
         values, within, crossed = _by_question(audit.slices)
-        found = _Claims(self.max_gap, audit, counter)
+        limits = Limits(self.max_gap, self.max_ratio)
+        found = SliceClaims(NAME, self.kind, limits, audit, counter)
         claims = [*found.of_values(values), *found.of_labels(within)]
         held = _with_others_fixed(claims, values + within, audit)
         pairs = Intersections(NAME, self.max_gap, audit, counter)
@@ -107,167 +95,3 @@ def _with_others_fixed(
             evidence=(*claim.evidence, held),
             explained_by=explained_by(held),
         )
-
-
-class _Claims:
-    """Compares slices by their counts and states each comparison as a claim."""
-
-    def __init__(self, limit: float, audit: AuditData, counter: SliceCounter) -> None:
-        self._limit = limit
-        self._audit = audit
-        self._counter = counter
-
-    def of_values(self, slices: list[Slice]) -> Iterator[Claim]:
-        for part in chunks(slices, len(self._audit.classes)):
-            own = self._counter.of(part)
-            rest = self._counter.overall - own
-            cells = (own.failures, own.totals, rest.failures, rest.totals)
-            one_sided = stratified_gap(*cells, confidence=_ONE_SIDED).gap.high
-            yield from self._compared(part, own, stratified_gap(*cells), one_sided)
-
-    def of_labels(self, slices: list[Slice]) -> Iterator[Claim]:
-        for part in chunks(slices, len(self._audit.classes)):
-            own = self._counter.of(part)
-            labels = [self._audit.classes.index(str(one.key.label)) for one in part]
-            each = np.arange(len(part))
-            rest = Counts(
-                self._counter.overall.failures[0, labels] - own.failures[each, labels],
-                self._counter.overall.totals[0, labels] - own.totals[each, labels],
-            )
-            cells = (
-                own.failures[each, labels],
-                own.totals[each, labels],
-                rest.failures,
-                rest.totals,
-            )
-            one_sided = proportion_gap(*cells, confidence=_ONE_SIDED).gap.high
-            yield from self._compared(part, own, proportion_gap(*cells), one_sided)
-
-    def _compared(
-        self, slices: Sequence[Slice], own: Counts, gaps: Gaps, excluded: Floats
-    ) -> Iterator[Claim]:
-        rates = wilson(own.failures.sum(1), own.totals.sum(1))
-        base = np.where(np.isfinite(gaps.base_rate), gaps.base_rate, 0.5)
-        detectable = detectable_gap(gaps.n_slice, gaps.n_rest, base, alpha=self._audit.alpha)
-        needed = self._audit.min_support
-        for k, one in enumerate(slices):
-            smallest = float(detectable[k]) if np.isfinite(detectable[k]) else None
-            reason = _untestable(one, int(gaps.n_slice[k]), int(gaps.n_rest[k]), needed, smallest)
-            if reason is None:
-                comparison = SliceComparison(
-                    error_rate=Estimate.of(rates[k]),
-                    rest_error_rate=float(gaps.base_rate[k]),
-                    gap=Estimate.of(gaps.gap[k]),
-                    detectable_gap=smallest,
-                    excluded_gap=float(excluded[k]),
-                )
-                yield self._claim(one, rates[k], gaps.gap[k], comparison, float(gaps.p_value[k]))
-            else:
-                yield self._untested(one, rates[k], reason, smallest)
-
-    def _claim(
-        self,
-        one: Slice,
-        rate: Interval,
-        gap: Interval,
-        comparison: SliceComparison,
-        p_value: float,
-    ) -> Claim:
-        key, rest = one.key, comparison.rest_error_rate or 0.0
-        called_as = self._counter.most_predicted(one)
-        called = _called(called_as, rate, one.support)
-        if key.label is not None:
-            title = (
-                f"{percent(rate.value)} of the {whom(key)} are {called}; "
-                f"{percent(rest)} of the other {quoted(key.label)} samples"
-            )
-            against = f"of the other {quoted(key.label)} samples, {percent(rest)} are misclassified"
-            limits = (
-                "It compares error rates and cannot show that the attribute itself is the cause: check "
-                "the maps, and what else differs in this slice."
-            )
-        else:
-            title = (
-                f"{percent(rate.value)} of the {whom(key)} are {called}: "
-                f"{points(gap.value)} {'more' if gap.value >= 0 else 'less'} than the rest of the "
-                "same labels"
-            )
-            against = f"of the rest, with labels in the same proportion, {percent(rest)}"
-            limits = (
-                "It compares within labels, so harder classes do not count against the slice; other "
-                "differences between slice and rest are not held fixed."
-            )
-        statement = (
-            (
-                f"Of {one.support} {whom(key)}, {percent(rate.value)} are {called} "
-                f"({interval(rate)}); {against}."
-            ),
-            f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",
-        )
-        return Claim(
-            check=NAME,
-            kind=PerformanceGap.kind,
-            title=title,
-            slice=key,
-            effect=Effect.measured("error-rate gap", gap, "points"),
-            limit=self._limit,
-            p_value=p_value,
-            support=one.support,
-            samples=self._counter.highest_loss(one) if gap.value > 0 else (),
-            statement=statement,
-            action=advice(key),
-            limits=limits,
-            evidence=(
-                comparison.model_copy(
-                    update={"most_predicted": None if called_as is None else called_as[0]}
-                ),
-            ),
-            weight=max(0.0, gap.value) * one.support,
-        )
-
-    def _untested(self, one: Slice, rate: Interval, reason: str, smallest: float | None) -> Claim:
-        return Claim(
-            check=NAME,
-            kind=PerformanceGap.kind,
-            title=f"There are too few {whom(one.key)} to compare",
-            slice=one.key,
-            effect=None,
-            limit=self._limit,
-            p_value=None,
-            support=one.support,
-            samples=(),
-            statement=(
-                (
-                    f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
-                    f"({interval(rate)})."
-                ),
-                f"Not tested: {reason}.",
-            ),
-            action=f"Evaluate more {whom(one.key)}; at least {self._audit.min_support} are needed.",
-            limits="No conclusion is possible for this slice.",
-            evidence=(SliceComparison(error_rate=Estimate.of(rate), detectable_gap=smallest),),
-            untestable=reason,
-            weight=float(one.support),
-        )
-
-
-def _called(called_as: tuple[str, int] | None, rate: Interval, support: int) -> str:
-    """``called defective`` where nearly all failures go to one class, else ``misclassified``."""
-    if called_as is None or called_as[1] < 0.95 * rate.value * support:
-        return "misclassified"
-    return f"called {called_as[0]}"
-
-
-def _untestable(
-    one: Slice, n_slice: int, n_rest: int, needed: int, smallest: float | None
-) -> str | None:
-    if one.support < needed or n_slice < needed:
-        n = min(one.support, n_slice)
-        few = f"{n} samples" if n != 1 else "1 sample"
-    elif n_rest < needed:
-        few = f"{n_rest} other samples of the same labels to compare with"
-    else:
-        return None
-    if smallest is None:
-        return f"no gap could have been seen with {few}"
-    return f"a gap under {points(smallest)} could not have been seen with {few}"

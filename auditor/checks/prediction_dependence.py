@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check
-from auditor.phrasing import interval, percent, points
+from auditor.comparisons.class_rates import WorstRate, worst_rates
+from auditor.phrasing import interval, sentence_start, signed_points, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -32,12 +33,10 @@ from auditor.statistics import (
     ClassRates,
     FairnessDistances,
     Floats,
-    Gaps,
-    Interval,
+    after_omnibus,
     class_rates,
     conditional_dependence,
     fairness_distances,
-    simultaneous_gaps,
 )
 
 NAME = "prediction-dependence"
@@ -45,6 +44,10 @@ _AT_ONCE = 20_000_000
 """Cells of random tables that are held at a time: 160 MB."""
 _IN_ALL = 300_000_000
 """Cells of random tables that are drawn for one attribute: some seconds."""
+_FIRST = 1999
+"""Permutations that are drawn for every attribute."""
+_SMALL = 0.005
+"""P-values up to this are drawn anew with more permutations."""
 _LISTED = 400
 """Largest number of rates (values × classes) in the evidence."""
 
@@ -55,28 +58,33 @@ class PredictionDependence(Check):
 
     Tests the conditional mutual information of prediction and attribute given the label by permutation
     within labels. It detects any dependence, even one that leaves the error rate unchanged and only
-    changes which class the failures are predicted as. The effect is the largest drop of a class's
-    recall, or rise of its false-positive rate, between an attribute value and all others, with
-    simultaneous intervals. Demographic parity, equal opportunity, equalized odds and the four-fifths
-    ratio are part of the evidence, also for intersections of two attributes.
+    changes which class the failures are predicted as. Its p-value says nothing of a single value: after
+    it, each value is tested for a lower recall of a class, or a higher rate of false positives within
+    labels, than all other values have (closed testing). The intervals hold jointly. Demographic parity,
+    equal opportunity, equalized odds and the four-fifths ratio are part of the evidence, also for
+    intersections of two attributes.
+
+    Reference:
+        `auditor.statistics.closed_testing.after_omnibus`.
     """
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in recall or in false-positive rate (a share, 0 to 1)."""
-    permutations: int = Field(1999, ge=199)
-    """Permutations of the test; fewer where there are very many classes."""
+    permutations: int = Field(39_999, ge=199)
+    """Permutations of the test at most; 1999 where these show no dependence."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Tests every attribute."""
         frame = audit.predictions
         label, predicted = codes(frame["label"]), codes(frame["predicted"])
-        claims, skipped = [], []
+        claims: list[Claim] = []
+        skipped = []
         for name in audit.attributes:
             values = [str(value) for value in frame[name].cat.categories]
             counts = _counts(codes(frame[name]), len(values), label, predicted, len(audit.classes))
             found = self._dependence(counts, audit.seed)
-            worst = _worst(counts, audit.min_support)
-            if found is None or worst is None:
+            worst = worst_rates(counts, audit.min_support)
+            if found is None or not worst:
                 reason = (
                     "within every label there is one value, or one prediction"
                     if found is None
@@ -85,7 +93,7 @@ class PredictionDependence(Check):
                 )
                 skipped.append(Skipped(check=NAME, reason=f"{name}: {reason}"))
                 continue
-            claims.append(self._claim(audit, name, values, counts, found, worst))
+            claims += self._claims(audit, name, values, counts, found, worst)
         return Examination(tuple(claims), tuple(skipped))
 
     def _dependence(self, counts: Floats, seed: int) -> tuple[float, float] | None:
@@ -95,80 +103,90 @@ class PredictionDependence(Check):
         tables = tables[:, :, tables.sum((0, 1)) > 0]
         if tables.size == 0:
             return None
-        most = min(_AT_ONCE // max(1, tables[0].size), _IN_ALL // tables.size)
-        found = conditional_dependence(
-            tables, n_permutations=int(np.clip(most, 199, self.permutations)), seed=seed
-        )
-        return None if np.isnan(found.p_value) else (found.excess, found.p_value)
+        most = min(_AT_ONCE // max(1, tables[0].size), _IN_ALL // tables.size, self.permutations)
+        found = conditional_dependence(tables, min(max(most, 199), _FIRST), seed)
+        if np.isnan(found.p_value):
+            return None
+        # A p-value at the end of its range is drawn anew with more permutations. Both are valid, and
+        # only the second one is used there.
+        if found.p_value <= _SMALL and most > _FIRST:
+            found = conditional_dependence(tables, most, seed + 1)
+        return found.excess, found.p_value
 
-    def _claim(
+    def _claims(
         self,
         audit: AuditData,
         name: str,
         values: list[str],
         counts: Floats,
         found: tuple[float, float],
-        worst: _Worst,
-    ) -> Claim:
+        worst: Mapping[int, WorstRate],
+    ) -> Iterator[Claim]:
+        """The claim on the attribute as a whole, then one for each value."""
         excess, p_value = found
-        target, value = audit.classes[worst.target], values[worst.value]
+        adjusted = after_omnibus(p_value, [one.p_value for one in worst.values()])
+        clearest = list(worst)[int(np.argmin(adjusted))]
         rates = class_rates(counts)
-        what = worst.in_words(target, f"with {name} = {value}")
+        evidence = tuple(_evidence(audit, name, values, rates, excess))
+        parity = tuple(_four_fifths(fairness_distances(rates), audit.classes))
+        yield self._of_attribute(name, int(counts.sum()), excess, p_value)
+        for (code, one), p_of_value in zip(worst.items(), adjusted, strict=True):
+            claim = self._of_value(audit, SliceKey(attributes={name: values[code]}), one)
+            shown = code == clearest
+            yield replace(
+                claim,
+                p_value=float(p_of_value),
+                support=int(counts[code].sum()),
+                statement=(*claim.statement, *(parity if shown else ())),
+                evidence=evidence if shown else (),
+                joint=name,
+            )
+
+    def _of_attribute(self, name: str, support: int, excess: float, p_value: float) -> Claim:
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"Predictions depend on {name} beyond the label: {what}",
-            slice=SliceKey(attributes={name: value}),
-            effect=Effect.measured(f"gap in {worst.rate_name}", worst.gap, "points"),
-            limit=self.max_gap,
+            title=f"Predictions depend on {name} beyond the label",
+            slice=SliceKey(),
+            effect=None,  # it names no value; the claims on the values do
+            limit=0.0,
             p_value=p_value,
-            support=int(counts[worst.value].sum()),
+            support=support,
             samples=(),
             statement=(
                 (
                     f"Given the label, prediction and {name} share {excess:.3f} nats of information "
                     "beyond chance."
                 ),
-                (
-                    f"Largest gap: {what}: {points(worst.gap.value)} worse "
-                    f"({interval(worst.gap, ' points')}, jointly with all other gaps)."
-                ),
-                *_four_fifths(fairness_distances(rates), audit.classes),
             ),
-            action=f"Compare the mean maps of the values of {name} within {target}.",
-            limits="It shows that prediction and attribute are associated among samples of one label, "
-            "not why.",
-            evidence=tuple(_evidence(audit, name, values, rates, excess)),
+            action="See which values differ.",
+            limits="It does not say which values differ, or how.",
+            question="further question",
+            joint=name,
         )
 
-
-@dataclass(frozen=True)
-class _Worst:
-    """The largest gap to the disadvantage of an attribute value.
-
-    Attributes:
-        rate_name: which rate it is in.
-        value: index of the attribute value.
-        target: index of the class.
-        gap: how much worse the rate is than for the other values.
-        rate: of the value.
-        rest: of the other values.
-    """
-
-    rate_name: Literal["recall", "false-positive rate"]
-    value: int
-    target: int
-    gap: Interval
-    rate: float
-    rest: float
-
-    def in_words(self, target: str, own: str) -> str:
-        """Both rates as a clause."""
-        if self.rate_name == "recall":
-            return f"recall of {target} is {percent(self.rate)} {own} and {percent(self.rest)} otherwise"
-        return (
-            f"{percent(self.rate)} of other samples are called {target} {own}, and "
-            f"{percent(self.rest)} otherwise"
+    def _of_value(self, audit: AuditData, key: SliceKey, worst: WorstRate) -> Claim:
+        target = audit.classes[worst.target]
+        what = worst.in_words(target, f"with {whom(key).removeprefix('samples with ')}")
+        return Claim(
+            check=NAME,
+            kind=self.kind,
+            title=sentence_start(what),
+            slice=key,
+            effect=Effect.measured(f"gap in {worst.rate_name}", worst.gap, "points"),
+            limit=self.max_gap,
+            p_value=worst.p_value,
+            support=0,
+            samples=(),
+            statement=(
+                (
+                    f"{sentence_start(what)}: {signed_points(worst.gap.value)} worse "
+                    f"({interval(worst.gap, ' points')}, jointly with all other rates)."
+                ),
+            ),
+            action=f"Compare the mean maps of the values within {target}.",
+            limits="It shows that prediction and attribute are associated among samples of one label, "
+            "not why.",
         )
 
 
@@ -194,32 +212,6 @@ def _counts(
     cells = (value * n_classes + label) * n_classes + predicted
     counts = np.bincount(cells, minlength=n_values * n_classes**2)
     return counts.reshape(n_values, n_classes, n_classes).astype(np.float64)
-
-
-def _worst(counts: Floats, needed: int) -> _Worst | None:
-    hits = np.diagonal(counts, axis1=1, axis2=2)
-    of_class, called = counts.sum(2), counts.sum(1)
-    others = counts.sum((1, 2))[:, None] - of_class
-    # Half of the error for each family, so that all intervals of both are simultaneous.
-    recall = simultaneous_gaps(of_class - hits, of_class, confidence=0.975)
-    alarms = simultaneous_gaps(called - hits, others, confidence=0.975)
-    families: list[tuple[Literal["recall", "false-positive rate"], Gaps, Floats, Floats]] = [
-        ("recall", recall, of_class - hits, of_class),
-        ("false-positive rate", alarms, called - hits, others),
-    ]
-    best: _Worst | None = None
-    for name, gaps, bad, totals in families:
-        enough = (totals >= needed) & (totals.sum(0) - totals >= needed)
-        size = np.where(enough, gaps.gap.value, -np.inf)
-        place = np.unravel_index(int(size.argmax()), size.shape)
-        if not np.isfinite(size[place]) or (best is not None and size[place] <= best.gap.value):
-            continue
-        rate, rest = bad[place] / totals[place], float(gaps.base_rate[place])
-        if name == "recall":  # the misses were counted, so that worse is positive in both
-            rate, rest = 1 - rate, 1 - rest
-        value, target = int(place[0]), int(place[1])
-        best = _Worst(name, value, target, gaps.gap[value, target], float(rate), rest)
-    return best
 
 
 def _evidence(

@@ -11,6 +11,7 @@ from auditor.phrasing import advice, interval, percent, points, whom
 from auditor.records import (
     AuditData,
     Claim,
+    ComparisonSizes,
     Effect,
     Estimate,
     IntersectionContrast,
@@ -20,10 +21,8 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.statistics import (
-    Floats,
     Gaps,
     Interval,
-    detectable_gap,
     stratified_gap,
     stratified_interaction,
     wilson,
@@ -90,7 +89,7 @@ class Intersections:
             [cell.failures for cell in cells], [cell.totals for cell in cells]
         )
         rates = wilson(both.failures.sum(1), both.totals.sum(1))
-        needed, detectable = self._audit.min_support, self._detectable(against)
+        needed = self._audit.min_support
         for k, one in enumerate(part):
             fewest = min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in against)
             if fewest < needed or np.isnan(beyond.p_value[k]):
@@ -108,18 +107,8 @@ class Intersections:
                 whole.gap[k],
                 contrasts,
                 float(max(*tails, beyond.p_value[k])),
-                float(detectable[k]) if np.isfinite(detectable[k]) else None,
+                tuple(_sizes(gaps, k) for gaps in against),
             )
-
-    def _detectable(self, against: Sequence[Gaps]) -> Floats:
-        """Smallest gap to the harder one of the two comparisons that could have been seen."""
-        found = [
-            detectable_gap(
-                gaps.n_slice, gaps.n_rest, np.nan_to_num(gaps.base_rate), self._audit.alpha
-            )
-            for gaps in against
-        ]
-        return np.maximum(*found)
 
     def _claim(
         self,
@@ -128,7 +117,7 @@ class Intersections:
         gap: Interval,
         contrasts: list[Interval],
         p_value: float,
-        smallest: float | None,
+        sizes: tuple[ComparisonSizes, ...],
     ) -> Claim:
         least = min(contrasts, key=lambda contrast: contrast.value)
         names = list(one.key.attributes.items())
@@ -164,7 +153,6 @@ class Intersections:
                 SliceComparison(
                     error_rate=Estimate.of(rate),
                     gap=Estimate.of(gap),
-                    detectable_gap=smallest,
                 ),
                 IntersectionContrast(
                     against_each={
@@ -175,7 +163,14 @@ class Intersections:
                 ),
             ),
             weight=max(0.0, least.value) * one.support,
+            sizes=sizes,
         )
+
+
+def _sizes(gaps: Gaps, k: int) -> ComparisonSizes:
+    """Of one comparison, without its strata: there are very many pairs."""
+    own, rest, rate = gaps.n_slice[k], gaps.n_rest[k], gaps.base_rate[k]
+    return ComparisonSizes(np.array([own]), np.array([rest]), np.array([rate]))
 
 
 def _side(contrast: Interval) -> str:

@@ -24,7 +24,7 @@ from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
-from auditor.records import Role, Severity, image_properties
+from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
@@ -112,6 +112,10 @@ class SliceSection(Options):
     """Number of bands of equal support into which a numeric attribute is divided."""
     edges: dict[str, tuple[float, ...]] = {}
     """Inner edges of a numeric attribute, such as `age: [18, 65]`, instead of quantiles."""
+    reference: dict[str, str] = {}
+    """The value with which the other values of an attribute are compared, such as `site: A`."""
+    roles: dict[str, AttributeRole] = {}
+    """What attributes are to the others, such as `{age: confounder, stage: mediator}`, or `diagnostic`."""
     properties: bool | tuple[str, ...] = True
     """Image properties to slice by as well: true (all), false (none), or a list of names."""
 
@@ -161,7 +165,8 @@ class JudgeSection(Options):
     """When a difference is significant."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
-    """False discovery rate over all tests of the audit (Benjamini–Hochberg)."""
+    """Bound on the probability that more errors are reported falsely for any attribute value, and on the
+    false discovery rate of all other tests."""
 
 
 class GateSection(Options):

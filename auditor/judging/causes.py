@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from auditor.judging.graded_claim import GradedClaim
-from auditor.judging.multiple_testing import level_of
 from auditor.records import SEVERITIES, Finding, Severity
 
 _SAMPLES = 12
@@ -79,7 +78,7 @@ class Cause:
         data = [
             one
             for one in self._as_certain
-            if level_of(one.claim) == "data or maps"
+            if one.claim.kind in {"data", "map"}
             and one.severity != "note"
             and (one.claim.slice.attributes or not has_attribute)
         ]

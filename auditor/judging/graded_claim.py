@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.judging.multiple_testing import Correction
-from auditor.records import SEVERITIES, Claim, ClaimRecord, Severity, Verdict
+from auditor.records import SEVERITIES, Claim, ClaimRecord, Effect, Severity, TestedRecord, Verdict
 
 _VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untestable")
 _CONFIRMABLE = frozenset({"outcome", "robustness"})
@@ -34,8 +35,12 @@ class GradedClaim:
     @property
     def q_value(self) -> float | None:
         """Adjusted p-value; None where nothing was tested."""
-        q = float(self.correction.q_values[self.index])
-        return None if np.isnan(q) else q
+        return _known(self.correction.q_values[self.index])
+
+    @property
+    def level(self) -> float | None:
+        """The level that its test was held to; None where nothing was tested."""
+        return _known(self.correction.levels[self.index])
 
     @property
     def is_significant(self) -> bool:
@@ -60,21 +65,19 @@ class GradedClaim:
 
     @property
     def is_reported(self) -> bool:
-        """Whether it becomes a finding, or a part of one."""
+        """Whether it becomes a finding, or a part of one.
+
+        A difference within the limit that was fixed in advance is not a finding, however significant it
+        is; nor is one that may be chance.
+        """
         claim = self.claim
-        if self.verdict == "untestable":
-            return len(claim.slice.attributes) == 1 and claim.slice.label is None
-        if claim.counted:
-            return claim.effect is not None and claim.effect.value > 0
-        # A difference within the limit that was fixed in advance is not a finding, however significant
-        # it is; it is listed in the table of slices.
-        if claim.effect is None or claim.effect.value <= max(claim.limit, 0.0):
+        if claim.untestable is not None or claim.effect is None:
             return False
-        if self.is_significant:
-            return True
-        # Effects that may be chance are reported for single annotated values only: pairs of values
-        # and bands of computed properties are too many.
-        return len(claim.slice.attributes) < 2 and not claim.computed
+        if claim.counted:
+            return claim.effect.value > 0
+        if claim.effect.value <= max(claim.limit, 0.0):
+            return False
+        return self.is_significant or claim.p_value is None
 
     @property
     def severity(self) -> Severity:
@@ -84,7 +87,7 @@ class GradedClaim:
             return self.claim.ceiling if effect.low > self.claim.limit else "note"
         if not self.is_significant or effect is None or effect.value <= self.claim.limit:
             return "note"
-        if effect.low <= 0:
+        if effect.low <= _nothing(effect):
             return "note"  # the effect is there, but may be next to nothing
         grade: Severity = "alert" if effect.low > self.claim.limit else "warning"
         return min(grade, self.claim.ceiling, key=SEVERITIES.index)
@@ -125,6 +128,7 @@ class GradedClaim:
             limit=claim.limit,
             p_value=claim.p_value,
             q_value=self.q_value,
+            level=self.level,
             support=claim.support,
             statement=list(claim.statement),
             open_bound=self.open_bound,
@@ -132,3 +136,35 @@ class GradedClaim:
             limits=claim.limits,
             evidence=list(claim.evidence),
         )
+
+    def tested(self) -> TestedRecord | None:
+        """The row of a tested claim that is no finding; None where nothing was tested."""
+        claim, q_value, level = self.claim, self.q_value, self.level
+        if claim.p_value is None or q_value is None or level is None:
+            return None
+        reason: Literal["may be chance", "within the limit", "no effect of this kind"]
+        if not self.is_significant:
+            reason = "may be chance"
+        else:
+            reason = "no effect of this kind" if claim.effect is None else "within the limit"
+        return TestedRecord(
+            check=claim.check,
+            title=claim.title,
+            slice=claim.slice,
+            effect=claim.effect,
+            limit=claim.limit,
+            p_value=claim.p_value,
+            q_value=q_value,
+            level=level,
+            support=claim.support,
+            reason=reason,
+        )
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+def _nothing(effect: Effect) -> float:
+    """What an effect is where there is no difference."""
+    return 1.0 if effect.unit == "ratio" else 0.0

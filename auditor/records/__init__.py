@@ -13,6 +13,7 @@ from auditor.records.attributes import (
 from auditor.records.audit_data import (
     AuditData,
     Cell,
+    Declarations,
     Maps,
     ModelAccess,
     OrderedValues,
@@ -20,6 +21,7 @@ from auditor.records.audit_data import (
 )
 from auditor.records.base import (
     SEVERITIES,
+    AttributeRole,
     ClaimKind,
     Effect,
     Estimate,
@@ -32,7 +34,9 @@ from auditor.records.base import (
 )
 from auditor.records.claims import (
     Claim,
+    ComparisonSizes,
     Examination,
+    Question,
 )
 from auditor.records.data import (
     MISSING,
@@ -41,6 +45,7 @@ from auditor.records.data import (
     Images,
 )
 from auditor.records.evidence import (
+    ComparedValue,
     Contingency,
     Curve,
     CurvePoint,
@@ -62,12 +67,14 @@ from auditor.records.evidence import (
     SampleRef,
     SliceComparison,
     Table,
+    ValueSpread,
 )
 from auditor.records.jobs import (
     Job,
     JobKind,
     SampleSelection,
 )
+from auditor.records.label_noise import LabelNoiseReason, LabelNoiseRecord
 from auditor.records.outcome import (
     AuditOutcome,
     CriterionResult,
@@ -86,6 +93,7 @@ from auditor.records.result import (
     ExplanationsRecord,
     FaultLabels,
     Finding,
+    GatePower,
     MapRecord,
     MeanMap,
     ModelProvenance,
@@ -97,6 +105,7 @@ from auditor.records.result import (
     RunInfo,
     SliceRecord,
     Summary,
+    TestedRecord,
     UnitRecord,
     Unusable,
 )
@@ -107,6 +116,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SEVERITIES",
     "AttributeRecord",
+    "AttributeRole",
     "AttributeSpec",
     "AttributeType",
     "AuditData",
@@ -117,6 +127,8 @@ __all__ = [
     "ClaimKind",
     "ClaimRecord",
     "ClassRecord",
+    "ComparedValue",
+    "ComparisonSizes",
     "ConfusionPair",
     "Contingency",
     "CriterionResult",
@@ -126,6 +138,7 @@ __all__ = [
     "DataFaults",
     "DataProvenance",
     "Dataset",
+    "Declarations",
     "DecodedImage",
     "Effect",
     "Estimate",
@@ -134,6 +147,7 @@ __all__ = [
     "ExplanationsRecord",
     "FaultLabels",
     "Finding",
+    "GatePower",
     "Grid",
     "HeldFixed",
     "HeldFixedGap",
@@ -145,6 +159,8 @@ __all__ = [
     "InterventionEffect",
     "Job",
     "JobKind",
+    "LabelNoiseReason",
+    "LabelNoiseRecord",
     "MapRecord",
     "MapShift",
     "Maps",
@@ -160,6 +176,7 @@ __all__ = [
     "Provenance",
     "Quantities",
     "Quantity",
+    "Question",
     "Record",
     "RegionBox",
     "Role",
@@ -177,8 +194,10 @@ __all__ = [
     "StatedType",
     "Summary",
     "Table",
+    "TestedRecord",
     "Unit",
     "UnitRecord",
     "Unusable",
+    "ValueSpread",
     "Verdict",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.records.base import SliceKey
+from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
 
 
@@ -113,6 +113,25 @@ class ModelAccess(Protocol):
 
 
 @dataclass(frozen=True)
+class Declarations:
+    """What the configuration states about attributes.
+
+    Attributes:
+        reference_values: by attribute, the value that the others are compared with.
+        roles: by attribute, what it is to the others.
+        sensitive: protected attributes; their findings are never folded into those of others.
+    """
+
+    reference_values: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, AttributeRole] = field(default_factory=dict)
+    sensitive: tuple[str, ...] = ()
+
+    def with_role(self, role: AttributeRole) -> frozenset[str]:
+        """The attributes that have a role."""
+        return frozenset(name for name, one in self.roles.items() if one == role)
+
+
+@dataclass(frozen=True)
 class AuditData:
     """What a check may look at. Nothing here needs torch.
 
@@ -142,6 +161,7 @@ class AuditData:
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
         ordered: the values of the ordered attributes by name.
+        declared: what the configuration states about attributes.
     """
 
     predictions: pd.DataFrame
@@ -161,3 +181,4 @@ class AuditData:
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
+    declared: Declarations = field(default_factory=Declarations)

@@ -15,6 +15,10 @@ ClaimKind = Literal["outcome", "data", "map", "robustness"]
 """What a claim speaks of: how the model does on slices; the data alone; attribution maps or features;
 what an intervention on the images changes."""
 
+AttributeRole = Literal["confounder", "mediator", "diagnostic"]
+"""What an attribute is to the others: a common cause to hold fixed; a step on the path from an attribute
+to the failure; or a part of what defines the label."""
+
 SEVERITIES: tuple[Severity, ...] = ("note", "warning", "alert")
 """From the mildest to the gravest."""
 

@@ -4,12 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from auditor.records.base import ClaimKind, Effect, Record, Severity, Skipped, SliceKey
 from auditor.records.evidence import EvidencePart
+from auditor.records.label_noise import LabelNoiseRecord
 
 Part = TypeVar("Part", bound=Record)
+
+Question = Literal[
+    "value",
+    "others held fixed",
+    "values compared",
+    "value within label",
+    "pair of values",
+    "further question",
+]
+"""Which question on outcomes a claim answers, for its share of the error that the audit may make."""
+
+
+@dataclass(frozen=True)
+class ComparisonSizes:
+    """How many samples a comparison of two error rates rests on, for statements about its power.
+
+    Attributes:
+        n_slice: (S,) samples of the slice in each stratum.
+        n_rest: (S,) samples of what it is compared with.
+        base_rate: (S,) error rates of the latter, 0 to 1.
+        null_gap: the largest gap of the null hypothesis.
+    """
+
+    n_slice: NDArray[np.float64]
+    n_rest: NDArray[np.float64]
+    base_rate: NDArray[np.float64]
+    null_gap: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        totals: ArrayLike,
+        rest_failures: ArrayLike,
+        rest_totals: ArrayLike,
+        null_gap: float = 0.0,
+    ) -> ComparisonSizes:
+        """The sizes of a comparison.
+
+        Args:
+            totals: (S,) samples of the slice.
+            rest_failures: (S,) failures of the rest.
+            rest_totals: (S,) samples of the rest.
+            null_gap: the largest gap of the null hypothesis.
+        """
+        own, failed, rest = (
+            np.asarray(one, dtype=np.float64) for one in (totals, rest_failures, rest_totals)
+        )
+        return cls(own, rest, failed / np.maximum(rest, 1), null_gap)
 
 
 @dataclass(frozen=True)
@@ -47,6 +99,12 @@ class Claim:
         counted: whether it is a fact that was counted and not inferred: it needs no test, is always
             reported, and reaches its ceiling where its interval lies above the limit.
         faulty: ids of failures that are the data's fault and not the model's, if the claim is right.
+        question: which question it answers; None: by its kind, its attributes and its label.
+        joint: claims of one check with the same text here were adjusted together by the check. They
+            count as one test, and each is significant if its p-value is at most the level of that test.
+        level_weight: its part of the level of its question, in proportion to the other tests of the same
+            check and attributes. It may depend on numbers of samples, but never on outcomes.
+        sizes: of the comparisons behind the test; several where it has to succeed in each of them.
     """
 
     check: str
@@ -71,6 +129,10 @@ class Claim:
     accounts_for: frozenset[int] = frozenset()
     counted: bool = False
     faulty: tuple[str, ...] = ()
+    question: Question | None = None
+    joint: str | None = None
+    level_weight: float = 1.0
+    sizes: tuple[ComparisonSizes, ...] = ()
 
     def part(self, kind: type[Part]) -> Part | None:
         """The first part of the evidence of that type, or None."""
@@ -79,10 +141,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a check returns: every hypothesis that it tested, and what it could not test."""
+    """What a check returns.
+
+    Attributes:
+        claims: every hypothesis that it tested.
+        skipped: what it could not test.
+        label_noise: how many labels are wrong, from the check that estimates it.
+    """
 
     claims: tuple[Claim, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    label_noise: LabelNoiseRecord | None = None
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.claims)

@@ -30,12 +30,46 @@ class SliceComparison(Record):
     """Of the rest, with labels in the proportion of the slice; a share, 0 to 1."""
     gap: Estimate | None = None
     """None where it could not be tested."""
+    ratio: Estimate | None = None
+    """Error rate as a multiple of that of the rest, up to 1000; None where the rest has no failure."""
     detectable_gap: float | None = None
     """Smallest gap that this support could have shown in 80 % of audits (a share)."""
     excluded_gap: float | None = None
     """Gaps of this size and above are excluded (one-sided, 95 %; a share); None where not tested."""
     most_predicted: str | None = None
     """The class that most failures of the slice are predicted as."""
+
+
+class ComparedValue(Record):
+    """One value of an attribute, compared with another one."""
+
+    value: str
+    support: int
+    error_rate: Estimate | None
+    gap: Estimate | None
+    """Error rate minus that of the value with which it is compared, within labels; the intervals of all
+    values hold jointly. None for that value itself, and where no label has samples of both."""
+    compared_with: str | None
+
+
+class ValueSpread(Record):
+    """How far the error rates of an attribute's values lie apart, within labels.
+
+    Its intervals account for all pairs of values.
+    """
+
+    type: Literal["value-spread"] = "value-spread"
+    attribute: str
+    compared_with: Literal["best", "reference"]
+    values: tuple[ComparedValue, ...]
+    largest_difference: Estimate
+    """Largest difference of two error rates (a share)."""
+    smallest_ratio: Estimate | None
+    """Smallest ratio of two error rates, 0 to 1; None where nothing failed."""
+    smallest_accuracy_ratio: Estimate | None
+    """Smallest ratio of two accuracies, 0 to 1: the four-fifths rule asks for 0.8."""
+    furthest_apart: tuple[str, str]
+    """The value with the largest error rate and the one with the smallest."""
 
 
 class IntersectionContrast(Record):
@@ -224,6 +258,7 @@ class Table(Record):
 
 EvidencePart = Annotated[
     SliceComparison
+    | ValueSpread
     | IntersectionContrast
     | HeldFixed
     | Intervention

@@ -18,6 +18,7 @@ from auditor.records.base import (
     Verdict,
 )
 from auditor.records.evidence import EvidencePart
+from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.outcome import AuditOutcome, CriterionResult
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -110,13 +111,15 @@ class DataFaults(Record):
     """How many failures are suspected."""
     by_check: dict[str, int]
     """How many of them each check names; several may name the same."""
-    accuracy: Estimate | None
-    """Of the samples without them; None where there is none. Suspected labels of samples that the
-    model got right are not looked for, so the accuracy on right labels may be lower."""
+    accuracy: Estimate | None = None
+    """Of the samples without them. Earlier versions wrote it; it corrects for wrong failures alone and
+    not for lucky successes, so it is no longer computed or shown."""
     samples: dict[str, list[str]]
     """The suspected failures, with the checks that name each."""
     labels: dict[str, FaultLabels] = {}
     """What each of these checks calls them."""
+    label_noise: LabelNoiseRecord | None = None
+    """How many labels are wrong, corrected on both sides; None where nothing estimated it."""
 
 
 class ClassRecord(Record):
@@ -136,6 +139,17 @@ class ConfusionPair(Record):
     count: int
 
 
+class GatePower(Record):
+    """What the gate would have done about a gap of a slice, with these numbers of samples."""
+
+    gap: float
+    """The gap that the gate has to exclude (a share)."""
+    blocked: float
+    """Probability that the audit would not have passed because of a finding on the slice (0 to 1)."""
+    not_passed: float
+    """Probability that the audit would not have passed, or could not have been judged."""
+
+
 class SliceRecord(Record):
     """One slice and how it compares with the rest of the data of the same labels."""
 
@@ -148,10 +162,17 @@ class SliceRecord(Record):
     """Error rate of the slice minus that of the rest, within class; None where not testable."""
     p_value: float | None
     q_value: float | None
+    ratio: Estimate | None = None
+    """Error rate as a multiple of that of the rest; None where not testable, or nothing failed there."""
+    level: float | None = None
+    """The level that the test of the gap was held to, after the correction; None where not tested."""
     detectable_gap: float | None = None
-    """Smallest gap that this support could have shown in 80 % of audits."""
+    """Smallest gap that the test would have shown in 80 % of audits, at the level that it was held to."""
     excluded_gap: float | None = None
     """Gaps of this size and above are excluded (one-sided, 95 %); None where not tested."""
+    gate_power: GatePower | None = None
+    """What the gate would have done about a gap; None for pairs, single labels and computed properties,
+    and without a gate."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
     tail: bool = False
@@ -173,6 +194,8 @@ class ClaimRecord(Record):
     """Size of the effect from which on it matters, in the effect's unit; None where none was stated."""
     p_value: float | None
     q_value: float | None
+    level: float | None = None
+    """The level that its test was held to, after the correction; None where nothing was tested."""
     support: int
     statement: list[str]
     """What was observed and how certain it is, sentence by sentence."""
@@ -194,6 +217,23 @@ class Finding(ClaimRecord):
     """Sample ids that show it, the most telling first."""
     supporting: list[ClaimRecord] = []
     """Further claims with the same cause."""
+
+
+class TestedRecord(Record):
+    """A hypothesis that was tested, and that is no finding."""
+
+    check: str
+    title: str
+    slice: SliceKey
+    effect: Effect | None
+    limit: float
+    """Size of the effect from which on it matters, in the effect's unit."""
+    p_value: float
+    q_value: float
+    level: float
+    """The level that its test was held to."""
+    support: int
+    reason: Literal["may be chance", "within the limit", "no effect of this kind"]
 
 
 class Unusable(Record):
@@ -282,7 +322,8 @@ class MultipleTestingRecord(Record):
     correction: str
     """The procedure, in words."""
     alpha: float
-    """False discovery rate."""
+    """Bound on the probability of a false claim about an outcome, and on the false discovery rate of all
+    else; in results of earlier versions, false discovery rate of all claims."""
     interval_confidence: float
     shares: dict[str, float] = {}
     """Share of the error for each level of questions."""
@@ -305,6 +346,8 @@ class AuditResult(Record):
     """The attributes with their types; empty in results of versions that did not record them."""
     slices: list[SliceRecord]
     findings: list[Finding]
+    tested: list[TestedRecord] = []
+    """What was tested without becoming a finding, the smallest corrected p-values first."""
     skipped: list[Skipped]
     unusable: list[Unusable] = []
     explanations: ExplanationsRecord

@@ -2,36 +2,39 @@
 
 A claim whose test is significant after the correction over *all* tests of the audit is ``supported``,
 and ``confirmed`` where an intervention on the images reproduces its effect. One that is not
-significant, but whose effect exceeds the limit that was fixed in advance, is ``observed``. The severity
-follows from the effect and its interval alone. Counted facts (near-duplicates, leaked images) need no
-test: they are ``observed``, and as severe as their check allows where the interval lies above the
-limit. Claims with the same cause become one finding.
+significant, or whose effect is within the limit that was fixed in advance, is no finding: it is listed
+among what was tested. The severity follows from the effect and its interval alone. Counted facts
+(near-duplicates, leaked images) need no test: they are ``observed``, and as severe as their check
+allows where the interval lies above the limit. Claims with the same cause become one finding.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.checks import Check
-from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
+from auditor.comparisons.slice_counts import slice_identity
+from auditor.config import GateSection
 from auditor.judging.causes import causes
 from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
 from auditor.judging.multiple_testing import Correction, adjust
+from auditor.judging.slice_records import slice_records
+from auditor.phrasing import several
 from auditor.records import (
     AuditData,
     Claim,
     DataFaults,
-    Estimate,
     Finding,
+    LabelNoiseRecord,
     MultipleTestingRecord,
     Skipped,
     SliceComparison,
     SliceRecord,
+    TestedRecord,
 )
-from auditor.statistics import wilson
 
 Advance = Callable[[int], object]
 
@@ -43,6 +46,7 @@ class Judgement:
     Attributes:
         findings: most severe first; among equals the better supported, then those that account for
             more failures.
+        tested: what was tested without becoming a finding.
         slices: every slice with its error rate, and its gap and test where there was one.
         skipped: what could not be examined, and why.
         tests: how many hypotheses were tested, and how their number was corrected for.
@@ -51,6 +55,7 @@ class Judgement:
     """
 
     findings: list[Finding]
+    tested: list[TestedRecord]
     slices: list[SliceRecord]
     skipped: list[Skipped]
     tests: MultipleTestingRecord
@@ -59,13 +64,17 @@ class Judgement:
 
 
 def judge(
-    checks: Mapping[str, Check], audit: AuditData, advance: Advance | None = None
+    checks: Mapping[str, Check],
+    audit: AuditData,
+    gate: GateSection | None = None,
+    advance: Advance | None = None,
 ) -> Judgement:
     """Runs the checks and decides what is a finding.
 
     Args:
         checks: the checks to run, by name.
         audit: what they may look at.
+        gate: the rules of the gate, for its power; None: the default ones.
         advance: called with 1 after each check.
 
     Returns:
@@ -73,26 +82,31 @@ def judge(
     """
     claims: list[Claim] = []
     skipped: list[Skipped] = []
+    label_noise: LabelNoiseRecord | None = None
     for check in checks.values():
         examined = check.examine(audit)
         claims += examined.claims
         skipped += examined.skipped
+        label_noise = examined.label_noise or label_noise
         if advance is not None:
             advance(1)
-    weights = {name: one.weight for name, one in checks.items() if one.weight != 1}
-    correction = adjust(claims, audit.alpha, weights)
+    correction = adjust(claims, audit.alpha)
     graded = _graded(claims, correction)
     reported = [one for one in graded if one.is_reported]
     findings = [cause.finding(f"F{k}") for k, cause in enumerate(causes(reported), start=1)]
-    untested = [one.claim for one in graded if one.claim.untestable and not one.is_reported]
+    untested = [one for one in claims if one.untestable is not None]
+    max_gap = _max_gap(claims)
     labels = {name: one.fault_labels for name, one in checks.items() if one.fault_labels}
     return Judgement(
         findings=findings,
-        slices=_slices(audit, graded),
+        tested=_tested(graded),
+        slices=slice_records(audit, graded, max_gap, gate or GateSection()),
         skipped=[*skipped, *_too_small(untested)],
         tests=correction.account(_tests_by_check(graded)),
-        data_faults=data_faults([one.claim for one in reported], audit.predictions, labels),
-        max_gap=next((one.limit for one in claims if _compares_slice(one)), None),
+        data_faults=data_faults(
+            [one.claim for one in reported], audit.predictions, labels, label_noise
+        ),
+        max_gap=max_gap,
     )
 
 
@@ -111,54 +125,42 @@ def _tests_by_check(graded: Sequence[GradedClaim]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _compares_slice(claim: Claim) -> bool:
-    """Whether it compares the error rate of a slice by annotated attributes."""
-    return not claim.computed and claim.part(SliceComparison) is not None
+def _max_gap(claims: Iterable[Claim]) -> float | None:
+    """Largest acceptable gap of a slice by annotated attributes."""
+    return next(
+        (
+            one.limit
+            for one in claims
+            if not one.computed and one.part(SliceComparison) is not None
+            if one.effect is None or one.effect.unit == "points"
+        ),
+        None,
+    )
 
 
-def _too_small(claims: Iterable[Claim]) -> list[Skipped]:
-    """One line a check for the slices that were too small, instead of one a slice."""
-    counts = Counter(claim.check for claim in claims)
-    return [
-        Skipped(
+def _tested(graded: Iterable[GradedClaim]) -> list[TestedRecord]:
+    """What was tested without becoming a finding, the smallest corrected p-values first."""
+    records = [one.tested() for one in graded if not one.is_reported]
+    return sorted(
+        (one for one in records if one is not None), key=lambda one: (one.q_value, one.p_value)
+    )
+
+
+def _too_small(claims: Sequence[Claim]) -> Iterator[Skipped]:
+    """The slices that were too small: one line for each attribute, and one for those within a label."""
+    single: dict[tuple[str, str], list[str]] = {}
+    others: Counter[str] = Counter()
+    for one in claims:
+        if len(one.slice.attributes) == 1 and one.slice.label is None:
+            ((name, value),) = one.slice.attributes.items()
+            single.setdefault((one.check, name), []).append(f"{value} ({one.untestable})")
+        else:
+            others[one.check] += 1
+    for (check, name), values in single.items():
+        yield Skipped(check=check, reason=f"too few samples of {name} = {several(values, 6)}")
+    for check, n in others.items():
+        yield Skipped(
             check=check,
             reason=f"{n} slices within one label have too few samples to be tested; the table of slices "
             "lists the smallest gap that each could have shown",
         )
-        for check, n in counts.items()
-    ]
-
-
-def _slices(audit: AuditData, graded: Sequence[GradedClaim]) -> list[SliceRecord]:
-    compared: dict[SliceIdentity, GradedClaim] = {
-        slice_identity(one.claim.slice): one
-        for one in graded
-        if one.claim.part(SliceComparison) is not None
-    }
-    # Of computed properties only the values: within labels they are too many, and findings show their own.
-    computed = [one for one in audit.computed_slices if one.key.label is None]
-    slices = [*audit.slices, *computed]
-    failure = audit.predictions["failure"].to_numpy(dtype=bool)
-    failures = [int(failure[one.rows].sum()) for one in slices]
-    rates = wilson(failures, [one.support for one in slices])
-    records = []
-    for place, (one, n, rate) in enumerate(zip(slices, failures, rates, strict=True)):
-        test = compared.get(slice_identity(one.key))
-        comparison = None if test is None else test.claim.part(SliceComparison)
-        records.append(
-            SliceRecord(
-                attributes=one.key.attributes,
-                label=one.key.label,
-                support=one.support,
-                n_failures=n,
-                error_rate=Estimate.of(rate) if one.support else None,
-                gap=None if comparison is None else comparison.gap,
-                p_value=None if test is None else test.claim.p_value,
-                q_value=None if test is None else test.q_value,
-                detectable_gap=None if comparison is None else comparison.detectable_gap,
-                excluded_gap=None if comparison is None else comparison.excluded_gap,
-                computed=place >= len(audit.slices),
-                tail=one.tail,
-            )
-        )
-    return records

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +16,14 @@ from auditor.attributes.slices import slices_of
 from auditor.attributes.tails import tails
 from auditor.attributes.typed_columns import typed_column
 from auditor.config import SliceSection
+from auditor.phrasing import several
 from auditor.records import (
     MISSING,
     OTHER_VALUES,
     AttributeRecord,
     AttributeSpec,
     AuditData,
+    Declarations,
     OrderedValues,
     Skipped,
     Slice,
@@ -46,6 +48,7 @@ class Slicing:
         ordered: the values of the ordered attributes.
         computed: the computed properties that can be compared.
         computed_slices: every value of them, and every value within every label.
+        declared: reference values and roles that the configuration states.
     """
 
     predictions: pd.DataFrame
@@ -57,6 +60,7 @@ class Slicing:
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
+    declared: Declarations = field(default_factory=Declarations)
 
     def audit_data(
         self,
@@ -89,6 +93,7 @@ class Slicing:
             computed_slices=self.computed_slices,
             probabilities=probabilities,
             ordered=self.ordered,
+            declared=self.declared,
         )
 
 
@@ -137,17 +142,39 @@ def slice_samples(
     ends = {name: tuple(tails(found[name], section.min_support)) for name in kept}
     varied, uniform = cut_computed(predictions, computed, section)
     smallest_pair = section.min_support if section.intersections else None
+    declared, unusable = _declared(section, predictions, kept)
     return Slicing(
         predictions=predictions,
         reference=trained,
         attributes=tuple(kept),
         slices=tuple(slices_of(predictions, kept, ends, smallest_pair=smallest_pair)),
-        skipped=(*skipped, *uniform),
+        skipped=(*skipped, *uniform, *unusable),
         records=tuple(one.record for one in found.values()),
         ordered={name: one.ordered for name, one in found.items() if one.ordered is not None},
         computed=tuple(varied),
         computed_slices=tuple(slices_of(predictions, varied, {}, smallest_pair=None)),
+        declared=declared,
     )
+
+
+def _declared(
+    section: SliceSection, predictions: pd.DataFrame, kept: Sequence[str]
+) -> tuple[Declarations, list[Skipped]]:
+    """The reference values and roles of attributes that are compared."""
+    references, notes = {}, []
+    for name, value in section.reference.items():
+        if name not in kept:
+            continue
+        values = [str(one) for one in predictions[name].cat.categories]
+        if value in values:
+            references[name] = value
+        else:
+            notes.append(
+                f"{name}: the reference value {value!r} does not occur; its values are "
+                f"{several(values, 6)}"
+            )
+    roles = {name: role for name, role in section.roles.items() if name in kept}
+    return Declarations(references, roles), [Skipped(check="slices", reason=one) for one in notes]
 
 
 def _typed(
@@ -170,9 +197,15 @@ def _notes(
     found: Mapping[str, Categories], section: SliceSection, trained: pd.DataFrame | None
 ) -> list[Skipped]:
     """What is said of attributes that were left out, pooled, or not cut as the configuration says."""
+    stated: dict[str, Iterable[str]] = {
+        "edges": section.edges,
+        "a reference value": section.reference,
+        "a role": section.roles,
+    }
     notes = [
-        f"{name}: the configuration gives edges, but the data has no such attribute"
-        for name in section.edges
+        f"{name}: the configuration gives {what}, but the data has no such attribute"
+        for what, names in stated.items()
+        for name in names
         if name not in found
     ]
     for name, one in found.items():

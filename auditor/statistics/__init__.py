@@ -67,7 +67,13 @@ from auditor.statistics.pairwise import (
     smallest_ratio,
 )
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
-from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
+from auditor.statistics.power import (
+    GateRule,
+    detectable_by,
+    doubt_power,
+    gate_power,
+    samples_needed,
+)
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
 from auditor.statistics.series import Series, find_series
@@ -133,6 +139,7 @@ __all__ = [
     "decompose_gap",
     "detectable_by",
     "detectable_gap",
+    "doubt_power",
     "fairness_distances",
     "find_series",
     "gate_power",

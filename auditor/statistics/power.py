@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, pearson3
 
-from auditor.statistics.intervals import Floats, Intervals, subtract, two_sided_z, wilson_of_share
+from auditor.statistics.intervals import Floats, Intervals, subtract, wilson_of_share
 
 _HALVINGS = 50  # leaves less than 1e-15 of the range
 _MOST_SAMPLES = 10**9
@@ -25,25 +25,35 @@ class GateRule:
 
     Attributes:
         level: the one-sided p-value is at most this, in (0, 1): the level that the test was given
-            after the correction for multiple testing, not alpha.
+            after the correction for multiple testing, not alpha. One number, or one for each gap.
         min_gap: the estimated gap is larger than this, in [-1, 1).
         min_low: the lower limit of its interval is larger than this; None asks nothing.
-        confidence: coverage of that (two-sided) interval.
+        confidence: coverage of that (two-sided) interval. One number, or one for each gap.
     """
 
-    level: float
+    level: float | Floats
     min_gap: float = 0.0
     min_low: float | None = None
-    confidence: float = 0.95
+    confidence: float | Floats = 0.95
 
     def __post_init__(self) -> None:
         """Refuses what is out of range."""
-        if not (0 < self.level < 1 and -1 <= self.min_gap < 1):
+        level, confidence = np.asarray(self.level), np.asarray(self.confidence)
+        if not (bool(np.all((level > 0) & (level < 1))) and -1 <= self.min_gap < 1):
             raise ValueError(
                 f"expected a level in (0, 1) and a smallest gap in [-1, 1); got {self.level!r} and "
                 f"{self.min_gap!r}: give shares, not percentages"
             )
-        two_sided_z(self.confidence)
+        if not bool(np.all((confidence > 0) & (confidence < 1))):
+            raise ValueError(
+                f"expected a confidence between 0 and 1, such as 0.95; got {self.confidence!r}: "
+                "give a share, not a percentage"
+            )
+
+    @property
+    def z(self) -> Floats:
+        """Normal quantile of the interval."""
+        return np.asarray(norm.isf((1 - np.asarray(self.confidence)) / 2), dtype=np.float64)
 
 
 def gate_power(
@@ -71,7 +81,40 @@ def gate_power(
         hypergeometric counts (Pearson's type III law). Rates above 1 are taken for 1.
     """
     design = _Design.of(n_slice, n_rest, base_rate)
-    return design.power(np.asarray(gap, dtype=np.float64), rule)
+    return design.power(np.asarray(gap, dtype=np.float64), rule, design.needed_for_low(rule))
+
+
+def doubt_power(
+    gap: ArrayLike,
+    n_slice: ArrayLike,
+    n_rest: ArrayLike,
+    base_rate: ArrayLike,
+    rule: GateRule,
+    excluded: float,
+) -> Floats:
+    """Probability that a true gap meets a rule, or that a gap of some size is not excluded.
+
+    Args:
+        gap: (...) error rate of the slice minus that of the rest, the same in all strata.
+        n_slice: (..., S) samples of the slice by stratum.
+        n_rest: (..., S) samples of the rest.
+        base_rate: (..., S) error rates of the rest, in [0, 1].
+        rule: what is asked.
+        excluded: this gap is not excluded if it is below the upper limit of the interval.
+
+    Returns:
+        (...) probabilities; NaN where no stratum holds both sides.
+
+    Raises:
+        ValueError: a rate is outside of [0, 1].
+
+    Reference:
+        As `gate_power`. Both conditions hold from some estimate on; the smaller one decides.
+    """
+    design = _Design.of(n_slice, n_rest, base_rate)
+    at = np.asarray(gap, dtype=np.float64)
+    by_rule = design.needed(at, rule, design.needed_for_low(rule))
+    return design.reaches(at, np.minimum(by_rule, design.estimate_for_high(excluded, rule.z)))
 
 
 def detectable_by(
@@ -98,11 +141,12 @@ def detectable_by(
     """
     _check_power(power)
     design = _Design.of(n_slice, n_rest, base_rate)
+    for_low = design.needed_for_low(rule)
     low, high = np.zeros_like(design.base), 1 - design.base
-    seen = design.power(high, rule) >= power
+    seen = design.power(high, rule, for_low) >= power
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        enough = design.power(middle, rule) >= power
+        enough = design.power(middle, rule, for_low) >= power
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return np.where(seen, high, np.nan)
 
@@ -177,10 +221,12 @@ class _Design:
         mean = (self.weight * self.rate).sum(-1) / np.where(whole > 0, whole, 1.0)
         return np.where(whole > 0, mean, np.nan)
 
-    def power(self, gap: Floats, rule: GateRule) -> Floats:
-        whole = self.weight.sum(-1)
-        known = whole > 0
-        scale = np.where(known, whole, 1.0)
+    def power(self, gap: Floats, rule: GateRule, for_low: Floats) -> Floats:
+        """(...) probability that a true gap meets a rule."""
+        return self.reaches(gap, self.needed(gap, rule, for_low))
+
+    def needed(self, gap: Floats, rule: GateRule, for_low: Floats) -> Floats:
+        """(...) smallest estimate that meets a rule, given the estimate that its lower limit asks for."""
         worse = np.clip(self.rate + gap[..., None], 0, 1)
         pooled = (self.own * worse + self.rest * self.rate) / (self.own + self.rest)
         variance = self.weight * pooled * (1 - pooled)
@@ -188,35 +234,51 @@ class _Design:
         # Failures of a small slice are skewed to the right: more of them are needed.
         third = variance * (1 - 2 * pooled) * (self.rest - self.own) / (self.rest + self.own)
         skew = np.divide(third.sum(-1), null**3, out=np.zeros_like(null), where=null > 0)
+        for_p = pearson3.isf(rule.level, skew) * null / self._scale
+        return np.asarray(np.maximum(np.maximum(for_p, rule.min_gap), for_low), dtype=np.float64)
+
+    def reaches(self, gap: Floats, needed: Floats) -> Floats:
+        """(...) probability that the estimate of a true gap is at least as large as needed."""
+        worse = np.clip(self.rate + gap[..., None], 0, 1)
         spread = worse * (1 - worse) / self.own + self.rate * (1 - self.rate) / self.rest
-        deviation = np.sqrt((self.weight**2 * spread).sum(-1)) / scale
-        needed = np.maximum(pearson3.isf(rule.level, skew) * null / scale, rule.min_gap)
-        if rule.min_low is not None:
-            needed = np.maximum(needed, self._estimate_for(rule.min_low, rule.confidence))
-        distance = (self.weight * (worse - self.rate)).sum(-1) / scale - needed
+        deviation = np.sqrt((self.weight**2 * spread).sum(-1)) / self._scale
+        distance = (self.weight * (worse - self.rate)).sum(-1) / self._scale - needed
         # Without any spread, the estimate is the true gap.
         certain = np.where(distance > 0, np.inf, -np.inf)
         score = np.divide(distance, deviation, out=certain, where=deviation > 0)
-        return np.where(known, norm.cdf(score), np.nan)
+        return np.where(self.weight.sum(-1) > 0, norm.cdf(score), np.nan)
 
-    def _estimate_for(self, bound: float, confidence: float) -> Floats:
-        """(...) smallest estimated gap whose interval lies above a bound."""
-        z = two_sided_z(confidence)
+    def needed_for_low(self, rule: GateRule) -> Floats:
+        """(...) smallest estimate whose lower limit meets a rule."""
+        if rule.min_low is None:
+            return np.full(self.base.shape, -np.inf)
+        return self._estimate_for(rule.min_low, rule.z, upper=False)
+
+    def estimate_for_high(self, bound: float, z: Floats) -> Floats:
+        """(...) smallest estimate whose upper limit lies above a bound."""
+        return self._estimate_for(bound, z, upper=True)
+
+    @property
+    def _scale(self) -> Floats:
+        whole = self.weight.sum(-1)
+        return np.where(whole > 0, whole, 1.0)
+
+    def _estimate_for(self, bound: float, z: Floats, *, upper: bool) -> Floats:
         whole = np.maximum(self.weight.sum(-1), 1e-300)
         own = whole**2 / np.maximum((self.weight**2 / self.own).sum(-1), 1e-300)
         rest = whole**2 / np.maximum((self.weight**2 / self.rest).sum(-1), 1e-300)
         base = np.nan_to_num(self.base)
         other = wilson_of_share(base * rest, rest, z)
 
-        def lower(gap: Floats) -> Floats:
+        def end(gap: Floats) -> Floats:
             limits: Intervals = subtract(wilson_of_share((base + gap) * own, own, z), other)
-            return limits.low
+            return limits.high if upper else limits.low
 
-        low, high = np.zeros_like(base), 1 - base
-        met = lower(high) > bound
+        low, high = -base if upper else np.zeros_like(base), 1 - base
+        met = end(high) > bound
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            enough = lower(middle) > bound
+            enough = end(middle) > bound
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         return np.where(met, high, np.inf)
 

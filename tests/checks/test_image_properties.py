@@ -12,7 +12,7 @@ from scipy.stats import binom
 from auditor.checks.image_properties import ImageProperties, _Against
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.config import SliceSection
-from auditor.judging.multiple_testing import adjust
+from auditor.judging.multiple_testing import OUTCOMES, adjust
 from auditor.records import AuditData
 from auditor.stages.judge import judge
 from auditor.stages.slicing import slice_samples
@@ -208,12 +208,13 @@ def test_image_properties_take_at_most_a_tenth_of_the_level() -> None:
     )
     asked = list(PerformanceGap().examine(made))
     computed = list(ImageProperties().examine(made))
-    alone, together = adjust(asked, 0.05, {}), adjust([*asked, *computed], 0.05, {})
-    # A p-value counts by its weight's share of all tests.
-    share = alone.weights / alone.n_tests
-    beside = together.weights[: len(asked)] / together.n_tests
-    assert (beside >= 0.89 * share).all()
-    assert (beside < share).any()
+    alone, together = adjust(asked, 0.05), adjust([*asked, *computed], 0.05)
+    beside = together.levels[: len(asked)]
+    np.testing.assert_allclose(beside, OUTCOMES * alone.levels)
+    assert np.nanmin(beside / alone.levels) >= 0.9
+    # All computed properties together are held to what outcomes leave of alpha.
+    others = together.levels[len(asked) :]
+    assert np.nansum(others) <= 0.05 * (1 - OUTCOMES) + 1e-12
 
 
 def test_image_properties_constant_properties_are_skipped_in_one_line() -> None:

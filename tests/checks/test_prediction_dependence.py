@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders.claims import quantity
 from fairlearn.metrics import demographic_parity_ratio, equalized_odds_difference
-from statsmodels.stats.proportion import confint_proportions_2indep
+from reference import mid_p_gap
 
 from auditor.checks.prediction_dependence import PredictionDependence
 from auditor.records import AuditData
@@ -26,12 +26,38 @@ def test_prediction_dependence_equal_error_rates_different_predictions_are_found
     )
     value = (["u"] * 100 + ["v"] * 100) * 3
     audit = make_evidence(label, predicted, {"v": value}, classes=("cat", "dog", "eel"))
-    (claim,) = PredictionDependence().examine(audit).claims
-    assert claim.p_value == pytest.approx(1 / 2000)
-    assert claim.effect is not None
-    assert claim.effect.name == "gap in false-positive rate"
-    # 30 of the 200 samples of u that are no dog, against none of v; and the like for eel.
-    assert claim.effect.value == pytest.approx(30 / 200)
+    attribute, u, v = PredictionDependence().examine(audit).claims
+    # No permutation is as extreme; 39,999 are drawn after the first 1999.
+    assert attribute.p_value == pytest.approx(1 / 40_000)
+    assert attribute.slice.attributes == {}
+    assert {one.joint for one in (attribute, u, v)} == {"v"}
+    for claim, name, target in ((u, "u", "dog"), (v, "v", "eel")):
+        assert claim.slice.attributes == {"v": name}
+        assert claim.effect is not None
+        assert claim.effect.name == "gap in false-positive rate"
+        # 30 of the 100 cats, none of the 100 samples of the third class; against none of the others.
+        assert claim.effect.value == pytest.approx(30 / 200)
+        assert claim.title.startswith(
+            f"15 % of other samples are predicted as {target} with v = {name}"
+        )
+        assert claim.p_value == pytest.approx(1 / 40_000)
+
+
+def test_prediction_dependence_rare_innocent_value_is_not_named(
+    make_evidence: MakeEvidence,
+) -> None:
+    # A common value fails by 6 points more; the rare one is like the rest.
+    rng = np.random.default_rng(3)
+    value = rng.choice(["common", "other", "rare"], 10_000, p=[0.45, 0.53, 0.02])
+    label = rng.choice(["cat", "dog"], 10_000)
+    failed = rng.random(10_000) < 0.1 + 0.06 * (value == "common")
+    predicted = np.where(failed, np.where(label == "cat", "dog", "cat"), label)
+    audit = make_evidence(label, predicted, {"v": value}, classes=("cat", "dog"))
+    attribute, *values = PredictionDependence().examine(audit).claims
+    p_values = {one.slice.attributes["v"]: one.p_value or 0.0 for one in values}
+    assert (attribute.p_value or 1) < 1e-4
+    assert p_values["common"] < 1e-4
+    assert min(p_values["other"], p_values["rare"]) > 0.05
 
 
 def test_prediction_dependence_effect_and_distances_equal_fairlearn(
@@ -43,13 +69,13 @@ def test_prediction_dependence_effect_and_distances_equal_fairlearn(
     missed = (label == "yes") & (sex == "f") & (rng.random(600) < 0.4)
     predicted = np.where(missed, "no", label)
     audit = make_evidence(label, predicted, {"sex": sex}, classes=("no", "yes"))
-    (claim,) = PredictionDependence().examine(audit).claims
+    _, claim, _ = PredictionDependence().examine(audit).claims
     n = int(missed.sum())
     assert claim.slice.attributes == {"sex": "f"}
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(n / 150)
-    # Four gaps in recall share half of the error: 1 - 0.025 / 4 each.
-    joint = confint_proportions_2indep(n, 150, 0, 150, method="newcomb", alpha=0.025 / 4)
+    # Four gaps in recall share the error: 1 - 0.05 / 4 each. False positives are misses here.
+    joint = mid_p_gap((n, 150), (0, 150), 1 - 0.05 / 4)
     assert (claim.effect.low, claim.effect.high) == pytest.approx(joint)
     truth, called = label == "yes", predicted == "yes"
     assert quantity(claim, "equalized odds difference") == pytest.approx(

@@ -33,6 +33,7 @@ from auditor.records import (
     SliceComparison,
     Table,
     Unit,
+    ValueSpread,
 )
 from auditor.report.view.tables import TextTable
 
@@ -78,11 +79,29 @@ def _slice_comparison(part: SliceComparison) -> Details:
         ("error rate", _quantity(part.error_rate, "share")),
         ("error rate of the rest", _quantity(part.rest_error_rate, "share")),
         ("gap", _quantity(part.gap, "points")),
+        ("ratio of error rates", _quantity(part.ratio, "ratio")),
         (
             "smallest detectable gap",
             NOT_AVAILABLE if part.detectable_gap is None else points(part.detectable_gap),
         ),
         ("most failures predicted as", part.most_predicted or NOT_AVAILABLE),
+    )
+    return Details(tuple(one for one in numbers if one[1] != NOT_AVAILABLE))
+
+
+@details.register
+def _value_spread(part: ValueSpread) -> Details:
+    worst, best = part.furthest_apart
+    numbers = (
+        (
+            "largest difference of two values",
+            f"{with_limits(part.largest_difference, 'points')}, {worst} and {best}",
+        ),
+        ("smallest ratio of two error rates", _quantity(part.smallest_ratio, "ratio")),
+        (
+            "smallest ratio of two accuracies (four-fifths rule: at least 0.8)",
+            _quantity(part.smallest_accuracy_ratio, "ratio"),
+        ),
     )
     return Details(tuple(one for one in numbers if one[1] != NOT_AVAILABLE))
 

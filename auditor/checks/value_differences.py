@@ -1,0 +1,253 @@
+"""Value differences: how do the values of an attribute compare with the best one and a reference?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from auditor.checks import Check
+from auditor.comparisons.limits import Limits
+from auditor.comparisons.slice_counts import SliceCounter
+from auditor.comparisons.value_counts import DRAWS, ValueCounts, values_of_attributes
+from auditor.phrasing import advice, amount, interval, limits, percent, points, several, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    ComparisonSizes,
+    Effect,
+    Examination,
+    Skipped,
+    Slice,
+    ValueSpread,
+)
+from auditor.registry import plugin
+from auditor.statistics import (
+    Interval,
+    ValueComparisons,
+    compare_with_best,
+    compare_with_reference,
+    stratified_gap,
+    stratified_ratio,
+    wilson,
+    worse_p_values,
+)
+
+NAME = "value-differences"
+_FEWEST = 3
+"""With two values, performance-gap compares each with the other one."""
+
+
+@plugin("check", NAME)
+class ValueDifferences(Check):
+    """How do the values of an attribute compare with the best one, and with a reference value?
+
+    Where one site of five is better than the other four, each of these is near the average of all
+    others, and a comparison with the rest shows nothing. Each value is therefore compared with that
+    other value which is most clearly better, and with ``slices.reference`` where it is stated, within
+    labels. The choice of the best value is accounted for. A value that is better than the rest is
+    reported if most others are worse than the best one: the model works for a minority only.
+
+    Reference:
+        The docstrings of ``auditor.statistics.pairwise``.
+    """
+
+    max_gap: float = Field(0.05, ge=0, le=1)
+    """Largest acceptable gap in error rate between two values (a share, 0 to 1)."""
+    max_ratio: float | None = Field(2.0, gt=1)
+    """Largest acceptable ratio of two values' error rates, where the gap is within its limit; null: any."""
+
+    def examine(self, audit: AuditData) -> Examination:
+        """Compares the values of every attribute."""
+        counter = SliceCounter(audit)
+        claims: list[Claim] = []
+        skipped: list[Skipped] = []
+        limits = Limits(self.max_gap, self.max_ratio)
+        for counts in values_of_attributes(audit, counter):
+            compared = _Compared(counts, limits, audit, counter)
+            reference = audit.declared.reference_values.get(counts.attribute)
+            if len(counts.values) >= _FEWEST:
+                claims += compared.with_best()
+            if reference is not None and reference not in counts.values:
+                reason = (
+                    f"{counts.attribute}: the reference value {reference} has fewer than "
+                    f"{audit.min_support} samples"
+                )
+                skipped.append(Skipped(check=NAME, reason=reason))
+            elif reference is not None and len(counts.values) > 1:
+                claims += compared.with_reference(counts.values.index(reference))
+        return Examination(tuple(claims), tuple(skipped))
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The comparisons of one attribute's values."""
+
+    counts: ValueCounts
+    limits: Limits
+    audit: AuditData
+    counter: SliceCounter
+
+    def with_best(self) -> Iterator[Claim]:
+        """One claim for each value against the best one, then one for each that is better than the rest."""
+        own = self.counts.own
+        found = compare_with_best(own.failures, own.totals, n_draws=DRAWS, seed=self.audit.seed)
+        spread = self.counts.spread("best", found, self.audit.seed)
+        yield from self._pairs(found, "best", spread)
+        yield from self._better(found, spread)
+
+    def with_reference(self, reference: int) -> Iterator[Claim]:
+        """One claim for each value but the reference."""
+        own = self.counts.own
+        found = compare_with_reference(
+            own.failures, own.totals, reference, n_draws=DRAWS, seed=self.audit.seed
+        )
+        spread = self.counts.spread("reference", found, self.audit.seed)
+        yield from self._pairs(found, "reference", spread)
+
+    def _pairs(
+        self,
+        found: ValueComparisons,
+        against: Literal["best", "reference"],
+        spread: ValueSpread | None,
+    ) -> Iterator[Claim]:
+        tested = [k for k in range(len(self.counts.values)) if np.isfinite(found.p_value[k])]
+        clearest = min(tested, key=lambda k: found.p_value[k], default=None)
+        n_pairs = len(tested) * (len(tested) - 1) / 2 if against == "best" else len(tested)
+        own, other = self.counts.own[tested], self.counts.own[found.comparator[tested].tolist()]
+        ratios = stratified_ratio(
+            own.failures,
+            own.totals,
+            other.failures,
+            other.totals,
+            confidence=1 - 0.05 / max(n_pairs, 1),
+        ).ratio
+        for k, ratio in zip(tested, ratios, strict=True):
+            evidence = () if spread is None or k != clearest else (spread,)
+            yield replace(self._pair(k, found, ratio, against), evidence=evidence)
+
+    def _pair(
+        self,
+        k: int,
+        found: ValueComparisons,
+        ratio: Interval,
+        against: Literal["best", "reference"],
+    ) -> Claim:
+        """A value against the one that it is compared with."""
+        counts, one, other = self.counts, self.counts.slices[k], int(found.comparator[k])
+        own = counts.own
+        gap = found.gap[k]
+        effect, limit = self.limits.effect(gap, ratio)
+        named = f"{counts.attribute} = {counts.values[other]}"
+        rate, other_rate = counts.rates[k], counts.rates[other]
+        return Claim(
+            check=NAME,
+            kind=ValueDifferences.kind,
+            title=f"{percent(rate)} of the {whom(one.key)} are misclassified, and {percent(other_rate)} "
+            f"of those with {named}{', the reference' if against == 'reference' else ''}",
+            slice=one.key,
+            effect=effect,
+            limit=limit,
+            p_value=float(found.p_value[k]),
+            support=one.support,
+            samples=self.counter.highest_loss(one) if gap.value > 0 else (),
+            statement=(_against(effect, gap, named, against),),
+            action=advice(one.key),
+            limits="It compares within labels; what else differs between the values is not held fixed.",
+            weight=self._excess_failures()[k],
+            question="values compared",
+            joint=f"{counts.attribute}: {against}",
+            sizes=(ComparisonSizes.of(own.totals[k], own.failures[other], own.totals[other]),),
+        )
+
+    def _better(self, found: ValueComparisons, spread: ValueSpread | None) -> Iterator[Claim]:
+        """One claim for each value: is it better than the rest?"""
+        own, rest = self.counts.own, self.counts.rest
+        cells = (rest.failures, rest.totals, own.failures, own.totals)
+        gaps, ratios = stratified_gap(*cells), stratified_ratio(*cells).ratio
+        p_values = worse_p_values(gaps)
+        rates = wilson(own.failures.sum(1), own.totals.sum(1))
+        minority = self._minority(found)
+        for k, one in enumerate(self.counts.slices):
+            if not min(gaps.n_slice[k], gaps.n_rest[k]) >= self.audit.min_support:
+                continue
+            effect, limit = self.limits.effect(gaps.gap[k], ratios[k])
+            rate, gap = rates[k], gaps.gap[k]
+            rest_rate = rate.value + gap.value
+            others = Slice(one.key, np.setdiff1d(np.arange(len(self.audit.predictions)), one.rows))
+            yield Claim(
+                check=NAME,
+                kind=ValueDifferences.kind,
+                title=self._only(k, minority, rate.value, rest_rate),
+                slice=one.key,
+                # A value that is better than the rest matters only if the rest is the rule.
+                effect=effect if minority[k] else None,
+                limit=limit,
+                p_value=float(p_values[k]),
+                support=one.support,
+                samples=self.counter.highest_loss(others) if minority[k] else (),
+                statement=(
+                    (
+                        f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+                        f"({interval(rate)}); of the rest of the same labels, {percent(rest_rate)}."
+                    ),
+                    f"The rest has a gap of {points(gap.value)} ({interval(gap, ' points')}).",
+                ),
+                action=f"Find out what sets the {whom(one.key)} apart, and train with more samples of the "
+                "other values.",
+                limits="It compares within labels; what else differs is not held fixed.",
+                evidence=(spread,) if spread is not None and minority[k] else (),
+                weight=max(0.0, gap.value) * len(others.rows),
+                question="values compared",
+                level_weight=1 / len(self.counts.values),
+                sizes=(ComparisonSizes.of(rest.totals[k], own.failures[k], own.totals[k]),),
+            )
+
+    def _minority(self, found: ValueComparisons) -> NDArray[np.bool_]:
+        """(V,) the values that are not worse than the best one, if most others are."""
+        worse = (found.comparator >= 0) & (found.gap.low > 0)
+        support = self.counts.support
+        most = worse.sum() >= len(worse) / 2 and support[worse].sum() > support.sum() / 2
+        return np.asarray(~worse if most else np.zeros_like(worse), dtype=np.bool_)
+
+    def _only(self, k: int, minority: NDArray[np.bool_], rate: float, rest: float) -> str:
+        counts = self.counts
+        who = whom(counts.slices[k].key)
+        if not minority[k]:
+            more = "less" if rest >= rate else "more"
+            return (
+                f"{percent(rate)} of the {who} are misclassified: {points(rest - rate)} {more} than "
+                "the rest of the same labels"
+            )
+        best = [value for value, better in zip(counts.values, minority, strict=True) if better]
+        named = f"Only {counts.attribute} = {several(best)}"
+        if len(best) == 1:
+            return f"{named} has a low error rate: {percent(rate)}, against {percent(rest)} of the rest"
+        return (
+            f"{named} have a low error rate: {percent(rate)} with {counts.values[k]}, against "
+            f"{percent(rest)} of the rest"
+        )
+
+    def _excess_failures(self) -> list[float]:
+        """(V,) failures beyond what the error rate of the rest would make."""
+        own, rest = self.counts.own, self.counts.rest
+        gap = stratified_gap(own.failures, own.totals, rest.failures, rest.totals).gap.value
+        return [float(one) for one in np.maximum(np.nan_to_num(gap), 0) * self.counts.support]
+
+
+def _against(
+    effect: Effect, gap: Interval, named: str, against: Literal["best", "reference"]
+) -> str:
+    chosen = "the value that is most clearly better" if against == "best" else "the reference value"
+    if effect.unit == "ratio":
+        size = f"the error rate is {amount(effect.value, 'ratio')} as high (95 % interval "
+        size += f"{limits(effect, 'ratio')})"
+    else:
+        more = "higher" if gap.value >= 0 else "lower"
+        size = f"the error rate is {points(gap.value)} {more} ({interval(gap, ' points')}"
+        size += ", jointly with all other values)"
+    return f"Compared with {named}, {chosen}, within labels: {size}."

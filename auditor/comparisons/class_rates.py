@@ -1,0 +1,146 @@
+"""In which class an attribute value has the clearest disadvantage: a lower recall, or false positives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from auditor.phrasing import percent
+from auditor.statistics import (
+    Floats,
+    Gaps,
+    Integers,
+    Interval,
+    proportion_gap,
+    stratified_gap,
+    worse_p_values,
+)
+
+_CLASSES = 40
+"""Classes whose false positives are compared: those that are wrongly predicted most often."""
+
+RateName = Literal["recall", "false-positive rate"]
+
+
+@dataclass(frozen=True)
+class WorstRate:
+    """The clearest disadvantage of an attribute value.
+
+    Attributes:
+        rate_name: which rate it is in.
+        target: index of the class.
+        gap: how much worse the rate is than for the other values; all intervals hold jointly.
+        rate: of the value.
+        rest: of the other values; false positives with labels in the proportion of the value.
+        p_value: one-sided, of "no rate of this value is worse", adjusted for all of its rates.
+    """
+
+    rate_name: RateName
+    target: int
+    gap: Interval
+    rate: float
+    rest: float
+    p_value: float
+
+    def in_words(self, target: str, own: str) -> str:
+        """Both rates as a clause."""
+        if self.rate_name == "recall":
+            return f"recall of {target} is {percent(self.rate)} {own} and {percent(self.rest)} otherwise"
+        return (
+            f"{percent(self.rate)} of other samples are predicted as {target} {own}, and "
+            f"{percent(self.rest)} otherwise"
+        )
+
+
+def worst_rates(counts: Floats, needed: int) -> dict[int, WorstRate]:
+    """The clearest disadvantage of each value, by the value's index.
+
+    Args:
+        counts: (V, K, K) samples by value, label and prediction.
+        needed: smallest number of samples on each side of a comparison.
+
+    Returns:
+        Values without enough samples of any class are missing.
+    """
+    families = [one for one in (_recalls(counts), _false_positives(counts)) if one is not None]
+    compared = [family.compared(needed, len(families)) for family in families]
+    found: dict[int, WorstRate] = {}
+    for value in range(len(counts)):
+        cells = [cell for part in compared for cell in part.get(value, ())]
+        if cells:
+            clearest = min(cells, key=lambda cell: cell.p_value)
+            found[value] = WorstRate(
+                clearest.rate_name,
+                clearest.target,
+                clearest.gap,
+                clearest.rate,
+                clearest.rest,
+                min(1.0, clearest.p_value * len(cells)),
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Rates of one kind, of every value in some classes; labels on the last axis.
+
+    Attributes:
+        name: which rate.
+        classes: (C,) indices.
+        bad: (V, C, L) misses, or false positives.
+        totals: (V, C, L) of how many samples.
+    """
+
+    name: RateName
+    classes: Integers
+    bad: Floats
+    totals: Floats
+
+    def gaps(self, confidence: float) -> Gaps:
+        rest, rest_totals = self.bad.sum(0) - self.bad, self.totals.sum(0) - self.totals
+        if self.bad.shape[-1] > 1:
+            return stratified_gap(self.bad, self.totals, rest, rest_totals, confidence)
+        return proportion_gap(
+            self.bad[..., 0], self.totals[..., 0], rest[..., 0], rest_totals[..., 0], confidence
+        )
+
+    def compared(self, needed: int, n_families: int) -> dict[int, list[WorstRate]]:
+        """The comparisons of each value with enough samples; p-values are not adjusted."""
+        own = self.totals.sum(-1)
+        rest = own.sum(0) - own
+        n_gaps = max(1, int(((own > 0) & (rest > 0)).sum()))
+        gaps = self.gaps(1 - 0.05 / n_families / n_gaps)
+        p_values = worse_p_values(gaps)
+        enough = (np.minimum(own, rest) >= needed) & np.isfinite(p_values)
+        found: dict[int, list[WorstRate]] = {}
+        for value, place in np.argwhere(enough).tolist():
+            gap, other = gaps.gap[value, place], float(gaps.base_rate[value, place])
+            rate = other + gap.value
+            if self.name == "recall":  # the misses were counted, so that worse is positive in both
+                rate, other = 1 - rate, 1 - other
+            target = int(self.classes[place])
+            found.setdefault(value, []).append(
+                WorstRate(self.name, target, gap, rate, other, float(p_values[value, place]))
+            )
+        return found
+
+
+def _recalls(counts: Floats) -> _Family:
+    of_class = counts.sum(2)
+    misses = of_class - np.diagonal(counts, axis1=1, axis2=2)
+    return _Family("recall", np.arange(counts.shape[1]), misses[..., None], of_class[..., None])
+
+
+def _false_positives(counts: Floats) -> _Family | None:
+    """False positives within the other labels; None with two classes, where they are misses."""
+    n_classes = counts.shape[1]
+    if n_classes < 3:
+        return None
+    wrong = counts.sum((0, 1)) - np.diagonal(counts.sum(0))
+    classes = np.sort(np.argsort(-wrong, kind="stable")[:_CLASSES])
+    other = np.arange(n_classes) != classes[:, None]
+    called = np.moveaxis(counts, 2, 1)[:, classes]
+    totals = np.broadcast_to(counts.sum(2)[:, None], called.shape)
+    return _Family("false-positive rate", classes, called * other, totals * other)

@@ -1,0 +1,46 @@
+"""Absolute and relative limits: by which of the two a difference of error rates is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.records import Effect
+from auditor.statistics import Interval
+
+LARGEST_RATIO = 1000.0
+"""Ratios are reported up to this size, because `audit.json` has no infinity."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest acceptable difference of two error rates.
+
+    Attributes:
+        gap: largest acceptable difference (a share, 0 to 1).
+        ratio: largest acceptable ratio, above 1; None for none.
+    """
+
+    gap: float
+    ratio: float | None
+
+    def effect(self, gap: Interval, ratio: Interval) -> tuple[Effect, float]:
+        """The effect by which a difference is judged, and its limit.
+
+        Both follow from one test, of "no difference". The gap is the effect unless only the ratio
+        exceeds its limit, or only the ratio's interval lies above it.
+
+        Args:
+            gap: difference of the rates.
+            ratio: ratio of the rates.
+        """
+        by_gap = Effect.measured("error-rate gap", gap, "points"), self.gap
+        if self.ratio is None or gap.value <= 0 or not ratio.value > self.ratio:
+            return by_gap
+        if gap.value > self.gap and (gap.low > self.gap or ratio.low <= self.ratio):
+            return by_gap
+        return Effect.measured("ratio of error rates", finite(ratio), "ratio"), self.ratio
+
+
+def finite(ratio: Interval) -> Interval:
+    """A ratio of at most `LARGEST_RATIO`."""
+    return Interval(*(min(one, LARGEST_RATIO) for one in (ratio.value, ratio.low, ratio.high)))

@@ -1,0 +1,246 @@
+"""Claims about slices by one attribute: each against the rest of the same labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.comparisons.limits import Limits, finite
+from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
+from auditor.phrasing import advice, amount, interval, limits, percent, plural, points, quoted, whom
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    ComparisonSizes,
+    Effect,
+    Estimate,
+    Slice,
+    SliceComparison,
+    SliceKey,
+)
+from auditor.statistics import (
+    Floats,
+    Gaps,
+    Interval,
+    Intervals,
+    proportion_gap,
+    stratified_gap,
+    stratified_ratio,
+    wilson,
+    worse_p_values,
+)
+
+_ONE_SIDED = 0.9
+"""Coverage of the interval whose upper limit is one-sided at 95 %."""
+
+
+class SliceClaims:
+    """Compares slices by their counts and states each comparison as a claim."""
+
+    def __init__(
+        self,
+        check: str,
+        kind: ClaimKind,
+        limits: Limits,
+        audit: AuditData,
+        counter: SliceCounter,
+    ) -> None:
+        self._check, self._kind = check, kind
+        self._limits = limits
+        self._audit = audit
+        self._counter = counter
+
+    def of_values(self, slices: Sequence[Slice]) -> Iterator[Claim]:
+        """One claim for each attribute value, within all labels together."""
+        for part in chunks(slices, len(self._audit.classes)):
+            own = self._counter.of(part)
+            yield from self._compared(part, own, self._counter.overall - own, stratified_gap)
+
+    def of_labels(self, slices: Sequence[Slice]) -> Iterator[Claim]:
+        """One claim for each attribute value within one label."""
+        for part in chunks(slices, len(self._audit.classes)):
+            own = self._counter.of(part)
+            labels = np.array([self._audit.classes.index(str(one.key.label)) for one in part])
+            rest = self._counter.overall - own
+            cells = _column(own, labels), _column(rest, labels)
+            yield from self._compared(part, *cells, _gap_of_one_label)
+
+    def _compared(
+        self,
+        slices: Sequence[Slice],
+        own: Counts,
+        rest: Counts,
+        compare: Callable[..., Gaps],
+    ) -> Iterator[Claim]:
+        cells = (own.failures, own.totals, rest.failures, rest.totals)
+        gaps, ratios = compare(*cells), stratified_ratio(*cells).ratio
+        excluded = compare(*cells, _ONE_SIDED).gap.high
+        p_values = worse_p_values(gaps)
+        rates = wilson(own.failures.sum(1), own.totals.sum(1))
+        for k, one in enumerate(slices):
+            sizes = ComparisonSizes.of(own.totals[k], rest.failures[k], rest.totals[k])
+            reason = self._untestable(one, gaps, k)
+            if reason is not None:
+                yield self._untested(one, rates[k], reason, sizes)
+                continue
+            comparison = SliceComparison(
+                error_rate=Estimate.of(rates[k]),
+                rest_error_rate=float(gaps.base_rate[k]),
+                gap=Estimate.of(gaps.gap[k]),
+                ratio=_known(ratios, k),
+                excluded_gap=float(excluded[k]),
+            )
+            yield self._claim(one, comparison, ratios[k], float(p_values[k]), sizes)
+
+    def _untestable(self, one: Slice, gaps: Gaps, k: int) -> str | None:
+        needed = self._audit.min_support
+        n_slice, n_rest = int(gaps.n_slice[k]), int(gaps.n_rest[k])
+        if one.support < needed or n_slice < needed:
+            return f"{plural(min(one.support, n_slice), 'sample')} of the {needed} that are needed"
+        if n_rest < needed:
+            return (
+                f"{plural(n_rest, 'other sample')} of the same labels to compare with, of the "
+                f"{needed} that are needed"
+            )
+        return None
+
+    def _claim(
+        self,
+        one: Slice,
+        comparison: SliceComparison,
+        ratio: Interval,
+        p_value: float,
+        sizes: ComparisonSizes,
+    ) -> Claim:
+        key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
+        effect, limit = self._limits.effect(gap, ratio)
+        target = self._counter.most_predicted(one)
+        outcome = _outcome_in_words(target, rate, one.support)
+        return Claim(
+            check=self._check,
+            kind=self._kind,
+            title=_title(key, comparison, effect, outcome),
+            slice=key,
+            effect=effect,
+            limit=limit,
+            p_value=p_value,
+            support=one.support,
+            samples=self._counter.highest_loss(one) if gap.value > 0 else (),
+            statement=_statement(one, comparison, effect, outcome),
+            action=advice(key),
+            limits=_CAUTION_WITHIN if key.label is not None else _CAUTION,
+            evidence=(
+                comparison.model_copy(
+                    update={"most_predicted": None if target is None else target[0]}
+                ),
+            ),
+            weight=max(0.0, gap.value) * one.support,
+            question="value" if key.label is None else "value within label",
+            level_weight=1 - one.support / max(len(self._audit.predictions), 1),
+            sizes=(sizes,),
+        )
+
+    def _untested(self, one: Slice, rate: Interval, reason: str, sizes: ComparisonSizes) -> Claim:
+        return Claim(
+            check=self._check,
+            kind=self._kind,
+            title=f"There are too few {whom(one.key)} to compare",
+            slice=one.key,
+            effect=None,
+            limit=self._limits.gap,
+            p_value=None,
+            support=one.support,
+            samples=(),
+            statement=(f"Not tested: {reason}.",),
+            action=f"Evaluate more {whom(one.key)}; at least {self._audit.min_support} are needed.",
+            limits="No conclusion is possible for this slice.",
+            evidence=(SliceComparison(error_rate=Estimate.of(rate)),),
+            untestable=reason,
+            weight=float(one.support),
+            sizes=(sizes,),
+        )
+
+
+_CAUTION = (
+    "It compares within labels, so harder classes do not count against the slice; other differences "
+    "between slice and rest are not held fixed."
+)
+_CAUTION_WITHIN = (
+    "It compares error rates and cannot show that the attribute itself is the cause: check the maps, "
+    "and what else differs in this slice."
+)
+
+
+def _column(counts: Counts, labels: NDArray[np.int64]) -> Counts:
+    """(S, 1) counts of each slice in its own label."""
+    each = np.arange(len(labels))
+    return Counts(counts.failures[each, labels][:, None], counts.totals[each, labels][:, None])
+
+
+def _gap_of_one_label(
+    failures: Floats,
+    totals: Floats,
+    rest_failures: Floats,
+    rest_totals: Floats,
+    confidence: float = 0.95,
+) -> Gaps:
+    """Gaps (S,) from counts (S, 1), with Fisher's exact test, mid-p."""
+    cells = (failures[:, 0], totals[:, 0], rest_failures[:, 0], rest_totals[:, 0])
+    return proportion_gap(*cells, confidence)
+
+
+def _known(ratios: Intervals, k: int) -> Estimate | None:
+    return Estimate.of(finite(ratios[k])) if np.isfinite(ratios.value[k]) else None
+
+
+def _present(estimate: Estimate | None) -> Interval:
+    if estimate is None:
+        raise ValueError("expected a slice that could be compared")
+    return Interval(estimate.value, estimate.low, estimate.high)
+
+
+def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, support: int) -> str:
+    """``predicted as defective`` where nearly all failures go to one class, else ``misclassified``."""
+    if target is None or target[1] < 0.95 * rate.value * support:
+        return "misclassified"
+    return f"predicted as {target[0]}"
+
+
+def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
+    rate, gap = _present(comparison.error_rate).value, _present(comparison.gap).value
+    rest = comparison.rest_error_rate or 0.0
+    own = f"{percent(rate)} of the {whom(key)} are {outcome}"
+    if key.label is not None:
+        return f"{own}; {percent(rest)} of the other {quoted(key.label)} samples"
+    if effect.unit == "ratio":
+        return f"{own}, and {percent(rest)} of the rest of the same labels"
+    more = "more" if gap >= 0 else "less"
+    return f"{own}: {points(gap)} {more} than the rest of the same labels"
+
+
+def _statement(
+    one: Slice, comparison: SliceComparison, effect: Effect, outcome: str
+) -> tuple[str, ...]:
+    key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
+    rest = comparison.rest_error_rate or 0.0
+    against = (
+        f"of the rest, with labels in the same proportion, {percent(rest)}"
+        if key.label is None
+        else f"of the other {quoted(key.label)} samples, {percent(rest)} are misclassified"
+    )
+    sentences = [
+        (
+            f"Of {one.support} {whom(key)}, {percent(rate.value)} are {outcome} "
+            f"({interval(rate)}); {against}."
+        ),
+        f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",
+    ]
+    if effect.unit == "ratio":
+        sentences.append(
+            f"The error rate is {amount(effect.value, 'ratio')} that of the rest (95 % interval "
+            f"{limits(effect, 'ratio')})."
+        )
+    return tuple(sentences)

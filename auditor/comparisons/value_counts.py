@@ -1,0 +1,104 @@
+"""Counts of the values of one attribute by label, and how far their error rates lie apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.comparisons.slice_counts import Counts, SliceCounter
+from auditor.records import AuditData, ComparedValue, Estimate, Slice, ValueSpread
+from auditor.statistics import (
+    Floats,
+    Integers,
+    ValueComparisons,
+    largest_difference,
+    smallest_ratio,
+    wilson,
+)
+
+DRAWS = 10_000
+"""Draws of the law of the largest difference; beyond their reach, Bonferroni's bound applies."""
+
+
+@dataclass(frozen=True)
+class ValueCounts:
+    """Failures and samples of an attribute's values that are large enough to be compared.
+
+    Attributes:
+        attribute: its name.
+        values: their names.
+        slices: their samples.
+        own: (V, K) counts by label.
+        rest: (V, K) counts of all other samples.
+    """
+
+    attribute: str
+    values: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    own: Counts
+    rest: Counts
+
+    @property
+    def support(self) -> Integers:
+        """(V,) samples."""
+        return np.array([one.support for one in self.slices], dtype=np.int64)
+
+    @property
+    def rates(self) -> Floats:
+        """(V,) error rates."""
+        return np.asarray(self.own.failures.sum(1) / np.maximum(self.own.totals.sum(1), 1))
+
+    def spread(self, against: str, compared: ValueComparisons, seed: int) -> ValueSpread | None:
+        """How far the values lie apart; None where no two of them share a label.
+
+        Args:
+            against: ``best`` or ``reference``.
+            compared: the comparisons of the values.
+            seed: of the draws.
+        """
+        cells = self.own.failures, self.own.totals
+        size = largest_difference(*cells, n_draws=DRAWS, seed=seed)
+        if size.pair is None:
+            return None
+        by_failures = smallest_ratio(*cells, n_draws=DRAWS, seed=seed).size
+        correct = self.own.totals - self.own.failures
+        by_accuracy = smallest_ratio(correct, self.own.totals, n_draws=DRAWS, seed=seed).size
+        rates = wilson(self.own.failures.sum(1), self.own.totals.sum(1))
+        return ValueSpread(
+            attribute=self.attribute,
+            compared_with="reference" if against == "reference" else "best",
+            values=tuple(
+                ComparedValue(
+                    value=value,
+                    support=self.slices[k].support,
+                    error_rate=Estimate.of(rates[k]),
+                    gap=Estimate.of(compared.gap[k]) if compared.comparator[k] >= 0 else None,
+                    compared_with=(
+                        self.values[compared.comparator[k]] if compared.comparator[k] >= 0 else None
+                    ),
+                )
+                for k, value in enumerate(self.values)
+            ),
+            largest_difference=Estimate.of(size.size),
+            smallest_ratio=Estimate.of(by_failures) if np.isfinite(by_failures.value) else None,
+            smallest_accuracy_ratio=(
+                Estimate.of(by_accuracy) if np.isfinite(by_accuracy.value) else None
+            ),
+            furthest_apart=(self.values[size.pair[0]], self.values[size.pair[1]]),
+        )
+
+
+def values_of_attributes(audit: AuditData, counter: SliceCounter) -> Iterator[ValueCounts]:
+    """The values of each annotated attribute that have enough samples."""
+    for name in audit.attributes:
+        slices = tuple(
+            one
+            for one in audit.slices
+            if set(one.key.attributes) == {name} and one.key.label is None
+            if one.support >= audit.min_support and not one.tail
+        )
+        own = counter.of(slices)
+        values = tuple(one.key.attributes[name] for one in slices)
+        yield ValueCounts(name, values, slices, own, counter.overall - own)

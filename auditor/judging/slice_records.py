@@ -1,0 +1,173 @@
+"""The table of slices: error rates, gaps with their tests, and what the audit could have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
+from auditor.config import GateSection
+from auditor.judging.graded_claim import GradedClaim
+from auditor.records import (
+    AuditData,
+    ComparisonSizes,
+    Estimate,
+    GatePower,
+    Question,
+    Severity,
+    Slice,
+    SliceComparison,
+    SliceRecord,
+)
+from auditor.statistics import Floats, GateRule, detectable_by, doubt_power, gate_power, wilson
+
+_ONE_SIDED = 0.9
+"""Coverage of the interval whose upper limit has to exclude a gap (one-sided, 95 %)."""
+
+
+def slice_records(
+    audit: AuditData, graded: Sequence[GradedClaim], max_gap: float | None, gate: GateSection
+) -> list[SliceRecord]:
+    """The record of every slice.
+
+    Args:
+        audit: the samples.
+        graded: all claims; those with a `SliceComparison` are copied into the slice's record.
+        max_gap: largest acceptable gap of a slice; None where none was stated.
+        gate: its rules.
+    """
+    compared = {
+        slice_identity(one.claim.slice): one
+        for one in graded
+        if one.claim.part(SliceComparison) is not None
+    }
+    # Of computed properties only the values: within labels they are too many, and findings show their own.
+    computed = [one for one in audit.computed_slices if one.key.label is None]
+    slices = [*audit.slices, *computed]
+    failure = audit.predictions["failure"].to_numpy(dtype=bool)
+    failures = [int(failure[one.rows].sum()) for one in slices]
+    rates = wilson(failures, [one.support for one in slices])
+    detectable = _detectable(list(compared.values()), max_gap or 0.0, audit.alpha)
+    powers = _gate_powers(list(compared.values()), max_gap, gate)
+    records = []
+    for place, (one, n, rate) in enumerate(zip(slices, failures, rates, strict=True)):
+        identity = slice_identity(one.key)
+        found = _of_slice(one, compared.get(identity))
+        records.append(
+            found.model_copy(
+                update={
+                    "n_failures": n,
+                    "error_rate": Estimate.of(rate) if one.support else None,
+                    "detectable_gap": detectable.get(identity),
+                    # An audit can pass without excluding a gap for the end of an ordered attribute.
+                    "gate_power": None if one.tail else powers.get(identity),
+                    "computed": place >= len(audit.slices),
+                    "tail": one.tail,
+                }
+            )
+        )
+    return records
+
+
+def _of_slice(one: Slice, test: GradedClaim | None) -> SliceRecord:
+    comparison = None if test is None else test.claim.part(SliceComparison)
+    return SliceRecord(
+        attributes=one.key.attributes,
+        label=one.key.label,
+        support=one.support,
+        n_failures=0,
+        error_rate=None,
+        gap=None if comparison is None else comparison.gap,
+        ratio=None if comparison is None else comparison.ratio,
+        p_value=None if test is None else test.claim.p_value,
+        q_value=None if test is None else test.q_value,
+        level=None if test is None else test.level,
+        excluded_gap=None if comparison is None else comparison.excluded_gap,
+    )
+
+
+def _detectable(
+    compared: Sequence[GradedClaim], limit: float, alpha: float
+) -> dict[SliceIdentity, float]:
+    """The smallest gap that each audit of this size would report with a probability of 80 %.
+
+    For slices that are too small to be tested, at the smallest level of tests of the same question.
+    """
+    least: dict[Question | None, float] = {}
+    for one in compared:
+        if one.level is not None:
+            question = one.claim.question
+            least[question] = min(least.get(question, 1.0), one.level)
+    found: dict[SliceIdentity, float] = {}
+    by_null: dict[float, list[tuple[GradedClaim, ComparisonSizes]]] = {}
+    for one in compared:
+        for sizes in one.claim.sizes:
+            by_null.setdefault(sizes.null_gap, []).append((one, sizes))
+    for null_gap, members in by_null.items():
+        levels = np.array(
+            [
+                least.get(one.claim.question, alpha) if one.level is None else one.level
+                for one, _ in members
+            ]
+        )
+        rule = (
+            GateRule(levels, min_gap=limit)
+            if null_gap == 0
+            else GateRule(levels, min_low=null_gap, confidence=1 - 2 * levels)
+        )
+        gaps = detectable_by(*_padded([sizes for _, sizes in members]), rule)
+        for (one, _), gap in zip(members, gaps, strict=True):
+            identity = slice_identity(one.claim.slice)
+            # A claim with several comparisons needs all of them.
+            found[identity] = max(found.get(identity, 0.0), float(gap))
+    return {identity: gap for identity, gap in found.items() if np.isfinite(gap)}
+
+
+def _gate_powers(
+    compared: Sequence[GradedClaim], max_gap: float | None, gate: GateSection
+) -> Mapping[SliceIdentity, GatePower]:
+    """What the gate would have done about the gap that it has to exclude, for single values."""
+    values = [
+        one
+        for one in compared
+        if not one.claim.computed
+        and one.claim.slice.label is None
+        and len(one.claim.slice.attributes) == 1
+    ]
+    tested = [one for one in values if one.level is not None]
+    if gate.severity is None or max_gap is None or not values:
+        return {}
+    # A slice that was not tested can neither block the gate nor keep the audit from passing.
+    powers = {
+        slice_identity(one.claim.slice): GatePower(gap=gate.exclude_gap, blocked=0, not_passed=0)
+        for one in values
+    }
+    if not tested:
+        return powers
+    levels = np.array([one.level for one in tested], dtype=np.float64)
+    lows: dict[Severity, float | None] = {"alert": max_gap, "warning": 0.0, "note": None}
+    sizes = _padded([one.claim.sizes[0] for one in tested])
+    blocking = GateRule(levels, max_gap, lows[gate.severity])
+    doubtful = GateRule(levels, max_gap, confidence=_ONE_SIDED)
+    blocked = gate_power(gate.exclude_gap, *sizes, blocking)
+    stopped = doubt_power(gate.exclude_gap, *sizes, doubtful, gate.exclude_gap)
+    for one, first, second in zip(tested, blocked, stopped, strict=True):
+        powers[slice_identity(one.claim.slice)] = GatePower(
+            gap=gate.exclude_gap, blocked=float(first), not_passed=float(max(first, second))
+        )
+    return powers
+
+
+def _padded(sizes: Sequence[ComparisonSizes]) -> tuple[Floats, Floats, Floats]:
+    """(N, S) samples of slices and rests, and error rates; missing strata are empty."""
+    width = max((len(one.n_slice) for one in sizes), default=0)
+
+    def stacked(rows: Sequence[Floats]) -> Floats:
+        return np.stack([np.pad(row, (0, width - len(row))) for row in rows])
+
+    return (
+        stacked([one.n_slice for one in sizes]),
+        stacked([one.n_rest for one in sizes]),
+        stacked([one.base_rate for one in sizes]),
+    )
