@@ -19,6 +19,7 @@ from auditor.statistics import (
     judge_against_chance,
     judge_against_majority,
     judge_interval,
+    overconfidence,
     wilson,
 )
 
@@ -327,8 +328,9 @@ def _measured(
 
 def _overconfidence(audit: AuditData, chosen: Mask) -> Interval | None:
     confidence = audit.predictions["confidence"].to_numpy(dtype=np.float64)
-    found = calibration(confidence[chosen], _correct(audit)[chosen], n_bootstrap=2, seed=audit.seed)
-    return found.overconfidence if found.support > 1 else None
+    if int(chosen.sum()) < 2:
+        return None
+    return overconfidence(confidence[chosen], _correct(audit)[chosen]).difference
 
 
 def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:
