@@ -74,6 +74,7 @@ from auditor.records.jobs import (
     JobKind,
     SampleSelection,
 )
+from auditor.records.label_noise import LabelNoiseReason, LabelNoiseRecord
 from auditor.records.outcome import (
     AuditOutcome,
     CriterionResult,
@@ -158,6 +159,8 @@ __all__ = [
     "InterventionEffect",
     "Job",
     "JobKind",
+    "LabelNoiseReason",
+    "LabelNoiseRecord",
     "MapRecord",
     "MapShift",
     "Maps",

@@ -31,6 +31,7 @@ from auditor.records import (
     ExplanationsRecord,
     FaultLabels,
     GatePower,
+    LabelNoiseRecord,
     ModelProvenance,
     MultipleTestingRecord,
     Provenance,
@@ -164,7 +165,6 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
     return DataFaults(
         n_failures=2,
         by_check={"duplicates": 1, "label-errors": 2},
-        accuracy=share(int((good.label == good.predicted).sum()), len(good) - 2),
         samples={first: ["label-errors"], second: ["duplicates", "label-errors"]},
         labels={
             "duplicates": FaultLabels(
@@ -172,6 +172,12 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
             ),
             "label-errors": FaultLabels(many="suspected label errors", one="label doubtful"),
         },
+        label_noise=LabelNoiseRecord(
+            share=Estimate(value=0.012, low=0.004, high=0.025),
+            failures=Estimate(value=2.2, low=0.8, high=4.4),
+            successes=Estimate(value=0.4, low=0.1, high=0.9),
+            accuracy=share(int((good.label == good.predicted).sum()) + 2, len(good)),
+        ),
     )
 
 

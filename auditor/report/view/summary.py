@@ -12,8 +12,10 @@ from auditor.records import (
     DataFaults,
     OutcomeReason,
     OutcomeState,
+    Summary,
 )
 from auditor.report.view.gate_power import gate_power_text
+from auditor.report.view.label_noise import label_noise_text
 
 _UNNAMED_FAULT = "label doubtful"
 """On a sample, where the check has no text for it."""
@@ -128,19 +130,27 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
 
 
 def data_faults_text(result: AuditResult) -> str:
-    """How many failures may be the data's fault, in two sentences; empty where none is suspected."""
-    found, accuracy = result.data_faults, result.summary.accuracy
-    if found is None or not found.n_failures or found.accuracy is None or accuracy is None:
+    """How many failures may be the data's fault, and how many labels are wrong by estimate.
+
+    Empty in results of versions that did not look, and where nothing was estimated or suspected.
+    """
+    found = result.data_faults
+    if found is None:
+        return ""
+    noise = label_noise_text(found.label_noise, result.summary)
+    return " ".join(one for one in (_suspected_failures(found, result.summary), noise) if one)
+
+
+def _suspected_failures(found: DataFaults, summary: Summary) -> str:
+    if not found.n_failures:
         return ""
     reasons = ", ".join(
         f"{_fault_name(found, check)} {count(n)}" for check, n in found.by_check.items()
     )
     twice = "; some for two reasons" if sum(found.by_check.values()) > found.n_failures else ""
     return (
-        f"Of {count(result.summary.n_failures)} failures, {count(found.n_failures)} may be the data’s "
-        f"fault ({reasons}{twice}). Without these samples, the accuracy would be "
-        f"{percent(found.accuracy.value, 1)} ({limits(found.accuracy, 'share')}) instead of "
-        f"{percent(accuracy.value, 1)}; all other numbers count them as failures."
+        f"Of {count(summary.n_failures)} failures, {count(found.n_failures)} may be the data’s fault "
+        f"({reasons}{twice}); all other numbers count them as failures."
     )
 
 
