@@ -53,11 +53,13 @@ def test_readme_exit_codes_are_those_of_the_command_line() -> None:
 
 
 def test_readme_configuration_is_valid() -> None:
-    text, more = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    config = AuditConfig.parse(yaml.safe_load(text))
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    first, criteria, attributes = map(yaml.safe_load, blocks)
+    config = AuditConfig.parse(first)
     assert config.name == "chest-xray-v3"
-    with_criteria = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(more))
-    assert len(with_criteria.criteria) == 4
+    assert len(AuditConfig.parse(first | criteria).criteria) == 4
+    attributes["data"] = first["data"] | attributes["data"]
+    assert AuditConfig.parse(first | attributes).slices.reference == {"site": "A"}
 
 
 @pytest.mark.parametrize("name", ["starter", "efficientnet-lite", "demo-digits", "demo-solar"])
