@@ -32,7 +32,7 @@ from auditor.statistics.criterion import (
     judge_interval,
     judge_share,
 )
-from auditor.statistics.decomposition import GapDecomposition, decompose_gap
+from auditor.statistics.decomposition import Explanation, GapDecomposition, decompose_gap
 from auditor.statistics.dependence import Dependence, conditional_dependence
 from auditor.statistics.fairness import (
     ClassRates,
@@ -91,6 +91,7 @@ __all__ = [
     "Confusions",
     "Dependence",
     "EveryClass",
+    "Explanation",
     "Extremes",
     "FairnessDistances",
     "Floats",
