@@ -8,12 +8,12 @@ from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.confounding import Confounding
-from auditor.comparisons.explanations import with_explanation
+from auditor.comparisons.explanations import shown_to_explain, with_explanation
 from auditor.comparisons.intersections import Intersections
 from auditor.comparisons.limits import Limits
 from auditor.comparisons.slice_claims import SliceClaims
 from auditor.comparisons.slice_counts import SliceCounter
-from auditor.records import AuditData, Claim, Examination, Slice
+from auditor.records import AuditData, Claim, Examination, Slice, SliceKey
 from auditor.registry import plugin
 
 NAME = "performance-gap"
@@ -72,6 +72,13 @@ def _with_others_fixed(
         if one.p_value <= audit.alpha
     ]
     confounding = Confounding(audit, max_gap)
+    overall: dict[str, tuple[str, ...]] = {}
     for claim, one in zip(claims, slices, strict=True):
-        examined = any(claim is other for other in significant)
-        yield with_explanation(claim, one, confounding, audit.declared) if examined else claim
+        if not any(claim is other for other in significant):
+            yield claim
+            continue
+        value = str(SliceKey(attributes=one.key.attributes))
+        found = with_explanation(claim, one, confounding, audit.declared, overall.get(value, ()))
+        if one.key.label is None:
+            overall[value] = shown_to_explain(found)
+        yield found

@@ -26,6 +26,8 @@ _SHARED = 0.1
 """Smallest part of a comparison's weight that must remain for the data to separate two attributes."""
 _PART = 1 / 3
 """Largest part of a gap that may remain where it is called explained."""
+_NOTEWORTHY = 1 / 4
+"""Smallest part of a gap that has to go with other attributes to be worth mentioning."""
 _STATES: dict[Explanation, HeldFixedState] = {
     "explained": "explains",
     "reversed": "reverses",
@@ -149,10 +151,13 @@ class Confounding:
         each = decompose_gap(*counts, others).via_each
         shown = [k for k in np.argsort(-each.value, kind="stable").tolist() if each.low[k] > 0]
         state = _STATES[found.explanation(self._limit)]
+        goes = found.via.low > 0 and found.via.value >= _NOTEWORTHY * found.total.value
+        if state == "weakens" and not goes:
+            state = "remains"
         # The interval that is printed must lie within the limit, too.
         if state == "explains" and not _within(found.direct, self._limit):
             state = "undecided"
-        through = tuple(names[k] for k in shown) if found.via.low > 0 else ()
+        through = tuple(names[k] for k in shown) if goes else ()
         return JointlyHeld(tuple(names), found.direct, state, through)
 
     def _of(self, one: Slice, names: Sequence[str]) -> ValueCells | None:

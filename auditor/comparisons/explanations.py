@@ -25,19 +25,25 @@ _EXPLAINS = {"explains", "reverses"}
 
 
 def with_explanation(
-    claim: Claim, one: Slice, confounding: Confounding, declared: Declarations
+    claim: Claim,
+    one: Slice,
+    confounding: Confounding,
+    declared: Declarations,
+    overall: Sequence[str] = (),
 ) -> Claim:
     """A claim about a gap with what is left of it when other attributes are held fixed.
 
     A gap that others explain joins their finding, and its severity follows what is left. A gap of a
     sensitive attribute keeps its finding and its severity. Declared confounders decide the severity of
-    any gap; mediators and attributes that are merely undecided change nothing.
+    any gap; mediators change nothing.
 
     Args:
         claim: about a slice by one annotated attribute, with a `SliceComparison`.
         one: the slice.
         confounding: of the audit.
         declared: roles and sensitive attributes.
+        overall: for a slice within a label, the attributes that explain the gap of all labels together.
+            Within a label there are mostly too few samples to show it again.
     """
     comparison = claim.part(SliceComparison)
     if comparison is None or comparison.gap is None:
@@ -47,7 +53,7 @@ def with_explanation(
     jointly = confounding.jointly(one, gaps)
     held = held_fixed(gaps, gap, jointly, confounding.mediated(one))
     sensitive = any(name in declared.sensitive for name in one.key.attributes)
-    explained = jointly is not None and jointly.state in _EXPLAINS
+    explained = jointly is not None and (jointly.state in _EXPLAINS or bool(overall))
     by = jointly if explained and not sensitive else confounding.of_confounders(one, gaps)
     graded_by = None if by is None else _effect(claim, by, comparison.rest_error_rate)
     sentences = () if by is None or graded_by is None else (_severity_sentence(by),)
@@ -56,7 +62,7 @@ def with_explanation(
         title=claim.title + title_suffix(held, gap),
         statement=(*claim.statement, *sentences),
         evidence=(*claim.evidence, held),
-        explained_by=() if sensitive else explained_by(held),
+        explained_by=() if sensitive else (explained_by(held) or tuple(overall)),
         graded_by=graded_by,
     )
 
@@ -118,6 +124,13 @@ def explained_by(held: HeldFixed) -> tuple[str, ...]:
     """Attributes that explain a gap or that the data cannot separate from it, the strongest first."""
     inseparable = [one.attribute for one in held.gaps if one.state == "inseparable"]
     return (*_causes(held), *inseparable)
+
+
+def shown_to_explain(claim: Claim) -> tuple[str, ...]:
+    """Attributes that explain the gap of a claim which joins their finding; empty for any other claim."""
+    held = claim.part(HeldFixed)
+    explains = held is not None and held.state in _EXPLAINS
+    return claim.explained_by if explains else ()
 
 
 def title_suffix(held: HeldFixed, gap: Interval) -> str:
