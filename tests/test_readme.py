@@ -53,11 +53,14 @@ def test_readme_exit_codes_are_those_of_the_command_line() -> None:
 
 
 def test_readme_configuration_is_valid() -> None:
-    text, more = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    text, criteria, slices = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     config = AuditConfig.parse(yaml.safe_load(text))
     assert config.name == "chest-xray-v3"
-    with_criteria = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(more))
+    with_criteria = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(criteria))
     assert len(with_criteria.criteria) == 4
+    with_roles = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(slices))
+    assert with_roles.slices.roles["age"] == "confounder"
+    assert with_roles.about.sensitive == ("race",)
 
 
 @pytest.mark.parametrize("name", ["starter", "efficientnet-lite", "demo-digits", "demo-solar"])
