@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import test_proportions_2indep as two_proportions
+from scipy.stats import binom
 
 from auditor.checks.image_properties import ImageProperties, _Against
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.config import SliceSection
-from auditor.judging.multiple_testing import adjust
+from auditor.judging.multiple_testing import OUTCOMES, adjust
 from auditor.records import AuditData
 from auditor.stages.judge import judge
 from auditor.stages.slicing import slice_samples
@@ -157,23 +157,21 @@ def test_image_properties_two_equal_properties_become_one_finding() -> None:
     ("failures", "total", "rest_failures", "rest_total"),
     [(60, 300, 90, 900), (40, 200, 60, 800), (150, 600, 240, 2000)],
 )
-def test_image_properties_p_value_equals_score_test_against_the_limit(
+def test_image_properties_p_value_equals_exact_tail_at_the_limit(
     failures: int, total: int, rest_failures: int, rest_total: int
 ) -> None:
-    expected = two_proportions(
-        failures,
-        total,
-        rest_failures,
-        rest_total,
-        value=0.05,
-        method="score",
-        compare="diff",
-        alternative="larger",
-        correction=False,
-    ).pvalue
+    # The mid-p tail of the two binomials with a gap of 5 points, at the most likely rates.
+    k, m = np.arange(total + 1), np.arange(rest_total + 1)
+    rates = np.linspace(1e-6, 0.95 - 1e-6, 20_001)
+    likelihood = binom.logpmf(failures, total, rates + 0.05)
+    likelihood += binom.logpmf(rest_failures, rest_total, rates)
+    rate = rates[likelihood.argmax()]
+    weights = np.outer(binom.pmf(k, total, rate + 0.05), binom.pmf(m, rest_total, rate))
+    beyond = k[:, None] / total - m / rest_total - (failures / total - rest_failures / rest_total)
+    expected = weights[beyond > 1e-12].sum() + weights[np.abs(beyond) <= 1e-12].sum() / 2
     numbers = (np.array([float(one)]) for one in (failures, total, rest_failures, rest_total))
     found = _Against(*numbers).p_exceeds(0.05)[0]
-    assert found == pytest.approx(expected, rel=0.35)  # two approximations of one probability
+    assert found == pytest.approx(expected, rel=0.05)
 
 
 def test_image_properties_slices_are_computed_and_not_crossed() -> None:
@@ -205,12 +203,13 @@ def test_image_properties_take_at_most_a_tenth_of_the_level() -> None:
     )
     asked = list(PerformanceGap().examine(made))
     computed = list(ImageProperties().examine(made))
-    alone, together = adjust(asked, 0.05, {}), adjust([*asked, *computed], 0.05, {})
-    # A p-value counts by its weight's share of all tests.
-    share = alone.weights / alone.n_tests
-    beside = together.weights[: len(asked)] / together.n_tests
-    assert (beside >= 0.89 * share).all()
-    assert (beside < share).any()
+    alone, together = adjust(asked, 0.05), adjust([*asked, *computed], 0.05)
+    beside = together.levels[: len(asked)]
+    np.testing.assert_allclose(beside, OUTCOMES * alone.levels)
+    assert np.nanmin(beside / alone.levels) >= 0.9
+    # All computed properties together are held to what outcomes leave of alpha.
+    others = together.levels[len(asked) :]
+    assert np.nansum(others) <= 0.05 * (1 - OUTCOMES) + 1e-12
 
 
 def test_image_properties_constant_properties_are_skipped_in_one_line() -> None:
