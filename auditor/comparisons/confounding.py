@@ -145,19 +145,21 @@ class Confounding:
             return None
         others = [cells.codes[name] for name in names]
         counts = cells.failures, cells.totals, self._member(one)[cells.first], cells.label
-        found = decompose_gap(*counts, [*others, cells.risk()])
+        found = decompose_gap(*counts, [*others, cells.risk])
         if not np.isfinite(found.direct.value):
             return None
-        each = decompose_gap(*counts, others).via_each
-        shown = [k for k in np.argsort(-each.value, kind="stable").tolist() if each.low[k] > 0]
-        state = _STATES[found.explanation(self._limit)]
         goes = found.via.low > 0 and found.via.value >= _NOTEWORTHY * found.total.value
-        if state == "weakens" and not goes:
-            state = "remains"
+        state = _STATES[found.explanation(self._limit)]
         # The interval that is printed must lie within the limit, too.
         if state == "explains" and not _within(found.direct, self._limit):
             state = "undecided"
-        through = tuple(names[k] for k in shown) if goes else ()
+        if state == "weakens" and not goes:
+            state = "remains"
+        through: tuple[str, ...] = ()
+        if goes:
+            each = decompose_gap(*counts, others).via_each
+            order = np.argsort(-each.value, kind="stable").tolist()
+            through = tuple(names[k] for k in order if each.low[k] > 0)
         return JointlyHeld(tuple(names), found.direct, state, through)
 
     def _of(self, one: Slice, names: Sequence[str]) -> ValueCells | None:

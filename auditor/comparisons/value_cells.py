@@ -25,7 +25,8 @@ class ValueCells:
         label: (C,) codes.
         codes: (C,) codes of each attribute.
         first: (C,) position of one sample of each cell.
-        effects: of the values of each column on the log-odds of failure, the label first.
+        n_values: how many values all columns have together.
+        risk: (C,) classes of the risk of failure that the label and all attributes but the first imply.
     """
 
     failures: Floats
@@ -33,7 +34,8 @@ class ValueCells:
     label: Integers
     codes: Mapping[str, Integers]
     first: Integers
-    effects: list[Floats]
+    n_values: int
+    risk: Integers
 
     @classmethod
     def of(
@@ -62,17 +64,12 @@ class ValueCells:
         label, *columns = (
             np.unique(column[first], return_inverse=True)[1] for column in (label, *codes.values())
         )
-        effects = NominalColumns.of([label, *columns], totals).log_odds(failures)
+        counted = NominalColumns.of([label, *columns], totals)
+        risk = counted.with_risk(counted.log_odds(failures), 1).codes[-1]
         named = dict(zip(codes, columns, strict=True))
-        return cls(failures, totals, label, named, first, effects)
+        return cls(failures, totals, label, named, first, sum(counted.sizes), risk)
 
     @property
     def are_enough(self) -> bool:
         """Whether there are enough samples to hold all values fixed at once."""
-        n_values = sum(len(one) for one in self.effects)
-        return bool(self.totals.sum() >= _PER_VALUE * n_values)
-
-    def risk(self) -> Integers:
-        """(C,) classes of the risk of failure that label and all attributes but the first imply."""
-        columns = NominalColumns.of([self.label, *self.codes.values()], self.totals)
-        return columns.with_risk(self.effects, 1).codes[-1]
+        return bool(self.totals.sum() >= _PER_VALUE * self.n_values)

@@ -136,6 +136,7 @@ class GradedClaim:
             support=claim.support,
             statement=list(claim.statement),
             open_bound=self.open_bound,
+            graded_by=claim.graded_by,
             action=claim.action,
             limits=claim.limits,
             evidence=list(claim.evidence),

@@ -17,7 +17,7 @@ LARGE = (0.3, 0.2, 0.4)
 
 
 def _graded(*claims: Claim) -> list[GradedClaim]:
-    correction = Correction(np.full(len(claims), 1e-6), np.full(len(claims), 0.01), 0.05, 1)
+    correction = Correction(np.full(len(claims), 1e-6), np.full(len(claims), 0.01), 0.05, 1, 1.0)
     return [GradedClaim(one, k, correction, frozenset()) for k, one in enumerate(claims)]
 
 
