@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from auditor.datasets.tables import require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
-from auditor.records import AuditResult, Dataset, DecodedImage
+from auditor.records import AuditResult, Dataset, DecodedImage, StatedType
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +45,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     *,
     classes: Sequence[str],
     attributes: pd.DataFrame | None = None,
+    attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
     target_layer: str | None = None,
@@ -60,6 +61,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         dataset: the original images (not normalised) with their labels.
         classes: K class names in index order.
         attributes: one row per sample, in the order of the data set; one column per attribute.
+        attribute_types: types by the name of the attribute: ``categorical``, ``ordinal``, ``numeric``,
+            or a list of the values in order; the types of all others are guessed. An ordered
+            categorical of pandas is ordinal.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
         target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
@@ -86,7 +90,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     classifier = Classifier(
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
-    prepared = match(config, _in_memory(dataset, attributes, reference), classifier)
+    data = _in_memory(dataset, attributes, attribute_types or {}, reference)
+    prepared = match(config, data, classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
 
 
@@ -116,7 +121,10 @@ def _from_array(image: object) -> Image.Image:
 
 
 def _in_memory(
-    dataset: LabelledImages, attributes: pd.DataFrame | None, reference: pd.DataFrame | None
+    dataset: LabelledImages,
+    attributes: pd.DataFrame | None,
+    types: Mapping[str, StatedType | Sequence[str]],
+    reference: pd.DataFrame | None,
 ) -> Dataset:
     if attributes is not None and len(attributes) != len(dataset):
         raise DataError(
@@ -130,6 +138,19 @@ def _in_memory(
         index=pd.Index(ids, name="sample"),
     )
     if attributes is not None:
-        samples[list(names)] = attributes.to_numpy(dtype=object)
-        samples = samples.infer_objects()
-    return Dataset(samples, _InMemoryImages(dataset), names, _ADAPTER, reference=reference)
+        columns = attributes.set_axis(list(names), axis=1).set_axis(samples.index, axis=0)
+        samples = pd.concat([samples, columns], axis=1)
+    return Dataset(
+        samples,
+        _InMemoryImages(dataset),
+        names,
+        _ADAPTER,
+        reference=reference,
+        stated_types={name: _stated_type(stated) for name, stated in types.items()},
+    )
+
+
+def _stated_type(stated: StatedType | Sequence[str]) -> StatedType:
+    if isinstance(stated, str):
+        return cast("StatedType", stated)  # checked where the cells are read
+    return tuple(str(value) for value in stated)

@@ -6,11 +6,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from auditor.config import ConfigPath
+from auditor.config import AttributeTypes, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
-    infer_types,
     parse_labels,
     read_table,
     require_columns,
@@ -37,6 +36,9 @@ class Folder(Options):
     """Folder whose sub-folders are the classes, searched recursively; hidden files are ignored."""
     attributes: ConfigPath | None = None
     """CSV or Parquet file with a column `file` (relative to the folder); its other columns are attributes."""
+    attribute_types: AttributeTypes = {}
+    """Types of attributes, such as `{skin_type: ordinal, size: [small, large], age: numeric}`. A list of
+    values is an order. Types that are not stated are guessed; `auditor check` prints them."""
     reference: ConfigPath | None = None
     """The training data: a folder of the same structure, or a table with `label` and the same attributes."""
     reference_attributes: ConfigPath | None = None
@@ -61,10 +63,9 @@ class Folder(Options):
         trained = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
         for name in names:
-            if trained is None or reference is None:
-                (samples[name],) = infer_types(attributes[name])
-            else:
-                samples[name], reference[name] = infer_types(attributes[name], trained[name])
+            samples[name] = attributes[name]
+            if trained is not None and reference is not None:
+                reference[name] = trained[name]
         return Dataset(
             samples=samples,
             images=FileImages.of(self.path, samples["path"]),
@@ -73,6 +74,7 @@ class Folder(Options):
             classes=classes,
             reference=reference,
             reference_images=self._reference_images(trained),
+            stated_types=stated_types(self.attribute_types),
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

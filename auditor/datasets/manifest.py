@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from auditor.config import ConfigPath
+from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
     first_few,
-    infer_types,
     parse_labels,
     read_table,
     require_columns,
@@ -38,8 +37,10 @@ class Manifest(Options):
     """Column with the paths of the images."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
-    attributes: tuple[str, ...] = ()
-    """Columns with attributes of the images, by which the audit slices."""
+    attributes: AttributeNames = ()
+    """Columns with attributes of the images, by which the audit slices: a list, or a mapping to types,
+    `{site: categorical, skin_type: ordinal, size: [small, large], age: numeric}`. A list of values is
+    an order. Types that are not stated are guessed; `auditor check` prints them."""
     box: str | None = None
     """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
@@ -75,10 +76,9 @@ class Manifest(Options):
             None if trained is None else pd.DataFrame({"label": parse_labels(trained[self.label])})
         )
         for name in self.attributes:
-            if trained is None or reference is None:
-                (samples[name],) = infer_types(table[name])
-            else:
-                samples[name], reference[name] = infer_types(table[name], trained[name])
+            samples[name] = table[name]
+            if trained is not None and reference is not None:
+                reference[name] = trained[name]
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
@@ -90,10 +90,11 @@ class Manifest(Options):
         return Dataset(
             samples=samples,
             images=FileImages.of(root, paths),
-            attributes=self.attributes,
+            attributes=tuple(self.attributes),
             adapter=self.plugin_name,
             reference=reference,
             reference_images=self._reference_images(trained),
+            stated_types=stated_types(self.attributes),
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

@@ -3,12 +3,20 @@
 Nothing here holds HTML.
 """
 
+from auditor.records.attributes import (
+    OTHER_VALUES,
+    AttributeRecord,
+    AttributeSpec,
+    AttributeType,
+    StatedType,
+)
 from auditor.records.audit_data import (
     AuditData,
     Cell,
     Declarations,
     Maps,
     ModelAccess,
+    OrderedValues,
     Slice,
 )
 from auditor.records.base import (
@@ -39,6 +47,8 @@ from auditor.records.data import (
 from auditor.records.evidence import (
     ComparedValue,
     Contingency,
+    Curve,
+    CurvePoint,
     EvidencePart,
     Grid,
     HeldFixed,
@@ -102,9 +112,13 @@ from auditor.records.result import (
 
 __all__ = [
     "MISSING",
+    "OTHER_VALUES",
     "SCHEMA_VERSION",
     "SEVERITIES",
+    "AttributeRecord",
     "AttributeRole",
+    "AttributeSpec",
+    "AttributeType",
     "AuditData",
     "AuditOutcome",
     "AuditResult",
@@ -119,6 +133,8 @@ __all__ = [
     "Contingency",
     "CriterionResult",
     "CriterionState",
+    "Curve",
+    "CurvePoint",
     "DataFaults",
     "DataProvenance",
     "Dataset",
@@ -151,6 +167,7 @@ __all__ = [
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
@@ -173,6 +190,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "StatedType",
     "Summary",
     "Table",
     "TestedRecord",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from scipy.stats import binom
 
 from auditor.checks.image_properties import ImageProperties, _Against
@@ -157,18 +158,22 @@ def test_image_properties_two_equal_properties_become_one_finding() -> None:
     ("failures", "total", "rest_failures", "rest_total"),
     [(60, 300, 90, 900), (40, 200, 60, 800), (150, 600, 240, 2000)],
 )
-def test_image_properties_p_value_equals_exact_tail_at_the_limit(
+def test_image_properties_p_value_equals_the_enumerated_probability_at_the_limit(
     failures: int, total: int, rest_failures: int, rest_total: int
 ) -> None:
-    # The mid-p tail of the two binomials with a gap of 5 points, at the most likely rates.
-    k, m = np.arange(total + 1), np.arange(rest_total + 1)
-    rates = np.linspace(1e-6, 0.95 - 1e-6, 20_001)
-    likelihood = binom.logpmf(failures, total, rates + 0.05)
-    likelihood += binom.logpmf(rest_failures, rest_total, rates)
-    rate = rates[likelihood.argmax()]
-    weights = np.outer(binom.pmf(k, total, rate + 0.05), binom.pmf(m, rest_total, rate))
-    beyond = k[:, None] / total - m / rest_total - (failures / total - rest_failures / rest_total)
-    expected = weights[beyond > 1e-12].sum() + weights[np.abs(beyond) <= 1e-12].sum() / 2
+    def likelihood(rest_rate: float) -> float:
+        own = binom.logpmf(failures, total, rest_rate + 0.05)
+        return -float(own + binom.logpmf(rest_failures, rest_total, rest_rate))
+
+    # The most likely rates with a gap of exactly 5 points; then all outcomes with larger statistics.
+    rest_rate = float(minimize_scalar(likelihood, bounds=(1e-6, 0.9), method="bounded").x)
+    own, rest = np.arange(total + 1)[:, None] / total, np.arange(rest_total + 1) / rest_total
+    error = np.sqrt(np.maximum(own * (1 - own) / total + rest * (1 - rest) / rest_total, 1e-12))
+    statistic = (own - rest - 0.05) / error
+    mass = binom.pmf(np.arange(total + 1), total, rest_rate + 0.05)[:, None] * binom.pmf(
+        np.arange(rest_total + 1), rest_total, rest_rate
+    )
+    expected = mass[statistic >= statistic[failures, rest_failures] - 1e-9].sum()
     numbers = (np.array([float(one)]) for one in (failures, total, rest_failures, rest_total))
     found = _Against(*numbers).p_exceeds(0.05)[0]
     assert found == pytest.approx(expected, rel=0.05)

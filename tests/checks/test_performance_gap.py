@@ -100,7 +100,7 @@ def test_performance_gap_small_slice_is_not_tested_and_has_a_detectable_gap(
     (record,) = [one for one in judgement.slices if one.attributes == {"v": "rare"}][:1]
     # By the exact test, 3 failures of 12 are needed: P(X >= 3) = 0.81 with a rate of 0.33.
     assert record.detectable_gap == pytest.approx(0.33 - 0.05, abs=0.05)
-    assert "too few samples of v = rare (12 samples" in judgement.skipped[0].reason
+    assert "rare (12 samples of the 30 that are needed)" in judgement.skipped[0].reason
 
 
 @pytest.mark.parametrize(("interaction", "found"), [(0.0, False), (0.4, True)])

@@ -352,7 +352,7 @@ def test_judge_planted_cause_innocent_attribute_is_rarely_accused() -> None:
     assert accused <= 5  # binomial(30, 0.05) exceeds that once in 300
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 80),
     st.sampled_from(["one label", "all fail", "none fails", "any"]),
