@@ -105,7 +105,7 @@ class _Regression:
         )
         slices: dict[str, list[Slice]] = {name: [] for name in columns}
         for one in audit.slices:
-            if len(one.key.attributes) == 1 and one.key.label is None:
+            if len(one.key.attributes) == 1 and one.key.label is None and not one.tail:
                 (name,) = one.key.attributes
                 if name in slices:
                     slices[name].append(one)

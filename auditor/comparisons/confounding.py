@@ -76,7 +76,7 @@ class Confounding:
         declared = audit.declared
         self._mediators = declared.with_role("mediator")
         self._confounders = declared.with_role("confounder")
-        self._cells: dict[tuple[str | None, tuple[str, ...]], ValueCells] = {}
+        self._cells: dict[tuple[str | None, str | None, tuple[str, ...]], ValueCells] = {}
 
     def one_by_one(self, one: Slice, gap: Interval) -> list[HeldFixedGap]:
         """Gap of a slice with each other attribute held fixed beside the label.
@@ -173,10 +173,12 @@ class Confounding:
         """The samples that a slice is compared among; None where nothing can be held fixed."""
         if not names:
             return None
-        columns = (*one.key.attributes, *names)
-        key = one.key.label, columns
+        own = tuple(one.key.attributes)
+        key = one.key.label, str(one.key) if one.tail else None, (*own, *names)
         if key not in self._cells:
-            chosen = {name: self._codes[name] for name in columns}
+            chosen = {name: self._codes[name] for name in (*own, *names)}
+            if one.tail:  # it overlaps the values of its attribute
+                chosen[own[0]] = self._member(one).astype(np.int64)
             self._cells[key] = ValueCells.of(self._rows(one)[0], self._label, self._failure, chosen)
         cells = self._cells[key]
         return cells if cells.are_enough else None

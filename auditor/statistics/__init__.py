@@ -73,14 +73,12 @@ from auditor.statistics.power import (
     samples_needed,
 )
 from auditor.statistics.ratios import Ratios, stratified_ratio
-from auditor.statistics.regression import AdjustedGap, adjusted_gap
 from auditor.statistics.series import Series, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
     "LEAST_CLUSTERS",
-    "AdjustedGap",
     "AdjustedGaps",
     "Association",
     "Calibration",
@@ -115,7 +113,6 @@ __all__ = [
     "TailBands",
     "Trends",
     "ValueComparisons",
-    "adjusted_gap",
     "adjusted_gaps",
     "after_omnibus",
     "association",

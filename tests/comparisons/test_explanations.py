@@ -8,10 +8,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import statsmodels.formula.api as smf
 
 from auditor.checks.performance_gap import PerformanceGap
-from auditor.records import AttributeRole, AuditData, Claim, Declarations, HeldFixed
+from auditor.comparisons.confounding import Confounding
+from auditor.records import (
+    AttributeRole,
+    AuditData,
+    Claim,
+    Declarations,
+    HeldFixed,
+    Slice,
+    SliceKey,
+)
 from auditor.stages.judge import Judgement, judge
+from auditor.statistics import Interval
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("no", "yes")
@@ -164,3 +175,22 @@ def test_explanation_ratio_is_graded_in_its_unit(make_evidence: MakeEvidence) ->
     assert claim.graded_by is not None
     assert claim.graded_by.unit == "ratio"
     assert claim.graded_by.low < 1 < claim.graded_by.high
+
+
+def test_confounding_end_of_an_ordered_attribute_is_compared_with_all_others(
+    make_evidence: MakeEvidence,
+) -> None:
+    # The end holds a part of a value, so its samples do not follow from the values.
+    audit = _World(n=390, age=0.3).audit(make_evidence)
+    frame = audit.predictions.astype({"label": str, "race": str, "site": str})
+    rows = np.flatnonzero((frame["race"] == "b").to_numpy())[:60]
+    end = Slice(SliceKey(attributes={"race": "the end"}), rows, tail=True)
+    confounding = Confounding(audit, 0.05)
+    found = confounding.jointly(end, confounding.one_by_one(end, Interval(0.2, 0.1, 0.3)))
+    assert found is not None
+    assert found.held == ("age", "site")
+    # Fewer than 400 samples have one class of risk, so it is least squares.
+    data = frame.assign(failed=frame["failure"].astype(float), inside=0.0)
+    data.loc[rows, "inside"] = 1.0
+    fit = smf.ols("failed ~ inside + C(label) + C(age) + C(site)", data.astype({"age": str})).fit()
+    assert found.gap.value == pytest.approx(float(fit.params["inside"]))
