@@ -28,6 +28,7 @@ from auditor.records import (
     Claim,
     DataFaults,
     Finding,
+    LabelNoiseRecord,
     MultipleTestingRecord,
     Skipped,
     SliceComparison,
@@ -81,10 +82,12 @@ def judge(
     """
     claims: list[Claim] = []
     skipped: list[Skipped] = []
+    label_noise: LabelNoiseRecord | None = None
     for check in checks.values():
         examined = check.examine(audit)
         claims += examined.claims
         skipped += examined.skipped
+        label_noise = examined.label_noise or label_noise
         if advance is not None:
             advance(1)
     correction = adjust(claims, audit.alpha)
@@ -100,7 +103,9 @@ def judge(
         slices=slice_records(audit, graded, max_gap, gate or GateSection()),
         skipped=[*skipped, *_too_small(untested)],
         tests=correction.account(_tests_by_check(graded)),
-        data_faults=data_faults([one.claim for one in reported], audit.predictions, labels),
+        data_faults=data_faults(
+            [one.claim for one in reported], audit.predictions, labels, label_noise
+        ),
         max_gap=max_gap,
     )
 
