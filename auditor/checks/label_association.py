@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -37,7 +38,9 @@ class LabelAssociation(Check):
 
     A model can use such an attribute instead of the object, and audited data with the same
     association cannot show it. Bias-corrected Cramér's V with its interval and a test of
-    independence. It speaks of data, not of outcomes, so it is a warning at most.
+    independence. It speaks of data, not of outcomes, so it is a warning at most. Attributes that
+    ``slices.roles`` declares to be diagnostic define the label: they are tested and listed, without a
+    warning.
     """
 
     kind: ClassVar[ClaimKind] = "data"
@@ -55,7 +58,9 @@ class LabelAssociation(Check):
                 reason = f"{table.attribute}: the {table.data} has only one {what} with it"
                 skipped.append(Skipped(check=NAME, reason=reason))
             else:
-                claims.append(self._claim(table, used.size, audit.seed))
+                claim = self._claim(table, used.size, audit.seed)
+                diagnostic = table.attribute in audit.declared.with_role("diagnostic")
+                claims.append(_as_declared(claim) if diagnostic else claim)
         return Examination(tuple(claims), (*skipped, *_without_reference(audit)))
 
     def _claim(self, table: ContingencyTable, n_cells: int, seed: int) -> Claim:
@@ -110,6 +115,20 @@ class LabelAssociation(Check):
                 rows=tuple(plan),
                 units=(None, None, "count"),
             )
+
+
+def _as_declared(claim: Claim) -> Claim:
+    """The claim on an attribute that defines the label: any association is acceptable."""
+    return replace(
+        claim,
+        title=f"{claim.title}, as a part of what defines it",
+        limit=1.0,
+        statement=(
+            *claim.statement,
+            "The attribute is declared to be a part of what defines the label.",
+        ),
+        action="Nothing to do: the association is as declared.",
+    )
 
 
 def _without_reference(audit: AuditData) -> Iterator[Skipped]:

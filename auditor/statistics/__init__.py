@@ -32,7 +32,7 @@ from auditor.statistics.criterion import (
     judge_interval,
     judge_share,
 )
-from auditor.statistics.decomposition import GapDecomposition, decompose_gap
+from auditor.statistics.decomposition import Explanation, GapDecomposition, decompose_gap
 from auditor.statistics.dependence import Dependence, conditional_dependence
 from auditor.statistics.fairness import (
     ClassRates,
@@ -75,14 +75,12 @@ from auditor.statistics.power import (
     samples_needed,
 )
 from auditor.statistics.ratios import Ratios, stratified_ratio
-from auditor.statistics.regression import AdjustedGap, adjusted_gap
 from auditor.statistics.series import Series, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
     "LEAST_CLUSTERS",
-    "AdjustedGap",
     "AdjustedGaps",
     "Association",
     "Calibration",
@@ -93,6 +91,7 @@ __all__ = [
     "Confusions",
     "Dependence",
     "EveryClass",
+    "Explanation",
     "Extremes",
     "FairnessDistances",
     "Floats",
@@ -117,7 +116,6 @@ __all__ = [
     "TailBands",
     "Trends",
     "ValueComparisons",
-    "adjusted_gap",
     "adjusted_gaps",
     "after_omnibus",
     "association",
