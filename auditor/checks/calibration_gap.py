@@ -18,14 +18,18 @@ from auditor.records import (
     Examination,
     Quantities,
     Quantity,
+    Severity,
     Slice,
     SliceKey,
 )
+from auditor.records.outcome import GROSS_OVERCONFIDENCE
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import Calibration, Floats, Interval, calibration, overconfidence_gap
 
 NAME = "calibration-gap"
+_NOTICEABLE = 0.05
+"""Most networks are over-confident by a few points. Without a limit of the user, that is no alert."""
 
 
 @plugin("check", NAME)
@@ -40,8 +44,9 @@ class CalibrationGap(Check):
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable over-confidence of a slice beyond that of the rest (a share, 0 to 1)."""
-    max_overconfidence: float = Field(0.05, ge=0, le=1)
-    """Largest acceptable over-confidence of the model on all samples; beyond it, an alert."""
+    max_overconfidence: float | None = Field(None, ge=0, le=1)
+    """Largest acceptable over-confidence of the model on all samples; beyond it, an alert. null: a
+    warning beyond 0.05, and an alert beyond 0.2."""
     max_underconfidence: float = Field(0.05, ge=0, le=1)
     """Largest acceptable under-confidence of the model on all samples; beyond it, a warning."""
 
@@ -62,6 +67,7 @@ class CalibrationGap(Check):
     def _overall(self, found: Calibration) -> Claim:
         over = found.overconfidence
         too_high = over.value >= 0
+        limit, ceiling = self._limit(over)
         # The effect is positive, whichever side it is on.
         size = over if too_high else Interval(-over.value, -over.high, -over.low)
         return Claim(
@@ -72,7 +78,7 @@ class CalibrationGap(Check):
             effect=Effect.measured(
                 "over-confidence" if too_high else "under-confidence", size, "points"
             ),
-            limit=self.max_overconfidence if too_high else self.max_underconfidence,
+            limit=limit,
             p_value=found.p_value,
             support=found.support,
             samples=(),
@@ -90,8 +96,16 @@ class CalibrationGap(Check):
             "rely on it.",
             limits="It describes the average, not each sample.",
             evidence=(Quantities(items=(_calibration_error(found),)),),
-            ceiling="alert" if too_high else "warning",
+            ceiling=ceiling,
         )
+
+    def _limit(self, over: Interval) -> tuple[float, Severity]:
+        """The limit of the overall claim, and its severity at most."""
+        if over.value < 0:
+            return self.max_underconfidence, "warning"
+        if self.max_overconfidence is not None:
+            return self.max_overconfidence, "alert"
+        return _NOTICEABLE, "alert" if over.low > GROSS_OVERCONFIDENCE else "warning"
 
     def _slice(
         self,

@@ -11,7 +11,7 @@ from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
 from auditor.phrasing import interval, percent, plural, points, quoted, several, signed_points
 from auditor.records import AuditData, ClaimRecord, Estimate, Finding, SliceKey, Unit
-from auditor.records.outcome import ACCEPTANCE_CRITERIA, CriterionResult
+from auditor.records.outcome import ACCEPTANCE_CRITERIA, GROSS_OVERCONFIDENCE, CriterionResult
 from auditor.records.predictions import codes
 from auditor.statistics import (
     Interval,
@@ -23,8 +23,6 @@ from auditor.statistics import (
     wilson,
 )
 
-MAX_OVERCONFIDENCE = 0.2
-"""Default criterion: a mean confidence this far above the accuracy is grossly wrong (a share)."""
 LEVEL = 0.01
 """Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
@@ -265,14 +263,14 @@ def _confidence(audit: AuditData) -> CriterionResult:
         name="confidence not grossly too high",
         metric="overconfidence",
         bound="at most",
-        threshold=MAX_OVERCONFIDENCE,
+        threshold=GROSS_OVERCONFIDENCE,
         unit="points",
         estimate=None if over is None else Estimate.of(over),
         support=len(audit.predictions),
         state=(
             "undecided"
             if over is None
-            else judge_interval(over, MAX_OVERCONFIDENCE, higher_is_better=False)
+            else judge_interval(over, GROSS_OVERCONFIDENCE, higher_is_better=False)
         ),
         configured=False,
         statement=(

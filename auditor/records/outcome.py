@@ -10,6 +10,8 @@ OutcomeState = Literal["passes", "fails", "undecided", "no-gate"]
 """``undecided``: too little could be examined for a verdict; ``no-gate``: the audit only reports."""
 ACCEPTANCE_CRITERIA = "acceptance-criteria"
 """Under this name, instead of a check's, missed criteria are reported as findings."""
+GROSS_OVERCONFIDENCE = 0.2
+"""A mean confidence this far above the accuracy is grossly wrong (a share)."""
 
 CriterionState = Literal["met", "missed", "undecided"]
 WhenUndecided = Literal["fail", "pass"]

@@ -27,7 +27,7 @@ def test_calibration_gap_overconfident_slice_is_found(make_evidence: MakeEvidenc
     assert whole.effect.value == pytest.approx(0.9 - 0.75)
     assert whole.p_value is not None
     assert whole.p_value < 1e-6
-    assert whole.ceiling == "alert"
+    assert (whole.limit, whole.ceiling) == (0.05, "warning")
     assert day.effect is not None
     assert day.effect.value == pytest.approx(-0.5)
     assert night.effect is not None
@@ -37,6 +37,25 @@ def test_calibration_gap_overconfident_slice_is_found(make_evidence: MakeEvidenc
     overconfidence = quantity(night, "over-confidence")
     assert isinstance(overconfidence, Estimate)
     assert overconfidence.value == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("n_wrong", "stated", "limit", "ceiling"),
+    [
+        (150, None, 0.05, "warning"),  # 15 points too high, and at most about 19
+        (300, None, 0.05, "alert"),  # 30 points
+        (150, 0.1, 0.1, "alert"),  # a stated limit is binding
+    ],
+)
+def test_calibration_gap_overall_is_an_alert_if_gross_or_above_a_stated_limit(
+    make_evidence: MakeEvidence, n_wrong: int, stated: float | None, limit: float, ceiling: str
+) -> None:
+    label = ["no", "yes"] * 500
+    other = {"no": "yes", "yes": "no"}
+    predicted = [other[one] if k < n_wrong else one for k, one in enumerate(label)]
+    audit = make_evidence(label, predicted, {}, classes=("no", "yes"), confidence=[0.999] * 1000)
+    (whole,) = CalibrationGap(max_overconfidence=stated).examine(audit).claims
+    assert (whole.limit, whole.ceiling) == (limit, ceiling)
 
 
 def test_calibration_gap_calibrated_model_gives_uniform_p_values(

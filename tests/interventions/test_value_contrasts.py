@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders.image_evidence import audit_data
 from builders.marked_images import confident, labels, turns
-from statsmodels.stats.proportion import confint_proportions_2indep
+from reference import mid_p_gap
 
 from auditor.interventions.value_contrasts import ValueContrast, contrasts_with_gap, observed_gap
 from auditor.records import AuditData
@@ -52,9 +52,9 @@ def test_observed_gap_is_signed_and_weighted_over_labels() -> None:
     contrast = ValueContrast("camera", "old", "new", np.array([0.0, 1.0, -1.0]))
     gap = observed_gap(audit, contrast, np.repeat([0, 1, 2], [10, 30, 10]))
     assert gap.value == pytest.approx(0.6 * (0.5 - 0.1) - 0.2 * (0 - 0.4))
-    # Newcombe's intervals as in statsmodels, and Zou and Donner's sum.
-    low_b, high_b = confint_proportions_2indep(30, 60, 6, 60, method="newcomb")
-    low_c, high_c = confint_proportions_2indep(0, 60, 24, 60, method="newcomb")
+    # Mid-p limits by their definition, and Zou and Donner's sum.
+    low_b, high_b = mid_p_gap((30, 60), (6, 60))
+    low_c, high_c = mid_p_gap((0, 60), (24, 60))
     below = np.hypot(0.6 * (0.4 - low_b), 0.2 * (high_c + 0.4))
     above = np.hypot(0.6 * (high_b - 0.4), 0.2 * (-0.4 - low_c))
     assert gap.low == pytest.approx(gap.value - below, abs=1e-6)
