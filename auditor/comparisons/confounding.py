@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.phrasing import interval, points, several, signed_points
 from auditor.records import AuditData, Estimate, HeldFixed, HeldFixedGap, HeldFixedState, Slice
-from auditor.statistics import Gaps, Interval, adjusted_gap, stratified_gap
+from auditor.statistics import Gaps, Interval, adjusted_gap, clustered_gap, stratified_gap
 
 _SHARED = 0.1
 """Smallest part of a comparison's weight that must remain for the data to separate two attributes."""
@@ -26,6 +26,7 @@ class Confounding:
         self._alpha, self._needed = audit.alpha, audit.min_support
         self._classes = audit.classes
         self._failure = frame["failure"].to_numpy(dtype=bool)
+        self._clusters, self._seed = audit.clusters, audit.seed
         self._label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
         self._codes = {
             name: frame[name].cat.codes.to_numpy(dtype=np.int64) for name in audit.attributes
@@ -51,8 +52,11 @@ class Confounding:
     def jointly(self, one: Slice) -> Interval | None:
         """Gap of a slice by a logistic regression on label and all attributes; None where undefined.
 
-        A second estimate beside the strata: it holds all attributes fixed, but relies on a model.
+        A second estimate beside the strata: it holds all attributes fixed, but relies on a model, which
+        has no version for clusters.
         """
+        if self._clusters is not None:
+            return None
         rows, inside = self._rows(one)
         others = [
             codes[rows] for name, codes in self._codes.items() if name not in one.key.attributes
@@ -89,21 +93,27 @@ class Confounding:
     def _gaps(
         self, strata: NDArray[np.int64], rows: NDArray[np.int64], inside: NDArray[np.bool_]
     ) -> Gaps:
-        n = int(strata.max(initial=-1)) + 1
         failure = self._failure[rows]
+        if self._clusters is not None:
+            cluster = self._clusters.of_sample[rows]
+            slices = [np.flatnonzero(inside)]
+            return clustered_gap(failure, slices, strata, cluster, seed=self._seed)
+        n = int(strata.max(initial=-1)) + 1
         totals, failures = (
             np.bincount(strata, minlength=n),
             np.bincount(strata[failure], minlength=n),
         )
         own = np.bincount(strata[inside], minlength=n)
         own_failures = np.bincount(strata[inside & failure], minlength=n)
-        return stratified_gap(own_failures, own, failures - own_failures, totals - own)
+        return stratified_gap(
+            own_failures[None], own[None], (failures - own_failures)[None], (totals - own)[None]
+        )
 
     def _held_fixed(
         self, name: str, gap: Interval, gaps: Gaps, effective: float, weight: float
     ) -> HeldFixedGap:
-        left = gaps.gap[()]
-        p_value = None if np.isnan(gaps.p_value) else float(gaps.p_value)
+        left = gaps.gap[0]
+        p_value = None if np.isnan(gaps.p_value[0]) else float(gaps.p_value[0])
         state: HeldFixedState
         if effective < self._needed or weight < _SHARED:
             state = "inseparable"

@@ -10,6 +10,7 @@ from auditor.config import ConfigPath
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
+    group_column,
     infer_types,
     parse_labels,
     read_table,
@@ -18,6 +19,7 @@ from auditor.datasets.tables import (
 )
 from auditor.errors import DataError
 from auditor.records import Dataset
+from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 
 _SUFFIXES = frozenset(
@@ -37,6 +39,9 @@ class Folder(Options):
     """Folder whose sub-folders are the classes, searched recursively; hidden files are ignored."""
     attributes: ConfigPath | None = None
     """CSV or Parquet file with a column `file` (relative to the folder); its other columns are attributes."""
+    group: str | None = None
+    """Column of the table that says which images belong together, such as the patient: these are not
+    independent. It is no attribute."""
     reference: ConfigPath | None = None
     """The training data: a folder of the same structure, or a table with `label` and the same attributes."""
     reference_attributes: ConfigPath | None = None
@@ -57,6 +62,10 @@ class Folder(Options):
         attributes = pd.DataFrame(index=samples.index)
         if self.attributes is not None:
             attributes = _read_attributes(self.attributes, samples.index)
+        if self.group is not None:
+            table = "data.attributes" if self.attributes is None else self.attributes
+            require_columns(attributes, {"group": self.group}, Path(table))
+            samples[GROUP] = group_column(attributes.pop(self.group))
         names = tuple(str(name) for name in attributes.columns)
         trained = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
@@ -73,6 +82,7 @@ class Folder(Options):
             classes=classes,
             reference=reference,
             reference_images=self._reference_images(trained),
+            group=self.group,
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

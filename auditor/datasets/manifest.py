@@ -13,6 +13,7 @@ from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
     first_few,
+    group_column,
     infer_types,
     parse_labels,
     read_table,
@@ -23,6 +24,7 @@ from auditor.datasets.tables import (
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.records import Dataset
+from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 
 
@@ -40,6 +42,8 @@ class Manifest(Options):
     """Column with the labels, as class names or indices."""
     attributes: tuple[str, ...] = ()
     """Columns with attributes of the images, by which the audit slices."""
+    group: str | None = None
+    """Column that says which images belong together, such as the patient: these are not independent."""
     box: str | None = None
     """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
@@ -57,6 +61,7 @@ class Manifest(Options):
         table = read_table(self.path)
         described = {f"attributes: {name}": name for name in self.attributes}
         own = {"image": self.image, "label": self.label, **described}
+        own |= {"group": self.group} if self.group else {}
         own |= {"box": self.box} if self.box else {}
         own |= {"mask": self.mask} if self.mask else {}
         require_columns(table, own, self.path)
@@ -79,6 +84,8 @@ class Manifest(Options):
                 (samples[name],) = infer_types(table[name])
             else:
                 samples[name], reference[name] = infer_types(table[name], trained[name])
+        if self.group:
+            samples[GROUP] = group_column(table[self.group])
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
@@ -94,6 +101,7 @@ class Manifest(Options):
             adapter=self.plugin_name,
             reference=reference,
             reference_images=self._reference_images(trained),
+            group=self.group,
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

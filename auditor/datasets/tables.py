@@ -127,6 +127,12 @@ def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(cells, index=column.index, dtype="string", name=column.name)
 
 
+def group_column(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The cluster of each sample as text (type ``string``), missing cells as NA."""
+    groups = as_text(column)
+    return groups.mask(groups.str.strip().isin(_MISSING), pd.NA)
+
+
 def parse_labels(column: pd.Series[Any]) -> pd.Series[Any]:
     """Labels as numbers if they are stored as numbers, else as text.
 

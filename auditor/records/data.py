@@ -52,7 +52,8 @@ class Dataset:
         samples: one row a sample, in reading order; the index is the sample id (str, unique). Has
             the columns ``path`` (str, as shown in the report), ``label`` (as it stands in the
             data: a word or an index) and one column an attribute. Where boxes or masks exist,
-            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask`` (path).
+            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask`` (path). Where
+            a group is named, ``data.group``: the cluster of each sample as text, NA where unknown.
         images: the images, in the order of ``samples``.
         attributes: names of the attribute columns.
         classes: the data's own class names in the order of their indices, where it has them.
@@ -60,6 +61,8 @@ class Dataset:
         adapter: name of the plug-in that made it.
         reference_images: the training data's images, in the order of ``reference``; None where
             they are not at hand.
+        group: name of the column with the cluster of each sample, such as ``patient``; None where
+            samples are taken to be independent.
     """
 
     samples: pd.DataFrame
@@ -69,6 +72,7 @@ class Dataset:
     classes: tuple[str, ...] | None = None
     reference: pd.DataFrame | None = None
     reference_images: Images | None = None
+    group: str | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -27,6 +27,7 @@ from auditor.records import (
     AuditData,
     Claim,
     DataFaults,
+    Examination,
     Finding,
     MultipleTestingRecord,
     Skipped,
@@ -81,8 +82,8 @@ def judge(
     """
     claims: list[Claim] = []
     skipped: list[Skipped] = []
-    for check in checks.values():
-        examined = check.examine(audit)
+    for name, check in checks.items():
+        examined = _examined(check, audit, name)
         claims += examined.claims
         skipped += examined.skipped
         if advance is not None:
@@ -103,6 +104,17 @@ def judge(
         data_faults=data_faults([one.claim for one in reported], audit.predictions, labels),
         max_gap=max_gap,
     )
+
+
+def _examined(check: Check, audit: AuditData, name: str) -> Examination:
+    """What a check brings back; nothing where its tests take clustered samples for independent."""
+    if audit.clusters is None or check.handles_clusters:
+        return check.examine(audit)
+    reason = (
+        f"not tested: images of one {audit.clusters.name} are not independent, and this test has no "
+        "version for that"
+    )
+    return Examination(skipped=(Skipped(check=name, reason=reason),))
 
 
 def _graded(claims: Sequence[Claim], correction: Correction) -> list[GradedClaim]:

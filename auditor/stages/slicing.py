@@ -14,7 +14,7 @@ from auditor.comparisons.attribute_bands import AttributeColumn
 from auditor.config import SliceSection
 from auditor.imaging import properties
 from auditor.phrasing import several
-from auditor.records import MISSING, AuditData, Declarations, Skipped, Slice, SliceKey
+from auditor.records import MISSING, AuditData, Clusters, Declarations, Skipped, Slice, SliceKey
 from auditor.records.predictions import LABEL, codes, property_name
 
 _MOST_VALUES = 50
@@ -60,6 +60,7 @@ class Slicing:
         min_support: int,
         seed: int,
         probabilities: NDArray[np.float32] | None = None,
+        clusters: Clusters | None = None,
     ) -> AuditData:
         """What the checks examine, without model and images.
 
@@ -69,6 +70,7 @@ class Slicing:
             min_support: smallest slice that is tested.
             seed: of permutations and bootstraps.
             probabilities: (n, K) softmax probabilities, or None.
+            clusters: which samples belong together, or None.
         """
         return AuditData(
             predictions=self.predictions,
@@ -83,6 +85,7 @@ class Slicing:
             computed_slices=self.computed_slices,
             probabilities=probabilities,
             declared=self.declared,
+            clusters=None if clusters is None or clusters.independent else clusters,
         )
 
 

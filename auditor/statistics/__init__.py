@@ -22,7 +22,12 @@ from auditor.statistics.clustered_gaps import (
 )
 from auditor.statistics.clustered_interaction import clustered_interaction
 from auditor.statistics.clustered_maps import clustered_map_difference
-from auditor.statistics.clusters import ClusterDesign, cluster_design, clustered_wilson
+from auditor.statistics.clusters import (
+    ClusterDesign,
+    cluster_design,
+    clustered_wilson,
+    inflation_of_rates,
+)
 from auditor.statistics.criterion import (
     EveryClass,
     JudgedNumber,
@@ -143,6 +148,7 @@ __all__ = [
     "gatekeeping",
     "hochberg",
     "holm",
+    "inflation_of_rates",
     "judge_against_chance",
     "judge_against_majority",
     "judge_every_share",
