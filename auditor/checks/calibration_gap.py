@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import inflation, mean_gap_of, widened
 from auditor.phrasing import interval, percent, points, whom
 from auditor.records import (
     AuditData,
@@ -23,7 +26,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Calibration, Floats, Interval, calibration, stratified_mean_gap
+from auditor.statistics import Calibration, Floats, Integers, Interval, calibration
 
 NAME = "calibration-gap"
 _DRAWS = 4_000_000
@@ -39,6 +42,8 @@ class CalibrationGap(Check):
     expected calibration error is part of the evidence.
     """
 
+    handles_clusters: ClassVar[bool] = True
+
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable over-confidence of a slice beyond that of the rest (a share, 0 to 1)."""
     max_overconfidence: float = Field(0.05, ge=0, le=1)
@@ -52,7 +57,8 @@ class CalibrationGap(Check):
         if len(frame) < audit.min_support:
             return Examination()
         label = codes(frame["label"])
-        claims = [self._overall(_calibration(confidence, correct, audit.seed))]
+        every = np.arange(len(frame))
+        claims = [self._overall(_calibration(audit, confidence, correct, every))]
         for one in audit.slices:
             if len(one.key.attributes) == 1 and one.key.label is None:
                 claims += self._slice(one, confidence, correct, label, audit)
@@ -93,10 +99,10 @@ class CalibrationGap(Check):
     ) -> Iterator[Claim]:
         inside = np.zeros(len(confidence), dtype=bool)
         inside[one.rows] = True
-        gaps = stratified_mean_gap(confidence - correct, inside, label, n_permutations=0)
-        if min(gaps.n_slice, gaps.n_rest) < audit.min_support:
+        gaps = mean_gap_of(audit, confidence - correct, inside, label)
+        if min(gaps.n_slice, gaps.n_rest) < audit.min_support or np.isnan(gaps.p_value):
             return
-        found = _calibration(confidence[one.rows], correct[one.rows], audit.seed)
+        found = _calibration(audit, confidence, correct, one.rows)
         over = found.overconfidence
         gap = Interval(gaps.gap.value, max(-1.0, gaps.gap.low), min(1.0, gaps.gap.high))
         who = whom(one.key)
@@ -137,9 +143,17 @@ class CalibrationGap(Check):
         )
 
 
-def _calibration(confidence: Floats, correct: NDArray[np.bool_], seed: int) -> Calibration:
-    draws = int(np.clip(_DRAWS // max(1, len(confidence)), 100, 500))
-    return calibration(confidence, correct, n_bootstrap=draws, seed=seed)
+def _calibration(
+    audit: AuditData, confidence: Floats, correct: NDArray[np.bool_], rows: Integers
+) -> Calibration:
+    draws = int(np.clip(_DRAWS // max(1, len(rows)), 100, 500))
+    found = calibration(confidence[rows], correct[rows], n_bootstrap=draws, seed=audit.seed)
+    worth = float(inflation(audit, confidence - correct, [rows])[0])
+    return replace(
+        found,
+        error=widened(found.error, worth, 0.0),
+        overconfidence=widened(found.overconfidence, worth),
+    )
 
 
 def _calibration_error(found: Calibration) -> Quantity:

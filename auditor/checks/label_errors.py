@@ -62,6 +62,8 @@ class LabelErrors(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
+    # Its tests only withhold a suspicion; clusters make them withhold more.
+    handles_clusters: ClassVar[bool] = True
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="suspected label errors", one="label doubtful"
     )

@@ -19,10 +19,13 @@ from auditor.statistics import (
     Integers,
     Interval,
     Intervals,
+    MeanGap,
     cluster_design,
     clustered_gap,
+    clustered_mean_gap,
     clustered_wilson,
     inflation_of_rates,
+    stratified_mean_gap,
     wilson,
 )
 from auditor.statistics.permutation import MAX_DRAWS
@@ -105,6 +108,34 @@ def gaps_of(
     )
 
 
+def mean_gap_of(
+    audit: AuditData,
+    values: Floats,
+    inside: NDArray[np.bool_],
+    strata: Integers,
+    rows: Integers | None = None,
+    n_permutations: int = 0,
+) -> MeanGap:
+    """Difference of a number's mean between a slice and the rest of the same strata.
+
+    Args:
+        audit: the audited data.
+        values: (m,) numbers.
+        inside: (m,) whether a sample is in the slice.
+        strata: (m,) what is held fixed.
+        rows: (m,) positions of the samples; None for all, in order.
+        n_permutations: at most; with 0 the p-value takes the normal limit.
+    """
+    if audit.clusters is None:
+        return stratified_mean_gap(
+            values, inside, strata, n_permutations=n_permutations, seed=audit.seed
+        )
+    cluster = audit.clusters.of_sample if rows is None else audit.clusters.of_sample[rows]
+    return clustered_mean_gap(
+        values, inside, strata, cluster, n_permutations=n_permutations, seed=audit.seed
+    )
+
+
 def rates_of(audit: AuditData, slices: Sequence[Slice]) -> Intervals:
     """Error rate of each slice with Wilson's interval, (M,)."""
     failure = audit.predictions["failure"].to_numpy(dtype=np.float64)
@@ -119,10 +150,17 @@ def shares_of(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Inte
         values: (n,) whether a sample has the property, 0 or 1.
         rows: positions of the samples of each slice, M arrays.
     """
+    return shares(values, rows, None if audit.clusters is None else audit.clusters.of_sample)
+
+
+def shares(
+    values: NDArray[np.generic], rows: Sequence[Integers], clusters: Integers | None
+) -> Intervals:
+    """As `shares_of`, with the (n,) number of each sample's cluster, or None."""
     has = values.astype(np.float64)
-    if audit.clusters is None:
+    if clusters is None or not len(has):
         return wilson([has[one].sum() for one in rows], [len(one) for one in rows])
-    return clustered_wilson(has, rows, audit.clusters.of_sample)
+    return clustered_wilson(has, rows, clusters)
 
 
 def inflation(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Integers]) -> Floats:
@@ -165,23 +203,34 @@ def widened(interval: Interval, factor: float, low: float = -1.0, high: float = 
     )
 
 
-def too_few_clusters(audit: AuditData, one: Slice, strata: Integers | None = None) -> str | None:
+def of_clusters(audit: AuditData) -> str:
+    """What a message on too few samples adds where these come in clusters."""
+    if audit.clusters is None:
+        return ""
+    return f", from {LEAST_CLUSTERS} clusters by {audit.clusters.name} on each side"
+
+
+def enough_clusters(audit: AuditData, rows: Integers) -> bool:
+    """Whether samples come from enough clusters for a statement about their uncertainty."""
+    clusters = audit.clusters
+    return clusters is None or len(np.unique(clusters.of_sample[rows])) >= LEAST_CLUSTERS
+
+
+def too_few_clusters(audit: AuditData, one: Slice) -> str | None:
     """Why a slice cannot be compared with the rest for want of clusters; None where it can.
 
     Args:
         audit: the audited data.
         one: the slice; it is compared among samples of its label, where it has one.
-        strata: (n,) what is held fixed; None: the label.
     """
     if audit.clusters is None:
         return None
     label = codes(audit.predictions["label"])
-    held = label if strata is None else strata
     cluster = audit.clusters.of_sample
     inside = np.zeros(len(label), dtype=bool)
     inside[one.rows] = True
-    both = np.intersect1d(held[inside], held[~inside])
-    compared = np.isin(held, both)
+    both = np.intersect1d(label[inside], label[~inside])
+    compared = np.isin(label, both)
     for side, what in ((inside, "the slice"), (~inside, "the other samples of the same labels")):
         n = len(np.unique(cluster[side & compared]))
         if n < LEAST_CLUSTERS:

@@ -69,6 +69,8 @@ class Folder(Options):
         names = tuple(str(name) for name in attributes.columns)
         trained = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
+        if trained is not None and reference is not None and self.group in trained:
+            reference[GROUP] = group_column(trained[self.group])
         for name in names:
             if trained is None or reference is None:
                 (samples[name],) = infer_types(attributes[name])

@@ -79,6 +79,8 @@ class Manifest(Options):
         reference = (
             None if trained is None else pd.DataFrame({"label": parse_labels(trained[self.label])})
         )
+        if trained is not None and reference is not None and self.group in trained:
+            reference[GROUP] = group_column(trained[self.group])
         for name in self.attributes:
             if trained is None or reference is None:
                 (samples[name],) = infer_types(table[name])
