@@ -15,11 +15,12 @@ from PIL import Image
 from auditor import runner
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
-from auditor.datasets.tables import require_free_names
+from auditor.datasets.tables import group_column, require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
 from auditor.records import AuditResult, Dataset, DecodedImage
+from auditor.records.predictions import GROUP
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +46,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     *,
     classes: Sequence[str],
     attributes: pd.DataFrame | None = None,
+    groups: pd.Series[Any] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
     target_layer: str | None = None,
@@ -60,6 +62,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         dataset: the original images (not normalised) with their labels.
         classes: K class names in index order.
         attributes: one row per sample, in the order of the data set; one column per attribute.
+        groups: which samples belong together, such as those of a patient, and are not independent: one
+            value per sample, in the order of the data set; its name stands in the report.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
         target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
@@ -86,7 +90,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     classifier = Classifier(
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
-    prepared = match(config, _in_memory(dataset, attributes, reference), classifier)
+    prepared = match(config, _in_memory(dataset, attributes, groups, reference), classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
 
 
@@ -116,7 +120,10 @@ def _from_array(image: object) -> Image.Image:
 
 
 def _in_memory(
-    dataset: LabelledImages, attributes: pd.DataFrame | None, reference: pd.DataFrame | None
+    dataset: LabelledImages,
+    attributes: pd.DataFrame | None,
+    groups: pd.Series[Any] | None,
+    reference: pd.DataFrame | None,
 ) -> Dataset:
     if attributes is not None and len(attributes) != len(dataset):
         raise DataError(
@@ -132,4 +139,17 @@ def _in_memory(
     if attributes is not None:
         samples[list(names)] = attributes.to_numpy(dtype=object)
         samples = samples.infer_objects()
-    return Dataset(samples, _InMemoryImages(dataset), names, _ADAPTER, reference=reference)
+    if groups is not None:
+        if len(groups) != len(dataset):
+            raise DataError(
+                f"groups: expected one value per sample, {len(dataset)}; got {len(groups)}"
+            )
+        samples[GROUP] = group_column(groups).to_numpy(dtype=object)
+    return Dataset(
+        samples,
+        _InMemoryImages(dataset),
+        names,
+        _ADAPTER,
+        reference=reference,
+        group=None if groups is None else str(groups.name or "group"),
+    )

@@ -18,6 +18,7 @@ from auditor.config import AuditConfig
 from auditor.explainers.api import explain_batch
 from auditor.phrasing import percent
 from auditor.preparation import Prepared, find_target_layer, prepare, sample_images
+from auditor.records.predictions import GROUP
 
 _IMAGES = 32
 """Images in the trial."""
@@ -105,6 +106,15 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
     yield "data", f"{len(dataset):,} samples ({dataset.adapter})"
     if dataset.reference is not None:
         yield "reference", f"{len(dataset.reference):,} samples"
+    if dataset.group is not None:
+        group = dataset.samples[GROUP]
+        n_missing = int(group.isna().sum())
+        yield (
+            "group",
+            f"{dataset.group}: {group.nunique():,} clusters, the largest with "
+            f"{int(group.value_counts().max() if n_missing < len(group) else 1):,} samples"
+            + (f"; {n_missing:,} samples without, each its own" if n_missing else ""),
+        )
     counts = np.bincount(prepared.codes, minlength=len(prepared.classes))
     largest = np.argsort(-counts, kind="stable")[:8]
     more = f", … {len(counts) - 8} more" if len(counts) > 8 else ""

@@ -26,6 +26,7 @@ from auditor.statistics.clusters import (
     ClusterDesign,
     cluster_design,
     clustered_wilson,
+    design_effect_interval,
     inflation_of_rates,
 )
 from auditor.statistics.criterion import (
@@ -79,7 +80,7 @@ from auditor.statistics.power import (
 )
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.regression import AdjustedGap, adjusted_gap
-from auditor.statistics.series import Series, find_series
+from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
@@ -126,6 +127,7 @@ __all__ = [
     "calibration",
     "class_rates",
     "cluster_design",
+    "cluster_p_value",
     "clustered_dependence",
     "clustered_gap",
     "clustered_interaction",
@@ -139,6 +141,7 @@ __all__ = [
     "confusions",
     "cramers_v",
     "decompose_gap",
+    "design_effect_interval",
     "detectable_by",
     "detectable_gap",
     "doubt_power",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import f as f_law
 from scipy.stats import t as student
 
 from auditor.statistics.cluster_cells import Cells, Side, index_of
@@ -14,6 +15,7 @@ from auditor.statistics.cluster_correlation import Pairs, effective_number
 from auditor.statistics.intervals import (
     Floats,
     Integers,
+    Interval,
     Intervals,
     two_sided_z,
     wilson_of_share,
@@ -93,6 +95,42 @@ def cluster_design(
         n_clusters,
         effective_number(size),
     )
+
+
+def design_effect_interval(
+    design: ClusterDesign, groups: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """The design effect with the limits that follow from those of the correlation.
+
+    Args:
+        design: of `cluster_design`.
+        groups: (N,) cluster of each sample.
+        confidence: coverage, between 0 and 1; approximate for binary values and uneven clusters.
+
+    Returns:
+        The design effect; its limits are at least 1. NaN with the limits 1 and N where it is not
+        known.
+
+    Raises:
+        ValueError: `confidence` is out of range.
+
+    Reference:
+        Limits of the correlation from the law of the ratio F of mean squares: S. R. Searle, "Linear
+        Models" (1971), section 9.9; A. Donner (1986), section 3.
+    """
+    two_sided_z(confidence)
+    if np.isnan(design.design_effect):
+        return Interval(np.nan, 1.0, float(design.n_samples))
+    sizes = np.bincount(index_of(groups)).astype(np.float64)
+    mean_size = float((sizes**2).sum()) / design.n_samples
+    common = (design.n_samples - mean_size) / (design.n_clusters - 1)
+    known = min(design.correlation, 1 - 1e-9)
+    observed = (1 + (common - 1) * known) / (1 - known)
+    freedom = design.n_clusters - 1, design.n_samples - design.n_clusters
+    tail = (1 - confidence) / 2
+    ratios = observed / f_law.isf(tail, *freedom), observed / f_law.isf(1 - tail, *freedom)
+    low, high = (max(1.0, 1 + (mean_size - 1) * (one - 1) / (one + common - 1)) for one in ratios)
+    return Interval(design.design_effect, low, high)
 
 
 def _anova(residual: Floats, cells: Cells, size: Floats, between_freedom: int) -> float:
