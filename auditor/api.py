@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from auditor.datasets.tables import group_column, require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
-from auditor.records import AuditResult, Dataset, DecodedImage
+from auditor.records import AuditResult, Dataset, DecodedImage, StatedType
 from auditor.records.predictions import GROUP
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     classes: Sequence[str],
     attributes: pd.DataFrame | None = None,
     groups: pd.Series[Any] | None = None,
+    attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
     target_layer: str | None = None,
@@ -64,6 +65,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         attributes: one row per sample, in the order of the data set; one column per attribute.
         groups: which samples belong together, such as those of a patient, and are not independent: one
             value per sample, in the order of the data set; its name stands in the report.
+        attribute_types: types by the name of the attribute: ``categorical``, ``ordinal``, ``numeric``,
+            or a list of the values in order; the types of all others are guessed. An ordered
+            categorical of pandas is ordinal.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
         target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
@@ -90,7 +94,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     classifier = Classifier(
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
-    prepared = match(config, _in_memory(dataset, attributes, groups, reference), classifier)
+    data = _in_memory(dataset, attributes, groups, attribute_types or {}, reference)
+    prepared = match(config, data, classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
 
 
@@ -123,6 +128,7 @@ def _in_memory(
     dataset: LabelledImages,
     attributes: pd.DataFrame | None,
     groups: pd.Series[Any] | None,
+    types: Mapping[str, StatedType | Sequence[str]],
     reference: pd.DataFrame | None,
 ) -> Dataset:
     if attributes is not None and len(attributes) != len(dataset):
@@ -137,8 +143,8 @@ def _in_memory(
         index=pd.Index(ids, name="sample"),
     )
     if attributes is not None:
-        samples[list(names)] = attributes.to_numpy(dtype=object)
-        samples = samples.infer_objects()
+        columns = attributes.set_axis(list(names), axis=1).set_axis(samples.index, axis=0)
+        samples = pd.concat([samples, columns], axis=1)
     if groups is not None:
         if len(groups) != len(dataset):
             raise DataError(
@@ -152,4 +158,11 @@ def _in_memory(
         _ADAPTER,
         reference=reference,
         group=None if groups is None else str(groups.name or "group"),
+        stated_types={name: _stated_type(stated) for name, stated in types.items()},
     )
+
+
+def _stated_type(stated: StatedType | Sequence[str]) -> StatedType:
+    if isinstance(stated, str):
+        return cast("StatedType", stated)  # checked where the cells are read
+    return tuple(str(value) for value in stated)

@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from auditor.attributes.categories import categories_of
+from auditor.attributes.cells import stored_cells
 from auditor.audited_model import AuditedModel
 from auditor.autograd.preflight import Preflight
 from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.config import AuditConfig
 from auditor.explainers.api import explain_batch
-from auditor.phrasing import percent
+from auditor.phrasing import count, percent, plural
 from auditor.preparation import Prepared, find_target_layer, prepare, sample_images
+from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.predictions import GROUP
 
 _IMAGES = 32
@@ -120,11 +123,31 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
     more = f", … {len(counts) - 8} more" if len(counts) > 8 else ""
     shown = ", ".join(f"{prepared.classes[k]} {counts[k]:,}" for k in largest)
     yield "classes", f"{len(counts)}: {shown}{more}"
-    for name in dataset.attributes:
-        column = dataset.samples[name]
-        values = column.nunique()
-        missing = int(column.isna().sum())
-        yield "attribute", f"{name}: {values} values" + (f", {missing} missing" if missing else "")
+    section = prepared.config.slices
+    for name, spec in prepared.attributes.items():
+        found = categories_of(
+            stored_cells(dataset.samples[name]),
+            spec,
+            stated_edges=section.edges.get(name),
+            quantiles=section.quantiles,
+            min_support=section.min_support,
+        )
+        yield "attribute", _attribute(found.record)
+
+
+def _attribute(record: AttributeRecord) -> str:
+    """An attribute in one line: type, why, values, how it will be sliced."""
+    why = f"guessed: {record.reason}" if record.guessed else "stated"
+    parts = [f"{record.name}: {record.type} ({why})", plural(record.n_values, "value")]
+    if record.n_missing:
+        parts.append(f"{count(record.n_missing)} missing")
+    if record.edges is not None:
+        parts.append(f"cut at {', '.join(f'{edge:g}' for edge in record.edges)}")
+    if record.n_pooled:
+        parts.append(f"the {count(record.n_pooled)} rarest pooled in {OTHER_VALUES}")
+    if record.left_out is not None:
+        parts.append(f"not sliced: {record.left_out}")
+    return ", ".join(parts)
 
 
 def _estimate(prepared: Prepared, trial: _Trial) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor import imaging, registry
+from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
@@ -23,7 +24,7 @@ from auditor.datasets import DatasetAdapter
 from auditor.datasets.labels import map_labels, resolve_classes
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.judging.criteria import require_known_names
-from auditor.records import Dataset, Skipped
+from auditor.records import AttributeSpec, Dataset, Skipped
 from auditor.records.predictions import LABEL
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Prepared:
         device: where the network runs.
         checks: the checks to run, by name.
         switched_off: the checks that the configuration switches off.
+        attributes: the types of the attributes by name.
     """
 
     config: AuditConfig
@@ -59,6 +61,7 @@ class Prepared:
     device: torch.device
     checks: Mapping[str, Check]
     switched_off: tuple[Skipped, ...]
+    attributes: Mapping[str, AttributeSpec]
 
 
 def prepare(config: AuditConfig) -> Prepared:
@@ -81,9 +84,12 @@ def prepare(config: AuditConfig) -> Prepared:
 def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prepared:
     """Resolves what data and model have in common: classes, labels, preprocessing, device.
 
+    The types of the attributes are determined here too, for all data set plug-ins alike.
+
     Raises:
         ConfigError: a check plug-in is invalid, or a criterion names an unknown class or attribute.
-        DataError: there are no samples, or a label is not a class of the model.
+        DataError: there are no samples, a label is not a class of the model, or an attribute does
+            not have its stated type.
         ModelError: the preprocessing is unknown.
     """
     if not len(dataset):
@@ -93,6 +99,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         _class_names(config.model.classes), classifier.classes, dataset.classes, labels
     )
     codes = map_labels(labels, classes)
+    dataset, attributes = type_attributes(dataset, config.data.missing, config.slices.edges)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
     require_known_names(config.criteria, classes, dataset.attributes)
@@ -109,6 +116,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         device=device,
         checks=checks,
         switched_off=switched_off,
+        attributes=attributes,
     )
 
 

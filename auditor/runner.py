@@ -103,6 +103,7 @@ def _run_stages(
             dataset.attributes,
             config.slices,
             computed,
+            prepared.attributes,
         )
     samples = EvaluatedSamples(model, dataset, slicing.predictions)
     selection = select_samples(
@@ -135,6 +136,7 @@ def _run_stages(
         ),
         classes=analysis.classes,
         confusion=analysis.confusion,
+        attributes=list(slicing.records),
         slices=judgement.slices,
         findings=findings,
         tested=judgement.tested,

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 from builders.table_evidence import make_evidence  # noqa: F401 - a fixture for every folder
+from hypothesis import settings
 
 from auditor.config import AuditConfig
 from auditor.demo import digits
 from auditor.run_folder import RunFolder
 from auditor.runner import run
+
+# No test may depend on how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import ttest_ind
+from scipy.optimize import brentq
+from scipy.stats import binom, ttest_ind
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -33,6 +34,34 @@ def expected_calibration_error(
         gap -= np.mean([float(right[index]) for index in members])
         error += abs(float(gap)) * len(members) / len(order)
     return error
+
+
+def mid_p_limits(count: int, total: int, confidence: float) -> tuple[float, float]:
+    """The definition, solved by bracketing: half of the own mass belongs to each tail."""
+    tail = (1 - confidence) / 2
+
+    def above(rate: float) -> float:
+        return float(binom.sf(count, total, rate) + binom.pmf(count, total, rate) / 2 - tail)
+
+    def below(rate: float) -> float:
+        return float(binom.cdf(count, total, rate) - binom.pmf(count, total, rate) / 2 - tail)
+
+    low = brentq(above, 0, 1, xtol=1e-14) if count else 0.0
+    high = brentq(below, 0, 1, xtol=1e-14) if count < total else 1.0
+    return low, high
+
+
+def mid_p_gap(
+    counts: tuple[int, int], rest: tuple[int, int], confidence: float = 0.95
+) -> tuple[float, float]:
+    """Square-and-add limits of a difference of proportions from the mid-p limits of each."""
+    low, high = mid_p_limits(*counts, confidence)
+    rest_low, rest_high = mid_p_limits(*rest, confidence)
+    rate, other = counts[0] / counts[1], rest[0] / rest[1]
+    return (
+        rate - other - math.hypot(rate - low, rest_high - other),
+        rate - other + math.hypot(high - rate, other - rest_low),
+    )
 
 
 def largest_t_p_value(

@@ -60,6 +60,7 @@ class DependentSamples(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
+    handles_clusters: ClassVar[bool] = True
 
     max_design_effect: float = Field(1.2, ge=1)
     """Largest acceptable design effect: 1.2 makes intervals a tenth too narrow."""

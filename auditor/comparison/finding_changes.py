@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import Any
 
 from auditor.comparison.records import FindingChange, FindingRef, FindingStatus
-from auditor.records import SEVERITIES, AuditResult, Finding
+from auditor.phrasing import with_limits
+from auditor.records import SEVERITIES, AuditResult, Finding, TestedRecord
 
 _STATUSES: tuple[FindingStatus, ...] = ("new", "graver", "stayed", "milder", "gone")
 """In the order in which they are listed."""
@@ -27,9 +28,7 @@ def finding_changes(before: AuditResult, after: AuditResult) -> list[FindingChan
     )
     for side, result in enumerate((before, after)):
         for finding in result.findings:
-            key = finding.slice
-            name = (finding.check, frozenset(key.attributes.items()), key.label, key.predicted)
-            groups[name][side].append(finding)
+            groups[_name(finding)][side].append(finding)
     changes = []
     for olds, news in groups.values():
         for k in range(max(len(olds), len(news))):
@@ -37,6 +36,11 @@ def finding_changes(before: AuditResult, after: AuditResult) -> list[FindingChan
             new = news[k] if k < len(news) else None
             changes.append(_change(old, new, before, after))
     return sorted(changes, key=lambda one: (_STATUSES.index(one.status), -_severity(one)))
+
+
+def _name(one: Finding | TestedRecord) -> tuple[Any, ...]:
+    key = one.slice
+    return one.check, frozenset(key.attributes.items()), key.label, key.predicted
 
 
 def _severity(one: FindingChange) -> int:
@@ -52,9 +56,9 @@ def _change(
     if old is not None and new is not None:
         status, caution = _in_both(old, new)
     elif old is None:
-        status, caution = "new", _not_examined(either.check, before, "earlier")
+        status, caution = "new", _without(either, before, "earlier")
     else:
-        status, caution = "gone", _not_examined(either.check, after, "later")
+        status, caution = "gone", _without(either, after, "later")
     return FindingChange(
         check=either.check,
         slice=either.slice,
@@ -76,7 +80,13 @@ def _in_both(old: Finding, new: Finding) -> tuple[FindingStatus, str | None]:
     return status, None
 
 
-def _not_examined(check: str, result: AuditResult, which: str) -> str | None:
+def _without(finding: Finding, result: AuditResult, which: str) -> str | None:
+    """What a run without a finding says of the same slice: its test, or why there was none."""
+    for one in result.tested:
+        if _name(one) == _name(finding) and one.effect is not None:
+            size = with_limits(one.effect, one.effect.unit)
+            return f"the {which} run tested it: {one.effect.name} {size}, {one.reason}"
+    check = finding.check
     reason = next((skip.reason for skip in result.skipped if skip.check == check), None)
     if reason is None:
         return None

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from auditor.attributes.types_of_run import types_of_run
 from auditor.comparison.records import Pairing
 from auditor.config import JudgeSection, SliceSection
 from auditor.errors import DataError
@@ -228,7 +229,8 @@ def _slices(source: RunData, pairs: pd.DataFrame) -> tuple[PairedSlice, ...]:
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
     section, _ = source.slicing
-    found = slice_samples(usable, None, classes, source.attributes, section)
+    types = types_of_run(source.result, source.run.path / PREDICTIONS)
+    found = slice_samples(usable, None, classes, source.attributes, section, types=types)
     place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])
     position = place.fillna(-1).to_numpy(dtype=np.int64)
     label = codes(usable[LABEL])

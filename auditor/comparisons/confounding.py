@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,14 @@ class Confounding:
             strata = np.unique(label * (codes.max() + 1) + codes[rows], return_inverse=True)[1]
             fixed = self._gaps(strata, rows, inside)
             weight = _weight(strata, inside) / _weight(label, inside)
-            found.append(self._held_fixed(name, gap, fixed, 4 * _weight(strata, inside), weight))
+            left = WithHeldFixed(
+                name,
+                fixed.gap[0],
+                float(fixed.p_value[0]),
+                effective_samples=4 * _weight(strata, inside),
+                shared=weight,
+            )
+            found.append(left.judged(gap, self._needed, self._alpha))
         return found
 
     def jointly(self, one: Slice) -> Interval | None:
@@ -109,29 +117,53 @@ class Confounding:
             own_failures[None], own[None], (failures - own_failures)[None], (totals - own)[None]
         )
 
-    def _held_fixed(
-        self, name: str, gap: Interval, gaps: Gaps, effective: float, weight: float
-    ) -> HeldFixedGap:
-        left = gaps.gap[0]
-        p_value = None if np.isnan(gaps.p_value[0]) else float(gaps.p_value[0])
+
+@dataclass(frozen=True)
+class WithHeldFixed:
+    """A difference in error rate with one other attribute held fixed beside the label.
+
+    Attributes:
+        attribute: the other attribute.
+        left: what is left of the difference; NaN where nothing can be compared.
+        p_value: of "nothing is left"; NaN where nothing can be compared.
+        effective_samples: how many evenly divided samples would carry as much information.
+        shared: part of the information of the whole comparison that is left.
+    """
+
+    attribute: str
+    left: Interval
+    p_value: float
+    effective_samples: float
+    shared: float
+
+    def judged(self, whole: Interval, needed: int, alpha: float) -> HeldFixedGap:
+        """Decides whether the other attribute explains the difference.
+
+        Args:
+            whole: the difference without the other attribute held fixed, above 0.
+            needed: smallest number of samples that is tested.
+            alpha: level of the test.
+        """
+        left = self.left
+        p_value = None if np.isnan(self.p_value) else self.p_value
         state: HeldFixedState
-        if effective < self._needed or weight < _SHARED:
+        if self.effective_samples < needed or self.shared < _SHARED:
             state = "inseparable"
         elif left.high < 0:
             state = "reverses"
         else:
-            significant = p_value is not None and p_value <= self._alpha and left.value > 0
-            shrunk = left.value < gap.value / 2 and left.high < gap.value
+            significant = p_value is not None and p_value <= alpha and left.value > 0
+            shrunk = left.value < whole.value / 2 and left.high < whole.value
             if shrunk:
                 state = "weakens" if significant else "explains"
             else:
                 state = "remains" if significant else "undecided"
         return HeldFixedGap(
-            attribute=name,
+            attribute=self.attribute,
             gap=Estimate.of(left) if np.isfinite(left.value) else None,
             p_value=p_value,
             state=state,
-            effective_samples=round(effective),
+            effective_samples=round(self.effective_samples),
         )
 
 

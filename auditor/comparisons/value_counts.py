@@ -101,7 +101,8 @@ def values_of_attributes(audit: AuditData, counter: SliceCounter) -> Iterator[Va
             one
             for one in audit.slices
             if set(one.key.attributes) == {name} and one.key.label is None
-            if one.support >= audit.min_support and enough_clusters(audit, one.rows)
+            if one.support >= audit.min_support and not one.tail
+            if enough_clusters(audit, one.rows)
         )
         own = counter.of(slices)
         values = tuple(one.key.attributes[name] for one in slices)

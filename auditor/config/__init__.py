@@ -1,5 +1,6 @@
 """The configuration of an audit: its sections, how it is read, and its JSON Schema."""
 
+from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -18,6 +19,8 @@ from auditor.config.starter import write_starter
 
 __all__ = [
     "AboutSection",
+    "AttributeNames",
+    "AttributeTypes",
     "AuditConfig",
     "ConfigPath",
     "DataSection",
@@ -29,5 +32,6 @@ __all__ = [
     "ReportSection",
     "SliceSection",
     "json_schema",
+    "stated_types",
     "write_starter",
 ]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     PlainSerializer,
     SerializeAsAny,
@@ -20,6 +21,7 @@ from pydantic import (
 
 from auditor import registry
 from auditor.config import loading
+from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
@@ -93,6 +95,9 @@ class DataSection(Options):
 
     adapter: str
     """Name of a data set plug-in; see `auditor list`."""
+    missing: Annotated[tuple[str, ...], BeforeValidator(missing_values)] = ()
+    """Attribute values that mean "missing", such as `[unknown, -1]`, besides empty cells. Among numbers,
+    NA, N/A, NaN, null and None are missing as well; elsewhere they are values unless listed here."""
     options: SerializeAsAny[Options] = Options()
 
 

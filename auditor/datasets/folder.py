@@ -6,12 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from auditor.config import ConfigPath
+from auditor.config import AttributeTypes, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
     group_column,
-    infer_types,
     parse_labels,
     read_table,
     require_columns,
@@ -42,6 +41,9 @@ class Folder(Options):
     group: str | None = None
     """Column of the table that says which images belong together, such as the patient: these are not
     independent. It is no attribute."""
+    attribute_types: AttributeTypes = {}
+    """Types of attributes, such as `{skin_type: ordinal, size: [small, large], age: numeric}`. A list of
+    values is an order. Types that are not stated are guessed; `auditor check` prints them."""
     reference: ConfigPath | None = None
     """The training data: a folder of the same structure, or a table with `label` and the same attributes."""
     reference_attributes: ConfigPath | None = None
@@ -72,10 +74,9 @@ class Folder(Options):
         if trained is not None and reference is not None and self.group in trained:
             reference[GROUP] = group_column(trained[self.group])
         for name in names:
-            if trained is None or reference is None:
-                (samples[name],) = infer_types(attributes[name])
-            else:
-                samples[name], reference[name] = infer_types(attributes[name], trained[name])
+            samples[name] = attributes[name]
+            if trained is not None and reference is not None:
+                reference[name] = trained[name]
         return Dataset(
             samples=samples,
             images=FileImages.of(self.path, samples["path"]),
@@ -85,6 +86,7 @@ class Folder(Options):
             reference=reference,
             reference_images=self._reference_images(trained),
             group=self.group,
+            stated_types=stated_types(self.attribute_types),
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from auditor.config import ConfigPath
+from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
     first_few,
     group_column,
-    infer_types,
     parse_labels,
     read_table,
     require_columns,
@@ -40,8 +39,10 @@ class Manifest(Options):
     """Column with the paths of the images."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
-    attributes: tuple[str, ...] = ()
-    """Columns with attributes of the images, by which the audit slices."""
+    attributes: AttributeNames = ()
+    """Columns with attributes of the images, by which the audit slices: a list, or a mapping to types,
+    `{site: categorical, skin_type: ordinal, size: [small, large], age: numeric}`. A list of values is
+    an order. Types that are not stated are guessed; `auditor check` prints them."""
     group: str | None = None
     """Column that says which images belong together, such as the patient: these are not independent."""
     box: str | None = None
@@ -82,10 +83,9 @@ class Manifest(Options):
         if trained is not None and reference is not None and self.group in trained:
             reference[GROUP] = group_column(trained[self.group])
         for name in self.attributes:
-            if trained is None or reference is None:
-                (samples[name],) = infer_types(table[name])
-            else:
-                samples[name], reference[name] = infer_types(table[name], trained[name])
+            samples[name] = table[name]
+            if trained is not None and reference is not None:
+                reference[name] = trained[name]
         if self.group:
             samples[GROUP] = group_column(table[self.group])
         if self.box:
@@ -99,11 +99,12 @@ class Manifest(Options):
         return Dataset(
             samples=samples,
             images=FileImages.of(root, paths),
-            attributes=self.attributes,
+            attributes=tuple(self.attributes),
             adapter=self.plugin_name,
             reference=reference,
             reference_images=self._reference_images(trained),
             group=self.group,
+            stated_types=stated_types(self.attributes),
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

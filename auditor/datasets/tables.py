@@ -1,4 +1,4 @@
-"""Tables of samples: reading files, checking columns, inferring types."""
+"""Tables of samples: reading files, checking columns, reading labels."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import pyarrow.parquet as pq
 from auditor.errors import DataError
 from auditor.records.predictions import is_reserved
 
-_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
-"""Cells that count as missing in an attribute column of a text file."""
+_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
+"""Integers that float64 does not hold exactly."""
+
+_NO_GROUP = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
+"""Cells of a group column that say that the group is not known: these samples do not belong together."""
 
 _OBJECT_COLUMNS = ("box", "mask")
 """Columns of ``Dataset.samples`` that locate the object."""
@@ -41,7 +44,9 @@ def read_table(path: Path) -> pd.DataFrame:
         )
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
-            table: pd.DataFrame = pq.read_table(path).to_pandas()
+            stored = pq.read_table(path)
+            # As floats, large integers beside missing values would not be exact.
+            table: pd.DataFrame = stored.to_pandas(types_mapper=_NULLABLE.get)
             return table.reset_index(drop=isinstance(table.index, pd.RangeIndex))
         table = pd.read_csv(
             path,
@@ -92,7 +97,7 @@ def require_free_names(attributes: Iterable[str], place: Path | str) -> None:
     Raises:
         DataError: a name is reserved or repeated.
     """
-    counts = Counter(attributes)
+    counts = Counter(iter(attributes))
     for name, count in counts.items():
         if name in _OBJECT_COLUMNS or is_reserved(name):
             raise DataError(
@@ -100,23 +105,6 @@ def require_free_names(attributes: Iterable[str], place: Path | str) -> None:
             )
         if count > 1:
             raise DataError(f"{place}: attribute {name!r}: listed {count} times; list it once")
-
-
-def infer_types(column: pd.Series[Any], *others: pd.Series[Any]) -> list[pd.Series[Any]]:
-    """Infers the type of an attribute: numbers if all cells are numbers, else text.
-
-    Args:
-        column: cells as read.
-        others: the same attribute in other tables; they get the same type.
-
-    Returns:
-        The columns, numeric or ``string``, with missing cells as NA.
-    """
-    columns = [_without_missing(one) for one in (column, *others)]
-    numbers = [_numbers(one) for one in columns]
-    if all(one is not None for one in numbers):
-        return [one for one in numbers if one is not None]
-    return [as_text(one) for one in columns]
 
 
 def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -130,7 +118,7 @@ def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
 def group_column(column: pd.Series[Any]) -> pd.Series[Any]:
     """The cluster of each sample as text (type ``string``), missing cells as NA."""
     groups = as_text(column)
-    return groups.mask(groups.str.strip().isin(_MISSING), pd.NA)
+    return groups.mask(groups.str.strip().isin(_NO_GROUP), pd.NA)
 
 
 def parse_labels(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -167,20 +155,3 @@ def first_few(table: pd.DataFrame, bad: pd.Series[bool], describe: Callable[[Any
     rows = [int(row) for row in np.flatnonzero(bad.to_numpy())]
     shown = "; ".join(f"row {row + 1}{describe(table.iloc[row])}" for row in rows[:5])
     return f"{len(rows)} of {len(table)} rows: {shown}{' …' if len(rows) > 5 else ''}"
-
-
-def _without_missing(column: pd.Series[Any]) -> pd.Series[Any]:
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return column
-    cells = as_text(column)
-    return cells.mask(cells.str.strip().isin(_MISSING), pd.NA)
-
-
-def _numbers(column: pd.Series[Any]) -> pd.Series[Any] | None:
-    """The column as numbers, or None if a cell is not a finite number."""
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    parsed = pd.to_numeric(column.dropna().astype(object), errors="coerce")
-    if parsed.empty or not np.isfinite(parsed.to_numpy(dtype=np.float64)).all():
-        return None
-    return parsed.reindex(column.index)

@@ -32,7 +32,8 @@ from auditor.statistics import Floats, gatekeeping
 
 CONFIDENCE = 0.95
 OUTCOMES = 0.92
-"""Part of alpha for the outcomes of annotated attributes; the rest is for everything else."""
+"""Part of alpha for the outcomes of annotated attributes; the rest is for everything else. Where only one
+of the two was tested, it has all of alpha."""
 SHARES: dict[Question, float] = {
     "value": 0.86,
     "others held fixed": 0.04,
@@ -57,12 +58,14 @@ class Correction:
             is at most this; elsewhere, at least then. NaN where nothing was tested.
         alpha: bound on the probability of a false claim about an outcome.
         n_causes: how many causes were tested.
+        for_outcomes: part of alpha that went to outcomes of annotated attributes, 0 to 1.
     """
 
     q_values: Floats
     levels: Floats
     alpha: float
     n_causes: int
+    for_outcomes: float
 
     @property
     def n_tests(self) -> int:
@@ -90,8 +93,8 @@ class Correction:
             alpha=self.alpha,
             interval_confidence=CONFIDENCE,
             shares={
-                **{str(one): OUTCOMES * share for one, share in SHARES.items()},
-                "other than outcomes": 1 - OUTCOMES,
+                **{str(one): self.for_outcomes * share for one, share in SHARES.items()},
+                "other than outcomes": 1 - self.for_outcomes,
             },
             by_check=dict(by_check),
         )
@@ -110,12 +113,14 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
     """
     tests = list(_tests(claims))
     outcomes = [one for one in tests if one.question is not None]
-    first = _gatekept(outcomes, alpha)
+    others = [one for one in tests if one.question is None]
+    part = OUTCOMES if outcomes and others else float(bool(outcomes))
+    first = _gatekept(outcomes, alpha, part)
     found: dict[frozenset[str], float] = {}
     for one, value in zip(outcomes, first.q_values, strict=True):
         found[one.cause] = min(found.get(one.cause, 1.0), float(value))
-    others = [one for one in tests if one.question is None]
-    second = _by_cause([claims[place] for one in others for place in one.members], alpha, found)
+    places = [place for one in others for place in one.members]
+    second = _by_cause([claims[place] for place in places], alpha, found, 1 - part)
     q_values, levels = np.full(len(claims), np.nan), np.full(len(claims), np.nan)
     for one, value, level in zip(outcomes, first.q_values, first.levels, strict=True):
         for place in one.members:
@@ -123,9 +128,9 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
             levels[place] = level
             own = 0.0 if p_value == one.p_value else p_value * alpha / level
             q_values[place] = max(value, own)
-    places = [place for one in others for place in one.members]
     q_values[places], levels[places] = second.q_values, second.levels
-    return Correction(np.minimum(q_values, 1.0), levels, alpha, len({one.cause for one in tests}))
+    n_causes = len({one.cause for one in tests})
+    return Correction(np.minimum(q_values, 1.0), levels, alpha, n_causes, part)
 
 
 def question_of(claim: Claim) -> Question | None:
@@ -187,8 +192,10 @@ class _Adjusted:
     levels: Floats
 
 
-def _gatekept(tests: Sequence[_Test], alpha: float) -> _Adjusted:
+def _gatekept(tests: Sequence[_Test], alpha: float, part: float) -> _Adjusted:
     """Outcomes: the error of a question goes evenly to its causes, then to their checks."""
+    if not tests:
+        return _Adjusted(np.empty(0), np.empty(0))
     whole: dict[Hashable, float] = {}
     for one in tests:
         group = (one.cause, one.question, one.check)
@@ -200,21 +207,25 @@ def _gatekept(tests: Sequence[_Test], alpha: float) -> _Adjusted:
         [questions.index(one.question) for one in tests if one.question is not None],
         list(SHARES.values()),
         [one.level_weight / whole[one.cause, one.question, one.check] for one in tests],
-        OUTCOMES * alpha,
+        part * alpha,
     )
-    return _Adjusted(kept.p_value / OUTCOMES, kept.level)
+    return _Adjusted(kept.p_value / part, kept.level)
 
 
 def _by_cause(
-    claims: Sequence[Claim], alpha: float, found: Mapping[frozenset[str], float]
+    claims: Sequence[Claim],
+    alpha: float,
+    found: Mapping[frozenset[str], float],
+    part: float,
 ) -> _Adjusted:
     """Everything but outcomes: over all causes, or within a cause whose outcomes were found."""
+    if not claims:
+        return _Adjusted(np.empty(0), np.empty(0))
     adjusted = adjust_by_cause(claims)
     cause = np.array([found.get(frozenset(one.slice.attributes), 1.0) for one in claims])
-    rest = 1 - OUTCOMES
     return _Adjusted(
-        np.minimum(adjusted.q_values / rest, np.fmax(cause, adjusted.within)),
-        alpha * np.where(cause <= alpha, adjusted.shares_within, rest * adjusted.shares),
+        np.minimum(adjusted.q_values / part, np.fmax(cause, adjusted.within)),
+        alpha * np.where(cause <= alpha, adjusted.shares_within, part * adjusted.shares),
     )
 
 

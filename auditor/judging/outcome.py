@@ -136,7 +136,9 @@ def _slices(
 ) -> Iterator[OutcomeReason]:
     """Slices by one attribute for which a gap of the configured size is not excluded."""
     values = [
-        one for one in slices if len(one.attributes) == 1 and one.label is None and not one.computed
+        one
+        for one in slices
+        if len(one.attributes) == 1 and one.label is None and not (one.computed or one.tail)
     ]
     if values and all(one.excluded_gap is None for one in values):
         yield OutcomeReason(

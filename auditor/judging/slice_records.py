@@ -61,8 +61,10 @@ def slice_records(
                     "n_failures": n,
                     "error_rate": Estimate.of(rate) if one.support else None,
                     "detectable_gap": detectable.get(identity),
-                    "gate_power": powers.get(identity),
+                    # An audit can pass without excluding a gap for the end of an ordered attribute.
+                    "gate_power": None if one.tail else powers.get(identity),
                     "computed": place >= len(audit.slices),
+                    "tail": one.tail,
                 }
             )
         )

@@ -3,6 +3,13 @@
 Nothing here holds HTML.
 """
 
+from auditor.records.attributes import (
+    OTHER_VALUES,
+    AttributeRecord,
+    AttributeSpec,
+    AttributeType,
+    StatedType,
+)
 from auditor.records.audit_data import (
     AuditData,
     Cell,
@@ -10,6 +17,7 @@ from auditor.records.audit_data import (
     Declarations,
     Maps,
     ModelAccess,
+    OrderedValues,
     Slice,
 )
 from auditor.records.base import (
@@ -40,6 +48,8 @@ from auditor.records.data import (
 from auditor.records.evidence import (
     ComparedValue,
     Contingency,
+    Curve,
+    CurvePoint,
     EvidencePart,
     Grid,
     HeldFixed,
@@ -103,9 +113,13 @@ from auditor.records.result import (
 
 __all__ = [
     "MISSING",
+    "OTHER_VALUES",
     "SCHEMA_VERSION",
     "SEVERITIES",
+    "AttributeRecord",
     "AttributeRole",
+    "AttributeSpec",
+    "AttributeType",
     "AuditData",
     "AuditOutcome",
     "AuditResult",
@@ -122,6 +136,8 @@ __all__ = [
     "Contingency",
     "CriterionResult",
     "CriterionState",
+    "Curve",
+    "CurvePoint",
     "DataFaults",
     "DataProvenance",
     "Dataset",
@@ -153,6 +169,7 @@ __all__ = [
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
@@ -175,6 +192,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "StatedType",
     "Summary",
     "Table",
     "TestedRecord",

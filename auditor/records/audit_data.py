@@ -21,15 +21,32 @@ class Slice:
     Attributes:
         key: its name.
         rows: positions in ``AuditData.predictions``, ascending, int64.
+        tail: whether it is the low or the high end of an ordered attribute. It overlaps the slices
+            of the attribute's values, and is in no pair.
     """
 
     key: SliceKey
     rows: NDArray[np.int64]
+    tail: bool = False
 
     @property
     def support(self) -> int:
         """How many samples it holds."""
         return len(self.rows)
+
+
+@dataclass(frozen=True)
+class OrderedValues:
+    """The values of an ordered attribute.
+
+    Attributes:
+        numbers: (n,) float64; NaN where the value is missing. Of an ordinal attribute, the position
+            of the value among all values.
+        names: the values of an ordinal attribute in order; empty for a numeric one.
+    """
+
+    numbers: NDArray[np.float64]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +169,8 @@ class AuditData:
             also ``sha256`` and ``phash`` (16 hexadecimal digits, None for an image of one shade).
         classes: class names in index order.
         attributes: names of the annotated attributes' columns.
-        slices: all slices by them, single attribute values first, then intersections.
+        slices: all slices by them: values first, then the ends of ordered attributes, values within
+            each label, and intersections.
         reference: the training data with the same label and attribute columns, or None.
         alpha: false discovery rate of the audit.
         min_support: slices below it are not tested.
@@ -168,6 +186,7 @@ class AuditData:
         reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
+        ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
     """
@@ -188,5 +207,6 @@ class AuditData:
     images: Images | None = None
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
+    ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None

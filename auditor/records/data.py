@@ -9,6 +9,8 @@ from typing import Protocol
 import pandas as pd
 from PIL import Image
 
+from auditor.records.attributes import StatedType
+
 MISSING = "(missing)"
 """Attribute value of the samples that have none: a slice of its own, not dropped rows."""
 
@@ -49,20 +51,22 @@ class Dataset:
     """Labelled images with attributes.
 
     Attributes:
-        samples: one row a sample, in reading order; the index is the sample id (str, unique). Has
-            the columns ``path`` (str, as shown in the report), ``label`` (as it stands in the
-            data: a word or an index) and one column an attribute. Where boxes or masks exist,
-            ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask`` (path). Where
-            a group is named, ``data.group``: the cluster of each sample as text, NA where unknown.
+        samples: one row per sample, in reading order; the index is the sample id (str, unique). Has
+            the columns ``path`` (str, as shown in the report), ``label`` (as in the data: a name or
+            an index) and one column per attribute, with its cells as they were read. Where boxes or
+            masks exist, ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask``
+            (path). Where a group is named, ``data.group``: the cluster of each sample as text, NA
+            where it is unknown.
         images: the images, in the order of ``samples``.
         attributes: names of the attribute columns.
         classes: the data's own class names in the order of their indices, where it has them.
         reference: the training data's labels and attributes in the same columns, or None.
         adapter: name of the plug-in that made it.
         reference_images: the training data's images, in the order of ``reference``; None where
-            they are not at hand.
+            they are not available.
         group: name of the column with the cluster of each sample, such as ``patient``; None where
             samples are taken to be independent.
+        stated_types: types of attributes by name; those of all others are guessed.
     """
 
     samples: pd.DataFrame
@@ -73,6 +77,7 @@ class Dataset:
     reference: pd.DataFrame | None = None
     reference_images: Images | None = None
     group: str | None = None
+    stated_types: Mapping[str, StatedType] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

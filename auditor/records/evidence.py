@@ -202,6 +202,34 @@ class SampleGroups(Record):
     groups: tuple[SampleGroup, ...]
 
 
+class CurvePoint(Record):
+    """A point of a curve."""
+
+    name: str
+    """Of the band or value."""
+    x: float
+    """Where it is: the mean number of a band, or the position of a value."""
+    y: Estimate
+    fitted: float | None = None
+    """The same by a model without the noise of single points, such as a straight line."""
+    support: int
+
+
+class Curve(Record):
+    """A quantity along an ordered attribute."""
+
+    type: Literal["curve"] = "curve"
+    title: str
+    x_name: str
+    """Name of the attribute."""
+    x_is_position: bool
+    """Whether `x` is only a position, so that the names of the points stand on the axis."""
+    y_name: str
+    """Name of the quantity, such as ``error rate``."""
+    y_unit: Unit
+    points: tuple[CurvePoint, ...]
+
+
 class Quantity(Record):
     """A number with its unit, and its interval where it has one."""
 
@@ -238,6 +266,7 @@ EvidencePart = Annotated[
     | ImageDifference
     | Contingency
     | SampleGroups
+    | Curve
     | Quantities
     | Table,
     Field(discriminator="type"),

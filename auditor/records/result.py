@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from auditor.records.attributes import AttributeRecord
 from auditor.records.base import (
     SEVERITIES,
     ClaimKind,
@@ -187,6 +188,9 @@ class SliceRecord(Record):
     and without a gate."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
+    tail: bool = False
+    """Whether it is the low or the high end of an ordered attribute, beside the slices of its values.
+    It is tested, but an audit can pass without excluding a gap for it."""
 
 
 class ClaimRecord(Record):
@@ -351,6 +355,8 @@ class AuditResult(Record):
     summary: Summary
     classes: list[ClassRecord]
     confusion: list[ConfusionPair]
+    attributes: list[AttributeRecord] = []
+    """The attributes with their types; empty in results of versions that did not record them."""
     slices: list[SliceRecord]
     findings: list[Finding]
     tested: list[TestedRecord] = []

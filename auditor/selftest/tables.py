@@ -12,14 +12,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from auditor.attributes.types_of_run import types_of_run
 from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.comparisons.clusters import clusters_of
 from auditor.config import AuditConfig, JudgeSection, SliceSection
 from auditor.manifest import require_unaltered
 from auditor.preparation import find_target_layer, prepare, select_checks
-from auditor.records import AuditData, Clusters
-from auditor.records.predictions import attribute_columns, codes
+from auditor.records import AttributeSpec, AuditData, Clusters
+from auditor.records.predictions import codes
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.find_failures import find_failures
 from auditor.stages.judge import Judgement, judge
@@ -90,6 +91,7 @@ class Tables:
         *,
         alpha: float = 0.05,
         computed: Sequence[str] = (),
+        types: Mapping[str, AttributeSpec] | None = None,
         probabilities: NDArray[np.float32] | None = None,
         seed: int = 0,
     ) -> Tables:
@@ -103,11 +105,12 @@ class Tables:
             section: how to slice.
             alpha: false discovery rate.
             computed: names of the computed properties' columns.
+            types: types of the attributes; those of all others are guessed.
             probabilities: (n, K), or None.
             seed: of the checks.
         """
         return cls(
-            cut=slice_samples(usable, None, classes, attributes, section, computed),
+            cut=slice_samples(usable, None, classes, attributes, section, computed, types),
             classes=tuple(classes),
             outcomes=Outcomes(
                 codes(usable["predicted"]),
@@ -183,7 +186,7 @@ def of_run(folder: RunFolder) -> Tables:
     return _tables(
         path,
         classes,
-        attribute_columns(pq.read_schema(path).names),
+        types_of_run(result, path),
         SliceSection.model_validate(config.get("slices", {})),
         select_checks(config.get("checks", {}))[0],
         JudgeSection.model_validate(config.get("judge", {})).alpha,
@@ -211,7 +214,7 @@ def of_config(config: AuditConfig) -> Tables:
         return _tables(
             folder.merge_predictions(),
             prepared.classes,
-            prepared.dataset.attributes,
+            prepared.attributes,
             config.slices,
             prepared.checks,
             config.judge.alpha,
@@ -222,7 +225,7 @@ def of_config(config: AuditConfig) -> Tables:
 def _tables(
     predictions: Path,
     classes: Sequence[str],
-    attributes: Sequence[str],
+    types: Mapping[str, AttributeSpec],
     section: SliceSection,
     checks: Mapping[str, Check],
     alpha: float,
@@ -230,15 +233,16 @@ def _tables(
 ) -> Tables:
     there = set(pq.read_schema(predictions).names)
     computed = [name for name in section.computed if name in there]
-    analysis = find_failures(predictions, classes, attributes, computed)
+    analysis = find_failures(predictions, classes, tuple(types), computed)
     return Tables.of(
         analysis.usable,
         classes,
-        attributes,
+        tuple(types),
         checks,
         section,
         alpha=alpha,
         computed=computed,
+        types=types,
         probabilities=analysis.probabilities,
         seed=seed,
     )

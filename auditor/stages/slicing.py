@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.comparisons.attribute_bands import AttributeColumn
+from auditor.attributes.categories import Categories, categories_of, pooled_note
+from auditor.attributes.cells import Cells, read_numbers, read_text, stored_cells
+from auditor.attributes.computed import cut_computed
+from auditor.attributes.slices import slices_of
+from auditor.attributes.tails import tails
+from auditor.attributes.typed_columns import typed_column
 from auditor.config import SliceSection
-from auditor.imaging import properties
 from auditor.phrasing import several
-from auditor.records import MISSING, AuditData, Clusters, Declarations, Skipped, Slice, SliceKey
-from auditor.records.predictions import LABEL, codes, property_name
-
-_MOST_VALUES = 50
-"""A text attribute with more values identifies samples (by file, patient, date) rather than groups."""
+from auditor.records import (
+    MISSING,
+    OTHER_VALUES,
+    AttributeRecord,
+    AttributeSpec,
+    AuditData,
+    Clusters,
+    Declarations,
+    OrderedValues,
+    Skipped,
+    Slice,
+)
+from auditor.records.predictions import LABEL
 
 
 @dataclass(frozen=True)
@@ -27,16 +38,15 @@ class Slicing:
 
     Attributes:
         predictions: the evaluated samples with all attributes as categoricals: numbers are cut into
-            bands, missing values are ``(missing)``.
+            bands, rare values of very many are ``(other values)``, missing ones ``(missing)``.
         reference: the training data with the same categories, without the rows whose label is not a
             class; or None.
         attributes: those that can be compared, because they have several values, but not one per
             sample.
-        slices: every attribute value; every attribute value within every label; then pairs of
-            values of two attributes with at least the smallest support. In the order of the
-            attributes and of their categories.
-        skipped: attributes that were left out, and why.
-        edges: inner edges of the bands of each numeric attribute; a band includes its lower edge.
+        slices: see `slices_of`.
+        skipped: attributes that were left out or pooled, and why.
+        records: every attribute with its type.
+        ordered: the values of the ordered attributes.
         computed: the computed properties that can be compared.
         computed_slices: every value of them, and every value within every label.
         declared: reference values and roles that the configuration states.
@@ -47,7 +57,8 @@ class Slicing:
     attributes: tuple[str, ...]
     slices: tuple[Slice, ...]
     skipped: tuple[Skipped, ...]
-    edges: dict[str, tuple[float, ...]]
+    records: tuple[AttributeRecord, ...]
+    ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
     declared: Declarations = field(default_factory=Declarations)
@@ -84,6 +95,7 @@ class Slicing:
             computed=self.computed,
             computed_slices=self.computed_slices,
             probabilities=probabilities,
+            ordered=self.ordered,
             declared=self.declared,
             clusters=None if clusters is None or clusters.independent else clusters,
         )
@@ -96,6 +108,7 @@ def slice_samples(
     attributes: Sequence[str],
     section: SliceSection,
     computed: Sequence[str] = (),
+    types: Mapping[str, AttributeSpec] | None = None,
 ) -> Slicing:
     """Divides the evaluated samples into slices.
 
@@ -107,65 +120,52 @@ def slice_samples(
         section: smallest support, bands and their edges.
         computed: names of the columns of computed properties. Those that hardly vary are left out,
             and none is crossed with another attribute.
+        types: types of attributes whose columns hold numbers or text accordingly; those of all
+            others are guessed.
 
     Returns:
         The frames with categorical attributes, and the slices.
     """
     predictions = usable.copy()
     trained, skipped = _known_labels(reference, classes)
-    skipped += _unknown(section, attributes)
-    kept: list[str] = []
-    bands: dict[str, tuple[float, ...]] = {}
+    found: dict[str, Categories] = {}
     for name in attributes:
-        edges = _cut(predictions, trained, name, section)
-        reason = _not_comparable(predictions[name], banded=edges is not None)
-        if reason is not None:
-            skipped.append(Skipped(check="slices", reason=f"{name}: {reason}"))
-            continue
-        kept.append(name)
-        if edges is not None:
-            bands[name] = edges
-    varied, uniform = _cut_computed(predictions, computed, section, bands)
-    skipped += uniform
+        cells, spec = _typed(predictions[name], name, (types or {}).get(name), section)
+        found[name] = categories_of(
+            cells,
+            spec,
+            stated_edges=section.edges.get(name),
+            quantiles=section.quantiles,
+            min_support=section.min_support,
+        )
+        predictions[name] = found[name].column
+        if trained is not None and name in trained:
+            trained[name] = _of_reference(trained[name], cells, found[name])
+    skipped += _notes(found, section, trained)
+    kept = [name for name, one in found.items() if one.record.left_out is None]
+    ends = {name: tuple(tails(found[name], section.min_support)) for name in kept}
+    varied, uniform = cut_computed(predictions, computed, section)
+    smallest_pair = section.min_support if section.intersections else None
     declared, unusable = _declared(section, predictions, kept)
-    skipped += unusable
-    single = section.model_copy(update={"intersections": False})
     return Slicing(
         predictions=predictions,
         reference=trained,
         attributes=tuple(kept),
-        slices=tuple(_slices(predictions, kept, section)),
-        skipped=tuple(skipped),
-        edges=bands,
+        slices=tuple(slices_of(predictions, kept, ends, smallest_pair=smallest_pair)),
+        skipped=(*skipped, *uniform, *unusable),
+        records=tuple(one.record for one in found.values()),
+        ordered={name: one.ordered for name, one in found.items() if one.ordered is not None},
         computed=tuple(varied),
-        computed_slices=tuple(_slices(predictions, varied, single)),
+        computed_slices=tuple(slices_of(predictions, varied, {}, smallest_pair=None)),
         declared=declared,
     )
-
-
-def _unknown(section: SliceSection, attributes: Sequence[str]) -> list[Skipped]:
-    """What the configuration states of attributes that the data does not have."""
-    stated: dict[str, Iterable[str]] = {
-        "edges": section.edges,
-        "a reference value": section.reference,
-        "a role": section.roles,
-    }
-    return [
-        Skipped(
-            check="slices",
-            reason=f"{name}: the configuration gives {what}, but the data has no such attribute",
-        )
-        for what, names in stated.items()
-        for name in names
-        if name not in attributes
-    ]
 
 
 def _declared(
     section: SliceSection, predictions: pd.DataFrame, kept: Sequence[str]
 ) -> tuple[Declarations, list[Skipped]]:
     """The reference values and roles of attributes that are compared."""
-    references, skipped = {}, []
+    references, notes = {}, []
     for name, value in section.reference.items():
         if name not in kept:
             continue
@@ -173,70 +173,70 @@ def _declared(
         if value in values:
             references[name] = value
         else:
-            reason = (
+            notes.append(
                 f"{name}: the reference value {value!r} does not occur; its values are "
                 f"{several(values, 6)}"
             )
-            skipped.append(Skipped(check="slices", reason=reason))
     roles = {name: role for name, role in section.roles.items() if name in kept}
-    return Declarations(references, roles), skipped
+    return Declarations(references, roles), [Skipped(check="slices", reason=one) for one in notes]
 
 
-def _cut(
-    predictions: pd.DataFrame, trained: pd.DataFrame | None, name: str, section: SliceSection
-) -> tuple[float, ...] | None:
-    """Makes an attribute categorical in both frames; returns the edges of its bands."""
-    column = AttributeColumn(predictions[name])
-    edges = column.edges(section.edges.get(name), section.quantiles)
-    predictions[name] = column.cut(edges)
-    if trained is not None and name in trained:
-        trained[name] = AttributeColumn(trained[name], numeric=edges is not None).cut(
-            edges, first=list(predictions[name].cat.categories)
-        )
-    return edges
+def _typed(
+    column: pd.Series, name: str, spec: AttributeSpec | None, section: SliceSection
+) -> tuple[Cells, AttributeSpec]:
+    """The cells of an attribute and its type."""
+    if spec is not None:
+        return stored_cells(column), spec
+    typed = typed_column(column, None, name, has_edges=name in section.edges)
+    return typed.cells, typed.spec
 
 
-def _cut_computed(
-    predictions: pd.DataFrame,
-    names: Sequence[str],
-    section: SliceSection,
-    bands: dict[str, tuple[float, ...]],
-) -> tuple[list[str], list[Skipped]]:
-    """Makes computed properties categorical; returns those that can be compared."""
-    varied, uniform = [], []
-    for name in names:
-        column = AttributeColumn(predictions[name])
-        hardly_varies = _hardly_varies(
-            column.numbers, properties.NEGLIGIBLE.get(property_name(name))
-        )
-        edges = None if hardly_varies else column.edges(section.edges.get(name), section.quantiles)
-        predictions[name] = column.cut(edges)
-        sizes = predictions[name].value_counts()
-        if hardly_varies or int((sizes >= section.min_support).sum()) < 2:
-            uniform.append(name)
+def _of_reference(column: pd.Series, audited: Cells, found: Categories) -> pd.Categorical:
+    """An attribute of the training data in the categories of the audited data."""
+    cells = read_text(column) if audited.numbers is None else read_numbers(column)
+    return found.rule.categories(cells, first=[str(one) for one in found.column.categories])
+
+
+def _notes(
+    found: Mapping[str, Categories], section: SliceSection, trained: pd.DataFrame | None
+) -> list[Skipped]:
+    """What is said of attributes that were left out, pooled, or not cut as the configuration says."""
+    stated: dict[str, Iterable[str]] = {
+        "edges": section.edges,
+        "a reference value": section.reference,
+        "a role": section.roles,
+    }
+    notes = [
+        f"{name}: the configuration gives {what}, but the data has no such attribute"
+        for what, names in stated.items()
+        for name in names
+        if name not in found
+    ]
+    for name, one in found.items():
+        record = one.record
+        if record.left_out is not None:
+            notes.append(f"{name}: {record.left_out}")
             continue
-        varied.append(name)
-        if edges is not None:
-            bands[name] = edges
-    if not uniform:
-        return varied, []
-    reason = (
-        f"{', '.join(uniform)}: the same for nearly all images, or different in fewer than "
-        f"{section.min_support}; there is nothing to compare"
-    )
-    return varied, [Skipped(check="image-properties", reason=reason)]
+        if name in section.edges and record.edges is None:
+            notes.append(
+                f"{name}: the configuration gives edges, but the values were not cut: the attribute is "
+                f"{record.type}"
+            )
+        if record.n_pooled:
+            notes.append(pooled_note(record, int((one.column == OTHER_VALUES).sum())))
+        if trained is not None and name in trained and _disjoint(one, trained[name]):
+            notes.append(
+                f"{name}: the training data has none of the values of the audited data; check whether "
+                "both spell them in the same way"
+            )
+    return [Skipped(check="slices", reason=note) for note in notes]
 
 
-def _hardly_varies(numbers: NDArray[np.float64] | None, negligible: float | None) -> bool:
-    """Whether the range of the middle 95 % of the values is negligible."""
-    if numbers is None or negligible is None:
-        return False
-    finite = numbers[np.isfinite(numbers)]
-    # If only some files have the number, that itself can be compared.
-    if 0 < len(finite) < len(numbers):
-        return False
-    low, high = np.quantile(finite, (0.025, 0.975)) if len(finite) else (0.0, 0.0)
-    return bool(high - low < negligible)
+def _disjoint(found: Categories, reference: pd.Series) -> bool:
+    """Whether the training data has values, but none of the audited data."""
+    audited = set(found.column.categories) - {MISSING}
+    values = set(reference.cat.remove_unused_categories().cat.categories) - {MISSING}
+    return bool(values) and audited.isdisjoint(values)
 
 
 def _known_labels(
@@ -258,53 +258,3 @@ def _known_labels(
         f"class of the model, such as {unknown[0]!r}; they were left out"
     )
     return trained, [Skipped(check="reference", reason=reason)]
-
-
-def _not_comparable(column: pd.Series, *, banded: bool) -> str | None:
-    """Why samples can't be compared by an attribute; None where they can."""
-    values = [value for value in column.cat.categories if value != MISSING]
-    if not values:
-        return "no sample has a value"
-    if len(column.cat.categories) == 1:
-        return f"every sample has the value {values[0]!r}; there is nothing to compare it with"
-    present = int((column != MISSING).sum())
-    if not banded and len(values) > min(_MOST_VALUES, max(present // 2, 2)):
-        return (
-            f"{len(values)} values for {present} samples: it identifies samples rather than groups; "
-            "to examine it, group its values in the data"
-        )
-    return None
-
-
-def _slices(
-    predictions: pd.DataFrame, attributes: list[str], section: SliceSection
-) -> Iterator[Slice]:
-    values = {
-        name: [str(value) for value in predictions[name].cat.categories] for name in attributes
-    }
-    value_of = {name: codes(predictions[name]) for name in attributes}
-    labels = [str(value) for value in predictions[LABEL].cat.categories]
-    label = codes(predictions[LABEL])
-    for name in attributes:
-        for code, rows in _rows_by_code(value_of[name]):
-            yield Slice(SliceKey(attributes={name: values[name][code]}), rows)
-    for name in attributes:
-        for code, rows in _rows_by_code(value_of[name] * len(labels) + label):
-            value, k = divmod(code, len(labels))
-            yield Slice(SliceKey(attributes={name: values[name][value]}, label=labels[k]), rows)
-    if not section.intersections:
-        return
-    for one, other in itertools.combinations(attributes, 2):
-        for code, rows in _rows_by_code(value_of[one] * len(values[other]) + value_of[other]):
-            if len(rows) >= section.min_support:
-                first, second = divmod(code, len(values[other]))
-                key = SliceKey(attributes={one: values[one][first], other: values[other][second]})
-                yield Slice(key, rows)
-
-
-def _rows_by_code(code_of: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """The positions of every code; codes and positions in ascending order."""
-    order = np.argsort(code_of, kind="stable")
-    present, starts = np.unique(code_of[order], return_index=True)
-    for code, rows in zip(present, np.split(order, starts[1:]), strict=True):
-        yield int(code), rows

@@ -46,7 +46,8 @@ class GateRule:
             )
         if not bool(np.all((confidence > 0) & (confidence < 1))):
             raise ValueError(
-                f"expected a confidence between 0 and 1, such as 0.95; got {self.confidence!r}"
+                f"expected a confidence between 0 and 1, such as 0.95; got {self.confidence!r}: "
+                "give a share, not a percentage"
             )
 
     @property

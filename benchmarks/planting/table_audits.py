@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import kstest
 
-from auditor.judging.multiple_testing import adjust
 from auditor.records import Claim, Estimate
 from auditor.selftest import accusations, exact
 from benchmarks.planting.peers import below_threshold
@@ -24,8 +23,7 @@ _MEASURED = ("performance-gap", "calibration-gap", "confusion-pairs", "predictio
 def detection(gaps: Sequence[float], shares: Sequence[float], audits: int, seed: int) -> str:
     """How often a planted gap is found and named, beside the power of a single test.
 
-    The last power is that of the test at the level that the correction leaves to the error rates of
-    this attribute: its share of the false discovery rate.
+    The last power is that of the test at the level that the correction leaves to the planted slice.
     """
     checks = table_checks()
     rows = []
@@ -68,21 +66,15 @@ def detection(gaps: Sequence[float], shares: Sequence[float], audits: int, seed:
 
 
 def _level(world: World, seed: int) -> float:
-    """The part of the false discovery rate that the planted attribute's error rates have."""
-    recorder = Recorder(table_checks())
+    """The level that the error rate of the planted slice is held to in one audit."""
     generator = np.random.default_rng([seed, 4])
-    with recorder.recording(world.tables(generator, recorder.checks)) as tables:
-        tables.judgement(tables.outcomes)
-    check_weights = {name: check.weight for name, check in recorder.checks.items()}
-    corrected = adjust(recorder.claims, tables.alpha, check_weights)
-    share = sum(
-        float(weight)
-        for one, weight in zip(recorder.claims, corrected.weights, strict=True)
-        if one.check == "performance-gap"
-        and set(one.slice.attributes) == {PLANTED}
-        and one.slice.label is None
-    )
-    return tables.alpha * share / corrected.n_tests
+    tables = world.tables(generator, table_checks())
+    levels = [
+        one.level
+        for one in tables.judgement(tables.outcomes).slices
+        if one.attributes == {PLANTED: "yes"} and one.label is None and one.level is not None
+    ]
+    return float(max(levels))
 
 
 def clean(audits: int, seed: int) -> str:

@@ -144,7 +144,7 @@ def _recorded(check: Check, claims: list[Claim]) -> Check:
         claims.extend(examination.claims)
         return examination
 
-    # A subclass keeps the class variables that the judge reads, such as the weight.
+    # A subclass keeps the class variables that the judge reads, such as the fault labels.
     subclass = type(type(check).__name__, (type(check),), {"examine": examine})
     return cast("type[Check]", subclass).model_construct(**dict(check))
 

@@ -52,7 +52,7 @@ def gates(audits: int, seed: int) -> str:
         failures = generator.binomial(own, rates + gap, (audits, _LABELS))
         others = generator.binomial(rest, rates, (audits, _LABELS))
         for name, rule in _rules(share).items():
-            gaps = stratified_gap(failures, own, others, rest, rule.confidence)
+            gaps = stratified_gap(failures, own, others, rest, float(rule.confidence))
             met = (worse_p_values(gaps) <= rule.level) & (gaps.gap.value > rule.min_gap)
             if rule.min_low is not None:
                 met &= gaps.gap.low > rule.min_low

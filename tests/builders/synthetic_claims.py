@@ -7,6 +7,8 @@ from builders.synthetic_plan import Plan
 
 from auditor.records import (
     ClaimRecord,
+    Curve,
+    CurvePoint,
     Effect,
     Estimate,
     ImageDifference,
@@ -20,7 +22,7 @@ from auditor.records import (
 
 
 def supporting_claims(plan: Plan) -> list[ClaimRecord]:
-    """Two interventions, a shift of mean maps, a difference of images, an intersection."""
+    """Two interventions, a shift of mean maps, a difference of images, an intersection, a trend."""
     value = plan.levels[0][0]
     return [
         _claim(
@@ -55,6 +57,7 @@ def supporting_claims(plan: Plan) -> list[ClaimRecord]:
             ),
         ),
         _intersection(plan),
+        _trend(plan),
     ]
 
 
@@ -152,6 +155,48 @@ def _intersection(plan: Plan) -> ClaimRecord:
             IntersectionContrast(
                 against_each={attribute: gap, other: Estimate(value=0.2, low=0.1, high=0.3)},
                 beyond_sum=Estimate(value=0.09, low=0.01, high=0.17),
+            )
+        ],
+    )
+
+
+def _trend(plan: Plan) -> ClaimRecord:
+    attribute, values = plan.attributes[0], plan.levels[0]
+    rates = np.linspace(0.1, 0.4, len(values))
+    points = (
+        CurvePoint(
+            name=value,
+            x=float(k),
+            y=Estimate(value=rate, low=rate - 0.08, high=rate + 0.1),
+            fitted=float(rate),
+            support=100 + k,
+        )
+        for k, (value, rate) in enumerate(zip(values, rates.tolist(), strict=True))
+    )
+    gap = Estimate(value=0.3, low=0.2, high=0.4)
+    return ClaimRecord(
+        check="error-trend",
+        kind="outcome",
+        title=f"The error rate rises with {attribute}",
+        severity="warning",
+        verdict="supported",
+        slice=SliceKey(attributes={attribute: values[-1]}),
+        effect=Effect.measured("error-rate gap between the ends", gap, "points"),
+        limit=0.05,
+        p_value=0.004,
+        q_value=0.03,
+        support=200,
+        statement=["A trend."],
+        action="",
+        limits="",
+        evidence=[
+            Curve(
+                title=f"error rate along {attribute}",
+                x_name=attribute,
+                x_is_position=True,
+                y_name="error rate",
+                y_unit="share",
+                points=tuple(points),
             )
         ],
     )

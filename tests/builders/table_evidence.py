@@ -45,15 +45,6 @@ def make_evidence() -> MakeEvidence:
         )
         section = SliceSection(min_support=min_support)
         cut = slice_samples(usable, reference, classes, tuple(attributes), section)
-        return AuditData(
-            predictions=cut.predictions,
-            classes=classes,
-            attributes=cut.attributes,
-            slices=cut.slices,
-            reference=cut.reference,
-            alpha=0.05,
-            min_support=min_support,
-            seed=0,
-        )
+        return cut.audit_data(classes, alpha=0.05, min_support=min_support, seed=0)
 
     return make

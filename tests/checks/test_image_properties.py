@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import test_proportions_2indep as two_proportions
+from scipy.optimize import minimize_scalar
+from scipy.stats import binom
 
 from auditor.checks.image_properties import ImageProperties, _Against
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.config import SliceSection
-from auditor.judging.multiple_testing import adjust
+from auditor.judging.multiple_testing import OUTCOMES, adjust
 from auditor.records import AuditData
 from auditor.stages.judge import judge
 from auditor.stages.slicing import slice_samples
@@ -157,23 +158,25 @@ def test_image_properties_two_equal_properties_become_one_finding() -> None:
     ("failures", "total", "rest_failures", "rest_total"),
     [(60, 300, 90, 900), (40, 200, 60, 800), (150, 600, 240, 2000)],
 )
-def test_image_properties_p_value_equals_score_test_against_the_limit(
+def test_image_properties_p_value_equals_the_enumerated_probability_at_the_limit(
     failures: int, total: int, rest_failures: int, rest_total: int
 ) -> None:
-    expected = two_proportions(
-        failures,
-        total,
-        rest_failures,
-        rest_total,
-        value=0.05,
-        method="score",
-        compare="diff",
-        alternative="larger",
-        correction=False,
-    ).pvalue
+    def likelihood(rest_rate: float) -> float:
+        own = binom.logpmf(failures, total, rest_rate + 0.05)
+        return -float(own + binom.logpmf(rest_failures, rest_total, rest_rate))
+
+    # The most likely rates with a gap of exactly 5 points; then all outcomes with larger statistics.
+    rest_rate = float(minimize_scalar(likelihood, bounds=(1e-6, 0.9), method="bounded").x)
+    own, rest = np.arange(total + 1)[:, None] / total, np.arange(rest_total + 1) / rest_total
+    error = np.sqrt(np.maximum(own * (1 - own) / total + rest * (1 - rest) / rest_total, 1e-12))
+    statistic = (own - rest - 0.05) / error
+    mass = binom.pmf(np.arange(total + 1), total, rest_rate + 0.05)[:, None] * binom.pmf(
+        np.arange(rest_total + 1), rest_total, rest_rate
+    )
+    expected = mass[statistic >= statistic[failures, rest_failures] - 1e-9].sum()
     numbers = (np.array([float(one)]) for one in (failures, total, rest_failures, rest_total))
     found = _Against(*numbers).p_exceeds(0.05)[0]
-    assert found == pytest.approx(expected, rel=0.35)  # two approximations of one probability
+    assert found == pytest.approx(expected, rel=0.05)
 
 
 def test_image_properties_slices_are_computed_and_not_crossed() -> None:
@@ -205,12 +208,13 @@ def test_image_properties_take_at_most_a_tenth_of_the_level() -> None:
     )
     asked = list(PerformanceGap().examine(made))
     computed = list(ImageProperties().examine(made))
-    alone, together = adjust(asked, 0.05, {}), adjust([*asked, *computed], 0.05, {})
-    # A p-value counts by its weight's share of all tests.
-    share = alone.weights / alone.n_tests
-    beside = together.weights[: len(asked)] / together.n_tests
-    assert (beside >= 0.89 * share).all()
-    assert (beside < share).any()
+    alone, together = adjust(asked, 0.05), adjust([*asked, *computed], 0.05)
+    beside = together.levels[: len(asked)]
+    np.testing.assert_allclose(beside, OUTCOMES * alone.levels)
+    assert np.nanmin(beside / alone.levels) >= 0.9
+    # All computed properties together are held to what outcomes leave of alpha.
+    others = together.levels[len(asked) :]
+    assert np.nansum(others) <= 0.05 * (1 - OUTCOMES) + 1e-12
 
 
 def test_image_properties_constant_properties_are_skipped_in_one_line() -> None:

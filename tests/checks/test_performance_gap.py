@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from reference import mid_p_gap
 from scipy.stats import hypergeom
 from statsmodels.stats.contingency_tables import StratifiedTable
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.records import AuditData, Claim, SliceComparison
+from auditor.stages.judge import judge
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("functional", "defective")
@@ -51,14 +52,14 @@ def test_performance_gap_value_within_label_states_the_planted_gap(solar: AuditD
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(225 / 312 - 12 / 400)
     assert (claim.effect.low, claim.effect.high) == pytest.approx(
-        confint_proportions_2indep(225, 312, 12, 400, method="newcomb"), abs=1e-6
+        mid_p_gap((225, 312), (12, 400)), abs=1e-6
     )
     law = hypergeom(712, 237, 312)
-    assert claim.p_value == pytest.approx(2 * (law.sf(225) + law.pmf(225) / 2), rel=1e-6)
+    assert claim.p_value == pytest.approx(law.sf(225) + law.pmf(225) / 2, rel=1e-6)
     assert " ".join(claim.statement) == (
         "Of 312 functional samples with cell_type = mono, 72 % are called defective (95 % interval "
         "67–77 %); of the other functional samples, 3 % are misclassified. The gap is 69 points "
-        "(95 % interval 63–74 points)."
+        "(95 % interval 64–74 points)."
     )
     assert len(claim.samples) == 12
     assert claim.samples[0] == "s224"  # the failure with the highest loss of that slice
@@ -82,16 +83,24 @@ def test_performance_gap_harder_classes_are_compared_within_labels(
     expected = StratifiedTable(tables).test_null_odds(correction=False).pvalue
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(0, abs=1e-12)
-    assert claim.p_value == pytest.approx(expected, abs=1e-9)
+    assert expected == pytest.approx(1, abs=1e-9)
+    assert claim.p_value == pytest.approx(0.5, abs=1e-9)  # one-sided, where there is no gap at all
 
 
-def test_performance_gap_small_slice_states_the_detectable_gap(make_evidence: MakeEvidence) -> None:
+def test_performance_gap_small_slice_is_not_tested_and_has_a_detectable_gap(
+    make_evidence: MakeEvidence,
+) -> None:
     label, predicted, value = _rows([("a", "functional", 400, 20), ("rare", "functional", 12, 1)])
     label, predicted, value = [*label, "defective"], [*predicted, "defective"], [*value, "a"]
-    claim = _claim(make_evidence(label, predicted, {"v": value}, classes=CLASSES), "v = rare")
+    audit = make_evidence(label, predicted, {"v": value}, classes=CLASSES)
+    claim = _claim(audit, "v = rare")
     assert claim.p_value is None
-    assert claim.untestable is not None
-    assert "could not have been seen with 12 samples" in claim.untestable
+    assert claim.untestable == "12 samples of the 30 that are needed"
+    judgement = judge({"performance-gap": PerformanceGap()}, audit)
+    (record,) = [one for one in judgement.slices if one.attributes == {"v": "rare"}][:1]
+    # By the exact test, 3 failures of 12 are needed: P(X >= 3) = 0.81 with a rate of 0.33.
+    assert record.detectable_gap == pytest.approx(0.33 - 0.05, abs=0.05)
+    assert "rare (12 samples of the 30 that are needed)" in judgement.skipped[0].reason
 
 
 @pytest.mark.parametrize(("interaction", "found"), [(0.0, False), (0.4, True)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders.claims import quantity
 from fairlearn.metrics import demographic_parity_ratio, equalized_odds_difference
-from statsmodels.stats.proportion import confint_proportions_2indep
+from reference import mid_p_gap
 
 from auditor.checks.prediction_dependence import PredictionDependence
 from auditor.records import AuditData
@@ -73,7 +73,7 @@ def test_prediction_dependence_effect_and_distances_equal_fairlearn(
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(n / 150)
     # Four gaps in recall share the error: 1 - 0.05 / 4 each. False positives are misses here.
-    joint = confint_proportions_2indep(n, 150, 0, 150, method="newcomb", alpha=0.05 / 4)
+    joint = mid_p_gap((n, 150), (0, 150), 1 - 0.05 / 4)
     assert (claim.effect.low, claim.effect.high) == pytest.approx(joint)
     truth, called = label == "yes", predicted == "yes"
     assert quantity(claim, "equalized odds difference") == pytest.approx(

@@ -6,6 +6,7 @@ import pytest
 from builders.configurations import write_config
 
 from auditor.config import AuditConfig, Preprocess
+from auditor.errors import ConfigError
 
 
 def test_load_relative_path_is_relative_to_the_file(tmp_path: Path) -> None:
@@ -30,3 +31,12 @@ def test_effective_path_below_working_directory_is_relative(
 
 def test_preprocess_single_mean_applies_to_three_channels() -> None:
     assert Preprocess(mean=(0.3,), std=(0.5,)).mean == (0.3, 0.3, 0.3)
+
+
+def test_data_missing_values_are_texts() -> None:
+    model = {"adapter": "python", "factory": "a:b", "classes": ["x"]}
+    data = {"adapter": "manifest", "path": "t.csv", "missing": ["unknown", -1]}
+    config = AuditConfig.parse({"name": "a", "model": model, "data": data})
+    assert config.data.missing == ("unknown", "-1")
+    with pytest.raises(ConfigError, match="missing: expected texts or numbers, not False"):
+        AuditConfig.parse({"name": "a", "model": model, "data": data | {"missing": [False]}})

@@ -40,9 +40,10 @@ def test_open_folder_attributes_come_from_a_table(folder: Path, tmp_path: Path) 
         tmp_path / "about.csv",
         "age,file,place\n3,dog/1.png,in\n4,./cat/2.png,out\n5,other/1.png,in\n",
     )
-    data = Folder(path=folder, attributes=table).open()
+    data = Folder(path=folder, attributes=table, attribute_types={"age": "numeric"}).open()
     assert data.attributes == ("age", "place")
-    assert data.samples["age"].fillna(-1).tolist() == [4, -1, 3, -1]
+    assert data.stated_types == {"age": "numeric"}
+    assert data.samples["age"].fillna("-").tolist() == ["4", "-", "3", "-"]
     assert data.samples["place"].fillna("-").tolist() == ["out", "-", "in", "-"]
 
 
@@ -53,7 +54,7 @@ def test_open_folder_reference_is_a_folder_or_a_table(folder: Path, tmp_path: Pa
     reference = by_folder.open().reference
     assert reference is not None
     assert reference["label"].tolist() == ["cat", "cat", "dog", "dog"]
-    assert reference["age"].fillna(-1).tolist() == [-1, -1, 3, -1]
+    assert reference["age"].fillna("-").tolist() == ["-", "-", "3", "-"]
     trained = write_text(tmp_path / "train.csv", "label,age\ncat,old\n")
     data = Folder(path=folder, attributes=table, reference=trained).open()
     assert data.reference is not None

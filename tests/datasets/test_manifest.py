@@ -4,13 +4,13 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from builders.files import write_image, write_text
 
+from auditor.config import AuditConfig
 from auditor.datasets.manifest import Manifest
-from auditor.errors import DataError, UnreadableImageError
+from auditor.errors import ConfigError, DataError, UnreadableImageError
 from auditor.records.predictions import FIXED
 
 
@@ -27,7 +27,7 @@ def manifest(tmp_path: Path) -> Path:
     )
 
 
-def test_open_manifest_keeps_cells_and_infers_types(manifest: Path) -> None:
+def test_open_manifest_keeps_cells_as_they_are(manifest: Path) -> None:
     data = Manifest(
         path=manifest, label="finding", attributes=("age", "ward", "zip"), box="object", mask="mask"
     ).open()
@@ -35,10 +35,9 @@ def test_open_manifest_keeps_cells_and_infers_types(manifest: Path) -> None:
     assert samples.index.tolist() == ["a.png", "deep/b.png", "a.png#2"]
     assert samples["path"].tolist() == ["a.png", "deep/b.png", "a.png"]
     assert samples["label"].tolist() == ["NA", "None", "sick"]  # these can be class names
-    assert samples["age"].dtype == np.float64
-    assert samples["age"].isna().tolist() == [False, True, False]
-    assert samples["ward"].fillna("-").tolist() == ["1", "x", "-"]  # not all are numbers
-    assert samples["zip"].isna().tolist() == [False, True, False]
+    assert samples["age"].tolist() == ["31", "", "2.5"]
+    assert samples["ward"].tolist() == ["1", "x", "NA"]
+    assert samples["zip"].tolist() == ["a", "", "c"]
     assert samples["box"].tolist() == [(1, 2, 3, 4), None, (0, 0, 2.5, 1)]
     assert samples["mask"].fillna("-").tolist() == [
         str(manifest.parent / "m/a.png"), "-", str(manifest.parent / "m/b.png"),
@@ -48,7 +47,7 @@ def test_open_manifest_keeps_cells_and_infers_types(manifest: Path) -> None:
     assert [images[at].image.getpixel((0, 0))[0] for at in range(3)] == [5, 10, 5]
 
 
-def test_open_manifest_parquet_equalswrite_text(manifest: Path, tmp_path: Path) -> None:
+def test_open_manifest_parquet_keeps_types(manifest: Path, tmp_path: Path) -> None:
     table = pd.DataFrame(
         {
             "file": ["a.png", "deep/b.png"],
@@ -62,14 +61,12 @@ def test_open_manifest_parquet_equalswrite_text(manifest: Path, tmp_path: Path) 
     options: dict[str, Any] = {"attributes": ("old", "age"), "box": "object"}
     samples = Manifest(path=tmp_path / "test.parquet", **options).open().samples
     assert samples["label"].tolist() == [1, 0]
-    assert samples["old"].tolist() == ["True", "False"]
+    assert samples["old"].tolist() == [True, False]
     assert pd.api.types.is_numeric_dtype(samples["age"])
     assert samples["box"].tolist() == [(1, 2, 3, 4), None]
 
 
-def test_open_manifest_reference_has_the_same_columns_and_types(
-    manifest: Path, tmp_path: Path
-) -> None:
+def test_open_manifest_reference_has_the_same_columns(manifest: Path, tmp_path: Path) -> None:
     trained = write_text(tmp_path / "train.csv", "finding,age,zip,more\nsick,1,5,0\nNA,x,6,0\n")
     data = Manifest(
         path=manifest, label="finding", attributes=("age", "zip"), reference=trained
@@ -77,7 +74,31 @@ def test_open_manifest_reference_has_the_same_columns_and_types(
     assert data.reference is not None
     assert data.reference.columns.tolist() == ["label", "age", "zip"]
     assert data.reference["age"].tolist() == ["1", "x"]
-    assert data.samples["age"].fillna("-").tolist() == ["31", "-", "2.5"]
+
+
+def test_open_manifest_attributes_can_have_types(manifest: Path) -> None:
+    types: dict[str, Any] = {"age": "numeric", "ward": ["x", 1], "zip": None}
+    data = Manifest.model_validate(
+        {"path": manifest, "label": "finding", "attributes": types}
+    ).open()
+    assert data.attributes == ("age", "ward", "zip")
+    assert data.stated_types == {"age": "numeric", "ward": ("x", "1")}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"age": "number"}, "data.attributes: age: expected categorical, ordinal, numeric, or a list"),
+        ({"age": ["x", "x"]}, "age: expected two or more distinct values in order"),
+        ({"answer": [False, "yes"]}, "answer: expected texts or numbers, not False: put it in quotes"),
+        ("age", "expected a list of names, or a mapping of names to types"),
+    ],
+)  # fmt: skip
+def test_manifest_wrong_types_are_refused(attributes: Any, message: str) -> None:
+    raw = {"adapter": "manifest", "path": "test.csv", "attributes": attributes}
+    model = {"adapter": "python", "factory": "a:b", "classes": ["x"]}
+    with pytest.raises(ConfigError, match=message):
+        AuditConfig.parse({"name": "a", "model": model, "data": raw})
 
 
 def test_open_manifest_images_are_relative_to_root(manifest: Path, tmp_path: Path) -> None:

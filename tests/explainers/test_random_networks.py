@@ -67,7 +67,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     steps=steps,
     reused=st.sampled_from(sorted(RELUS)),

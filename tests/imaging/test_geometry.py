@@ -21,7 +21,7 @@ def _photo(width: int, height: int) -> Image.Image:
 _SIZES = st.one_of(st.none(), st.integers(1, 70), st.tuples(st.integers(1, 70), st.integers(1, 70)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 80),
     st.integers(1, 80),

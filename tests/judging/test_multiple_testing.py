@@ -17,11 +17,11 @@ def _first(value: str, p_value: float, attribute: str = "a", **changes: Any) -> 
 
 
 def test_adjust_first_questions_share_the_level_of_outcomes_evenly() -> None:
-    level = 0.05 * OUTCOMES
+    level = 0.05
     claims = [_first("1", 0.03, "a"), _first("1", 0.5, "b"), claim({}, (0.1, 0, 0.2), None)]
     corrected = adjust(claims, 0.05)
     assert corrected.levels[:2] == pytest.approx([level / 2] * 2)
-    assert corrected.q_values[0] == pytest.approx(0.03 * 2 / OUTCOMES)
+    assert corrected.q_values[0] == pytest.approx(0.03 * 2)
     assert np.isnan(corrected.q_values[2])
     assert (corrected.n_tests, corrected.n_significant, corrected.n_causes) == (2, 0, 2)
     # A significant test passes its level on.
@@ -32,14 +32,14 @@ def test_adjust_first_questions_share_the_level_of_outcomes_evenly() -> None:
 
 def test_adjust_values_of_an_attribute_share_its_level_by_weight() -> None:
     claims = [_first("1", 0.4, level_weight=0.7), _first("2", 0.5, level_weight=0.3)]
-    level = 0.05 * OUTCOMES
+    level = 0.05
     assert adjust(claims, 0.05).levels == pytest.approx([0.7 * level, 0.3 * level])
 
 
 def test_adjust_finer_question_gains_level_once_the_first_is_answered() -> None:
     fine = claim({"a": "1"}, (0.1, 0, 0.2), 0.02, label="cat")
     whole = SHARES["value"] + SHARES["value within label"]
-    level = 0.05 * OUTCOMES
+    level = 0.05
     unanswered = adjust([_first("1", 0.9), fine], 0.05)
     assert unanswered.levels[1] == pytest.approx(level * SHARES["value within label"] / whole)
     # With a single test in each group, all of the level is passed on.
@@ -52,7 +52,7 @@ def test_adjust_checks_of_one_question_share_it_evenly_whatever_their_number_of_
     key = {"a": "1"}
     one = claim(key, (0.1, 0, 0.2), 0.5, check="one")
     many = [claim(key, (0.1, 0, 0.2), 0.5, check="two") for _ in range(4)]
-    levels = adjust([one, *many], 0.05).levels / (0.05 * OUTCOMES)
+    levels = adjust([one, *many], 0.05).levels / 0.05
     assert levels == pytest.approx([1 / 2] + [1 / 8] * 4)
 
 
@@ -63,9 +63,9 @@ def test_adjust_joint_claims_are_one_test_with_one_level() -> None:
     ]
     other = claim({"b": "1"}, (0.1, 0, 0.2), 0.5, question="values compared")
     corrected = adjust([*joint, other], 0.05)
-    level = 0.05 * OUTCOMES / 2
+    level = 0.05 / 2
     assert corrected.levels == pytest.approx([level] * 4)
-    # The second is significant, because 0.02 is below the level of 0.023; the third is not.
+    # The second is significant, because 0.02 is below the level of 0.025; the third is not.
     assert (corrected.q_values <= 0.05).tolist() == [True, True, False, False]
     assert corrected.q_values[1] == pytest.approx(0.02 * 0.05 / level)
 
@@ -75,7 +75,18 @@ def test_adjust_attribute_as_a_whole_belongs_to_the_cause_of_its_values() -> Non
     value = claim({"a": "1"}, (0.1, 0, 0.2), 1e-5, joint="a", question="further question")
     corrected = adjust([whole, value], 0.05)
     assert corrected.n_causes == 1
-    assert corrected.levels.tolist() == [pytest.approx(0.05 * OUTCOMES)] * 2
+    assert corrected.levels.tolist() == [pytest.approx(0.05)] * 2
+
+
+def test_adjust_outcomes_leave_a_part_of_alpha_to_everything_else() -> None:
+    outcome, data = _first("1", 0.5), claim({"a": "1"}, (0.3, 0.2, 0.4), 0.02, kind="data")
+    both = adjust([outcome, data], 0.05)
+    assert both.levels == pytest.approx([0.05 * OUTCOMES, 0.05 * (1 - OUTCOMES)])
+    assert adjust([outcome], 0.05).levels == pytest.approx([0.05])
+    assert adjust([data], 0.05).levels == pytest.approx([0.05])
+    shares = both.account({}).shares
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["other than outcomes"] == pytest.approx(1 - OUTCOMES)
 
 
 def test_adjust_data_claims_of_a_found_cause_are_corrected_within_it() -> None:

@@ -89,7 +89,7 @@ def test_sarif_has_what_code_scanning_needs(run_folder: RunFolder) -> None:
         assert rules[one["ruleIndex"]] == one["ruleId"]
         assert one["message"]["text"]
         assert one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "audit.json"
-    assert "Further supporting claims: 2." in run["results"][0]["message"]["text"]
+    assert "Further supporting claims: 3." in run["results"][0]["message"]["text"]
     prints = [one["partialFingerprints"]["checkAndSlice/v1"] for one in run["results"]]
     assert len(set(prints)) == len(prints)
 

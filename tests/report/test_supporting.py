@@ -74,4 +74,4 @@ def test_full_statement_has_the_sentences_about_attributes_held_fixed(
 ) -> None:
     text = full_statement(build_view(run_folder).findings[0].record)
     assert "It remains with line held fixed: at least 21 points." in text
-    assert text.endswith("Further supporting claims: 2.")
+    assert text.endswith("Further supporting claims: 3.")

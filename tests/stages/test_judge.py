@@ -76,7 +76,8 @@ def _judge(*claims: Claim) -> Judgement:
         # Significant, but within the limit.
         ((0.03, 0.01, 0.05), 1e-3, "alert", None, None),
         ((0.10, -0.04, 0.24), 1e-3, "alert", "note", "supported"),
-        ((0.30, -0.1, 0.60), 0.3, "alert", "note", "observed"),
+        # It may be chance.
+        ((0.30, -0.1, 0.60), 0.3, "alert", None, None),
         ((0.30, 0.20, 0.40), None, "alert", "note", "observed"),
         ((0.03, -0.1, 0.10), 0.3, "alert", None, None),
         ((-0.30, -0.4, -0.2), 1e-6, "alert", None, None),
@@ -93,6 +94,24 @@ def test_judge_effect_and_p_value_give_severity_and_verdict(
     assert [(one.severity, one.verdict) for one in found] == (
         [(severity, verdict)] if severity else []
     )
+
+
+def test_judge_tests_without_a_finding_are_listed_with_the_reason() -> None:
+    judgement = _judge(
+        claim({"a": "x"}, (0.30, 0.20, 0.40), 1e-6),
+        claim({"b": "chance"}, (0.30, -0.1, 0.60), 0.3),
+        claim({"c": "small"}, (0.03, 0.01, 0.05), 1e-5),
+        claim({"d": "omnibus"}, None, 1e-5),
+        claim({"e": "too few"}, None, None, untestable="too few"),
+    )
+    assert [str(one.slice) for one in judgement.findings] == ["a = x"]
+    assert {str(one.slice): one.reason for one in judgement.tested} == {
+        "c = small": "within the limit",
+        "d = omnibus": "no effect of this kind",
+        "b = chance": "may be chance",
+    }
+    assert judgement.tested[-1].q_value > 0.05
+    assert len(judgement.tested) + len(judgement.findings) == judgement.tests.n_tests
 
 
 def test_judge_many_other_tests_leave_the_severity_of_a_significant_claim_unchanged() -> None:
@@ -168,7 +187,7 @@ def test_judge_explained_claim_joins_the_explaining_attribute() -> None:
         ),
         (
             0.6,
-            {"cell = mono": "supported", "cell = poly": "supported", "place = corner": "observed"},
+            {"cell = mono": "supported", "cell = poly": "supported"},
         ),
     ],
 )
@@ -237,11 +256,13 @@ def test_judge_untestable_slices_are_summarised() -> None:
         *(claim({"site": k}, None, None, untestable="too few") for k in "ABC"),
         *(claim({"site": k}, None, None, untestable="too few", label="defective") for k in "ABC"),
     )
-    (finding,) = judgement.findings
-    assert (finding.severity, finding.verdict) == ("note", "untestable")
-    assert finding.title == "about site = A; so are 2 more values"
-    assert judgement.skipped[0].reason == "the rest"
-    assert judgement.skipped[1].reason.startswith("3 slices within one label")
+    assert not judgement.findings
+    assert not judgement.tested
+    assert [one.reason for one in judgement.skipped[:2]] == [
+        "the rest",
+        "too few samples of site = A (too few), B (too few) and C (too few)",
+    ]
+    assert judgement.skipped[2].reason.startswith("3 slices within one label")
 
 
 def test_judge_without_checks_slices_have_error_rates() -> None:
@@ -331,7 +352,7 @@ def test_judge_planted_cause_innocent_attribute_is_rarely_accused() -> None:
     assert accused <= 5  # binomial(30, 0.05) exceeds that once in 300
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 80),
     st.sampled_from(["one label", "all fail", "none fails", "any"]),

@@ -39,7 +39,7 @@ def test_gate_power_agrees_with_simulation(share: float, rule: GateRule) -> None
     rest, rates = 250 - own, np.array([0.05, 0.1, 0.1, 0.15])
     failures = generator.binomial(own, rates + 0.1, (1500, 4))
     others = generator.binomial(rest, rates, (1500, 4))
-    gaps = stratified_gap(failures, own, others, rest, rule.confidence)
+    gaps = stratified_gap(failures, own, others, rest, float(rule.confidence))
     met = (worse_p_values(gaps) <= rule.level) & (gaps.gap.value > rule.min_gap)
     if rule.min_low is not None:
         met &= gaps.gap.low > rule.min_low

@@ -88,22 +88,40 @@ def canvas(n_rows: int, width: Width, *, notes: bool) -> tuple[Any, Any]:
     axes = figure.add_axes((left, below / height, right - left, 1 - (below + 0.05) / height))
     axes.set_ylim(-(n_rows - 0.45), 0.78 if narrow else 0.6)
     axes.set_yticks([])
+    _style(figure, axes, ("x",))
+    return figure, axes
+
+
+def plane() -> tuple[Any, Any]:
+    """A narrow figure and its axes for points of a plane."""
+    from matplotlib.figure import Figure
+
+    width, height = _INCHES["narrow"], 2.5
+    figure = Figure(figsize=(width, height), dpi=_POINTS_PER_INCH)
+    left, below = 0.5 / width, 0.5 / height
+    axes = figure.add_axes((left, below, 0.98 - left, 0.96 - below))
+    _style(figure, axes, ("x", "y"))
+    return figure, axes
+
+
+def _style(figure: Any, axes: Any, scales: tuple[Literal["x", "y"], ...]) -> None:
+    """Colours of the axes, without a frame; a grid for each axis with a scale."""
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(RULE)
-    axes.tick_params(axis="x", colors=MUTED, labelsize=TEXT_SIZE - 1, length=3)
-    axes.grid(axis="x", color=RULE, lw=0.6)
+    for scale in scales:
+        axes.tick_params(axis=scale, colors=MUTED, labelsize=TEXT_SIZE - 1, length=3)
+        axes.grid(axis=scale, color=RULE, lw=0.6)
     axes.set_axisbelow(True)
     axes.patch.set_alpha(0)
     figure.patch.set_alpha(0)
-    return figure, axes
 
 
 def row_name(axes: Any, text: str, y: float, width: Width, *, strong: bool = False) -> None:
     """Writes the name of a row above or beside it."""
     narrow = width == "narrow"
     axes.annotate(
-        _shortened(text),
+        shortened(text),
         (0, y + (0.42 if narrow else 0)),
         xycoords=axes.get_yaxis_transform(),
         xytext=(0 if narrow else -8, 0),
@@ -142,6 +160,7 @@ def axis_name(axes: Any, text: str, width: Width) -> None:
         color=MUTED,
         fontsize=TEXT_SIZE - 1,
         labelpad=3,
+        parse_math=False,
     )
 
 
@@ -181,9 +200,10 @@ def finished(figure: Any, name: str, title: str, description: str) -> Chart:
     return Chart(name, title, description, svg)
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str, most: int = _LONGEST_NAME) -> str:
+    """A name on one line, cut off after `most` characters."""
     line = _one_line(text)
-    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _one_line(text: str) -> str:

@@ -18,6 +18,7 @@ from auditor.records import SliceRecord
 from auditor.registry import Options, plugin
 from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
+from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_chart
 from auditor.report.charts.slices import gap_chart
 from auditor.report.gallery import GalleryPage
@@ -119,6 +120,7 @@ def _report_only(
     return {
         "svg": lambda chart: Markup(chart.themed(VARIABLES)),  # noqa: S704 - escaped there
         "charts": {one.anchor: finding_chart(one, view.confusion) for one in view.findings},
+        "curves": {one.anchor: curve_charts(one.curves) for one in view.findings},
         "gaps": {"wide": gap_chart(view, "wide"), "narrow": gap_chart(view, "narrow")},
         "images": images,
         "slices": _slices(view),

@@ -9,6 +9,7 @@ from pathlib import Path
 from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
+from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_chart
 from auditor.report.charts.slices import gap_chart
 from auditor.report.image_data import ImageData, ImageKey
@@ -54,6 +55,7 @@ class PdfReport(Options):
             images=resources,
             chart_url=resources.chart_url,
             charts={one.anchor: finding_chart(one, view.confusion) for one in view.findings},
+            curves={one.anchor: curve_charts(one.curves) for one in view.findings},
             gaps=gap_chart(view, "wide"),
             gallery=gallery,
             detail=resources.images.detail,

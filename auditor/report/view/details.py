@@ -19,6 +19,7 @@ from auditor.phrasing import (
 )
 from auditor.records import (
     Contingency,
+    Curve,
     Estimate,
     HeldFixed,
     ImageDifference,
@@ -143,6 +144,22 @@ def _contingency(part: Contingency) -> Details:
     )
     title = f"Samples by label and {part.attribute} in the {_DATA[part.source]}"
     return Details(tables=(TextTable(title, ("label", *part.values), tuple(rows)),))
+
+
+@details.register
+def _curve(part: Curve) -> Details:
+    fitted = any(point.fitted is not None for point in part.points)
+    rows = (
+        (
+            point.name,
+            with_limits(point.y, part.y_unit),
+            *([_quantity(point.fitted, part.y_unit)] if fitted else []),
+            count(point.support),
+        )
+        for point in part.points
+    )
+    columns = (part.x_name, part.y_name, *(["straight line"] if fitted else []), "samples")
+    return Details(tables=(TextTable(sentence_start(part.title), columns, tuple(rows)),))
 
 
 @details.register

@@ -13,6 +13,7 @@ from auditor.records import (
     HeldFixed,
     SliceRecord,
 )
+from auditor.report.view.curves import CurveView, curves
 from auditor.report.view.details import details
 from auditor.report.view.held_fixed import held_fixed_table
 from auditor.report.view.image_differences import ImageDifferenceView, image_differences
@@ -48,6 +49,7 @@ class FindingView:
         interventions: changes of images.
         map_shifts: comparisons of mean maps.
         image_differences: differences of mean images.
+        curves: quantities along an ordered attribute.
         units: channels that carry much of the evidence.
         cards: explained samples that it names, the most telling first.
         contrasts: correct samples of the same slice.
@@ -69,6 +71,7 @@ class FindingView:
     interventions: tuple[InterventionView, ...]
     map_shifts: tuple[MapShiftView, ...]
     image_differences: tuple[ImageDifferenceView, ...]
+    curves: tuple[CurveView, ...]
     units: tuple[UnitView, ...]
     cards: tuple[SampleCard, ...]
     contrasts: tuple[SampleCard, ...]
@@ -131,6 +134,7 @@ def finding_view(
         interventions=found,
         map_shifts=map_shifts(claims, address),
         image_differences=image_differences(claims, address),
+        curves=curves(claims, address),
         units=sources.units.get(record.id, ()),
         cards=cards,
         contrasts=_contrasts(record, [one for one in sources.contrasts if one not in cards]),

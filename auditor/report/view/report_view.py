@@ -34,6 +34,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import SAMPLE, attribute_columns, sample_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
+from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
@@ -56,6 +57,7 @@ from auditor.report.view.summary import (
     untested_text,
     verdict_text,
 )
+from auditor.report.view.tables import TextTable
 from auditor.report.view.units import read_units
 from auditor.run_folder import PREDICTIONS, RunFolder
 
@@ -85,6 +87,7 @@ class ReportView:
         untested: slices that were too small to test.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
+        attribute_types: their types, as a table; None in results of versions that recorded none.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
         data_faults: how many failures may be the data's fault, as text; empty where none is suspected.
@@ -126,6 +129,7 @@ class ReportView:
     untested: tuple[SliceRecord, ...]
     untested_text: str
     attributes: tuple[str, ...]
+    attribute_types: TextTable | None
     failures: tuple[SampleCard, ...]
     explanations: ExplanationsRecord
     data_faults: str
@@ -210,6 +214,7 @@ def build_view(run: RunFolder) -> ReportView:
         untested=untested,
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
+        attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
             update={"failures": [], "contrasts": [], "means": [], "units": []}

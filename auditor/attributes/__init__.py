@@ -1,0 +1,1 @@
+"""Attributes of the samples: reading their cells, guessing their types, forming categories."""

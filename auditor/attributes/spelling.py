@@ -1,0 +1,101 @@
+"""Which texts are numbers, and which are codes that only consist of digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+_NUMBER = re.compile(r"([+-]?)([0-9]*)(\.[0-9]*)?(?:[eE]([+-]?)[0-9]+)?")
+_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[ T][0-9:.]+)?)?")
+_DIGITS = 15
+"""Integers with more digits are not exact as float64, so that two identifiers could become one number."""
+_FEW_SPELLINGS = 50
+"""With more values than these, 0.5 and 0.50 are one measurement and not two version numbers."""
+
+MISSING_NUMBERS = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "<na>"})
+"""Texts, in lower case, that mean "missing" in a column whose other cells are all numbers."""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is spelled like a number and not like a code.
+
+    Codes are texts with leading zeros (``01``), more than 15 digits, or an exponent without a sign
+    after an integer (``1e5``, which is also a hexadecimal number; programs write ``1e+05``).
+    """
+    found = _NUMBER.fullmatch(text)
+    if found is None or not _has_digits(found):
+        return _INFINITE.fullmatch(text) is not None
+    sign, whole, fraction, exponent_sign = found.groups()
+    if len(whole) > _DIGITS or (len(whole) > 1 and whole[0] == "0"):
+        return False
+    return exponent_sign != "" or fraction is not None or sign == "-"
+
+
+def as_numbers(texts: Collection[str]) -> Mapping[str, float] | None:
+    """Reads the different values of a column as numbers.
+
+    Args:
+        texts: distinct texts without surrounding blanks, none of them empty.
+
+    Returns:
+        Each text with its number, NaN for `MISSING_NUMBERS`; None if the column holds words or codes.
+    """
+    known = [text for text in texts if text.lower() not in MISSING_NUMBERS]
+    if not known or not all(is_number(text) for text in known) or version_numbers(known):
+        return None
+    return {text: float(text) if is_number(text) else np.nan for text in texts}
+
+
+def version_numbers(texts: Collection[str]) -> tuple[str, str] | None:
+    """Two texts that are the same fraction with different spelling, such as 1.1 and 1.10.
+
+    Returns:
+        The first such pair; None where there is none, or where there are so many values that they
+        are measurements.
+    """
+    if len(texts) > _FEW_SPELLINGS:
+        return None
+    seen: dict[float, str] = {}
+    for text in sorted(texts):
+        if "." not in text or float(text).is_integer():
+            continue
+        other = seen.setdefault(float(text), text)
+        if other != text:
+            return other, text
+    return None
+
+
+def number_text(number: float) -> str:
+    """A number as the name of a value: ``3`` for 3.0, ``2.5``, ``inf``."""
+    if number.is_integer() and abs(number) < 10**_DIGITS:
+        return str(int(number))
+    return repr(float(number))
+
+
+def natural_order(text: str) -> tuple[int, float, str]:
+    """Sort key of values: numbers and codes by their number, then words in alphabetical order."""
+    found = _NUMBER.fullmatch(text)
+    is_code = found is not None and _has_digits(found)
+    return (0, float(text), text) if is_code or is_number(text) else (1, 0.0, text)
+
+
+def sorted_values(texts: Collection[str]) -> tuple[str, ...] | None:
+    """Values in their natural order, where they have one.
+
+    Args:
+        texts: distinct values.
+
+    Returns:
+        Codes that consist of a number by this number, ISO dates by time; None for words.
+    """
+    ordered = sorted(texts, key=natural_order)
+    is_word = [natural_order(text)[0] == 1 and _ISO_DATE.fullmatch(text) is None for text in texts]
+    return None if any(is_word) else tuple(ordered)
+
+
+def _has_digits(found: re.Match[str]) -> bool:
+    """Whether there is a digit before the exponent."""
+    return bool(found[2]) or len(found[3] or "") > 1

@@ -1,0 +1,112 @@
+"""Error trend: does the error rate rise or fall along an ordered attribute, such as age?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from pydantic import Field
+
+from auditor.checks import Check
+from auditor.comparisons.confounding import explained_by, held_fixed, title_suffix
+from auditor.comparisons.slice_counts import SliceCounter
+from auditor.comparisons.trends import LinearTrend, OrderedBands, TrendCounter
+from auditor.phrasing import advice, interval, percent, points
+from auditor.records import (
+    AuditData,
+    Claim,
+    Effect,
+    Examination,
+    Skipped,
+    Slice,
+    SliceKey,
+)
+from auditor.registry import plugin
+
+NAME = "error-trend"
+_LEAST_BANDS = 3
+"""With two values, a trend is the gap between them."""
+
+
+@plugin("check", NAME)
+class ErrorTrend(Check):
+    """Does the error rate rise or fall along an ordered attribute, such as age or skin type?
+
+    Where no single band has a clearly higher error rate than the rest, a steady rise over all of them
+    can still be large. Each ordinal or numeric attribute gets one test for a linear trend within
+    labels. The effect is the gap between the two ends of the straight line.
+
+    Reference:
+        N. Mantel, "Chi-square tests with one degree of freedom; extensions of the Mantel-Haenszel
+        procedure", JASA 58 (1963) 690-700: the score test of a logistic regression on the ordered
+        attribute and the label.
+    """
+
+    handles_clusters: ClassVar[bool] = True
+
+    max_gap: float = Field(0.05, ge=0, le=1)
+    """Largest acceptable gap in error rate between the two ends of an ordered attribute (a share)."""
+
+    def examine(self, audit: AuditData) -> Examination:
+        """Tests every ordered attribute."""
+        counter, slices = TrendCounter(audit), SliceCounter(audit)
+        claims, skipped = [], []
+        for name, values in audit.ordered.items():
+            bands = OrderedBands.of(name, values, audit.min_support)
+            if len(bands.names) < _LEAST_BANDS:
+                continue
+            found = counter.trend(bands)
+            if found is None or len(bands.rows) < 2 * audit.min_support:
+                reason = f"{name}: {len(bands.rows)} samples with a value are too few for a trend"
+                skipped.append(Skipped(check=NAME, reason=reason))
+                continue
+            claim = self._claim(audit, found, slices)
+            claims.append(_with_others_fixed(claim, found, counter, audit.alpha))
+        return Examination(tuple(claims), tuple(skipped))
+
+    def _claim(self, audit: AuditData, found: LinearTrend, slices: SliceCounter) -> Claim:
+        bands, gap = found.bands, found.gap
+        name, low, high = bands.attribute, bands.names[0], bands.names[-1]
+        worst = bands.rows[bands.band == found.worst]
+        key = SliceKey(attributes={name: str(audit.predictions[name].iloc[int(worst[0])])})
+        verb = "rises" if found.rising else "falls"
+        ends = f"from {percent(found.line[0])} ({low}) to {percent(found.line[-1])} ({high})"
+        return Claim(
+            check=NAME,
+            kind=self.kind,
+            title=f"The error rate {verb} with {name}: {ends}",
+            slice=key,
+            effect=Effect.measured(f"error-rate gap between the ends of {name}", gap, "points"),
+            limit=self.max_gap,
+            p_value=found.p_value,
+            support=len(bands.rows),
+            samples=slices.highest_loss(Slice(key, worst)),
+            statement=(
+                (
+                    f"Over {len(bands.rows)} samples with a value of {name}, the error rate {verb} "
+                    f"{ends}, by a straight line within labels."
+                ),
+                f"The gap between the two ends is {points(gap.value)} ({interval(gap, ' points')}).",
+            ),
+            action=advice(key),
+            limits="A straight line describes a steady rise or fall; a rise at one end alone, or at both, "
+            "is seen in the single bands. Other differences along the attribute are not held fixed.",
+            evidence=(found.curve(),),
+            weight=found.excess,
+            question="value",
+        )
+
+
+def _with_others_fixed(
+    claim: Claim, found: LinearTrend, counter: TrendCounter, alpha: float
+) -> Claim:
+    """Adds to a significant trend what is left of it with other attributes held fixed."""
+    if found.p_value > alpha or found.gap.value <= 0:
+        return claim
+    held = held_fixed(list(counter.with_others_fixed(found)), None, found.gap)
+    return replace(
+        claim,
+        title=claim.title + title_suffix(held),
+        evidence=(*claim.evidence, held),
+        explained_by=explained_by(held),
+    )

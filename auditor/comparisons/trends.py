@@ -1,0 +1,238 @@
+"""Error rates along an ordered attribute: their trend, and what is left of it within others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.comparisons.clusters import enough_clusters, inflation
+from auditor.comparisons.confounding import WithHeldFixed
+from auditor.records import AuditData, Curve, CurvePoint, Estimate, HeldFixedGap, OrderedValues
+from auditor.records.predictions import codes
+from auditor.statistics import Floats, Integers, Interval, Trends, trend, wilson
+
+_MOST_BANDS = 10
+"""Bands of a numeric attribute. A linear trend over ten bands is seen as well as over all numbers: of
+the variance within equal bands of a uniform attribute, 1 / 10² is lost."""
+_FEWEST_BANDS = 4
+
+
+@dataclass(frozen=True)
+class OrderedBands:
+    """The samples with a value of an ordered attribute, in bands.
+
+    Attributes:
+        attribute: name of the attribute.
+        rows: (n,) positions in ``AuditData.predictions``, int64.
+        band: (n,) band of each of them, in order; every band has samples.
+        names: of the bands.
+        centres: (V,) mean number of each band, or the position of the value.
+        scores: (V,) increasing numbers of the trend: the middle rank of a band, as a share of the
+            samples, for numbers; the position for the values of an ordinal attribute.
+        positional: whether `centres` are positions.
+    """
+
+    attribute: str
+    rows: Integers
+    band: Integers
+    names: tuple[str, ...]
+    centres: Floats
+    scores: Floats
+    positional: bool
+
+    @classmethod
+    def of(cls, attribute: str, values: OrderedValues, min_support: int) -> OrderedBands:
+        """Divides an attribute into bands: each value of an ordinal one, quantiles of numbers."""
+        rows = np.flatnonzero(~np.isnan(values.numbers)).astype(np.int64)
+        numbers = values.numbers[rows]
+        if values.names:
+            edges = np.unique(numbers)[1:]
+        else:
+            n_bands = int(np.clip(len(rows) // min_support, _FEWEST_BANDS, _MOST_BANDS))
+            edges = _edges(numbers, n_bands)
+        place = np.searchsorted(edges, numbers, side="right")
+        used, band = np.unique(place, return_inverse=True)
+        sizes = np.bincount(band)
+        finite = np.clip(numbers, -1e300, 1e300)
+        centres = np.bincount(band, finite / sizes[band]).astype(np.float64)
+        ranks = (np.cumsum(sizes) - sizes / 2) / max(len(rows), 1)
+        return cls(
+            attribute=attribute,
+            rows=rows,
+            band=band.astype(np.int64),
+            names=values.names or tuple(_names(numbers, band, len(used))),
+            centres=centres,
+            scores=used.astype(np.float64) if values.names else ranks,
+            positional=bool(values.names),
+        )
+
+    def counts(self, failure: NDArray[np.bool_], strata: Integers) -> tuple[Floats, Floats]:
+        """Failures and samples by band and stratum, each (V, S).
+
+        Args:
+            failure: (n,) of the samples in `rows`.
+            strata: (n,) codes from 0.
+        """
+        n_strata = int(strata.max(initial=0)) + 1
+        cell = self.band * n_strata + strata
+        size, shape = len(self.names) * n_strata, (len(self.names), n_strata)
+        totals = np.bincount(cell, minlength=size).reshape(shape)
+        failures = np.bincount(cell[failure], minlength=size).reshape(shape)
+        return failures.astype(np.float64), totals.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class LinearTrend:
+    """The linear trend of the error rate along an ordered attribute, within labels.
+
+    Attributes:
+        bands: the samples.
+        rising: whether the error rate is higher at the high end.
+        gap: error rate at the worse end minus that at the better one, by a straight line.
+        p_value: two-sided, of "no trend".
+        line: (V,) error rates of the bands by the straight line.
+        failures: (V,) failures of the bands.
+        totals: (V,) samples.
+        worth: (V,) by how much samples of a band are worth less than independent ones.
+    """
+
+    bands: OrderedBands
+    rising: bool
+    gap: Interval
+    p_value: float
+    line: Floats
+    failures: Floats
+    totals: Floats
+    worth: Floats
+
+    @property
+    def worst(self) -> int:
+        """Position of the band at the worse end."""
+        return len(self.totals) - 1 if self.rising else 0
+
+    @property
+    def excess(self) -> float:
+        """How many failures the line has above its mean."""
+        return float((self.totals * np.maximum(self.line - self._rate, 0)).sum())
+
+    @property
+    def _rate(self) -> float:
+        return float(self.failures.sum() / max(self.totals.sum(), 1))
+
+    def curve(self) -> Curve:
+        """The error rates of the bands, with the straight line."""
+        rates = wilson(self.failures / self.worth, self.totals / self.worth)
+        points = (
+            CurvePoint(
+                name=name,
+                x=float(self.bands.centres[k]),
+                y=Estimate.of(rates[k]),
+                fitted=float(self.line[k]),
+                support=int(self.totals[k]),
+            )
+            for k, name in enumerate(self.bands.names)
+        )
+        return Curve(
+            title=f"error rate along {self.bands.attribute}",
+            x_name=self.bands.attribute,
+            x_is_position=self.bands.positional,
+            y_name="error rate",
+            y_unit="share",
+            points=tuple(points),
+        )
+
+
+class TrendCounter:
+    """Tests the trends of an audit."""
+
+    def __init__(self, audit: AuditData) -> None:
+        frame = audit.predictions
+        self._audit = audit
+        self._alpha, self._needed = audit.alpha, audit.min_support
+        self._failure = frame["failure"].to_numpy(dtype=bool)
+        self._label = codes(frame["label"])
+        self._codes = {name: codes(frame[name]) for name in audit.attributes}
+
+    def trend(self, bands: OrderedBands) -> LinearTrend | None:
+        """The trend within labels; None where it cannot be computed."""
+        failures, totals = bands.counts(self._failure[bands.rows], self._label[bands.rows])
+        rows = [bands.rows[bands.band == k] for k in range(len(bands.names))]
+        if not all(enough_clusters(self._audit, one) for one in rows):
+            return None
+        worth = inflation(self._audit, self._failure, rows)
+        found = trend(failures / worth[:, None], totals / worth[:, None], bands.scores)
+        if np.isnan(found.p_value):
+            return None
+        rising = float(found.change.value) >= 0
+        width = float(bands.scores[-1] - bands.scores[0])
+        failures, totals = failures.sum(1), totals.sum(1)
+        mean = float((bands.scores * totals).sum() / totals.sum())
+        slope = float(found.change.value) / width
+        line = failures.sum() / totals.sum() + slope * (bands.scores - mean)
+        return LinearTrend(
+            bands=bands,
+            rising=rising,
+            gap=_gap(found, rising),
+            p_value=float(found.p_value),
+            line=np.clip(line, 0, 1),
+            failures=failures,
+            totals=totals,
+            worth=worth,
+        )
+
+    def with_others_fixed(self, found: LinearTrend) -> Iterator[HeldFixedGap]:
+        """What is left of a trend with each other attribute held fixed beside the label."""
+        bands = found.bands
+        label, failure = self._label[bands.rows], self._failure[bands.rows]
+        whole = _spread(bands, np.zeros_like(label))
+        within_labels = _spread(bands, label)
+        for name, values in self._codes.items():
+            if name == bands.attribute:
+                continue
+            cell = label * (values.max() + 1) + values[bands.rows]
+            strata = np.unique(cell, return_inverse=True)[1].astype(np.int64)
+            failures, totals = bands.counts(failure, strata)
+            worth = found.worth[:, None]
+            left = trend(failures / worth, totals / worth, bands.scores)
+            spread = _spread(bands, strata)
+            yield WithHeldFixed(
+                name,
+                _gap(left, found.rising),
+                float(left.p_value),
+                effective_samples=len(label) * spread / whole,
+                shared=spread / within_labels,
+            ).judged(found.gap, self._needed, self._alpha)
+
+
+def _edges(numbers: Floats, n_bands: int) -> Floats:
+    """Edges between bands of equal support; equal numbers stay together."""
+    distinct = np.unique(numbers)
+    if len(distinct) <= n_bands:
+        return distinct[1:]
+    cuts = np.quantile(numbers, np.arange(1, n_bands) / n_bands, method="inverted_cdf")
+    return np.asarray(np.unique(cuts[cuts > distinct[0]]), dtype=np.float64)
+
+
+def _names(numbers: Floats, band: Integers, n_bands: int) -> Iterator[str]:
+    """The range of the numbers in each band."""
+    for k in range(n_bands):
+        own = numbers[band == k]
+        low, high = f"{own.min():.6g}", f"{own.max():.6g}"
+        yield low if low == high else f"{low}{'–' if own.min() >= 0 else ' to '}{high}"
+
+
+def _gap(found: Trends, rising: bool) -> Interval:
+    """The change from the better to the worse end."""
+    one = found.change[()]
+    return one if rising else Interval(-one.value, -one.high, -one.low)
+
+
+def _spread(bands: OrderedBands, strata: Integers) -> float:
+    """Sum of squared distances of the scores to their mean within each stratum."""
+    score = bands.scores[bands.band]
+    sizes = np.bincount(strata)
+    means = np.bincount(strata, score) / np.maximum(sizes, 1)
+    return float(((score - means[strata]) ** 2).sum())
