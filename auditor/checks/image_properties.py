@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -212,7 +212,7 @@ class _Against:
         )
 
     def p_exceeds(self, limit: float, value: Floats) -> Floats:
-        """One-sided p-values of "the gap is at most the limit", by inverting the interval.
+        """One-sided p-values of "the gap is at most the limit"; 1 where the gap is.
 
         Args:
             limit: the largest acceptable gap.
@@ -223,13 +223,25 @@ class _Against:
         if not larger:
             return p_values
         those = self[larger]
-        arms = [two_sided_z(one) for one in _CONFIDENCES]
-        limits = (those.gaps(one, tested=False).gap.low for one in _CONFIDENCES)
-        lows = np.stack([value[larger], *limits])
-        # Lower limits fall as the half-widths grow, and np.interp needs ascending positions.
-        reach = [np.interp(-limit, -low, [0.0, *arms]) for low in lows.T]
-        p_values[larger] = norm.sf(reach)
+        p_values[larger] = p_exceeds(
+            limit, value[larger], lambda confidence: those.gaps(confidence, tested=False).gap.low
+        )
         return p_values
+
+
+def p_exceeds(limit: float, value: Floats, low_at: Callable[[float], Floats]) -> Floats:
+    """One-sided p-values of "the gap is at most the limit", by inverting the interval.
+
+    Args:
+        limit: the largest acceptable gap.
+        value: (M,) the gaps, above the limit.
+        low_at: takes a confidence and returns the (M,) lower limits.
+    """
+    arms = [two_sided_z(one) for one in _CONFIDENCES]
+    lows = np.stack([value, *(low_at(one) for one in _CONFIDENCES)])
+    # Lower limits fall as the half-widths grow, and np.interp needs ascending positions.
+    reach = [np.interp(-limit, -low, [0.0, *arms]) for low in lows.T]
+    return np.asarray(norm.sf(reach), dtype=np.float64)
 
 
 def _explained(claims: Sequence[Claim], tested: Sequence[_Tested], audit: AuditData) -> list[Claim]:
