@@ -16,6 +16,7 @@ from auditor.phrasing import percent
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
 from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
+from auditor.report.view.tested import count_tested
 
 if TYPE_CHECKING:  # imported only for annotations: the command line must start without torch
     from auditor.dry_run import DryRun
@@ -81,6 +82,8 @@ def _print_findings(console: Console, result: AuditResult) -> None:
         )
     if len(tested) > _MAX_FINDINGS:
         console.print(f"  … and {len(tested) - _MAX_FINDINGS} more in the report")
+    if result.tested:
+        console.print(f"  [dim]{count_tested(len(result.tested))}[/]", soft_wrap=True)
 
 
 def print_paths(console: Console, paths: Iterable[Path], prefix: str = "") -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from auditor.cli import app
 from auditor.phrasing.glossary import OUTCOME_NAMES
-from auditor.records import OutcomeState
+from auditor.records import AuditResult, OutcomeState
 from auditor.run_folder import RunFolder
 
 HEADLINES: dict[OutcomeState, str] = {
@@ -73,3 +73,50 @@ def test_outcome_undecided_audit_exits_as_configured(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*command, str(tmp_path / "run"), *set_pass])
     assert done.exit_code == 0
     assert "outcome: cannot be judged" in done.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attributes", ["[site]", "[]"])
+def test_coin_with_99_percent_confidence_excuses_no_failure(
+    attributes: str, tmp_path: Path
+) -> None:
+    config = write_audit(tmp_path / "data", "coin", n=600, n_classes=2)
+    result, pages = _audited(config, tmp_path / "run", f"data.attributes={attributes}")
+    assert result.data_faults is not None
+    assert result.data_faults.n_failures == 0
+    assert result.data_faults.label_noise is not None
+    assert result.data_faults.label_noise.reason == "weak-model"
+    for page in pages:
+        assert "Label noise could not be estimated: the model is too weak to judge labels" in page
+        assert "may be the data’s fault" not in page
+
+
+@pytest.mark.slow
+def test_planted_label_noise_is_estimated_at_82_percent_accuracy(tmp_path: Path) -> None:
+    config = write_audit(tmp_path / "data", "graded", n=1200, n_classes=2, wrong_labels=0.05)
+    result, pages = _audited(config, tmp_path / "run")
+    assert result.data_faults is not None
+    noise = result.data_faults.label_noise
+    assert noise is not None
+    assert noise.is_detected
+    assert noise.share is not None
+    assert noise.accuracy is not None
+    assert noise.share.low <= 0.05 <= noise.share.high
+    assert noise.accuracy.low <= 0.82 <= noise.accuracy.high
+    assert result.summary.accuracy is not None
+    assert noise.accuracy.value > result.summary.accuracy.value
+    for page in pages:
+        assert "of the labels are wrong" in page
+        assert "Corrected for both, the accuracy is" in page
+
+
+def _audited(config: Path, run: Path, *settings: str) -> tuple[AuditResult, tuple[str, str]]:
+    """The result, and the text of the report and of the model card with plain spaces."""
+    command = ["run", str(config), "--out", str(run), "--quiet"]
+    for one in ('report.formats=["html", "markdown"]', *settings):
+        command += ["--set", one]
+    done = CliRunner().invoke(app, command)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    texts = ((run / name).read_text("utf-8") for name in ("report.html", "model_card.md"))
+    page, card = (" ".join(text.replace("\u202f", " ").split()) for text in texts)
+    return RunFolder.open(run).read_result(), (page, card)

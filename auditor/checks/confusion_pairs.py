@@ -117,7 +117,7 @@ class _Pair:
         yield Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
-            title=f"{percent(share.value)} of the failures of {self._label} are called "
+            title=f"{percent(share.value)} of the failures of {self._label} are predicted as "
             f"{self._predicted}",
             slice=SliceKey(label=self._label, predicted=self._predicted),
             effect=Effect.measured(
@@ -129,13 +129,13 @@ class _Pair:
             samples=self._highest_loss(self._confused),
             statement=(
                 (
-                    f"{n} of {len(self._of_label)} {quoted(self._label)} samples are called "
+                    f"{n} of {len(self._of_label)} {quoted(self._label)} samples are predicted as "
                     f"{self._predicted}: {percent(share.value)} of the failures of that label "
                     f"({interval(share)})."
                 ),
                 (
-                    f"If they were called {self._predicted} as often as samples of other labels are, it "
-                    f"would be {percent(expected)}."
+                    f"If they were predicted as {self._predicted} as often as samples of other "
+                    f"labels are, it would be {percent(expected)}."
                 ),
             ),
             action=f"Compare the maps for {self._label} and for {self._predicted} side by side; check "
@@ -211,7 +211,7 @@ class _Pair:
         return Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
-            title=f"{percent(rate)} of the {who} are called {self._predicted}; "
+            title=f"{percent(rate)} of the {who} are predicted as {self._predicted}; "
             f"{percent(rest)} of the other {quoted(self._label)} samples",
             slice=SliceKey(attributes={name: value}, label=self._label, predicted=self._predicted),
             effect=Effect.measured("confusion-rate gap", gap, "points"),
@@ -221,7 +221,7 @@ class _Pair:
             samples=self._highest_loss(chosen) if gap.value > 0 else (),
             statement=(
                 (
-                    f"Of {total} {who}, {percent(rate)} are called {self._predicted}; of the other "
+                    f"Of {total} {who}, {percent(rate)} are predicted as {self._predicted}; of the other "
                     f"{quoted(self._label)} samples {percent(rest)}."
                 ),
                 f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",

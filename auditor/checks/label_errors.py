@@ -12,6 +12,8 @@ from pydantic import Field
 from scipy.stats import mannwhitneyu
 
 from auditor.checks import Check
+from auditor.comparisons.value_associations import associated_value
+from auditor.comparisons.wrong_labels import estimate_wrong_labels
 from auditor.phrasing import interval, percent, quoted, several
 from auditor.records import (
     AuditData,
@@ -20,6 +22,7 @@ from auditor.records import (
     Effect,
     Examination,
     FaultLabels,
+    LabelNoiseReason,
     Quantities,
     Quantity,
     Skipped,
@@ -28,14 +31,23 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, proportion_gap, stratified_gap, wilson
-from auditor.statistics.label_noise import label_noise
+from auditor.statistics import Floats, Integers, stratified_gap, wilson
+from auditor.statistics.confident_learning import confident_learning
 
 NAME = "label-errors"
 _SHOWN = 12
 """Samples that are listed at most."""
 _LISTED = 500
 """Samples that are listed in a claim's evidence at most."""
+
+_TOO_WEAK: dict[LabelNoiseReason, str] = {
+    "no-probabilities": "no probabilities are stored for more than 100 classes",
+    "weak-model": "the model is too weak to judge labels: it is hardly better than always predicting the "
+    "most frequent class",
+    "confident-errors": "the model cannot judge labels: over a fifth of its most confident predictions "
+    "contradict the label",
+}
+"""Why no label is suspected at all."""
 
 Mask = NDArray[np.bool_]
 
@@ -49,12 +61,14 @@ class LabelErrors(Check):
     A model that uses a shortcut contradicts correct labels with the same confidence, but not at random.
     Therefore labels are not suspected if the model predicts that class more often for other samples
     with the same value of an attribute or property, or if the suspected labels are associated with
-    such a value (Fisher's exact test, mid-p; both with a Bonferroni correction over all values). Nor are
+    such a value (exact mid-p tests; both with a Bonferroni correction over all values). Nor are
     they suspected if hard images are the more likely cause: wrong labels fall on any image of a class,
     which the model then predicts as confidently as correctly labelled ones; on hard images it is less
     confident (Mann-Whitney test). The labels themselves are not tested: the result is a list to
-    inspect, never more than a note. Suspected labels count as possible data faults if the model is at
-    least as confident as for half of the correctly labelled samples.
+    inspect, never more than a note. Suspected labels count as possible data faults if label noise is
+    detected (see ``auditor.statistics.label_noise``), and the model is at least as confident as for half
+    of the correctly labelled samples. With neither attributes nor computed properties, label noise is not
+    estimated and nothing counts.
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
@@ -73,12 +87,12 @@ class LabelErrors(Check):
 
     def examine(self, audit: AuditData) -> Examination:
         """Finds labels that the model contradicts with confidence."""
-        if audit.probabilities is None:
-            return Examination(
-                skipped=(_skipped("no probabilities are stored for more than 100 classes"),)
-            )
+        noise = estimate_wrong_labels(audit)
+        if audit.probabilities is None or noise.reason in _TOO_WEAK:
+            reason = _TOO_WEAK[noise.reason or "no-probabilities"]
+            return Examination(skipped=(_skipped(reason),), label_noise=noise)
         label, predicted = (codes(audit.predictions[name]) for name in ("label", "predicted"))
-        suggested = label_noise(label, audit.probabilities).suggested
+        suggested = confident_learning(label, audit.probabilities).suggested
         suspected = (suggested == predicted) & (predicted != label)
         claims: list[Claim] = []
         skipped: list[Skipped] = []
@@ -98,21 +112,23 @@ class LabelErrors(Check):
         for pair in pairs.T:
             chosen = suspected & (label == pair[0]) & (predicted == pair[1])
             if int(chosen.sum()) >= self.min_count:
-                found = self._examined(audit, _Suspects(audit, np.flatnonzero(chosen)))
+                found = self._examined(
+                    _Suspects(audit, np.flatnonzero(chosen)), counts=noise.is_detected
+                )
                 if isinstance(found, Claim):
                     claims.append(found)
                 else:
                     skipped.append(found)
-        return Examination(tuple(claims), tuple(skipped))
+        return Examination(tuple(claims), tuple(skipped), noise)
 
-    def _examined(self, audit: AuditData, suspects: _Suspects) -> Claim | Skipped:
+    def _examined(self, suspects: _Suspects, *, counts: bool) -> Claim | Skipped:
         """The claim on a pair of classes, or why its labels are not suspected."""
-        label, other = suspects.label, suspects.suggested
+        audit, label, other = suspects.audit, suspects.label, suspects.suggested
         prefix = (
             f"{label} predicted as {other}: the model contradicts {len(suspects.rows)} labels with "
             "confidence, but"
         )
-        value = _associated_value(audit, suspects)
+        value = associated_value(audit, suspects.mask)
         if value is not None:
             return _skipped(f"{prefix} they are associated with {value}; they are not suspected")
         correct = suspects.confidence_of(other, other)
@@ -122,7 +138,7 @@ class LabelErrors(Check):
                 f"{prefix} it predicts these images less confidently than samples correctly labelled "
                 f"{other}, as is usual for hard images; the labels are not suspected"
             )
-        return _claim(suspects, float(np.median(correct)))
+        return _claim(suspects, float(np.median(correct)), counts=counts)
 
 
 @dataclass(frozen=True)
@@ -146,9 +162,16 @@ class _Suspects:
         return str(self.audit.predictions["predicted"].iloc[self.rows[0]])
 
     @property
-    def of_label(self) -> Integers:
-        """Positions of all samples with this label."""
-        return np.flatnonzero((self.audit.predictions["label"] == self.label).to_numpy(dtype=bool))
+    def n_label(self) -> int:
+        """How many samples have this label."""
+        return int((self.audit.predictions["label"] == self.label).sum())
+
+    @property
+    def mask(self) -> Mask:
+        """(N,) which samples they are."""
+        chosen = np.zeros(len(self.audit.predictions), dtype=bool)
+        chosen[self.rows] = True
+        return chosen
 
     def confidence_of(self, label: str, predicted: str) -> Floats:
         """Confidences of all samples with a label and a predicted class."""
@@ -196,42 +219,28 @@ def _predicted_more_often(
             yield words, rows
 
 
-def _associated_value(audit: AuditData, suspects: _Suspects) -> str | None:
-    """The attribute value that the suspects are most significantly associated with, if any."""
-    of_label = suspects.of_label
-    chosen = np.isin(of_label, suspects.rows)
-    found: list[tuple[float, str]] = []
-    for name in (*audit.attributes, *audit.computed):
-        column = audit.predictions[name]
-        code_of = codes(column)[of_label]
-        n_values = len(column.cat.categories)
-        totals = np.bincount(code_of, minlength=n_values)
-        counts = np.bincount(code_of[chosen], minlength=n_values)
-        gaps = proportion_gap(counts, totals, chosen.sum() - counts, len(of_label) - totals)
-        found += [
-            (float(p_value), f"{name} = {value}")
-            for p_value, value in zip(gaps.p_value, column.cat.categories, strict=True)
-            if np.isfinite(p_value)
-        ]
-    least, name = min(found, default=(1.0, ""))
-    return name if least * len(found) <= audit.alpha else None
-
-
-def _claim(suspects: _Suspects, usual: float) -> Claim:
+def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     """The claim that labels may be wrong.
 
     Args:
         suspects: the samples.
         usual: median confidence of samples correctly labelled as the suggested class.
+        counts: whether the most confident ones count as possible data faults.
     """
-    label, other, n_label = suspects.label, suspects.suggested, len(suspects.of_label)
+    label, other, n_label = suspects.label, suspects.suggested, suspects.n_label
     frame = suspects.audit.predictions.iloc[suspects.rows].sort_values(
         "loss", ascending=False, kind="stable"
     )
     samples = [str(one) for one in frame["sample"]]
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
     share = wilson(len(samples), n_label)[()]
-    faulty = tuple(np.array(samples, dtype=object)[confidence >= usual])
+    confident = tuple(np.array(samples, dtype=object)[confidence >= usual])
+    faulty = confident if counts else ()
+    associated = (
+        "not associated with any attribute"
+        if suspects.audit.attributes or suspects.audit.computed
+        else ("compared with no attribute, since there is none")
+    )
     rows = tuple(
         (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
     )
@@ -251,9 +260,9 @@ def _claim(suspects: _Suspects, usual: float) -> Claim:
                 f"{interval(share)}) are predicted as {other} as confidently as {other} samples usually "
                 f"are, such as {several(samples)}."
             ),
-            "They are not associated with any attribute.",
+            f"They are {associated}.",
             (
-                f"For {len(faulty)} of them, the model is at least as confident as for half of the "
+                f"For {len(confident)} of them, the model is at least as confident as for half of the "
                 f"samples correctly labelled {other}."
             ),
         ),

@@ -50,7 +50,7 @@ class WorstRate:
         if self.rate_name == "recall":
             return f"recall of {target} is {percent(self.rate)} {own} and {percent(self.rest)} otherwise"
         return (
-            f"{percent(self.rate)} of other samples are called {target} {own}, and "
+            f"{percent(self.rate)} of other samples are predicted as {target} {own}, and "
             f"{percent(self.rest)} otherwise"
         )
 

@@ -127,24 +127,24 @@ class SliceClaims:
     ) -> Claim:
         key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
         effect, limit = self._limits.effect(gap, ratio)
-        called_as = self._counter.most_predicted(one)
-        called = _called(called_as, rate, one.support)
+        target = self._counter.most_predicted(one)
+        outcome = _outcome_in_words(target, rate, one.support)
         return Claim(
             check=self._check,
             kind=self._kind,
-            title=_title(key, comparison, effect, called),
+            title=_title(key, comparison, effect, outcome),
             slice=key,
             effect=effect,
             limit=limit,
             p_value=p_value,
             support=one.support,
             samples=self._counter.highest_loss(one) if gap.value > 0 else (),
-            statement=_statement(one, comparison, effect, called),
+            statement=_statement(one, comparison, effect, outcome),
             action=advice(key),
             limits=_CAUTION_WITHIN if key.label is not None else _CAUTION,
             evidence=(
                 comparison.model_copy(
-                    update={"most_predicted": None if called_as is None else called_as[0]}
+                    update={"most_predicted": None if target is None else target[0]}
                 ),
             ),
             weight=max(0.0, gap.value) * one.support,
@@ -212,17 +212,17 @@ def _present(estimate: Estimate | None) -> Interval:
     return Interval(estimate.value, estimate.low, estimate.high)
 
 
-def _called(called_as: tuple[str, int] | None, rate: Interval, support: int) -> str:
-    """``called defective`` where nearly all failures go to one class, else ``misclassified``."""
-    if called_as is None or called_as[1] < 0.95 * rate.value * support:
+def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, support: int) -> str:
+    """``predicted as defective`` where nearly all failures go to one class, else ``misclassified``."""
+    if target is None or target[1] < 0.95 * rate.value * support:
         return "misclassified"
-    return f"called {called_as[0]}"
+    return f"predicted as {target[0]}"
 
 
-def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, called: str) -> str:
+def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
     rate, gap = _present(comparison.error_rate).value, _present(comparison.gap).value
     rest = comparison.rest_error_rate or 0.0
-    own = f"{percent(rate)} of the {whom(key)} are {called}"
+    own = f"{percent(rate)} of the {whom(key)} are {outcome}"
     if key.label is not None:
         return f"{own}; {percent(rest)} of the other {quoted(key.label)} samples"
     if effect.unit == "ratio":
@@ -232,7 +232,7 @@ def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, called: s
 
 
 def _statement(
-    one: Slice, comparison: SliceComparison, effect: Effect, called: str
+    one: Slice, comparison: SliceComparison, effect: Effect, outcome: str
 ) -> tuple[str, ...]:
     key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
     rest = comparison.rest_error_rate or 0.0
@@ -243,7 +243,7 @@ def _statement(
     )
     sentences = [
         (
-            f"Of {one.support} {whom(key)}, {percent(rate.value)} are {called} "
+            f"Of {one.support} {whom(key)}, {percent(rate.value)} are {outcome} "
             f"({interval(rate)}); {against}."
         ),
         f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",

@@ -165,7 +165,8 @@ class JudgeSection(Options):
     """When a difference is significant."""
 
     alpha: float = Field(0.05, gt=0, lt=1)
-    """False discovery rate over all tests of the audit (Benjamini–Hochberg)."""
+    """Bound on the probability that more errors are reported falsely for any attribute value, and on the
+    false discovery rate of all other tests."""
 
 
 class GateSection(Options):

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from auditor.records import Claim, DataFaults, Estimate, FaultLabels
-from auditor.statistics import wilson
+from auditor.records import Claim, DataFaults, FaultLabels, LabelNoiseRecord
 
 
 def data_faults(
-    claims: Iterable[Claim], predictions: pd.DataFrame, labels: Mapping[str, FaultLabels]
+    claims: Iterable[Claim],
+    predictions: pd.DataFrame,
+    labels: Mapping[str, FaultLabels],
+    label_noise: LabelNoiseRecord | None = None,
 ) -> DataFaults:
     """Counts the failures that claims attribute to the data, each once.
 
@@ -20,9 +22,10 @@ def data_faults(
         claims: those that became findings.
         predictions: the evaluated samples, as in ``AuditData.predictions``.
         labels: by check, what it calls such failures.
+        label_noise: how many labels are wrong, where a check estimated it.
 
     Returns:
-        The suspected failures, and the accuracy on the other samples.
+        The suspected failures, and the estimate.
     """
     named: dict[str, set[str]] = {}
     for claim in claims:
@@ -30,13 +33,11 @@ def data_faults(
             named.setdefault(sample, set()).add(claim.check)
     failures = predictions.loc[predictions["failure"].to_numpy(dtype=bool), "sample"]
     samples = {str(one): sorted(named[one]) for one in failures if one in named}
-    left, n_correct = len(predictions) - len(samples), len(predictions) - len(failures)
-    right = wilson(n_correct, left)[()]
     by_check = Counter(check for checks in samples.values() for check in checks)
     return DataFaults(
         n_failures=len(samples),
         by_check=dict(sorted(by_check.items())),
-        accuracy=Estimate.of(right) if left else None,
         samples=samples,
         labels={check: labels[check] for check in sorted(by_check) if check in labels},
+        label_noise=label_noise,
     )

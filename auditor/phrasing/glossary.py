@@ -87,6 +87,12 @@ GLOSSARY: tuple[Term, ...] = (
         "harder classes do not count against a slice.",
     ),
     Term(
+        "ratio",
+        "Ratio",
+        "The error rate of a slice as a multiple of that of the other samples, compared class by class. "
+        "It can matter where the gap is small: an error rate of 5.5 % beside one of 1 %.",
+    ),
+    Term(
         "interval",
         "95 % interval",
         "A range that covers the true value in 95 of 100 such audits. A wide interval means that few "
@@ -95,8 +101,10 @@ GLOSSARY: tuple[Term, ...] = (
     Term(
         "q-value",
         "q-value",
-        "A p-value corrected for all tests of this audit (Benjamini–Hochberg). If every result with a "
-        "q-value up to 0.05 is taken as real, about one in twenty of them is not.",
+        "A p-value corrected for all tests of this audit. A result is significant if its q-value is at "
+        "most the level of the audit, usually 0.05. For the errors of annotated slices, that bounds the "
+        "probability of even one false report; elsewhere, the share of significant results that "
+        "are chance.",
     ),
     Term(
         "severity",

@@ -75,6 +75,7 @@ from auditor.records.jobs import (
     JobKind,
     SampleSelection,
 )
+from auditor.records.label_noise import LabelNoiseReason, LabelNoiseRecord
 from auditor.records.outcome import (
     AuditOutcome,
     CriterionResult,
@@ -162,6 +163,8 @@ __all__ = [
     "InterventionEffect",
     "Job",
     "JobKind",
+    "LabelNoiseReason",
+    "LabelNoiseRecord",
     "MapRecord",
     "MapShift",
     "Maps",

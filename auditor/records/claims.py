@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from auditor.records.base import ClaimKind, Effect, Record, Severity, Skipped, SliceKey
 from auditor.records.evidence import EvidencePart
+from auditor.records.label_noise import LabelNoiseRecord
 
 Part = TypeVar("Part", bound=Record)
 
@@ -140,10 +141,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a check returns: every hypothesis that it tested, and what it could not test."""
+    """What a check returns.
+
+    Attributes:
+        claims: every hypothesis that it tested.
+        skipped: what it could not test.
+        label_noise: how many labels are wrong, from the check that estimates it.
+    """
 
     claims: tuple[Claim, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    label_noise: LabelNoiseRecord | None = None
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.claims)

@@ -18,6 +18,7 @@ from auditor.records.base import (
     Verdict,
 )
 from auditor.records.evidence import EvidencePart
+from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.outcome import AuditOutcome, CriterionResult
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -110,13 +111,15 @@ class DataFaults(Record):
     """How many failures are suspected."""
     by_check: dict[str, int]
     """How many of them each check names; several may name the same."""
-    accuracy: Estimate | None
-    """Of the samples without them; None where there is none. Suspected labels of samples that the
-    model got right are not looked for, so the accuracy on right labels may be lower."""
+    accuracy: Estimate | None = None
+    """Of the samples without them. Earlier versions wrote it; it corrects for wrong failures alone and
+    not for lucky successes, so it is no longer computed or shown."""
     samples: dict[str, list[str]]
     """The suspected failures, with the checks that name each."""
     labels: dict[str, FaultLabels] = {}
     """What each of these checks calls them."""
+    label_noise: LabelNoiseRecord | None = None
+    """How many labels are wrong, corrected on both sides; None where nothing estimated it."""
 
 
 class ClassRecord(Record):

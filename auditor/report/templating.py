@@ -24,6 +24,7 @@ from auditor.records import SEVERITIES, Estimate, Unit
 from auditor.report import alt_texts
 from auditor.report.image_data import REGION_CARDS
 from auditor.report.view.findings import SUPPORTING_SHOWN
+from auditor.report.view.gate_power import probability
 
 _DIRECTION_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 """Characters that change the text direction: in a name, they would reverse the text around it."""
@@ -70,6 +71,7 @@ def environment(own: str | None = None) -> Environment:
         "size": _typeset(phrasing.size),
         "effect": _typeset(phrasing.effect),
         "p": phrasing.p_value,
+        "probability": _typeset(probability),
         "count": _typeset(phrasing.count),
         "date": phrasing.date,
         "slice_name": phrasing.slice_name,
@@ -103,8 +105,8 @@ def without_direction_controls(value: object) -> object:
 
 
 def typeset(text: str) -> str:
-    """A text with narrow no-break spaces before percent signs and between thousands."""
-    return _BREAKABLE.sub("\u202f", text)
+    """A text in which percentages, thousands, ``site = A`` and ``n = 12`` do not break across lines."""
+    return _BREAKABLE.sub("\u202f", text).replace(" = ", "\u00a0=\u00a0")
 
 
 def _typeset(function: Callable[..., str]) -> Callable[..., str]:

@@ -29,6 +29,7 @@ from auditor.records import (
     DataFaults,
     Examination,
     Finding,
+    LabelNoiseRecord,
     MultipleTestingRecord,
     Skipped,
     SliceComparison,
@@ -82,10 +83,12 @@ def judge(
     """
     claims: list[Claim] = []
     skipped: list[Skipped] = []
+    label_noise: LabelNoiseRecord | None = None
     for name, check in checks.items():
         examined = _examined(check, audit, name)
         claims += examined.claims
         skipped += examined.skipped
+        label_noise = examined.label_noise or label_noise
         if advance is not None:
             advance(1)
     correction = adjust(claims, audit.alpha)
@@ -101,7 +104,9 @@ def judge(
         slices=slice_records(audit, graded, max_gap, gate or GateSection()),
         skipped=[*skipped, *_too_small(untested)],
         tests=correction.account(_tests_by_check(graded)),
-        data_faults=data_faults([one.claim for one in reported], audit.predictions, labels),
+        data_faults=data_faults(
+            [one.claim for one in reported], audit.predictions, labels, label_noise
+        ),
         max_gap=max_gap,
     )
 

@@ -1,126 +1,228 @@
-"""Confident learning: which labels does a classifier contradict more surely than its class allows?"""
+"""How many labels are wrong, which ones, and how accurate is the model without that noise?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import mannwhitneyu, norm
 
-from auditor.statistics.intervals import Floats, Integers
+from auditor.statistics.intervals import Floats, Interval, wilson
+from auditor.statistics.noise_floor import NoiseFloor, noise_floor
+
+NoiseState = Literal["estimated", "withheld"]
+WithheldReason = Literal[
+    "few-samples", "weak-model", "uninformative-confidence", "confident-errors"
+]
+
+MIN_SAMPLES = 200
+"""Fewer samples carry too little for three parameters of a curve and a noise rate."""
+_MAX_RELATIVE_ERROR = 0.8
+"""A model with more than this part of the errors of the most frequent class cannot judge labels."""
+_MIN_CONFIDENT_AGREEMENT = 0.8
+"""Among the most confident fifth of the predictions. Usable data sets have fewer wrong labels."""
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
-    """What confident learning says of labels.
+    """Estimated label noise. Where it is withheld, numbers are NaN with their widest limits.
 
     Attributes:
-        thresholds: (K,) mean probability of each class among the samples labelled so; infinite for
-            a class without samples.
-        joint: (K, K) samples by label and confident class.
-        share: (K, K) estimated joint distribution of given and true label; sums to 1.
-        suggested: (n,) the class that a sample probably belongs to, -1 where its label stands.
+        state: whether the estimate can be relied on.
+        reason: why it is withheld; None where it is not.
+        share: share of labels that are wrong.
+        among_failures: share of the failures (label differs from predicted) whose label is wrong.
+        among_successes: share of the successes whose label is wrong: the model agrees with a wrong label.
+        accuracy: share of predictions that are the true class.
+        wrong: (N,) probability that each label is wrong; 0 where withheld.
     """
 
-    thresholds: Floats
-    joint: Integers
-    share: Floats
-    suggested: Integers
+    state: NoiseState
+    reason: WithheldReason | None
+    share: Interval
+    among_failures: Interval
+    among_successes: Interval
+    accuracy: Interval
+    wrong: Floats
+
+    @property
+    def is_detected(self) -> bool:
+        """Whether the interval of the share excludes 0."""
+        return self.state == "estimated" and self.share.low > 0
 
 
-def label_noise(labels: ArrayLike, probabilities: NDArray[np.floating]) -> LabelNoise:
-    """Finds samples whose label is probably wrong.
+def label_noise(
+    labels: ArrayLike, probabilities: NDArray[np.floating], confidence: float = 0.95
+) -> LabelNoise:
+    """Estimates label noise, and separates it from the model's own errors.
 
-    A sample is named where both published prunings name it: it is among the least sure of its label
-    (by class), and among those that lean most to one other class (by noise rate).
+    Over-confidence and label noise look alike: a model that errs in one of ten confident predictions, and
+    a perfect one on data with one of ten labels wrong, may give the same probabilities and the same
+    disagreements. No statistic of the audited data alone tells them apart. What separates them here is
+    an assumption: the model's own error rate falls towards 0 as its confidence rises (by the calibration
+    curve of ``noise_floor``, whatever its temperature), while labels are wrong with one rate at any
+    confidence. Noise is therefore the share of disagreements that is left among the most confident
+    predictions. Like confident learning, it assumes that whether a label is wrong depends on the class
+    and not on the image. Confident learning reads the probabilities as they are; over-confidence then
+    counts as noise. Here their calibration is fitted on the same samples; with three parameters, no
+    cross-fitting is needed.
+
+    The estimate is withheld if there are fewer than 200 samples, if the model is hardly better than the
+    most frequent class, if confidence does not separate agreement from disagreement, or if over a fifth
+    of its most confident predictions disagree with the label.
 
     Args:
-        labels: (n,) given labels as class indices.
-        probabilities: (n, K) predicted probabilities, from a model that was not trained on these
-            samples.
+        labels: (N,) given labels as class indices.
+        probabilities: (N, K) predicted probabilities, from a model that was not trained on these
+            samples; K at least 2.
+        confidence: coverage of the intervals.
 
     Returns:
-        The thresholds, both joints and the suggestions.
+        The estimate, or why it is withheld.
 
     Raises:
-        ValueError: shapes that don't fit, or a label that is no class.
+        ValueError: shapes that do not fit, or a label that is no class.
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
-        dataset labels", JAIR 70 (2021) 1373-1411: eq. 1 (confident joint), eq. 2 (thresholds), eq. 3
-        (calibrated joint), section 3.2, method 5 (both prunings). Numbers of samples to prune are
-        rounded to the nearest integer.
+        dataset labels", JAIR 70 (2021) 1373-1411, section 2 (class-conditional noise). Corrected
+        accuracy: W. J. Rogan and B. Gladen, American Journal of Epidemiology 107 (1978) 71-76, with
+        the probability of each sample instead of the mean.
     """
-    given = np.asarray(labels, dtype=np.int64)
-    shares = np.asarray(probabilities, dtype=np.float64)
-    if shares.ndim != 2 or given.shape != shares.shape[:1]:
-        raise ValueError(
-            f"expected labels (n,) and probabilities (n, K); got {given.shape} and {shares.shape}: "
-            "pass one row of probabilities a sample"
-        )
+    given, shares = _validated(labels, probabilities)
     n, n_classes = shares.shape
-    if n and (given.min() < 0 or given.max() >= n_classes):
-        raise ValueError(
-            f"expected labels in 0 … {n_classes - 1}; got {given.min()} … {given.max()}"
-        )
-    totals = np.bincount(given, minlength=n_classes)
-    own = shares[np.arange(n), given]
-    thresholds = np.full(n_classes, np.inf)
-    np.divide(np.bincount(given, own, n_classes), totals, out=thresholds, where=totals > 0)
-    # A mean may come out a rounding above its equal values; they do reach it.
-    sure = shares >= thresholds * (1 - 1e-12)
-    confident = np.where(sure, shares, -1.0).argmax(1)
-    known = sure.any(1)
-    joint = np.bincount(
-        given[known] * n_classes + confident[known], minlength=n_classes**2
-    ).reshape(n_classes, n_classes)
-    share = _calibrated(joint, totals)
-    least = _least_sure(given, own, share, n)
+    predicted = shares.argmax(1)
+    disagrees = predicted != given
+    if n < MIN_SAMPLES:
+        return _withheld("few-samples", n)
+    most_frequent = np.bincount(given, minlength=n_classes).max() / n
+    errors = wilson(disagrees.sum(), n)[()]
+    if errors.high > _MAX_RELATIVE_ERROR * (1 - most_frequent):
+        return _withheld("weak-model", n)
+    margins = log_odds_margin(shares)
+    most_confident = margins >= np.quantile(margins, 0.8)
+    if disagrees[most_confident].mean() > 1 - _MIN_CONFIDENT_AGREEMENT:
+        return _withheld("confident-errors", n)
+    floor = noise_floor(margins, disagrees, n_classes, confidence)
+    if floor.rate.low == 0 and not _separates(margins, disagrees):
+        return _withheld("uninformative-confidence", n)
+    wrong, right = label_posterior(floor, disagrees, n_classes)
+    accuracy = right.mean(1)
+    sampled = wilson(accuracy[0] * n, n, confidence)[()]
+    below = np.hypot(accuracy[0] - accuracy[1], accuracy[0] - sampled.low)
+    above = np.hypot(accuracy[2] - accuracy[0], sampled.high - accuracy[0])
     return LabelNoise(
-        thresholds, joint.astype(np.int64), share, _leaning(given, own, shares, share, least)
+        "estimated",
+        None,
+        floor.rate,
+        _mean(wrong, disagrees, confidence),
+        _mean(wrong, ~disagrees, confidence),
+        Interval(
+            float(accuracy[0]), float(accuracy[0] - below), float(min(1.0, accuracy[0] + above))
+        ),
+        wrong[0],
     )
 
 
-def _calibrated(joint: NDArray[np.int64], totals: NDArray[np.int64]) -> Floats:
-    """Eq. 3: rows scaled to the number of samples of their label, then to a distribution."""
-    counts = joint.astype(np.float64)
-    # A class of which no sample is confident of anything keeps its labels.
-    empty = counts.sum(1) == 0
-    counts[empty, empty] = 1.0
-    scaled = counts / counts.sum(1, keepdims=True) * totals[:, None]
-    total = scaled.sum()
-    return np.asarray(scaled / total if total else scaled, dtype=np.float64)
+def log_odds_margin(probabilities: NDArray[np.floating]) -> Floats:
+    """Log odds of the predicted class against all others, above those of a uniform distribution.
+
+    Args:
+        probabilities: (N, K); a sum of the other classes of exactly 0 counts as the smallest one that
+            occurs, since an infinite margin would claim that no such prediction can be wrong.
+
+    Returns:
+        (N,) at least 0.
+    """
+    ordered = np.sort(np.asarray(probabilities, dtype=np.float64), axis=1)
+    others = ordered[:, :-1].sum(1)
+    positive = others > 0
+    if not positive.any():
+        return np.zeros(len(others))
+    others = np.where(positive, others, others[positive].min())
+    margins = np.log(ordered[:, -1]) - np.log(others) + np.log(ordered.shape[1] - 1)
+    return np.asarray(np.maximum(margins, 0), dtype=np.float64)
 
 
-def _least_sure(given: NDArray[np.int64], own: Floats, share: Floats, n: int) -> NDArray[np.bool_]:
-    """Prune by class: of label i, the n Σ_{j≠i} Q_ij samples with the lowest probability of i."""
-    chosen = np.zeros(n, dtype=bool)
-    wrong = np.rint(n * (share.sum(1) - np.diag(share))).astype(np.int64)
-    for label in np.flatnonzero(wrong):
-        rows = np.flatnonzero(given == label)
-        chosen[rows[np.argsort(own[rows], kind="stable")[: wrong[label]]]] = True
-    return chosen
+def _validated(
+    labels: ArrayLike, probabilities: NDArray[np.floating]
+) -> tuple[NDArray[np.int64], Floats]:
+    given = np.asarray(labels, dtype=np.int64)
+    shares = np.asarray(probabilities, dtype=np.float64)
+    if shares.ndim != 2 or shares.shape[1] < 2 or given.shape != shares.shape[:1]:
+        raise ValueError(
+            f"expected labels (n,) and probabilities (n, K), K ≥ 2; got {given.shape} and "
+            f"{shares.shape}: pass one row of probabilities per sample"
+        )
+    if len(given) and (given.min() < 0 or given.max() >= shares.shape[1]):
+        raise ValueError(
+            f"expected labels in 0 … {shares.shape[1] - 1}; got {given.min()} … {given.max()}: "
+            "pass indices of the columns of the probabilities"
+        )
+    return given, shares
 
 
-def _leaning(
-    given: NDArray[np.int64],
-    own: Floats,
-    shares: Floats,
-    share: Floats,
-    among: NDArray[np.bool_],
-) -> Integers:
-    """Prune by noise rate: of label i and each j, the n Q_ij samples of largest p_j - p_i."""
-    n = len(given)
-    suggested = np.full(n, -1, dtype=np.int64)
-    margin = np.full(n, -np.inf)
-    wrong = np.rint(n * share).astype(np.int64)
-    np.fill_diagonal(wrong, 0)
-    for label, other in np.argwhere(wrong > 0):
-        rows = np.flatnonzero(given == label)
-        lean = shares[rows, other] - own[rows]
-        best = np.argsort(-lean, kind="stable")[: wrong[label, other]]
-        better = rows[best][lean[best] > margin[rows[best]]]
-        suggested[better] = other
-        margin[better] = shares[better, other] - own[better]
-    suggested[~among] = -1
-    return suggested
+def _withheld(reason: WithheldReason, n: int) -> LabelNoise:
+    unknown = Interval(np.nan, 0.0, 1.0)
+    return LabelNoise("withheld", reason, unknown, unknown, unknown, unknown, np.zeros(n))
+
+
+def _separates(margins: Floats, disagrees: Mask) -> bool:
+    """Whether margins are significantly larger where the label agrees; yes if hardly any disagrees."""
+    if disagrees.sum() < 5:
+        return True
+    test = mannwhitneyu(margins[~disagrees], margins[disagrees], alternative="greater")
+    return bool(test.pvalue <= 0.025)
+
+
+def label_posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple[Floats, Floats]:
+    """P(label wrong) and P(prediction true) by Bayes' rule, given whether they agree.
+
+    With s = P(prediction true) and the noise rate η, the true class and the label are
+
+    - both the predicted class: s (1 - η)
+    - the predicted class, and another label: s η
+    - another class, and the predicted class as label: (1 - s) η / (K - 1)
+    - another class, rightly labelled: (1 - s) (1 - η)
+    - another class, and a label that is neither: (1 - s) η (K - 2) / (K - 1)
+
+    Args:
+        floor: the noise rate and s.
+        disagrees: (N,) whether the label differs from the predicted class.
+        n_classes: K, at least 2.
+
+    Returns:
+        Both (3, N): at the estimated rate, at its lower limit and at its upper limit.
+    """
+    rate = np.array([floor.rate.value, floor.rate.low, floor.rate.high])[:, None]
+    s = floor.correct
+    lucky = (1 - s) * rate / (n_classes - 1)
+    neither = lucky * (n_classes - 2)
+    agree, disagree = s * (1 - rate) + lucky, s * rate + (1 - s) * (1 - rate) + neither
+    tiny = np.finfo(np.float64).tiny
+    agree, disagree = np.maximum(agree, tiny), np.maximum(disagree, tiny)
+    wrong = np.where(disagrees, (s * rate + neither) / disagree, lucky / agree)
+    right = np.where(disagrees, s * rate / disagree, s * (1 - rate) / agree)
+    return wrong, right
+
+
+def _mean(wrong: Floats, chosen: Mask, confidence: float) -> Interval:
+    """Share of wrong labels among the chosen samples; 0 where there is none.
+
+    The interval adds the uncertainty of the noise rate and the variance of the number of wrong labels
+    at that rate, Σ w (1 - w).
+    """
+    if not chosen.any():
+        return Interval(0.0, 0.0, 0.0)
+    own = wrong[:, chosen]
+    value, low, high = (float(one) for one in own.mean(1))
+    spread = norm.isf((1 - confidence) / 2) * np.sqrt((own[0] * (1 - own[0])).sum()) / own.shape[1]
+    return Interval(
+        value,
+        float(max(0.0, value - np.hypot(min(0.0, low - value), spread))),
+        float(min(1.0, value + np.hypot(max(0.0, high - value), spread))),
+    )

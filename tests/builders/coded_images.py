@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,24 @@ class Decoder(nn.Module):
             predicted = (chance * self.n_classes).long().clamp(max=self.n_classes - 1)
         elif self.behaviour == "swapped":
             predicted = torch.where(label < 2, 1 - label, label)
+        elif self.behaviour == "graded":
+            predicted = torch.where(chance < 0.18, (label + 1) % self.n_classes, label)
         else:
             predicted = torch.where(chance < 0.05, (label + 1) % self.n_classes, label)
-        logits = torch.nn.functional.one_hot(predicted, self.n_classes) * 4.0
+        logits = (
+            torch.nn.functional.one_hot(predicted, self.n_classes) * self._margin(chance)[:, None]
+        )
         logits = logits + 0.01 * red[:, None]  # depends on the image, so that maps exist
         return logits * torch.nan if self.behaviour == "nan" else logits
+
+    def _margin(self, chance: Tensor) -> Tensor:
+        """Logit of the predicted class against each other one (N,)."""
+        if self.behaviour == "graded":
+            # Twice too confident. Only the lowest margins are wrong, in half of the samples.
+            return 20 * (chance - 0.18).abs()
+        if self.behaviour == "coin":
+            return torch.full_like(chance, math.log(99 * (self.n_classes - 1)))  # confidence 99 %
+        return torch.full_like(chance, 4.0)
 
 
 def decoder(behaviour: str, n_classes: int) -> Decoder:
@@ -49,21 +63,29 @@ def decoder(behaviour: str, n_classes: int) -> Decoder:
 
 
 def write_audit(
-    folder: Path, behaviour: str, n: int = 240, *, n_classes: int = 3, unreadable: int = 0
+    folder: Path,
+    behaviour: str,
+    n: int = 240,
+    *,
+    n_classes: int = 3,
+    unreadable: int = 0,
+    wrong_labels: float = 0.0,
 ) -> Path:
     """Writes images, their table and a configuration.
 
     Args:
         folder: where.
-        behaviour: of the model: ``good``, ``constant``, ``coin``, ``swapped`` or ``nan``.
+        behaviour: of the model: ``good``, ``graded``, ``constant``, ``coin``, ``swapped`` or ``nan``.
         n: images.
         n_classes: classes, with equal shares.
         unreadable: how many of the images are damaged files.
+        wrong_labels: probability that the table names another class than the image shows.
 
     Returns:
         The path of the configuration.
     """
     rng = np.random.default_rng(0)
+    wrong = np.random.default_rng(1).random(n) < wrong_labels
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for k in range(n):
@@ -72,7 +94,13 @@ def write_audit(
         Image.fromarray(np.broadcast_to(colour, (8, 8, 3)).copy()).save(path)
         if k < unreadable:
             path.write_bytes(b"no image")
-        rows.append({"file": path.name, "label": f"c{label}", "site": "AB"[k // n_classes % 2]})
+        rows.append(
+            {
+                "file": path.name,
+                "label": f"c{(label + wrong[k]) % n_classes}",
+                "site": "AB"[k // n_classes % 2],
+            }
+        )
     pd.DataFrame(rows).to_csv(folder / "data.csv", index=False)
     config = {
         "name": behaviour,

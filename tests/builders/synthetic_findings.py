@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 from builders.synthetic_claims import supporting_claims
 from builders.synthetic_plan import Plan
 
 from auditor.records import (
+    ComparedValue,
     Contingency,
     Effect,
     Estimate,
@@ -21,7 +24,11 @@ from auditor.records import (
     SliceComparison,
     SliceKey,
     Table,
+    TestedRecord,
+    ValueSpread,
 )
+
+TestedReason = Literal["may be chance", "within the limit", "no effect of this kind"]
 
 GAP = Estimate(value=0.23, low=0.16, high=0.30)
 
@@ -100,8 +107,75 @@ def _performance_gap(plan: Plan, good: pd.DataFrame, samples: list[str]) -> Find
                 jointly=Estimate(value=0.2, low=0.12, high=0.28),
                 sentences=(f"It remains with {other} held fixed: at least 21 points.",),
             ),
+            _value_spread(plan),
         ],
         supporting=supporting_claims(plan),
+    )
+
+
+def tested(plan: Plan) -> list[TestedRecord]:
+    """Hypotheses without a finding: one for each reason, then 60 that may be chance."""
+    attribute, value = plan.attributes[1], plan.levels[1][0]
+
+    def row(
+        title: str, effect: Effect | None, q_value: float, reason: TestedReason
+    ) -> TestedRecord:
+        return TestedRecord(
+            check="performance-gap",
+            title=title,
+            slice=SliceKey(attributes={attribute: value}),
+            effect=effect,
+            limit=0.05,
+            p_value=q_value / 100,
+            q_value=q_value,
+            level=0.002,
+            support=200,
+            reason=reason,
+        )
+
+    def gap(value: float) -> Effect:
+        found = Estimate(value=value, low=value - 0.01, high=value + 0.01)
+        return Effect.measured("error-rate gap", found, "points")
+
+    return [
+        row(f"{attribute} = {value} fails less often", gap(-0.2), 0.0001, "within the limit"),
+        row(f"Predictions depend on {attribute}", None, 0.002, "no effect of this kind"),
+        row(
+            f"{attribute} = {value} fails a little more often", gap(0.03), 0.01, "within the limit"
+        ),
+        *(
+            row(f"{attribute} = {value}, part {k}", gap(0.04), 1.0, "may be chance")
+            for k in range(60)
+        ),
+    ]
+
+
+def _value_spread(plan: Plan) -> ValueSpread:
+    """The first attribute's first value against its second, the best."""
+    attribute, (worst, best, *_) = plan.attributes[0], plan.levels[0]
+    return ValueSpread(
+        attribute=attribute,
+        compared_with="best",
+        values=(
+            ComparedValue(
+                value=worst,
+                support=213,
+                error_rate=Estimate(value=0.31, low=0.25, high=0.38),
+                gap=GAP,
+                compared_with=best,
+            ),
+            ComparedValue(
+                value=best,
+                support=427,
+                error_rate=Estimate(value=0.08, low=0.06, high=0.11),
+                gap=None,
+                compared_with=None,
+            ),
+        ),
+        largest_difference=GAP,
+        smallest_ratio=Estimate(value=0.26, low=0.17, high=0.39),
+        smallest_accuracy_ratio=None,
+        furthest_apart=(worst, best),
     )
 
 

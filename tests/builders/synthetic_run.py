@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from builders.measured_columns import measured_columns
 from builders.synthetic_explanations import write_explanations
-from builders.synthetic_findings import findings
+from builders.synthetic_findings import findings, tested
 from builders.synthetic_plan import Plan, share
 from numpy.typing import NDArray
 
@@ -30,6 +30,8 @@ from auditor.records import (
     Estimate,
     ExplanationsRecord,
     FaultLabels,
+    GatePower,
+    LabelNoiseRecord,
     ModelProvenance,
     MultipleTestingRecord,
     Provenance,
@@ -65,6 +67,14 @@ def build_run(folder: Path, plan: Plan | None = None) -> RunFolder:
     store.write_result(_result(plan, table, explanations))
     write_manifest(store.path)
     return store
+
+
+def _power(attributes: dict[str, str], label: str | None, n: int) -> GatePower | None:
+    """Of single values: more for more samples, nothing below 30."""
+    if label is not None or len(attributes) > 1:
+        return None
+    chance = n / (n + 200) if n >= 30 else 0.0
+    return GatePower(gap=0.1, blocked=chance, not_passed=0.96 if chance else 0.0)
 
 
 def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
@@ -143,6 +153,7 @@ def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
                 p_value=0.0001 if testable and abs(gap) > spread else (0.4 if testable else None),
                 q_value=0.0012 if testable and abs(gap) > spread else (0.6 if testable else None),
                 detectable_gap=min(1.4 * spread, 1.0),
+                gate_power=_power(attributes, label, n),
             )
         )
     return records
@@ -154,7 +165,6 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
     return DataFaults(
         n_failures=2,
         by_check={"duplicates": 1, "label-errors": 2},
-        accuracy=share(int((good.label == good.predicted).sum()), len(good) - 2),
         samples={first: ["label-errors"], second: ["duplicates", "label-errors"]},
         labels={
             "duplicates": FaultLabels(
@@ -162,6 +172,12 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
             ),
             "label-errors": FaultLabels(many="suspected label errors", one="label doubtful"),
         },
+        label_noise=LabelNoiseRecord(
+            share=Estimate(value=0.012, low=0.004, high=0.025),
+            failures=Estimate(value=2.2, low=0.8, high=4.4),
+            successes=Estimate(value=0.4, low=0.1, high=0.9),
+            accuracy=share(int((good.label == good.predicted).sum()) + 2, len(good)),
+        ),
     )
 
 
@@ -189,6 +205,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
         ],
         slices=slices,
         findings=found,
+        tested=tested(plan),
         skipped=[
             Skipped(
                 check="representation",
@@ -208,9 +225,10 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             n_tests=1038,
             n_significant=7,
             n_causes=5,
-            correction="Benjamini–Hochberg",
+            correction="gatekeeping",
             alpha=0.05,
             interval_confidence=0.95,
+            shares={"value": 0.8, "values compared": 0.12, "other than outcomes": 0.08},
             by_check={"label-association": 4, "performance-gap": 34},
         ),
         max_gap=0.05,

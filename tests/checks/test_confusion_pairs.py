@@ -17,7 +17,7 @@ CLASSES = ("cat", "dog", "eel")
 def test_confusion_pairs_pair_is_described_and_its_attribute_tested(
     make_evidence: MakeEvidence,
 ) -> None:
-    # 40 of 100 cats at night and 5 of 100 by day are called dog; the other errors are even.
+    # 40 of 100 cats at night and 5 of 100 by day are predicted as dog; the other errors are even.
     label = ["cat"] * 200 + ["dog"] * 100 + ["eel"] * 100
     predicted = (
         ["dog"] * 40 + ["cat"] * 60 + ["dog"] * 5 + ["eel"] * 2 + ["cat"] * 93

@@ -57,7 +57,7 @@ def test_performance_gap_value_within_label_states_the_planted_gap(solar: AuditD
     law = hypergeom(712, 237, 312)
     assert claim.p_value == pytest.approx(law.sf(225) + law.pmf(225) / 2, rel=1e-6)
     assert " ".join(claim.statement) == (
-        "Of 312 functional samples with cell_type = mono, 72 % are called defective (95 % interval "
+        "Of 312 functional samples with cell_type = mono, 72 % are predicted as defective (95 % interval "
         "67–77 %); of the other functional samples, 3 % are misclassified. The gap is 69 points "
         "(95 % interval 64–74 points)."
     )

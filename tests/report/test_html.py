@@ -111,6 +111,30 @@ def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
     assert "Guided Grad-CAM, predicted class" not in text
 
 
+def test_tested_hypotheses_are_folded_away_and_not_among_the_findings(text: str) -> None:
+    section = text[text.index('<section class="section" id="tested"') :]
+    section = section[: section.index("</section>")]
+    assert "63 hypotheses were tested without becoming a finding." in section
+    assert section.count("<tr>") == 1 + 63
+    assert "<details><summary>" in section
+    assert "<img" not in section
+    assert text.count('<article class="finding"') == 5
+
+
+def test_power_of_the_gate_is_in_the_verdict_and_in_the_table_of_slices(text: str) -> None:
+    opening = text[text.index('<header class="opening">') : text.index("</header>")]
+    assert "<b>Power of the gate.</b> With these samples, the gate would have stopped" in opening
+    table = text[text.index('<table id="slice-table">') :]
+    assert "Stopped / not passed</th>" in table
+    # A slice that is too small to be tested never stops an audit.
+    assert "0\u202f% / 0\u202f%" in table
+
+
+def test_values_compared_are_drawn_and_listed(text: str) -> None:
+    assert "<h4>Values of cell compared</h4>" in text
+    assert "Error rate by cell, all labels together" in text
+
+
 def test_failures_that_may_be_the_datas_fault_are_marked(text: str) -> None:
     assert text.count("2 may be the data’s fault") == 1
     cards = re.findall(r'<article class="card".*?</article>', text, re.DOTALL)

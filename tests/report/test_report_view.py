@@ -87,6 +87,17 @@ def test_slice_exceeds_the_limit_if_its_gap_is_larger_and_significant(
     assert not replace(view, max_gap=None).exceeds_limit(view.slices[0])
 
 
+def test_ratio_counts_where_a_significant_gap_is_within_its_limit(run_folder: RunFolder) -> None:
+    view = build_view(run_folder)
+    gap, ratio = Estimate(value=0.03, low=0.02, high=0.04), Estimate(value=4.0, low=2.5, high=6.0)
+    small = view.slices[0].model_copy(update={"gap": gap, "ratio": ratio, "q_value": 0.001})
+    assert view.counts_by_ratio(small)
+    large = gap.model_copy(update={"value": 0.2})
+    better = ratio.model_copy(update={"value": 0.5})
+    for other in ({"gap": large}, {"q_value": 0.2}, {"ratio": None}, {"ratio": better}):
+        assert not view.counts_by_ratio(small.model_copy(update=other))
+
+
 def test_version_1_run_shows_the_same_findings(example_v1: Path) -> None:
     view = build_view(RunFolder.open(example_v1))
     first = view.findings[0]

@@ -50,3 +50,4 @@ def test_numbers_are_typeset_with_narrow_no_break_spaces() -> None:
         "72\u202f% of 1\u202f078 samples (95\u202f% interval)"
     )
     assert typeset("label 9 and 12 others") == "label 9 and 12 others"
+    assert typeset("site = A, n = 12") == "site\u00a0=\u00a0A, n\u00a0=\u00a012"

@@ -417,22 +417,9 @@ def test_judge_data_faults_are_counted_once_and_change_nothing_else() -> None:
     found = judgement.data_faults
     assert found.samples == {"s1": ["one"], "s2": ["one", "two"], "s3": ["two"]}  # s9 is correct
     assert (found.n_failures, found.by_check) == (3, {"one": 2, "two": 2})
-    assert found.accuracy is not None
-    low, high = proportion_confint(6, 7, method="wilson")
-    assert found.accuracy.value == 6 / 7
-    assert found.accuracy.low == pytest.approx(low)
-    assert found.accuracy.high == pytest.approx(high)
     without = judge(
         {"stub": FixedClaims(claims=tuple(replace(one, faulty=()) for one in blamed))}, audit
     )
     assert without.slices == judgement.slices
     assert without.findings == judgement.findings
     assert without.data_faults.n_failures == 0
-
-
-def test_judge_all_samples_data_faults_have_no_accuracy() -> None:
-    blamed = claim({}, (0.5, 0.4, 0.6), None, faulty=("s0",))
-    found = judge(
-        {"stub": FixedClaims(claims=(blamed,))}, _audit(["functional"], [True])
-    ).data_faults
-    assert (found.n_failures, found.accuracy) == (1, None)

@@ -1,4 +1,4 @@
-"""The chart of a finding: error rates, numbers of samples, or predictions."""
+"""The charts of a finding: error rates, numbers of samples, predictions, values of an attribute."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from auditor.phrasing import count, percent, reading_order, slice_name
 from auditor.records import SliceRecord
 from auditor.report.charts.canvas import Chart
+from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.rows import BarRow, ChartText, IntervalRow, bar_chart, interval_chart
+from auditor.report.charts.value_spreads import value_spread_chart
 from auditor.report.view.confusion import ConfusionMatrix
 from auditor.report.view.findings import FindingView
 
@@ -16,12 +18,24 @@ _MOST_ROWS = 12
 _MOST_PREDICTIONS = 8
 
 
-def finding_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None:
-    """The chart that shows a finding; None where there is none.
+def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Chart, ...]:
+    """The charts that show a finding.
 
     A finding about the data is shown by the numbers of samples, any other one about an attribute by
-    error rates, and one about a label by its predictions.
+    error rates, and one about a label by its predictions. Comparisons of an attribute's values come
+    first, curves last.
     """
+    spreads = [
+        value_spread_chart(one, finding.record.slice.attributes.get(one.part.attribute))
+        for one in finding.value_spreads
+    ]
+    by_label = any(one.label is not None for one in finding.cells)
+    # Without labels, both would show the same error rates.
+    own = None if any(spreads) and not by_label else _own_chart(finding, confusion)
+    return tuple(one for one in (*spreads, own, *curve_charts(finding.curves)) if one is not None)
+
+
+def _own_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None:
     record = finding.record
     if finding.cells and record.kind == "data":
         return _sample_counts(finding.anchor, finding.cells, finding.attributes[0])
@@ -42,7 +56,9 @@ def _error_rates(
     highlighted: Mapping[str, str],
     attributes: Sequence[str],
 ) -> Chart:
-    shown, omitted = _most_different([one for one in cells if one.error_rate is not None])
+    known = [one for one in cells if one.error_rate is not None]
+    # The wide intervals of values with very few samples would hide the others.
+    shown, omitted = _most_different([one for one in known if one.gap is not None] or known)
     rows = [_rate_row(one, highlighted) for one in shown]
     by_label = any(one.label for one in shown)
     by = " and ".join([*(["label"] if by_label else []), *attributes])

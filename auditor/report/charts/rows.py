@@ -59,6 +59,19 @@ class BarRow:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A dashed vertical line.
+
+    Attributes:
+        value: where.
+        text: what it is.
+    """
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
 class ChartText:
     """The texts of a chart.
 
@@ -76,7 +89,7 @@ class ChartText:
 
 
 def interval_chart(
-    text: ChartText, rows: Sequence[IntervalRow], width: Width, limit: float | None = None
+    text: ChartText, rows: Sequence[IntervalRow], width: Width, mark: Mark | None = None
 ) -> Chart:
     """Numbers with their intervals, beside a line at zero.
 
@@ -84,7 +97,7 @@ def interval_chart(
         text: its texts.
         rows: at least one.
         width: of the chart.
-        limit: where to draw a dashed line; None for none.
+        mark: a dashed line; None for none.
     """
     figure, axes = canvas(len(rows), width, notes=True)
     for place, row in enumerate(rows):
@@ -94,15 +107,16 @@ def interval_chart(
         axes.plot([row.value], [y], marker=marker, ms=size, color=colour, mec=colour)
         row_name(axes, row.name, y, width, strong=row.strong)
         row_note(axes, row.note, y, width)
-    low = min(*(row.low for row in rows), 0.0, limit or 0.0)
-    high = max(*(row.high for row in rows), 0.0, limit or 0.0)
+    marked = 0.0 if mark is None else mark.value
+    low = min(*(row.low for row in rows), 0.0, marked)
+    high = max(*(row.high for row in rows), 0.0, marked)
     pad = 0.04 * ((high - low) or 1)
     axes.set_xlim(low - (pad if low < 0 else 0), high + pad)
     axes.axvline(0, color=MUTED, lw=0.9, zorder=0)
     axis = text.axis
-    if limit is not None:
-        axes.axvline(limit, color=STRONG, lw=0.9, ls=(0, (4, 3)), zorder=0)
-        axis = f"{axis}; dashed: largest acceptable gap, {limit:g}"
+    if mark is not None:
+        axes.axvline(mark.value, color=STRONG, lw=0.9, ls=(0, (4, 3)), zorder=0)
+        axis = f"{axis}; dashed: {mark.text}"
     axis_name(axes, axis, width)
     return finished(figure, text.name, text.title, text.description)
 

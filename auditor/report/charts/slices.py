@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditor.phrasing import change, count, limits, slice_name
 from auditor.records import Estimate, SliceRecord
 from auditor.report.charts.canvas import Chart, Width
-from auditor.report.charts.rows import ChartText, IntervalRow, interval_chart
+from auditor.report.charts.rows import ChartText, IntervalRow, Mark, interval_chart
 from auditor.report.view.report_view import ReportView
 
 _MOST_ROWS = 30
@@ -35,8 +35,13 @@ def gap_chart(view: ReportView, width: Width) -> Chart | None:
         "percentage points more errors than the rest",
     )
     rows = [_row(one, gap, view) for one, gap in chosen]
-    limit = None if view.max_gap is None else 100 * view.max_gap
-    return interval_chart(text, rows, width, limit)
+    return interval_chart(text, rows, width, _limit(view.max_gap))
+
+
+def _limit(max_gap: float | None) -> Mark | None:
+    if max_gap is None:
+        return None
+    return Mark(100 * max_gap, f"largest acceptable gap, {100 * max_gap:g}")
 
 
 def _is_simple(one: SliceRecord) -> bool:

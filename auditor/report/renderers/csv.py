@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from auditor.records import Estimate
+from auditor.records import Estimate, GatePower
 from auditor.records.predictions import EVALUATED, LABEL, OK, PREDICTED, SAMPLE, STATUS
 from auditor.registry import Options, plugin
 from auditor.report.view.report_view import ReportView
@@ -53,6 +53,7 @@ _FINDINGS = [
 _SLICES = [
     "label", "support", "failures", *(f"error_rate{end}" for end in _ESTIMATE),
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
+    *(f"ratio{end}" for end in _ESTIMATE), "gate_stopped", "gate_not_passed",
 ]  # fmt: skip
 _FAULT = "data_fault"
 """Why a failure may be the data's fault; empty where nothing suggests it."""
@@ -91,6 +92,8 @@ def _slices(view: ReportView) -> Iterable[list[Any]]:
             one.p_value,
             one.q_value,
             one.detectable_gap,
+            *_numbers(one.ratio),
+            *_power(one.gate_power),
         ]
 
 
@@ -108,6 +111,10 @@ def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
 
 def _numbers(one: Estimate | None) -> list[float | None]:
     return [None] * 3 if one is None else [one.value, one.low, one.high]
+
+
+def _power(one: GatePower | None) -> list[float | None]:
+    return [None] * 2 if one is None else [one.blocked, one.not_passed]
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

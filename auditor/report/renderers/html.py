@@ -18,8 +18,7 @@ from auditor.records import SliceRecord
 from auditor.registry import Options, plugin
 from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
-from auditor.report.charts.curves import curve_charts
-from auditor.report.charts.findings import finding_chart
+from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.gallery import GalleryPage
 from auditor.report.image_data import ImageData
@@ -27,6 +26,8 @@ from auditor.report.templating import environment
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.report_view import ReportView
 
+TESTED_LIMIT = 500
+"""Rows of the table of what was tested without becoming a finding."""
 SLICE_LIMIT = 1000
 """Rows of the table of slices; the others are counted, and are in the CSV."""
 _FEW, _SOME = 120, 250
@@ -119,11 +120,11 @@ def _report_only(
 ) -> dict[str, Any]:
     return {
         "svg": lambda chart: Markup(chart.themed(VARIABLES)),  # noqa: S704 - escaped there
-        "charts": {one.anchor: finding_chart(one, view.confusion) for one in view.findings},
-        "curves": {one.anchor: curve_charts(one.curves) for one in view.findings},
+        "charts": {one.anchor: finding_charts(one, view.confusion) for one in view.findings},
         "gaps": {"wide": gap_chart(view, "wide"), "narrow": gap_chart(view, "narrow")},
         "images": images,
         "slices": _slices(view),
+        "tested_shown": TESTED_LIMIT,
         "scale": _scale(view),
         "other_pages": gallery.other_pages_index(view, choices) if n_pages > 1 else "",
     }

@@ -9,8 +9,7 @@ from pathlib import Path
 from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
-from auditor.report.charts.curves import curve_charts
-from auditor.report.charts.findings import finding_chart
+from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.image_data import ImageData, ImageKey
 from auditor.report.pdf_document import AttachedFile, require_weasyprint, write_pdf
@@ -20,6 +19,8 @@ from auditor.report.view.report_view import ReportView
 
 FILE = "report.pdf"
 
+_TESTED = 40
+"""Rows of the table of what was tested without becoming a finding."""
 _EDGE = 224
 """Longest side of an image, in pixels: 180 dots per inch at the size on paper."""
 
@@ -54,10 +55,10 @@ class PdfReport(Options):
             view=view,
             images=resources,
             chart_url=resources.chart_url,
-            charts={one.anchor: finding_chart(one, view.confusion) for one in view.findings},
-            curves={one.anchor: curve_charts(one.curves) for one in view.findings},
+            charts={one.anchor: finding_charts(one, view.confusion) for one in view.findings},
             gaps=gap_chart(view, "wide"),
             gallery=gallery,
+            tested_shown=_TESTED,
             detail=resources.images.detail,
         )
         path = folder / FILE

@@ -103,22 +103,7 @@ def _value_spread(part: ValueSpread) -> Details:
             _quantity(part.smallest_accuracy_ratio, "ratio"),
         ),
     )
-    rows = tuple(
-        (
-            one.value,
-            count(one.support),
-            _quantity(one.error_rate, "share"),
-            _quantity(one.gap, "points"),
-            one.compared_with or NOT_AVAILABLE,
-        )
-        for one in part.values
-    )
-    title = f"Values of {part.attribute} against the {part.compared_with} one, within labels"
-    columns = ("value", "samples", "error rate", "gap", "compared with")
-    return Details(
-        tuple(one for one in numbers if one[1] != NOT_AVAILABLE),
-        (TextTable(title, columns, rows),),
-    )
+    return Details(tuple(one for one in numbers if one[1] != NOT_AVAILABLE))
 
 
 @details.register

@@ -12,6 +12,7 @@ from auditor.records import (
     Finding,
     HeldFixed,
     SliceRecord,
+    ValueSpread,
 )
 from auditor.report.view.curves import CurveView, curves
 from auditor.report.view.details import details
@@ -23,6 +24,7 @@ from auditor.report.view.sample_cards import MeanView, SampleCard, anchor
 from auditor.report.view.supporting import SupportingClaimView, supporting_claims
 from auditor.report.view.tables import TextTable
 from auditor.report.view.units import UnitView
+from auditor.report.view.value_spreads import ValueSpreadView, value_spreads
 
 FINDING_CARDS = 6
 """Samples shown with their maps below a finding."""
@@ -45,6 +47,7 @@ class FindingView:
         lead: the first sentence of its statement.
         facts: the further sentences.
         held_fixed: what is left of a gap with other attributes held fixed; None without such evidence.
+        value_spreads: values of an attribute, each compared with the best or a reference value.
         supporting: further claims with the same cause.
         interventions: changes of images.
         map_shifts: comparisons of mean maps.
@@ -67,6 +70,7 @@ class FindingView:
     lead: str
     facts: tuple[str, ...]
     held_fixed: TextTable | None
+    value_spreads: tuple[ValueSpreadView, ...]
     supporting: tuple[SupportingClaimView, ...]
     interventions: tuple[InterventionView, ...]
     map_shifts: tuple[MapShiftView, ...]
@@ -120,7 +124,9 @@ def finding_view(
     claims: list[ClaimRecord] = [record, *record.supporting]
     found = interventions(claims, address, means)
     held = next((one for one in record.evidence if isinstance(one, HeldFixed)), None)
-    behind = [details(part) for part in record.evidence]
+    spreads = value_spreads(claims, address)
+    parts = [part for part in record.evidence if not isinstance(part, ValueSpread)]
+    behind = [details(part) for part in (*parts, *(one.part for one in spreads))]
     return FindingView(
         number=number,
         anchor=address,
@@ -130,6 +136,7 @@ def finding_view(
         lead=next(iter(record.statement), ""),
         facts=tuple(record.statement[1:]),
         held_fixed=None if held is None else held_fixed_table(held),
+        value_spreads=spreads,
         supporting=supporting_claims(record),
         interventions=found,
         map_shifts=map_shifts(claims, address),

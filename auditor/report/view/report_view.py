@@ -38,6 +38,7 @@ from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
     MeanView,
@@ -49,15 +50,13 @@ from auditor.report.view.sample_cards import (
 from auditor.report.view.selection_rates import SelectionRates, selection_rates
 from auditor.report.view.summary import (
     VerdictText,
-    basis_text,
-    correction_table,
-    correction_text,
     data_faults_text,
     faults_of_samples,
     untested_text,
     verdict_text,
 )
 from auditor.report.view.tables import TextTable
+from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
 from auditor.report.view.units import read_units
 from auditor.run_folder import PREDICTIONS, RunFolder
 
@@ -81,6 +80,8 @@ class ReportView:
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
+        tested: what was tested without becoming a finding.
+        tested_text: how many those are, and why they are no findings; empty where there is none.
         classes: recall and precision.
         confusion: the confusion matrix.
         slices: every slice.
@@ -100,12 +101,12 @@ class ReportView:
         unusable: samples that could not be evaluated.
         basis_text: how many tests are behind the verdict, in a sentence for the first page.
         clusters_text: which samples belong together, in a sentence; empty where all are independent.
-        correction_text: what was tested and how it was corrected, in a sentence.
+        correction_text: what was tested and how it was corrected, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
         config: the configuration as YAML.
         max_gap: the largest acceptable gap; None where none was stated.
-        alpha: false discovery rate of the audit.
+        alpha: a q-value up to this is significant.
         about: what people stated about the model and its data; an empty text where it is missing.
         selection: selection rates, where the model chooses people.
         compliance: clauses of rules and what this audit contributes to each.
@@ -123,6 +124,8 @@ class ReportView:
     summary: Summary
     findings: tuple[FindingView, ...]
     counts: tuple[tuple[Severity, int], ...]
+    tested: tuple[TestedView, ...]
+    tested_text: str
     classes: tuple[ClassRecord, ...]
     confusion: ConfusionMatrix
     slices: tuple[SliceRecord, ...]
@@ -154,6 +157,11 @@ class ReportView:
     templates: str | None
 
     @property
+    def gate_gap(self) -> float | None:
+        """The gap that the gate has to exclude; None where its power is not known."""
+        return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
     def accuracy(self) -> Estimate | None:
         """Share of correct predictions; None when no sample could be evaluated."""
         return self.summary.accuracy
@@ -164,9 +172,20 @@ class ReportView:
             self.max_gap is not None
             and one.gap is not None
             and one.gap.value > self.max_gap
-            and one.q_value is not None
-            and one.q_value <= self.alpha
+            and self._is_significant(one)
         )
+
+    def counts_by_ratio(self, one: SliceRecord) -> bool:
+        """Whether a slice has significantly more errors, but only the ratio can exceed its limit."""
+        return (
+            one.ratio is not None
+            and one.ratio.value > 1
+            and self._is_significant(one)
+            and not self.exceeds_limit(one)
+        )
+
+    def _is_significant(self, one: SliceRecord) -> bool:
+        return one.q_value is not None and one.q_value <= self.alpha
 
 
 def build_view(run: RunFolder) -> ReportView:
@@ -190,6 +209,7 @@ def build_view(run: RunFolder) -> ReportView:
     sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
     selected = selection_rates(result, evaluated)
+    alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     return ReportView(
         name=result.run.name,
         run_id=result.run.id,
@@ -208,6 +228,8 @@ def build_view(run: RunFolder) -> ReportView:
             (severity, sum(one.severity == severity for one in ordered))
             for severity in reversed(SEVERITIES)
         ),
+        tested=tuple(view_of_tested(one) for one in result.tested),
+        tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=confusion_matrix([one.name for one in result.classes], evaluated),
         slices=tuple(result.slices),
@@ -234,7 +256,7 @@ def build_view(run: RunFolder) -> ReportView:
         provenance=provenance_groups(result),
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
         max_gap=result.max_gap,
-        alpha=JudgeSection().alpha if result.tests is None else result.tests.alpha,
+        alpha=alpha,
         about=compliance.about(result),
         selection=selected,
         compliance=compliance.answers(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auditor.phrasing import any_value, count, limits, percent, plural, sentence_start
+from auditor.phrasing import count, limits, percent, plural, sentence_start
 from auditor.records import (
     AuditResult,
     CriterionResult,
     DataFaults,
-    MultipleTestingRecord,
     OutcomeReason,
     OutcomeState,
+    Summary,
 )
+from auditor.report.view.gate_power import gate_power_text
+from auditor.report.view.label_noise import label_noise_text
 
 _UNNAMED_FAULT = "label doubtful"
 """On a sample, where the check has no text for it."""
@@ -39,6 +41,7 @@ class VerdictText:
         baseline: accuracy beside that of always predicting the most frequent class; empty if unknown.
         worst_class: the class with the lowest recall; empty if unknown.
         worst_slice: the slice with the highest error rate among those tested; empty if there is none.
+        gate_power: what the gate would have done about a gap; empty without a gate.
     """
 
     state: OutcomeState
@@ -48,6 +51,7 @@ class VerdictText:
     baseline: str
     worst_class: str
     worst_slice: str
+    gate_power: str
 
 
 def verdict_text(result: AuditResult) -> VerdictText:
@@ -71,6 +75,7 @@ def verdict_text(result: AuditResult) -> VerdictText:
         baseline=next((one.statement for one in result.criteria if _is_baseline(one)), ""),
         worst_class=_worst_class(result),
         worst_slice=_worst_slice(result),
+        gate_power=gate_power_text(result.slices),
     )
 
 
@@ -124,56 +129,28 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
     return f"{sentence_start(', and '.join(parts))}."
 
 
-def basis_text(tests: MultipleTestingRecord | None) -> str:
-    """How many tests are behind the verdict, in a sentence; empty where nothing was recorded."""
-    if tests is None:
-        return ""
-    corrected = f"{plural(tests.n_tests, 'statistical test')}, corrected for multiple testing"
-    if tests.alpha <= 0:
-        return f"{corrected}."
-    return f"{corrected}: about one in {round(1 / tests.alpha)} significant results may be chance."
-
-
-def correction_text(tests: MultipleTestingRecord | None) -> str:
-    """What was tested and how it was corrected, in a sentence; empty where nothing was recorded."""
-    if tests is None:
-        return ""
-    return (
-        f"{count(tests.n_tests)} hypotheses were tested; {count(tests.n_significant)} are significant "
-        f"after correction for all of them ({tests.correction}; false discovery rate "
-        f"{percent(tests.alpha)})."
-    )
-
-
-def correction_table(tests: MultipleTestingRecord | None) -> tuple[tuple[str, str], ...]:
-    """The account of the tests as names and values."""
-    if tests is None:
-        return ()
-    rows: Mapping[str, object] = {
-        "Tests": tests.n_tests,
-        "Significant after correction": tests.n_significant,
-        "Tested causes": tests.n_causes,
-        "Correction": tests.correction,
-        "False discovery rate": percent(tests.alpha),
-        "Tests of each check": tests.by_check,
-    }
-    return tuple((name, any_value(value)) for name, value in rows.items())
-
-
 def data_faults_text(result: AuditResult) -> str:
-    """How many failures may be the data's fault, in two sentences; empty where none is suspected."""
-    found, accuracy = result.data_faults, result.summary.accuracy
-    if found is None or not found.n_failures or found.accuracy is None or accuracy is None:
+    """How many failures may be the data's fault, and how many labels are wrong by estimate.
+
+    Empty in results of versions that did not look, and where nothing was estimated or suspected.
+    """
+    found = result.data_faults
+    if found is None:
+        return ""
+    noise = label_noise_text(found.label_noise, result.summary)
+    return " ".join(one for one in (_suspected_failures(found, result.summary), noise) if one)
+
+
+def _suspected_failures(found: DataFaults, summary: Summary) -> str:
+    if not found.n_failures:
         return ""
     reasons = ", ".join(
         f"{_fault_name(found, check)} {count(n)}" for check, n in found.by_check.items()
     )
     twice = "; some for two reasons" if sum(found.by_check.values()) > found.n_failures else ""
     return (
-        f"Of {count(result.summary.n_failures)} failures, {count(found.n_failures)} may be the data’s "
-        f"fault ({reasons}{twice}). Without these samples, the accuracy would be "
-        f"{percent(found.accuracy.value, 1)} ({limits(found.accuracy, 'share')}) instead of "
-        f"{percent(accuracy.value, 1)}; all other numbers count them as failures."
+        f"Of {count(summary.n_failures)} failures, {count(found.n_failures)} may be the data’s fault "
+        f"({reasons}{twice}); all other numbers count them as failures."
     )
 
 

@@ -1,0 +1,46 @@
+"""The attribute value that chosen samples are most significantly associated with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.records import AuditData
+from auditor.records.predictions import codes
+from auditor.statistics import stratified_gap
+
+
+def associated_value(audit: AuditData, chosen: NDArray[np.bool_]) -> str | None:
+    """The attribute value that chosen samples are most significantly associated with, if any.
+
+    Every value of every attribute and of every property computed from the images is tested within
+    labels (Mantel-Haenszel, exact mid-p where counts are small), with a Bonferroni correction over all
+    of them. A label without chosen samples has no say in the test.
+
+    Args:
+        audit: the audited data.
+        chosen: (N,) the samples.
+
+    Returns:
+        The value in words, such as ``site = north``; None where no association is significant at
+        ``audit.alpha``, or there is no attribute.
+    """
+    label = codes(audit.predictions["label"])
+    n_labels = len(audit.classes)
+    found: list[tuple[float, str]] = []
+    for name in (*audit.attributes, *audit.computed):
+        column = audit.predictions[name]
+        shape = (len(column.cat.categories), n_labels)
+        cells = codes(column) * n_labels + label
+        totals = np.bincount(cells, minlength=shape[0] * n_labels).reshape(shape)
+        counts = np.bincount(cells[chosen], minlength=shape[0] * n_labels).reshape(shape)
+        gaps = stratified_gap(counts, totals, counts.sum(0) - counts, totals.sum(0) - totals)
+        found += [
+            (float(p_value), f"{name} = {value}")
+            for p_value, value in zip(gaps.p_value, column.cat.categories, strict=True)
+            if np.isfinite(p_value)
+        ]
+    if not found:
+        return None
+    least, words = min(found)
+    return words if least * len(found) <= audit.alpha else None

@@ -1,0 +1,71 @@
+"""How many hypotheses were tested and how their number was corrected for, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditor.phrasing import any_value, count, percent, plural
+from auditor.records import MultipleTestingRecord
+
+
+def basis_text(tests: MultipleTestingRecord | None) -> str:
+    """How many tests are behind the verdict, in a sentence; empty where nothing was recorded."""
+    if tests is None:
+        return ""
+    corrected = f"{plural(tests.n_tests, 'statistical test')}, corrected for multiple testing"
+    if tests.alpha <= 0:
+        return f"{corrected}."
+    if not tests.shares:
+        return (
+            f"{corrected}: about one in {round(1 / tests.alpha)} significant results may be chance."
+        )
+    return (
+        f"{corrected}: the probability that an audit falsely reports more errors for even one attribute "
+        f"value is at most {percent(tests.alpha)}."
+    )
+
+
+def correction_text(tests: MultipleTestingRecord | None) -> str:
+    """What was tested and how it was corrected, in a few sentences; empty where nothing was recorded."""
+    if tests is None:
+        return ""
+    counted = (
+        f"{count(tests.n_tests)} hypotheses were tested; {count(tests.n_significant)} are significant "
+        "after correction for all of them"
+    )
+    if not tests.shares:
+        return f"{counted} ({tests.correction}; false discovery rate {percent(tests.alpha)})."
+    bound = percent(tests.alpha)
+    return (
+        f"{counted}. All questions about the errors of annotated slices share one error budget: most of "
+        "it goes to whether an attribute value has a higher error rate than the rest, and once this is "
+        "shown for an attribute, its part passes on to finer questions about that attribute and to the "
+        "other attributes. The probability that more errors are reported falsely for even one attribute "
+        f"value is therefore at most {bound}, however many values there are. For everything else "
+        "(interventions, training data, attribution maps, and properties computed from the images) the "
+        f"false discovery rate is controlled: on average, at most {bound} of the significant results are "
+        "chance."
+    )
+
+
+def correction_table(tests: MultipleTestingRecord | None) -> tuple[tuple[str, str], ...]:
+    """The account of the tests as names and values."""
+    if tests is None:
+        return ()
+    rows: dict[str, object] = {
+        "Tests": tests.n_tests,
+        "Significant after correction": tests.n_significant,
+        "Tested causes": tests.n_causes,
+        "Correction": tests.correction,
+    }
+    if tests.shares:
+        rows["Level of the audit (alpha)"] = percent(tests.alpha)
+        rows["Its shares"] = _shares(tests.shares)
+    else:
+        rows["False discovery rate"] = percent(tests.alpha)
+    rows["Tests of each check"] = tests.by_check
+    return tuple((name, any_value(value)) for name, value in rows.items())
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
