@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -110,14 +112,7 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
     if dataset.reference is not None:
         yield "reference", f"{len(dataset.reference):,} samples"
     if dataset.group is not None:
-        group = dataset.samples[GROUP]
-        n_missing = int(group.isna().sum())
-        yield (
-            "group",
-            f"{dataset.group}: {group.nunique():,} clusters, the largest with "
-            f"{int(group.value_counts().max() if n_missing < len(group) else 1):,} samples"
-            + (f"; {n_missing:,} samples without, each its own" if n_missing else ""),
-        )
+        yield "group", f"{dataset.group}: {_groups(dataset.samples[GROUP])}"
     counts = np.bincount(prepared.codes, minlength=len(prepared.classes))
     largest = np.argsort(-counts, kind="stable")[:8]
     more = f", … {len(counts) - 8} more" if len(counts) > 8 else ""
@@ -148,6 +143,17 @@ def _attribute(record: AttributeRecord) -> str:
     if record.left_out is not None:
         parts.append(f"not sliced: {record.left_out}")
     return ", ".join(parts)
+
+
+def _groups(column: pd.Series[Any]) -> str:
+    """How many clusters there are, and how many samples have none."""
+    sizes, n_missing = column.value_counts(), int(column.isna().sum())
+    known = plural(len(sizes), "cluster")
+    if len(sizes):
+        known += f", the largest with {plural(int(sizes.max()), 'sample')}"
+    if n_missing:
+        known += f"; {plural(n_missing, 'sample')} without, each its own"
+    return known
 
 
 def _estimate(prepared: Prepared, trial: _Trial) -> str:

@@ -53,7 +53,7 @@ def test_readme_exit_codes_are_those_of_the_command_line() -> None:
 
 
 def test_readme_configuration_is_valid() -> None:
-    text, more = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    text, more, _types = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     config = AuditConfig.parse(yaml.safe_load(text))
     assert config.name == "chest-xray-v3"
     with_criteria = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(more))

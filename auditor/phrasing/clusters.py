@@ -15,6 +15,11 @@ def clusters_text(clusters: ClusterRecord | None, summary: Summary) -> str:
     """
     if clusters is None:
         return ""
+    if clusters.largest == 1:
+        return (
+            f"Every sample is a cluster by {clusters.name} of its own, so that samples count as "
+            "independent."
+        )
     text = f"Samples are clustered by {clusters.name}: {plural(clusters.n_clusters, 'cluster')}, "
     if clusters.design_effect is None:
         text += "with a design effect that these samples cannot show."

@@ -94,4 +94,8 @@ def test_clusters_text_says_what_samples_are_worth() -> None:
         "Samples are clustered by patient: 100 clusters, with a design effect that these samples "
         "cannot show."
     )
+    single = record.model_copy(update={"largest": 1})
+    assert clusters_text(single, _summary(2000)) == (
+        "Every sample is a cluster by patient of its own, so that samples count as independent."
+    )
     assert not clusters_text(None, _summary(2000))
