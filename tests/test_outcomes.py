@@ -76,6 +76,33 @@ def test_outcome_undecided_audit_exits_as_configured(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_outcome_coin_with_high_confidence_is_an_alert_of_the_calibration_check(
+    tmp_path: Path,
+) -> None:
+    config = write_audit(tmp_path / "data", "coin", n_classes=2, n=400)
+    run = tmp_path / "run"
+    # Without the default criteria, only findings can fail the audit.
+    options = ["--quiet", "--set", "report.formats=[]", "--set", "gate.criteria=[]"]
+    done = CliRunner().invoke(app, ["run", str(config), "--out", str(run), *options])
+    assert done.exit_code == CODES["fails"], done.output
+    result = RunFolder.open(run).read_result()
+    (found,) = [
+        one
+        for one in result.findings
+        if one.check == "calibration-gap" and not one.slice.attributes
+    ]
+    assert found.severity == "alert"
+    assert found.verdict == "supported"
+    assert found.effect is not None
+    accuracy = result.summary.accuracy
+    assert accuracy is not None
+    assert found.effect.value == pytest.approx(0.99 - accuracy.value, abs=0.001)
+    assert found.p_value is not None
+    assert found.p_value < 1e-50
+    assert found.id in {one.reference for one in result.outcome.reasons if one.state == "fails"}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("attributes", ["[site]", "[]"])
 def test_coin_with_99_percent_confidence_excuses_no_failure(
     attributes: str, tmp_path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -53,11 +54,22 @@ def test_readme_exit_codes_are_those_of_the_command_line() -> None:
 
 
 def test_readme_configuration_is_valid() -> None:
-    text, more, _types = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    config = AuditConfig.parse(yaml.safe_load(text))
-    assert config.name == "chest-xray-v3"
-    with_criteria = AuditConfig.parse(yaml.safe_load(text) | yaml.safe_load(more))
-    assert len(with_criteria.criteria) == 4
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    whole, *others = [yaml.safe_load(one) for one in blocks]
+    assert AuditConfig.parse(whole).name == "chest-xray-v3"
+    configs = [AuditConfig.parse(_merged(whole, other)) for other in others]
+    assert any(len(one.criteria) == 4 for one in configs)
+    assert any(one.slices.roles.get("age") == "confounder" for one in configs)
+    assert any(one.slices.reference == {"site": "A"} for one in configs)
+    assert any(one.about.sensitive == ("race",) for one in configs)
+
+
+def _merged(whole: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with the keys of an excerpt; sections are merged."""
+    return whole | {
+        name: whole.get(name, {}) | part if isinstance(part, dict) else part
+        for name, part in other.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["starter", "efficientnet-lite", "demo-digits", "demo-solar"])

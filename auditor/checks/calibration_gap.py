@@ -9,10 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.stats import norm
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, mean_gap_of, widened
-from auditor.phrasing import interval, percent, points, whom
+from auditor.phrasing import count, interval, percent, points, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -26,20 +27,26 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Calibration, Floats, Integers, Interval, calibration
+from auditor.statistics import (
+    Calibration,
+    Floats,
+    Integers,
+    Interval,
+    calibration,
+    overconfidence_gap,
+)
 
 NAME = "calibration-gap"
-_DRAWS = 4_000_000
-"""Samples × resamplings for the interval of a calibration error: some 50 milliseconds."""
 
 
 @plugin("check", NAME)
 class CalibrationGap(Check):
     """Is the model over-confident, and more so on a slice than on the rest?
 
-    Over-confidence is the mean confidence minus the accuracy. Slices are compared within labels
-    (Mantel and Haenszel's weights; the test is the normal limit of permutations within labels). The
-    expected calibration error is part of the evidence.
+    Over-confidence is the mean confidence minus the accuracy. All samples are tested against 0, slices
+    against the rest within labels (Mantel and Haenszel's weights, permutation within labels). Both
+    tests and intervals hold for rare errors. The expected calibration error, without what chance adds
+    to it, is part of the evidence.
     """
 
     handles_clusters: ClassVar[bool] = True
@@ -47,7 +54,9 @@ class CalibrationGap(Check):
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable over-confidence of a slice beyond that of the rest (a share, 0 to 1)."""
     max_overconfidence: float = Field(0.05, ge=0, le=1)
-    """Largest acceptable over-confidence of the model on all samples."""
+    """Largest acceptable over-confidence of the model on all samples; beyond it, an alert."""
+    max_underconfidence: float = Field(0.05, ge=0, le=1)
+    """Largest acceptable under-confidence of the model on all samples; beyond it, a warning."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Compares the over-confidence of every attribute value with the rest."""
@@ -66,27 +75,36 @@ class CalibrationGap(Check):
 
     def _overall(self, found: Calibration) -> Claim:
         over = found.overconfidence
+        too_high = over.value >= 0
+        # The effect is positive, whichever side it is on.
+        size = over if too_high else Interval(-over.value, -over.high, -over.low)
         return Claim(
             check=NAME,
             kind=self.kind,
             title=f"Confidence is {points(over.value)} {_side(over)} on average",
             slice=SliceKey(),
-            effect=Effect.measured("over-confidence", over, "points"),
-            limit=self.max_overconfidence,
-            p_value=None,
+            effect=Effect.measured(
+                "over-confidence" if too_high else "under-confidence", size, "points"
+            ),
+            limit=self.max_overconfidence if too_high else self.max_underconfidence,
+            p_value=found.p_value,
             support=found.support,
             samples=(),
             statement=(
                 (
                     f"The mean confidence is {points(over.value)} {_side(over)} "
-                    f"({interval(over, ' points')}); the expected calibration error is "
-                    f"{percent(found.error.value)} ({interval(found.error)})."
+                    f"({interval(size, ' points')}; n = {count(found.support)})."
+                ),
+                (
+                    f"The expected calibration error is {percent(found.error.value)} "
+                    f"({interval(found.error)}), without the part that chance alone adds."
                 ),
             ),
             action="Calibrate the confidence on held-out samples (temperature scaling) before decisions "
             "rely on it.",
             limits="It describes the average, not each sample.",
             evidence=(Quantities(items=(_calibration_error(found),)),),
+            ceiling="alert" if too_high else "warning",
         )
 
     def _slice(
@@ -99,12 +117,16 @@ class CalibrationGap(Check):
     ) -> Iterator[Claim]:
         inside = np.zeros(len(confidence), dtype=bool)
         inside[one.rows] = True
-        gaps = mean_gap_of(audit, confidence - correct, inside, label)
+        gaps = (
+            overconfidence_gap(confidence, correct, inside, label)
+            if audit.clusters is None
+            else mean_gap_of(audit, confidence - correct, inside, label)
+        )
         if min(gaps.n_slice, gaps.n_rest) < audit.min_support or np.isnan(gaps.p_value):
             return
         found = _calibration(audit, confidence, correct, one.rows)
         over = found.overconfidence
-        gap = Interval(gaps.gap.value, max(-1.0, gaps.gap.low), min(1.0, gaps.gap.high))
+        gap = gaps.gap
         who = whom(one.key)
         more = "more" if gap.value >= 0 else "less"
         yield Claim(
@@ -146,13 +168,15 @@ class CalibrationGap(Check):
 def _calibration(
     audit: AuditData, confidence: Floats, correct: NDArray[np.bool_], rows: Integers
 ) -> Calibration:
-    draws = int(np.clip(_DRAWS // max(1, len(rows)), 100, 500))
-    found = calibration(confidence[rows], correct[rows], n_bootstrap=draws, seed=audit.seed)
+    """The calibration of some samples; where they come in clusters, with fewer effective samples."""
+    found = calibration(confidence[rows], correct[rows], seed=audit.seed)
     worth = float(inflation(audit, confidence - correct, [rows])[0])
+    z = norm.isf(np.clip(found.p_value, 1e-300, 1) / 2) / np.sqrt(worth)
     return replace(
         found,
         error=widened(found.error, worth, 0.0),
         overconfidence=widened(found.overconfidence, worth),
+        p_value=found.p_value if worth == 1 else float(2 * norm.sf(z)),
     )
 
 

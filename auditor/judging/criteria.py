@@ -20,6 +20,7 @@ from auditor.statistics import (
     judge_against_chance,
     judge_against_majority,
     judge_interval,
+    overconfidence,
     wilson,
 )
 
@@ -335,10 +336,11 @@ def _measured(
 
 def _overconfidence(audit: AuditData, chosen: Mask) -> Interval | None:
     confidence = audit.predictions["confidence"].to_numpy(dtype=np.float64)
+    if int(chosen.sum()) < 2:
+        return None
     correct = _correct(audit)
-    found = calibration(confidence[chosen], correct[chosen], n_bootstrap=2, seed=audit.seed)
     worth = float(inflation(audit, confidence - correct, [np.flatnonzero(chosen)])[0])
-    return widened(found.overconfidence, worth) if found.support > 1 else None
+    return widened(overconfidence(confidence[chosen], correct[chosen]).difference, worth)
 
 
 def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:

@@ -61,6 +61,8 @@ from auditor.statistics.intervals import (
 from auditor.statistics.means import MapDifference, MeanGap, map_difference, stratified_mean_gap
 from auditor.statistics.mid_p import mid_p, proportion
 from auditor.statistics.multiplicity import q_values
+from auditor.statistics.overconfidence import Overconfidence, overconfidence
+from auditor.statistics.overconfidence_gap import overconfidence_gap
 from auditor.statistics.paired import PairedMean, PairedShares, mcnemar, sign_flip
 from auditor.statistics.pairwise import (
     Extremes,
@@ -112,6 +114,7 @@ __all__ = [
     "MapDifference",
     "MeanGap",
     "MonteCarlo",
+    "Overconfidence",
     "PairedMean",
     "PairedShares",
     "Ratios",
@@ -161,6 +164,8 @@ __all__ = [
     "map_difference",
     "mcnemar",
     "mid_p",
+    "overconfidence",
+    "overconfidence_gap",
     "proportion",
     "proportion_gap",
     "q_values",

@@ -1,0 +1,219 @@
+"""Expected calibration error: an estimate without the bias of noise, and an interval by test inversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, xlogy
+
+from auditor.statistics.intervals import Floats, Integers, Interval
+from auditor.statistics.tilted_counts import EXCESS
+
+_STEPS = 9
+"""Halvings of a bracket; they leave less than 1/500 of it."""
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedError:
+    """Mean of |confidence - accuracy| over bins of equal mass, with no correction for noise.
+
+    Attributes:
+        sizes: (B,) samples in each bin.
+        stated: (B,) mean stated error probability.
+        errors: (B,) observed errors.
+    """
+
+    sizes: Integers
+    stated: Floats
+    errors: Integers
+
+    @classmethod
+    def of(cls, stated: Floats, wrong: NDArray[np.bool_], n_bins: int) -> BinnedError:
+        """Sorts samples by confidence and cuts them into bins; equal confidences share a bin.
+
+        Args:
+            stated: (N,) stated error probability; N > 0.
+            wrong: (N,) whether the prediction was wrong.
+            n_bins: bins; fewer are used where a bin would hold under 10 samples.
+        """
+        order = np.argsort(-stated, kind="stable")
+        n_used = max(1, min(n_bins, len(stated) // 10))
+        cuts = np.linspace(0, len(stated), n_used + 1).round().astype(np.int64)
+        ranked = -stated[order]
+        first_equals = np.searchsorted(ranked, ranked[cuts[:-1]])
+        edges = np.unique(np.append(first_equals, len(stated)))
+        sizes = np.diff(edges)
+        return cls(
+            sizes,
+            np.add.reduceat(stated[order], edges[:-1]) / sizes,
+            np.add.reduceat(wrong[order].astype(np.int64), edges[:-1]),
+        )
+
+    @property
+    def weights(self) -> Floats:
+        """(B,) shares of the samples."""
+        return np.asarray(self.sizes / self.sizes.sum(), dtype=np.float64)
+
+    @property
+    def value(self) -> float:
+        """The error itself, in [0, 1]."""
+        return float((self.weights * np.abs(self.errors / self.sizes - self.stated)).sum())
+
+    @property
+    def deviations(self) -> Floats:
+        """(B,) observed minus stated error rate."""
+        return np.asarray(self.errors / self.sizes - self.stated, dtype=np.float64)
+
+    @property
+    def noise(self) -> Floats:
+        """(B,) standard errors of the observed error rates."""
+        rate = (self.errors + 0.5) / (self.sizes + 1)
+        variance = np.maximum(self.stated * (1 - self.stated), rate * (1 - rate))
+        return np.asarray(np.sqrt(variance / self.sizes), dtype=np.float64)
+
+
+class _Path:
+    """Law of the binned error where error rates deviate from the stated ones in a direction."""
+
+    def __init__(self, bins: BinnedError, direction: Floats, n_draws: int, seed: int) -> None:
+        self._bins = bins
+        self._direction = direction / (bins.weights * np.abs(direction)).sum()
+        # The same uniform numbers at every point make the tails monotone along the path. They are
+        # equally spaced; each bin has them in an order of its own.
+        generator = np.random.default_rng(seed)
+        order = np.tile(np.arange(n_draws), (len(bins.sizes), 1))
+        self._order = generator.permuted(order, axis=1)
+        self._uniform = (np.arange(n_draws) + 0.5) / n_draws
+
+    def error(self, position: float) -> float:
+        """The binned error of the rates at a position on the path."""
+        return float((self._bins.weights * np.abs(self._rates(position) - self._bins.stated)).sum())
+
+    def tails(self, position: float, value: float) -> tuple[float, float]:
+        """Probabilities of a binned error of at most, and of at least the value."""
+        drawn = self._draw(position)
+        more = float((drawn > value + _ROUNDING).mean())
+        less = float((drawn < value - _ROUNDING).mean())
+        ties = 1 - more - less
+        return (
+            max(less + ties / 2, (less + ties) / EXCESS),
+            max(more + ties / 2, (more + ties) / EXCESS),
+        )
+
+    def null_median(self) -> float:
+        """Median of the binned error of a calibrated model."""
+        return float(np.median(self._draw(0.0)))
+
+    def _draw(self, position: float) -> Floats:
+        """(n_draws,) binned errors of samples with the rates at this position."""
+        total = np.zeros(len(self._uniform))
+        bins = zip(
+            self._bins.sizes.tolist(),
+            self._rates(position).tolist(),
+            self._bins.stated.tolist(),
+            self._bins.weights.tolist(),
+            self._order,
+            strict=True,
+        )
+        for size, rate, stated, weight, order in bins:
+            first, cumulative = _cumulative(size, rate)
+            counts = first + np.searchsorted(cumulative, self._uniform)
+            total += weight * np.abs(counts / size - stated)[order]
+        return total
+
+    def _rates(self, position: float) -> Floats:
+        rates = self._bins.stated + position * self._direction
+        return np.asarray(np.clip(rates, 0, 1), dtype=np.float64)
+
+
+def _cumulative(size: int, rate: float) -> tuple[int, Floats]:
+    """Binomial distribution function over the counts that can be drawn, and the first of them."""
+    mean, spread = size * rate, np.sqrt(size * rate * (1 - rate))
+    first = max(0, int(mean - 8 * spread - 1))
+    last = min(size, int(mean + 8 * spread + 12))
+    k = np.arange(first, last + 1)
+    log_mass = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
+    mass = np.exp(log_mass + xlogy(k, rate) + xlogy(size - k, 1 - rate))
+    return first, np.asarray(np.cumsum(mass)[:-1], dtype=np.float64)
+
+
+def binned_error_interval(
+    observed: BinnedError, largest_mean: float, alpha: float, n_draws: int, seed: int
+) -> Interval:
+    """Estimate and interval of the binned error.
+
+    The observed error contains noise: it is above 0 for a perfectly calibrated model. It is held
+    against its law under error rates that lead from the stated ones in a direction. The estimate is
+    where the observed error is the median; it is the mean of two directions, the least and the most
+    cautious. The limits are where its tails are alpha / 2 each, so the
+    lower one is 0 for a calibrated model with probability 1 - alpha / 2. Ties count half, as in mid-p
+    values, within the bound of `EXCESS`. The direction is unknown: the limits are the outermost over
+    the directions of `_directions`.
+
+    Args:
+        observed: the bins.
+        largest_mean: upper limit of |mean confidence - accuracy|, which the error cannot be below.
+        alpha: 1 - coverage.
+        n_draws: draws of the law at each point.
+        seed: of the draws.
+
+    Returns:
+        The error, in [0, 1].
+
+    Reference:
+        Test inversion with simulated laws: J. Carpenter, JRSS B 61 (1999) 159-172. Bias of the binned
+        error: A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019.
+    """
+    paths = [_Path(observed, one, n_draws, seed) for one in _directions(observed)]
+    limits = [_limits(path, observed.value, alpha) for path in paths]
+    low = min(one for one, _ in limits)
+    high = max(largest_mean, *(one for _, one in limits))
+    medians = [_solve(path, observed.value, 0.5, above=True) for path in paths[:2]]
+    middle = float(np.mean(medians))
+    return Interval(max(low, min(high, middle)), low, min(high, 1.0))
+
+
+def _directions(observed: BinnedError) -> tuple[Floats, ...]:
+    """Directions in which the error rates may deviate from the stated ones.
+
+    For a given error, one in few bins stands out best from the noise, and one that is spread over
+    all bins in proportion to their noise hides best. The sign of a deviation is unknown where it is
+    within the noise. There it is the observed one, or that of a confidence that is too timid.
+    """
+    deviations, noise = observed.deviations, observed.noise
+    signs = np.where(deviations < 0, -1.0, 1.0)
+    timid = np.where(observed.stated > np.median(observed.stated), -1.0, 1.0)
+    unsure = np.where(np.abs(deviations) < 2 * noise, timid, signs)
+    kept = np.maximum(deviations**2 - noise**2, 0)
+    few = np.divide(kept, deviations, out=np.zeros_like(kept), where=deviations != 0)
+    return (few if few.any() else signs * noise), signs * noise, unsure * noise
+
+
+def _limits(path: _Path, value: float, alpha: float) -> tuple[float, float]:
+    """Limits of the error for one direction."""
+    # An observed error below its null median says the same as the median: the truth is near 0.
+    high = _solve(path, max(value, path.null_median()), alpha / 2, above=False)
+    return _solve(path, value, alpha / 2, above=True), high
+
+
+def _solve(path: _Path, value: float, level: float, *, above: bool) -> float:
+    """The error at which a tail beyond the value reaches the level; 0 if it does at 0."""
+
+    def is_beyond(position: float) -> bool:
+        at_most, at_least = path.tails(position, value)
+        return at_least > level if above else at_most < level
+
+    if is_beyond(0.0):
+        return 0.0
+    low, high = 0.0, min(1.0, 2 * value + _ROUNDING)
+    while not is_beyond(high):
+        if high >= 1:
+            return path.error(1.0)
+        low, high = high, min(1.0, 2 * high)
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_beyond(middle) else (middle, high)
+    return path.error((low + high) / 2)
