@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from auditor.checks import Check
-from auditor.comparisons.confounding import explained_by, held_fixed, title_suffix
+from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.trends import LinearTrend, OrderedBands, TrendCounter
 from auditor.phrasing import advice, interval, percent, points
@@ -61,7 +61,7 @@ class ErrorTrend(Check):
                 skipped.append(Skipped(check=NAME, reason=reason))
                 continue
             claim = self._claim(audit, found, slices)
-            claims.append(_with_others_fixed(claim, found, counter, audit.alpha))
+            claims.append(_with_others_fixed(claim, found, counter, audit))
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(self, audit: AuditData, found: LinearTrend, slices: SliceCounter) -> Claim:
@@ -98,15 +98,16 @@ class ErrorTrend(Check):
 
 
 def _with_others_fixed(
-    claim: Claim, found: LinearTrend, counter: TrendCounter, alpha: float
+    claim: Claim, found: LinearTrend, counter: TrendCounter, audit: AuditData
 ) -> Claim:
     """Adds to a significant trend what is left of it with other attributes held fixed."""
-    if found.p_value > alpha or found.gap.value <= 0:
+    if found.p_value > audit.alpha or found.gap.value <= 0:
         return claim
-    held = held_fixed(list(counter.with_others_fixed(found)), None, found.gap)
+    held = held_fixed(list(counter.with_others_fixed(found, claim.limit)), found.gap)
+    sensitive = found.bands.attribute in audit.declared.sensitive
     return replace(
         claim,
-        title=claim.title + title_suffix(held),
+        title=claim.title + title_suffix(held, found.gap),
         evidence=(*claim.evidence, held),
-        explained_by=explained_by(held),
+        explained_by=() if sensitive else explained_by(held),
     )

@@ -13,12 +13,8 @@ from scipy.stats import norm
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import design_effects, gaps_of, rates_of
-from auditor.comparisons.confounding import (
-    Confounding,
-    explained_by,
-    held_fixed,
-    title_suffix,
-)
+from auditor.comparisons.confounding import Confounding
+from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
 from auditor.comparisons.slice_counts import Counts, SliceCounter
 from auditor.phrasing import interval, percent, points, several, whom
 from auditor.records import (
@@ -270,14 +266,17 @@ def _held(claim: Claim, tested: _Tested, audit: AuditData, clearer: Sequence[Sli
     """A claim with what is left of its gap when other attributes are held fixed."""
     names = [next(iter(one.key.attributes)) for one in clearer]
     audit = replace(audit, attributes=(*audit.attributes, *names))
-    held = held_fixed(Confounding(audit).one_by_one(tested.slice, tested.gap), None, tested.gap)
+    confounding = Confounding(audit, claim.limit)
+    held = held_fixed(confounding.one_by_one(tested.slice, tested.gap), tested.gap)
     associated = _associated(audit, tested.slice)
     same = [one for one in clearer if _same_failures(audit, tested, one)]
     # A property is weak evidence of a cause: where most of its gap disappears with another attribute
     # held fixed, it is reported as a part of that cause, with what is left of it.
     weakening = [one.attribute for one in held.gaps if one.state == "weakens"]
     causes = [next(iter(one.key.attributes)) for one in same] + list(associated) + weakening
-    suffix = title_suffix(held) or (f"; {causes[0]} accounts for most of it" if causes else "")
+    suffix = title_suffix(held, tested.gap) or (
+        f"; {causes[0]} accounts for most of it" if causes else ""
+    )
     strengths = Quantities(
         items=tuple(
             Quantity(name=f"association with {name} (Cramér's V)", value=strength, unit="score")

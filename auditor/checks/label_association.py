@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -42,7 +43,9 @@ class LabelAssociation(Check):
 
     A model can use such an attribute instead of the object, and audited data with the same
     association cannot show it. Bias-corrected Cramér's V with its interval and a test of
-    independence. It speaks of data, not of outcomes, so it is a warning at most.
+    independence. It speaks of data, not of outcomes, so it is a warning at most. Attributes that
+    ``slices.roles`` declares to be diagnostic define the label: they are tested and listed, without a
+    warning.
     """
 
     kind: ClassVar[ClaimKind] = "data"
@@ -72,7 +75,9 @@ class LabelAssociation(Check):
                 draws = int(np.clip(_DRAWN // used.size, 199, 9999))
                 found = association_of(audit, table, draws, clusters)
                 if np.isfinite(found.p_value):
-                    claims.append(self._claim(table, found))
+                    claim = self._claim(table, found)
+                    diagnostic = table.attribute in audit.declared.with_role("diagnostic")
+                    claims.append(_as_declared(claim) if diagnostic else claim)
                 else:
                     reason = (
                         f"{table.attribute}: no value has samples from {LEAST_CLUSTERS} clusters, and "
@@ -130,6 +135,20 @@ class LabelAssociation(Check):
                 rows=tuple(plan),
                 units=(None, None, "count"),
             )
+
+
+def _as_declared(claim: Claim) -> Claim:
+    """The claim on an attribute that defines the label: any association is acceptable."""
+    return replace(
+        claim,
+        title=f"{claim.title}, as a part of what defines it",
+        limit=1.0,
+        statement=(
+            *claim.statement,
+            "The attribute is declared to be a part of what defines the label.",
+        ),
+        action="Nothing to do: the association is as declared.",
+    )
 
 
 def _without_reference(audit: AuditData) -> Iterator[Skipped]:

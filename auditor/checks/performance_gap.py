@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
 
 from auditor.checks import Check
-from auditor.comparisons.confounding import (
-    Confounding,
-    explained_by,
-    held_fixed,
-    title_suffix,
-)
+from auditor.comparisons.confounding import Confounding
+from auditor.comparisons.explanations import shown_to_explain, with_explanation
 from auditor.comparisons.intersections import Intersections
 from auditor.comparisons.limits import Limits
 from auditor.comparisons.slice_claims import SliceClaims
 from auditor.comparisons.slice_counts import SliceCounter
-from auditor.records import AuditData, Claim, Examination, Slice
+from auditor.records import AuditData, Claim, Examination, Slice, SliceKey
 from auditor.registry import plugin
-from auditor.statistics import Interval
 
 NAME = "performance-gap"
-_REGRESSED = 5
-"""Number of claims, those with most failures first, that also get a regression on all attributes."""
+_WORK = 5e9
+"""Samples × attributes² of all gaps that are examined with other attributes held fixed: two minutes."""
+_FEWEST = 10
+"""Number of claims, those with most failures first, that are examined in any case."""
 
 
 @plugin("check", NAME)
@@ -58,7 +54,7 @@ class PerformanceGap(Check):
         limits = Limits(self.max_gap, self.max_ratio)
         found = SliceClaims(NAME, self.kind, limits, audit, counter)
         claims = [*found.of_values(values), *found.of_labels(within)]
-        held = _with_others_fixed(claims, values + within, audit)
+        held = _with_others_fixed(claims, values + within, audit, self.max_gap)
         pairs = Intersections(NAME, self.max_gap, audit, counter)
         return Examination((*held, *pairs.claims(crossed, values)), tuple(pairs.skipped()))
 
@@ -73,7 +69,7 @@ def _by_question(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], lis
 
 
 def _with_others_fixed(
-    claims: Sequence[Claim], slices: Sequence[Slice], audit: AuditData
+    claims: Sequence[Claim], slices: Sequence[Slice], audit: AuditData, max_gap: float
 ) -> Iterator[Claim]:
     """Adds to every significant gap what is left of it with other attributes held fixed."""
     significant = [
@@ -82,19 +78,18 @@ def _with_others_fixed(
         if one.effect is not None and one.effect.value > 0 and one.p_value is not None
         if one.p_value <= audit.alpha
     ]
-    largest = sorted(significant, key=lambda one: -one.weight)[:_REGRESSED]
-    confounding = Confounding(audit)
+    work = len(audit.predictions) * max(len(audit.attributes), 1) ** 2
+    # Values come first, because their explanations hold for their labels, too.
+    ordered = sorted(significant, key=lambda one: (one.slice.label is not None, -one.weight))
+    examined = {id(one) for one in ordered[: max(_FEWEST, int(_WORK / max(work, 1)))]}
+    confounding = Confounding(audit, max_gap)
+    overall: dict[str, tuple[str, ...]] = {}
     for claim, one in zip(claims, slices, strict=True):
-        if not any(claim is other for other in significant) or claim.effect is None:
+        if id(claim) not in examined:
             yield claim
             continue
-        gap = Interval(claim.effect.value, claim.effect.low, claim.effect.high)
-        gaps = confounding.one_by_one(one, gap)
-        regressed = gaps and any(claim is other for other in largest)
-        held = held_fixed(gaps, confounding.jointly(one) if regressed else None, gap)
-        yield replace(
-            claim,
-            title=claim.title + title_suffix(held),
-            evidence=(*claim.evidence, held),
-            explained_by=explained_by(held),
-        )
+        value = str(SliceKey(attributes=one.key.attributes))
+        found = with_explanation(claim, one, confounding, audit.declared, overall.get(value, ()))
+        if one.key.label is None:
+            overall[value] = shown_to_explain(found)
+        yield found

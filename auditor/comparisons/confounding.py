@@ -2,36 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.phrasing import interval, points, several, signed_points
-from auditor.records import AuditData, Estimate, HeldFixed, HeldFixedGap, HeldFixedState, Slice
-from auditor.statistics import Gaps, Interval, adjusted_gap, clustered_gap, stratified_gap
+from auditor.comparisons.value_cells import ValueCells
+from auditor.records import AuditData, Estimate, HeldFixedGap, HeldFixedState, Slice
+from auditor.records.predictions import codes
+from auditor.statistics import (
+    Explanation,
+    GapDecomposition,
+    Gaps,
+    Integers,
+    Interval,
+    clustered_gap,
+    decompose_gap,
+    stratified_gap,
+)
 
 _SHARED = 0.1
 """Smallest part of a comparison's weight that must remain for the data to separate two attributes."""
-_CELLS = 2_000_000
-"""Largest design matrix of the regression, in entries: a larger one would take minutes."""
+_PART = 1 / 3
+"""Largest part of a gap that may remain where it is called explained."""
+_NOTEWORTHY = 1 / 4
+"""Smallest part of a gap that has to go with other attributes to be worth mentioning."""
+_STATES: dict[Explanation, HeldFixedState] = {
+    "explained": "explains",
+    "reversed": "reverses",
+    "partly explained": "weakens",
+    "remains": "remains",
+    "cannot tell": "undecided",
+}
+
+
+@dataclass(frozen=True)
+class JointlyHeld:
+    """A gap with several attributes held fixed at once.
+
+    Attributes:
+        held: their names.
+        gap: what is left.
+        state: what may be said of it.
+        through: the attributes that a part of the gap is shown to go with, the largest part first.
+    """
+
+    held: tuple[str, ...]
+    gap: Interval
+    state: HeldFixedState
+    through: tuple[str, ...]
 
 
 class Confounding:
-    """Compares slices with other attributes held fixed, one at a time and jointly."""
+    """Compares slices with other attributes held fixed, one at a time and jointly.
 
-    def __init__(self, audit: AuditData) -> None:
+    Mediators are not held fixed: what goes through them belongs to the gap.
+
+    Args:
+        audit: the samples.
+        limit: largest acceptable gap; an attribute explains a gap only if what is left is shown to be
+            within it.
+    """
+
+    def __init__(self, audit: AuditData, limit: float) -> None:
         frame = audit.predictions
+        self._limit = limit
         self._alpha, self._needed = audit.alpha, audit.min_support
         self._classes = audit.classes
         self._failure = frame["failure"].to_numpy(dtype=bool)
         self._clusters, self._seed = audit.clusters, audit.seed
-        self._label = frame["label"].cat.codes.to_numpy(dtype=np.int64)
-        self._codes = {
-            name: frame[name].cat.codes.to_numpy(dtype=np.int64) for name in audit.attributes
-        }
+        self._label = codes(frame["label"])
+        self._codes = {name: codes(frame[name]) for name in audit.attributes}
+        declared = audit.declared
+        self._mediators = declared.with_role("mediator")
+        self._confounders = declared.with_role("confounder")
+        self._cells: dict[tuple[str | None, str | None, tuple[str, ...]], ValueCells] = {}
 
     def one_by_one(self, one: Slice, gap: Interval) -> list[HeldFixedGap]:
         """Gap of a slice with each other attribute held fixed beside the label.
@@ -41,10 +88,10 @@ class Confounding:
         rows, inside = self._rows(one)
         label = self._label[rows]
         found = []
-        for name, codes in self._codes.items():
-            if name in one.key.attributes:
+        for name, value in self._codes.items():
+            if name in one.key.attributes or name in self._mediators:
                 continue
-            strata = np.unique(label * (codes.max() + 1) + codes[rows], return_inverse=True)[1]
+            strata = np.unique(label * (value.max() + 1) + value[rows], return_inverse=True)[1]
             fixed = self._gaps(strata, rows, inside)
             weight = _weight(strata, inside) / _weight(label, inside)
             left = WithHeldFixed(
@@ -54,53 +101,122 @@ class Confounding:
                 effective_samples=4 * _weight(strata, inside),
                 shared=weight,
             )
-            found.append(left.judged(gap, self._needed, self._alpha))
+            found.append(left.judged(gap, self._needed, self._alpha, self._limit))
         return found
 
-    def jointly(self, one: Slice) -> Interval | None:
-        """Gap of a slice by a logistic regression on label and all attributes; None where undefined.
+    def jointly(self, one: Slice, gaps: Sequence[HeldFixedGap]) -> JointlyHeld | None:
+        """Gap of a slice with all attributes held fixed that the data can separate from it.
 
-        A second estimate beside the strata: it holds all attributes fixed, but relies on a model, which
-        has no version for clusters.
+        Args:
+            one: the slice, by one annotated attribute.
+            gaps: the same with one attribute at a time.
+
+        Returns:
+            What is left; None where there is nothing to hold fixed, or too few samples to do so.
         """
-        if self._clusters is not None:
-            return None
-        rows, inside = self._rows(one)
-        others = [
-            codes[rows] for name, codes in self._codes.items() if name not in one.key.attributes
-        ]
-        columns = [self._label[rows], *others]
-        cell = inside.astype(np.int64)
-        for column in columns:
-            cell = np.unique(cell * (column.max() + 1) + column, return_inverse=True)[1]
-        totals = np.bincount(cell)
-        width = 2 + sum(len(np.unique(column)) - 1 for column in columns)
-        if len(totals) * width > _CELLS:
-            return None
-        first = np.zeros(len(totals), dtype=np.int64)
-        first[cell] = np.arange(len(cell))
-        found = adjusted_gap(
-            np.bincount(cell[self._failure[rows]], minlength=len(totals)),
-            totals,
-            inside[first],
-            [column[first] for column in columns],
+        return self._held_jointly(
+            one, [gap.attribute for gap in gaps if gap.state != "inseparable"]
         )
-        return None if found.method == "untestable" else found.gap
 
-    def _rows(self, one: Slice) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The samples that a slice is compared among, and which of them are in it."""
+    def of_confounders(self, one: Slice, gaps: Sequence[HeldFixedGap]) -> JointlyHeld | None:
+        """The same with the declared confounders held fixed alone."""
+        return self._held_jointly(
+            one,
+            [
+                gap.attribute
+                for gap in gaps
+                if gap.attribute in self._confounders and gap.state != "inseparable"
+            ],
+        )
+
+    def mediated(self, one: Slice) -> tuple[tuple[str, ...], GapDecomposition] | None:
+        """The mediators of a slice's gap, and how much goes through each of them."""
+        names = [
+            name
+            for name in self._codes
+            if name in self._mediators and name not in one.key.attributes
+        ]
+        cells = self._of(one, names)
+        if cells is None:
+            return None
+        worth = self._worth(one)
+        found = decompose_gap(
+            cells.failures / worth,
+            cells.totals / worth,
+            self._member(one)[cells.first],
+            cells.label,
+            [cells.codes[name] for name in names],
+        )
+        return (tuple(names), found) if np.isfinite(found.direct.value) else None
+
+    def _held_jointly(self, one: Slice, names: Sequence[str]) -> JointlyHeld | None:
+        cells = self._of(one, names)
+        if cells is None:
+            return None
+        others = [cells.codes[name] for name in names]
+        worth = self._worth(one)
+        member = self._member(one)[cells.first]
+        counts = cells.failures / worth, cells.totals / worth, member, cells.label
+        found = decompose_gap(*counts, [*others, cells.risk])
+        if not np.isfinite(found.direct.value):
+            return None
+        goes = found.via.low > 0 and found.via.value >= _NOTEWORTHY * found.total.value
+        state = _STATES[found.explanation(self._limit)]
+        # The interval that is printed must lie within the limit, too.
+        if state == "explains" and not _within(found.direct, self._limit):
+            state = "undecided"
+        if state == "weakens" and not goes:
+            state = "remains"
+        through: tuple[str, ...] = ()
+        if goes:
+            each = decompose_gap(*counts, others).via_each
+            order = np.argsort(-each.value, kind="stable").tolist()
+            through = tuple(names[k] for k in order if each.low[k] > 0)
+        return JointlyHeld(tuple(names), found.direct, state, through)
+
+    def _worth(self, one: Slice) -> float:
+        """By how much samples are worth less than independent ones, for the gap of a slice."""
+        if self._clusters is None:
+            return 1.0
+        rows, inside = self._rows(one)
+        found = clustered_gap(
+            self._failure[rows],
+            [np.flatnonzero(inside)],
+            self._label[rows],
+            self._clusters.of_sample[rows],
+            max_draws=0,
+        )
+        return float(np.fmax(found.design_effect[0], 1.0))
+
+    def _of(self, one: Slice, names: Sequence[str]) -> ValueCells | None:
+        """The samples that a slice is compared among; None where nothing can be held fixed."""
+        if not names:
+            return None
+        own = tuple(one.key.attributes)
+        key = one.key.label, str(one.key) if one.tail else None, (*own, *names)
+        if key not in self._cells:
+            chosen = {name: self._codes[name] for name in (*own, *names)}
+            if one.tail:  # it overlaps the values of its attribute
+                chosen[own[0]] = self._member(one).astype(np.int64)
+            self._cells[key] = ValueCells.of(self._rows(one)[0], self._label, self._failure, chosen)
+        cells = self._cells[key]
+        return cells if cells.are_enough else None
+
+    def _member(self, one: Slice) -> NDArray[np.bool_]:
         member = np.zeros(len(self._label), dtype=bool)
         member[one.rows] = True
+        return member
+
+    def _rows(self, one: Slice) -> tuple[Integers, NDArray[np.bool_]]:
+        """The samples that a slice is compared among, and which of them are in it."""
         rows = (
             np.arange(len(self._label))
             if one.key.label is None
             else np.flatnonzero(self._label == self._classes.index(one.key.label))
         )
-        return rows, member[rows]
+        return rows, self._member(one)[rows]
 
-    def _gaps(
-        self, strata: NDArray[np.int64], rows: NDArray[np.int64], inside: NDArray[np.bool_]
-    ) -> Gaps:
+    def _gaps(self, strata: Integers, rows: Integers, inside: NDArray[np.bool_]) -> Gaps:
         failure = self._failure[rows]
         if self._clusters is not None:
             cluster = self._clusters.of_sample[rows]
@@ -136,28 +252,29 @@ class WithHeldFixed:
     effective_samples: float
     shared: float
 
-    def judged(self, whole: Interval, needed: int, alpha: float) -> HeldFixedGap:
+    def judged(self, whole: Interval, needed: int, alpha: float, limit: float) -> HeldFixedGap:
         """Decides whether the other attribute explains the difference.
 
         Args:
             whole: the difference without the other attribute held fixed, above 0.
             needed: smallest number of samples that is tested.
             alpha: level of the test.
+            limit: largest acceptable difference.
         """
         left = self.left
         p_value = None if np.isnan(self.p_value) else self.p_value
         state: HeldFixedState
         if self.effective_samples < needed or self.shared < _SHARED:
             state = "inseparable"
+        elif _within(left, min(limit, _PART * whole.value)):
+            state = "explains"
         elif left.high < 0:
             state = "reverses"
+        elif left.value < whole.value / 2 and left.high < whole.value:
+            state = "weakens"
         else:
             significant = p_value is not None and p_value <= alpha and left.value > 0
-            shrunk = left.value < whole.value / 2 and left.high < whole.value
-            if shrunk:
-                state = "weakens" if significant else "explains"
-            else:
-                state = "remains" if significant else "undecided"
+            state = "remains" if significant else "undecided"
         return HeldFixedGap(
             attribute=self.attribute,
             gap=Estimate.of(left) if np.isfinite(left.value) else None,
@@ -167,89 +284,12 @@ class WithHeldFixed:
         )
 
 
+def _within(left: Interval, limit: float) -> bool:
+    return -limit <= left.low and left.high <= limit
+
+
 def _weight(strata: NDArray[Any], inside: NDArray[np.bool_]) -> float:
     """Mantel and Haenszel's weight of a comparison, Σ n·m / (n + m)."""
     totals = np.bincount(strata)
     own = np.bincount(strata[inside], minlength=len(totals))
     return float((own * (totals - own) / np.maximum(totals, 1)).sum())
-
-
-def explained_by(held: HeldFixed | None) -> tuple[str, ...]:
-    """Attributes that explain a gap or that the data cannot separate from it, the strongest first."""
-    strength = {"explains": 0, "reverses": 1, "inseparable": 2}
-    gaps = () if held is None else held.gaps
-    named = [one for one in gaps if one.state in strength]
-    return tuple(
-        one.attribute for one in sorted(named, key=lambda one: (strength[one.state], _left(one)))
-    )
-
-
-def title_suffix(held: HeldFixed) -> str:
-    """What the title of a gap adds about attributes that explain it."""
-    causes = [one.attribute for one in held.gaps if one.state in {"explains", "reverses"}]
-    if causes:
-        return f"; {several(causes)} {'explains' if len(causes) == 1 else 'explain'} it"
-    like = [one.attribute for one in held.gaps if one.state == "inseparable"]
-    return f"; the data cannot separate it from {several(like)}" if like else ""
-
-
-def held_fixed(gaps: Sequence[HeldFixedGap], jointly: Interval | None, gap: Interval) -> HeldFixed:
-    """What is left of a gap with other attributes held fixed, as evidence with its sentences.
-
-    Args:
-        gaps: with one attribute at a time held fixed.
-        jointly: with all attributes held fixed by a regression; None where it was not computed.
-        gap: the gap itself.
-    """
-    return HeldFixed(
-        gaps=tuple(gaps),
-        jointly=None if jointly is None else Estimate.of(jointly),
-        sentences=tuple(_sentences(gaps, jointly, gap)),
-    )
-
-
-def _sentences(
-    gaps: Sequence[HeldFixedGap], jointly: Interval | None, gap: Interval
-) -> Iterator[str]:
-    for one in gaps:
-        if one.state not in {"remains", "undecided"}:
-            yield _sentence(one, gap)
-    kept = [(one, one.gap) for one in gaps if one.state == "remains" and one.gap is not None]
-    if kept:
-        least = min((left for _, left in kept), key=lambda left: left.value)
-        yield (
-            f"It remains with {several([one.attribute for one, _ in kept])} held fixed"
-            f"{', one at a time' if len(kept) > 1 else ''}: at least {points(least.value)} "
-            f"({interval(least, ' points')})."
-        )
-    undecided = [one.attribute for one in gaps if one.state == "undecided"]
-    if undecided:
-        yield (
-            f"There are too few samples to decide whether it remains with {several(undecided)} "
-            "held fixed."
-        )
-    if jointly is not None:
-        yield (
-            f"A regression on all attributes and the label leaves {signed_points(jointly.value)} "
-            f"({interval(jointly, ' points')})."
-        )
-
-
-def _sentence(one: HeldFixedGap, gap: Interval) -> str:
-    if one.state == "inseparable" or one.gap is None:
-        return (
-            f"The slice and {one.attribute} nearly coincide: with {one.attribute} held fixed, the "
-            f"comparison is worth only {one.effective_samples} evenly divided samples, so this data "
-            "cannot show which of them matters."
-        )
-    left = f"{signed_points(one.gap.value)} ({interval(one.gap, ' points')})"
-    if one.state == "reverses":
-        return f"With {one.attribute} held fixed, the gap reverses: {left}."
-    end = f": {one.attribute} explains it" if one.state == "explains" else ""
-    return (
-        f"With {one.attribute} held fixed, the gap falls from {points(gap.value)} to {left}{end}."
-    )
-
-
-def _left(one: HeldFixedGap) -> float:
-    return float("nan") if one.gap is None else one.gap.value

@@ -155,6 +155,7 @@ class TrendCounter:
         self._failure = frame["failure"].to_numpy(dtype=bool)
         self._label = codes(frame["label"])
         self._codes = {name: codes(frame[name]) for name in audit.attributes}
+        self._mediators = audit.declared.with_role("mediator")
 
     def trend(self, bands: OrderedBands) -> LinearTrend | None:
         """The trend within labels; None where it cannot be computed."""
@@ -183,14 +184,19 @@ class TrendCounter:
             worth=worth,
         )
 
-    def with_others_fixed(self, found: LinearTrend) -> Iterator[HeldFixedGap]:
-        """What is left of a trend with each other attribute held fixed beside the label."""
+    def with_others_fixed(self, found: LinearTrend, limit: float) -> Iterator[HeldFixedGap]:
+        """What is left of a trend with each other attribute held fixed beside the label.
+
+        Args:
+            found: the trend.
+            limit: largest acceptable gap between the two ends.
+        """
         bands = found.bands
         label, failure = self._label[bands.rows], self._failure[bands.rows]
         whole = _spread(bands, np.zeros_like(label))
         within_labels = _spread(bands, label)
         for name, values in self._codes.items():
-            if name == bands.attribute:
+            if name == bands.attribute or name in self._mediators:
                 continue
             cell = label * (values.max() + 1) + values[bands.rows]
             strata = np.unique(cell, return_inverse=True)[1].astype(np.int64)
@@ -204,7 +210,7 @@ class TrendCounter:
                 float(left.p_value),
                 effective_samples=len(label) * spread / whole,
                 shared=spread / within_labels,
-            ).judged(found.gap, self._needed, self._alpha)
+            ).judged(found.gap, self._needed, self._alpha, limit)
 
 
 def _edges(numbers: Floats, n_bands: int) -> Floats:

@@ -115,7 +115,8 @@ class SliceSection(Options):
     reference: dict[str, str] = {}
     """The value with which the other values of an attribute are compared, such as `site: A`."""
     roles: dict[str, AttributeRole] = {}
-    """What attributes are to the others, such as `{age: confounder, stage: mediator}`, or `diagnostic`."""
+    """What attributes are: `confounder` (severities follow the gaps with it held fixed), `mediator` (its part
+    of a gap is shown, and excuses nothing) or `diagnostic` (a part of what defines the label)."""
     properties: bool | tuple[str, ...] = True
     """Image properties to slice by as well: true (all), false (none), or a list of names."""
 
@@ -215,7 +216,7 @@ class AboutSection(Options):
     criteria: str | None = None
     """Acceptance criteria, and the reasons for their limits."""
     sensitive: tuple[str, ...] = ()
-    """Protected attributes."""
+    """Protected attributes; their gaps keep findings of their own, whatever explains them."""
     selected: str | None = None
     """The class that means "selected", if the model selects people."""
 

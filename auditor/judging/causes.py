@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from auditor.judging.graded_claim import GradedClaim
-from auditor.records import SEVERITIES, Finding, Severity
+from auditor.records import SEVERITIES, Finding, HeldFixed, Question, Severity
 
 _SAMPLES = 12
 """Sample ids that a finding names at most."""
@@ -15,6 +15,8 @@ _OVERLAP = 0.5
 """Claims without an attribute have one cause where the smaller shares this part of its failures."""
 _DATA_ACTIONS = 2
 """Actions of data claims that are added to a finding's own."""
+_DECIDING: frozenset[Question] = frozenset({"value", "others held fixed"})
+"""Questions whose claims decide whether other attributes explain all claims on an attribute."""
 
 _Group = tuple[frozenset[str], bool, int | None]
 """Attribute names; whether the claims are untestable; where there is no attribute, the position of
@@ -97,7 +99,7 @@ def causes(reported: Sequence[GradedClaim]) -> list[Cause]:
     """Groups claims by their cause.
 
     Claims on the same attributes have one cause; so have claims without an attribute that account for
-    the same failures. A claim that another attribute explains joins the cause of that attribute,
+    the same failures. A cause whose gaps another attribute explains joins the cause of that attribute,
     behind its own claims. Where two attributes explain each other, the data cannot separate them, and
     they form one cause.
 
@@ -150,10 +152,7 @@ def _root(name: _Group, groups: Mapping[_Group, Sequence[GradedClaim]]) -> _Grou
     while True:
         claims = groups[path[-1]]
         first = claims[0]
-        # For a cause without an attribute, any of its claims may know the explanation; for one with
-        # an attribute, the leading claim decides.
-        deciding = claims[:1] if first.claim.slice.attributes else claims
-        explanations = dict.fromkeys(cause for one in deciding for cause in one.claim.explained_by)
+        explanations = dict.fromkeys(_explanations(claims))
         candidates: list[_Group] = [(frozenset({cause}), False, None) for cause in explanations]
         found = [
             one
@@ -165,3 +164,33 @@ def _root(name: _Group, groups: Mapping[_Group, Sequence[GradedClaim]]) -> _Grou
         if found[0] in path:  # they explain each other: the highest-ranked of them leads
             return min(path[path.index(found[0]) :], key=lambda one: groups[one][0].rank)
         path.append(found[0])
+
+
+def _explanations(claims: Sequence[GradedClaim]) -> Iterator[str]:
+    """The attributes that explain a cause.
+
+    Claims about the error rate of a value decide for all others on the same attribute: all of them have
+    to be explained, and no claim may have a gap that is shown to remain above the limit.
+    """
+    asked = [one for one in claims if one.claim.question in _DECIDING]
+    if not claims[0].claim.slice.attributes:
+        deciding = claims  # any of them may know the explanation
+    elif not asked:
+        deciding = claims[:1]
+    elif all(one.claim.explained_by for one in asked) and not any(map(_remains, claims)):
+        deciding = asked[:1]
+    else:
+        deciding = []
+    return (cause for one in deciding for cause in one.claim.explained_by)
+
+
+def _remains(one: GradedClaim) -> bool:
+    held = one.claim.part(HeldFixed)
+    return (
+        held is not None
+        and held.state in {"remains", "weakens"}
+        and held.jointly is not None
+        and one.claim.effect is not None
+        and one.claim.effect.unit == "points"
+        and held.jointly.low > one.claim.limit
+    )

@@ -11,7 +11,7 @@ from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
 from auditor.phrasing import interval, percent, plural, points, quoted, several, signed_points
-from auditor.records import AuditData, Estimate, Finding, SliceKey, Unit
+from auditor.records import AuditData, ClaimRecord, Estimate, Finding, SliceKey, Unit
 from auditor.records.outcome import ACCEPTANCE_CRITERIA, CriterionResult
 from auditor.records.predictions import codes
 from auditor.statistics import (
@@ -29,6 +29,8 @@ MAX_OVERCONFIDENCE = 0.2
 LEVEL = 0.01
 """Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
+_CHECK_OF_METRIC = {"overconfidence": "calibration-gap", "calibration-error": "calibration-gap"}
+"""The check that also reports the number of a metric."""
 
 Mask = NDArray[np.bool_]
 
@@ -95,6 +97,8 @@ def with_missed_criteria(
 ) -> list[Finding]:
     """Adds one alert for each kind of missed criterion in front of the findings.
 
+    A check's finding about the same number, on all samples, becomes a supporting claim of the alert.
+
     Args:
         findings: of the checks, most severe first.
         criteria: of the audit.
@@ -106,13 +110,22 @@ def with_missed_criteria(
     for one in criteria:
         if one.state == "missed":
             missed.setdefault((one.metric, one.bound, one.configured), []).append(one)
-    found = [*(_finding(group) for group in missed.values()), *findings]
+    alerts = [_finding(group, findings) for group in missed.values()]
+    covered = {id(one) for group in missed.values() for one in _same_number(group, findings)}
+    found = [*alerts, *(one for one in findings if id(one) not in covered)]
     return [one.model_copy(update={"id": f"F{k}"}) for k, one in enumerate(found, start=1)]
 
 
-def _finding(missed: Sequence[CriterionResult]) -> Finding:
+def _same_number(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> list[Finding]:
+    """The findings of checks about the number that these criteria judge, on all samples."""
+    check = _CHECK_OF_METRIC.get(missed[0].metric)
+    return [one for one in findings if one.check == check and one.slice == missed[0].slice]
+
+
+def _finding(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> Finding:
     """An alert about criteria of one kind, such as the recall of several classes."""
     first = missed[0]
+    same = _same_number(missed, findings)
     return Finding(
         id="",
         check=ACCEPTANCE_CRITERIA,
@@ -132,7 +145,12 @@ def _finding(missed: Sequence[CriterionResult]) -> Finding:
             "of these classes."
         ),
         limits="A criterion describes the samples of this audit; other data may give other values.",
+        supporting=[claim for one in same for claim in (_as_claim(one), *one.supporting)],
     )
+
+
+def _as_claim(finding: Finding) -> ClaimRecord:
+    return ClaimRecord(**{name: getattr(finding, name) for name in ClaimRecord.model_fields})
 
 
 def _missed_title(missed: Sequence[CriterionResult]) -> str:

@@ -82,7 +82,7 @@ class GradedClaim:
     @property
     def severity(self) -> Severity:
         """How much it matters, by the effect and its interval alone."""
-        effect = self.claim.effect
+        effect = self._graded_by
         if self.claim.counted and effect is not None:
             return self.claim.ceiling if effect.low > self.claim.limit else "note"
         if not self.is_significant or effect is None or effect.value <= self.claim.limit:
@@ -95,15 +95,19 @@ class GradedClaim:
     @property
     def open_bound(self) -> bool:
         """Whether only the width of its interval keeps it from being an alert."""
-        claim = self.claim
+        claim, effect = self.claim, self._graded_by
         return (
             claim.kind in _CONFIRMABLE
             and claim.ceiling == "alert"
             and not claim.counted
             and self.is_significant
-            and claim.effect is not None
-            and claim.effect.low <= claim.limit < claim.effect.value
+            and effect is not None
+            and effect.low <= claim.limit < effect.value
         )
+
+    @property
+    def _graded_by(self) -> Effect | None:
+        return self.claim.effect if self.claim.graded_by is None else self.claim.graded_by
 
     @property
     def rank(self) -> tuple[int, int, float]:
@@ -132,6 +136,7 @@ class GradedClaim:
             support=claim.support,
             statement=list(claim.statement),
             open_bound=self.open_bound,
+            graded_by=claim.graded_by,
             action=claim.action,
             limits=claim.limits,
             evidence=list(claim.evidence),

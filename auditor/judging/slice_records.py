@@ -121,7 +121,8 @@ def _detectable(
         for (one, _), gap in zip(members, gaps, strict=True):
             identity = slice_identity(one.claim.slice)
             # A claim with several comparisons needs all of them.
-            found[identity] = max(found.get(identity, 0.0), float(gap))
+            # NaN, where no label has samples of both, stays NaN.
+            found[identity] = float(np.maximum(found.get(identity, 0.0), gap))
     return {identity: gap for identity, gap in found.items() if np.isfinite(gap)}
 
 

@@ -38,6 +38,11 @@ def signed_points(gap: float) -> str:
     return f"{'−' if gap < 0 else ''}{points(gap)}"
 
 
+def points_of(part: float, whole: float) -> str:
+    """A part of a difference of shares: ``6 of 16 points``."""
+    return f"{'−' if part < 0 else ''}{_hundredfold(abs(part))} of {points(whole)}"
+
+
 def change(gap: float) -> str:
     """A difference of shares in percentage points, always with its sign: ``+2.5``, ``−40``, ``0``."""
     number = _hundredfold(abs(gap))

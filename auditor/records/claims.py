@@ -85,6 +85,8 @@ class Claim:
         limits: what it cannot say.
         evidence: what stands behind it, for tables, charts and drawings.
         untestable: why it could not be tested, where that is so.
+        graded_by: the effect that the severity follows where it is not `effect`, in the same unit: say
+            the gap with a confounder held fixed.
         weight: for the order among findings of one severity: how many failures it accounts for.
         ceiling: highest severity that it may reach.
         explained_by: attributes that explain the effect when they are held fixed, or that the data
@@ -121,6 +123,7 @@ class Claim:
     limits: str
     evidence: tuple[EvidencePart, ...] = ()
     untestable: str | None = None
+    graded_by: Effect | None = None
     weight: float = 0.0
     ceiling: Severity = "alert"
     explained_by: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ Grid = tuple[tuple[float, ...], ...]
 """A small map as rows of numbers."""
 
 HeldFixedState = Literal["explains", "reverses", "inseparable", "weakens", "remains", "undecided"]
+"""What may be said of a gap with other attributes held fixed. ``explains``: what is left is shown to be
+negligible, by an interval within the limit; that a test finds nothing left is no explanation."""
 
 
 class SliceComparison(Record):
@@ -94,6 +96,13 @@ class HeldFixedGap(Record):
     """How many evenly divided samples would carry as much as what is left to compare."""
 
 
+class MediatedPart(Record):
+    """The part of a gap that goes through one attribute, which is declared to be a mediator."""
+
+    attribute: str
+    part: Estimate
+
+
 class HeldFixed(Record):
     """What is left of a gap when other attributes are held fixed."""
 
@@ -101,7 +110,17 @@ class HeldFixed(Record):
     gaps: tuple[HeldFixedGap, ...]
     """One attribute at a time, by strata."""
     jointly: Estimate | None = None
-    """All attributes and the label at once, by a regression; None where it was not computed."""
+    """With several attributes held fixed at once, by a regression; None where it was not computed."""
+    held: tuple[str, ...] = ()
+    """The attributes that are held fixed jointly."""
+    state: HeldFixedState | None = None
+    """What may be said of the gap with them held fixed; None where it was not computed."""
+    through: tuple[str, ...] = ()
+    """Those of them that a part of the gap is shown to go with, the largest part first."""
+    mediated: tuple[MediatedPart, ...] = ()
+    """What goes through attributes that are declared to be mediators."""
+    not_mediated: Estimate | None = None
+    """What is left of the gap without these parts."""
     sentences: tuple[str, ...] = ()
     """The same in words, for documents without the table."""
 

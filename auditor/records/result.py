@@ -218,6 +218,9 @@ class ClaimRecord(Record):
     open_bound: bool = False
     """Whether the effect is significant and above its limit, but its interval does not exclude the
     limit: such a claim keeps an audit from passing, though it does not block the gate."""
+    graded_by: Effect | None = None
+    """The effect that the severity follows where it is another one, such as the gap with a confounder
+    held fixed."""
     action: str
     """What to do next."""
     limits: str

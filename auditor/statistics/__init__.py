@@ -38,7 +38,7 @@ from auditor.statistics.criterion import (
     judge_interval,
     judge_share,
 )
-from auditor.statistics.decomposition import GapDecomposition, decompose_gap
+from auditor.statistics.decomposition import Explanation, GapDecomposition, decompose_gap
 from auditor.statistics.dependence import Dependence, conditional_dependence
 from auditor.statistics.fairness import (
     ClassRates,
@@ -81,14 +81,12 @@ from auditor.statistics.power import (
     samples_needed,
 )
 from auditor.statistics.ratios import Ratios, stratified_ratio
-from auditor.statistics.regression import AdjustedGap, adjusted_gap
 from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
 __all__ = [
     "LEAST_CLUSTERS",
-    "AdjustedGap",
     "AdjustedGaps",
     "Association",
     "Calibration",
@@ -99,6 +97,7 @@ __all__ = [
     "Confusions",
     "Dependence",
     "EveryClass",
+    "Explanation",
     "Extremes",
     "FairnessDistances",
     "Floats",
@@ -123,7 +122,6 @@ __all__ = [
     "TailBands",
     "Trends",
     "ValueComparisons",
-    "adjusted_gap",
     "adjusted_gaps",
     "after_omnibus",
     "association",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from scipy.stats import chi2_contingency
 
 from auditor.checks.label_association import LabelAssociation
 from auditor.checks.representation import Representation
-from auditor.records import AuditData, Table
+from auditor.records import AuditData, Declarations, Table
+from auditor.stages.judge import judge
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("nurse", "doctor")
@@ -72,6 +74,19 @@ def test_label_association_attribute_equal_to_label_is_inseparable(
     assert claim.effect.value == pytest.approx(1)
     assert "cannot show which of the two a model uses" in claim.statement[-1]
     assert "no reference is given" in examination.skipped[0].reason
+
+
+def test_label_association_diagnostic_attribute_is_listed_without_warning(
+    make_evidence: MakeEvidence,
+) -> None:
+    label = ["nurse", "doctor"] * 50
+    audit = make_evidence(label, label, {"veil": label}, classes=CLASSES)
+    audit = replace(audit, declared=Declarations(roles={"veil": "diagnostic"}))
+    judgement = judge({"label-association": LabelAssociation()}, audit)
+    assert not judgement.findings
+    (tested,) = judgement.tested
+    assert tested.reason == "within the limit"
+    assert tested.title.endswith("(Cramér's V 1.00), as a part of what defines it")
 
 
 def test_label_association_single_label_is_skipped(make_evidence: MakeEvidence) -> None:

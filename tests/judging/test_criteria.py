@@ -10,10 +10,12 @@ import pytest
 from scipy.stats import binomtest, fisher_exact
 from statsmodels.stats.proportion import proportion_confint
 
+from auditor.checks.calibration_gap import CalibrationGap
 from auditor.config.criteria import Criterion
 from auditor.errors import ConfigError
 from auditor.judging.criteria import examine_criteria, require_known_names, with_missed_criteria
 from auditor.records import AuditData, CriterionResult
+from auditor.stages.judge import judge
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("a", "b", "c")
@@ -177,6 +179,18 @@ def test_missed_criteria_become_alerts_in_front_of_the_findings(
     assert [(each.id, each.severity) for each in found] == [("F1", "alert"), ("F2", "alert")]
     assert "most frequent class" in found[0].title
     assert found[1].title == "2 classes are not recognised better than by chance: b and c"
+
+
+def test_finding_about_the_number_of_a_missed_criterion_supports_its_alert(
+    make_evidence: MakeEvidence,
+) -> None:
+    cells = {("a", "a"): 250, ("a", "b"): 250, ("b", "b"): 250, ("b", "a"): 250}
+    audit = audit_of(make_evidence, cells, confidence=[0.99] * 1000)
+    findings = judge({"calibration-gap": CalibrationGap()}, audit).findings
+    criteria = examine_criteria(audit, 0, ["confidence"], [])
+    (found,) = with_missed_criteria(findings, criteria)
+    assert found.title == "The mean confidence is 49 points above the accuracy"
+    assert [each.check for each in found.supporting] == ["calibration-gap"]
 
 
 def test_useless_models_meet_the_default_criteria_at_most_once_in_a_hundred(

@@ -56,6 +56,11 @@ def test_points_have_a_singular() -> None:
     assert phrasing.signed_points(0.025) == "2.5 points"
 
 
+def test_points_of_a_whole_are_named_once() -> None:
+    assert phrasing.points_of(0.06, 0.16) == "6 of 16 points"
+    assert phrasing.points_of(-0.025, 0.16) == "−2.5 of 16 points"
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [

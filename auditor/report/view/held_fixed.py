@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from auditor.phrasing import NOT_AVAILABLE, change, count, limits
+from auditor.phrasing import NOT_AVAILABLE, change, count, limits, several
 from auditor.records import Estimate, HeldFixed, HeldFixedGap, HeldFixedState
 from auditor.report.view.tables import TextTable
 
@@ -16,14 +16,40 @@ _MEANINGS: Mapping[HeldFixedState, str] = {
     "inseparable": "cannot be separated from the slice: only {} evenly divided samples are left",
     "undecided": "too few samples to decide",
 }
+_TOGETHER: Mapping[HeldFixedState, str] = {
+    **_MEANINGS,
+    "explains": "they explain the gap",
+    "weakens": "they explain a part of the gap",
+}
+_LISTED = 6
 
 
 def held_fixed_table(part: HeldFixed) -> TextTable:
-    """What is left of the gap with each attribute held fixed, and with all of them."""
+    """What is left of the gap with each attribute held fixed, with all of them, and without mediators."""
     rows = [(one.attribute, _gap(one.gap), _meaning(one)) for one in part.gaps]
-    if part.jointly is not None:
-        rows.append(("all of them and the label, by a regression", _gap(part.jointly), ""))
+    rows += [*_jointly(part), *_mediated(part)]
     return TextTable("", ("Held fixed", "Remaining gap, points", "What this means"), tuple(rows))
+
+
+def _jointly(part: HeldFixed) -> Iterator[tuple[str, str, str]]:
+    if part.jointly is None:
+        return
+    named = several(part.held, _LISTED) if part.held else "all of them and the label"
+    meanings = _TOGETHER if len(part.held) > 1 else _MEANINGS
+    meaning = "" if part.state is None else meanings[part.state]
+    yield f"{named}, by a regression", _gap(part.jointly), meaning
+
+
+def _mediated(part: HeldFixed) -> Iterator[tuple[str, str, str]]:
+    if part.not_mediated is None:
+        return
+    names = [one.attribute for one in part.mediated]
+    one = len(names) == 1
+    yield (
+        f"{several(names, _LISTED)}, declared {'a mediator' if one else 'mediators'}",
+        _gap(part.not_mediated),
+        f"this part does not go through {'it' if one else 'them'}",
+    )
 
 
 def _meaning(one: HeldFixedGap) -> str:
