@@ -113,9 +113,9 @@ def sample_columns(columns: Collection[str]) -> list[str]:
         columns: names of all columns of the file.
 
     Returns:
-        Those of `FIXED` that the file has, then its attributes.
+        Those of `FIXED` and ``data.group`` that the file has, then its attributes.
     """
-    return [*(name for name in FIXED if name in columns), *attribute_columns(columns)]
+    return [*(name for name in (*FIXED, GROUP) if name in columns), *attribute_columns(columns)]
 
 
 def usable_rows(table: pd.DataFrame) -> NDArray[np.bool_]:
