@@ -125,7 +125,9 @@ def _run_stages(
     n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
     criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
     findings = with_missed_criteria(judgement.findings, criteria)
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices)
+    record = None if clusters is None else cluster_record(slicing.predictions, clusters)
+    effect = 1.0 if record is None else record.design_effect or 1.0
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, effect)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
@@ -156,7 +158,7 @@ def _run_stages(
         tests=judgement.tests,
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
-        clusters=None if clusters is None else cluster_record(slicing.predictions, clusters),
+        clusters=record,
     )
 
 
