@@ -4,7 +4,7 @@
 
 Stated error probabilities are drawn from a beta law, so most are tiny and a few are large, and errors
 from these probabilities plus a shift. Every share has its exact (Clopper-Pearson) 95 % interval. The
-default run takes about five minutes on one core.
+default run takes about ten minutes on one core.
 """
 
 from __future__ import annotations
