@@ -15,11 +15,12 @@ from PIL import Image
 from auditor import runner
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
-from auditor.datasets.tables import require_free_names
+from auditor.datasets.tables import group_column, require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
 from auditor.records import AuditResult, Dataset, DecodedImage, StatedType
+from auditor.records.predictions import GROUP
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +46,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     *,
     classes: Sequence[str],
     attributes: pd.DataFrame | None = None,
+    groups: pd.Series[Any] | None = None,
     attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
@@ -61,6 +63,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         dataset: the original images (not normalised) with their labels.
         classes: K class names in index order.
         attributes: one row per sample, in the order of the data set; one column per attribute.
+        groups: which samples belong together, such as those of a patient, and are not independent: one
+            value per sample, in the order of the data set; its name stands in the report.
         attribute_types: types by the name of the attribute: ``categorical``, ``ordinal``, ``numeric``,
             or a list of the values in order; the types of all others are guessed. An ordered
             categorical of pandas is ordinal.
@@ -90,7 +94,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     classifier = Classifier(
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
-    data = _in_memory(dataset, attributes, attribute_types or {}, reference)
+    data = _in_memory(dataset, attributes, groups, attribute_types or {}, reference)
     prepared = match(config, data, classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
 
@@ -123,6 +127,7 @@ def _from_array(image: object) -> Image.Image:
 def _in_memory(
     dataset: LabelledImages,
     attributes: pd.DataFrame | None,
+    groups: pd.Series[Any] | None,
     types: Mapping[str, StatedType | Sequence[str]],
     reference: pd.DataFrame | None,
 ) -> Dataset:
@@ -140,12 +145,19 @@ def _in_memory(
     if attributes is not None:
         columns = attributes.set_axis(list(names), axis=1).set_axis(samples.index, axis=0)
         samples = pd.concat([samples, columns], axis=1)
+    if groups is not None:
+        if len(groups) != len(dataset):
+            raise DataError(
+                f"groups: expected one value per sample, {len(dataset)}; got {len(groups)}"
+            )
+        samples[GROUP] = group_column(groups).to_numpy(dtype=object)
     return Dataset(
         samples,
         _InMemoryImages(dataset),
         names,
         _ADAPTER,
         reference=reference,
+        group=None if groups is None else str(groups.name or "group"),
         stated_types={name: _stated_type(stated) for name, stated in types.items()},
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ from auditor.explainers.api import explain_batch
 from auditor.phrasing import count, percent, plural
 from auditor.preparation import Prepared, find_target_layer, prepare, sample_images
 from auditor.records import OTHER_VALUES, AttributeRecord
+from auditor.records.predictions import GROUP
 
 _IMAGES = 32
 """Images in the trial."""
@@ -108,6 +111,8 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
     yield "data", f"{len(dataset):,} samples ({dataset.adapter})"
     if dataset.reference is not None:
         yield "reference", f"{len(dataset.reference):,} samples"
+    if dataset.group is not None:
+        yield "group", f"{dataset.group}: {_groups(dataset.samples[GROUP])}"
     counts = np.bincount(prepared.codes, minlength=len(prepared.classes))
     largest = np.argsort(-counts, kind="stable")[:8]
     more = f", … {len(counts) - 8} more" if len(counts) > 8 else ""
@@ -138,6 +143,17 @@ def _attribute(record: AttributeRecord) -> str:
     if record.left_out is not None:
         parts.append(f"not sliced: {record.left_out}")
     return ", ".join(parts)
+
+
+def _groups(column: pd.Series[Any]) -> str:
+    """How many clusters there are, and how many samples have none."""
+    sizes, n_missing = column.value_counts(), int(column.isna().sum())
+    known = plural(len(sizes), "cluster")
+    if len(sizes):
+        known += f", the largest with {plural(int(sizes.max()), 'sample')}"
+    if n_missing:
+        known += f"; {plural(n_missing, 'sample')} without, each its own"
+    return known
 
 
 def _estimate(prepared: Prepared, trial: _Trial) -> str:

@@ -7,11 +7,12 @@ a run folder exists.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from auditor import imaging, registry
@@ -25,7 +26,7 @@ from auditor.datasets.labels import map_labels, resolve_classes
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.judging.criteria import require_known_names
 from auditor.records import AttributeSpec, Dataset, Skipped
-from auditor.records.predictions import LABEL
+from auditor.records.predictions import GROUP, LABEL
 
 if TYPE_CHECKING:
     import torch
@@ -100,6 +101,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     )
     codes = map_labels(labels, classes)
     dataset, attributes = type_attributes(dataset, config.data.missing, config.slices.edges)
+    dataset = _without_missing_groups(dataset, config.data.missing)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
     require_known_names(config.criteria, classes, dataset.attributes)
@@ -118,6 +120,15 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         switched_off=switched_off,
         attributes=attributes,
     )
+
+
+def _without_missing_groups(dataset: Dataset, missing: Sequence[str]) -> Dataset:
+    """The samples, whose group is NA where its cell means that it is missing."""
+    if dataset.group is None:
+        return dataset
+    group = dataset.samples[GROUP]
+    known = group.mask(group.isin(list(missing)), pd.NA)
+    return replace(dataset, samples=dataset.samples.assign(**{GROUP: known}))
 
 
 def select_checks(options: Mapping[str, Any]) -> tuple[dict[str, Check], tuple[Skipped, ...]]:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from auditor.autograd.target_layer import TargetLayer
 from auditor.classifiers.fingerprint import n_parameters, sha256_of
 from auditor.preparation import Prepared
-from auditor.records import DataProvenance, ModelProvenance, Provenance
-from auditor.records.predictions import LABEL, SAMPLE, SHA256
+from auditor.records import DataProvenance, Dataset, ModelProvenance, Provenance
+from auditor.records.predictions import GROUP, LABEL, SAMPLE, SHA256
 
 _PACKAGES = (
     "torch",
@@ -51,7 +51,7 @@ def provenance_of(
         ),
         data=DataProvenance(
             adapter=dataset.adapter,
-            sha256=_data_fingerprint(predictions, dataset.attributes),
+            sha256=_data_fingerprint(predictions, dataset),
             n_samples=len(dataset),
             n_reference=None if dataset.reference is None else len(dataset.reference),
         ),
@@ -66,10 +66,11 @@ def provenance_of(
     )
 
 
-def _data_fingerprint(predictions: Path, attributes: tuple[str, ...]) -> str:
-    """SHA-256 over the ids, labels, attributes and image fingerprints of all samples."""
+def _data_fingerprint(predictions: Path, dataset: Dataset) -> str:
+    """SHA-256 over the ids, labels, clusters, attributes and image fingerprints of all samples."""
     digest = hashlib.sha256()
-    columns = [SAMPLE, LABEL, SHA256, *attributes]
+    grouped = [] if dataset.group is None else [GROUP]
+    columns = [SAMPLE, LABEL, SHA256, *grouped, *dataset.attributes]
     with pq.ParquetFile(predictions) as file:
         for batch in file.iter_batches(columns=columns):
             digest.update(batch.to_pandas().to_csv(index=False, header=False).encode())

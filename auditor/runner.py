@@ -13,6 +13,7 @@ from pathlib import Path
 
 from auditor import __version__
 from auditor.audited_model import AuditedModel
+from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
@@ -21,7 +22,7 @@ from auditor.judging.outcome import decide
 from auditor.preparation import Prepared, find_target_layer, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
-from auditor.records import AuditData, AuditResult, Maps, RunInfo
+from auditor.records import AuditData, AuditResult, Clusters, Maps, RunInfo
 from auditor.records.predictions import LABEL, NOT_FINITE
 from auditor.report import documents
 from auditor.run_folder import RunFolder
@@ -118,12 +119,15 @@ def _run_stages(
         )
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
-        audit_data = _audit_data(config, slicing, analysis, samples, explained.maps)
+        clusters = clusters_of(slicing.predictions, dataset.group or "")
+        audit_data = _audit_data(config, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
     n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
     criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
     findings = with_missed_criteria(judgement.findings, criteria)
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices)
+    record = None if clusters is None else cluster_record(slicing.predictions, clusters)
+    effect = 1.0 if record is None else record.design_effect or 1.0
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, effect)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
@@ -154,6 +158,7 @@ def _run_stages(
         tests=judgement.tests,
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
+        clusters=record,
     )
 
 
@@ -163,6 +168,7 @@ def _audit_data(
     analysis: FailureAnalysis,
     samples: EvaluatedSamples,
     maps: Maps | None,
+    clusters: Clusters | None,
 ) -> AuditData:
     """Everything that the checks examine."""
     dataset = samples.dataset
@@ -173,6 +179,7 @@ def _audit_data(
         min_support=config.slices.min_support,
         seed=config.seed,
         probabilities=analysis.probabilities,
+        clusters=clusters,
     )
     return replace(
         data,

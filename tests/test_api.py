@@ -9,6 +9,9 @@ import torch
 
 import auditor
 from auditor.errors import DataError
+from auditor.records.predictions import GROUP
+from auditor.run_folder import RunFolder
+from auditor.selftest import of_run
 
 
 def test_audit_writes_the_run_and_leaves_the_model_unchanged(tmp_path: Path) -> None:
@@ -52,3 +55,54 @@ def test_audit_with_an_attribute_named_like_a_column_raises(tmp_path: Path, name
             out=tmp_path / "run",
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_audit_groups_reach_every_document_and_the_self_test(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4, 2),
+    )
+    random = np.random.default_rng(0)
+    images = [
+        (random.integers(0, 255, (16, 16, 3), np.uint8), ["cat", "dog"][k % 2]) for k in range(120)
+    ]
+    owner = [f"owner {k // 6}" if k < 114 else None for k in range(120)]
+    result = auditor.audit(
+        model,
+        images,
+        classes=["cat", "dog"],
+        attributes=pd.DataFrame({"site": random.choice(["a", "b"], 120)}),
+        groups=pd.Series(owner, name="owner"),
+        out=tmp_path / "run",
+    )
+    assert result.clusters is not None
+    assert (result.clusters.name, result.clusters.n_clusters) == ("owner", 19 + 6)
+    assert (result.clusters.largest, result.clusters.n_missing) == (6, 6)
+    run = RunFolder.open(tmp_path / "run")
+    table = pd.read_parquet(run.path / "predictions.parquet")
+    assert table[GROUP].tolist()[:114] == owner[:114]
+    assert table[GROUP].isna().tolist() == [one is None for one in owner]
+    sentence = "Samples are clustered by owner: 25 clusters"
+    assert sentence in (run.path / "report.html").read_text(encoding="utf-8")
+    assert "owner" not in {name for one in result.slices for name in one.attributes}
+    tables = of_run(run)
+    assert tables.clusters is not None
+    assert tables.clusters.number == 25
+    checks = {one.check for one in result.skipped if "has no version for that" in one.reason}
+    assert checks == {"label-errors"}
+
+
+def test_audit_with_groups_of_another_length_raises(tmp_path: Path) -> None:
+    images = [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2
+    with pytest.raises(DataError, match="groups: expected one value per sample, 2; got 3"):
+        auditor.audit(
+            torch.nn.Flatten(),
+            images,
+            classes=["cat", "dog"],
+            groups=pd.Series([1, 2, 3]),
+            out=tmp_path / "run",
+        )

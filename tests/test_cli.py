@@ -60,6 +60,16 @@ def test_check_prints_data_target_layer_and_estimate(planted_inputs: Path) -> No
         assert said in done.stdout
 
 
+def test_check_prints_the_group(planted_inputs: Path) -> None:
+    changes = ("--set", "data.group=mark", "--set", "data.missing=[absent]")
+    done = auditor("check", planted_inputs, *changes)
+    assert done.exit_code == 0, done.stderr
+    rows = pd.read_csv(planted_inputs.parent / "audited.csv")["mark"].value_counts()
+    said = " ".join(done.stdout.split())
+    assert f"group mark: 1 cluster, the largest with {rows['present']} samples" in said
+    assert f"{rows['absent']} samples without, each its own" in said
+
+
 def test_check_wrong_normalisation_gives_a_warning(planted_inputs: Path) -> None:
     done = auditor(
         "check", planted_inputs, "--set", "preprocess={resize: 32, mean: [3], std: [0.02]}"

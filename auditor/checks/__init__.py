@@ -27,11 +27,14 @@ class Check(Options, ABC):
     Attributes:
         kind: what its claims speak of.
         needs: without these it can only be skipped; the self-test leaves such checks out.
+        handles_clusters: whether its tests and intervals are right for samples that come in clusters
+            (``AuditData.clusters``). Otherwise it is skipped where they do.
         fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
     """
 
     kind: ClassVar[ClaimKind] = "outcome"
     needs: ClassVar[frozenset[Need]] = frozenset()
+    handles_clusters: ClassVar[bool] = False
     fault_labels: ClassVar[FaultLabels | None] = None
 
     @abstractmethod

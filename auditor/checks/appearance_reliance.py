@@ -63,6 +63,7 @@ class AppearanceReliance(Check):
 
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
+    handles_clusters: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
         "search_pictures": "search_images",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check, Need
+from auditor.comparisons.clusters import mean_gap_of
 from auditor.phrasing import interval, percent, points, whom
 from auditor.records import (
     MISSING,
@@ -28,7 +29,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, MeanGap, stratified_mean_gap
+from auditor.statistics import Floats, Integers, MeanGap
 
 NAME = "attention-outside"
 _SHOWN = 12
@@ -54,6 +55,7 @@ class AttentionOutside(Check):
     """
 
     kind: ClassVar[ClaimKind] = "map"
+    handles_clusters: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"maps", "model"})
 
     min_gap: float = Field(0.1, ge=0, le=1)
@@ -154,10 +156,8 @@ class AttentionOutside(Check):
     ) -> _Comparison | None:
         """Compares the samples inside with the others; None if there are too few."""
         label = codes(audit.predictions["label"])[rows]
-        gap = stratified_mean_gap(
-            values, inside, label, n_permutations=self.permutations, seed=audit.seed
-        )
-        if min(gap.n_slice, gap.n_rest) < self.min_maps:
+        gap = mean_gap_of(audit, values, inside, label, rows, self.permutations)
+        if min(gap.n_slice, gap.n_rest) < self.min_maps or np.isnan(gap.p_value):
             return None
         return _Comparison(
             gap=gap,

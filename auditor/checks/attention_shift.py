@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check, Need
+from auditor.discovery.sample_splitting import half_of_clusters
 from auditor.imaging.location import evidence_shares, grid, place_name
 from auditor.phrasing import interval, percent, points, whom
 from auditor.records import (
@@ -32,6 +33,8 @@ from auditor.statistics import (
     Integers,
     MapDifference,
     MeanGap,
+    clustered_map_difference,
+    clustered_mean_gap,
     map_difference,
     stratified_mean_gap,
 )
@@ -61,6 +64,7 @@ class AttentionShift(Check):
     """
 
     kind: ClassVar[ClaimKind] = "map"
+    handles_clusters: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"maps"})
 
     min_shift: float = Field(0.1, ge=0, le=1)
@@ -100,15 +104,12 @@ class AttentionShift(Check):
         maps = attribute.of(value, label)
         if min(maps.inside.sum(), (~maps.inside).sum()) < self.min_maps:
             return
-        tested = map_difference(
-            maps.share[maps.inside],
-            maps.share[~maps.inside],
-            maps.strata[maps.inside],
-            maps.strata[~maps.inside],
-            n_permutations=self.permutations,
-            seed=audit.seed,
-        )
-        shift = measure_shift(maps, audit.seed)
+        tested = _tested(audit, maps, self.permutations)
+        if np.isnan(tested.p_value):
+            return
+        clusters = audit.clusters
+        cluster = None if clusters is None else clusters.of_sample[maps.rows]
+        shift = measure_shift(maps, audit.seed, cluster)
         gap, n_slice = shift.found.gap, int(maps.inside.sum())
         key = SliceKey(attributes={attribute.name: value}, label=label)
         in_slice, in_rest = percent(shift.in_slice), percent(shift.in_rest)
@@ -138,6 +139,26 @@ class AttentionShift(Check):
             evidence=_evidence(maps, tested, shift),
             ceiling="note",
         )
+
+
+def _tested(audit: AuditData, maps: _MapSample, permutations: int) -> MapDifference:
+    """The difference of the maps, with a test that permutes values or clusters."""
+    inside, strata = maps.inside, maps.strata
+    stacks = maps.share[inside], maps.share[~inside]
+    if audit.clusters is None:
+        return map_difference(
+            *stacks, strata[inside], strata[~inside], n_permutations=permutations, seed=audit.seed
+        )
+    cluster = audit.clusters.of_sample[maps.rows]
+    return clustered_map_difference(
+        *stacks,
+        cluster[inside],
+        cluster[~inside],
+        strata[inside],
+        strata[~inside],
+        n_permutations=permutations,
+        seed=audit.seed,
+    )
 
 
 @dataclass(frozen=True)
@@ -219,23 +240,21 @@ class _Shift:
     rows: Integers
 
 
-def measure_shift(maps: _MapSample, seed: int) -> _Shift:
+def measure_shift(maps: _MapSample, seed: int, cluster: Integers | None = None) -> _Shift:
     """Measures in each half of the maps the evidence in the region that the other half shows."""
-    n = len(maps.rows)
-    # Each side of each label is divided, so that the halves are alike; they are numbered consecutively
-    # within a side, so that labels with a single map are not all in the same half.
-    order = np.lexsort((np.random.default_rng(seed).random(n), maps.strata, maps.inside))
-    half = np.zeros(n, dtype=np.int64)
-    half[order] = np.arange(n) % 2
-    value = np.zeros(n)
+    half = _halves(maps, seed, cluster)
+    value = np.zeros(len(half))
     weights = np.zeros(maps.share.shape[1:])
     difference = maps.share[maps.inside].mean(0) - maps.share[~maps.inside].mean(0)
     for k in (0, 1):
         region = _region(maps, half != k)
         value[half == k] = maps.share[half == k][:, region].sum(1)
         weights += region * np.maximum(difference, 1e-12)
-    found = stratified_mean_gap(
-        value, maps.inside, 2 * maps.strata + half, n_permutations=0, seed=seed
+    strata = 2 * maps.strata + half
+    found: MeanGap = (
+        stratified_mean_gap(value, maps.inside, strata, n_permutations=0)
+        if cluster is None
+        else clustered_mean_gap(value, maps.inside, strata, cluster, n_permutations=0)
     )
     in_rest = float(value[~maps.inside].mean())
     members = np.flatnonzero(maps.inside)
@@ -243,6 +262,21 @@ def measure_shift(maps: _MapSample, seed: int) -> _Shift:
     return _Shift(
         found, place_name(weights), in_rest + found.gap.value, in_rest, maps.rows[members]
     )
+
+
+def _halves(maps: _MapSample, seed: int, cluster: Integers | None) -> Integers:
+    """Which half each map is in, 0 or 1; clusters are kept whole."""
+    n = len(maps.rows)
+    generator = np.random.default_rng(seed)
+    if cluster is not None:
+        side = 2 * maps.strata + maps.inside
+        return half_of_clusters(cluster, side, generator).astype(np.int64)
+    # Each side of each label is divided, so that the halves are alike; they are numbered consecutively
+    # within a side, so that labels with a single map are not all in the same half.
+    order = np.lexsort((generator.random(n), maps.strata, maps.inside))
+    half = np.zeros(n, dtype=np.int64)
+    half[order] = np.arange(n) % 2
+    return half
 
 
 def _region(maps: _MapSample, chosen: Mask) -> Mask:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.stats import norm
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import inflation, mean_gap_of, widened
 from auditor.phrasing import count, interval, percent, points, whom
 from auditor.records import (
     AuditData,
@@ -25,7 +29,14 @@ from auditor.records import (
 from auditor.records.outcome import GROSS_OVERCONFIDENCE
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Calibration, Floats, Interval, calibration, overconfidence_gap
+from auditor.statistics import (
+    Calibration,
+    Floats,
+    Integers,
+    Interval,
+    calibration,
+    overconfidence_gap,
+)
 
 NAME = "calibration-gap"
 _NOTICEABLE = 0.05
@@ -41,6 +52,8 @@ class CalibrationGap(Check):
     tests and intervals hold for rare errors. The expected calibration error, without what chance adds
     to it, is part of the evidence.
     """
+
+    handles_clusters: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable over-confidence of a slice beyond that of the rest (a share, 0 to 1)."""
@@ -58,7 +71,8 @@ class CalibrationGap(Check):
         if len(frame) < audit.min_support:
             return Examination()
         label = codes(frame["label"])
-        claims = [self._overall(calibration(confidence, correct, seed=audit.seed))]
+        every = np.arange(len(frame))
+        claims = [self._overall(_calibration(audit, confidence, correct, every))]
         for one in audit.slices:
             if len(one.key.attributes) == 1 and one.key.label is None:
                 claims += self._slice(one, confidence, correct, label, audit)
@@ -117,10 +131,14 @@ class CalibrationGap(Check):
     ) -> Iterator[Claim]:
         inside = np.zeros(len(confidence), dtype=bool)
         inside[one.rows] = True
-        gaps = overconfidence_gap(confidence, correct, inside, label)
-        if min(gaps.n_slice, gaps.n_rest) < audit.min_support:
+        gaps = (
+            overconfidence_gap(confidence, correct, inside, label)
+            if audit.clusters is None
+            else mean_gap_of(audit, confidence - correct, inside, label)
+        )
+        if min(gaps.n_slice, gaps.n_rest) < audit.min_support or np.isnan(gaps.p_value):
             return
-        found = calibration(confidence[one.rows], correct[one.rows], seed=audit.seed)
+        found = _calibration(audit, confidence, correct, one.rows)
         over = found.overconfidence
         gap = gaps.gap
         who = whom(one.key)
@@ -159,6 +177,21 @@ class CalibrationGap(Check):
                 ),
             ),
         )
+
+
+def _calibration(
+    audit: AuditData, confidence: Floats, correct: NDArray[np.bool_], rows: Integers
+) -> Calibration:
+    """The calibration of some samples; where they come in clusters, with fewer effective samples."""
+    found = calibration(confidence[rows], correct[rows], seed=audit.seed)
+    worth = float(inflation(audit, confidence - correct, [rows])[0])
+    z = norm.isf(np.clip(found.p_value, 1e-300, 1) / 2) / np.sqrt(worth)
+    return replace(
+        found,
+        error=widened(found.error, worth, 0.0),
+        overconfidence=widened(found.overconfidence, worth),
+        p_value=found.p_value if worth == 1 else float(2 * norm.sf(z)),
+    )
 
 
 def _calibration_error(found: Calibration) -> Quantity:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import inflation, widened
 from auditor.phrasing import interval, percent, points, quoted, whom
 from auditor.records import (
     AuditData,
@@ -23,7 +25,15 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Confusions, Gaps, Interval, confusions, proportion_gap
+from auditor.statistics import (
+    Confusions,
+    Gaps,
+    Integers,
+    Interval,
+    clustered_gap,
+    confusions,
+    proportion_gap,
+)
 
 NAME = "confusion-pairs"
 _SHOWN = 12
@@ -39,6 +49,8 @@ class ConfusionPairs(Check):
     label (Newcombe's interval, Fisher's exact test, mid-p). The pairs are chosen by their number,
     which is independent of the attribute.
     """
+
+    handles_clusters: ClassVar[bool] = True
 
     min_count: int = Field(10, ge=1)
     """Confusions that occurred less often are not examined."""
@@ -94,7 +106,9 @@ class _Pair:
 
     def described(self, found: Confusions, limit: float) -> Iterator[Claim]:
         """The claim that the label's failures concentrate on the class, if they do."""
-        share = found.share[self._row, self._column]
+        failing = codes(self._audit.predictions["predicted"])[self._of_label] != self._row
+        worth = inflation(self._audit, self._everywhere(), [self._of_label[failing]])
+        share = widened(found.share[self._row, self._column], float(worth[0]), 0.0)
         expected = float(found.expected[self._row, self._column])
         if share.low <= expected:
             return
@@ -146,19 +160,41 @@ class _Pair:
     def tested(self, limit: float) -> Iterator[Claim]:
         """One claim for each attribute value with enough samples of the label."""
         needed = self._audit.min_support
-        n_confused, n_label = int(self._confused.sum()), len(self._of_label)
+        n_label = len(self._of_label)
         for name in self._audit.attributes:
             column = self._audit.predictions[name]
             value = codes(column)[self._of_label]
             values = [str(one) for one in column.cat.categories]
             totals = np.bincount(value, minlength=len(values))
             counts = np.bincount(value[self._confused], minlength=len(values))
-            gaps = proportion_gap(counts, totals, n_confused - counts, n_label - totals)
+            gaps = self._gaps(value, counts, totals)
             for k, word in enumerate(values):
-                if min(totals[k], n_label - totals[k]) >= needed:
+                enough = min(totals[k], n_label - totals[k]) >= needed
+                if enough and np.isfinite(gaps.p_value[k]):
                     rate = float(counts[k] / totals[k])
                     chosen = self._confused & (value == k)
                     yield self._claim(name, word, gaps, k, rate, chosen, limit)
+
+    def _gaps(self, value: Integers, counts: Integers, totals: Integers) -> Gaps:
+        """Gap of each value in the rate of the confusion."""
+        clusters = self._audit.clusters
+        if clusters is None:
+            return proportion_gap(
+                counts, totals, self._confused.sum() - counts, len(self._of_label) - totals
+            )
+        return clustered_gap(
+            self._confused.astype(np.float64),
+            [np.flatnonzero(value == k) for k in range(len(totals))],
+            np.zeros(len(value)),
+            clusters.of_sample[self._of_label],
+            seed=self._audit.seed,
+        )
+
+    def _everywhere(self) -> NDArray[np.bool_]:
+        """(n,) which samples have the confusion, among all."""
+        confused = np.zeros(len(self._audit.predictions), dtype=bool)
+        confused[self._of_label] = self._confused
+        return confused
 
     def _claim(
         self,

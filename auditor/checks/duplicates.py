@@ -57,6 +57,7 @@ class Duplicates(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
+    handles_clusters: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images"})
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="copies with different labels", one="a copy has another label"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -40,6 +41,8 @@ class ErrorTrend(Check):
         procedure", JASA 58 (1963) 690-700: the score test of a logistic regression on the ordered
         attribute and the label.
     """
+
+    handles_clusters: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between the two ends of an ordered attribute (a share)."""

@@ -74,6 +74,7 @@ class FailureRegions(Check):
 
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
+    handles_clusters: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = {
         "min_mended": "min_corrected",
         "min_turned": "min_flipped",
@@ -115,6 +116,7 @@ class FailureRegions(Check):
             if of_class is None:
                 reasons.append(
                     f"{audit.classes[code]}: too few images of other labels are classified correctly"
+                    + ("" if audit.clusters is None else ", or too few clusters have failures")
                 )
                 continue
             of_clusters, n_left_out = search.of_clusters(of_class, self.max_clusters)

@@ -59,6 +59,7 @@ class HiddenSlices(Check):
     """
 
     kind: ClassVar[ClaimKind] = "map"
+    handles_clusters: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
 
     min_gap: float = Field(0.25, ge=0, le=1)

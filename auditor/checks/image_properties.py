@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from pydantic import Field
 from scipy.stats import norm
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import design_effects, gaps_of, rates_of
 from auditor.comparisons.confounding import Confounding
 from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
-from auditor.comparisons.slice_counts import SliceCounter
+from auditor.comparisons.slice_counts import Counts, SliceCounter
 from auditor.phrasing import interval, percent, points, several, whom
 from auditor.records import (
     AuditData,
@@ -36,7 +38,6 @@ from auditor.statistics import (
     cramers_v,
     proportion_gap,
     stratified_gap,
-    wilson,
 )
 from auditor.statistics.intervals import two_sided_z
 
@@ -59,6 +60,8 @@ class ImageProperties(Check):
     that an annotated attribute, or a property with a clearer gap, explains is reported with it.
     """
 
+    handles_clusters: ClassVar[bool] = True
+
     max_gap: float = Field(0.05, ge=0, lt=1)
     """Largest acceptable gap in error rate between a band and the rest (a share, 0 to 1)."""
 
@@ -71,37 +74,42 @@ class ImageProperties(Check):
         values = [one for one in slices if one.key.label is None]
         within = [one for one in slices if one.key.label is not None]
         tested = [
-            *(self._tested(audit, values, _Against.rest(counter, values)) if values else ()),
+            *(self._tested(audit, values, _Against.rest(counter, values, audit)) if values else ()),
             *(
                 self._tested(audit, within, _Against.label(counter, within, audit))
                 if within
                 else ()
             ),
         ]
-        claims = [self._claim(one, counter) for one in tested]
+        claims = [self._claim(one, audit, counter) for one in tested]
         return Examination(tuple(_explained(claims, tested, audit)))
 
     def _tested(
         self, audit: AuditData, slices: Sequence[Slice], against: _Against
     ) -> Iterator[_Tested]:
         gaps = against.gaps()
-        p_values = np.fmax(against.p_exceeds(self.max_gap), gaps.p_value / 2)
+        exceeds = against.p_exceeds(self.max_gap, gaps.gap.value)
+        p_values = np.where(np.isnan(gaps.p_value), np.nan, np.fmax(exceeds, gaps.p_value / 2))
+        worth = design_effects(gaps)
         for k, one in enumerate(slices):
-            if min(gaps.n_slice[k], gaps.n_rest[k]) >= audit.min_support:
+            enough = min(gaps.n_slice[k], gaps.n_rest[k]) >= audit.min_support
+            if enough and np.isfinite(p_values[k]):
                 yield _Tested(
                     one,
                     gaps.gap[k],
                     float(gaps.base_rate[k]),
                     float(p_values[k]),
                     ComparisonSizes(
-                        gaps.n_slice[[k]], gaps.n_rest[[k]], gaps.base_rate[[k]], self.max_gap
+                        gaps.n_slice[[k]] / worth[k],
+                        gaps.n_rest[[k]] / worth[k],
+                        gaps.base_rate[[k]],
+                        self.max_gap,
                     ),
                 )
 
-    def _claim(self, tested: _Tested, counter: SliceCounter) -> Claim:
+    def _claim(self, tested: _Tested, audit: AuditData, counter: SliceCounter) -> Claim:
         one, gap = tested.slice, tested.gap
-        n_failures = int(counter.of([one]).failures.sum())
-        rate = wilson(n_failures, one.support)[()]
+        rate = rates_of(audit, [one])[0]
         who = whom(one.key)
         name = property_name(next(iter(one.key.attributes))).replace("_", " ")
         more = "more" if gap.value >= 0 else "less"
@@ -159,19 +167,18 @@ class _Tested:
 
 @dataclass(frozen=True)
 class _Against:
-    """Counts of slices and of their rest; labels, if any, on the last axis."""
+    """Slices and their rest, with counts; labels, if any, on the last axis."""
 
-    failures: Floats
-    totals: Floats
-    rest_failures: Floats
-    rest_totals: Floats
+    audit: AuditData
+    slices: Sequence[Slice]
+    own: Counts
+    others: Counts
 
     @classmethod
-    def rest(cls, counter: SliceCounter, slices: Sequence[Slice]) -> _Against:
+    def rest(cls, counter: SliceCounter, slices: Sequence[Slice], audit: AuditData) -> _Against:
         """Against all other samples, label by label."""
         own = counter.of(slices)
-        rest = counter.overall - own
-        return cls(own.failures, own.totals, rest.failures, rest.totals)
+        return cls(audit, slices, own, counter.overall - own)
 
     @classmethod
     def label(cls, counter: SliceCounter, slices: Sequence[Slice], audit: AuditData) -> _Against:
@@ -181,26 +188,56 @@ class _Against:
         failures = np.array([failure[one.rows].sum() for one in slices])
         totals = np.array([one.support for one in slices], dtype=np.float64)
         every = counter.overall
+        own = Counts(failures, totals)
         return cls(
-            failures,
-            totals,
-            every.failures[0, label] - failures,
-            every.totals[0, label] - totals,
+            audit, slices, own, Counts(every.failures[0, label], every.totals[0, label]) - own
         )
 
-    def gaps(self, confidence: float = 0.95) -> Gaps:
+    def gaps(self, confidence: float = 0.95, *, tested: bool = True) -> Gaps:
         """The gaps of the slices, with intervals of that confidence."""
-        compare = stratified_gap if self.failures.ndim > 1 else proportion_gap
-        return compare(self.failures, self.totals, self.rest_failures, self.rest_totals, confidence)
+        compare = stratified_gap if self.own.failures.ndim > 1 else proportion_gap
+        rows = [one.rows for one in self.slices]
+        return gaps_of(self.audit, rows, self.own, self.others, compare, confidence, tested=tested)
 
-    def p_exceeds(self, limit: float) -> Floats:
-        """One-sided p-values of "the gap is at most the limit", by inverting the interval."""
-        value = self.gaps().gap.value
-        arms = [two_sided_z(one) for one in _CONFIDENCES]
-        lows = np.stack([value, *(self.gaps(one).gap.low for one in _CONFIDENCES)])
-        # Lower limits fall as the half-widths grow, and np.interp needs ascending positions.
-        reach = [np.interp(-limit, -low, [0.0, *arms]) for low in lows.T]
-        return np.where(value > limit, norm.sf(reach), 1.0)
+    def __getitem__(self, chosen: list[int]) -> _Against:
+        return _Against(
+            self.audit,
+            [self.slices[k] for k in chosen],
+            Counts(self.own.failures[chosen], self.own.totals[chosen]),
+            Counts(self.others.failures[chosen], self.others.totals[chosen]),
+        )
+
+    def p_exceeds(self, limit: float, value: Floats) -> Floats:
+        """One-sided p-values of "the gap is at most the limit"; 1 where the gap is.
+
+        Args:
+            limit: the largest acceptable gap.
+            value: (M,) the gaps.
+        """
+        p_values = np.ones(len(value))
+        larger = np.flatnonzero(value > limit).tolist()
+        if not larger:
+            return p_values
+        those = self[larger]
+        p_values[larger] = p_exceeds(
+            limit, value[larger], lambda confidence: those.gaps(confidence, tested=False).gap.low
+        )
+        return p_values
+
+
+def p_exceeds(limit: float, value: Floats, low_at: Callable[[float], Floats]) -> Floats:
+    """One-sided p-values of "the gap is at most the limit", by inverting the interval.
+
+    Args:
+        limit: the largest acceptable gap.
+        value: (M,) the gaps, above the limit.
+        low_at: takes a confidence and returns the (M,) lower limits.
+    """
+    arms = [two_sided_z(one) for one in _CONFIDENCES]
+    lows = np.stack([value, *(low_at(one) for one in _CONFIDENCES)])
+    # Lower limits fall as the half-widths grow, and np.interp needs ascending positions.
+    reach = [np.interp(-limit, -low, [0.0, *arms]) for low in lows.T]
+    return np.asarray(norm.sf(reach), dtype=np.float64)
 
 
 def _explained(claims: Sequence[Claim], tested: Sequence[_Tested], audit: AuditData) -> list[Claim]:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.clustered_tables import association_of, clusters_of_table
 from auditor.comparisons.contingency import ContingencyTable, tables
 from auditor.phrasing import percent, quoted
 from auditor.records import (
@@ -24,7 +25,11 @@ from auditor.records import (
     Table,
 )
 from auditor.registry import plugin
-from auditor.statistics import Floats, association
+from auditor.statistics import (
+    LEAST_CLUSTERS,
+    Association,
+    Floats,
+)
 
 NAME = "label-association"
 _DRAWN = 20_000_000
@@ -45,6 +50,8 @@ class LabelAssociation(Check):
 
     kind: ClassVar[ClaimKind] = "data"
 
+    handles_clusters: ClassVar[bool] = True
+
     max_association: float = Field(0.1, gt=0, le=1)
     """Largest acceptable bias-corrected Cramér's V (0: independent, 1: one determines the other)."""
 
@@ -53,20 +60,33 @@ class LabelAssociation(Check):
         claims, skipped = [], []
         for table in tables(audit):
             used = table.counts[table.counts.sum(1) > 0][:, table.counts.sum(0) > 0]
-            if min(used.shape, default=0) < 2:
+            clusters = clusters_of_table(audit, table)
+            if audit.clusters is not None and clusters is None:
+                reason = (
+                    f"{table.attribute}: images of one {audit.clusters.name} are not independent, and the "
+                    "reference has no such column, so the training data was not examined"
+                )
+                skipped.append(Skipped(check=NAME, reason=reason))
+            elif min(used.shape, default=0) < 2:
                 what = "label" if used.shape[0] < 2 else "value"
                 reason = f"{table.attribute}: the {table.data} has only one {what} with it"
                 skipped.append(Skipped(check=NAME, reason=reason))
             else:
-                claim = self._claim(table, used.size, audit.seed)
-                diagnostic = table.attribute in audit.declared.with_role("diagnostic")
-                claims.append(_as_declared(claim) if diagnostic else claim)
+                draws = int(np.clip(_DRAWN // used.size, 199, 9999))
+                found = association_of(audit, table, draws, clusters)
+                if np.isfinite(found.p_value):
+                    claim = self._claim(table, found)
+                    diagnostic = table.attribute in audit.declared.with_role("diagnostic")
+                    claims.append(_as_declared(claim) if diagnostic else claim)
+                else:
+                    reason = (
+                        f"{table.attribute}: no value has samples from {LEAST_CLUSTERS} clusters, and "
+                        f"its rest as many, in the {table.data}"
+                    )
+                    skipped.append(Skipped(check=NAME, reason=reason))
         return Examination(tuple(claims), (*skipped, *_without_reference(audit)))
 
-    def _claim(self, table: ContingencyTable, n_cells: int, seed: int) -> Claim:
-        found = association(
-            table.counts, n_permutations=int(np.clip(_DRAWN // n_cells, 199, 9999)), seed=seed
-        )
+    def _claim(self, table: ContingencyTable, found: Association) -> Claim:
         counts, name, strength = table.counts, table.attribute, found.strength
         total = int(counts.sum())
         row, column = _scarcest(counts)

@@ -76,6 +76,8 @@ class LabelErrors(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
+    # Its tests only withhold a suspicion; clusters make them withhold more.
+    handles_clusters: ClassVar[bool] = True
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="suspected label errors", one="label doubtful"
     )
@@ -94,6 +96,14 @@ class LabelErrors(Check):
         suspected = (suggested == predicted) & (predicted != label)
         claims: list[Claim] = []
         skipped: list[Skipped] = []
+        if audit.clusters is not None:
+            skipped.append(
+                _skipped(
+                    f"how many labels are wrong was not estimated: images of one {audit.clusters.name} "
+                    "are not independent, and this estimate has no version for that"
+                )
+            )
+        estimated = audit.clusters is None
         for target in np.unique(predicted[suspected]):
             for value, rows in _predicted_more_often(audit, label, predicted, int(target)):
                 cleared = suspected & (predicted == target) & rows
@@ -111,13 +121,14 @@ class LabelErrors(Check):
             chosen = suspected & (label == pair[0]) & (predicted == pair[1])
             if int(chosen.sum()) >= self.min_count:
                 found = self._examined(
-                    _Suspects(audit, np.flatnonzero(chosen)), counts=noise.is_detected
+                    _Suspects(audit, np.flatnonzero(chosen)),
+                    counts=estimated and noise.is_detected,
                 )
                 if isinstance(found, Claim):
                     claims.append(found)
                 else:
                     skipped.append(found)
-        return Examination(tuple(claims), tuple(skipped), noise)
+        return Examination(tuple(claims), tuple(skipped), noise if estimated else None)
 
     def _examined(self, suspects: _Suspects, *, counts: bool) -> Claim | Skipped:
         """The claim on a pair of classes, or why its labels are not suspected."""

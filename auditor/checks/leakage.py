@@ -70,6 +70,7 @@ class Leakage(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
+    handles_clusters: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "reference"})
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="labels that differ in training", one="another label in training"

@@ -58,6 +58,7 @@ class MapClusters(Check):
     """
 
     kind: ClassVar[ClaimKind] = "map"
+    handles_clusters: ClassVar[bool] = True
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
 
     min_gap: float = Field(0.2, ge=0, le=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -38,6 +39,8 @@ class PerformanceGap(Check):
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300, for the intersection-union test.
     """
+
+    handles_clusters: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate (a share, 0 to 1)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.class_rates import WorstRate, worst_rates
+from auditor.comparisons.clustered_rates import ClusteredRates
+from auditor.comparisons.clusters import of_clusters
 from auditor.phrasing import interval, sentence_start, signed_points, whom
 from auditor.records import (
     AuditData,
@@ -35,6 +37,7 @@ from auditor.statistics import (
     Floats,
     after_omnibus,
     class_rates,
+    clustered_dependence,
     conditional_dependence,
     fairness_distances,
 )
@@ -68,6 +71,8 @@ class PredictionDependence(Check):
         `auditor.statistics.closed_testing.after_omnibus`.
     """
 
+    handles_clusters: ClassVar[bool] = True
+
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in recall or in false-positive rate (a share, 0 to 1)."""
     permutations: int = Field(39_999, ge=199)
@@ -82,19 +87,35 @@ class PredictionDependence(Check):
         for name in audit.attributes:
             values = [str(value) for value in frame[name].cat.categories]
             counts = _counts(codes(frame[name]), len(values), label, predicted, len(audit.classes))
-            found = self._dependence(counts, audit.seed)
-            worst = worst_rates(counts, audit.min_support)
+            found, worst = self._examined(audit, name, counts)
             if found is None or not worst:
                 reason = (
-                    "within every label there is one value, or one prediction"
+                    "within every label there is one value, or one prediction" + of_clusters(audit)
                     if found is None
                     else f"no value has {audit.min_support} samples of a class and as many among the "
-                    "other values"
+                    "other values" + of_clusters(audit)
                 )
                 skipped.append(Skipped(check=NAME, reason=f"{name}: {reason}"))
                 continue
             claims += self._claims(audit, name, values, counts, found, worst)
         return Examination(tuple(claims), tuple(skipped))
+
+    def _examined(
+        self, audit: AuditData, name: str, counts: Floats
+    ) -> tuple[tuple[float, float] | None, dict[int, WorstRate]]:
+        """The dependence, with its p-value, and the clearest disadvantage of each value."""
+        if audit.clusters is None:
+            return self._dependence(counts, audit.seed), worst_rates(counts, audit.min_support)
+        frame, cluster = audit.predictions, audit.clusters.of_sample
+        value, label, predicted = (codes(frame[one]) for one in (name, "label", "predicted"))
+        found = clustered_dependence(
+            value, predicted, label, cluster, self.permutations, audit.seed
+        )
+        # Where the attribute as a whole is not significant, no value is: its p-value need not be fine.
+        permuted = found.p_value <= audit.alpha
+        rates = ClusteredRates(value, label, predicted, cluster, len(counts), permuted, audit.seed)
+        worst = worst_rates(counts, audit.min_support, rates)
+        return None if np.isnan(found.p_value) else (found.excess, found.p_value), worst
 
     def _dependence(self, counts: Floats, seed: int) -> tuple[float, float] | None:
         """Excess information in nats and its p-value; None where there is nothing to permute."""

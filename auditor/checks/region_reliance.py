@@ -68,6 +68,7 @@ class RegionReliance(Check):
 
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
+    handles_clusters: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
         "search_pictures": "search_images",
@@ -157,7 +158,7 @@ class _Swap:
             return PairedEffect.of(pairs.contrast, test, with_value, without_value, seed)
 
         here, control = effect_of(region), effect_of(controls)
-        excess = sign_flip(here.difference - control.difference, seed=seed)
+        excess = sign_flip(here.difference - control.difference, seed=seed, groups=test.cluster)
         return cls(region, here, control.mean, excess)
 
 

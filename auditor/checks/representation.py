@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import inflation, widened
 from auditor.comparisons.contingency import ContingencyTable, table_of
 from auditor.phrasing import interval, percent
 from auditor.records import (
@@ -20,6 +21,7 @@ from auditor.records import (
     Examination,
     Quantities,
     Quantity,
+    Skipped,
     SliceKey,
 )
 from auditor.registry import plugin
@@ -39,6 +41,8 @@ class Representation(Check):
 
     kind: ClassVar[ClaimKind] = "data"
 
+    handles_clusters: ClassVar[bool] = True
+
     min_ratio: float = Field(0.5, gt=0, le=1)
     """Smallest acceptable share in the training data, as a part of that in the audited data."""
     min_share: float = Field(0.2, ge=0, le=1)
@@ -47,20 +51,32 @@ class Representation(Check):
     def examine(self, audit: AuditData) -> Examination:
         """Compares the shares of all values of all attributes."""
         claims: list[Claim] = []
+        skipped: list[Skipped] = []
         for name in audit.attributes:
             audited = table_of(audit, name, "audited")
             trained = table_of(audit, name, "reference")
             if audited is not None and audited.counts.any():
-                claims += self._against_equal(audited)
-                if trained is not None and trained.counts.any():
+                claims += self._against_equal(audit, audited)
+                if trained is None or not trained.counts.any():
+                    continue
+                if audit.clusters is not None:
+                    reason = (
+                        f"{name}: the shares in the training data were not compared: images of one "
+                        f"{audit.clusters.name} are not independent, and this test has no version for that"
+                    )
+                    skipped.append(Skipped(check=NAME, reason=reason))
+                else:
                     claims += self._against_audited(audited, trained)
-        return Examination(tuple(claims))
+        return Examination(tuple(claims), tuple(skipped))
 
-    def _against_equal(self, audited: ContingencyTable) -> Iterator[Claim]:
+    def _against_equal(self, audit: AuditData, audited: ContingencyTable) -> Iterator[Claim]:
         counts, name = audited.counts.sum(0), audited.attribute
         found = representation(counts)
         for k, value in enumerate(audited.values):
-            share, equal = found.shares[k], float(found.expected[k])
+            equal = float(found.expected[k])
+            has = (audit.predictions[name] == value).to_numpy(dtype=bool)
+            worth = inflation(audit, has, [np.arange(len(has))])
+            share = widened(found.shares[k], float(worth[0]), 0.0)
             if share.value >= self.min_share * equal:
                 continue
             shortfall = Interval(equal - share.value, equal - share.high, equal - share.low)

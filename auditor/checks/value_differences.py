@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import design_effects, effective, gaps_of
 from auditor.comparisons.limits import Limits
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.value_counts import DRAWS, ValueCounts, values_of_attributes
@@ -33,7 +34,6 @@ from auditor.statistics import (
     compare_with_reference,
     stratified_gap,
     stratified_ratio,
-    wilson,
     worse_p_values,
 )
 
@@ -55,6 +55,8 @@ class ValueDifferences(Check):
     Reference:
         The docstrings of ``auditor.statistics.pairwise``.
     """
+
+    handles_clusters: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between two values (a share, 0 to 1)."""
@@ -94,7 +96,7 @@ class _Compared:
 
     def with_best(self) -> Iterator[Claim]:
         """One claim for each value against the best one, then one for each that is better than the rest."""
-        own = self.counts.own
+        own = self.counts.worth
         found = compare_with_best(own.failures, own.totals, n_draws=DRAWS, seed=self.audit.seed)
         spread = self.counts.spread("best", found, self.audit.seed)
         yield from self._pairs(found, "best", spread)
@@ -102,7 +104,7 @@ class _Compared:
 
     def with_reference(self, reference: int) -> Iterator[Claim]:
         """One claim for each value but the reference."""
-        own = self.counts.own
+        own = self.counts.worth
         found = compare_with_reference(
             own.failures, own.totals, reference, n_draws=DRAWS, seed=self.audit.seed
         )
@@ -118,7 +120,7 @@ class _Compared:
         tested = [k for k in range(len(self.counts.values)) if np.isfinite(found.p_value[k])]
         clearest = min(tested, key=lambda k: found.p_value[k], default=None)
         n_pairs = len(tested) * (len(tested) - 1) / 2 if against == "best" else len(tested)
-        own, other = self.counts.own[tested], self.counts.own[found.comparator[tested].tolist()]
+        own, other = self.counts.worth[tested], self.counts.worth[found.comparator[tested].tolist()]
         ratios = stratified_ratio(
             own.failures,
             own.totals,
@@ -139,7 +141,7 @@ class _Compared:
     ) -> Claim:
         """A value against the one that it is compared with."""
         counts, one, other = self.counts, self.counts.slices[k], int(found.comparator[k])
-        own = counts.own
+        own = counts.worth
         gap = found.gap[k]
         effect, limit = self.limits.effect(gap, ratio)
         named = f"{counts.attribute} = {counts.values[other]}"
@@ -167,18 +169,22 @@ class _Compared:
     def _better(self, found: ValueComparisons, spread: ValueSpread | None) -> Iterator[Claim]:
         """One claim for each value: is it better than the rest?"""
         own, rest = self.counts.own, self.counts.rest
-        cells = (rest.failures, rest.totals, own.failures, own.totals)
-        gaps, ratios = stratified_gap(*cells), stratified_ratio(*cells).ratio
-        p_values = worse_p_values(gaps)
-        rates = wilson(own.failures.sum(1), own.totals.sum(1))
+        every = np.arange(len(self.audit.predictions))
+        outside = [np.setdiff1d(every, one.rows) for one in self.counts.slices]
+        gaps = gaps_of(self.audit, outside, rest, own, stratified_gap)
+        worth = design_effects(gaps)
+        own, rest = effective(own, worth), effective(rest, worth)
+        ratios = stratified_ratio(rest.failures, rest.totals, own.failures, own.totals).ratio
+        p_values, rates = worse_p_values(gaps), self.counts.intervals
         minority = self._minority(found)
         for k, one in enumerate(self.counts.slices):
-            if not min(gaps.n_slice[k], gaps.n_rest[k]) >= self.audit.min_support:
+            enough = min(gaps.n_slice[k], gaps.n_rest[k]) >= self.audit.min_support
+            if not enough or np.isnan(p_values[k]):
                 continue
             effect, limit = self.limits.effect(gaps.gap[k], ratios[k])
             rate, gap = rates[k], gaps.gap[k]
             rest_rate = rate.value + gap.value
-            others = Slice(one.key, np.setdiff1d(np.arange(len(self.audit.predictions)), one.rows))
+            others = Slice(one.key, outside[k])
             yield Claim(
                 check=NAME,
                 kind=ValueDifferences.kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -23,11 +23,20 @@ from auditor.comparison.records import (
     FlippedPrediction,
     SliceChange,
 )
+from auditor.comparisons.clusters import clusters_of
 from auditor.manifest import sha256
 from auditor.records import MISSING, Estimate, SliceKey
-from auditor.records.predictions import LABEL, LOSS, PREDICTED
+from auditor.records.predictions import GROUP, LABEL, LOSS, PREDICTED
 from auditor.run_folder import PREDICTIONS, RESULT, RunFolder
-from auditor.statistics import Intervals, mcnemar, q_values, wilson
+from auditor.statistics import (
+    Integers,
+    Intervals,
+    PairedShares,
+    mcnemar,
+    q_values,
+    sign_flip,
+    wilson,
+)
 
 
 def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Comparison:
@@ -50,6 +59,7 @@ def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Co
         DataError: a run cannot be read, or they have different classes or no sample in common.
 
     Reference:
+        Runs whose samples have a ``data.group`` are compared by `sign_flip` over whole clusters. Else:
         M. W. Fagerland, S. Lydersen and P. Laake, BMC Medical Research Methodology 13 (2013) 91.
     """
     runs = RunData.read(before), RunData.read(after)
@@ -103,9 +113,10 @@ def slice_changes(
     worse, better = ~one & two, one & ~two
     broken = np.array([int(worse[part.rows].sum()) for part in slices])
     fixed = np.array([int(better[part.rows].sum()) for part in slices])
-    tests = mcnemar(broken, fixed, support)
+    tests = _tests(pairs, slices, broken, fixed)
     tested = support >= min_support
     tested[0] = True  # with few pairs in all, the overall change is unclear rather than untested
+    tested &= np.isfinite(tests.p_value)
     p_values = np.where(tested, tests.p_value, np.nan)
     adjusted = q_values(p_values)
     found = []
@@ -128,6 +139,23 @@ def slice_changes(
             )
         )
     return found
+
+
+def _tests(
+    pairs: Pairs, slices: Sequence[PairedSlice], broken: Integers, fixed: Integers
+) -> PairedShares:
+    """Change of the error rate of each slice: McNemar's test, or sign flips of whole clusters."""
+    clusters = clusters_of(pairs.before, GROUP)
+    if clusters is None or clusters.independent:
+        return mcnemar(broken, fixed, [len(part.rows) for part in slices])
+    one, two = pairs.failed
+    change = two.astype(np.float64) - one
+    found = [sign_flip(change[part.rows], groups=clusters.of_sample[part.rows]) for part in slices]
+    # With one cluster, the change is known, but nothing of its uncertainty.
+    value = [change[part.rows].mean() if len(part.rows) else np.nan for part in slices]
+    low, high = np.clip([(each.change.low, each.change.high) for each in found], -1, 1).T
+    p_values = np.array([each.p_value for each in found])
+    return PairedShares(Intervals(np.array(value), low, high), p_values)
 
 
 def _direction(tested: bool, q_value: float, change: float, alpha: float) -> Direction:

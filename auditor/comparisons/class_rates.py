@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from auditor.comparisons.clustered_rates import ClusteredRates
 from auditor.phrasing import percent
 from auditor.statistics import (
     Floats,
@@ -54,18 +55,21 @@ class WorstRate:
         )
 
 
-def worst_rates(counts: Floats, needed: int) -> dict[int, WorstRate]:
+def worst_rates(
+    counts: Floats, needed: int, clustered: ClusteredRates | None = None
+) -> dict[int, WorstRate]:
     """The clearest disadvantage of each value, by the value's index.
 
     Args:
         counts: (V, K, K) samples by value, label and prediction.
         needed: smallest number of samples on each side of a comparison.
+        clustered: the samples, where they come in clusters.
 
     Returns:
         Values without enough samples of any class are missing.
     """
     families = [one for one in (_recalls(counts), _false_positives(counts)) if one is not None]
-    compared = [family.compared(needed, len(families)) for family in families]
+    compared = [family.compared(needed, len(families), clustered) for family in families]
     found: dict[int, WorstRate] = {}
     for value in range(len(counts)):
         cells = [cell for part in compared for cell in part.get(value, ())]
@@ -98,7 +102,10 @@ class _Family:
     bad: Floats
     totals: Floats
 
-    def gaps(self, confidence: float) -> Gaps:
+    def gaps(self, confidence: float, clustered: ClusteredRates | None) -> Gaps:
+        if clustered is not None:
+            rates = clustered.recalls if self.name == "recall" else clustered.false_positives
+            return rates(self.classes, confidence)
         rest, rest_totals = self.bad.sum(0) - self.bad, self.totals.sum(0) - self.totals
         if self.bad.shape[-1] > 1:
             return stratified_gap(self.bad, self.totals, rest, rest_totals, confidence)
@@ -106,12 +113,14 @@ class _Family:
             self.bad[..., 0], self.totals[..., 0], rest[..., 0], rest_totals[..., 0], confidence
         )
 
-    def compared(self, needed: int, n_families: int) -> dict[int, list[WorstRate]]:
+    def compared(
+        self, needed: int, n_families: int, clustered: ClusteredRates | None
+    ) -> dict[int, list[WorstRate]]:
         """The comparisons of each value with enough samples; p-values are not adjusted."""
         own = self.totals.sum(-1)
         rest = own.sum(0) - own
         n_gaps = max(1, int(((own > 0) & (rest > 0)).sum()))
-        gaps = self.gaps(1 - 0.05 / n_families / n_gaps)
+        gaps = self.gaps(1 - 0.05 / n_families / n_gaps, clustered)
         p_values = worse_p_values(gaps)
         enough = (np.minimum(own, rest) >= needed) & np.isfinite(p_values)
         found: dict[int, list[WorstRate]] = {}

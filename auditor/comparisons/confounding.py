@@ -18,6 +18,7 @@ from auditor.statistics import (
     Gaps,
     Integers,
     Interval,
+    clustered_gap,
     decompose_gap,
     stratified_gap,
 )
@@ -71,6 +72,7 @@ class Confounding:
         self._alpha, self._needed = audit.alpha, audit.min_support
         self._classes = audit.classes
         self._failure = frame["failure"].to_numpy(dtype=bool)
+        self._clusters, self._seed = audit.clusters, audit.seed
         self._label = codes(frame["label"])
         self._codes = {name: codes(frame[name]) for name in audit.attributes}
         declared = audit.declared
@@ -94,8 +96,8 @@ class Confounding:
             weight = _weight(strata, inside) / _weight(label, inside)
             left = WithHeldFixed(
                 name,
-                fixed.gap[()],
-                float(fixed.p_value),
+                fixed.gap[0],
+                float(fixed.p_value[0]),
                 effective_samples=4 * _weight(strata, inside),
                 shared=weight,
             )
@@ -137,9 +139,10 @@ class Confounding:
         cells = self._of(one, names)
         if cells is None:
             return None
+        worth = self._worth(one)
         found = decompose_gap(
-            cells.failures,
-            cells.totals,
+            cells.failures / worth,
+            cells.totals / worth,
             self._member(one)[cells.first],
             cells.label,
             [cells.codes[name] for name in names],
@@ -151,7 +154,9 @@ class Confounding:
         if cells is None:
             return None
         others = [cells.codes[name] for name in names]
-        counts = cells.failures, cells.totals, self._member(one)[cells.first], cells.label
+        worth = self._worth(one)
+        member = self._member(one)[cells.first]
+        counts = cells.failures / worth, cells.totals / worth, member, cells.label
         found = decompose_gap(*counts, [*others, cells.risk])
         if not np.isfinite(found.direct.value):
             return None
@@ -168,6 +173,20 @@ class Confounding:
             order = np.argsort(-each.value, kind="stable").tolist()
             through = tuple(names[k] for k in order if each.low[k] > 0)
         return JointlyHeld(tuple(names), found.direct, state, through)
+
+    def _worth(self, one: Slice) -> float:
+        """By how much samples are worth less than independent ones, for the gap of a slice."""
+        if self._clusters is None:
+            return 1.0
+        rows, inside = self._rows(one)
+        found = clustered_gap(
+            self._failure[rows],
+            [np.flatnonzero(inside)],
+            self._label[rows],
+            self._clusters.of_sample[rows],
+            max_draws=0,
+        )
+        return float(np.fmax(found.design_effect[0], 1.0))
 
     def _of(self, one: Slice, names: Sequence[str]) -> ValueCells | None:
         """The samples that a slice is compared among; None where nothing can be held fixed."""
@@ -198,15 +217,21 @@ class Confounding:
         return rows, self._member(one)[rows]
 
     def _gaps(self, strata: Integers, rows: Integers, inside: NDArray[np.bool_]) -> Gaps:
-        n = int(strata.max(initial=-1)) + 1
         failure = self._failure[rows]
+        if self._clusters is not None:
+            cluster = self._clusters.of_sample[rows]
+            slices = [np.flatnonzero(inside)]
+            return clustered_gap(failure, slices, strata, cluster, seed=self._seed)
+        n = int(strata.max(initial=-1)) + 1
         totals, failures = (
             np.bincount(strata, minlength=n),
             np.bincount(strata[failure], minlength=n),
         )
         own = np.bincount(strata[inside], minlength=n)
         own_failures = np.bincount(strata[inside & failure], minlength=n)
-        return stratified_gap(own_failures, own, failures - own_failures, totals - own)
+        return stratified_gap(
+            own_failures[None], own[None], (failures - own_failures)[None], (totals - own)[None]
+        )
 
 
 @dataclass(frozen=True)

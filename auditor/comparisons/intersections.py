@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.comparisons.clustered_pairs import PairContrasts, clustered_contrasts
+from auditor.comparisons.clusters import inflation, rates_of, widened
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks, slice_identity
 from auditor.phrasing import advice, interval, percent, points, whom
 from auditor.records import (
@@ -21,11 +24,14 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.statistics import (
+    LEAST_CLUSTERS,
+    Floats,
     Gaps,
+    Interactions,
     Interval,
     stratified_gap,
     stratified_interaction,
-    wilson,
+    worse_p_values,
 )
 
 
@@ -46,6 +52,7 @@ class Intersections:
         self._audit = audit
         self._counter = counter
         self._coinciding = 0
+        self._too_few_clusters = 0
 
     def claims(self, slices: Sequence[Slice], values: Sequence[Slice]) -> Iterator[Claim]:
         """One claim for every pair that the data can separate from its values.
@@ -58,11 +65,12 @@ class Intersections:
         of_values = self._counter.of(values)
         for part in chunks(slices, len(self._audit.classes)):
             both = self._counter.of(part)
-            parents = [
-                of_values[[place[slice_identity(_parent(one.key, side))] for one in part]]
-                for side in (0, 1)
+            sides = [
+                [place[slice_identity(_parent(one.key, side))] for one in part] for side in (0, 1)
             ]
-            yield from self._part(part, both, *parents)
+            parents = [(values[one], values[other]) for one, other in zip(*sides, strict=True)]
+            first, second = (of_values[side] for side in sides)
+            yield from self._part(part, both, first, second, parents)
 
     def skipped(self) -> Iterator[Skipped]:
         """How many pairs could not be tested."""
@@ -73,52 +81,50 @@ class Intersections:
                 f"{self._audit.min_support} samples have only one of the two values and the same "
                 "labels, so the data cannot separate the pair from that value",
             )
+        if self._too_few_clusters and self._audit.clusters is not None:
+            yield Skipped(
+                check=self._check,
+                reason=f"{self._too_few_clusters} pairs of attribute values were not tested: fewer than "
+                f"{LEAST_CLUSTERS} clusters by {self._audit.clusters.name} have both values, or only one "
+                "of them",
+            )
 
     def _part(
-        self, part: Sequence[Slice], both: Counts, first: Counts, second: Counts
+        self,
+        part: Sequence[Slice],
+        both: Counts,
+        first: Counts,
+        second: Counts,
+        parents: Sequence[tuple[Slice, Slice]],
     ) -> Iterator[Claim]:
-        first_only, second_only = first - both, second - both
-        rest = self._counter.overall - both
-        neither = rest - first_only - second_only
-        whole, *against = (
-            stratified_gap(both.failures, both.totals, other.failures, other.totals)
-            for other in (rest, first_only, second_only)
-        )
-        cells = (both, first_only, second_only, neither)
-        beyond = stratified_interaction(
-            [cell.failures for cell in cells], [cell.totals for cell in cells]
-        )
-        rates = wilson(both.failures.sum(1), both.totals.sum(1))
-        needed = self._audit.min_support
+        contrasts = _contrasts(self._counter.overall, both, first, second)
+        failure = self._audit.predictions["failure"].to_numpy(dtype=bool)
+        factor = inflation(self._audit, failure, [one.rows for one in part])
+        rates = rates_of(self._audit, part)
+        needed, clustered = self._audit.min_support, self._audit.clusters is not None
         for k, one in enumerate(part):
-            fewest = min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in against)
-            if fewest < needed or np.isnan(beyond.p_value[k]):
+            if contrasts.fewest(k) < needed or np.isnan(contrasts.beyond.p_value[k]):
                 self._coinciding += 1
                 continue
-            # One-sided: the probability of a gap this large or larger.
-            tails = [
-                gaps.p_value[k] / 2 if gaps.gap.value[k] > 0 else 1 - gaps.p_value[k] / 2
-                for gaps in against
-            ]
-            contrasts = [*(gaps.gap[k] for gaps in against), beyond.excess[k]]
-            yield self._claim(
-                one,
-                rates[k],
-                whole.gap[k],
-                contrasts,
-                float(max(*tails, beyond.p_value[k])),
-                tuple(_sizes(gaps, k) for gaps in against),
-            )
+            found, p_value = contrasts.of(k, float(factor[k])), float(contrasts.p_values[k])
+            # Clusters can only make p-values of this kind matter that are small without them.
+            if clustered and p_value <= self._audit.alpha:
+                found = clustered_contrasts(self._audit, one, *parents[k])
+                p_value = float(np.maximum(p_value, found.p_value))
+            if np.isnan(p_value):
+                self._too_few_clusters += 1
+                continue
+            yield self._claim(one, rates[k], found, p_value, contrasts.sizes(k, factor[k]))
 
     def _claim(
         self,
         one: Slice,
         rate: Interval,
-        gap: Interval,
-        contrasts: list[Interval],
+        found: PairContrasts,
         p_value: float,
         sizes: tuple[ComparisonSizes, ...],
     ) -> Claim:
+        contrasts = [*found.against, found.beyond]
         least = min(contrasts, key=lambda contrast: contrast.value)
         names = list(one.key.attributes.items())
         alone = " and ".join(
@@ -152,7 +158,7 @@ class Intersections:
             evidence=(
                 SliceComparison(
                     error_rate=Estimate.of(rate),
-                    gap=Estimate.of(gap),
+                    gap=Estimate.of(found.whole),
                 ),
                 IntersectionContrast(
                     against_each={
@@ -167,10 +173,50 @@ class Intersections:
         )
 
 
-def _sizes(gaps: Gaps, k: int) -> ComparisonSizes:
-    """Of one comparison, without its strata: there are very many pairs."""
-    own, rest, rate = gaps.n_slice[k], gaps.n_rest[k], gaps.base_rate[k]
-    return ComparisonSizes(np.array([own]), np.array([rest]), np.array([rate]))
+@dataclass(frozen=True)
+class _Contrasts:
+    """Contrasts of M pairs, from counts."""
+
+    whole: Gaps
+    against: tuple[Gaps, Gaps]
+    beyond: Interactions
+    p_values: Floats
+
+    def fewest(self, k: int) -> float:
+        """The smallest side of the comparisons of a pair with its values."""
+        return float(min(min(gaps.n_slice[k], gaps.n_rest[k]) for gaps in self.against))
+
+    def of(self, k: int, factor: float) -> PairContrasts:
+        """The contrasts of a pair whose samples are worth less than independent ones by a factor."""
+        found = (self.whole.gap[k], *(gaps.gap[k] for gaps in self.against))
+        whole, one, other = (widened(gap, factor) for gap in found)
+        beyond = widened(self.beyond.excess[k], factor, -2.0, 2.0)
+        return PairContrasts(whole, (one, other), beyond, float(self.p_values[k]))
+
+    def sizes(self, k: int, factor: float) -> tuple[ComparisonSizes, ...]:
+        """Of the comparisons with the values, without their strata: there are very many pairs."""
+        return tuple(
+            ComparisonSizes(
+                gaps.n_slice[[k]] / factor, gaps.n_rest[[k]] / factor, gaps.base_rate[[k]]
+            )
+            for gaps in self.against
+        )
+
+
+def _contrasts(overall: Counts, both: Counts, first: Counts, second: Counts) -> _Contrasts:
+    first_only, second_only = first - both, second - both
+    rest = overall - both
+    neither = rest - first_only - second_only
+    whole, one, other = (
+        stratified_gap(both.failures, both.totals, side.failures, side.totals)
+        for side in (rest, first_only, second_only)
+    )
+    cells = (both, first_only, second_only, neither)
+    beyond = stratified_interaction(
+        [cell.failures for cell in cells], [cell.totals for cell in cells]
+    )
+    tails = np.maximum(worse_p_values(one), worse_p_values(other))
+    return _Contrasts(whole, (one, other), beyond, np.maximum(tails, beyond.p_value))
 
 
 def _side(contrast: Interval) -> str:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.comparisons.clusters import (
+    CompareCounts,
+    design_effects,
+    effective,
+    gaps_of,
+    rates_of,
+    too_few_clusters,
+)
 from auditor.comparisons.limits import Limits, finite
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import advice, amount, interval, limits, percent, plural, points, quoted, whom
@@ -29,7 +37,6 @@ from auditor.statistics import (
     proportion_gap,
     stratified_gap,
     stratified_ratio,
-    wilson,
     worse_p_values,
 )
 
@@ -73,13 +80,16 @@ class SliceClaims:
         slices: Sequence[Slice],
         own: Counts,
         rest: Counts,
-        compare: Callable[..., Gaps],
+        compare: CompareCounts,
     ) -> Iterator[Claim]:
-        cells = (own.failures, own.totals, rest.failures, rest.totals)
-        gaps, ratios = compare(*cells), stratified_ratio(*cells).ratio
-        excluded = compare(*cells, _ONE_SIDED).gap.high
+        rows = [one.rows for one in slices]
+        gaps = gaps_of(self._audit, rows, own, rest, compare)
+        excluded = gaps_of(self._audit, rows, own, rest, compare, _ONE_SIDED, tested=False).gap.high
+        worth = design_effects(gaps)
+        own, rest = effective(own, worth), effective(rest, worth)
+        ratios = stratified_ratio(own.failures, own.totals, rest.failures, rest.totals).ratio
         p_values = worse_p_values(gaps)
-        rates = wilson(own.failures.sum(1), own.totals.sum(1))
+        rates = rates_of(self._audit, slices)
         for k, one in enumerate(slices):
             sizes = ComparisonSizes.of(own.totals[k], rest.failures[k], rest.totals[k])
             reason = self._untestable(one, gaps, k)
@@ -105,7 +115,7 @@ class SliceClaims:
                 f"{plural(n_rest, 'other sample')} of the same labels to compare with, of the "
                 f"{needed} that are needed"
             )
-        return None
+        return too_few_clusters(self._audit, one) if np.isnan(gaps.p_value[k]) else None
 
     def _claim(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.comparisons.clusters import enough_clusters, inflation
 from auditor.comparisons.confounding import WithHeldFixed
 from auditor.records import AuditData, Curve, CurvePoint, Estimate, HeldFixedGap, OrderedValues
 from auditor.records.predictions import codes
@@ -95,6 +96,7 @@ class LinearTrend:
         line: (V,) error rates of the bands by the straight line.
         failures: (V,) failures of the bands.
         totals: (V,) samples.
+        worth: (V,) by how much samples of a band are worth less than independent ones.
     """
 
     bands: OrderedBands
@@ -104,6 +106,7 @@ class LinearTrend:
     line: Floats
     failures: Floats
     totals: Floats
+    worth: Floats
 
     @property
     def worst(self) -> int:
@@ -121,7 +124,7 @@ class LinearTrend:
 
     def curve(self) -> Curve:
         """The error rates of the bands, with the straight line."""
-        rates = wilson(self.failures, self.totals)
+        rates = wilson(self.failures / self.worth, self.totals / self.worth)
         points = (
             CurvePoint(
                 name=name,
@@ -147,6 +150,7 @@ class TrendCounter:
 
     def __init__(self, audit: AuditData) -> None:
         frame = audit.predictions
+        self._audit = audit
         self._alpha, self._needed = audit.alpha, audit.min_support
         self._failure = frame["failure"].to_numpy(dtype=bool)
         self._label = codes(frame["label"])
@@ -156,7 +160,11 @@ class TrendCounter:
     def trend(self, bands: OrderedBands) -> LinearTrend | None:
         """The trend within labels; None where it cannot be computed."""
         failures, totals = bands.counts(self._failure[bands.rows], self._label[bands.rows])
-        found = trend(failures, totals, bands.scores)
+        rows = [bands.rows[bands.band == k] for k in range(len(bands.names))]
+        if not all(enough_clusters(self._audit, one) for one in rows):
+            return None
+        worth = inflation(self._audit, self._failure, rows)
+        found = trend(failures / worth[:, None], totals / worth[:, None], bands.scores)
         if np.isnan(found.p_value):
             return None
         rising = float(found.change.value) >= 0
@@ -173,6 +181,7 @@ class TrendCounter:
             line=np.clip(line, 0, 1),
             failures=failures,
             totals=totals,
+            worth=worth,
         )
 
     def with_others_fixed(self, found: LinearTrend, limit: float) -> Iterator[HeldFixedGap]:
@@ -191,7 +200,9 @@ class TrendCounter:
                 continue
             cell = label * (values.max() + 1) + values[bands.rows]
             strata = np.unique(cell, return_inverse=True)[1].astype(np.int64)
-            left = trend(*bands.counts(failure, strata), bands.scores)
+            failures, totals = bands.counts(failure, strata)
+            worth = found.worth[:, None]
+            left = trend(failures / worth, totals / worth, bands.scores)
             spread = _spread(bands, strata)
             yield WithHeldFixed(
                 name,

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.comparisons.clusters import effective, enough_clusters, inflation, rates_of
 from auditor.comparisons.slice_counts import Counts, SliceCounter
 from auditor.records import AuditData, ComparedValue, Estimate, Slice, ValueSpread
 from auditor.statistics import (
     Floats,
     Integers,
+    Intervals,
     ValueComparisons,
     largest_difference,
     smallest_ratio,
-    wilson,
 )
 
 DRAWS = 10_000
@@ -32,6 +33,8 @@ class ValueCounts:
         slices: their samples.
         own: (V, K) counts by label.
         rest: (V, K) counts of all other samples.
+        worth: (V, K) counts of as many independent samples as those of each value are worth.
+        intervals: (V,) error rates.
     """
 
     attribute: str
@@ -39,6 +42,8 @@ class ValueCounts:
     slices: tuple[Slice, ...]
     own: Counts
     rest: Counts
+    worth: Counts
+    intervals: Intervals
 
     @property
     def support(self) -> Integers:
@@ -58,14 +63,13 @@ class ValueCounts:
             compared: the comparisons of the values.
             seed: of the draws.
         """
-        cells = self.own.failures, self.own.totals
+        cells = self.worth.failures, self.worth.totals
         size = largest_difference(*cells, n_draws=DRAWS, seed=seed)
         if size.pair is None:
             return None
         by_failures = smallest_ratio(*cells, n_draws=DRAWS, seed=seed).size
-        correct = self.own.totals - self.own.failures
-        by_accuracy = smallest_ratio(correct, self.own.totals, n_draws=DRAWS, seed=seed).size
-        rates = wilson(self.own.failures.sum(1), self.own.totals.sum(1))
+        correct = self.worth.totals - self.worth.failures
+        by_accuracy = smallest_ratio(correct, self.worth.totals, n_draws=DRAWS, seed=seed).size
         return ValueSpread(
             attribute=self.attribute,
             compared_with="reference" if against == "reference" else "best",
@@ -73,7 +77,7 @@ class ValueCounts:
                 ComparedValue(
                     value=value,
                     support=self.slices[k].support,
-                    error_rate=Estimate.of(rates[k]),
+                    error_rate=Estimate.of(self.intervals[k]),
                     gap=Estimate.of(compared.gap[k]) if compared.comparator[k] >= 0 else None,
                     compared_with=(
                         self.values[compared.comparator[k]] if compared.comparator[k] >= 0 else None
@@ -98,7 +102,11 @@ def values_of_attributes(audit: AuditData, counter: SliceCounter) -> Iterator[Va
             for one in audit.slices
             if set(one.key.attributes) == {name} and one.key.label is None
             if one.support >= audit.min_support and not one.tail
+            if enough_clusters(audit, one.rows)
         )
         own = counter.of(slices)
         values = tuple(one.key.attributes[name] for one in slices)
-        yield ValueCounts(name, values, slices, own, counter.overall - own)
+        failure = audit.predictions["failure"].to_numpy(dtype=bool)
+        worth = effective(own, inflation(audit, failure, [one.rows for one in slices]))
+        rest, rates = counter.overall - own, rates_of(audit, slices)
+        yield ValueCounts(name, values, slices, own, rest, worth, rates)

@@ -10,6 +10,7 @@ from auditor.config import AttributeTypes, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
+    group_column,
     parse_labels,
     read_table,
     require_columns,
@@ -17,6 +18,7 @@ from auditor.datasets.tables import (
 )
 from auditor.errors import DataError
 from auditor.records import Dataset
+from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 
 _SUFFIXES = frozenset(
@@ -36,6 +38,9 @@ class Folder(Options):
     """Folder whose sub-folders are the classes, searched recursively; hidden files are ignored."""
     attributes: ConfigPath | None = None
     """CSV or Parquet file with a column `file` (relative to the folder); its other columns are attributes."""
+    group: str | None = None
+    """Column of the table that says which images belong together, such as the patient: these are not
+    independent. It is no attribute."""
     attribute_types: AttributeTypes = {}
     """Types of attributes, such as `{skin_type: ordinal, size: [small, large], age: numeric}`. A list of
     values is an order. Types that are not stated are guessed; `auditor check` prints them."""
@@ -59,9 +64,15 @@ class Folder(Options):
         attributes = pd.DataFrame(index=samples.index)
         if self.attributes is not None:
             attributes = _read_attributes(self.attributes, samples.index)
+        if self.group is not None:
+            table = "data.attributes" if self.attributes is None else self.attributes
+            require_columns(attributes, {"group": self.group}, Path(table))
+            samples[GROUP] = group_column(attributes.pop(self.group))
         names = tuple(str(name) for name in attributes.columns)
         trained = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
+        if trained is not None and reference is not None and self.group in trained:
+            reference[GROUP] = group_column(trained[self.group])
         for name in names:
             samples[name] = attributes[name]
             if trained is not None and reference is not None:
@@ -74,6 +85,7 @@ class Folder(Options):
             classes=classes,
             reference=reference,
             reference_images=self._reference_images(trained),
+            group=self.group,
             stated_types=stated_types(self.attribute_types),
         )
 

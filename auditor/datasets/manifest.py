@@ -13,6 +13,7 @@ from auditor.datasets.images import FileImages
 from auditor.datasets.tables import (
     as_text,
     first_few,
+    group_column,
     parse_labels,
     read_table,
     require_columns,
@@ -22,6 +23,7 @@ from auditor.datasets.tables import (
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.records import Dataset
+from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 
 
@@ -41,6 +43,8 @@ class Manifest(Options):
     """Columns with attributes of the images, by which the audit slices: a list, or a mapping to types,
     `{site: categorical, skin_type: ordinal, size: [small, large], age: numeric}`. A list of values is
     an order. Types that are not stated are guessed; `auditor check` prints them."""
+    group: str | None = None
+    """Column that says which images belong together, such as the patient: these are not independent."""
     box: str | None = None
     """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
@@ -58,6 +62,7 @@ class Manifest(Options):
         table = read_table(self.path)
         described = {f"attributes: {name}": name for name in self.attributes}
         own = {"image": self.image, "label": self.label, **described}
+        own |= {"group": self.group} if self.group else {}
         own |= {"box": self.box} if self.box else {}
         own |= {"mask": self.mask} if self.mask else {}
         require_columns(table, own, self.path)
@@ -75,10 +80,14 @@ class Manifest(Options):
         reference = (
             None if trained is None else pd.DataFrame({"label": parse_labels(trained[self.label])})
         )
+        if trained is not None and reference is not None and self.group in trained:
+            reference[GROUP] = group_column(trained[self.group])
         for name in self.attributes:
             samples[name] = table[name]
             if trained is not None and reference is not None:
                 reference[name] = trained[name]
+        if self.group:
+            samples[GROUP] = group_column(table[self.group])
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
@@ -94,6 +103,7 @@ class Manifest(Options):
             adapter=self.plugin_name,
             reference=reference,
             reference_images=self._reference_images(trained),
+            group=self.group,
             stated_types=stated_types(self.attributes),
         )
 

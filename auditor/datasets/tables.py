@@ -19,6 +19,9 @@ from auditor.records.predictions import is_reserved
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 """Integers that float64 does not hold exactly."""
 
+_NO_GROUP = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
+"""Cells of a group column that say that the group is not known: these samples do not belong together."""
+
 _OBJECT_COLUMNS = ("box", "mask")
 """Columns of ``Dataset.samples`` that locate the object."""
 
@@ -110,6 +113,12 @@ def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
         None if missing else str(cell) for cell, missing in zip(column, column.isna(), strict=True)
     ]
     return pd.Series(cells, index=column.index, dtype="string", name=column.name)
+
+
+def group_column(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The cluster of each sample as text (type ``string``), missing cells as NA."""
+    groups = as_text(column)
+    return groups.mask(groups.str.strip().isin(_NO_GROUP), pd.NA)
 
 
 def parse_labels(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from auditor.records import AuditData
 from auditor.records.predictions import codes
-from auditor.statistics import Floats, Gaps, Integers, MeanGap, stratified_gap, stratified_mean_gap
+from auditor.statistics import (
+    Floats,
+    Gaps,
+    Integers,
+    MeanGap,
+    clustered_gap,
+    clustered_mean_gap,
+    stratified_gap,
+    stratified_mean_gap,
+)
 
 Mask = NDArray[np.bool_]
 
@@ -26,6 +35,8 @@ class SampleSplit:
         excess: (n,) failure minus the error that the model expects, 1 - confidence: from -1 (correct
             at confidence 0) to 1 (misclassified at confidence 1).
         search: (n,) whether the sample is in the search half.
+        cluster: (n,) cluster of each sample; None where all are independent.
+        seed: of permutations of clusters.
     """
 
     rows: Integers
@@ -34,6 +45,8 @@ class SampleSplit:
     failure: Mask
     excess: Floats
     search: Mask
+    cluster: Integers | None = None
+    seed: int = 0
 
     @property
     def test(self) -> Mask:
@@ -44,18 +57,23 @@ class SampleSplit:
     def of(
         cls, audit: AuditData, rows: Integers, within: str, generator: np.random.Generator
     ) -> SampleSplit:
-        """Divides samples at random, without regard to their outcomes.
+        """Divides samples at random, without regard to their outcomes. Clusters are kept whole.
 
         Args:
             audit: the audited data.
             rows: (n,) positions in ``AuditData.predictions``.
-            within: the column, ``label`` or ``predicted``, whose values are each divided in half.
+            within: the column, ``label`` or ``predicted``, whose values are each divided in half;
+                clusters are divided in the order of their most frequent value.
             generator: source of randomness.
         """
         frame = audit.predictions.iloc[rows]
-        order = np.lexsort((generator.random(len(rows)), codes(frame[within])))
-        search = np.zeros(len(rows), dtype=np.bool_)
-        search[order] = np.arange(len(rows)) % 2 == 0
+        cluster = None if audit.clusters is None else audit.clusters.of_sample[rows]
+        if cluster is None:
+            order = np.lexsort((generator.random(len(rows)), codes(frame[within])))
+            search = np.zeros(len(rows), dtype=np.bool_)
+            search[order] = np.arange(len(rows)) % 2 == 0
+        else:
+            search = half_of_clusters(cluster, codes(frame[within]), generator)
         failure = frame["failure"].to_numpy(dtype=np.bool_)
         confidence = frame["confidence"].to_numpy(dtype=np.float64)
         return cls(
@@ -65,6 +83,8 @@ class SampleSplit:
             failure=failure,
             excess=failure - (1 - confidence),
             search=search,
+            cluster=cluster,
+            seed=audit.seed,
         )
 
     def gap(self, inside: Mask, strata: Integers, among: Mask | None = None) -> Gaps:
@@ -76,6 +96,14 @@ class SampleSplit:
             among: (n,) the samples to compare; by default the test half.
         """
         among = self.test if among is None else among
+        if self.cluster is not None:
+            return clustered_gap(
+                self.failure[among],
+                [np.flatnonzero(inside[among])],
+                strata[among],
+                self.cluster[among],
+                seed=self.seed,
+            )
         return failure_gap(self.failure[among], inside[among], strata[among])
 
     def excess_gap(self, inside: Mask, strata: Integers, among: Mask | None = None) -> MeanGap:
@@ -90,9 +118,42 @@ class SampleSplit:
             among: (n,) the samples to compare; by default the test half.
         """
         among = self.test if among is None else among
+        if self.cluster is not None:
+            return clustered_mean_gap(
+                self.excess[among],
+                inside[among],
+                strata[among],
+                self.cluster[among],
+                n_permutations=0,
+            )
         return stratified_mean_gap(
             self.excess[among], inside[among], strata[among], n_permutations=0
         )
+
+
+def half_of_clusters(cluster: Integers, value: Integers, generator: np.random.Generator) -> Mask:
+    """Half of the samples, in whole clusters.
+
+    Clusters are sorted by their most frequent value and, among these, by size, in random order where
+    they tie. Of each two neighbours, one is drawn.
+
+    Args:
+        cluster: (n,) cluster of each sample.
+        value: (n,) what both halves shall have evenly, from 0.
+        generator: source of randomness.
+
+    Returns:
+        (n,) whether a sample is in the half.
+    """
+    _, code = np.unique(cluster, return_inverse=True)
+    n_clusters = int(code.max(initial=-1)) + 1
+    counts = np.zeros((n_clusters, int(value.max(initial=0)) + 1))
+    np.add.at(counts, (code, value), 1)
+    order = np.lexsort((generator.random(n_clusters), counts.sum(1), counts.argmax(1)))
+    first = generator.integers(0, 2, (n_clusters + 1) // 2)
+    chosen = np.zeros(n_clusters, dtype=np.bool_)
+    chosen[order] = np.arange(n_clusters) % 2 == np.repeat(first, 2)[:n_clusters]
+    return np.asarray(chosen[code], dtype=np.bool_)
 
 
 def failure_gap(failure: Mask, inside: Mask, strata: Integers) -> Gaps:

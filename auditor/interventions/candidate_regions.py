@@ -70,11 +70,11 @@ class CandidateSearch:
             code: index of the class, which `min_failures` failures have.
 
         Returns:
-            The candidate; None if too few images of other labels are classified correctly.
+            The candidate; None if too few images of other labels are classified correctly, or if too
+            few failures come from other clusters than those of the search.
         """
         failures = self._draw(code)
-        recipients = (len(part.recipients) for part in (failures.search, failures.test))
-        if min(recipients) < MIN_SEARCHED:
+        if not _large_enough(failures):
             return None
         return CandidateRegion(failures, find_masked_region(self.model, failures))
 
@@ -101,6 +101,8 @@ class CandidateSearch:
         known = [of_class.masked] if dominates else []
         for cluster in failure_clusters(self.audit, self.model, code, self.min_failures):
             failures = self._draw(code, cluster.rows)
+            if not _large_enough(failures):
+                continue
             if any(self._share_corrected(failures, one) > _SAME_CAUSE for one in known):
                 continue
             if len(candidates) == max_clusters:
@@ -117,3 +119,9 @@ class CandidateSearch:
 
     def _share_corrected(self, failures: ClassFailures, masked: MaskedRegion) -> float:
         return float(corrected_by_masking(self.model, failures.search, masked).mean())
+
+
+def _large_enough(failures: ClassFailures) -> bool:
+    """Whether search and test have enough failures and recipients."""
+    parts = (failures.search, failures.test)
+    return min(min(len(part.failures), len(part.recipients)) for part in parts) >= MIN_SEARCHED

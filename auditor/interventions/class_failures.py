@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditor.discovery.sample_splitting import half_of_clusters
 from auditor.interventions.infill import Infill
 from auditor.interventions.regions import ImageArray
 from auditor.records import AuditData, ModelAccess
@@ -103,6 +104,7 @@ class ClassFailures:
         search: failures on which to search for a region.
         test: failures on which to test it.
         rest: all other failures with the predicted class, without recipients.
+        cluster: (N,) cluster of each audited sample; None where all are independent.
     """
 
     code: int
@@ -110,6 +112,7 @@ class ClassFailures:
     search: InterventionSamples
     test: InterventionSamples
     rest: InterventionSamples
+    cluster: Integers | None = None
 
     @classmethod
     def draw(
@@ -122,6 +125,8 @@ class ClassFailures:
         among: Integers | None = None,
     ) -> ClassFailures:
         """Draws failures for the search, a third of them at most, and for the test.
+
+        Both have no cluster in common.
 
         Args:
             audit: the audited data, with at least three failures that have the predicted class.
@@ -138,14 +143,27 @@ class ClassFailures:
         others = np.setdiff1d(of_class, failures)
         correct = generator.permutation(np.flatnonzero(predicted == label))
         first = min(n_search, len(failures) // 3)
+        cluster = None if audit.clusters is None else audit.clusters.of_sample
+        if cluster is not None:
+            # In whole clusters, in random order.
+            _, first_seen, place = np.unique(
+                cluster[failures], return_index=True, return_inverse=True
+            )
+            failures = failures[np.argsort(first_seen[place], kind="stable")]
         search, held_out = failures[:first], failures[first:]
+        recipients = correct[::2], correct[1::2]
+        if cluster is not None:
+            held_out = held_out[~np.isin(cluster[held_out], cluster[search])]
+            half = half_of_clusters(cluster, label, generator)
+            recipients = correct[half[correct]], correct[~half[correct]]
         draw = _SampleDraw(label, code, generator)
         return cls(
             code=code,
             total=len(failures),
-            search=draw.samples(search, search, correct[::2], n_search),
-            test=draw.samples(held_out[:n_test], held_out, correct[1::2], _RECIPIENTS * n_test),
-            rest=draw.samples(np.append(held_out[n_test:], others), held_out, correct[1::2], 0),
+            search=draw.samples(search, search, recipients[0], n_search),
+            test=draw.samples(held_out[:n_test], held_out, recipients[1], _RECIPIENTS * n_test),
+            rest=draw.samples(np.append(held_out[n_test:], others), held_out, recipients[1], 0),
+            cluster=cluster,
         )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from auditor.interventions.value_contrasts import ValueContrast, contrasts_with_gap, value_masks
 from auditor.phrasing import several
-from auditor.records import AuditData, Skipped
+from auditor.records import AuditData, Clusters, Skipped
 from auditor.records.predictions import codes
 from auditor.statistics import Integers
 
@@ -29,6 +29,7 @@ class MatchedPairs:
         has_value: (n,) whether the recipient itself has the attribute value.
         with_value: (n,) positions of donors with the attribute value.
         without_value: (n,) positions of donors without it.
+        cluster: (n,) cluster of each recipient; None where all are independent.
     """
 
     rows: Integers
@@ -36,6 +37,7 @@ class MatchedPairs:
     has_value: NDArray[np.bool_]
     with_value: Integers
     without_value: Integers
+    cluster: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -131,6 +133,8 @@ def draw_pairs(
 ) -> ContrastPairs:
     """Draws recipients and donors, as many with the value as without it in each label.
 
+    Search and test have no cluster in common.
+
     Args:
         audit: the audited data.
         contrast: the attribute value.
@@ -140,6 +144,7 @@ def draw_pairs(
     generator = np.random.default_rng(audit.seed)
     label = codes(audit.predictions["label"])
     inside, outside = value_masks(audit.predictions, contrast.attribute, contrast.value)
+    clusters, searched = audit.clusters, None
     pools: list[tuple[Integers, Integers]] = []
     for code in range(len(audit.classes)):
         here = label == code
@@ -147,17 +152,42 @@ def draw_pairs(
         rest: Integers = generator.permutation(np.flatnonzero(here & outside))
         n = min(len(own), len(rest))
         if n >= _MIN_OF_LABEL:
-            pools.append((own[:n], rest[:n]))
-    total = sum(len(own) for own, _ in pools)
+            pools.append((own, rest) if clusters is not None else (own[:n], rest[:n]))
+    if clusters is not None:
+        searched = _third_of_clusters(clusters.of_sample, generator)
+        pools = [pool for pool in pools if _enough(pool, searched)]
+    total = sum(min(map(len, pool)) for pool in pools)
     search: list[MatchedPairs] = []
     test: list[MatchedPairs] = []
     for own, rest in pools:
         # At most a third is for the search, and at least two.
-        first = max(min(round(n_search * len(own) / total), len(own) // 3), 2)
-        last = max(round(n_test * len(own) / total), 2)
-        search.append(_pairs(label, own[:first], rest[:first], generator))
-        test.append(_pairs(label, own[first:][:last], rest[first:][:last], generator))
-    return ContrastPairs(contrast, _concatenated(search), _concatenated(test))
+        size = min(len(own), len(rest))
+        first = max(min(round(n_search * size / total), size // 3), 2)
+        last = max(round(n_test * size / total), 2)
+        if searched is None:
+            search.append(_pairs(label, own[:first], rest[:first], generator))
+            test.append(_pairs(label, own[first:][:last], rest[first:][:last], generator))
+            continue
+        for drawn, part, most in ((search, searched, first), (test, ~searched, last)):
+            sides = own[part[own]], rest[part[rest]]
+            n = min(most, *map(len, sides))
+            drawn.append(_pairs(label, sides[0][:n], sides[1][:n], generator))
+    return ContrastPairs(contrast, _concatenated(search, clusters), _concatenated(test, clusters))
+
+
+def _third_of_clusters(cluster: Integers, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Which samples (n,) are for the search: whole clusters, about a third of the samples."""
+    order = generator.permutation(int(cluster.max(initial=-1)) + 1)
+    sizes = np.bincount(cluster, minlength=len(order))[order]
+    chosen = np.zeros(len(order), dtype=np.bool_)
+    chosen[order] = np.cumsum(sizes) - sizes / 2 <= len(cluster) / 3
+    return np.asarray(chosen[cluster], dtype=np.bool_)
+
+
+def _enough(pool: tuple[Integers, Integers], searched: NDArray[np.bool_]) -> bool:
+    """Whether a label has two samples of each side for the search, and two for the test."""
+    counts = [int((searched[side] == part).sum()) for side in pool for part in (True, False)]
+    return min(counts) >= _MIN_OF_LABEL // 2
 
 
 def _pairs(
@@ -176,12 +206,14 @@ def _pairs(
     )
 
 
-def _concatenated(parts: list[MatchedPairs]) -> MatchedPairs:
+def _concatenated(parts: list[MatchedPairs], clusters: Clusters | None) -> MatchedPairs:
     none = np.zeros(0, dtype=np.int64)
+    rows = np.concatenate([none, *(part.rows for part in parts)])
     return MatchedPairs(
-        rows=np.concatenate([none, *(part.rows for part in parts)]),
+        rows=rows,
         label=np.concatenate([none, *(part.label for part in parts)]),
         has_value=np.concatenate([none.astype(bool), *(part.has_value for part in parts)]),
         with_value=np.concatenate([none, *(part.with_value for part in parts)]),
         without_value=np.concatenate([none, *(part.without_value for part in parts)]),
+        cluster=None if clusters is None else clusters.of_sample[rows],
     )

@@ -71,7 +71,7 @@ class PairedEffect:
             fails_without_value=fails_without,
             difference=difference,
             predicted=np.where(direction > 0, with_value, without_value),
-            mean=sign_flip(difference, seed=seed),
+            mean=sign_flip(difference, seed=seed, groups=pairs.cluster),
         )
 
     def flipped_to(self, classes: tuple[str, ...]) -> str | None:
@@ -121,7 +121,9 @@ class PairedEffect:
             keys[-1.0] = {contrast.attribute: contrast.other}
         # A value has a gap as a whole only if the labels' gaps do not cancel out.
         overall = sign_flip(
-            self.fails_with_value.astype(np.float64) - self.fails_without_value, seed=seed
+            self.fails_with_value.astype(np.float64) - self.fails_without_value,
+            seed=seed,
+            groups=self.pairs.cluster,
         )
         sign = float(np.sign(overall.change.value))
         if sign in keys and overall.p_value <= audit.alpha:
@@ -129,7 +131,9 @@ class PairedEffect:
         present, counts = np.unique(self.pairs.label, return_counts=True)
         large = present[counts >= _MIN_OF_LABEL]
         for code in large:
-            alone = sign_flip(self.difference[self.pairs.label == code], seed=seed)
+            here, cluster = self.pairs.label == code, self.pairs.cluster
+            groups = None if cluster is None else cluster[here]
+            alone = sign_flip(self.difference[here], seed=seed, groups=groups)
             sign = float(contrast.direction[code])
             significant = alone.change.value > 0 and alone.p_value <= audit.alpha / len(large)
             if sign in keys and significant:

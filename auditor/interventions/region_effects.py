@@ -31,6 +31,8 @@ class RegionTest:
             region.
         flipped_by_control: (m,) the same with the content of control donors.
         donors: (m,) positions of the failures whose content it was.
+        cluster: (n,) cluster of each failure; None where all are independent.
+        donor_cluster: (m,) cluster of each donor, likewise.
     """
 
     masked: MaskedRegion
@@ -40,9 +42,18 @@ class RegionTest:
     flipped: Mask
     flipped_by_control: Mask
     donors: Integers
+    cluster: Integers | None = None
+    donor_cluster: Integers | None = None
 
     def necessity(self) -> tuple[Interval, float]:
-        """Share corrected minus share corrected by the control, and the p-value of McNemar's test."""
+        """Share corrected minus share corrected by the control, and the p-value.
+
+        McNemar's test; where failures come in clusters, a test that flips the signs of whole clusters.
+        """
+        if self.cluster is not None:
+            change = self.corrected.astype(np.float64) - self.corrected_by_control
+            flipped = sign_flip(change, groups=self.cluster)
+            return flipped.change, flipped.p_value
         only_here = [(self.corrected & ~self.corrected_by_control).sum()]
         only_control = [(self.corrected_by_control & ~self.corrected).sum()]
         test = mcnemar(only_here, only_control, [len(self.corrected)])
@@ -51,12 +62,14 @@ class RegionTest:
     def sufficiency(self, seed: int) -> tuple[Interval, float]:
         """Share flipped minus share flipped by the control, and the p-value of a sign-flip test.
 
-        All recipients of one failure's content count as one observation.
+        All recipients of one failure's content count as one observation, and so do those of one
+        cluster's failures.
 
         Args:
             seed: of the test.
         """
-        _, donor = np.unique(self.donors, return_inverse=True)
+        source = self.donors if self.donor_cluster is None else self.donor_cluster
+        _, donor = np.unique(source, return_inverse=True)
         more = self.flipped.astype(np.float64) - self.flipped_by_control
         test = sign_flip(np.bincount(donor, more) / np.bincount(donor), seed=seed)
         return test.change, test.p_value
@@ -73,7 +86,7 @@ def evaluate_region(
         masked: the region and its infill.
         seed: of the control regions.
     """
-    samples, region = failures.test, masked.region
+    samples, region, clusters = failures.test, masked.region, failures.cluster
     images = samples.load(model)
     infill = images.infill
     generator = np.random.default_rng([seed, failures.code])
@@ -95,6 +108,8 @@ def evaluate_region(
         flipped=flipped(images.donors),
         flipped_by_control=flipped(images.control_donors),
         donors=samples.donors,
+        cluster=None if clusters is None else clusters[samples.failures],
+        donor_cluster=None if clusters is None else clusters[samples.donors],
     )
 
 

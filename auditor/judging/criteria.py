@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
 from auditor.phrasing import interval, percent, plural, points, quoted, several, signed_points
@@ -173,13 +174,16 @@ def _baseline(audit: AuditData) -> CriterionResult:
     """Accuracy against always predicting the most frequent class, on the same samples."""
     matrix = _confusion_matrix(audit)
     correct, totals = np.diagonal(matrix), matrix.sum(1)
-    found = judge_against_majority(correct, totals, LEVEL)
     total = int(totals.sum())
     majority = int(totals.argmax())
     share = float(totals[majority] / max(total, 1))
-    accuracy = wilson(int(correct.sum()), total)[()]
+    right = _correct(audit)
+    accuracy = shares_of(audit, right, [np.arange(total)])[0]
+    better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
+    worth = inflation(audit, better, [np.arange(total)])
+    found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
     # A model that is no better than the baseline has shown no use, however wide the interval is.
-    shows_no_use = total > 0 and found.value.value <= 0
+    shows_no_use = total > 0 and correct.sum() <= totals[majority]
     return CriterionResult(
         id="",
         name="accuracy above always predicting the most frequent class",
@@ -204,10 +208,13 @@ def _baseline(audit: AuditData) -> CriterionResult:
 def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
     """For every class with samples: is it recognised better than by chance?"""
     matrix = _confusion_matrix(audit)
-    found = judge_against_chance(matrix, LEVEL)
+    label, right = codes(audit.predictions["label"]), _correct(audit)
+    rows = [np.flatnonzero(label == k) for k in range(len(matrix))]
+    worth = inflation(audit, right, rows)
+    found = judge_against_chance(np.rint(matrix / worth[:, None]), LEVEL)
     hits, own, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
     others = matrix.sum() - own
-    rates = wilson(hits, own)
+    rates = shares_of(audit, right, rows)
     for k in map(int, np.flatnonzero(own)):
         name = audit.classes[k]
         chance = float((predicted[k] - hits[k]) / others[k]) if others[k] else 1.0
@@ -334,19 +341,22 @@ def _measured(
     if criterion.metric == "calibration-error":
         confidence = audit.predictions["confidence"].to_numpy(dtype=np.float64)
         found = calibration(confidence[chosen], correct[chosen], seed=audit.seed)
-        return (found.error if found.support > 1 else None), found.support
+        worth = float(inflation(audit, confidence - correct, [np.flatnonzero(chosen)])[0])
+        return (widened(found.error, worth, 0.0) if found.support > 1 else None), found.support
     if name is not None:
         column = "label" if criterion.metric == "recall" else "predicted"
         chosen = chosen & (codes(audit.predictions[column]) == audit.classes.index(name))
     total = int(chosen.sum())
-    return (wilson(int(correct[chosen].sum()), total)[()] if total else None), total
+    return (shares_of(audit, correct, [np.flatnonzero(chosen)])[0] if total else None), total
 
 
 def _overconfidence(audit: AuditData, chosen: Mask) -> Interval | None:
     confidence = audit.predictions["confidence"].to_numpy(dtype=np.float64)
     if int(chosen.sum()) < 2:
         return None
-    return overconfidence(confidence[chosen], _correct(audit)[chosen]).difference
+    correct = _correct(audit)
+    worth = float(inflation(audit, confidence - correct, [np.flatnonzero(chosen)])[0])
+    return widened(overconfidence(confidence[chosen], correct[chosen]).difference, worth)
 
 
 def _members(audit: AuditData, values: dict[str, str], place: str) -> Mask:

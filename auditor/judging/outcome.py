@@ -39,6 +39,7 @@ def decide(
     findings: Sequence[Finding],
     criteria: Sequence[CriterionResult],
     slices: Sequence[SliceRecord],
+    design_effect: float = 1.0,
 ) -> AuditOutcome:
     """Decides whether an audit passes.
 
@@ -48,6 +49,7 @@ def decide(
         findings: of the audit.
         criteria: of the audit.
         slices: of the audit; computed properties do not count.
+        design_effect: by how much more samples are needed than of independent ones.
 
     Returns:
         The outcome with its reasons, those that fail the audit first.
@@ -60,7 +62,7 @@ def decide(
         *_too_little_evaluated(summary, gate),
         *_open_findings(findings, gate),
         *_criteria(criteria, "undecided"),
-        *_slices(slices, findings, gate),
+        *_slices(slices, findings, gate, design_effect),
     ]
     reasons.sort(key=lambda one: one.state != "fails")
     states = {one.state for one in reasons}
@@ -132,7 +134,10 @@ def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[Outco
 
 
 def _slices(
-    slices: Sequence[SliceRecord], findings: Sequence[Finding], gate: GateSection
+    slices: Sequence[SliceRecord],
+    findings: Sequence[Finding],
+    gate: GateSection,
+    design_effect: float,
 ) -> Iterator[OutcomeReason]:
     """Slices by one attribute for which a gap of the configured size is not excluded."""
     values = [
@@ -163,7 +168,7 @@ def _slices(
     if not wide:
         return
     wide.sort(key=lambda one: one.support)
-    missing = max(_missing(one, gate.exclude_gap) for one in wide)
+    missing = max(_missing(one, gate.exclude_gap, design_effect) for one in wide)
     listed = several([_name(one) for one in wide], _LISTED)
     yield OutcomeReason(
         kind="power",
@@ -174,15 +179,16 @@ def _slices(
     )
 
 
-def _missing(one: SliceRecord, gap: float) -> int:
+def _missing(one: SliceRecord, gap: float, design_effect: float) -> int:
     """Samples that a slice with the error rate of the rest lacks to exclude a gap.
 
-    From the normal limit: (z₀.₉₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p.
+    From the normal limit: (z₀.₉₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p,
+    times the design effect.
     """
     rate = one.error_rate.value if one.error_rate is not None else 0.5
     rate = min(max(rate - (one.gap.value if one.gap is not None else 0.0), 0.02), 0.98)
     wanted = (norm.ppf(0.95) + norm.ppf(_POWER)) ** 2 * rate * (1 - rate) / gap**2
-    return max(int(np.ceil(wanted)) - one.support, 1)
+    return max(int(np.ceil(design_effect * wanted)) - one.support, 1)
 
 
 def _name(one: SliceRecord) -> str:

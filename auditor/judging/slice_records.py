@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from auditor.comparisons.clusters import rates_of
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.config import GateSection
 from auditor.judging.graded_claim import GradedClaim
@@ -20,7 +21,7 @@ from auditor.records import (
     SliceComparison,
     SliceRecord,
 )
-from auditor.statistics import Floats, GateRule, detectable_by, doubt_power, gate_power, wilson
+from auditor.statistics import Floats, GateRule, detectable_by, doubt_power, gate_power
 
 _ONE_SIDED = 0.9
 """Coverage of the interval whose upper limit has to exclude a gap (one-sided, 95 %)."""
@@ -47,7 +48,7 @@ def slice_records(
     slices = [*audit.slices, *computed]
     failure = audit.predictions["failure"].to_numpy(dtype=bool)
     failures = [int(failure[one.rows].sum()) for one in slices]
-    rates = wilson(failures, [one.support for one in slices])
+    rates = rates_of(audit, slices)
     detectable = _detectable(list(compared.values()), max_gap or 0.0, audit.alpha)
     powers = _gate_powers(list(compared.values()), max_gap, gate)
     records = []

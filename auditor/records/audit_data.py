@@ -132,6 +132,32 @@ class Declarations:
 
 
 @dataclass(frozen=True)
+class Clusters:
+    """Which samples belong together, such as the images of a patient, and are not independent.
+
+    Attributes:
+        name: of the column, such as ``patient``.
+        of_sample: (n,) number of each sample's cluster, from 0, int64. A sample whose cluster is not
+            known has one of its own.
+        n_missing: how many such samples there are.
+    """
+
+    name: str
+    of_sample: NDArray[np.int64]
+    n_missing: int = 0
+
+    @property
+    def number(self) -> int:
+        """How many clusters there are."""
+        return int(self.of_sample.max(initial=-1)) + 1
+
+    @property
+    def independent(self) -> bool:
+        """Whether no two samples share a cluster."""
+        return self.number == len(self.of_sample)
+
+
+@dataclass(frozen=True)
 class AuditData:
     """What a check may look at. Nothing here needs torch.
 
@@ -162,6 +188,7 @@ class AuditData:
             lacks the latter.
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
+        clusters: which samples belong together; None where all are independent.
     """
 
     predictions: pd.DataFrame
@@ -182,3 +209,4 @@ class AuditData:
     reference_labels: tuple[str, ...] | None = None
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
+    clusters: Clusters | None = None

@@ -55,7 +55,8 @@ class Dataset:
             the columns ``path`` (str, as shown in the report), ``label`` (as in the data: a name or
             an index) and one column per attribute, with its cells as they were read. Where boxes or
             masks exist, ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask``
-            (path).
+            (path). Where a group is named, ``data.group``: the cluster of each sample as text, NA
+            where it is unknown.
         images: the images, in the order of ``samples``.
         attributes: names of the attribute columns.
         classes: the data's own class names in the order of their indices, where it has them.
@@ -63,6 +64,8 @@ class Dataset:
         adapter: name of the plug-in that made it.
         reference_images: the training data's images, in the order of ``reference``; None where
             they are not available.
+        group: name of the column with the cluster of each sample, such as ``patient``; None where
+            samples are taken to be independent.
         stated_types: types of attributes by name; those of all others are guessed.
     """
 
@@ -73,6 +76,7 @@ class Dataset:
     classes: tuple[str, ...] | None = None
     reference: pd.DataFrame | None = None
     reference_images: Images | None = None
+    group: str | None = None
     stated_types: Mapping[str, StatedType] = field(default_factory=dict)
 
     def __len__(self) -> int:

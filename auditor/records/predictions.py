@@ -12,6 +12,8 @@ The file has one row a sample, in the order of the data set:
 ``status``                ``ok``, or why the sample could not be evaluated.
 ``sha256``                fingerprint of the image's bytes; null where there is none.
 ``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.
+``data.group``            cluster of the sample, such as its patient; null where it is unknown. Only
+                          where the configuration names a group.
 ``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
 ``p:<class>``             softmax probability of that class; all classes have one, or none has.
 every other column        attribute of the samples, under its own name.
@@ -43,6 +45,7 @@ LOSS = "loss"
 STATUS = "status"
 SHA256 = "sha256"
 PHASH = "phash"
+GROUP = "data.group"
 
 FAILURE = "failure"
 """Whether a sample is misclassified. Not in the file: `stages.mine` adds it to the table in memory."""
@@ -90,12 +93,12 @@ def probability_column(name: str) -> str:
 
 def is_reserved(column: str) -> bool:
     """Whether an attribute can't have this name, because an audit names a column of its own so."""
-    return column in {*FIXED, FAILURE} or column.startswith((_PROPERTY, _PROBABILITY))
+    return column in {*FIXED, GROUP, FAILURE} or column.startswith((_PROPERTY, _PROBABILITY))
 
 
 def reserved_names() -> str:
     """The names that no attribute can have, for a message."""
-    return f"{', '.join(sorted({*FIXED, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+    return f"{', '.join(sorted({*FIXED, GROUP, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
 
 
 def attribute_columns(columns: Iterable[str]) -> tuple[str, ...]:
@@ -110,9 +113,9 @@ def sample_columns(columns: Collection[str]) -> list[str]:
         columns: names of all columns of the file.
 
     Returns:
-        Those of `FIXED` that the file has, then its attributes.
+        Those of `FIXED` and ``data.group`` that the file has, then its attributes.
     """
-    return [*(name for name in FIXED if name in columns), *attribute_columns(columns)]
+    return [*(name for name in (*FIXED, GROUP) if name in columns), *attribute_columns(columns)]
 
 
 def usable_rows(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -139,18 +142,22 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
     return np.asarray(column.cat.codes, dtype=np.int64)
 
 
-def arrow_schema(classes: Iterable[str], attributes: Mapping[str, pa.DataType]) -> pa.Schema:
+def arrow_schema(
+    classes: Iterable[str], attributes: Mapping[str, pa.DataType], *, grouped: bool = False
+) -> pa.Schema:
     """The columns of a file with their types.
 
     Args:
         classes: names of the classes whose probabilities are kept, in index order.
         attributes: names of the attributes and the types of their values.
+        grouped: whether there is a column with the cluster of each sample.
     """
     return pa.schema(
         [
             *((name, pa.float64() if name in _NUMBERS else pa.string()) for name in FIXED),
             *((property_column(name), _property_type(name)) for name in image_properties.NAMES),
             *((probability_column(name), pa.float32()) for name in classes),
+            *([(GROUP, pa.string())] if grouped else []),
             *attributes.items(),
         ]
     )

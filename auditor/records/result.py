@@ -139,6 +139,22 @@ class ConfusionPair(Record):
     count: int
 
 
+class ClusterRecord(Record):
+    """Which samples belong together and are not independent, and what that does to the error rate."""
+
+    name: str
+    """Name of the column, such as ``patient``."""
+    n_clusters: int
+    n_missing: int
+    """Samples whose cluster is not known: each counts as a cluster of its own."""
+    largest: int
+    """Samples of the largest cluster."""
+    correlation: float | None
+    """Intra-class correlation of failures within labels; None where it is not defined."""
+    design_effect: float | None
+    """Variance of the error rate over that of as many independent samples; None likewise."""
+
+
 class GatePower(Record):
     """What the gate would have done about a gap of a slice, with these numbers of samples."""
 
@@ -366,6 +382,8 @@ class AuditResult(Record):
     """The account of the multiple testing; None where nothing was recorded."""
     max_gap: float | None = None
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
+    clusters: ClusterRecord | None = None
+    """Which samples belong together; None where all are taken to be independent."""
 
     @property
     def blocking(self) -> list[Finding]:

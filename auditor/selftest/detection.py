@@ -20,6 +20,10 @@ GAPS = (0.05, 0.1, 0.15, 0.2)
 ROUNDS = 40
 """Largest number of audits of each kind."""
 _AT_LEAST = 2
+_EXCHANGED = (
+    "Samples are clustered by {}: whole clusters exchanged their outcomes, so that failures go together "
+    "as they do in your data."
+)
 SECONDS = 45.0
 """Seconds after which no further audit starts."""
 OUTCOME_KINDS: frozenset[ClaimKind] = frozenset({"outcome", "robustness"})
@@ -93,6 +97,7 @@ class SelfTest:
         n_false: audits of outcomes that depend on no attribute with a supported or confirmed finding.
         n_clean: how many such audits there were.
         skipped: attributes that cannot be tested, and why.
+        group: name of the clusters that exchanged their outcomes; None where samples did.
     """
 
     n_samples: int
@@ -101,6 +106,7 @@ class SelfTest:
     n_false: int
     n_clean: int
     skipped: tuple[str, ...]
+    group: str | None = None
 
     @property
     def false_alarms(self) -> Estimate:
@@ -154,7 +160,14 @@ class SelfTest:
             "The self-test uses predictions alone: what only maps, interventions and hidden slices can "
             "show was not tested."
         )
-        return [detected, accused, scope, *(f"Not tested: {reason}." for reason in self.skipped)]
+        grouped = [] if self.group is None else [_EXCHANGED.format(self.group)]
+        return [
+            detected,
+            accused,
+            *grouped,
+            scope,
+            *(f"Not tested: {reason}." for reason in self.skipped),
+        ]
 
 
 def _from_ten(gap: float) -> float:
@@ -234,6 +247,7 @@ def selftest(
     return SelfTest(
         n_samples=len(tables.label),
         n_failures=int((tables.outcomes.predicted != tables.label).sum()),
+        group=None if tables.clusters is None else tables.clusters.name,
         detections=tuple(
             Detection(name, gap, *map(int, counted)) for (name, gap), counted in counts.items()
         ),

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from auditor.attributes.types_of_run import types_of_run
 from auditor.audited_model import AuditedModel
 from auditor.checks import Check
+from auditor.comparisons.clusters import clusters_of
 from auditor.config import AuditConfig, JudgeSection, SliceSection
 from auditor.manifest import require_unaltered
 from auditor.preparation import find_target_layer, prepare, select_checks
-from auditor.records import AttributeSpec, AuditData
+from auditor.records import AttributeSpec, AuditData, Clusters
 from auditor.records.predictions import codes
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.find_failures import find_failures
@@ -67,6 +68,7 @@ class Tables:
         alpha: false discovery rate.
         min_support: smallest support.
         seed: of the checks.
+        clusters: which samples belong together; None where all are independent.
     """
 
     cut: Slicing
@@ -76,6 +78,7 @@ class Tables:
     alpha: float
     min_support: int
     seed: int
+    clusters: Clusters | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - options are keyword-only
@@ -121,6 +124,16 @@ class Tables:
             seed=seed,
         )
 
+    def in_clusters(self, name: str | None) -> Tables:
+        """The same samples in the clusters of their column ``data.group``.
+
+        Args:
+            name: of the clusters; None leaves samples independent.
+        """
+        clusters = None if name is None else clusters_of(self.cut.predictions, name)
+        independent = clusters is None or clusters.independent
+        return self if independent else replace(self, clusters=clusters)
+
     @property
     def label(self) -> Integers:
         """(n,) indices of the classes."""
@@ -140,6 +153,7 @@ class Tables:
             min_support=self.min_support,
             seed=self.seed,
             probabilities=outcomes.probabilities,
+            clusters=self.clusters,
         )
         return replace(audit_data, predictions=predictions)
 
@@ -177,7 +191,7 @@ def of_run(folder: RunFolder) -> Tables:
         select_checks(config.get("checks", {}))[0],
         JudgeSection.model_validate(config.get("judge", {})).alpha,
         result.provenance.seed,
-    )
+    ).in_clusters(None if result.clusters is None else result.clusters.name)
 
 
 def of_config(config: AuditConfig) -> Tables:
@@ -205,7 +219,7 @@ def of_config(config: AuditConfig) -> Tables:
             prepared.checks,
             config.judge.alpha,
             config.seed,
-        )
+        ).in_clusters(prepared.dataset.group)
 
 
 def _tables(

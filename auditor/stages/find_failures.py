@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from auditor.comparisons.clusters import clusters_of, shares
 from auditor.errors import DataError
 from auditor.records import ClassRecord, ConfusionPair, Estimate, Summary, Unusable
 from auditor.records.predictions import (
@@ -19,6 +20,7 @@ from auditor.records.predictions import (
     EVALUATED,
     FAILURE,
     FINGERPRINTS,
+    GROUP,
     IDENTITY,
     LABEL,
     LOSS,
@@ -31,7 +33,6 @@ from auditor.records.predictions import (
     reserved_names,
     usable_rows,
 )
-from auditor.statistics import Intervals, wilson
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class FailureAnalysis:
         usable: the evaluated samples, index 0…n-1 in the order of the data: ``sample``, ``path``,
             ``label``, ``predicted`` (categoricals over the classes), ``confidence``, ``loss``,
             ``failure`` (bool), the attributes as in the data, the computed properties, and
-            ``sha256`` and ``phash`` where the file has them.
+            ``sha256``, ``phash`` and ``data.group`` where the file has them.
         failures: positions in ``usable`` of the misclassified samples, int64. Ranked by loss, the
             largest first; equal losses by confidence, then in the order of the data. Confident
             failures come first, because they leave a low probability for the label.
@@ -104,9 +105,9 @@ def find_failures(
         usable=usable,
         failures=failures,
         confusion=_confusion(matrix, names),
-        classes=_classes(matrix, names),
+        classes=_classes(usable, names),
         unusable=unusable,
-        summary=_summary(len(usable), len(failures), unusable),
+        summary=_summary(usable, len(failures), unusable),
         probabilities=probabilities if probability_columns else None,
     )
 
@@ -125,21 +126,22 @@ def _read(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The predictions, and the names of the probability columns; none if one is missing."""
     present = set(pq.read_schema(predictions).names)
-    fingerprints = [name for name in FINGERPRINTS if name in present]
+    fingerprints = [name for name in (*FINGERPRINTS, GROUP) if name in present]
     columns = [probability_column(name) for name in classes]
     probabilities = columns if present.issuperset(columns) else []
     wanted = [*REQUIRED, *others, *fingerprints, *probabilities]
     return pq.read_table(predictions, columns=wanted).to_pandas(), probabilities
 
 
-def _summary(n_evaluated: int, n_failures: int, unusable: list[Unusable]) -> Summary:
+def _summary(usable: pd.DataFrame, n_failures: int, unusable: list[Unusable]) -> Summary:
+    n_evaluated = len(usable)
     return Summary(
         n_samples=n_evaluated + len(unusable),
         n_evaluated=n_evaluated,
         n_unusable=len(unusable),
         n_failures=n_failures,
         n_explained=0,
-        accuracy=_estimates(wilson([n_evaluated - n_failures], [n_evaluated]))[0],
+        accuracy=_correct(usable, [np.arange(n_evaluated)])[0],
         unusable=dict(sorted(Counter(one.reason for one in unusable).items())),
     )
 
@@ -164,16 +166,23 @@ def _confusion(matrix: NDArray[np.int64], names: list[str]) -> list[ConfusionPai
     return [*sorted(wrong, key=lambda pair: -pair.count), *right]
 
 
-def _classes(matrix: NDArray[np.int64], names: list[str]) -> list[ClassRecord]:
-    correct, support, claimed = np.diag(matrix), matrix.sum(1), matrix.sum(0)
-    recall, precision = (_estimates(wilson(correct, totals)) for totals in (support, claimed))
+def _classes(usable: pd.DataFrame, names: list[str]) -> list[ClassRecord]:
+    of_label, of_predicted = (
+        [np.flatnonzero(code == k) for k in range(len(names))]
+        for code in (codes(usable[LABEL]), codes(usable[PREDICTED]))
+    )
+    recall, precision = _correct(usable, of_label), _correct(usable, of_predicted)
     return [
-        ClassRecord(name=name, support=int(support[k]), recall=recall[k], precision=precision[k])
+        ClassRecord(name=name, support=len(of_label[k]), recall=recall[k], precision=precision[k])
         for k, name in enumerate(names)
     ]
 
 
-def _estimates(intervals: Intervals) -> list[Estimate | None]:
+def _correct(usable: pd.DataFrame, rows: Sequence[NDArray[np.int64]]) -> list[Estimate | None]:
+    """Share of correct predictions among the samples of each slice; None for an empty one."""
+    correct = ~usable[FAILURE].to_numpy(dtype=bool)
+    clusters = clusters_of(usable, GROUP)
+    intervals = shares(correct, rows, None if clusters is None else clusters.of_sample)
     return [
         Estimate(value=one.value, low=one.low, high=one.high) if np.isfinite(one.value) else None
         for one in intervals

@@ -27,6 +27,7 @@ from auditor.records import (
     AuditData,
     Claim,
     DataFaults,
+    Examination,
     Finding,
     LabelNoiseRecord,
     MultipleTestingRecord,
@@ -83,8 +84,8 @@ def judge(
     claims: list[Claim] = []
     skipped: list[Skipped] = []
     label_noise: LabelNoiseRecord | None = None
-    for check in checks.values():
-        examined = check.examine(audit)
+    for name, check in checks.items():
+        examined = _examined(check, audit, name)
         claims += examined.claims
         skipped += examined.skipped
         label_noise = examined.label_noise or label_noise
@@ -108,6 +109,17 @@ def judge(
         ),
         max_gap=max_gap,
     )
+
+
+def _examined(check: Check, audit: AuditData, name: str) -> Examination:
+    """What a check brings back; nothing where its tests take clustered samples for independent."""
+    if audit.clusters is None or check.handles_clusters:
+        return check.examine(audit)
+    reason = (
+        f"not tested: images of one {audit.clusters.name} are not independent, and this test has no "
+        "version for that"
+    )
+    return Examination(skipped=(Skipped(check=name, reason=reason),))
 
 
 def _graded(claims: Sequence[Claim], correction: Correction) -> list[GradedClaim]:

@@ -13,6 +13,7 @@ from auditor.input_pipeline import Batch, Measured
 from auditor.progress import Advance
 from auditor.records import Dataset, image_properties
 from auditor.records.predictions import (
+    GROUP,
     INFINITE_OUTPUT,
     NAN_OUTPUT,
     OK,
@@ -81,8 +82,11 @@ class _PredictionRows:
         self._codes = codes
         self._names = pa.array(classes, pa.string())
         self._kept = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
+        self._grouped = dataset.group is not None
         self._schema = arrow_schema(
-            self._kept, {name: _attribute_type(dataset, name) for name in dataset.attributes}
+            self._kept,
+            {name: _attribute_type(dataset, name) for name in dataset.attributes},
+            grouped=self._grouped,
         )
 
     def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
@@ -109,6 +113,11 @@ class _PredictionRows:
                 pa.array(batch.sha256, pa.string()),
                 *self._measured(batch.measured),
                 *self._probabilities(log_share, usable),
+                *(
+                    [pa.array(samples[GROUP], pa.string(), from_pandas=True)]
+                    if self._grouped
+                    else []
+                ),
                 *self._attributes(batch.rows),
             ],
             schema=self._schema,

@@ -23,6 +23,7 @@ from auditor.records import (
     AttributeRecord,
     AttributeSpec,
     AuditData,
+    Clusters,
     Declarations,
     OrderedValues,
     Skipped,
@@ -70,6 +71,7 @@ class Slicing:
         min_support: int,
         seed: int,
         probabilities: NDArray[np.float32] | None = None,
+        clusters: Clusters | None = None,
     ) -> AuditData:
         """What the checks examine, without model and images.
 
@@ -79,6 +81,7 @@ class Slicing:
             min_support: smallest slice that is tested.
             seed: of permutations and bootstraps.
             probabilities: (n, K) softmax probabilities, or None.
+            clusters: which samples belong together, or None.
         """
         return AuditData(
             predictions=self.predictions,
@@ -94,6 +97,7 @@ class Slicing:
             probabilities=probabilities,
             ordered=self.ordered,
             declared=self.declared,
+            clusters=None if clusters is None or clusters.independent else clusters,
         )
 
 

@@ -22,7 +22,13 @@ from auditor.statistics.clustered_gaps import (
 )
 from auditor.statistics.clustered_interaction import clustered_interaction
 from auditor.statistics.clustered_maps import clustered_map_difference
-from auditor.statistics.clusters import ClusterDesign, cluster_design, clustered_wilson
+from auditor.statistics.clusters import (
+    ClusterDesign,
+    cluster_design,
+    clustered_wilson,
+    design_effect_interval,
+    inflation_of_rates,
+)
 from auditor.statistics.criterion import (
     EveryClass,
     JudgedNumber,
@@ -75,7 +81,7 @@ from auditor.statistics.power import (
     samples_needed,
 )
 from auditor.statistics.ratios import Ratios, stratified_ratio
-from auditor.statistics.series import Series, find_series
+from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
 from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
 
@@ -122,6 +128,7 @@ __all__ = [
     "calibration",
     "class_rates",
     "cluster_design",
+    "cluster_p_value",
     "clustered_dependence",
     "clustered_gap",
     "clustered_interaction",
@@ -135,6 +142,7 @@ __all__ = [
     "confusions",
     "cramers_v",
     "decompose_gap",
+    "design_effect_interval",
     "detectable_by",
     "detectable_gap",
     "doubt_power",
@@ -144,6 +152,7 @@ __all__ = [
     "gatekeeping",
     "hochberg",
     "holm",
+    "inflation_of_rates",
     "judge_against_chance",
     "judge_against_majority",
     "judge_every_share",

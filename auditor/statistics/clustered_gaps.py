@@ -77,6 +77,7 @@ def clustered_gap(
     groups: ArrayLike,
     confidence: float = 0.95,
     seed: int = 0,
+    max_draws: int = MAX_DRAWS,
 ) -> ClusteredGaps:
     """Gap of each slice against the rest within strata, where samples come in clusters.
 
@@ -90,6 +91,7 @@ def clustered_gap(
         groups: (N,) cluster of each sample, say the patient; likewise.
         confidence: coverage of the intervals.
         seed: of the permutations.
+        max_draws: permutations of a slice at most; with 0 the p-values take the normal limit.
 
     Returns:
         Gaps of shape (M,).
@@ -110,7 +112,7 @@ def clustered_gap(
     sample = ClusterSample.of(failures, strata, groups)
     if not bool(np.isin(sample.values, (0, 1)).all()):
         raise ValueError("expected failures as 0 and 1; got other values: pass whether each failed")
-    found = [_of_slice(sample, rows, confidence, seed) for rows in slices]
+    found = [_of_slice(sample, rows, confidence, seed, max_draws) for rows in slices]
     columns = np.array(found, dtype=np.float64).reshape(len(found), _COLUMNS).T
     return ClusteredGaps(Intervals(*columns[:3]), *columns[3:])
 
@@ -120,7 +122,7 @@ _UNKNOWN = (np.nan, -1.0, 1.0, np.nan, 0.0, 0.0, np.nan, 0.0, 0.0, 0.0, 0.0, np.
 
 
 def _of_slice(
-    whole: ClusterSample, rows: Integers, confidence: float, seed: int
+    whole: ClusterSample, rows: Integers, confidence: float, seed: int, max_draws: int
 ) -> tuple[float, ...]:
     """One row of `ClusteredGaps`, in the order of its fields."""
     chosen = np.zeros(len(whole.values), dtype=bool)
@@ -147,7 +149,7 @@ def _of_slice(
     base = float((comparison.weight * rest.mean).sum())
     return (
         *(gap.value, gap.low, gap.high),
-        sample.test(inside, comparison, known_pairs, MAX_DRAWS, seed),
+        sample.test(inside, comparison, known_pairs, max_draws, seed),
         *(n_own, n_rest, base, *clusters),
         *(n_own / grown.together, n_rest / grown.together, grown.together),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import f as f_law
 from scipy.stats import t as student
 
 from auditor.statistics.cluster_cells import Cells, Side, index_of
@@ -14,6 +15,7 @@ from auditor.statistics.cluster_correlation import Pairs, effective_number
 from auditor.statistics.intervals import (
     Floats,
     Integers,
+    Interval,
     Intervals,
     two_sided_z,
     wilson_of_share,
@@ -95,6 +97,42 @@ def cluster_design(
     )
 
 
+def design_effect_interval(
+    design: ClusterDesign, groups: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """The design effect with the limits that follow from those of the correlation.
+
+    Args:
+        design: of `cluster_design`.
+        groups: (N,) cluster of each sample.
+        confidence: coverage, between 0 and 1; approximate for binary values and uneven clusters.
+
+    Returns:
+        The design effect; its limits are at least 1. NaN with the limits 1 and N where it is not
+        known.
+
+    Raises:
+        ValueError: `confidence` is out of range.
+
+    Reference:
+        Limits of the correlation from the law of the ratio F of mean squares: S. R. Searle, "Linear
+        Models" (1971), section 9.9; A. Donner (1986), section 3.
+    """
+    two_sided_z(confidence)
+    if np.isnan(design.design_effect):
+        return Interval(np.nan, 1.0, float(design.n_samples))
+    sizes = np.bincount(index_of(groups)).astype(np.float64)
+    mean_size = float((sizes**2).sum()) / design.n_samples
+    common = (design.n_samples - mean_size) / (design.n_clusters - 1)
+    known = min(design.correlation, 1 - 1e-9)
+    observed = (1 + (common - 1) * known) / (1 - known)
+    freedom = design.n_clusters - 1, design.n_samples - design.n_clusters
+    tail = (1 - confidence) / 2
+    ratios = observed / f_law.isf(tail, *freedom), observed / f_law.isf(1 - tail, *freedom)
+    low, high = (max(1.0, 1 + (mean_size - 1) * (one - 1) / (one + common - 1)) for one in ratios)
+    return Interval(design.design_effect, low, high)
+
+
 def _anova(residual: Floats, cells: Cells, size: Floats, between_freedom: int) -> float:
     """The estimator (B - W) / (B + (n₀ - 1) W) from the mean squares between and within clusters."""
     n_samples, n_clusters = len(residual), len(size)
@@ -146,26 +184,70 @@ def clustered_wilson(
             f"expected failures as 0 and 1 with one group each; got shapes {failed.shape} and "
             f"{np.shape(groups)}, or other values: pass whether each sample failed"
         )
-    cells = Cells.of(np.zeros(len(failed), dtype=np.int64), groups)
-    everything = Pairs.of(cells, _side(cells, failed, np.arange(len(failed))))
+    count, total = np.zeros((2, len(slices)))
+    for k, rows in enumerate(slices):
+        count[k], total[k] = failed[rows].sum(), len(rows)
+    scale = z * np.sqrt(_inflation(failed, slices, groups, confidence))
+    return wilson_of_share(count, total, scale)
+
+
+def inflation_of_rates(
+    values: ArrayLike,
+    slices: Sequence[Integers],
+    groups: ArrayLike,
+    confidence: float = 0.95,
+) -> Floats:
+    """By how much the samples of each slice are worth less than independent ones, for its mean.
+
+    It is the design effect, times what Student's quantile adds where there are few clusters. Counts
+    divided by it may be used as if samples were independent.
+
+    Args:
+        values: (N,) numbers, finite, say failures as 0 and 1.
+        slices: rows of the samples of each slice, M arrays.
+        groups: (N,) cluster of each sample; any values that can be sorted.
+        confidence: coverage that intervals are to have, between 0 and 1.
+
+    Returns:
+        (M,) factors, at least 1; 1 where no two samples of a slice share a cluster.
+
+    Raises:
+        ValueError: the lengths differ, a value is not finite, or `confidence` is out of range.
+
+    Reference:
+        J. N. K. Rao and A. J. Scott, "A simple method for the analysis of clustered binary data",
+        Biometrics 48 (1992) 577-585; E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998)
+        193-201, for the quantile.
+    """
+    number = np.asarray(values, dtype=np.float64)
+    if number.shape != np.shape(groups) or not bool(np.isfinite(number).all()):
+        raise ValueError(
+            f"expected a finite value and a group for each sample; got shapes {number.shape} and "
+            f"{np.shape(groups)}, or values that are not finite"
+        )
+    return _inflation(number, slices, groups, confidence)
+
+
+def _inflation(
+    values: Floats, slices: Sequence[Integers], groups: ArrayLike, confidence: float
+) -> Floats:
+    z = two_sided_z(confidence)
+    cells = Cells.of(np.zeros(len(values), dtype=np.int64), groups)
+    everything = Pairs.of(cells, _side(cells, values, np.arange(len(values))))
     expected = float(everything.expected.sum())
     same = float(np.clip(everything.product.sum() / expected, 0, 1)) if expected > 0 else 1.0
     # Where failures are rare, only the clusters that have some tell how alike samples are.
     telling = effective_number(everything.squares) if expected > 0 else float(cells.n_clusters)
-    freedom = max(telling - 1, 1.0)
-    quantile = float(student.isf((1 - confidence) / 2, freedom))
-    count, total, scale = np.zeros((3, len(slices)))
+    quantile = float(student.isf((1 - confidence) / 2, max(telling - 1, 1.0)))
+    factor = np.ones(len(slices))
     for k, rows in enumerate(slices):
-        side = _side(cells, failed, rows)
-        count[k], total[k] = side.total.sum(), side.size.sum()
-        largest = side.size.max(initial=0.0)
-        if largest <= 1:
-            scale[k] = z
+        side = _side(cells, values, rows)
+        if side.size.max(initial=0.0) <= 1:
             continue
         correlation = Pairs.of(cells, side).correlation(same)
-        mean_size = float((side.size**2).sum()) / total[k]
-        scale[k] = quantile * np.sqrt(1 + (mean_size - 1) * correlation)
-    return wilson_of_share(count, total, scale)
+        mean_size = float((side.size**2).sum()) / len(rows)
+        factor[k] = (quantile / z) ** 2 * (1 + (mean_size - 1) * correlation)
+    return factor
 
 
 def _side(cells: Cells, values: Floats, rows: Integers) -> Side:

@@ -125,7 +125,8 @@ def stratified_gap(
 
     Returns:
         Gaps of shape (...). The test is the Cochran-Mantel-Haenszel test, as exact mid-p where
-        counts are small.
+        counts are small. Counts may be fractions, such as those of the independent samples that
+        clustered ones are worth.
 
     Raises:
         ValueError: a count is outside of 0 … total, or `confidence` is out of range.
@@ -212,7 +213,11 @@ def _mantel_haenszel_p(
 
 
 def _exact_mid_p(count: Floats, total: Floats, rest_count: Floats, rest_total: Floats) -> float:
-    """Mid-p from the exact conditional law: the sum of independent hypergeometric counts."""
+    """Mid-p from the exact conditional law: the sum of independent hypergeometric counts.
+
+    Effective counts of clustered samples are rounded.
+    """
+    count, total, rest_count, rest_total = map(np.rint, (count, total, rest_count, rest_total))
     failed = count + rest_count
     least = np.maximum(failed - rest_total, 0).astype(np.int64)
     most = np.minimum(failed, total).astype(np.int64)

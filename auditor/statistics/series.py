@@ -90,7 +90,7 @@ def find_series(
     effects = [np.nan_to_num(design.design_effect, nan=0.0) for design in designs]
     best = int(np.argmax(effects))
     reading, groups = plausible[best]
-    p_value = min(1.0, len(plausible) * _p_value(number, groups, held, seed))
+    p_value = min(1.0, len(plausible) * cluster_p_value(number, groups, held, seed))
     return Series(reading, int((np.bincount(groups) > 1).sum()), designs[best], p_value)
 
 
@@ -115,6 +115,24 @@ def _looks_like_series(groups: Integers, strata: Integers) -> bool:
     largest = np.zeros(int(strata.max()) + 1)
     np.maximum.at(largest, cells // len(sizes), counts)
     return bool(largest.sum() <= len(groups) / 2)
+
+
+def cluster_p_value(
+    outcomes: ArrayLike, groups: ArrayLike, strata: ArrayLike, seed: int = 0
+) -> float:
+    """One-sided p-value of "outcomes are no more alike inside groups than within strata".
+
+    Args:
+        outcomes: (N,) outcome of each sample, say failures as 0 and 1.
+        groups: (N,) group of each sample; any values that can be sorted.
+        strata: (N,) what is held fixed, likewise.
+        seed: of the permutations.
+
+    Reference:
+        Sum of squares between groups under permutation within strata; `sequential_p_value`.
+    """
+    values = np.asarray(outcomes, dtype=np.float64)
+    return _p_value(values, index_of(groups), index_of(strata), seed)
 
 
 def _p_value(values: Floats, groups: Integers, strata: Integers, seed: int) -> float:

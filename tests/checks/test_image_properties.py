@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom
 
-from auditor.checks.image_properties import ImageProperties, _Against
+from auditor.checks.image_properties import ImageProperties, p_exceeds
 from auditor.checks.performance_gap import PerformanceGap
 from auditor.config import SliceSection
 from auditor.judging.multiple_testing import OUTCOMES, adjust
 from auditor.records import AuditData
 from auditor.stages.judge import judge
 from auditor.stages.slicing import slice_samples
+from auditor.statistics import Intervals, proportion_gap
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -174,8 +175,12 @@ def test_image_properties_p_value_equals_the_enumerated_probability_at_the_limit
         np.arange(rest_total + 1), rest_total, rest_rate
     )
     expected = mass[statistic >= statistic[failures, rest_failures] - 1e-9].sum()
-    numbers = (np.array([float(one)]) for one in (failures, total, rest_failures, rest_total))
-    found = _Against(*numbers).p_exceeds(0.05)[0]
+
+    def gap(confidence: float = 0.95) -> Intervals:
+        counts = [failures], [total], [rest_failures], [rest_total]
+        return proportion_gap(*counts, confidence=confidence).gap
+
+    found = p_exceeds(0.05, gap().value, lambda one: gap(one).low)[0]
     assert found == pytest.approx(expected, rel=0.05)
 
 

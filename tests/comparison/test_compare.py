@@ -18,6 +18,7 @@ from auditor.comparison.records import Pairing
 from auditor.phrasing import slice_name
 from auditor.records import SliceKey
 from auditor.run_folder import RunFolder
+from auditor.statistics import sign_flip
 
 
 def test_changes_equal_an_independent_mcnemar_test(tmp_path: Path) -> None:
@@ -148,3 +149,37 @@ def test_small_slices_are_not_tested_and_bands_are_those_of_the_earlier_run(
     assert by_name["age 50–99"].direction == "untested"
     assert by_name["age 50–99"].p_value is None
     assert "age 100–149" not in by_name
+
+
+def test_runs_of_clustered_samples_are_compared_by_sign_flips_of_clusters() -> None:
+    generator = np.random.default_rng(0)
+    n = 200
+    patient = np.repeat(np.arange(20), 10)
+    one = generator.random(n) < 0.2
+    # All images of a fifth of the patients change together.
+    two = np.where((patient % 5 == 0), ~one, one)
+    sides = [
+        pd.DataFrame(
+            {
+                "label": "a",
+                "predicted": np.where(failed, "b", "a"),
+                "data.group": patient.astype(str),
+            }
+        )
+        for failed in (one, two)
+    ]
+    account = Pairing(
+        n_paired=n, only_before=0, only_after=0, other_label=0, other_image=0,
+        unusable_before=0, unusable_after=0, other_attributes=0, images_compared=True,
+    )  # fmt: skip
+    (found,) = slice_changes(Pairs(sides[0], sides[1], (), account), 0.05, 20, 0.0)
+    expected = sign_flip(two.astype(float) - one, groups=patient)
+    assert found.p_value == pytest.approx(expected.p_value)
+    assert (found.change.value, found.change.low, found.change.high) == pytest.approx(
+        (expected.change.value, expected.change.low, expected.change.high)
+    )
+    alone = [side.drop(columns="data.group") for side in sides]
+    (plain,) = slice_changes(Pairs(alone[0], alone[1], (), account), 0.05, 20, 0.0)
+    assert plain.p_value is not None
+    assert found.p_value is not None
+    assert plain.p_value < found.p_value

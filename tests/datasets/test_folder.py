@@ -7,6 +7,7 @@ from builders.files import write_image, write_text
 
 from auditor.datasets.folder import Folder
 from auditor.errors import DataError, UnreadableImageError
+from auditor.records.predictions import GROUP
 
 
 @pytest.fixture
@@ -88,3 +89,22 @@ def test_open_folder_without_images_raises(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     with pytest.raises(DataError, match="expected images"):
         Folder(path=tmp_path).open()
+
+
+def test_open_folder_group_is_a_column_of_the_table_and_no_attribute(
+    folder: Path, tmp_path: Path
+) -> None:
+    table = write_text(
+        tmp_path / "about.csv", "file,owner,place\ndog/1.png,Ann,in\ncat/2.png,Bob,out\n"
+    )
+    data = Folder(path=folder, attributes=table, group="owner").open()
+    assert (data.group, data.attributes) == ("owner", ("place",))
+    assert data.samples[GROUP].fillna("-").tolist() == ["Bob", "-", "Ann", "-"]
+
+
+def test_open_folder_group_without_column_names_the_columns(folder: Path, tmp_path: Path) -> None:
+    table = write_text(tmp_path / "about.csv", "file,owner\ndog/1.png,Ann\n")
+    with pytest.raises(DataError, match=r"data\.group: no column 'patient'; the columns are owner"):
+        Folder(path=folder, attributes=table, group="patient").open()
+    with pytest.raises(DataError, match=r"data\.group: no column 'patient'"):
+        Folder(path=folder, group="patient").open()

@@ -11,7 +11,7 @@ from builders.files import write_image, write_text
 from auditor.config import AuditConfig
 from auditor.datasets.manifest import Manifest
 from auditor.errors import ConfigError, DataError, UnreadableImageError
-from auditor.records.predictions import FIXED
+from auditor.records.predictions import FIXED, GROUP
 
 
 @pytest.fixture
@@ -160,3 +160,26 @@ def test_open_manifest_broken_table_raises(
     wrong.write_bytes(b"file,label")
     with pytest.raises(DataError, match="can't be read"):
         Manifest(path=wrong).open()
+
+
+def test_open_manifest_group_is_text_and_no_attribute(manifest: Path) -> None:
+    data = Manifest(path=manifest, label="finding", attributes=("age",), group="ward").open()
+    assert data.group == "ward"
+    assert data.attributes == ("age",)
+    # "NA" and empty cells say that the group is not known.
+    assert data.samples[GROUP].fillna("-").tolist() == ["1", "x", "-"]
+    both = Manifest(path=manifest, label="finding", attributes=("ward",), group="ward").open()
+    assert both.attributes == ("ward",)
+    assert both.group == "ward"
+
+
+def test_open_manifest_unknown_group_names_the_columns(manifest: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.group: no column 'wards'; did you mean 'ward'\?"):
+        Manifest(path=manifest, label="finding", group="wards").open()
+
+
+def test_open_manifest_reference_may_have_the_group(manifest: Path, tmp_path: Path) -> None:
+    trained = write_text(tmp_path / "train.csv", "finding,ward\nsick,7\nNA,\n")
+    data = Manifest(path=manifest, label="finding", group="ward", reference=trained).open()
+    assert data.reference is not None
+    assert data.reference[GROUP].fillna("-").tolist() == ["7", "-"]

@@ -156,9 +156,12 @@ def test_outcome_slice_of_a_blocking_finding_is_not_named_again() -> None:
 
 def test_outcome_undecided_slice_states_the_missing_samples() -> None:
     (reason,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)]).reasons
+    (clustered,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)], 3.0).reasons
     # n = (z_0.95 + z_0.8)^2 · 0.1 · 0.9 / 0.1^2, less the 100 that there are.
     wanted = (norm.ppf(0.95) + norm.ppf(0.8)) ** 2 * 0.09 / 0.01
     assert wanted == pytest.approx(55.6, abs=0.1)
     assert reason.missing_samples == 1  # enough on average: this slice was unlucky
     few = one_slice(0.15, support=40)
     assert decide(GateSection(), SUMMARY, [], [], [few]).reasons[0].missing_samples == 16
+    # Three times as many, less 100.
+    assert clustered.missing_samples == 67

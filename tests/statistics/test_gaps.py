@@ -253,3 +253,10 @@ def test_rank_correlation_covers() -> None:
     assert 0.92 <= covered / 400 <= 0.98
     assert np.isnan(rank_correlation([1, 1, 1, 1], [1, 2, 3, 4])[1])
     assert rank_correlation([1, 2, 3, 4], [2, 3, 4, 9])[0].value == 1.0
+
+
+def test_stratified_gap_of_fractions_tests_the_nearest_counts() -> None:
+    whole = stratified_gap([3, 2], [10, 12], [1, 4], [20, 25])
+    parts = stratified_gap([3.2, 1.8], [10.3, 11.6], [0.9, 4.1], [20.4, 24.7])
+    assert parts.p_value == pytest.approx(float(whole.p_value))
+    assert parts.gap.value == pytest.approx(whole.gap.value, abs=0.03)

@@ -17,6 +17,7 @@ import yaml
 
 from auditor.config import JudgeSection
 from auditor.phrasing import date
+from auditor.phrasing.clusters import clusters_text
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -99,6 +100,7 @@ class ReportView:
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
         basis_text: how many tests are behind the verdict, in a sentence for the first page.
+        clusters_text: which samples belong together, in a sentence; empty where all are independent.
         correction_text: what was tested and how it was corrected, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -142,6 +144,7 @@ class ReportView:
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
     basis_text: str
+    clusters_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -247,6 +250,7 @@ def build_view(run: RunFolder) -> ReportView:
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
+        clusters_text=clusters_text(result.clusters, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),

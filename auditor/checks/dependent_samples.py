@@ -1,0 +1,176 @@
+"""Dependent samples: do images belong together, though nothing says which?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from auditor.checks import Check
+from auditor.near_duplicates.fingerprints import (
+    NearPairs,
+    concatenate,
+    connected_groups,
+    equal_files,
+    near_pairs,
+    parse_fingerprints,
+)
+from auditor.phrasing import count, limits, several
+from auditor.records import (
+    AuditData,
+    Claim,
+    ClaimKind,
+    Effect,
+    Examination,
+    Quantities,
+    Quantity,
+    SliceKey,
+)
+from auditor.records.predictions import FINGERPRINTS, GROUP, PATH, PHASH, SHA256, codes
+from auditor.registry import plugin
+from auditor.statistics import (
+    ClusterDesign,
+    Integers,
+    cluster_design,
+    cluster_p_value,
+    design_effect_interval,
+    find_series,
+)
+
+NAME = "dependent-samples"
+_SHOWN = 12
+"""Sample ids that a claim carries at most."""
+
+
+@plugin("check", NAME)
+class DependentSamples(Check):
+    """Do images belong together, such as those of one patient, though nothing says which?
+
+    Where the configuration names no ``data.group``, all samples are taken to be independent. If they
+    are not, intervals are too narrow and innocent attributes are accused. This check looks for images
+    that belong together in two ways: file names that begin alike, and near-duplicates. For both, it
+    tests whether failures are more alike inside such groups than among other samples of the same
+    labels, by permutation within labels, and estimates the design effect: how many times larger the
+    variance of the error rate is than that of independent samples.
+
+    Reference:
+        `auditor.statistics.find_series`, `auditor.statistics.cluster_design`.
+    """
+
+    kind: ClassVar[ClaimKind] = "data"
+    handles_clusters: ClassVar[bool] = True
+
+    max_design_effect: float = Field(1.2, ge=1)
+    """Largest acceptable design effect: 1.2 makes intervals a tenth too narrow."""
+    max_distance: int = Field(2, ge=0, le=12)
+    """Largest number of bits, of 64, in which the fingerprints of near-duplicates differ."""
+
+    def examine(self, audit: AuditData) -> Examination:
+        """Looks for series of file names and for near-duplicates."""
+        if GROUP in audit.predictions or len(audit.predictions) < audit.min_support:
+            return Examination()
+        return Examination((*self._series(audit), *self._near_duplicates(audit)))
+
+    def _series(self, audit: AuditData) -> Iterator[Claim]:
+        frame = audit.predictions
+        failure, label = frame["failure"].to_numpy(dtype=np.float64), codes(frame["label"])
+        names = [str(one) for one in frame[PATH]]
+        found = find_series(names, failure, label, audit.seed)
+        if found is None or np.isnan(found.design.design_effect):
+            return
+        _, cluster = np.unique(np.array(found.names, dtype=object), return_inverse=True)
+        sizes = np.bincount(cluster)
+        listed = [found.names[int(np.argmax(cluster == k))] for k in np.argsort(-sizes)[:3]]
+        yield self._claim(
+            audit,
+            cluster.astype(np.int64),
+            found.design,
+            found.p_value,
+            what="file names that begin alike",
+            how=f"{count(found.n_series)} groups of images have names that begin alike, such as "
+            f"{several(listed)}.",
+        )
+
+    def _near_duplicates(self, audit: AuditData) -> Iterator[Claim]:
+        frame = audit.predictions
+        if not {*FINGERPRINTS}.issubset(frame):
+            return
+        fingerprints, rows = parse_fingerprints(frame[PHASH].tolist())
+        near = near_pairs(fingerprints, self.max_distance)
+        pairs = NearPairs(rows[near.first], rows[near.second], near.distance)
+        groups = connected_groups(
+            concatenate([equal_files(frame[SHA256].tolist()), pairs]), len(frame)
+        )
+        cluster = np.arange(len(frame))
+        for one in groups:
+            cluster[one] = one[0]
+        failure, label = frame["failure"].to_numpy(dtype=np.float64), codes(frame["label"])
+        design = cluster_design(failure, cluster, label)
+        if np.isnan(design.design_effect):
+            return
+        yield self._claim(
+            audit,
+            cluster,
+            design,
+            cluster_p_value(failure, cluster, label, audit.seed),
+            what="near-duplicates",
+            how=f"{count(len(groups))} groups of images look nearly the same.",
+        )
+
+    def _claim(
+        self,
+        audit: AuditData,
+        cluster: Integers,
+        design: ClusterDesign,
+        p_value: float,
+        *,
+        what: str,
+        how: str,
+    ) -> Claim:
+        interval = design_effect_interval(design, cluster)
+        effect = Effect.measured("design effect", interval, "ratio")
+        _, code, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+        together = np.flatnonzero(sizes[code] > 1)
+        shown = together[np.argsort(-sizes[code[together]], kind="stable")[:_SHOWN]]
+        return Claim(
+            check=NAME,
+            kind=self.kind,
+            title=f"Samples are not independent: failures go together among {what} (design effect "
+            f"{design.design_effect:.1f})",
+            slice=SliceKey(),
+            effect=effect,
+            limit=self.max_design_effect,
+            p_value=p_value,
+            support=len(together),
+            samples=tuple(audit.predictions["sample"].iloc[shown].astype(str)),
+            statement=(
+                (
+                    f"{how} Inside these groups, failures have an intra-class correlation of "
+                    f"{design.correlation:.2f} within labels."
+                ),
+                (
+                    f"The estimated design effect is {design.design_effect:.1f} (95 % interval "
+                    f"{limits(effect, 'ratio')}): the {count(design.n_samples)} samples are worth about "
+                    f"{count(round(design.effective_size))} independent ones. Intervals and tests of this "
+                    "audit take all samples for independent."
+                ),
+            ),
+            action="State which images belong together as `data.group`, a column such as the patient, and "
+            "audit again.",
+            limits="Which images belong together was guessed. A small effect here does not prove that "
+            "samples are independent.",
+            evidence=(
+                Quantities(
+                    items=(
+                        Quantity(name="groups", value=design.n_clusters, unit="count"),
+                        Quantity(
+                            name="intra-class correlation", value=design.correlation, unit="score"
+                        ),
+                    )
+                ),
+            ),
+            weight=float(len(together)),
+            ceiling="warning",
+        )
