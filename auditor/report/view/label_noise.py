@@ -37,9 +37,13 @@ def label_noise_text(noise: LabelNoiseRecord | None, summary: Summary) -> str:
     share, failures, successes, accuracy = (one for one in parts if one is not None)
     n_successes = summary.n_evaluated - summary.n_failures
     given = "" if summary.accuracy is None else f" instead of {percent(summary.accuracy.value, 1)}"
-    found = "" if noise.is_detected else "No label noise was detected. "
+    if not noise.is_detected:
+        return (
+            f"No label noise was detected: by estimate, at most {percent(share.high)} of the labels are "
+            f"wrong. Corrected for that, the accuracy is {limits(accuracy, 'share')}."
+        )
     return (
-        f"{found}By estimate, {percent(share.value)} of the labels are wrong ({limits(share, 'share')}): "
+        f"By estimate, {percent(share.value)} of the labels are wrong ({limits(share, 'share')}): "
         f"those of {_number(failures)} of {count(summary.n_failures)} failures, and those of "
         f"{_number(successes)} of {count(n_successes)} successes, where the model agrees with a wrong "
         f"label. Corrected for both, the accuracy is {percent(accuracy.value, 1)} "
