@@ -1,6 +1,6 @@
-"""Statistics on numpy arrays: counts and numbers in, estimates with intervals and tests out.
+"""Statistics on numpy arrays: estimates with intervals and tests from counts and numbers.
 
-Pure functions without samples, models or files; one idea per module.
+All functions are pure: they do not access samples, models or files.
 """
 
 from auditor.statistics.adjusted import AdjustedGaps, adjusted_gaps

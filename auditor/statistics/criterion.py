@@ -1,7 +1,7 @@
-"""Acceptance criteria: met, missed or undecided, by the bound of an interval and not by a point.
+"""Acceptance criteria: met, missed or undecided, judged by an interval and not by a point estimate.
 
-A criterion is met only if the data show it, and missed only if they show the contrary. Whatever
-lies between is undecided: more samples are needed, and nobody is to read it as a pass.
+A criterion is met only if the data show that it holds, and missed only if they show that it does not.
+Otherwise it is undecided: more samples are needed, and it must not be read as a pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class JudgedNumber:
     Attributes:
         status: ``"met"``, ``"missed"`` or ``"undecided"``.
         value: the number; either limit is one-sided at alpha.
-        threshold: what it is held against.
+        threshold: what it is compared with.
         p_met: one-sided, of "the criterion does not hold".
         p_missed: one-sided, of "the criterion holds".
     """
@@ -54,9 +54,9 @@ class EveryClass:
         status: ``"met"`` if every class meets it, ``"missed"`` if any misses it.
         each: (K,) status of each class; they are consistent with `status`.
         value: (K,) the numbers; either limit is one-sided at alpha, for one class.
-        threshold: (K,) what they are held against.
+        threshold: (K,) what they are compared with.
         p_met: (K,) adjusted for all classes; NaN for a class without samples.
-        p_missed: (K,) likewise.
+        p_missed: (K,) adjusted for all classes; NaN for a class without samples.
     """
 
     status: Status
@@ -68,12 +68,12 @@ class EveryClass:
 
 
 def judge_interval(interval: Interval, threshold: float, *, higher_is_better: bool) -> Status:
-    """Holds any interval against a threshold.
+    """Compares an interval with a threshold.
 
     Args:
         interval: a number with its limits. For an error of at most alpha, either limit is one-sided
             at alpha: a 90 % interval for 5 %.
-        threshold: what it is held against.
+        threshold: what it is compared with.
         higher_is_better: whether the criterion asks for more or for less than the threshold.
 
     Returns:
@@ -251,7 +251,7 @@ def judge_against_chance(confusion: ArrayLike, alpha: float = 0.05) -> EveryClas
 def _every(
     met: Floats, missed: Floats, value: Intervals, threshold: Floats, alpha: float
 ) -> EveryClass:
-    """Puts the classes' tests together."""
+    """Combines the tests of the classes."""
     p_met, p_missed = hochberg(met), hochberg(missed)
     each = tuple(
         _status(float(one), float(other), alpha) for one, other in zip(p_met, p_missed, strict=True)

@@ -47,10 +47,10 @@ def stratified_mean_gap(
     Args:
         values: (N,) numbers, say the share of evidence outside the object, or over-confidence.
         in_slice: (N,) whether the sample is in the slice.
-        strata: (N,) what is held fixed, say the label; any values that can be sorted.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
         confidence: coverage of the (normal) interval.
-        n_permutations: draws at most; fewer are taken where the p-value is large. With 0 nothing is
-            drawn: the p-value takes the normal limit with the exact variance of such permutations.
+        n_permutations: maximum number of permutations; a large p-value needs fewer. 0 uses the normal
+            approximation with the exact variance under permutation.
         seed: of the draws.
 
     Returns:
@@ -116,7 +116,7 @@ def _permutation_p(
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes)
     generator = np.random.default_rng(seed)
-    # The scores are so small where a stratum is large that rounding is measured against their sum.
+    # Scores are very small in large strata, so rounding is measured relative to their sum.
     scale = max(float(np.abs(scores).sum()), 1e-300)
 
     def draw(size: int) -> Floats:
@@ -142,7 +142,7 @@ def _codes(strata: ArrayLike) -> Integers:
 
 
 def _variances(values: Floats, codes: Integers, sizes: Floats) -> Floats:
-    """Sample variance in each stratum; a lone sample borrows the pooled variance."""
+    """Sample variance in each stratum; the pooled variance is used for single samples."""
     mean = np.bincount(codes, values, len(sizes)) / np.maximum(sizes, 1)
     squares = np.bincount(codes, (values - mean[codes]) ** 2, len(sizes))
     freedom = np.maximum(sizes - 1, 0)
@@ -157,7 +157,7 @@ class MapDifference:
     """Where two stacks of maps differ in the mean.
 
     Attributes:
-        difference: (h, w) mean of the first less mean of the second.
+        difference: (h, w) mean of the first minus mean of the second.
         statistic: (h, w) Welch's t.
         p_values: (h, w) corrected for all positions by the largest |t|.
         p_value: of "no difference anywhere"; the smallest of `p_values`.
@@ -184,12 +184,13 @@ def map_difference(
     Args:
         first: (N1, h, w) maps, unnormalised.
         second: (N2, h, w) maps.
-        first_strata: (N1,) what is held fixed (say the label); None for nothing.
-        second_strata: (N2,) likewise; maps of a stratum that only one side has stay where they are
-            and can't make a difference.
-        n_permutations: draws at most; fewer are taken where the smallest p-value is large. With 0
-            nothing is drawn and all p-values are 1.
-        seed: of the draws.
+        first_strata: (N1,) stratum of each map in `first`, such as its label; None for a single
+            stratum.
+        second_strata: (N2,) stratum of each map in `second`. Maps in a stratum that occurs in only
+            one stack are not permuted and have no effect on the p-values.
+        n_permutations: maximum number of permutations; fewer are needed if the smallest p-value is
+            large. With 0, all p-values are 1.
+        seed: random seed.
 
     Returns:
         The difference with p-values that hold for all positions together.
@@ -254,13 +255,13 @@ def map_difference(
 def position_p_values(
     draw: Callable[[int], Floats], statistic: Floats, n_permutations: int, largest_batch: int
 ) -> Floats:
-    """P-values of positions that hold for all of them together.
+    """P-values of positions, corrected for all of them by the largest statistic.
 
     Args:
-        draw: takes a number of draws and returns the largest statistic of each.
+        draw: takes a number n and returns the largest statistic of each of n permutations.
         statistic: (D,) statistics of the data.
-        n_permutations: draws at most; with 0 all p-values are 1.
-        largest_batch: draws at a time.
+        n_permutations: maximum number of permutations; with 0, all p-values are 1.
+        largest_batch: maximum number of permutations at a time.
 
     Returns:
         (D,) p-values.

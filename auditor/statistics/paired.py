@@ -104,20 +104,21 @@ def sign_flip(
     """Test of paired differences with mean zero: under the null each sign is as likely as its mirror.
 
     Args:
-        differences: (N,) after minus before, one number a sample, finite.
+        differences: (N,) after minus before, one finite number per sample.
         confidence: coverage of the interval.
-        n_draws: sign patterns drawn at most, when there are too many for all; fewer are taken where
-            the p-value is large.
-        seed: of the draws.
-        groups: (N,) cluster of each sample, say the patient; None where all are independent. The
-            signs of a cluster are flipped together, and the interval takes clusters as independent.
+        n_draws: maximum number of random sign patterns, if there are too many to enumerate; a large
+            p-value needs fewer.
+        seed: random seed.
+        groups: (N,) cluster of each sample, such as the patient; None if all samples are independent.
+            The signs of a cluster are flipped together, and the interval is that of independent
+            clusters.
 
     Returns:
         Mean change over samples and p-value; NaN for fewer than two samples or clusters.
 
     Raises:
-        ValueError: the differences are no finite one-dimensional numbers, or the groups are not one
-            a sample.
+        ValueError: the differences are not one-dimensional and finite, or the number of groups differs
+            from the number of samples.
 
     Reference:
         R. A. Fisher, "The Design of Experiments" (1935), section 21; drawn patterns:
@@ -163,6 +164,6 @@ def sign_flip(
         signs = generator.integers(0, 2, (size, support), dtype=np.int8) * 2 - 1
         return np.asarray(np.abs(signs @ change) / scale, dtype=np.float64)
 
-    # A thousand at a time bounds the memory.
+    # Batches of a thousand bound the memory.
     found = sequential_p_value(draw, abs(float(change.sum())) / scale, n_draws, 1_000)
     return PairedMean(interval, found.p_value, "monte-carlo")
