@@ -1,4 +1,4 @@
-"""Claims about slices by one attribute: each against the rest of the same labels."""
+"""Claims about slices by one attribute, each against the rest of the same labels."""
 
 from __future__ import annotations
 
@@ -175,12 +175,12 @@ class SliceClaims:
 
 
 _CAUTION = (
-    "It compares within labels, so harder classes do not count against the slice; other differences "
-    "between slice and rest are not held fixed."
+    "Samples are compared within labels, so harder classes do not count against the slice; other "
+    "differences between slice and rest are not held fixed."
 )
 _CAUTION_WITHIN = (
-    "It compares error rates and cannot show that the attribute itself is the cause: check the maps, "
-    "and what else differs in this slice."
+    "A comparison of error rates cannot show that the attribute is the cause: check the maps, and what "
+    "else differs in this slice."
 )
 
 
@@ -197,7 +197,7 @@ def _gap_of_one_label(
     rest_totals: Floats,
     confidence: float = 0.95,
 ) -> Gaps:
-    """Gaps (S,) from counts (S, 1), with Fisher's exact test, mid-p."""
+    """(S,) gaps from (S, 1) counts, with the mid-p version of Fisher's exact test."""
     cells = (failures[:, 0], totals[:, 0], rest_failures[:, 0], rest_totals[:, 0])
     return proportion_gap(*cells, confidence)
 
@@ -213,7 +213,7 @@ def _present(estimate: Estimate | None) -> Interval:
 
 
 def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, support: int) -> str:
-    """``predicted as defective`` where nearly all failures go to one class, else ``misclassified``."""
+    """``predicted as defective`` if nearly all failures go to one class, else ``misclassified``."""
     if target is None or target[1] < 0.95 * rate.value * support:
         return "misclassified"
     return f"predicted as {target[0]}"

@@ -269,9 +269,9 @@ def test_decomposition_of_nothing_is_unknown() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     ones = np.ones(4)
-    with pytest.raises(ValueError, match="one code a cell"):
+    with pytest.raises(ValueError, match="one code per cell"):
         adjusted_gaps(ones, ones, [[0, 1, 0]], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="codes from 0 on"):
+    with pytest.raises(ValueError, match="codes of at least 0"):
         adjusted_gaps(ones, ones, [[0, 1, -1, 0]], [0, 0, 1, 1])
     with pytest.raises(ValueError, match="at least one mediator"):
         decompose_gap(ones, ones, [0, 1, 0, 1], [0, 0, 1, 1], [])
