@@ -38,7 +38,7 @@ NAME = "label-errors"
 _SHOWN = 12
 """Samples that are listed at most."""
 _LISTED = 500
-"""Samples that are listed in a claim's evidence at most."""
+"""Maximum number of samples that are listed in the evidence of a claim."""
 
 _TOO_WEAK: dict[LabelNoiseReason, str] = {
     "no-probabilities": "no probabilities are stored for more than 100 classes",
@@ -47,7 +47,7 @@ _TOO_WEAK: dict[LabelNoiseReason, str] = {
     "confident-errors": "the model cannot judge labels: over a fifth of its most confident predictions "
     "contradict the label",
 }
-"""Why no label is suspected at all."""
+"""Reasons for which no label is suspected at all."""
 
 Mask = NDArray[np.bool_]
 
@@ -56,15 +56,15 @@ Mask = NDArray[np.bool_]
 class LabelErrors(Check):
     """Which failures are probably due to wrong labels and not to the model?
 
-    Confident learning: a label is suspected if the probability of another class is as high as is
-    usual for samples of that class. The method assumes that labels are wrong at random within a class.
+    Confident learning: a label is suspected if the probability of another class is as high as usual
+    for samples of that class. The method assumes that labels are wrong at random within a class.
     A model that uses a shortcut contradicts correct labels with the same confidence, but not at random.
     Therefore labels are not suspected if the model predicts that class more often for other samples
     with the same value of an attribute or property, or if the suspected labels are associated with
-    such a value (exact mid-p tests; both with a Bonferroni correction over all values). Nor are
-    they suspected if hard images are the more likely cause: wrong labels fall on any image of a class,
-    which the model then predicts as confidently as correctly labelled ones; on hard images it is less
-    confident (Mann-Whitney test). The labels themselves are not tested: the result is a list to
+    such a value (exact mid-p tests; both with a Bonferroni correction over all values). Nor
+    are they suspected if hard images are the more likely cause: the model predicts mislabelled images
+    as confidently as correctly labelled ones of the same class, but is less confident on hard images
+    (Mann-Whitney test). The labels themselves are not tested: the result is a list to
     inspect, never more than a note. Suspected labels count as possible data faults if label noise is
     detected (see ``auditor.statistics.label_noise``), and the model is at least as confident as for half
     of the correctly labelled samples. With neither attributes nor computed properties, label noise is not
@@ -76,7 +76,7 @@ class LabelErrors(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
-    # Its tests only withhold a suspicion; clusters make them withhold more.
+    # Its tests can only clear suspected labels, and clear more of them if samples are clustered.
     handles_clusters: ClassVar[bool] = True
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="suspected label errors", one="label doubtful"
@@ -99,8 +99,8 @@ class LabelErrors(Check):
         if audit.clusters is not None:
             skipped.append(
                 _skipped(
-                    f"how many labels are wrong was not estimated: images of one {audit.clusters.name} "
-                    "are not independent, and this estimate has no version for that"
+                    f"the number of wrong labels was not estimated: images of one {audit.clusters.name} "
+                    "are not independent, and the method does not support clusters"
                 )
             )
         estimated = audit.clusters is None
@@ -248,7 +248,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     associated = (
         "not associated with any attribute"
         if suspects.audit.attributes or suspects.audit.computed
-        else ("compared with no attribute, since there is none")
+        else "not compared with any attribute, because there is none"
     )
     rows = tuple(
         (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
@@ -276,7 +276,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
             ),
         ),
         action=f"Look at these images. Where they show {other}, correct the labels, and audit again.",
-        limits="The suspicion rests on the model alone, which may be confident and wrong. It must not have "
+        limits="The suspicion is based only on the model, which may be confident and wrong. It must not have "
         "been trained on these samples.",
         evidence=(
             Table(

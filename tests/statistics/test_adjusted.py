@@ -155,7 +155,7 @@ def test_masked_gap_is_seen() -> None:
     ours = adjusted_gaps(failures, totals, [inside, age], np.zeros(4))[0]
     assert ours.gap.value[1] == pytest.approx(0.1)
     assert ours.p_value[1] < 0.01
-    # 75 evenly divided samples' worth an age: 4 * 2 * 300 * 100 / 400.
+    # Effective samples, from 2 ages: 4 * 2 * 300 * 100 / 400.
     assert ours.worth[1] == pytest.approx(600)
     assert ours.kept[1] == pytest.approx(600 / 800)
 
