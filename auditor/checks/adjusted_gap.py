@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.confounding import SEPARABLE
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.value_cells import ValueCells
 from auditor.phrasing import advice, interval, points, several, signed_points, whom
@@ -28,8 +29,6 @@ from auditor.registry import plugin
 from auditor.statistics import AdjustedGaps, Interval, adjusted_gaps, stratified_gap
 
 NAME = "adjusted-gap"
-_SHARED = 0.1
-"""Smallest share of a comparison's weight that must remain for the data to separate the attributes."""
 
 
 @plugin("check", NAME)
@@ -141,7 +140,7 @@ class _Regression:
 
     def _is_separable(self, name: str, k: int) -> bool:
         gaps = self.gaps[name]
-        return bool(gaps.kept[k] >= _SHARED and gaps.worth[k] >= self.audit.min_support)
+        return bool(gaps.kept[k] >= SEPARABLE and gaps.worth[k] >= self.audit.min_support)
 
     def _claim(
         self, one: Slice, gaps: AdjustedGaps, k: int, plain: Interval, limit: float

@@ -31,7 +31,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, stratified_gap, wilson
+from auditor.statistics import Floats, Integers, Interval, stratified_gap, wilson
 from auditor.statistics.confident_learning import confident_learning
 
 NAME = "label-errors"
@@ -236,20 +236,15 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
         usual: median confidence of samples correctly labelled as the suggested class.
         counts: whether the most confident ones count as possible data faults.
     """
-    label, other, n_label = suspects.label, suspects.suggested, suspects.n_label
+    label, other = suspects.label, suspects.suggested
     frame = suspects.audit.predictions.iloc[suspects.rows].sort_values(
         "loss", ascending=False, kind="stable"
     )
     samples = [str(one) for one in frame["sample"]]
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
-    share = wilson(len(samples), n_label)[()]
+    share = wilson(len(samples), suspects.n_label)[()]
     confident = tuple(np.array(samples, dtype=object)[confidence >= usual])
     faulty = confident if counts else ()
-    associated = (
-        "not associated with any attribute"
-        if suspects.audit.attributes or suspects.audit.computed
-        else "not compared with any attribute, because there is none"
-    )
     rows = tuple(
         (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
     )
@@ -263,18 +258,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
         p_value=None,
         support=len(samples),
         samples=tuple(samples[:_SHOWN]),
-        statement=(
-            (
-                f"Of {n_label} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
-                f"{interval(share)}) are predicted as {other} as confidently as {other} samples usually "
-                f"are, such as {several(samples)}."
-            ),
-            f"They are {associated}.",
-            (
-                f"For {len(confident)} of them, the model is at least as confident as for half of the "
-                f"samples correctly labelled {other}."
-            ),
-        ),
+        statement=_statement(suspects, samples, share, len(confident)),
         action=f"Look at these images. Where they show {other}, correct the labels, and audit again.",
         limits="The suspicion is based only on the model, which may be confident and wrong. It must not have "
         "been trained on these samples.",
@@ -292,6 +276,29 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
         weight=float(len(samples)),
         ceiling="note",
         faulty=faulty,
+    )
+
+
+def _statement(
+    suspects: _Suspects, samples: list[str], share: Interval, n_confident: int
+) -> tuple[str, ...]:
+    label, other = suspects.label, suspects.suggested
+    associated = (
+        "not associated with any attribute"
+        if suspects.audit.attributes or suspects.audit.computed
+        else "not compared with any attribute, because there is none"
+    )
+    return (
+        (
+            f"Of {suspects.n_label} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
+            f"{interval(share)}) are predicted as {other} as confidently as {other} samples usually "
+            f"are, such as {several(samples)}."
+        ),
+        f"They are {associated}.",
+        (
+            f"For {n_confident} of them, the model is at least as confident as for half of the "
+            f"samples correctly labelled {other}."
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from auditor.comparisons.value_cells import ValueCells
 from auditor.records import AuditData, Estimate, HeldFixedGap, HeldFixedState, Slice
 from auditor.records.predictions import codes
 from auditor.statistics import (
+    LARGEST_UNEXPLAINED,
     Explanation,
     GapDecomposition,
     Gaps,
@@ -23,10 +24,8 @@ from auditor.statistics import (
     stratified_gap,
 )
 
-_SHARED = 0.1
+SEPARABLE = 0.1
 """Smallest share of a comparison's weight that must remain for the data to separate two attributes."""
-_PART = 1 / 3
-"""Largest share of a gap that may remain if it is called explained."""
 _NOTEWORTHY = 1 / 4
 """Smallest share of a gap due to other attributes that is worth mentioning."""
 _STATES: dict[Explanation, HeldFixedState] = {
@@ -266,9 +265,9 @@ class WithHeldFixed:
         left = self.left
         p_value = None if np.isnan(self.p_value) else self.p_value
         state: HeldFixedState
-        if self.effective_samples < needed or self.shared < _SHARED:
+        if self.effective_samples < needed or self.shared < SEPARABLE:
             state = "inseparable"
-        elif _within(left, min(limit, _PART * whole.value)):
+        elif _within(left, min(limit, LARGEST_UNEXPLAINED * whole.value)):
             state = "explains"
         elif left.high < 0:
             state = "reverses"

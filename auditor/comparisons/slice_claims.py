@@ -15,7 +15,7 @@ from auditor.comparisons.clusters import (
     rates_of,
     too_few_clusters,
 )
-from auditor.comparisons.limits import Limits, finite
+from auditor.comparisons.limits import ONE_SIDED, Limits, finite
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import advice, amount, interval, limits, percent, plural, points, quoted, whom
 from auditor.records import (
@@ -39,9 +39,6 @@ from auditor.statistics import (
     stratified_ratio,
     worse_p_values,
 )
-
-_ONE_SIDED = 0.9
-"""Coverage of the interval whose upper limit is one-sided at 95 %."""
 
 
 class SliceClaims:
@@ -84,7 +81,7 @@ class SliceClaims:
     ) -> Iterator[Claim]:
         rows = [one.rows for one in slices]
         gaps = gaps_of(self._audit, rows, own, rest, compare)
-        excluded = gaps_of(self._audit, rows, own, rest, compare, _ONE_SIDED, tested=False).gap.high
+        excluded = gaps_of(self._audit, rows, own, rest, compare, ONE_SIDED, tested=False).gap.high
         worth = design_effects(gaps)
         own, rest = effective(own, worth), effective(rest, worth)
         ratios = stratified_ratio(own.failures, own.totals, rest.failures, rest.totals).ratio

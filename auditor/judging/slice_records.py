@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.comparisons.clusters import rates_of
+from auditor.comparisons.limits import ONE_SIDED
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.config import GateSection
 from auditor.judging.graded_claim import GradedClaim
@@ -22,9 +23,6 @@ from auditor.records import (
     SliceRecord,
 )
 from auditor.statistics import Floats, GateRule, detectable_by, doubt_power, gate_power
-
-_ONE_SIDED = 0.9
-"""Coverage of the interval whose upper limit has to exclude a gap (one-sided, 95 %)."""
 
 
 def slice_records(
@@ -151,7 +149,7 @@ def _gate_powers(
     lows: dict[Severity, float | None] = {"alert": max_gap, "warning": 0.0, "note": None}
     sizes = _padded([one.claim.sizes[0] for one in tested])
     blocking = GateRule(levels, max_gap, lows[gate.severity])
-    doubtful = GateRule(levels, max_gap, confidence=_ONE_SIDED)
+    doubtful = GateRule(levels, max_gap, confidence=ONE_SIDED)
     blocked = gate_power(gate.exclude_gap, *sizes, blocking)
     stopped = doubt_power(gate.exclude_gap, *sizes, doubtful, gate.exclude_gap)
     for one, first, second in zip(tested, blocked, stopped, strict=True):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
+from scipy.special import xlogy
 
+from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.tilted_counts import EXCESS
 
@@ -135,8 +136,7 @@ def _cumulative(size: int, rate: float) -> tuple[int, Floats]:
     first = max(0, int(mean - 8 * spread - 1))
     last = min(size, int(mean + 8 * spread + 12))
     k = np.arange(first, last + 1)
-    log_mass = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    mass = np.exp(log_mass + xlogy(k, rate) + xlogy(size - k, 1 - rate))
+    mass = np.exp(log_choose(size, k) + xlogy(k, rate) + xlogy(size - k, 1 - rate))
     return first, np.asarray(np.cumsum(mass)[:-1], dtype=np.float64)
 
 

@@ -97,18 +97,10 @@ def label_noise(
     """
     given, shares = _validated(labels, probabilities)
     n, n_classes = shares.shape
-    predicted = shares.argmax(1)
-    disagrees = predicted != given
-    if n < MIN_SAMPLES:
-        return _withheld("few-samples", n)
-    most_frequent = np.bincount(given, minlength=n_classes).max() / n
-    errors = wilson(disagrees.sum(), n)[()]
-    if errors.high > _MAX_RELATIVE_ERROR * (1 - most_frequent):
-        return _withheld("weak-model", n)
+    disagrees = shares.argmax(1) != given
     margins = log_odds_margin(shares)
-    most_confident = margins >= np.quantile(margins, 0.8)
-    if disagrees[most_confident].mean() > 1 - _MIN_CONFIDENT_AGREEMENT:
-        return _withheld("confident-errors", n)
+    if (reason := _withheld_before_fit(given, disagrees, margins)) is not None:
+        return _withheld(reason, n)
     floor = noise_floor(margins, disagrees, n_classes, confidence)
     if floor.rate.low == 0 and not _separates(margins, disagrees):
         return _withheld("uninformative-confidence", n)
@@ -128,6 +120,22 @@ def label_noise(
         ),
         wrong[0],
     )
+
+
+def _withheld_before_fit(
+    given: NDArray[np.int64], disagrees: Mask, margins: Floats
+) -> WithheldReason | None:
+    """Why the estimate is withheld, as far as that does not depend on the fit; None otherwise."""
+    n = len(given)
+    if n < MIN_SAMPLES:
+        return "few-samples"
+    most_frequent = np.bincount(given).max() / n
+    if wilson(disagrees.sum(), n)[()].high > _MAX_RELATIVE_ERROR * (1 - most_frequent):
+        return "weak-model"
+    most_confident = margins >= np.quantile(margins, 0.8)
+    if disagrees[most_confident].mean() > 1 - _MIN_CONFIDENT_AGREEMENT:
+        return "confident-errors"
+    return None
 
 
 def log_odds_margin(probabilities: NDArray[np.floating]) -> Floats:

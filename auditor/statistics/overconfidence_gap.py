@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom, norm
 
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.gaps import stratified_gap
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z
 from auditor.statistics.means import MeanGap
@@ -59,7 +60,7 @@ def overconfidence_gap(
             f"expected four arrays of the same length; got {stated.shape}, {inside.shape} and "
             f"{np.shape(strata)} beside the confidences"
         )
-    codes = np.unique(np.asarray(strata), return_inverse=True)[1].astype(np.int64).ravel()
+    codes = index_of(strata)
     own, rest = np.bincount(codes[inside]), np.bincount(codes[~inside])
     n_strata = int(codes.max(initial=-1)) + 1
     own, rest = (np.pad(one, (0, n_strata - len(one))) for one in (own, rest))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 from scipy.stats import t as student
 
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Interval, Intervals, two_sided_z
 from auditor.statistics.permutation import MAX_DRAWS, sequential_p_value
@@ -94,6 +95,16 @@ class PairedMean:
     method: str
 
 
+def _jackknife_interval(change: Floats, sizes: Floats, mean: float, confidence: float) -> Interval:
+    """Student's interval of a mean from (G,) sums and sizes of clusters."""
+    share = sizes / sizes.sum()
+    squares = float((((change - sizes * mean) / (1 - share)) ** 2).sum())
+    deviation = np.sqrt(squares * (1 - 1 / len(change)))
+    freedom = max(effective_number(sizes) - 1, 1.0)
+    half = float(student.isf((1 - confidence) / 2, freedom) * deviation / sizes.sum())
+    return Interval(mean, mean - half, mean + half)
+
+
 def sign_flip(
     differences: ArrayLike,
     confidence: float = 0.95,
@@ -129,7 +140,7 @@ def sign_flip(
     change = np.asarray(differences, dtype=np.float64)
     if change.ndim != 1 or not bool(np.all(np.isfinite(change))):
         raise ValueError(
-            f"expected finite differences, one a sample; got shape {change.shape} or values that "
+            f"expected one finite difference per sample; got shape {change.shape} or values that "
             "are not finite: leave out samples without both measurements"
         )
     sizes = np.ones(len(change))
@@ -140,17 +151,13 @@ def sign_flip(
                 f"expected one group for each of {len(change)} differences; got shape "
                 f"{np.shape(groups)}"
             )
-        cluster = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+        cluster = index_of(groups)
         change = np.bincount(cluster, change).astype(np.float64)
         sizes = np.bincount(cluster).astype(np.float64)
     support = len(change)
     if support < 2:
         return PairedMean(Interval(np.nan, -np.inf, np.inf), np.nan, "untestable")
-    share = sizes / sizes.sum()
-    deviation = np.sqrt((((change - sizes * mean) / (1 - share)) ** 2).sum() * (1 - 1 / support))
-    freedom = max(effective_number(sizes) - 1, 1.0)
-    half = float(student.isf((1 - confidence) / 2, freedom) * deviation / sizes.sum())
-    interval = Interval(mean, mean - half, mean + half)
+    interval = _jackknife_interval(change, sizes, mean, confidence)
     scale = float(np.abs(change).sum())
     if support <= _ALL_SIGNS_UP_TO:
         signs = 1 - 2 * ((np.arange(2**support)[:, None] >> np.arange(support)) & 1)

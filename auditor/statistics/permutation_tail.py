@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln
+from scipy.special import expit
 from scipy.stats import norm
 
+from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers
 
 _STEPS = 200
@@ -137,9 +138,5 @@ def _largest(scores: Floats, strata: Integers, own: Floats, sizes: Floats) -> tu
     tied = np.abs(ranked - lowest) <= _ROUNDING
     tied_sizes = np.bincount(strata[order], tied).astype(np.float64)
     tied_own = np.bincount(strata[order], tied & chosen).astype(np.float64)
-    log_share = _log_choose(tied_sizes, tied_own) - _log_choose(sizes, own)
+    log_share = log_choose(tied_sizes, tied_own) - log_choose(sizes, own)
     return float(ranked[chosen].sum()), float(log_share.sum())
-
-
-def _log_choose(n: Floats, k: Floats) -> Floats:
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)

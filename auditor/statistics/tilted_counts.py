@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, gammaln, log_expit, xlogy
+from scipy.special import expit, log_expit, xlogy
 from scipy.stats import norm
 
+from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers
 
 EXCESS = 1.4
@@ -232,6 +233,5 @@ def _binomial(size: int, log_odds: float, most: int) -> Floats:
     """Binomial probabilities of 0 … min(size, most)."""
     k = np.arange(min(size, most) + 1)
     p = float(expit(log_odds))
-    log_mass = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    log_mass += xlogy(k, p) + (size - k) * float(log_expit(-log_odds))
+    log_mass = log_choose(size, k) + xlogy(k, p) + (size - k) * float(log_expit(-log_odds))
     return np.asarray(np.exp(log_mass), dtype=np.float64)
