@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check
+from auditor.comparisons.clusters import too_few_clusters
 from auditor.comparisons.confounding import SEPARABLE
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.value_cells import ValueCells
@@ -26,7 +28,13 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import AdjustedGaps, Interval, adjusted_gaps, stratified_gap
+from auditor.statistics import (
+    AdjustedGaps,
+    Interval,
+    adjusted_gaps,
+    clustered_adjusted_gaps,
+    stratified_gap,
+)
 
 NAME = "adjusted-gap"
 
@@ -43,6 +51,8 @@ class AdjustedGap(Check):
     Reference:
         The docstring of ``auditor.statistics.adjusted_gaps``.
     """
+
+    handles_clusters: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate with the other attributes held fixed (a share, 0 to 1)."""
@@ -99,9 +109,17 @@ class _Regression:
         )
         if not cells.are_enough:
             return None
-        found = adjusted_gaps(
-            cells.failures, cells.totals, [cells.codes[name] for name in columns], cells.label
-        )
+        if audit.clusters is None:
+            found = adjusted_gaps(
+                cells.failures, cells.totals, [cells.codes[name] for name in columns], cells.label
+            )
+        else:
+            found = clustered_adjusted_gaps(
+                frame["failure"].to_numpy(dtype=np.float64),
+                [codes(frame[name]) for name in columns],
+                codes(frame["label"]),
+                audit.clusters.of_sample,
+            )
         slices: dict[str, list[Slice]] = {name: [] for name in columns}
         for one in audit.slices:
             if len(one.key.attributes) == 1 and one.key.label is None and not one.tail:
@@ -136,7 +154,9 @@ class _Regression:
 
     def _is_large(self, one: Slice) -> bool:
         needed = self.audit.min_support
-        return needed <= one.support <= len(self.audit.predictions) - needed
+        if not needed <= one.support <= len(self.audit.predictions) - needed:
+            return False
+        return too_few_clusters(self.audit, one) is None
 
     def _is_separable(self, name: str, k: int) -> bool:
         gaps = self.gaps[name]

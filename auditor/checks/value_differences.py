@@ -215,8 +215,13 @@ class _Compared:
             )
 
     def _minority(self, found: ValueComparisons) -> NDArray[np.bool_]:
-        """(V,) the values that are not worse than the best one, if most others are."""
-        worse = (found.comparator >= 0) & (found.gap.low > 0)
+        """(V,) the values that are not worse than the best one, if most others are.
+
+        Worse is who differs significantly, or by more than the limit. The finding does not rest on
+        it, but on the test of the best value against all others together.
+        """
+        differs = (found.gap.low > 0) | (found.gap.value > self.limits.gap)
+        worse = (found.comparator >= 0) & differs
         support = self.counts.support
         most = worse.sum() >= len(worse) / 2 and support[worse].sum() > support.sum() / 2
         return np.asarray(~worse if most else np.zeros_like(worse), dtype=np.bool_)

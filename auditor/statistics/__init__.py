@@ -13,6 +13,7 @@ from auditor.statistics.association import (
 from auditor.statistics.calibration import Calibration, calibration
 from auditor.statistics.closed_testing import after_omnibus, hochberg, holm, worse_p_values
 from auditor.statistics.cluster_sample import LEAST_CLUSTERS
+from auditor.statistics.clustered_adjusted import clustered_adjusted_gaps
 from auditor.statistics.clustered_dependence import clustered_dependence
 from auditor.statistics.clustered_gaps import (
     ClusteredGaps,
@@ -131,6 +132,7 @@ __all__ = [
     "class_rates",
     "cluster_design",
     "cluster_p_value",
+    "clustered_adjusted_gaps",
     "clustered_dependence",
     "clustered_gap",
     "clustered_interaction",

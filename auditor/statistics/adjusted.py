@@ -8,7 +8,7 @@ sums over values and pairs of values are needed, so it is fast for many samples 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,8 @@ from auditor.statistics.intervals import (
     counts_and_totals,
     subtract,
     two_sided_z,
-    wilson_of_share,
 )
+from auditor.statistics.mid_p import mid_p_of_share
 from auditor.statistics.nominal import NominalColumns
 
 _INSEPARABLE = 1e-6
@@ -48,6 +48,25 @@ class AdjustedGaps:
     base_rate: Floats
     worth: Floats
     kept: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The values of one column in C cells, and what all other columns say of them.
+
+    Attributes:
+        membership: (C, K) 1 in the slice and 0 outside.
+        weights: (C, K) memberships less what the columns held fixed say of them.
+        plain: (C, K) memberships less what the strata say of them.
+        expected: (C,) error rate that the columns held fixed imply.
+        freedom: samples over residual degrees of freedom, at least 1.
+    """
+
+    membership: Floats
+    weights: Floats
+    plain: Floats
+    expected: Floats
+    freedom: float
 
 
 def adjusted_gaps(
@@ -87,53 +106,49 @@ def adjusted_gaps(
     """
     z = two_sided_z(confidence)
     count, total = counts_and_totals(failures, totals)
+    compared = compared_columns(count, total, attributes, strata)
+    return [weighted_gaps(count, total, one, z) for one in compared]
+
+
+def compared_columns(
+    count: Floats, total: Floats, attributes: Sequence[ArrayLike], strata: ArrayLike
+) -> Iterator[Compared]:
+    """Regresses each column on all others; arguments as in `adjusted_gaps`."""
     plain_columns = NominalColumns.of([strata, *attributes], total)
     effects = plain_columns.log_odds(count)
-    found = []
     for place in range(1, len(effects)):
         columns = plain_columns.with_risk(effects, place)
         others = [k for k in range(len(columns.codes)) if k != place]
         membership = columns.dummies(place)
-        weights = membership - columns.fitted(columns.cross(place), others)
-        plain = membership - columns.fitted(columns.cross(place), [0])
-        expected = columns.fitted(columns.sums(count)[:, None], others)[:, 0]
-        freedom = columns.freedom(others)
-        found.append(weighted_gaps(count, total, membership, weights, plain, expected, freedom, z))
-    return found
+        yield Compared(
+            membership=membership,
+            weights=membership - columns.fitted(columns.cross(place), others),
+            plain=membership - columns.fitted(columns.cross(place), [0]),
+            expected=columns.fitted(columns.sums(count)[:, None], others)[:, 0],
+            freedom=columns.freedom(others),
+        )
 
 
-def weighted_gaps(  # noqa: PLR0913, PLR0917 - counts of two sides in three groupings
-    count: Floats,
-    total: Floats,
-    membership: Floats,
-    weights: Floats,
-    plain: Floats,
-    expected: Floats,
-    freedom: float,
-    z: float,
-) -> AdjustedGaps:
-    """Computes gaps from the weights of cells; see `adjusted_gaps`.
+def weighted_gaps(count: Floats, total: Floats, compared: Compared, z: float) -> AdjustedGaps:
+    """Gaps from the weights of cells; see `adjusted_gaps`.
 
     Args:
         count: (C,) failures.
         total: (C,) samples.
-        membership: (C, K) 1 in the slice and 0 outside.
-        weights: (C, K) residuals of the memberships, given the columns held fixed.
-        plain: (C, K) residuals of the memberships, given the strata.
-        expected: (C,) fitted error rate, given the columns held fixed.
-        freedom: number of samples divided by the residual degrees of freedom, at least 1.
+        compared: the column whose values are compared.
         z: normal quantile of the intervals.
 
     Returns:
         (K,) gaps.
     """
+    membership, weights = compared.membership, compared.weights
     size = total @ (weights * membership)
-    before = total @ (plain * membership)
+    before = total @ (compared.plain * membership)
     kept = np.divide(size, before, out=np.zeros_like(size), where=before > _INSEPARABLE)
     known = kept > _INSEPARABLE
     scale = np.where(known, size, 1.0)
-    rate = np.clip(expected, 0, 1)
-    variance = rate * (1 - rate) * freedom
+    rate = np.clip(compared.expected, 0, 1)
+    variance = rate * (1 - rate) * compared.freedom
     sides = []
     mean = float((total * rate).sum() / max(total.sum(), 1.0))
     pooled = mean * (1 - mean)
@@ -146,7 +161,7 @@ def weighted_gaps(  # noqa: PLR0913, PLR0917 - counts of two sides in three grou
         base = inverse * pooled
         effect = np.divide(spread, base, out=np.ones_like(base), where=base > 0)
         n = known / np.where(known & (inverse > 0), inverse * np.clip(effect, 0.1, 1.0), 1.0)
-        sides.append(wilson_of_share(np.clip(value, 0, 1) * n, n, z))
+        sides.append(mid_p_of_share(np.clip(value, 0, 1) * n, n, z))
     own, rest = sides
     p_value = _score_p(weights, total, count, rate, variance)
     return AdjustedGaps(

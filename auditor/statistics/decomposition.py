@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from auditor.statistics.adjusted import weighted_gaps
+from auditor.statistics.adjusted import Compared, weighted_gaps
 from auditor.statistics.intervals import (
     Floats,
     Interval,
@@ -146,17 +146,14 @@ class _Regressions:
     def gap(self, places: list[int], z: float) -> Interval:
         columns = self._columns
         inside = self._inside[:, None]
-        found = weighted_gaps(
-            self._count,
-            self._total,
-            inside,
-            self._residual(places)[:, None],
-            self._residual(self._fixed)[:, None],
-            columns.fitted(self._moments, places)[:, 0],
-            columns.freedom(places),
-            z,
+        compared = Compared(
+            membership=inside,
+            weights=self._residual(places)[:, None],
+            plain=self._residual(self._fixed)[:, None],
+            expected=columns.fitted(self._moments, places)[:, 0],
+            freedom=columns.freedom(places),
         )
-        return found.gap[0]
+        return weighted_gaps(self._count, self._total, compared, z).gap[0]
 
     def via(self, z: float) -> Interval:
         """What the gap loses when the mediators are held fixed."""

@@ -24,7 +24,7 @@ from auditor.statistics.intervals import (
     subtract,
     two_sided_z,
 )
-from auditor.statistics.mid_p import mid_p, mid_p_of_share
+from auditor.statistics.mid_p import mid_p, weighted_mid_p
 
 # Where the count can move at least this far to both sides of its mean (the criterion of Mantel and
 # Fleiss, who ask for 5), the normal limit replaces the exact distribution. 50 keeps it right far
@@ -148,8 +148,8 @@ def stratified_gap(
     weight = total * rest_total / together
     sum_of_weights = weight.sum(-1, keepdims=True)
     weight = weight / np.where(sum_of_weights > 0, sum_of_weights, 1.0)
-    own = _weighted_mid_p(count, total, weight, z)
-    other = _weighted_mid_p(rest_count, rest_total, weight, z)
+    own = weighted_mid_p(count, total, weight, z)
+    other = weighted_mid_p(rest_count, rest_total, weight, z)
     return Gaps(
         subtract(own, other),
         _mantel_haenszel_p(count, total, rest_count, rest_total),
@@ -157,26 +157,6 @@ def stratified_gap(
         rest_total.sum(-1),
         other.value,
     )
-
-
-def _weighted_mid_p(count: Floats, total: Floats, weight: Floats, z: float) -> Intervals:
-    """Mid-p interval of a weighted mean of proportions; strata on the last axis.
-
-    The sample size is that of a simple random sample whose proportion has the same variance.
-    """
-    safe = np.where(weight > 0, total, 1.0)
-    value = (weight * count / safe).sum(-1)
-    inverse = weight**2 / safe
-    simple = inverse.sum(-1)
-    known = simple > 0
-    # One failure and one success are added to each stratum: without them, a small stratum with a large
-    # weight in which all samples happen to agree would seem to have no variance.
-    smooth = (count + 1) / (safe + 2)
-    mean = (weight * smooth).sum(-1)
-    scale = np.where(known, simple * mean * (1 - mean), 1.0)
-    effect = np.clip((inverse * smooth * (1 - smooth)).sum(-1) / scale, 0.1, 10.0)
-    size = np.where(known, 1 / np.where(known, simple * effect, 1.0), 0.0)
-    return mid_p_of_share(np.clip(value, 0, 1) * size, size, z)
 
 
 def _mantel_haenszel_p(

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from auditor.statistics.intervals import Floats, Intervals, counts_and_totals, two_sided_z
+from auditor.statistics.intervals import (
+    Floats,
+    Intervals,
+    counts_and_totals,
+    subtract,
+    two_sided_z,
+)
+from auditor.statistics.mid_p import weighted_mid_p
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +47,17 @@ def stratified_interaction(
         confidence: coverage of the intervals.
 
     Returns:
-        Excess of shape (...) with a normal interval, and the test.
+        Excess of shape (...) with its interval, and the test.
 
     Raises:
         ValueError: a count is outside 0 … total, or `confidence` is out of range.
 
     Reference:
         Interaction contrast: K. J. Rothman, S. Greenland and T. L. Lash, "Modern Epidemiology", 3rd
-        edition (2008), chapter 5; variances from (failures + 1/2) / (samples + 1), so that the
-        variance of a cell without failures is not 0.
+        edition (2008), chapter 5. Interval: square-and-add of the mid-p limits of the four rates, by
+        G. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693-1702. Test: normal, with variances
+        from (failures + 1/2) / (samples + 1), so that the variance of a cell without failures is not
+        0; it is conservative where failures are rare.
     """
     count, total = counts_and_totals(failures, totals)
     z = two_sided_z(confidence)
@@ -62,11 +71,13 @@ def stratified_interaction(
     deviation = np.sqrt((share**2 * (smooth * (1 - smooth) / safe).sum(0)).sum(-1))
     known = whole > 0
     spread = np.where(known, deviation, 1.0)
+    cells = [weighted_mid_p(failed, n, share, z) for failed, n in zip(count, total, strict=True)]
+    sums = subtract(subtract(cells[0], cells[1]), subtract(cells[2], cells[3]))
     return Interactions(
         Intervals(
             np.where(known, excess, np.nan),
-            np.where(known, excess - z * spread, -2.0),
-            np.where(known, excess + z * spread, 2.0),
+            np.where(known, sums.low, -2.0),
+            np.where(known, sums.high, 2.0),
         ),
         np.where(known, norm.sf(excess / spread), np.nan),
     )

@@ -82,6 +82,38 @@ def mid_p_of_share(count: Floats, total: Floats, z: float) -> Intervals:
     )
 
 
+def weighted_mid_p(count: Floats, total: Floats, weight: Floats, z: float) -> Intervals:
+    """Mid-p interval of a weighted mean of proportions.
+
+    The sample size is that of a simple sample whose proportion would vary as much as the mean does.
+
+    Args:
+        count: (..., S) counts by stratum.
+        total: (..., S) samples by stratum.
+        weight: (..., S) weights with the sum 1; 0 for strata without samples.
+        z: normal quantile of the coverage.
+
+    Returns:
+        Means with limits in [0, 1], of shape (...); without weights the mean is 0 and its limits 0 and 1.
+
+    Reference:
+        E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201.
+    """
+    safe = np.where(weight > 0, total, 1.0)
+    value = (weight * count / safe).sum(-1)
+    inverse = weight**2 / safe
+    simple = inverse.sum(-1)
+    known = simple > 0
+    # One failure and one success are added to each stratum: without them, a small stratum of great
+    # weight in which all samples happened to agree would seem to have no variance.
+    smooth = (count + 1) / (safe + 2)
+    mean = (weight * smooth).sum(-1)
+    scale = np.where(known, simple * mean * (1 - mean), 1.0)
+    effect = np.clip((inverse * smooth * (1 - smooth)).sum(-1) / scale, 0.1, 10.0)
+    size = np.where(known, 1 / np.where(known, simple * effect, 1.0), 0.0)
+    return mid_p_of_share(np.clip(value, 0, 1) * size, size, z)
+
+
 def _lower(count: Floats, total: Floats, tail: float) -> Floats:
     """The proportion at which P(larger count) + P(equal count) / 2 is `tail`; 0 for a count of 0."""
     limit = np.zeros(count.shape)

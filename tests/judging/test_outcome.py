@@ -160,7 +160,9 @@ def test_outcome_undecided_slice_states_the_missing_samples() -> None:
     # n = (z_0.95 + z_0.8)^2 · 0.1 · 0.9 / 0.1^2, less the 100 that there are.
     wanted = (norm.ppf(0.95) + norm.ppf(0.8)) ** 2 * 0.09 / 0.01
     assert wanted == pytest.approx(55.6, abs=0.1)
-    assert reason.missing_samples == 1  # enough on average: this slice was unlucky
+    # 100 would do on average. From no gap to its upper limit 15 points; for 10, (15 / 10)² · 100.
+    assert reason.missing_samples == 125
+    assert "If gaps stay as measured, about 125 more samples" in reason.text
     few = one_slice(0.15, support=40)
     assert decide(GateSection(), SUMMARY, [], [], [few]).reasons[0].missing_samples == 16
     # Three times as many, less 100.
