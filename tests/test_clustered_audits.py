@@ -89,7 +89,7 @@ def test_judge_check_without_a_version_for_clusters_is_skipped() -> None:
     (skipped,) = tables.judgement(tables.outcomes).skipped
     assert skipped.check == "plugin"
     assert skipped.reason == (
-        "not tested: images of one patient are not independent, and this test has no version for that"
+        "not tested: images of one patient are not independent, and this test does not support clusters"
     )
 
 

@@ -17,12 +17,12 @@ def band_edges(
     """Inner edges of the bands of some numbers.
 
     Args:
-        numbers: (n,) of which those that are not finite are ignored.
+        numbers: (n,) numbers; those that are not finite are ignored.
         stated: edges from the configuration; None cuts at quantiles.
         quantiles: number of bands of equal support.
 
     Returns:
-        The edges in ascending order; None where there are so few different numbers that each is a
+        The edges in ascending order; None if there are so few different numbers that each is a
         category.
     """
     if stated is not None:
@@ -36,15 +36,15 @@ def band_edges(
 
 
 def tail_edge(numbers: Floats, share: float, *, high: bool) -> float | None:
-    """The edge below which the lowest numbers lie, or from which on the highest ones lie.
+    """The upper edge of the lowest numbers, or the lower edge of the highest ones.
 
     Args:
-        numbers: (n,) of which those that are not finite are ignored.
-        share: of the numbers that lie beyond the edge, about.
-        high: whether the highest numbers are wanted.
+        numbers: (n,) numbers; those that are not finite are ignored.
+        share: approximate share of the numbers beyond the edge.
+        high: True for the highest numbers, False for the lowest ones.
 
     Returns:
-        The edge, as round as possible; None where too many numbers are equal.
+        The edge, rounded as far as possible; None if too many numbers are equal.
     """
     finite = numbers[np.isfinite(numbers)]
     distinct = np.unique(finite)
@@ -86,7 +86,7 @@ def are_integers(numbers: Floats) -> bool:
 
 
 def _inner(cuts: Floats, distinct: Floats) -> tuple[float, ...]:
-    """Cuts without those that would leave an empty band, as round as the bands allow."""
+    """Removes cuts that would leave an empty band, and rounds the others as far as possible."""
     if are_integers(distinct):  # integer edges give the same bands
         cuts = np.unique(np.ceil(cuts))
     inner = cuts[cuts > distinct[0]]

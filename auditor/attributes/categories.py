@@ -23,7 +23,7 @@ from auditor.records import (
 MOST_VALUES = 50
 """Largest number of values that become slices of their own."""
 _IDENTIFIER = 2
-"""Values of fewer samples than this on average identify samples rather than groups."""
+"""If values have fewer samples than this on average, they identify samples rather than groups."""
 _RARE = 5
 """The same for attributes with more than `MOST_VALUES` values, none of which can be tested."""
 _NOTHING_ELSE = "every sample has the value {!r}; there is nothing to compare it with"
@@ -34,9 +34,9 @@ class CutRule:
     """How the values of an attribute become categories.
 
     Attributes:
-        edges: inner edges of bands of numbers; None: every value is a category.
-        pooled: values that are one category, ``(other values)``.
-        order: values in order; None: numbers by value, then words in alphabetical order.
+        edges: inner edges of the bands of numbers; None if every value is a category.
+        pooled: values that are pooled in one category, ``(other values)``.
+        order: values in order; None for numbers by value, then words in alphabetical order.
         integers: whether all numbers are integers.
     """
 
@@ -84,7 +84,7 @@ class CutRule:
         names = np.array(band_names(self.edges, integers=self.integers), dtype=object)
         known = ~np.isnan(cells.numbers)
         band = np.searchsorted(self.edges, cells.numbers[known], side="right")
-        # The training data may have words where the audited data has numbers: they stay words.
+        # The training data may have words although the audited data has numbers; they stay words.
         none = np.full(len(cells), None)
         values: Texts = none if cells.words is None else cells.words.copy()
         words = {one for one in values if one is not None}
@@ -100,7 +100,7 @@ class Categories:
     Attributes:
         column: (n,) the categories of the samples.
         record: its type, and how it was divided.
-        rule: by which the training data is divided in the same way.
+        rule: divides the training data in the same way.
         ordered: the values as numbers in their order; None for a categorical attribute.
     """
 
@@ -156,7 +156,7 @@ def categories_of(
 
 
 def pooled_note(record: AttributeRecord, n_samples: int) -> str:
-    """What is said of an attribute whose rare values are pooled.
+    """The note on an attribute whose rare values are pooled.
 
     Args:
         record: of the attribute.
@@ -171,7 +171,7 @@ def pooled_note(record: AttributeRecord, n_samples: int) -> str:
 
 
 def _not_comparable(counts: Mapping[str, int], cells: Cells, min_support: int) -> str | None:
-    """Why samples can't be compared by the values of an attribute; None where they can."""
+    """Why samples cannot be compared by the values of an attribute; None if they can."""
     if not counts:
         return "no sample has a value"
     present, n = sum(counts.values()), len(counts)
@@ -190,7 +190,7 @@ def _not_comparable(counts: Mapping[str, int], cells: Cells, min_support: int) -
 
 
 def _ordered(cells: Cells, spec: AttributeSpec) -> OrderedValues | None:
-    """The values as numbers in their order."""
+    """The values of an ordered attribute as numbers; None for a categorical one."""
     if spec.type == "categorical":
         return None
     if spec.type == "numeric" and cells.numbers is not None:

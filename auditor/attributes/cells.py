@@ -30,11 +30,11 @@ class Cells:
     """The cells of one attribute.
 
     Attributes:
-        numbers: (n,) float64, NaN where a cell is missing or a word; None for a column of text.
-        words: (n,) text of the cells that are not numbers, None in all others; None if there are
-            only numbers.
+        numbers: (n,) float64, NaN for missing cells and words; None for a column of text.
+        words: (n,) text of the cells that are not numbers, None for all others; None if all cells
+            are numbers.
         order: the values in order, for an ordered categorical; else None.
-        nominal: whether the column's own type says that the values have no order.
+        nominal: whether the values have no order according to the type of the column.
     """
 
     numbers: Floats | None
@@ -57,7 +57,7 @@ class Cells:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many samples have each value, without those that are missing."""
+        """Number of samples with each value, without missing values."""
         counts = Counter(self.text.tolist())
         counts.pop(None, None)
         return dict(counts)
@@ -92,7 +92,7 @@ def read_cells(column: pd.Series[Any], missing: Sequence[str] = ()) -> Cells:
     Args:
         column: cells of any type.
         missing: texts that mean "missing" besides empty cells. In a column of numbers, those of
-            `spelling.MISSING_NUMBERS` do as well, because they can't be anything else.
+            `spelling.MISSING_NUMBERS` are missing too, because they cannot mean anything else.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _categorical(column, missing)
@@ -109,7 +109,7 @@ def read_cells(column: pd.Series[Any], missing: Sequence[str] = ()) -> Cells:
 
 
 def read_numbers(column: pd.Series[Any], missing: Sequence[str] = ()) -> Cells:
-    """Reads a column as numbers where it can; its other cells stay words."""
+    """Reads the cells that are numbers as numbers; all others stay words."""
     numbers = _stored_numbers(column, missing)
     if numbers is not None:
         return Cells(numbers, None)
@@ -149,7 +149,7 @@ def _categorical(column: pd.Series[Any], missing: Sequence[str]) -> Cells:
 
 
 def _stored_numbers(column: pd.Series[Any], missing: Sequence[str]) -> Floats | None:
-    """The numbers of a numeric column; None for any other one, and for integers beyond float64."""
+    """The numbers of a numeric column; None for other columns, and for integers beyond float64."""
     types = pd.api.types
     if not types.is_integer_dtype(column) and not types.is_float_dtype(column):
         return None
@@ -159,7 +159,7 @@ def _stored_numbers(column: pd.Series[Any], missing: Sequence[str]) -> Floats | 
             return None
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     if types.is_float_dtype(column) and getattr(column.dtype, "itemsize", 8) < 8:
-        # 0.1 as float32 is 0.1 and not 0.10000000149.
+        # 0.1 in float32 is read as 0.1 and not as 0.10000000149.
         single, place = np.unique(numbers.astype(np.float32), return_inverse=True)
         numbers = np.array([float(str(one)) for one in single], dtype=np.float64)[place]
     for text in missing:

@@ -27,7 +27,7 @@ def cut_computed(
         section: smallest support, bands and their edges.
 
     Returns:
-        Those that can be compared, and why others can't.
+        The properties that can be compared, and the reasons why others cannot.
     """
     varied, uniform = [], []
     for name in names:
@@ -57,7 +57,7 @@ def _hardly_varies(numbers: Floats | None, negligible: float | None) -> bool:
     if numbers is None or negligible is None:
         return False
     finite = numbers[np.isfinite(numbers)]
-    # If only some files have the number, that itself can be compared.
+    # If only some files have the number, files with and without it can be compared.
     if 0 < len(finite) < len(numbers):
         return False
     low, high = np.quantile(finite, (0.025, 0.975)) if len(finite) else (0.0, 0.0)

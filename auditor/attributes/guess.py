@@ -12,11 +12,11 @@ from auditor.phrasing import percent, plural
 from auditor.records import AttributeType
 
 FEW = 12
-"""So many different numbers are always categories."""
+"""Up to this number of different numbers, they are always categories."""
 MOST = 50
-"""With more different numbers than these, they are cut into bands."""
+"""With more different numbers than this, they are cut into bands."""
 _OFTEN = 20
-"""Number of samples of the typical value of an attribute whose numbers are codes."""
+"""Smallest median number of samples per value of an attribute whose numbers are codes."""
 
 
 def guess_type(cells: Cells) -> tuple[AttributeType, str]:
@@ -72,7 +72,7 @@ def _are_codes(distinct: Floats) -> bool:
 
 
 def _why_text(cells: Cells) -> str:
-    """Why the cells are no numbers."""
+    """Why the cells are not numbers."""
     values: Sequence[str] = sorted(cells.counts)
     numbers = [one for one in values if is_number(one)]
     others = [one for one in values if not is_number(one)]

@@ -11,9 +11,9 @@ _NUMBER = re.compile(r"([+-]?)([0-9]*)(\.[0-9]*)?(?:[eE]([+-]?)[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[ T][0-9:.]+)?)?")
 _DIGITS = 15
-"""Integers with more digits are not exact as float64, so that two identifiers could become one number."""
+"""Integers with more digits are not exact as float64: two identifiers could become the same number."""
 _FEW_SPELLINGS = 50
-"""With more values than these, 0.5 and 0.50 are one measurement and not two version numbers."""
+"""With more values than this, 0.5 and 0.50 are the same measurement and not two version numbers."""
 
 MISSING_NUMBERS = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "<na>"})
 """Texts, in lower case, that mean "missing" in a column whose other cells are all numbers."""
@@ -50,11 +50,11 @@ def as_numbers(texts: Collection[str]) -> Mapping[str, float] | None:
 
 
 def version_numbers(texts: Collection[str]) -> tuple[str, str] | None:
-    """Two texts that are the same fraction with different spelling, such as 1.1 and 1.10.
+    """Finds two spellings of the same fraction, such as 1.1 and 1.10.
 
     Returns:
-        The first such pair; None where there is none, or where there are so many values that they
-        are measurements.
+        The first such pair; None if there is none, or if there are so many values that they are
+        measurements.
     """
     if len(texts) > _FEW_SPELLINGS:
         return None
@@ -83,7 +83,7 @@ def natural_order(text: str) -> tuple[int, float, str]:
 
 
 def sorted_values(texts: Collection[str]) -> tuple[str, ...] | None:
-    """Values in their natural order, where they have one.
+    """Values in their natural order, if they have one.
 
     Args:
         texts: distinct values.

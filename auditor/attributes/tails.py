@@ -14,7 +14,7 @@ from auditor.attributes.spelling import is_number, number_text
 from auditor.records import OrderedValues
 
 _SHARES = (0.05, 0.1)
-"""Smallest and largest share of the samples that the end of a numeric attribute holds."""
+"""Smallest and largest share of the samples in the end of a numeric attribute."""
 _MOST_ORDINAL = 0.5
 """Largest share of the samples in the end of an ordinal attribute."""
 
@@ -25,7 +25,7 @@ class Tail:
 
     Attributes:
         name: as of a band, such as ``85 and over``.
-        rows: (n,) which samples it holds.
+        rows: (n,) whether each sample is in it.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Tail:
 
 
 def tails(found: Categories, min_support: int) -> Iterator[Tail]:
-    """The ends of an ordered attribute that are not categories already.
+    """The ends of an ordered attribute that are not already categories.
 
-    An end of a numeric attribute holds 5 % of the samples, or more, up to 10 %, if these are fewer
-    than twice the smallest support. An end of an ordinal attribute holds the fewest values with the
-    smallest support, if the last value alone has less.
+    An end of a numeric attribute contains 5 % of the samples. If these are fewer than twice the
+    smallest support, it contains more, up to 10 %. If the last value of an ordinal attribute has less
+    than the smallest support, its end contains as few values as possible that have it together.
 
     Args:
         found: the attribute as categories.
@@ -67,7 +67,7 @@ def _of_numbers(found: Categories, min_support: int, *, high: bool) -> Tail | No
     codes = found.column.codes[known]
     end_band = int((codes == (codes.max() if high else codes.min())).sum())
     size = int(rows.sum())
-    # A band that is nearly as narrow shows the end well enough; a wide end is no end.
+    # If a band is nearly as narrow, it is the end already; a wide end would not be an end.
     if size < min_support or size > 2 * share * n or 2 * size > end_band:
         return None
     name = band_names((edge,), integers=are_integers(numbers))[1 if high else 0]

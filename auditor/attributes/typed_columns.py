@@ -23,8 +23,8 @@ class TypedColumn:
     """An attribute whose type is known.
 
     Attributes:
-        cells: of the audited samples.
-        reference: of the training data, read in the same way; None where it lacks the attribute.
+        cells: cells of the audited samples.
+        reference: cells of the training data, read in the same way; None if it lacks the attribute.
         spec: the type.
     """
 
@@ -41,7 +41,7 @@ def type_attributes(
     Args:
         dataset: its attribute columns hold the cells as they were read.
         missing: texts that mean "missing" in any attribute.
-        with_edges: attributes that the configuration cuts at given edges.
+        with_edges: attributes for which the configuration states edges.
 
     Returns:
         The data set with columns of numbers or text, and the type of each attribute.
@@ -82,11 +82,11 @@ def typed_column(
 
     Args:
         column: cells of the audited samples.
-        reference: cells of the training data; None where it lacks the attribute.
+        reference: cells of the training data; None if it lacks the attribute.
         name: of the attribute.
-        stated: its type; None guesses.
+        stated: its type; None to guess it.
         missing: texts that mean "missing".
-        has_edges: whether the configuration cuts it at given edges.
+        has_edges: whether the configuration states edges for it.
 
     Raises:
         DataError: the cells do not fit the stated type.
@@ -134,7 +134,7 @@ def _stated(cells: Cells, name: str, stated: StatedType) -> AttributeSpec:
 
 
 def _as_named(cells: Cells, value: str) -> str:
-    """A stated value as the cells name it: 1.0 is ``1`` in a column of numbers."""
+    """A stated value in the spelling of the cells: 1.0 is ``1`` in a column of numbers."""
     return value if cells.numbers is None or not is_number(value) else number_text(float(value))
 
 
@@ -146,7 +146,7 @@ def _require(cells: Cells, fits: Sequence[bool], name: str, expected: str) -> No
         raise DataError(
             f"attribute {name!r}: expected {expected}; got something else in {count(len(bad))} of "
             f"{count(len(cells))} rows: {shown}{' …' if len(bad) > 5 else ''}: correct them, or list "
-            "what means that a value is missing in data.missing"
+            "texts that mean a missing value in data.missing"
         )
 
 

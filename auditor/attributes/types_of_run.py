@@ -19,8 +19,8 @@ def types_of_run(result: AuditResult, predictions: Path) -> dict[str, AttributeS
         predictions: the run's ``predictions.parquet``.
 
     Returns:
-        The recorded types by name, in the order of the file. Runs of versions that recorded none cut
-        all numbers into bands, so that numbers are numeric.
+        The recorded types by name, in the order of the file. Earlier versions recorded no types and
+        cut all numbers into bands, so numbers are numeric.
     """
     recorded = {one.name: one for one in result.attributes}
     schema = pq.read_schema(predictions)

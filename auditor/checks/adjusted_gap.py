@@ -11,6 +11,7 @@ from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import too_few_clusters
+from auditor.comparisons.confounding import SEPARABLE
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.value_cells import ValueCells
 from auditor.phrasing import advice, interval, points, several, signed_points, whom
@@ -36,18 +37,16 @@ from auditor.statistics import (
 )
 
 NAME = "adjusted-gap"
-_SHARED = 0.1
-"""Smallest part of a comparison's weight that must remain for the data to separate the attributes."""
 
 
 @plugin("check", NAME)
 class AdjustedGap(Check):
     """Is the error rate of a value higher than that of the rest with all other attributes held fixed?
 
-    Attributes that go together can hide each other's gaps: a group fails more often within every age,
-    but consists of ages that fail less often. Each value gets a claim of its own, by a regression of
-    failure on label and all attributes. Attributes that ``slices.roles`` declares to be mediators are
-    not held fixed, because what goes through them belongs to the gap.
+    Associated attributes can mask each other's gaps: a group may fail more often at every age, but be
+    younger, and fail less often for that reason. Each value is tested by a regression of failure on
+    the label and all attributes. Attributes that ``slices.roles`` declares as mediators are not held
+    fixed, because the part that goes through them belongs to the gap.
 
     Reference:
         The docstring of ``auditor.statistics.adjusted_gaps``.
@@ -72,7 +71,7 @@ class AdjustedGap(Check):
             if found is None:
                 reason = (
                     f"{several(asked)}: {len(audit.predictions)} samples are too few to hold all "
-                    "other attributes fixed at once"
+                    "other attributes fixed jointly"
                 )
                 skipped.append(Skipped(check=NAME, reason=reason))
                 continue
@@ -88,9 +87,9 @@ class _Regression:
 
     Attributes:
         audit: the samples.
-        counter: of the samples.
-        gaps: of each attribute, with all others held fixed.
-        slices: of each attribute, in the order of its gaps.
+        counter: counts samples.
+        gaps: by attribute, the gaps of its values with all others held fixed.
+        slices: by attribute, its slices in the order of the gaps.
     """
 
     audit: AuditData
@@ -100,7 +99,7 @@ class _Regression:
 
     @classmethod
     def of(cls, audit: AuditData, columns: Sequence[str]) -> _Regression | None:
-        """Fits it; None where there are too few samples."""
+        """Fits the regression; None if there are too few samples."""
         frame = audit.predictions
         cells = ValueCells.of(
             np.arange(len(frame)),
@@ -148,8 +147,8 @@ class _Regression:
         ]
         if values:
             reason = (
-                f"{name} = {several(values, 6)}: nearly determined by the other attributes, so "
-                "nothing can be compared with these held fixed"
+                f"{name} = {several(values, 6)}: nearly determined by the other attributes, so it "
+                "cannot be compared with them held fixed"
             )
             yield Skipped(check=NAME, reason=reason)
 
@@ -161,7 +160,7 @@ class _Regression:
 
     def _is_separable(self, name: str, k: int) -> bool:
         gaps = self.gaps[name]
-        return bool(gaps.kept[k] >= _SHARED and gaps.worth[k] >= self.audit.min_support)
+        return bool(gaps.kept[k] >= SEPARABLE and gaps.worth[k] >= self.audit.min_support)
 
     def _claim(
         self, one: Slice, gaps: AdjustedGaps, k: int, plain: Interval, limit: float
@@ -185,27 +184,29 @@ class _Regression:
             samples=self.counter.highest_loss(one) if gap.value > 0 else (),
             statement=tuple(_statement(others, gap, plain)),
             action=advice(one.key),
-            limits="A regression assumes that the effects of the attributes add up, and can only hold "
-            "fixed what is annotated.",
+            limits="The regression assumes that the effects of the attributes add up, and holds only "
+            "annotated attributes fixed.",
             evidence=(
                 Quantities(
                     items=(
                         Quantity(name="adjusted gap", value=Estimate.of(gap), unit="points"),
-                        Quantity(name="gap without it", value=Estimate.of(plain), unit="points"),
+                        Quantity(
+                            name="gap without adjustment", value=Estimate.of(plain), unit="points"
+                        ),
                         Quantity(
                             name="adjusted error rate of the rest",
                             value=float(gaps.base_rate[k]),
                             unit="share",
                         ),
                         Quantity(
-                            name="evenly divided samples that it is worth",
+                            name="effective samples",
                             value=float(round(gaps.worth[k])),
                             unit="count",
                         ),
                     )
                 ),
             ),
-            # The rest of its failures is in the claim without adjustment, which comes first.
+            # The claim without adjustment, which comes first, accounts for the other failures.
             weight=max(0.0, gap.value - max(0.0, plain.value)) * one.support,
             question="others held fixed",
             level_weight=1 - one.support / n,
@@ -214,11 +215,11 @@ class _Regression:
 
 def _statement(others: Sequence[str], gap: Interval, plain: Interval) -> Iterator[str]:
     yield (
-        f"A regression with the label, {several(others, 6)} held fixed leaves a gap of "
+        f"In a regression with the label, {several(others, 6)} held fixed, the gap is "
         f"{signed_points(gap.value)} ({interval(gap, ' points')})."
     )
     without = f"{signed_points(plain.value)} ({interval(plain, ' points')})"
     if gap.low > 0 >= plain.low:
-        yield f"Without them it is {without}: they hide the gap."
+        yield f"Without them, it is {without}: they mask the gap."
     else:
-        yield f"With only the label held fixed it is {without}."
+        yield f"With only the label held fixed, it is {without}."

@@ -40,7 +40,7 @@ from auditor.statistics import (
 
 NAME = "calibration-gap"
 _NOTICEABLE = 0.05
-"""Most networks are over-confident by a few points. Without a limit of the user, that is no alert."""
+"""Most networks are over-confident by a few points. Unless the user sets a limit, that is not an alert."""
 
 
 @plugin("check", NAME)
@@ -48,9 +48,9 @@ class CalibrationGap(Check):
     """Is the model over-confident, and more so on a slice than on the rest?
 
     Over-confidence is the mean confidence minus the accuracy. All samples are tested against 0, slices
-    against the rest within labels (Mantel and Haenszel's weights, permutation within labels). Both
-    tests and intervals hold for rare errors. The expected calibration error, without what chance adds
-    to it, is part of the evidence.
+    against the rest within labels (Mantel-Haenszel weights, permutation within labels). Tests and
+    intervals are valid for rare errors. The expected calibration error, corrected for the bias of
+    noise, is part of the evidence.
     """
 
     handles_clusters: ClassVar[bool] = True
@@ -82,7 +82,7 @@ class CalibrationGap(Check):
         over = found.overconfidence
         too_high = over.value >= 0
         limit, ceiling = self._limit(over)
-        # The effect is positive, whichever side it is on.
+        # The effect is positive for over- and under-confidence.
         size = over if too_high else Interval(-over.value, -over.high, -over.low)
         return Claim(
             check=NAME,
@@ -103,18 +103,18 @@ class CalibrationGap(Check):
                 ),
                 (
                     f"The expected calibration error is {percent(found.error.value)} "
-                    f"({interval(found.error)}), without the part that chance alone adds."
+                    f"({interval(found.error)}), corrected for the bias of noise."
                 ),
             ),
             action="Calibrate the confidence on held-out samples (temperature scaling) before decisions "
             "rely on it.",
-            limits="It describes the average, not each sample.",
+            limits="It describes the average, not single samples.",
             evidence=(Quantities(items=(_calibration_error(found),)),),
             ceiling=ceiling,
         )
 
     def _limit(self, over: Interval) -> tuple[float, Severity]:
-        """The limit of the overall claim, and its severity at most."""
+        """The limit of the overall claim, and its highest severity."""
         if over.value < 0:
             return self.max_underconfidence, "warning"
         if self.max_overconfidence is not None:
@@ -166,7 +166,7 @@ class CalibrationGap(Check):
             ),
             action=f"Do not rely on the confidence for {who}: calibrate it on data with enough of these "
             "samples, and check it separately.",
-            limits="A slice with more failures is over-confident even if the confidence is right "
+            limits="A slice with more failures can be over-confident although the model is calibrated "
             "elsewhere.",
             evidence=(
                 Quantities(
@@ -182,7 +182,7 @@ class CalibrationGap(Check):
 def _calibration(
     audit: AuditData, confidence: Floats, correct: NDArray[np.bool_], rows: Integers
 ) -> Calibration:
-    """The calibration of some samples; where they come in clusters, with fewer effective samples."""
+    """The calibration of some samples; for clustered samples, at their effective number."""
     found = calibration(confidence[rows], correct[rows], seed=audit.seed)
     worth = float(inflation(audit, confidence - correct, [rows])[0])
     z = norm.isf(np.clip(found.p_value, 1e-300, 1) / 2) / np.sqrt(worth)

@@ -1,4 +1,4 @@
-"""Dependent samples: do images belong together, though nothing says which?"""
+"""Dependent samples: are there images that belong together, although no group is configured?"""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ from auditor.statistics import (
 
 NAME = "dependent-samples"
 _SHOWN = 12
-"""Sample ids that a claim carries at most."""
+"""Maximum number of sample ids in a claim."""
 
 
 @plugin("check", NAME)
 class DependentSamples(Check):
-    """Do images belong together, such as those of one patient, though nothing says which?
+    """Are there images that belong together, such as those of one patient, although no group is set?
 
-    Where the configuration names no ``data.group``, all samples are taken to be independent. If they
-    are not, intervals are too narrow and innocent attributes are accused. This check looks for images
-    that belong together in two ways: file names that begin alike, and near-duplicates. For both, it
-    tests whether failures are more alike inside such groups than among other samples of the same
-    labels, by permutation within labels, and estimates the design effect: how many times larger the
-    variance of the error rate is than that of independent samples.
+    Without ``data.group`` in the configuration, all samples are treated as independent. If they are
+    not, intervals are too narrow and attributes are reported falsely. This check looks for images that
+    belong together in two ways: by file names that begin alike, and by near-duplicates. For both, it
+    tests whether failures are correlated inside such groups, by permutation within labels, and
+    estimates the design effect: the variance of the error rate relative to that of independent
+    samples.
 
     Reference:
         `auditor.statistics.find_series`, `auditor.statistics.cluster_design`.
@@ -63,9 +63,9 @@ class DependentSamples(Check):
     handles_clusters: ClassVar[bool] = True
 
     max_design_effect: float = Field(1.2, ge=1)
-    """Largest acceptable design effect: 1.2 makes intervals a tenth too narrow."""
+    """Largest acceptable design effect; with 1.2, intervals are a tenth too narrow."""
     max_distance: int = Field(2, ge=0, le=12)
-    """Largest number of bits, of 64, in which the fingerprints of near-duplicates differ."""
+    """Largest number of bits (of 64) by which the fingerprints of near-duplicates differ."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Looks for series of file names and for near-duplicates."""
@@ -88,7 +88,7 @@ class DependentSamples(Check):
             cluster.astype(np.int64),
             found.design,
             found.p_value,
-            what="file names that begin alike",
+            what="images whose file names begin alike",
             how=f"{count(found.n_series)} groups of images have names that begin alike, such as "
             f"{several(listed)}.",
         )
@@ -137,7 +137,7 @@ class DependentSamples(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"Samples are not independent: failures go together among {what} (design effect "
+            title=f"Samples are not independent: failures are correlated among {what} (design effect "
             f"{design.design_effect:.1f})",
             slice=SliceKey(),
             effect=effect,
@@ -147,18 +147,18 @@ class DependentSamples(Check):
             samples=tuple(audit.predictions["sample"].iloc[shown].astype(str)),
             statement=(
                 (
-                    f"{how} Inside these groups, failures have an intra-class correlation of "
+                    f"{how} The intra-class correlation of failures in these groups is "
                     f"{design.correlation:.2f} within labels."
                 ),
                 (
                     f"The estimated design effect is {design.design_effect:.1f} (95 % interval "
                     f"{limits(effect, 'ratio')}): the {count(design.n_samples)} samples are worth about "
-                    f"{count(round(design.effective_size))} independent ones. Intervals and tests of this "
-                    "audit take all samples for independent."
+                    f"{count(round(design.effective_size))} independent ones. The intervals and tests of "
+                    "this audit treat all samples as independent."
                 ),
             ),
-            action="State which images belong together as `data.group`, a column such as the patient, and "
-            "audit again.",
+            action="Set `data.group` to the column that says which images belong together, such as the "
+            "patient, and audit again.",
             limits="Which images belong together was guessed. A small effect here does not prove that "
             "samples are independent.",
             evidence=(

@@ -25,15 +25,15 @@ from auditor.registry import plugin
 
 NAME = "error-trend"
 _LEAST_BANDS = 3
-"""With two values, a trend is the gap between them."""
+"""With two values, a trend is just the gap between them."""
 
 
 @plugin("check", NAME)
 class ErrorTrend(Check):
     """Does the error rate rise or fall along an ordered attribute, such as age or skin type?
 
-    Where no single band has a clearly higher error rate than the rest, a steady rise over all of them
-    can still be large. Each ordinal or numeric attribute gets one test for a linear trend within
+    A steady rise over all bands can be large even if no single band has a clearly higher error rate
+    than the rest. Each ordinal or numeric attribute gets one test for a linear trend within
     labels. The effect is the gap between the two ends of the straight line.
 
     Reference:
@@ -84,13 +84,14 @@ class ErrorTrend(Check):
             statement=(
                 (
                     f"Over {len(bands.rows)} samples with a value of {name}, the error rate {verb} "
-                    f"{ends}, by a straight line within labels."
+                    f"{ends} along a straight line fitted within labels."
                 ),
                 f"The gap between the two ends is {points(gap.value)} ({interval(gap, ' points')}).",
             ),
             action=advice(key),
-            limits="A straight line describes a steady rise or fall; a rise at one end alone, or at both, "
-            "is seen in the single bands. Other differences along the attribute are not held fixed.",
+            limits="A straight line describes a steady rise or fall; a rise at only one end, or at both, "
+            "shows in the comparisons of single bands. Other differences along the attribute are not held "
+            "fixed.",
             evidence=(found.curve(),),
             weight=found.excess,
             question="value",
@@ -100,7 +101,7 @@ class ErrorTrend(Check):
 def _with_others_fixed(
     claim: Claim, found: LinearTrend, counter: TrendCounter, audit: AuditData
 ) -> Claim:
-    """Adds to a significant trend what is left of it with other attributes held fixed."""
+    """Adds to a significant trend what remains of it with other attributes held fixed."""
     if found.p_value > audit.alpha or found.gap.value <= 0:
         return claim
     held = held_fixed(list(counter.with_others_fixed(found, claim.limit)), found.gap)

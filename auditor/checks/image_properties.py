@@ -263,7 +263,7 @@ def _explained(claims: Sequence[Claim], tested: Sequence[_Tested], audit: AuditD
 
 
 def _held(claim: Claim, tested: _Tested, audit: AuditData, clearer: Sequence[Slice]) -> Claim:
-    """A claim with what is left of its gap when other attributes are held fixed."""
+    """A claim with what remains of its gap when other attributes are held fixed."""
     names = [next(iter(one.key.attributes)) for one in clearer]
     audit = replace(audit, attributes=(*audit.attributes, *names))
     confounding = Confounding(audit, claim.limit)
@@ -271,7 +271,7 @@ def _held(claim: Claim, tested: _Tested, audit: AuditData, clearer: Sequence[Sli
     associated = _associated(audit, tested.slice)
     same = [one for one in clearer if _same_failures(audit, tested, one)]
     # A property is weak evidence of a cause: where most of its gap disappears with another attribute
-    # held fixed, it is reported as a part of that cause, with what is left of it.
+    # held fixed, it is reported as a part of that cause, with the remaining gap.
     weakening = [one.attribute for one in held.gaps if one.state == "weakens"]
     causes = [next(iter(one.key.attributes)) for one in same] + list(associated) + weakening
     suffix = title_suffix(held, tested.gap) or (

@@ -31,14 +31,14 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, stratified_gap, wilson
+from auditor.statistics import Floats, Integers, Interval, stratified_gap, wilson
 from auditor.statistics.confident_learning import confident_learning
 
 NAME = "label-errors"
 _SHOWN = 12
 """Samples that are listed at most."""
 _LISTED = 500
-"""Samples that are listed in a claim's evidence at most."""
+"""Maximum number of samples that are listed in the evidence of a claim."""
 
 _TOO_WEAK: dict[LabelNoiseReason, str] = {
     "no-probabilities": "no probabilities are stored for more than 100 classes",
@@ -47,7 +47,7 @@ _TOO_WEAK: dict[LabelNoiseReason, str] = {
     "confident-errors": "the model cannot judge labels: over a fifth of its most confident predictions "
     "contradict the label",
 }
-"""Why no label is suspected at all."""
+"""Reasons for which no label is suspected at all."""
 
 Mask = NDArray[np.bool_]
 
@@ -56,15 +56,15 @@ Mask = NDArray[np.bool_]
 class LabelErrors(Check):
     """Which failures are probably due to wrong labels and not to the model?
 
-    Confident learning: a label is suspected if the probability of another class is as high as is
-    usual for samples of that class. The method assumes that labels are wrong at random within a class.
+    Confident learning: a label is suspected if the probability of another class is as high as usual
+    for samples of that class. The method assumes that labels are wrong at random within a class.
     A model that uses a shortcut contradicts correct labels with the same confidence, but not at random.
     Therefore labels are not suspected if the model predicts that class more often for other samples
     with the same value of an attribute or property, or if the suspected labels are associated with
-    such a value (exact mid-p tests; both with a Bonferroni correction over all values). Nor are
-    they suspected if hard images are the more likely cause: wrong labels fall on any image of a class,
-    which the model then predicts as confidently as correctly labelled ones; on hard images it is less
-    confident (Mann-Whitney test). The labels themselves are not tested: the result is a list to
+    such a value (exact mid-p tests; both with a Bonferroni correction over all values). Nor
+    are they suspected if hard images are the more likely cause: the model predicts mislabelled images
+    as confidently as correctly labelled ones of the same class, but is less confident on hard images
+    (Mann-Whitney test). The labels themselves are not tested: the result is a list to
     inspect, never more than a note. Suspected labels count as possible data faults if label noise is
     detected (see ``auditor.statistics.label_noise``), and the model is at least as confident as for half
     of the correctly labelled samples. With neither attributes nor computed properties, label noise is not
@@ -76,7 +76,7 @@ class LabelErrors(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
-    # Its tests only withhold a suspicion; clusters make them withhold more.
+    # Its tests can only clear suspected labels, and clear more of them if samples are clustered.
     handles_clusters: ClassVar[bool] = True
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="suspected label errors", one="label doubtful"
@@ -99,8 +99,8 @@ class LabelErrors(Check):
         if audit.clusters is not None:
             skipped.append(
                 _skipped(
-                    f"how many labels are wrong was not estimated: images of one {audit.clusters.name} "
-                    "are not independent, and this estimate has no version for that"
+                    f"the number of wrong labels was not estimated: images of one {audit.clusters.name} "
+                    "are not independent, and the method does not support clusters"
                 )
             )
         estimated = audit.clusters is None
@@ -236,20 +236,15 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
         usual: median confidence of samples correctly labelled as the suggested class.
         counts: whether the most confident ones count as possible data faults.
     """
-    label, other, n_label = suspects.label, suspects.suggested, suspects.n_label
+    label, other = suspects.label, suspects.suggested
     frame = suspects.audit.predictions.iloc[suspects.rows].sort_values(
         "loss", ascending=False, kind="stable"
     )
     samples = [str(one) for one in frame["sample"]]
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
-    share = wilson(len(samples), n_label)[()]
+    share = wilson(len(samples), suspects.n_label)[()]
     confident = tuple(np.array(samples, dtype=object)[confidence >= usual])
     faulty = confident if counts else ()
-    associated = (
-        "not associated with any attribute"
-        if suspects.audit.attributes or suspects.audit.computed
-        else ("compared with no attribute, since there is none")
-    )
     rows = tuple(
         (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
     )
@@ -263,20 +258,9 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
         p_value=None,
         support=len(samples),
         samples=tuple(samples[:_SHOWN]),
-        statement=(
-            (
-                f"Of {n_label} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
-                f"{interval(share)}) are predicted as {other} as confidently as {other} samples usually "
-                f"are, such as {several(samples)}."
-            ),
-            f"They are {associated}.",
-            (
-                f"For {len(confident)} of them, the model is at least as confident as for half of the "
-                f"samples correctly labelled {other}."
-            ),
-        ),
+        statement=_statement(suspects, samples, share, len(confident)),
         action=f"Look at these images. Where they show {other}, correct the labels, and audit again.",
-        limits="The suspicion rests on the model alone, which may be confident and wrong. It must not have "
+        limits="The suspicion is based only on the model, which may be confident and wrong. It must not have "
         "been trained on these samples.",
         evidence=(
             Table(
@@ -292,6 +276,29 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
         weight=float(len(samples)),
         ceiling="note",
         faulty=faulty,
+    )
+
+
+def _statement(
+    suspects: _Suspects, samples: list[str], share: Interval, n_confident: int
+) -> tuple[str, ...]:
+    label, other = suspects.label, suspects.suggested
+    associated = (
+        "not associated with any attribute"
+        if suspects.audit.attributes or suspects.audit.computed
+        else "not compared with any attribute, because there is none"
+    )
+    return (
+        (
+            f"Of {suspects.n_label} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
+            f"{interval(share)}) are predicted as {other} as confidently as {other} samples usually "
+            f"are, such as {several(samples)}."
+        ),
+        f"They are {associated}.",
+        (
+            f"For {n_confident} of them, the model is at least as confident as for half of the "
+            f"samples correctly labelled {other}."
+        ),
     )
 
 

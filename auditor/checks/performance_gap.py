@@ -71,7 +71,7 @@ def _by_question(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], lis
 def _with_others_fixed(
     claims: Sequence[Claim], slices: Sequence[Slice], audit: AuditData, max_gap: float
 ) -> Iterator[Claim]:
-    """Adds to every significant gap what is left of it with other attributes held fixed."""
+    """Adds to every significant gap what remains of it with other attributes held fixed."""
     significant = [
         one
         for one in claims
@@ -79,7 +79,7 @@ def _with_others_fixed(
         if one.p_value <= audit.alpha
     ]
     work = len(audit.predictions) * max(len(audit.attributes), 1) ** 2
-    # Values come first, because their explanations hold for their labels, too.
+    # Values come first, because their explanations also hold within their labels.
     ordered = sorted(significant, key=lambda one: (one.slice.label is not None, -one.weight))
     examined = {id(one) for one in ordered[: max(_FEWEST, int(_WORK / max(work, 1)))]}
     confounding = Confounding(audit, max_gap)

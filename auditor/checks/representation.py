@@ -62,7 +62,7 @@ class Representation(Check):
                 if audit.clusters is not None:
                     reason = (
                         f"{name}: the shares in the training data were not compared: images of one "
-                        f"{audit.clusters.name} are not independent, and this test has no version for that"
+                        f"{audit.clusters.name} are not independent, and this test does not support clusters"
                     )
                     skipped.append(Skipped(check=NAME, reason=reason))
                 else:

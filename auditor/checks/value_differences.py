@@ -1,4 +1,4 @@
-"""Value differences: how do the values of an attribute compare with the best one and a reference?"""
+"""Value differences: compares the values of an attribute with the best one and with a reference."""
 
 from __future__ import annotations
 
@@ -39,18 +39,19 @@ from auditor.statistics import (
 
 NAME = "value-differences"
 _FEWEST = 3
-"""With two values, performance-gap compares each with the other one."""
+"""With two values, performance-gap already compares them with each other."""
 
 
 @plugin("check", NAME)
 class ValueDifferences(Check):
     """How do the values of an attribute compare with the best one, and with a reference value?
 
-    Where one site of five is better than the other four, each of these is near the average of all
-    others, and a comparison with the rest shows nothing. Each value is therefore compared with that
-    other value which is most clearly better, and with ``slices.reference`` where it is stated, within
-    labels. The choice of the best value is accounted for. A value that is better than the rest is
-    reported if most others are worse than the best one: the model works for a minority only.
+    If one site of five is better than the other four, each of the four is close to the average of all
+    others, and a comparison with the rest does not show the difference. Each value is therefore also
+    compared with the value that is most clearly better, and with ``slices.reference`` if it is stated,
+    within labels. Intervals and tests account for the choice of the best value. A value that is better
+    than the rest is reported if most others are worse than the best one: then the model works well
+    only for a minority.
 
     Reference:
         The docstrings of ``auditor.statistics.pairwise``.
@@ -61,7 +62,7 @@ class ValueDifferences(Check):
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between two values (a share, 0 to 1)."""
     max_ratio: float | None = Field(2.0, gt=1)
-    """Largest acceptable ratio of two values' error rates, where the gap is within its limit; null: any."""
+    """Largest acceptable ratio of two values' error rates if the gap is within its limit. null: no limit."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Compares the values of every attribute."""
@@ -103,7 +104,7 @@ class _Compared:
         yield from self._better(found, spread)
 
     def with_reference(self, reference: int) -> Iterator[Claim]:
-        """One claim for each value but the reference."""
+        """One claim for each value except the reference."""
         own = self.counts.worth
         found = compare_with_reference(
             own.failures, own.totals, reference, n_draws=DRAWS, seed=self.audit.seed
@@ -139,7 +140,7 @@ class _Compared:
         ratio: Interval,
         against: Literal["best", "reference"],
     ) -> Claim:
-        """A value against the one that it is compared with."""
+        """A claim about a value and the one that it is compared with."""
         counts, one, other = self.counts, self.counts.slices[k], int(found.comparator[k])
         own = counts.worth
         gap = found.gap[k]
@@ -159,7 +160,7 @@ class _Compared:
             samples=self.counter.highest_loss(one) if gap.value > 0 else (),
             statement=(_against(effect, gap, named, against),),
             action=advice(one.key),
-            limits="It compares within labels; what else differs between the values is not held fixed.",
+            limits="Samples are compared within labels; other differences are not held fixed.",
             weight=self._excess_failures()[k],
             question="values compared",
             joint=f"{counts.attribute}: {against}",
@@ -190,7 +191,7 @@ class _Compared:
                 kind=ValueDifferences.kind,
                 title=self._only(k, minority, rate.value, rest_rate),
                 slice=one.key,
-                # A value that is better than the rest matters only if the rest is the rule.
+                # A value that is better than the rest is reported only if most values are worse.
                 effect=effect if minority[k] else None,
                 limit=limit,
                 p_value=float(p_values[k]),
@@ -203,9 +204,9 @@ class _Compared:
                     ),
                     f"The rest has a gap of {points(gap.value)} ({interval(gap, ' points')}).",
                 ),
-                action=f"Find out what sets the {whom(one.key)} apart, and train with more samples of the "
+                action=f"Find out how the {whom(one.key)} differ, and train with more samples of the "
                 "other values.",
-                limits="It compares within labels; what else differs is not held fixed.",
+                limits="Samples are compared within labels; other differences are not held fixed.",
                 evidence=(spread,) if spread is not None and minority[k] else (),
                 weight=max(0.0, gap.value) * len(others.rows),
                 question="values compared",
@@ -244,7 +245,7 @@ class _Compared:
         )
 
     def _excess_failures(self) -> list[float]:
-        """(V,) failures beyond what the error rate of the rest would make."""
+        """(V,) failures in excess of those at the error rate of the rest."""
         own, rest = self.counts.own, self.counts.rest
         gap = stratified_gap(own.failures, own.totals, rest.failures, rest.totals).gap.value
         return [float(one) for one in np.maximum(np.nan_to_num(gap), 0) * self.counts.support]

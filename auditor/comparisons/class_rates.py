@@ -1,4 +1,4 @@
-"""In which class an attribute value has the clearest disadvantage: a lower recall, or false positives."""
+"""The class in which an attribute value has the clearest disadvantage: in recall or false positives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from auditor.statistics import (
 )
 
 _CLASSES = 40
-"""Classes whose false positives are compared: those that are wrongly predicted most often."""
+"""Number of classes whose false positives are compared: those most often predicted wrongly."""
 
 RateName = Literal["recall", "false-positive rate"]
 
@@ -30,12 +30,12 @@ class WorstRate:
     """The clearest disadvantage of an attribute value.
 
     Attributes:
-        rate_name: which rate it is in.
+        rate_name: the rate.
         target: index of the class.
         gap: how much worse the rate is than for the other values; all intervals hold jointly.
-        rate: of the value.
-        rest: of the other values; false positives with labels in the proportion of the value.
-        p_value: one-sided, of "no rate of this value is worse", adjusted for all of its rates.
+        rate: rate of the value.
+        rest: rate of the other values, for false positives with the label proportions of the value.
+        p_value: one-sided, of "no rate of this value is worse", adjusted for all its rates.
     """
 
     rate_name: RateName
@@ -63,10 +63,10 @@ def worst_rates(
     Args:
         counts: (V, K, K) samples by value, label and prediction.
         needed: smallest number of samples on each side of a comparison.
-        clustered: the samples, where they come in clusters.
+        clustered: the samples, if they are clustered.
 
     Returns:
-        Values without enough samples of any class are missing.
+        Disadvantage by value; values without enough samples of any class are left out.
     """
     families = [one for one in (_recalls(counts), _false_positives(counts)) if one is not None]
     compared = [family.compared(needed, len(families), clustered) for family in families]
@@ -88,13 +88,13 @@ def worst_rates(
 
 @dataclass(frozen=True)
 class _Family:
-    """Rates of one kind, of every value in some classes; labels on the last axis.
+    """One kind of rate for every value and several classes; labels on the last axis.
 
     Attributes:
-        name: which rate.
+        name: the rate.
         classes: (C,) indices.
         bad: (V, C, L) misses, or false positives.
-        totals: (V, C, L) of how many samples.
+        totals: (V, C, L) samples.
     """
 
     name: RateName
@@ -116,7 +116,7 @@ class _Family:
     def compared(
         self, needed: int, n_families: int, clustered: ClusteredRates | None
     ) -> dict[int, list[WorstRate]]:
-        """The comparisons of each value with enough samples; p-values are not adjusted."""
+        """Comparisons of each value in classes with enough samples; p-values are not adjusted."""
         own = self.totals.sum(-1)
         rest = own.sum(0) - own
         n_gaps = max(1, int(((own > 0) & (rest > 0)).sum()))
@@ -127,7 +127,9 @@ class _Family:
         for value, place in np.argwhere(enough).tolist():
             gap, other = gaps.gap[value, place], float(gaps.base_rate[value, place])
             rate = other + gap.value
-            if self.name == "recall":  # the misses were counted, so that worse is positive in both
+            if (
+                self.name == "recall"
+            ):  # misses were counted, so that a positive gap is worse for both rates
                 rate, other = 1 - rate, 1 - other
             target = int(self.classes[place])
             found.setdefault(value, []).append(
@@ -143,7 +145,7 @@ def _recalls(counts: Floats) -> _Family:
 
 
 def _false_positives(counts: Floats) -> _Family | None:
-    """False positives within the other labels; None with two classes, where they are misses."""
+    """False positives within other labels; None with two classes, where they are misses of the other."""
     n_classes = counts.shape[1]
     if n_classes < 3:
         return None

@@ -1,4 +1,4 @@
-"""Contrasts of a pair of attribute values where samples come in clusters."""
+"""Contrasts of a pair of attribute values for clustered samples."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from auditor.statistics import (
 
 @dataclass(frozen=True)
 class PairContrasts:
-    """How a pair of values compares.
+    """Contrasts of a pair of values.
 
     Attributes:
         whole: gap against all other samples of the same labels.
         against: gaps against the other samples with the first value, and with the second.
-        beyond: excess over the sum of what both values add.
-        p_value: one-sided, of "one of the last three is not positive"; NaN where there are too few
+        beyond: excess over the sum of the effects of both values.
+        p_value: one-sided, of "one of the last three is not positive"; NaN if there are too few
             clusters.
     """
 

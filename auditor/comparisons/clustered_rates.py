@@ -1,4 +1,4 @@
-"""Gaps in recall and in false positives where samples come in clusters."""
+"""Gaps in recall and in false positives for clustered samples."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from auditor.statistics.permutation import MAX_DRAWS
 
 @dataclass(frozen=True)
 class ClusteredRates:
-    """Samples in clusters, for the rates of the values of one attribute.
+    """Clustered samples, for comparing rates between the values of one attribute.
 
     Attributes:
         value: (n,) value of each sample, from 0.
         label: (n,) class indices.
         predicted: (n,) class indices.
         cluster: (n,) cluster of each sample.
-        n_values: how many values there are.
-        permuted: whether clusters are permuted; otherwise p-values take the normal limit.
-        seed: of the permutations.
+        n_values: number of values.
+        permuted: whether clusters are permuted; otherwise p-values use the normal approximation.
+        seed: random seed.
     """
 
     value: Integers
@@ -45,7 +45,7 @@ class ClusteredRates:
     def _gaps(
         self, classes: Integers, among: Floats, bad: Floats | None, confidence: float
     ) -> Gaps:
-        """Gaps of each value within labels, among other samples for each class."""
+        """Gaps of each value within labels, among the samples that belong to each class's comparison."""
         parts = []
         for place, one in enumerate(classes):
             rows = np.flatnonzero(among[:, place])

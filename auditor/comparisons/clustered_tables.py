@@ -1,4 +1,4 @@
-"""Association of an attribute with the label where samples come in clusters."""
+"""Association of an attribute with the label for clustered samples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _frame(audit: AuditData, table: ContingencyTable) -> pd.DataFrame:
 
 
 def clusters_of_table(audit: AuditData, table: ContingencyTable) -> Clusters | None:
-    """The clusters of the samples behind a table; None where they are not known, or not needed."""
+    """The clusters of the samples behind a table; None if they are unknown or not needed."""
     if audit.clusters is None:
         return None
     return clusters_of(_frame(audit, table), audit.clusters.name)
@@ -41,11 +41,11 @@ def association_of(
     Args:
         audit: the audited data.
         table: its counts, or those of the training data.
-        n_permutations: at most.
+        n_permutations: maximum number of permutations.
         clusters: of the samples behind the table, or None.
 
     Returns:
-        The association; its p-value is NaN where there are too few clusters.
+        The association; its p-value is NaN if there are too few clusters.
     """
     found = association(table.counts, n_permutations=n_permutations, seed=audit.seed)
     if clusters is None or clusters.independent:
@@ -55,7 +55,7 @@ def association_of(
     tested = clustered_dependence(
         value, label, np.zeros(len(value)), cluster, n_permutations, audit.seed
     )
-    # The share of each value varies between clusters; the largest design effect counts.
+    # Each value has its own design effect; the largest one is used.
     every = [np.arange(len(value))]
     shares = [value == code for code in np.unique(value)]
     worth = max(float(inflation_of_rates(one, every, cluster)[0]) for one in shares)

@@ -1,4 +1,4 @@
-"""Rates and gaps of slices where samples may come in clusters, such as the images of a patient."""
+"""Rates and gaps of slices for samples that may be clustered, such as the images of a patient."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def clusters_of(predictions: pd.DataFrame, name: str) -> Clusters | None:
 
     Args:
         predictions: n samples; their clusters are in the column ``data.group``.
-        name: of the column in the data, for sentences.
+        name: name of the column in the data, for texts.
 
     Returns:
-        The clusters; None where the samples have none.
+        The clusters; None if the samples are not clustered.
     """
     if GROUP not in predictions:
         return None
     number, _ = pd.factorize(predictions[GROUP])
     missing = number < 0
     cluster = number.astype(np.int64)
-    # Nothing is known of samples without a cluster, so each counts as independent.
+    # Each sample without a cluster counts as a cluster of one.
     cluster[missing] = number.max(initial=-1) + 1 + np.arange(missing.sum())
     return Clusters(name, cluster, int(missing.sum()))
 
 
 def cluster_record(predictions: pd.DataFrame, clusters: Clusters) -> ClusterRecord:
-    """What is reported of the clusters.
+    """The summary of the clusters that is reported.
 
     Args:
         predictions: n evaluated samples, at least one.
@@ -90,10 +90,11 @@ def gaps_of(
         audit: the audited data.
         slices: rows of the samples of each slice, M arrays.
         own: counts of the slices.
-        rest: counts of what they are compared with.
-        compare: the comparison of counts where samples are independent.
+        rest: counts of the samples that they are compared with.
+        compare: compares counts of independent samples.
         confidence: coverage of the intervals.
-        tested: whether p-values are needed. Otherwise those of clusters take the normal limit.
+        tested: whether accurate p-values are needed; otherwise clustered ones use the normal
+            approximation.
     """
     if audit.clusters is None:
         return compare(own.failures, own.totals, rest.failures, rest.totals, confidence)
@@ -122,9 +123,9 @@ def mean_gap_of(
         audit: the audited data.
         values: (m,) numbers.
         inside: (m,) whether a sample is in the slice.
-        strata: (m,) what is held fixed.
+        strata: (m,) stratum of each sample, such as its label.
         rows: (m,) positions of the samples; None for all, in order.
-        n_permutations: at most; with 0 the p-value takes the normal limit.
+        n_permutations: maximum number of permutations; 0 uses the normal approximation.
     """
     if audit.clusters is None:
         return stratified_mean_gap(
@@ -143,7 +144,7 @@ def rates_of(audit: AuditData, slices: Sequence[Slice]) -> Intervals:
 
 
 def shares_of(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Integers]) -> Intervals:
-    """Share of samples with some property, of each slice, with Wilson's interval.
+    """Share of the samples with some property in each slice, with Wilson's interval.
 
     Args:
         audit: the audited data.
@@ -156,7 +157,7 @@ def shares_of(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Inte
 def shares(
     values: NDArray[np.generic], rows: Sequence[Integers], clusters: Integers | None
 ) -> Intervals:
-    """As `shares_of`, with the (n,) number of each sample's cluster, or None."""
+    """`shares_of` with the (n,) cluster numbers of the samples, or None for independent samples."""
     has = values.astype(np.float64)
     if clusters is None or not len(has):
         return wilson([has[one].sum() for one in rows], [len(one) for one in rows])
@@ -164,11 +165,11 @@ def shares(
 
 
 def inflation(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Integers]) -> Floats:
-    """How many times more samples a mean needs, than if samples were independent, (M,).
+    """(M,) factor by which clustering inflates the variance of a mean.
 
     Args:
         audit: the audited data.
-        values: (n,) numbers, say failures as 0 and 1.
+        values: (n,) numbers, such as failures as 0 and 1.
         rows: positions of the samples of each slice, M arrays.
     """
     if audit.clusters is None:
@@ -177,24 +178,24 @@ def inflation(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Inte
 
 
 def design_effects(gaps: Gaps) -> Floats:
-    """Variance of each gap over that of independent samples, at least 1; 1 where it is not known."""
+    """Design effect of each gap, at least 1; 1 if it is unknown."""
     if not isinstance(gaps, ClusteredGaps):
         return np.ones(gaps.gap.value.shape)
     return np.fmax(gaps.design_effect, 1.0)
 
 
 def effective(counts: Counts, factor: Floats) -> Counts:
-    """Counts of the independent samples that clustered ones are worth.
+    """Effective counts of clustered samples.
 
     Args:
         counts: (M, K).
-        factor: (M,) by how much samples are worth less, at least 1.
+        factor: (M,) design effects, at least 1.
     """
     return Counts(counts.failures / factor[:, None], counts.totals / factor[:, None])
 
 
 def widened(interval: Interval, factor: float, low: float = -1.0, high: float = 1.0) -> Interval:
-    """An interval for fewer samples: limits move away from the value by the root of a factor."""
+    """Widens an interval for a variance that is larger by a factor."""
     spread = float(np.sqrt(factor))
     return Interval(
         interval.value,
@@ -204,24 +205,24 @@ def widened(interval: Interval, factor: float, low: float = -1.0, high: float = 
 
 
 def of_clusters(audit: AuditData) -> str:
-    """What a message on too few samples adds where these come in clusters."""
+    """Addition to a message on too few samples, if these are clustered."""
     if audit.clusters is None:
         return ""
     return f", from {LEAST_CLUSTERS} clusters by {audit.clusters.name} on each side"
 
 
 def enough_clusters(audit: AuditData, rows: Integers) -> bool:
-    """Whether samples come from enough clusters for a statement about their uncertainty."""
+    """Whether samples come from enough clusters to estimate the uncertainty."""
     clusters = audit.clusters
     return clusters is None or len(np.unique(clusters.of_sample[rows])) >= LEAST_CLUSTERS
 
 
 def too_few_clusters(audit: AuditData, one: Slice) -> str | None:
-    """Why a slice cannot be compared with the rest for want of clusters; None where it can.
+    """Why a slice has too few clusters to be compared with the rest; None if it has enough.
 
     Args:
         audit: the audited data.
-        one: the slice; it is compared among samples of its label, where it has one.
+        one: the slice; if it has a label, it is compared among the samples of this label.
     """
     if audit.clusters is None:
         return None
@@ -231,7 +232,10 @@ def too_few_clusters(audit: AuditData, one: Slice) -> str | None:
     inside[one.rows] = True
     both = np.intersect1d(label[inside], label[~inside])
     compared = np.isin(label, both)
-    for side, what in ((inside, "the slice"), (~inside, "the other samples of the same labels")):
+    for side, what in (
+        (inside, "the samples of the slice"),
+        (~inside, "the other samples of the same labels"),
+    ):
         n = len(np.unique(cluster[side & compared]))
         if n < LEAST_CLUSTERS:
             return (

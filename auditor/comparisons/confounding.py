@@ -1,4 +1,4 @@
-"""What is left of a gap when other attributes are held fixed."""
+"""The gap that remains when other attributes are held fixed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from auditor.comparisons.value_cells import ValueCells
 from auditor.records import AuditData, Estimate, HeldFixedGap, HeldFixedState, Slice
 from auditor.records.predictions import codes
 from auditor.statistics import (
+    LARGEST_UNEXPLAINED,
     Explanation,
     GapDecomposition,
     Gaps,
@@ -23,12 +24,10 @@ from auditor.statistics import (
     stratified_gap,
 )
 
-_SHARED = 0.1
-"""Smallest part of a comparison's weight that must remain for the data to separate two attributes."""
-_PART = 1 / 3
-"""Largest part of a gap that may remain where it is called explained."""
+SEPARABLE = 0.1
+"""Smallest share of a comparison's weight that must remain for the data to separate two attributes."""
 _NOTEWORTHY = 1 / 4
-"""Smallest part of a gap that has to go with other attributes to be worth mentioning."""
+"""Smallest share of a gap due to other attributes that is worth mentioning."""
 _STATES: dict[Explanation, HeldFixedState] = {
     "explained": "explains",
     "reversed": "reverses",
@@ -44,9 +43,10 @@ class JointlyHeld:
 
     Attributes:
         held: their names.
-        gap: what is left.
-        state: what may be said of it.
-        through: the attributes that a part of the gap is shown to go with, the largest part first.
+        gap: the remaining gap.
+        state: the conclusion.
+        through: the attributes that are shown to account for a part of the gap, the largest part
+            first.
     """
 
     held: tuple[str, ...]
@@ -58,12 +58,12 @@ class JointlyHeld:
 class Confounding:
     """Compares slices with other attributes held fixed, one at a time and jointly.
 
-    Mediators are not held fixed: what goes through them belongs to the gap.
+    Mediators are not held fixed, because the part that goes through them belongs to the gap.
 
     Args:
         audit: the samples.
-        limit: largest acceptable gap; an attribute explains a gap only if what is left is shown to be
-            within it.
+        limit: largest acceptable gap; an attribute explains a gap only if the remaining gap is shown to
+            be within it.
     """
 
     def __init__(self, audit: AuditData, limit: float) -> None:
@@ -81,7 +81,7 @@ class Confounding:
         self._cells: dict[tuple[str | None, str | None, tuple[str, ...]], ValueCells] = {}
 
     def one_by_one(self, one: Slice, gap: Interval) -> list[HeldFixedGap]:
-        """Gap of a slice with each other attribute held fixed beside the label.
+        """Gap of a slice with each other attribute held fixed in addition to the label.
 
         Cochran–Mantel–Haenszel test with label × attribute as strata.
         """
@@ -105,21 +105,21 @@ class Confounding:
         return found
 
     def jointly(self, one: Slice, gaps: Sequence[HeldFixedGap]) -> JointlyHeld | None:
-        """Gap of a slice with all attributes held fixed that the data can separate from it.
+        """Gap of a slice with all attributes held fixed jointly that the data can separate from it.
 
         Args:
             one: the slice, by one annotated attribute.
-            gaps: the same with one attribute at a time.
+            gaps: its gaps with one attribute held fixed at a time.
 
         Returns:
-            What is left; None where there is nothing to hold fixed, or too few samples to do so.
+            The remaining gap; None if there is nothing to hold fixed, or if there are too few samples.
         """
         return self._held_jointly(
             one, [gap.attribute for gap in gaps if gap.state != "inseparable"]
         )
 
     def of_confounders(self, one: Slice, gaps: Sequence[HeldFixedGap]) -> JointlyHeld | None:
-        """The same with the declared confounders held fixed alone."""
+        """Gap of a slice with only the declared confounders held fixed."""
         return self._held_jointly(
             one,
             [
@@ -130,7 +130,7 @@ class Confounding:
         )
 
     def mediated(self, one: Slice) -> tuple[tuple[str, ...], GapDecomposition] | None:
-        """The mediators of a slice's gap, and how much goes through each of them."""
+        """The mediators of the gap of a slice, and the part that goes through each of them."""
         names = [
             name
             for name in self._codes
@@ -162,7 +162,7 @@ class Confounding:
             return None
         goes = found.via.low > 0 and found.via.value >= _NOTEWORTHY * found.total.value
         state = _STATES[found.explanation(self._limit)]
-        # The interval that is printed must lie within the limit, too.
+        # The reported interval must also lie within the limit.
         if state == "explains" and not _within(found.direct, self._limit):
             state = "undecided"
         if state == "weakens" and not goes:
@@ -175,7 +175,7 @@ class Confounding:
         return JointlyHeld(tuple(names), found.direct, state, through)
 
     def _worth(self, one: Slice) -> float:
-        """By how much samples are worth less than independent ones, for the gap of a slice."""
+        """Design effect of the gap of a slice, at least 1."""
         if self._clusters is None:
             return 1.0
         rows, inside = self._rows(one)
@@ -189,7 +189,7 @@ class Confounding:
         return float(np.fmax(found.design_effect[0], 1.0))
 
     def _of(self, one: Slice, names: Sequence[str]) -> ValueCells | None:
-        """The samples that a slice is compared among; None where nothing can be held fixed."""
+        """The samples in the comparison of a slice, as cells; None if nothing can be held fixed."""
         if not names:
             return None
         own = tuple(one.key.attributes)
@@ -208,7 +208,7 @@ class Confounding:
         return member
 
     def _rows(self, one: Slice) -> tuple[Integers, NDArray[np.bool_]]:
-        """The samples that a slice is compared among, and which of them are in it."""
+        """The samples in the comparison of a slice, and which of them are in the slice."""
         rows = (
             np.arange(len(self._label))
             if one.key.label is None
@@ -236,14 +236,15 @@ class Confounding:
 
 @dataclass(frozen=True)
 class WithHeldFixed:
-    """A difference in error rate with one other attribute held fixed beside the label.
+    """A difference in error rate with one other attribute held fixed in addition to the label.
 
     Attributes:
         attribute: the other attribute.
-        left: what is left of the difference; NaN where nothing can be compared.
-        p_value: of "nothing is left"; NaN where nothing can be compared.
-        effective_samples: how many evenly divided samples would carry as much information.
-        shared: part of the information of the whole comparison that is left.
+        left: the remaining difference; NaN if nothing can be compared.
+        p_value: of "nothing remains"; NaN if nothing can be compared.
+        effective_samples: number of samples, half of them in the slice, that would carry as much
+            information.
+        shared: share of the information of the comparison that remains.
     """
 
     attribute: str
@@ -257,16 +258,16 @@ class WithHeldFixed:
 
         Args:
             whole: the difference without the other attribute held fixed, above 0.
-            needed: smallest number of samples that is tested.
+            needed: smallest number of effective samples.
             alpha: level of the test.
             limit: largest acceptable difference.
         """
         left = self.left
         p_value = None if np.isnan(self.p_value) else self.p_value
         state: HeldFixedState
-        if self.effective_samples < needed or self.shared < _SHARED:
+        if self.effective_samples < needed or self.shared < SEPARABLE:
             state = "inseparable"
-        elif _within(left, min(limit, _PART * whole.value)):
+        elif _within(left, min(limit, LARGEST_UNEXPLAINED * whole.value)):
             state = "explains"
         elif left.high < 0:
             state = "reverses"
@@ -289,7 +290,7 @@ def _within(left: Interval, limit: float) -> bool:
 
 
 def _weight(strata: NDArray[Any], inside: NDArray[np.bool_]) -> float:
-    """Mantel and Haenszel's weight of a comparison, Σ n·m / (n + m)."""
+    """Mantel-Haenszel weight of a comparison, Σ n·m / (n + m)."""
     totals = np.bincount(strata)
     own = np.bincount(strata[inside], minlength=len(totals))
     return float((own * (totals - own) / np.maximum(totals, 1)).sum())

@@ -16,12 +16,12 @@ from auditor.statistics import Floats, collection_plan
 Source = Literal["audited", "reference"]
 
 _PLANNED = 2000
-"""Tables with more cells get no plan: too long to work through."""
+"""Tables with more cells get no plan, because it would be too long."""
 
 
 @dataclass(frozen=True)
 class ContingencyTable:
-    """How many samples have which label and which value of an attribute.
+    """Number of samples with each label and each value of an attribute.
 
     Attributes:
         source: the audited data, or the reference (training data).
@@ -44,7 +44,7 @@ class ContingencyTable:
 
     @property
     def totals(self) -> dict[str, float]:
-        """How many samples have each value."""
+        """Number of samples with each value."""
         return dict(zip(self.values, self.counts.sum(0).tolist(), strict=True))
 
     def as_evidence(self) -> Contingency:
@@ -58,7 +58,7 @@ class ContingencyTable:
         )
 
     def plan(self, limit: float) -> list[tuple[str, str, int]]:
-        """Label, value and number of the images to add, most first; empty where none is needed."""
+        """Label, value and number of images to add, largest number first; empty if none are needed."""
         if self.counts.size > _PLANNED:
             return []
         added = collection_plan(self.counts, limit)
@@ -69,7 +69,7 @@ class ContingencyTable:
         return sorted(cells, key=lambda cell: -cell[2])
 
     def plan_in_words(self, limit: float) -> str | None:
-        """What to collect, as a sentence; None where nothing is needed."""
+        """The images to collect, in a sentence; None if none are needed."""
         cells = self.plan(limit)
         if not cells:
             return None
@@ -83,7 +83,7 @@ class ContingencyTable:
 
 
 def tables(audit: AuditData) -> Iterator[ContingencyTable]:
-    """For every attribute the table of the reference, where it has the column, and of the audited data."""
+    """For every attribute, the tables of the reference (if it has the column) and of the audited data."""
     for name in audit.attributes:
         for source in ("reference", "audited"):
             table = table_of(audit, name, source)
@@ -92,7 +92,7 @@ def tables(audit: AuditData) -> Iterator[ContingencyTable]:
 
 
 def table_of(audit: AuditData, attribute: str, source: Source) -> ContingencyTable | None:
-    """One table; None where the data has no such column."""
+    """One table; None if the data has no such column."""
     frame = audit.predictions if source == "audited" else audit.reference
     if frame is None or attribute not in frame:
         return None

@@ -1,4 +1,4 @@
-"""What other attributes explain of a gap: title, sentences, cause and severity of its claim."""
+"""How other attributes explain a gap: title, sentences, cause and severity of its claim."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def with_explanation(
     declared: Declarations,
     overall: Sequence[str] = (),
 ) -> Claim:
-    """A claim about a gap with what is left of it when other attributes are held fixed.
+    """Adds to a claim about a gap what remains of it when other attributes are held fixed.
 
-    A gap that others explain joins their finding, and its severity follows what is left. A gap of a
-    sensitive attribute keeps its finding and its severity. Declared confounders decide the severity of
-    any gap; mediators change nothing.
+    A gap that other attributes explain joins their finding, and its severity follows the remaining gap.
+    A gap of a sensitive attribute keeps its finding and its severity. The severity of any gap follows
+    the gap with declared confounders held fixed; mediators change nothing.
 
     Args:
         claim: about a slice by one annotated attribute, with a `SliceComparison`.
         one: the slice.
-        confounding: of the audit.
+        confounding: the comparisons of the audit.
         declared: roles and sensitive attributes.
         overall: for a slice within a label, the attributes that explain the gap of all labels together.
-            Within a label there are mostly too few samples to show it again.
+            Within a label, there are usually too few samples to show it again.
     """
     comparison = claim.part(SliceComparison)
     if comparison is None or comparison.gap is None:
@@ -68,7 +68,7 @@ def with_explanation(
 
 
 def _effect(claim: Claim, held: JointlyHeld, rest_rate: float | None) -> Effect | None:
-    """What is left of a gap, in the unit of its effect; None where that has no meaning."""
+    """The remaining gap in the unit of its effect; None if that is not defined."""
     if claim.effect is None:
         return None
     name = f"{claim.effect.name} with {several(held.held, 6)} held fixed"
@@ -94,13 +94,13 @@ def held_fixed(
     jointly: JointlyHeld | None = None,
     mediated: tuple[tuple[str, ...], GapDecomposition] | None = None,
 ) -> HeldFixed:
-    """What is left of a gap with other attributes held fixed, as evidence with its sentences.
+    """The remaining gap with other attributes held fixed, as evidence with its sentences.
 
     Args:
-        gaps: with one attribute at a time held fixed.
+        gaps: gaps with one attribute held fixed at a time.
         gap: the gap itself.
-        jointly: with several attributes held fixed at once; None where it was not computed.
-        mediated: names of mediators, and the parts of the gap that go through them.
+        jointly: gap with several attributes held fixed jointly; None if it was not computed.
+        mediated: names of the mediators, and the parts of the gap that go through them.
     """
     names, parts = ((), None) if mediated is None else mediated
     held = HeldFixed(
@@ -121,20 +121,20 @@ def held_fixed(
 
 
 def explained_by(held: HeldFixed) -> tuple[str, ...]:
-    """Attributes that explain a gap or that the data cannot separate from it, the strongest first."""
+    """Attributes that explain a gap or cannot be separated from it, the strongest first."""
     inseparable = [one.attribute for one in held.gaps if one.state == "inseparable"]
     return (*_causes(held), *inseparable)
 
 
 def shown_to_explain(claim: Claim) -> tuple[str, ...]:
-    """Attributes that explain the gap of a claim which joins their finding; empty for any other claim."""
+    """Attributes that explain the gap of a claim, if it joins their finding; empty otherwise."""
     held = claim.part(HeldFixed)
     explains = held is not None and held.state in _EXPLAINS
     return claim.explained_by if explains else ()
 
 
 def title_suffix(held: HeldFixed, gap: Interval) -> str:
-    """What the title of a gap adds about attributes that explain it.
+    """Addition to the title of a gap about attributes that explain it.
 
     Args:
         held: the gap with other attributes held fixed.
@@ -159,7 +159,7 @@ def title_suffix(held: HeldFixed, gap: Interval) -> str:
 
 
 def _causes(held: HeldFixed) -> tuple[str, ...]:
-    """Attributes that explain a gap: each alone, or else together."""
+    """Attributes that explain a gap: each alone, otherwise jointly."""
     if held.state is None:
         return _alone(held)
     if held.state not in _EXPLAINS:
@@ -168,7 +168,7 @@ def _causes(held: HeldFixed) -> tuple[str, ...]:
 
 
 def _alone(held: HeldFixed) -> tuple[str, ...]:
-    """Attributes that explain a gap each alone, the one that leaves least first."""
+    """Attributes that each explain a gap alone, the smallest remaining gap first."""
     order = {"explains": 0, "reverses": 1}
     named = [(one, one.gap) for one in held.gaps if one.state in order and one.gap is not None]
     named.sort(key=lambda pair: (order[pair[0].state], abs(pair[1].value)))
@@ -208,8 +208,8 @@ def _sentence(one: HeldFixedGap, gap: Interval) -> str:
     if one.state == "inseparable" or one.gap is None:
         return (
             f"The slice and {one.attribute} nearly coincide: with {one.attribute} held fixed, the "
-            f"comparison is worth only {one.effective_samples} evenly divided samples, so this data "
-            "cannot show which of them matters."
+            f"comparison has only {one.effective_samples} effective samples, so this data cannot show "
+            "which of them matters."
         )
     left = f"{signed_points(one.gap.value)} ({interval(one.gap, ' points')})"
     if one.state == "reverses":
@@ -251,6 +251,6 @@ def _mediated_sentence(held: HeldFixed, left: Estimate, gap: Interval) -> str:
     declared = "declared a mediator" if len(parts) == 1 else "declared mediators"
     return (
         f"Of the {points(gap.value)}, {several(parts, len(parts))}, {declared}; "
-        f"{signed_points(left.value)} ({interval(left, ' points')}) do not. What goes through a "
-        "mediator belongs to the gap."
+        f"{signed_points(left.value)} ({interval(left, ' points')}) do not. Parts that go "
+        "through a mediator belong to the gap."
     )

@@ -1,4 +1,4 @@
-"""Absolute and relative limits: by which of the two a difference of error rates is judged."""
+"""Absolute and relative limits for a difference of error rates."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from auditor.records import Effect
 from auditor.statistics import Interval
 
+ONE_SIDED = 0.9
+"""Coverage of the two-sided interval whose upper limit excludes a gap with 95 % confidence."""
 LARGEST_RATIO = 1000.0
 """Ratios are reported up to this size, because `audit.json` has no infinity."""
 
@@ -17,17 +19,17 @@ class Limits:
 
     Attributes:
         gap: largest acceptable difference (a share, 0 to 1).
-        ratio: largest acceptable ratio, above 1; None for none.
+        ratio: largest acceptable ratio, above 1; None for no limit.
     """
 
     gap: float
     ratio: float | None
 
     def effect(self, gap: Interval, ratio: Interval) -> tuple[Effect, float]:
-        """The effect by which a difference is judged, and its limit.
+        """Chooses between gap and ratio, and returns the effect and its limit.
 
-        Both follow from one test, of "no difference". The gap is the effect unless only the ratio
-        exceeds its limit, or only the ratio's interval lies above it.
+        There is one test for both, of "no difference". The gap is the effect unless only the ratio
+        exceeds its limit, or only the interval of the ratio lies above its limit.
 
         Args:
             gap: difference of the rates.
@@ -42,5 +44,5 @@ class Limits:
 
 
 def finite(ratio: Interval) -> Interval:
-    """A ratio of at most `LARGEST_RATIO`."""
+    """The ratio, with values above `LARGEST_RATIO` replaced by it."""
     return Interval(*(min(one, LARGEST_RATIO) for one in (ratio.value, ratio.low, ratio.high)))

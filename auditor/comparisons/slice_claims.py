@@ -1,4 +1,4 @@
-"""Claims about slices by one attribute: each against the rest of the same labels."""
+"""Claims about slices by one attribute, each against the rest of the same labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditor.comparisons.clusters import (
     rates_of,
     too_few_clusters,
 )
-from auditor.comparisons.limits import Limits, finite
+from auditor.comparisons.limits import ONE_SIDED, Limits, finite
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import advice, amount, interval, limits, percent, plural, points, quoted, whom
 from auditor.records import (
@@ -39,9 +39,6 @@ from auditor.statistics import (
     stratified_ratio,
     worse_p_values,
 )
-
-_ONE_SIDED = 0.9
-"""Coverage of the interval whose upper limit is one-sided at 95 %."""
 
 
 class SliceClaims:
@@ -84,7 +81,7 @@ class SliceClaims:
     ) -> Iterator[Claim]:
         rows = [one.rows for one in slices]
         gaps = gaps_of(self._audit, rows, own, rest, compare)
-        excluded = gaps_of(self._audit, rows, own, rest, compare, _ONE_SIDED, tested=False).gap.high
+        excluded = gaps_of(self._audit, rows, own, rest, compare, ONE_SIDED, tested=False).gap.high
         worth = design_effects(gaps)
         own, rest = effective(own, worth), effective(rest, worth)
         ratios = stratified_ratio(own.failures, own.totals, rest.failures, rest.totals).ratio
@@ -175,12 +172,12 @@ class SliceClaims:
 
 
 _CAUTION = (
-    "It compares within labels, so harder classes do not count against the slice; other differences "
-    "between slice and rest are not held fixed."
+    "Samples are compared within labels, so harder classes do not count against the slice; other "
+    "differences between slice and rest are not held fixed."
 )
 _CAUTION_WITHIN = (
-    "It compares error rates and cannot show that the attribute itself is the cause: check the maps, "
-    "and what else differs in this slice."
+    "A comparison of error rates cannot show that the attribute is the cause: check the maps, and what "
+    "else differs in this slice."
 )
 
 
@@ -197,7 +194,7 @@ def _gap_of_one_label(
     rest_totals: Floats,
     confidence: float = 0.95,
 ) -> Gaps:
-    """Gaps (S,) from counts (S, 1), with Fisher's exact test, mid-p."""
+    """(S,) gaps from (S, 1) counts, with the mid-p version of Fisher's exact test."""
     cells = (failures[:, 0], totals[:, 0], rest_failures[:, 0], rest_totals[:, 0])
     return proportion_gap(*cells, confidence)
 
@@ -213,7 +210,7 @@ def _present(estimate: Estimate | None) -> Interval:
 
 
 def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, support: int) -> str:
-    """``predicted as defective`` where nearly all failures go to one class, else ``misclassified``."""
+    """``predicted as defective`` if nearly all failures go to one class, else ``misclassified``."""
     if target is None or target[1] < 0.95 * rate.value * support:
         return "misclassified"
     return f"predicted as {target[0]}"

@@ -14,9 +14,9 @@ from auditor.statistics import Floats, Integers
 SliceIdentity = tuple[tuple[tuple[str, str], ...], str | None, str | None]
 
 _CELLS = 2_000_000
-"""Slices × classes counted at a time, so that memory does not grow with their number."""
+"""Maximum number of slices × classes counted at a time, which bounds the memory."""
 _SHOWN = 12
-"""How many sample ids a claim carries at most."""
+"""Maximum number of sample ids in a claim."""
 
 
 def slice_identity(key: SliceKey) -> SliceIdentity:
@@ -72,7 +72,7 @@ class SliceCounter:
         return self._counts([one.rows for one in slices])
 
     def highest_loss(self, one: Slice) -> tuple[str, ...]:
-        """Sample ids of the failures of a slice, highest loss first, twelve at most."""
+        """Sample ids of up to twelve failures of a slice, highest loss first."""
         rows = one.rows[self._failure[one.rows]]
         order = np.argsort(-self._loss[rows], kind="stable")[:_SHOWN]
         return tuple(str(sample) for sample in self._sample[rows[order]])

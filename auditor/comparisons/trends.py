@@ -1,4 +1,4 @@
-"""Error rates along an ordered attribute: their trend, and what is left of it within others."""
+"""Trend of the error rate along an ordered attribute, also with other attributes held fixed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from auditor.records.predictions import codes
 from auditor.statistics import Floats, Integers, Interval, Trends, trend, wilson
 
 _MOST_BANDS = 10
-"""Bands of a numeric attribute. A linear trend over ten bands is seen as well as over all numbers: of
-the variance within equal bands of a uniform attribute, 1 / 10² is lost."""
+"""Number of bands of a numeric attribute. Ten bands lose little power for a linear trend: 1 / 10² of the
+variance of a uniform attribute lies within bands."""
 _FEWEST_BANDS = 4
 
 
@@ -28,10 +28,10 @@ class OrderedBands:
         attribute: name of the attribute.
         rows: (n,) positions in ``AuditData.predictions``, int64.
         band: (n,) band of each of them, in order; every band has samples.
-        names: of the bands.
-        centres: (V,) mean number of each band, or the position of the value.
-        scores: (V,) increasing numbers of the trend: the middle rank of a band, as a share of the
-            samples, for numbers; the position for the values of an ordinal attribute.
+        names: names of the bands.
+        centres: (V,) mean of the numbers in each band, or the position of the value.
+        scores: (V,) increasing scores for the test: the middle rank of a band as a share of the
+            samples for numbers; the position of the value for an ordinal attribute.
         positional: whether `centres` are positions.
     """
 
@@ -45,7 +45,7 @@ class OrderedBands:
 
     @classmethod
     def of(cls, attribute: str, values: OrderedValues, min_support: int) -> OrderedBands:
-        """Divides an attribute into bands: each value of an ordinal one, quantiles of numbers."""
+        """Divides an attribute into bands: the values of an ordinal one, or quantiles of numbers."""
         rows = np.flatnonzero(~np.isnan(values.numbers)).astype(np.int64)
         numbers = values.numbers[rows]
         if values.names:
@@ -73,7 +73,7 @@ class OrderedBands:
         """Failures and samples by band and stratum, each (V, S).
 
         Args:
-            failure: (n,) of the samples in `rows`.
+            failure: (n,) whether each sample in `rows` failed.
             strata: (n,) codes from 0.
         """
         n_strata = int(strata.max(initial=0)) + 1
@@ -91,12 +91,12 @@ class LinearTrend:
     Attributes:
         bands: the samples.
         rising: whether the error rate is higher at the high end.
-        gap: error rate at the worse end minus that at the better one, by a straight line.
+        gap: error rate at the worse end minus that at the better end of a straight line.
         p_value: two-sided, of "no trend".
         line: (V,) error rates of the bands by the straight line.
         failures: (V,) failures of the bands.
         totals: (V,) samples.
-        worth: (V,) by how much samples of a band are worth less than independent ones.
+        worth: (V,) design effects of the bands, at least 1.
     """
 
     bands: OrderedBands
@@ -115,7 +115,7 @@ class LinearTrend:
 
     @property
     def excess(self) -> float:
-        """How many failures the line has above its mean."""
+        """Number of failures on the line in excess of its mean."""
         return float((self.totals * np.maximum(self.line - self._rate, 0)).sum())
 
     @property
@@ -123,7 +123,7 @@ class LinearTrend:
         return float(self.failures.sum() / max(self.totals.sum(), 1))
 
     def curve(self) -> Curve:
-        """The error rates of the bands, with the straight line."""
+        """The error rates of the bands with the straight line."""
         rates = wilson(self.failures / self.worth, self.totals / self.worth)
         points = (
             CurvePoint(
@@ -158,7 +158,7 @@ class TrendCounter:
         self._mediators = audit.declared.with_role("mediator")
 
     def trend(self, bands: OrderedBands) -> LinearTrend | None:
-        """The trend within labels; None where it cannot be computed."""
+        """The trend within labels; None if it cannot be computed."""
         failures, totals = bands.counts(self._failure[bands.rows], self._label[bands.rows])
         rows = [bands.rows[bands.band == k] for k in range(len(bands.names))]
         if not all(enough_clusters(self._audit, one) for one in rows):
@@ -185,7 +185,7 @@ class TrendCounter:
         )
 
     def with_others_fixed(self, found: LinearTrend, limit: float) -> Iterator[HeldFixedGap]:
-        """What is left of a trend with each other attribute held fixed beside the label.
+        """The trend with each other attribute held fixed in addition to the label.
 
         Args:
             found: the trend.
@@ -237,7 +237,7 @@ def _gap(found: Trends, rising: bool) -> Interval:
 
 
 def _spread(bands: OrderedBands, strata: Integers) -> float:
-    """Sum of squared distances of the scores to their mean within each stratum."""
+    """Sum of squared deviations of the scores from their mean within each stratum."""
     score = bands.scores[bands.band]
     sizes = np.bincount(strata)
     means = np.bincount(strata, score) / np.maximum(sizes, 1)

@@ -15,15 +15,15 @@ def associated_value(audit: AuditData, chosen: NDArray[np.bool_]) -> str | None:
 
     Every value of every attribute and of every property computed from the images is tested within
     labels (Mantel-Haenszel, exact mid-p where counts are small), with a Bonferroni correction over all
-    of them. A label without chosen samples has no say in the test.
+    of them. Labels without chosen samples do not contribute to the test.
 
     Args:
         audit: the audited data.
         chosen: (N,) the samples.
 
     Returns:
-        The value in words, such as ``site = north``; None where no association is significant at
-        ``audit.alpha``, or there is no attribute.
+        The value in words, such as ``site = north``; None if no association is significant at
+        ``audit.alpha``, or if there is no attribute.
     """
     label = codes(audit.predictions["label"])
     n_labels = len(audit.classes)

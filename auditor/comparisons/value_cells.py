@@ -12,21 +12,21 @@ from auditor.statistics import Floats, Integers
 from auditor.statistics.nominal import NominalColumns
 
 _PER_VALUE = 5
-"""Samples for each value in a regression on all of them; with fewer it says little."""
+"""Smallest number of samples per value for which a regression on all values is meaningful."""
 
 
 @dataclass(frozen=True)
 class ValueCells:
-    """Samples with the same label and attribute values, counted together.
+    """Counts of samples with the same label and attribute values.
 
     Attributes:
-        failures: (C,) in each cell.
+        failures: (C,) failures in each cell.
         totals: (C,) samples.
-        label: (C,) codes.
+        label: (C,) codes of the label.
         codes: (C,) codes of each attribute.
         first: (C,) position of one sample of each cell.
-        n_values: how many values all columns have together.
-        risk: (C,) classes of the risk of failure that the label and all attributes but the first imply.
+        n_values: number of values of all columns together.
+        risk: (C,) classes of the risk of failure implied by the label and all attributes but the first.
     """
 
     failures: Floats
@@ -45,10 +45,10 @@ class ValueCells:
         failure: NDArray[np.bool_],
         codes: Mapping[str, Integers],
     ) -> ValueCells:
-        """Counts samples.
+        """Counts samples by cell.
 
         Args:
-            rows: (M,) positions of those that are counted.
+            rows: (M,) positions of the samples that are counted.
             label: (N,) codes.
             failure: (N,) whether the prediction is wrong.
             codes: (N,) codes of each attribute.
@@ -60,7 +60,7 @@ class ValueCells:
         totals = np.bincount(cell).astype(np.float64)
         failures = np.bincount(cell[failure[rows]], minlength=len(totals)).astype(np.float64)
         first = rows[first]
-        # Codes without a sample, such as those of other labels, would count as values.
+        # Renumbered, because codes without a sample would count as values.
         label, *columns = (
             np.unique(column[first], return_inverse=True)[1] for column in (label, *codes.values())
         )
@@ -71,5 +71,5 @@ class ValueCells:
 
     @property
     def are_enough(self) -> bool:
-        """Whether there are enough samples to hold all values fixed at once."""
+        """Whether there are enough samples to hold all attributes fixed jointly."""
         return bool(self.totals.sum() >= _PER_VALUE * self.n_values)

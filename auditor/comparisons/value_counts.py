@@ -1,4 +1,4 @@
-"""Counts of the values of one attribute by label, and how far their error rates lie apart."""
+"""Counts of the values of one attribute by label, and the spread of their error rates."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from auditor.statistics import (
 )
 
 DRAWS = 10_000
-"""Draws of the law of the largest difference; beyond their reach, Bonferroni's bound applies."""
+"""Number of simulations of the largest difference; Bonferroni's bound applies to smaller p-values."""
 
 
 @dataclass(frozen=True)
 class ValueCounts:
-    """Failures and samples of an attribute's values that are large enough to be compared.
+    """Failures and samples of those values of an attribute that are large enough to be compared.
 
     Attributes:
         attribute: its name.
@@ -33,8 +33,8 @@ class ValueCounts:
         slices: their samples.
         own: (V, K) counts by label.
         rest: (V, K) counts of all other samples.
-        worth: (V, K) counts of as many independent samples as those of each value are worth.
-        intervals: (V,) error rates.
+        worth: (V, K) effective counts by label; equal to `own` for independent samples.
+        intervals: (V,) error rates with intervals.
     """
 
     attribute: str
@@ -47,7 +47,7 @@ class ValueCounts:
 
     @property
     def support(self) -> Integers:
-        """(V,) samples."""
+        """(V,) number of samples."""
         return np.array([one.support for one in self.slices], dtype=np.int64)
 
     @property
@@ -56,12 +56,12 @@ class ValueCounts:
         return np.asarray(self.own.failures.sum(1) / np.maximum(self.own.totals.sum(1), 1))
 
     def spread(self, against: str, compared: ValueComparisons, seed: int) -> ValueSpread | None:
-        """How far the values lie apart; None where no two of them share a label.
+        """The spread of the error rates; None if no two values share a label.
 
         Args:
             against: ``best`` or ``reference``.
             compared: the comparisons of the values.
-            seed: of the draws.
+            seed: random seed.
         """
         cells = self.worth.failures, self.worth.totals
         size = largest_difference(*cells, n_draws=DRAWS, seed=seed)

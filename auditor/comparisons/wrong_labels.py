@@ -1,4 +1,4 @@
-"""How many labels of the audited data are wrong, as far as the model and the attributes can say."""
+"""Estimate of the number of wrong labels in the audited data, from the model and the attributes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from auditor.statistics import Interval
 from auditor.statistics.label_noise import label_noise
 
 _LIKELY = 0.8
-"""Probability from which on a label is tested for association. Lower values admit ordinary errors of the
-model, which differ between attribute values in many audits."""
+"""Labels with at least this probability of being wrong are tested for association. Lower values would
+admit ordinary errors of the model, which differ between attribute values in many audits."""
 
 
 def estimate_wrong_labels(audit: AuditData) -> LabelNoiseRecord:
-    """Estimates how many labels are wrong, or says why it cannot.
+    """Estimates the number of wrong labels, or states why it cannot be estimated.
 
-    Wrong labels fall at random on the samples of a class. A model that is confidently wrong in one
-    slice contradicts right labels just as often, and the predictions alone cannot tell the two apart.
-    So the estimate is withheld where there is neither an attribute nor a computed property to compare,
-    and where the labels that are probably wrong are associated with a value of one. A slice that no
-    attribute names is not noticed.
+    Wrong labels are assumed to occur at random within a class. A model that is confidently wrong in one
+    slice contradicts correct labels just as often, and the predictions alone cannot distinguish the
+    two. The estimate is therefore withheld if there is no attribute or computed property to compare,
+    or if the labels that are probably wrong are associated with one of its values. A slice that no
+    attribute describes is not detected.
 
     Args:
         audit: the audited data.

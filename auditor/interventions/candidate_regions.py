@@ -11,6 +11,7 @@ from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.region_effects import corrected_by_masking
 from auditor.interventions.region_search import MaskedRegion, find_masked_region
 from auditor.records import AuditData, ModelAccess
+from auditor.records.predictions import codes
 from auditor.statistics import Integers
 
 MIN_SEARCHED = 8
@@ -60,7 +61,7 @@ class CandidateSearch:
     def failures_by_class(self) -> Integers:
         """(K,) number of failures with each predicted class."""
         frame = self.audit.predictions
-        predicted = frame["predicted"].cat.codes.to_numpy()[frame["failure"].to_numpy(dtype=bool)]
+        predicted = codes(frame["predicted"])[frame["failure"].to_numpy(dtype=bool)]
         return np.bincount(predicted, minlength=len(self.audit.classes))
 
     def of_class(self, code: int) -> CandidateRegion | None:

@@ -10,17 +10,17 @@ from auditor.judging.graded_claim import GradedClaim
 from auditor.records import SEVERITIES, Finding, HeldFixed, Question, Severity
 
 _SAMPLES = 12
-"""Sample ids that a finding names at most."""
+"""Maximum number of sample ids in a finding."""
 _OVERLAP = 0.5
-"""Claims without an attribute have one cause where the smaller shares this part of its failures."""
+"""Two claims without an attribute have the same cause if the smaller one shares this part of its failures."""
 _DATA_ACTIONS = 2
-"""Actions of data claims that are added to a finding's own."""
+"""Maximum number of actions of data claims that are added to the action of a finding."""
 _DECIDING: frozenset[Question] = frozenset({"value", "others held fixed"})
 """Questions whose claims decide whether other attributes explain all claims on an attribute."""
 
 _Group = tuple[frozenset[str], bool, int | None]
-"""Attribute names; whether the claims are untestable; where there is no attribute, the position of
-the first claim about the same failures."""
+"""Attribute names; whether the claims are untestable; without an attribute, the position of the first
+claim about the same failures."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Cause:
 
     @property
     def severity(self) -> Severity:
-        """That of the most severe claim: a cause is as severe as what it explains."""
+        """The severity of the most severe claim."""
         return max((one.severity for one in self.claims), key=SEVERITIES.index)
 
     @property
     def rank(self) -> tuple[int, int, float]:
-        """Sort key: most severe first, then as the leading claim ranks."""
+        """Sort key: most severe first, then by the rank of the leading claim."""
         return (-SEVERITIES.index(self.severity), *self.claims[0].rank[1:])
 
     def finding(self, name: str) -> Finding:
-        """The finding with that id."""
+        """The finding with the given id."""
         leading, *others = self.claims
         record = leading.record()
         return Finding(
@@ -72,7 +72,7 @@ class Cause:
         return leading.claim.title
 
     def _action(self) -> str:
-        """What to do about the leading claim, and about the data behind it.
+        """The action of the leading claim, and actions about the data.
 
         Data claims without an attribute add nothing where the leading claim has one.
         """
@@ -88,7 +88,7 @@ class Cause:
         return " ".join(dict.fromkeys(actions))
 
     def _samples(self) -> list[str]:
-        """The claims' samples in turn, so that each claim shows some."""
+        """Samples of all claims in turn, so that each claim contributes some."""
         shown = [self.claims[0], *self._as_certain]
         samples = [one.claim.samples for one in shown if one.severity == shown[0].severity]
         turns = [name for turn in zip_longest(*samples) for name in turn if name is not None]
@@ -98,10 +98,10 @@ class Cause:
 def causes(reported: Sequence[GradedClaim]) -> list[Cause]:
     """Groups claims by their cause.
 
-    Claims on the same attributes have one cause; so have claims without an attribute that account for
-    the same failures. A cause whose gaps another attribute explains joins the cause of that attribute,
-    behind its own claims. Where two attributes explain each other, the data cannot separate them, and
-    they form one cause.
+    Claims on the same attributes have the same cause, and so do claims without an attribute that
+    account for the same failures. If another attribute explains the gaps of a cause, its claims are
+    appended to the cause of that attribute. If two attributes explain each other, the data cannot
+    separate them, and they form one cause.
 
     Args:
         reported: the claims that are reported.
@@ -125,7 +125,7 @@ def causes(reported: Sequence[GradedClaim]) -> list[Cause]:
 
 
 def _same_failures(reported: Sequence[GradedClaim]) -> dict[int, int]:
-    """For each claim without an attribute, the highest-ranked one that accounts for the same failures."""
+    """For each claim without an attribute, the highest-ranked claim about the same failures."""
     without = [k for k, one in enumerate(reported) if not one.claim.slice.attributes]
     first_of: dict[int, int] = {}
     for position in sorted(without, key=lambda k: reported[k].rank):
@@ -142,7 +142,7 @@ def _same_failures(reported: Sequence[GradedClaim]) -> dict[int, int]:
 
 
 def _overlap(one: frozenset[int], other: frozenset[int]) -> float:
-    """Overlap coefficient: shared part of the smaller of two sets; 0 where one is empty."""
+    """Overlap coefficient: shared part of the smaller of two sets; 0 if one is empty."""
     return len(one & other) / max(min(len(one), len(other)), 1)
 
 
@@ -161,7 +161,7 @@ def _root(name: _Group, groups: Mapping[_Group, Sequence[GradedClaim]]) -> _Grou
         ]
         if not found:
             return path[-1]
-        if found[0] in path:  # they explain each other: the highest-ranked of them leads
+        if found[0] in path:  # they explain each other: the highest-ranked one leads
             return min(path[path.index(found[0]) :], key=lambda one: groups[one][0].rank)
         path.append(found[0])
 
@@ -169,12 +169,12 @@ def _root(name: _Group, groups: Mapping[_Group, Sequence[GradedClaim]]) -> _Grou
 def _explanations(claims: Sequence[GradedClaim]) -> Iterator[str]:
     """The attributes that explain a cause.
 
-    Claims about the error rate of a value decide for all others on the same attribute: all of them have
-    to be explained, and no claim may have a gap that is shown to remain above the limit.
+    Claims about the error rate of a value decide for all claims on the same attribute: all of them must
+    be explained, and no claim may have a gap that is shown to remain above the limit.
     """
     asked = [one for one in claims if one.claim.question in _DECIDING]
     if not claims[0].claim.slice.attributes:
-        deciding = claims  # any of them may know the explanation
+        deciding = claims  # any of them may have an explanation
     elif not asked:
         deciding = claims[:1]
     elif all(one.claim.explained_by for one in asked) and not any(map(_remains, claims)):

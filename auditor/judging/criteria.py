@@ -25,10 +25,10 @@ from auditor.statistics import (
 )
 
 LEVEL = 0.01
-"""Level of the default tests. Useful models exceed it by far, and chance reaches it in 1 of 100."""
+"""Level of the default tests: useful models pass them easily, and a guessing model in 1 of 100 audits."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
 _CHECK_OF_METRIC = {"overconfidence": "calibration-gap", "calibration-error": "calibration-gap"}
-"""The check that also reports the number of a metric."""
+"""The check that reports the same number as a metric."""
 
 Mask = NDArray[np.bool_]
 
@@ -70,10 +70,10 @@ def examine_criteria(
 def require_known_names(
     configured: Sequence[Criterion], classes: Sequence[str], attributes: Sequence[str]
 ) -> None:
-    """Makes sure that criteria name existing classes and attributes, before anything is predicted.
+    """Checks that criteria name existing classes and attributes, before anything is predicted.
 
     Raises:
-        ConfigError: one does not.
+        ConfigError: a criterion names another one.
     """
     for position, criterion in enumerate(configured):
         place = f"criteria[{position}]"
@@ -93,7 +93,7 @@ def require_known_names(
 def with_missed_criteria(
     findings: Sequence[Finding], criteria: Sequence[CriterionResult]
 ) -> list[Finding]:
-    """Adds one alert for each kind of missed criterion in front of the findings.
+    """Puts one alert for each kind of missed criterion before the findings.
 
     A check's finding about the same number, on all samples, becomes a supporting claim of the alert.
 
@@ -102,7 +102,7 @@ def with_missed_criteria(
         criteria: of the audit.
 
     Returns:
-        The findings, numbered anew.
+        The findings, renumbered.
     """
     missed: dict[tuple[str, str, bool], list[CriterionResult]] = {}
     for one in criteria:
@@ -182,7 +182,7 @@ def _baseline(audit: AuditData) -> CriterionResult:
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
-    # A model that is no better than the baseline has shown no use, however wide the interval is.
+    # A model that is not better than the baseline misses the criterion, however wide the interval is.
     shows_no_use = total > 0 and correct.sum() <= totals[majority]
     return CriterionResult(
         id="",
@@ -206,7 +206,7 @@ def _baseline(audit: AuditData) -> CriterionResult:
 
 
 def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
-    """For every class with samples: is it recognised better than by chance?"""
+    """For every class with samples, whether it is recognised better than by chance."""
     matrix = _confusion_matrix(audit)
     label, right = codes(audit.predictions["label"]), _correct(audit)
     rows = [np.flatnonzero(label == k) for k in range(len(matrix))]
@@ -246,7 +246,7 @@ def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
     n_finite = len(audit.predictions)
     total = n_finite + n_not_finite
     share = wilson(n_not_finite, total)[()]
-    # Without a single finite output nothing was examined.
+    # Without a finite output, nothing was examined.
     state = "undecided" if not n_finite else "missed" if n_not_finite else "met"
     return CriterionResult(
         id="",
@@ -326,7 +326,7 @@ def _measured_against_bound(
             f"There are no samples to measure {what}."
             if rate is None
             else f"{what[:1].upper()}{what[1:]} is {percent(rate.value)} ({interval(rate)}; "
-            f"n = {support}); required is {bound}."
+            f"n = {support}); the criterion requires {bound}."
         ),
     )
 
@@ -334,7 +334,7 @@ def _measured_against_bound(
 def _measured(
     audit: AuditData, criterion: Criterion, name: str | None, chosen: Mask
 ) -> tuple[Interval | None, int]:
-    """The metric with its interval, and the number of samples it rests on."""
+    """The metric with its interval, and the number of samples."""
     correct = _correct(audit)
     if criterion.metric == "overconfidence":
         return _overconfidence(audit, chosen), int(chosen.sum())

@@ -1,4 +1,4 @@
-"""Failures that may be the data's fault, collected from the claims that name them."""
+"""Failures that may be due to faults in the data, collected from the claims about them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def data_faults(
     labels: Mapping[str, FaultLabels],
     label_noise: LabelNoiseRecord | None = None,
 ) -> DataFaults:
-    """Counts the failures that claims attribute to the data, each once.
+    """Counts the failures that claims attribute to faults in the data, each once.
 
     Args:
-        claims: those that became findings.
+        claims: the claims that became findings.
         predictions: the evaluated samples, as in ``AuditData.predictions``.
-        labels: by check, what it calls such failures.
-        label_noise: how many labels are wrong, where a check estimated it.
+        labels: by check, its name for such failures.
+        label_noise: estimate of the wrong labels, if a check made one.
 
     Returns:
         The suspected failures, and the estimate.

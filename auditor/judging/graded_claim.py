@@ -13,7 +13,7 @@ from auditor.records import SEVERITIES, Claim, ClaimRecord, Effect, Severity, Te
 
 _VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untestable")
 _CONFIRMABLE = frozenset({"outcome", "robustness"})
-"""Kinds of claims about predictions: an intervention on the images says nothing of the others."""
+"""Kinds of claims about predictions, which an intervention on the images can confirm."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class GradedClaim:
     Attributes:
         claim: what the check returned.
         index: its position among all claims of the audit.
-        correction: adjusted p-values of all of them.
+        correction: adjusted p-values of all claims.
         confirmed: slices whose gap an intervention reproduced.
     """
 
@@ -34,12 +34,12 @@ class GradedClaim:
 
     @property
     def q_value(self) -> float | None:
-        """Adjusted p-value; None where nothing was tested."""
+        """Adjusted p-value; None if nothing was tested."""
         return _known(self.correction.q_values[self.index])
 
     @property
     def level(self) -> float | None:
-        """The level that its test was held to; None where nothing was tested."""
+        """The level of its test after the correction; None if nothing was tested."""
         return _known(self.correction.levels[self.index])
 
     @property
@@ -65,10 +65,10 @@ class GradedClaim:
 
     @property
     def is_reported(self) -> bool:
-        """Whether it becomes a finding, or a part of one.
+        """Whether it becomes a finding or a part of one.
 
-        A difference within the limit that was fixed in advance is not a finding, however significant it
-        is; nor is one that may be chance.
+        A difference within the limit that was fixed in advance is not a finding, even if it is
+        significant, and neither is one that may be due to chance.
         """
         claim = self.claim
         if claim.untestable is not None or claim.effect is None:
@@ -81,20 +81,20 @@ class GradedClaim:
 
     @property
     def severity(self) -> Severity:
-        """How much it matters, by the effect and its interval alone."""
+        """The severity, from the effect and its interval alone."""
         effect = self._graded_by
         if self.claim.counted and effect is not None:
             return self.claim.ceiling if effect.low > self.claim.limit else "note"
         if not self.is_significant or effect is None or effect.value <= self.claim.limit:
             return "note"
         if effect.low <= _nothing(effect):
-            return "note"  # the effect is there, but may be next to nothing
+            return "note"  # the interval includes effects close to none
         grade: Severity = "alert" if effect.low > self.claim.limit else "warning"
         return min(grade, self.claim.ceiling, key=SEVERITIES.index)
 
     @property
     def open_bound(self) -> bool:
-        """Whether only the width of its interval keeps it from being an alert."""
+        """Whether it would be an alert but for the width of its interval."""
         claim, effect = self.claim, self._graded_by
         return (
             claim.kind in _CONFIRMABLE
@@ -111,7 +111,7 @@ class GradedClaim:
 
     @property
     def rank(self) -> tuple[int, int, float]:
-        """Sort key: most severe first, then the better supported, then the larger weight."""
+        """Sort key: by severity, then by verdict, then by weight."""
         return (
             -SEVERITIES.index(self.severity),
             _VERDICTS.index(self.verdict),
@@ -143,7 +143,7 @@ class GradedClaim:
         )
 
     def tested(self) -> TestedRecord | None:
-        """The row of a tested claim that is no finding; None where nothing was tested."""
+        """The record of a tested claim that is not a finding; None if nothing was tested."""
         claim, q_value, level = self.claim, self.q_value, self.level
         if claim.p_value is None or q_value is None or level is None:
             return None
@@ -171,5 +171,5 @@ def _known(number: float) -> float | None:
 
 
 def _nothing(effect: Effect) -> float:
-    """What an effect is where there is no difference."""
+    """The value of an effect if there is no difference."""
     return 1.0 if effect.unit == "ratio" else 0.0

@@ -1,22 +1,21 @@
-"""Correction for multiple testing over a whole audit, in two accounts.
+"""Correction for multiple testing over a whole audit, in two parts.
 
 **Outcomes of annotated attributes.** The first question is whether an attribute value has a higher error
-rate than the rest. It holds most of the error that the audit may make; finer questions (with the other
-attributes held fixed, between values, within a label, pairs of values, calibration …) hold a reserve, and
-gain what the first question no longer needs once it is answered. The probability of accusing any
-attribute value falsely stays below alpha, however many true causes there are: `gatekeeping`.
+rate than the rest. It gets most of alpha. Finer questions (with the other attributes held fixed, between
+values, within a label, pairs of values, calibration …) get the remainder, and inherit the part of the
+first question once it is answered. The probability of any false claim about an attribute value is at most
+alpha, however many true causes there are: `gatekeeping`.
 
 **Everything else**: interventions, data, attribution maps, properties computed from images, and slices
-without an attribute. The false discovery rate is controlled over causes, and within each cause that is
-found over its tests, so that one strong cause, which shows in dozens of tests, does not loosen the bound
-for others. A cause whose outcomes were found counts as found here too.
+without an attribute. The false discovery rate is controlled over causes, and over the tests within each
+cause that is found. So one strong cause, which is significant in dozens of tests, does not weaken the
+bound for others. A cause whose outcomes were found counts as found here too.
 
 Procedures and shares were chosen by simulated audits. Benjamini and Bogomolov's procedure for all tests
-found a gap of 10 points in half of 1,000 samples in 94 % of audits, and one in 30 % of them in 91 %;
-within a cause it bounds only the expected share of false claims, so a cause with twenty true claims came
-with a false one on an innocent value. `gatekeeping` reaches 95 % at a smaller rate of false accusations. For
-interventions and maps it fails: their permutation tests cannot reach the small levels that it leaves to
-fine questions.
+found a gap of 10 points in half of 1,000 samples in 94 % of audits, and one in 30 % of them in 91 %.
+Within a cause, it bounds only the expected share of false claims: a cause with twenty true claims had a
+false one on a value without a gap. `gatekeeping` reaches 95 % with fewer false claims. It does not work
+for interventions and maps, whose permutation tests cannot reach the small levels of fine questions.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from auditor.statistics import Floats, gatekeeping
 
 CONFIDENCE = 0.95
 OUTCOMES = 0.92
-"""Part of alpha for the outcomes of annotated attributes; the rest is for everything else. Where only one
-of the two was tested, it has all of alpha."""
+"""Share of alpha for the outcomes of annotated attributes; the rest is for everything else. If only one
+of the two was tested, it gets all of alpha."""
 SHARES: dict[Question, float] = {
     "value": 0.86,
     "others held fixed": 0.04,
@@ -45,7 +44,7 @@ SHARES: dict[Question, float] = {
 """Shares of the questions on outcomes; the shares of questions without a test go to the others in
 proportion."""
 _SMALLEST = 1e-3
-"""Smallest relative level of a test."""
+"""Smallest level of a test relative to the other tests of its check."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,12 @@ class Correction:
     """Adjusted p-values of an audit's claims.
 
     Attributes:
-        q_values: (n,) adjusted p-values, one a claim; NaN where nothing was tested.
-        levels: (n,) the level that each test was held to: among outcomes it is significant if its p-value
-            is at most this; elsewhere, at least then. NaN where nothing was tested.
+        q_values: (n,) adjusted p-value of each claim; NaN if nothing was tested.
+        levels: (n,) level of each test. Tests on outcomes are significant if and only if the p-value is
+            at most the level; for all others, that is sufficient. NaN if nothing was tested.
         alpha: bound on the probability of a false claim about an outcome.
-        n_causes: how many causes were tested.
-        for_outcomes: part of alpha that went to outcomes of annotated attributes, 0 to 1.
+        n_causes: number of causes that were tested.
+        for_outcomes: share of alpha for outcomes of annotated attributes, 0 to 1.
     """
 
     q_values: Floats
@@ -69,16 +68,16 @@ class Correction:
 
     @property
     def n_tests(self) -> int:
-        """How many hypotheses were tested."""
+        """Number of hypotheses that were tested."""
         return int((~np.isnan(self.q_values)).sum())
 
     @property
     def n_significant(self) -> int:
-        """How many of them are significant after the correction."""
+        """Number of tests that are significant after the correction."""
         return int((self.q_values <= self.alpha).sum())
 
     def account(self, by_check: Mapping[str, int]) -> MultipleTestingRecord:
-        """The account of the correction, as it is written to ``audit.json``.
+        """The record of the correction, as it is written to ``audit.json``.
 
         Args:
             by_check: number of tests of each check.
@@ -104,12 +103,12 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
     """Adjusts the p-values of all claims together.
 
     Args:
-        claims: everything that was examined; claims without a p-value do not count.
+        claims: all claims of the audit; those without a p-value do not count.
         alpha: bound on the probability of a false claim about an outcome, and on the false discovery
-            rate of all else.
+            rate of everything else.
 
     Returns:
-        The adjusted values, never below the p-value itself, and the levels given.
+        The adjusted p-values, which are never below the p-values, and the levels.
     """
     tests = list(_tests(claims))
     outcomes = [one for one in tests if one.question is not None]
@@ -134,7 +133,7 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
 
 
 def question_of(claim: Claim) -> Question | None:
-    """Which question on an outcome a claim answers; None for everything else."""
+    """The question on outcomes that a claim answers; None for all other claims."""
     if claim.kind != "outcome" or claim.computed:
         return None
     if claim.question is not None or not claim.slice.attributes:
@@ -146,15 +145,15 @@ def question_of(claim: Claim) -> Question | None:
 
 @dataclass(frozen=True)
 class _Test:
-    """A claim, or claims that their check adjusted together.
+    """A claim, or several claims that a check adjusted jointly.
 
     Attributes:
-        members: their positions.
-        p_value: the smallest.
-        check: the check's name.
-        cause: the attributes that it is about.
-        question: on outcomes; None for everything else.
-        level_weight: its part of the level of its question, beside the other tests of its check.
+        members: positions of the claims.
+        p_value: their smallest p-value.
+        check: name of the check.
+        cause: attributes of the claims.
+        question: the question on outcomes; None for everything else.
+        level_weight: weight among the tests of the same check, cause and question.
     """
 
     members: tuple[int, ...]
@@ -186,14 +185,14 @@ def _tests(claims: Sequence[Claim]) -> Iterator[_Test]:
 
 @dataclass(frozen=True)
 class _Adjusted:
-    """Adjusted p-values, and the levels that tests were held to."""
+    """Adjusted p-values and levels of tests."""
 
     q_values: Floats
     levels: Floats
 
 
 def _gatekept(tests: Sequence[_Test], alpha: float, part: float) -> _Adjusted:
-    """Outcomes: the error of a question goes evenly to its causes, then to their checks."""
+    """Outcomes: the level of a question is divided evenly over its causes, then over their checks."""
     if not tests:
         return _Adjusted(np.empty(0), np.empty(0))
     whole: dict[Hashable, float] = {}
@@ -218,7 +217,7 @@ def _by_cause(
     found: Mapping[frozenset[str], float],
     part: float,
 ) -> _Adjusted:
-    """Everything but outcomes: over all causes, or within a cause whose outcomes were found."""
+    """Everything else: over all causes, or within a cause whose outcomes were found."""
     if not claims:
         return _Adjusted(np.empty(0), np.empty(0))
     adjusted = adjust_by_cause(claims)

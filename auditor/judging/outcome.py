@@ -1,9 +1,9 @@
 """The outcome of an audit: passes, does not pass, or cannot be judged, with every reason.
 
-An audit that could not look cannot pass. It passes only if no finding reaches the gate's severity, every
-criterion is met, enough samples could be evaluated, and for every testable slice the data exclude a
-gap in error rate of the configured size. The last rule bounds the probability that an audit passes
-although a slice has such a gap: it is at most 5 % for each slice.
+An audit passes only if no finding reaches the gate's severity, every criterion is met, enough samples
+could be evaluated, and for every testable slice the data exclude a gap in error rate of the configured
+size. The last rule bounds the probability that an audit passes although a slice has such a gap: it is
+at most 5 % for each slice. An audit that could not examine enough cannot be judged.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from auditor.records import (
 from auditor.records.outcome import ACCEPTANCE_CRITERIA
 
 _POWER = 0.8
-"""Probability with which the stated number of further samples decides about an equal slice."""
+"""Probability with which the stated number of further samples excludes the gap if there is none."""
 _LISTED = 3
-"""Slices that a reason names; the table of slices has all."""
+"""Maximum number of slices named in a reason; the table of slices has all."""
 
 
 def decide(
@@ -49,7 +49,7 @@ def decide(
         findings: of the audit.
         criteria: of the audit.
         slices: of the audit; computed properties do not count.
-        design_effect: by how much more samples are needed than of independent ones.
+        design_effect: factor by which clustering increases the number of samples needed.
 
     Returns:
         The outcome with its reasons, those that fail the audit first.
@@ -82,7 +82,7 @@ def blocks(record: ClaimRecord, gate: GateSection) -> bool:
 
 def _blocking(findings: Sequence[Finding], gate: GateSection) -> Iterator[OutcomeReason]:
     for one in findings:
-        # A missed criterion is a reason of its own.
+        # A missed criterion is a separate reason.
         if blocks(one, gate) and one.check != ACCEPTANCE_CRITERIA:
             yield OutcomeReason(
                 kind="finding", state="fails", text=f"{one.title}.", reference=one.id
@@ -90,7 +90,7 @@ def _blocking(findings: Sequence[Finding], gate: GateSection) -> Iterator[Outcom
 
 
 def _open_findings(findings: Sequence[Finding], gate: GateSection) -> Iterator[OutcomeReason]:
-    """Effects that are significant and above the limit, but not by the bound of their interval."""
+    """Effects that are significant and above the limit, but whose interval includes the limit."""
     for one in findings:
         claims = [claim for claim in (one, *one.supporting) if claim.open_bound]
         if claims and not blocks(one, gate):
@@ -198,7 +198,7 @@ def _more_samples(
 def _missing(one: SliceRecord, gap: float, design_effect: float) -> int:
     """Samples that a slice with the error rate of the rest lacks to exclude a gap in 80 % of audits.
 
-    From the normal limit: (z₀.₉₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p,
+    From the normal approximation: (z₀.₉₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p,
     times the design effect.
     """
     rate = one.error_rate.value if one.error_rate is not None else 0.5

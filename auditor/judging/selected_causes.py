@@ -1,10 +1,11 @@
 """Correction over causes first, then within each cause that is found.
 
-A planted bias shows in many image properties and maps at once. If all tests were corrected together,
-these discoveries would loosen the bound for everything else. The false discovery rate is therefore
-controlled over causes (attributes; for slices without an attribute, all together), and within each cause
-that is found over its tests. Properties computed from the images, and slices without an attribute, are
-families of their own: however many of them are found, the bound for annotated attributes stays the same.
+A single bias is significant in many image properties and maps at once. If all tests were corrected
+together, these discoveries would weaken the bound for everything else. The false discovery rate is
+therefore controlled over causes, and over the tests within each cause that is found. A cause is a set of
+attributes; slices without an attribute are one cause. Properties computed from the images, and slices
+without an attribute, are separate families: however many of them are found, the bound for annotated
+attributes stays the same.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ SHARES: dict[Level, float] = {
 
 @dataclass(frozen=True)
 class AdjustedByCause:
-    """Adjusted p-values of claims, all of which were tested.
+    """Adjusted p-values of tested claims.
 
     Attributes:
-        q_values: (n,) smallest alpha at which a claim is significant, over all causes.
-        within: (n,) the same within its cause alone, where the cause is known to be found.
-        shares: (n,) each claim's share of alpha; they sum to one.
-        shares_within: (n,) its share within its cause; they sum to one for each cause.
+        q_values: (n,) smallest alpha at which each claim is significant, over all causes.
+        within: (n,) the same within its cause, given that the cause is found.
+        shares: (n,) share of each claim in alpha; they sum to one.
+        shares_within: (n,) share of each claim within its cause; they sum to one for each cause.
     """
 
     q_values: Floats
@@ -53,8 +54,9 @@ def adjust_by_cause(claims: Sequence[Claim]) -> AdjustedByCause:
         claims: each with a p-value.
 
     Returns:
-        The adjusted values; never below the p-value itself. A claim is significant at a level if its
-        cause is, and if it is one of its cause's at that level times the share of causes found.
+        The adjusted p-values, which are never below the p-values. A claim is significant at a level if
+        its cause is, and if it is significant within its cause at that level times the share of causes
+        that are found.
 
     Reference:
         Y. Benjamini and M. Bogomolov, "Selective inference on multiple families of hypotheses", JRSS
@@ -73,7 +75,7 @@ def adjust_by_cause(claims: Sequence[Claim]) -> AdjustedByCause:
         members = np.flatnonzero(cause == code)
         weights = shares[members] / share_of_cause[code] * len(members)
         within[members] = q_values(np.minimum(p_values[members] / weights, 1.0))
-    # Over the causes of a family: the same, with the mean weight 1 over them, at the family's part.
+    # Over the causes of a family: the same, with the mean weight 1 over causes, at its share of alpha.
     family = _codes([(one.computed, bool(one.slice.attributes)) for one in claims])
     reached = np.ones(len(claims))
     for code in range(int(family.max(initial=-1)) + 1):
@@ -91,7 +93,7 @@ def adjust_by_cause(claims: Sequence[Claim]) -> AdjustedByCause:
 
 
 def _level_of(claim: Claim) -> Level:
-    """How coarse the question of a claim is."""
+    """The level of a claim, which determines its share of alpha."""
     if claim.kind in {"data", "map"}:
         return "data or maps"
     if claim.computed:
@@ -100,7 +102,7 @@ def _level_of(claim: Claim) -> Level:
 
 
 def _shares(claims: Sequence[Claim]) -> Floats:
-    """Each claim's share of the error: evenly over the groups of its level, then over their tests."""
+    """Share of each claim in alpha: evenly over the groups of its level, then over their tests."""
     group = [(_level_of(one), frozenset(one.slice.attributes), one.check) for one in claims]
     sizes = Counter(group)
     of_level = Counter(level for level, _, _ in sizes)

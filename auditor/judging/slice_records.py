@@ -1,4 +1,4 @@
-"""The table of slices: error rates, gaps with their tests, and what the audit could have shown."""
+"""The table of slices: error rates, gaps with their tests, and the power of the audit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.comparisons.clusters import rates_of
+from auditor.comparisons.limits import ONE_SIDED
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.config import GateSection
 from auditor.judging.graded_claim import GradedClaim
@@ -23,9 +24,6 @@ from auditor.records import (
 )
 from auditor.statistics import Floats, GateRule, detectable_by, doubt_power, gate_power
 
-_ONE_SIDED = 0.9
-"""Coverage of the interval whose upper limit has to exclude a gap (one-sided, 95 %)."""
-
 
 def slice_records(
     audit: AuditData, graded: Sequence[GradedClaim], max_gap: float | None, gate: GateSection
@@ -34,16 +32,16 @@ def slice_records(
 
     Args:
         audit: the samples.
-        graded: all claims; those with a `SliceComparison` are copied into the slice's record.
-        max_gap: largest acceptable gap of a slice; None where none was stated.
-        gate: its rules.
+        graded: all claims; those with a `SliceComparison` are copied into the records of their slices.
+        max_gap: largest acceptable gap of a slice; None if none is configured.
+        gate: the rules of the gate.
     """
     compared = {
         slice_identity(one.claim.slice): one
         for one in graded
         if one.claim.part(SliceComparison) is not None
     }
-    # Of computed properties only the values: within labels they are too many, and findings show their own.
+    # Computed properties only as values: there are too many within labels, and findings show theirs.
     computed = [one for one in audit.computed_slices if one.key.label is None]
     slices = [*audit.slices, *computed]
     failure = audit.predictions["failure"].to_numpy(dtype=bool)
@@ -61,7 +59,7 @@ def slice_records(
                     "n_failures": n,
                     "error_rate": Estimate.of(rate) if one.support else None,
                     "detectable_gap": detectable.get(identity),
-                    # An audit can pass without excluding a gap for the end of an ordered attribute.
+                    # An audit can pass without excluding a gap in the tail of an ordered attribute.
                     "gate_power": None if one.tail else powers.get(identity),
                     "computed": place >= len(audit.slices),
                     "tail": one.tail,
@@ -91,9 +89,9 @@ def _of_slice(one: Slice, test: GradedClaim | None) -> SliceRecord:
 def _detectable(
     compared: Sequence[GradedClaim], limit: float, alpha: float
 ) -> dict[SliceIdentity, float]:
-    """The smallest gap that each audit of this size would report with a probability of 80 %.
+    """The smallest gap that an audit of this size would report with a probability of 80 %.
 
-    For slices that are too small to be tested, at the smallest level of tests of the same question.
+    Slices that are too small to be tested get the smallest level of the tests on the same question.
     """
     least: dict[Question | None, float] = {}
     for one in compared:
@@ -120,8 +118,8 @@ def _detectable(
         gaps = detectable_by(*_padded([sizes for _, sizes in members]), rule)
         for (one, _), gap in zip(members, gaps, strict=True):
             identity = slice_identity(one.claim.slice)
-            # A claim with several comparisons needs all of them.
-            # NaN, where no label has samples of both, stays NaN.
+            # A claim with several comparisons is significant only if all of them are.
+            # NaN (no label has samples of both sides) stays NaN.
             found[identity] = float(np.maximum(found.get(identity, 0.0), gap))
     return {identity: gap for identity, gap in found.items() if np.isfinite(gap)}
 
@@ -129,7 +127,7 @@ def _detectable(
 def _gate_powers(
     compared: Sequence[GradedClaim], max_gap: float | None, gate: GateSection
 ) -> Mapping[SliceIdentity, GatePower]:
-    """What the gate would have done about the gap that it has to exclude, for single values."""
+    """Power of the gate against the gap that it has to exclude, for single values."""
     values = [
         one
         for one in compared
@@ -140,7 +138,7 @@ def _gate_powers(
     tested = [one for one in values if one.level is not None]
     if gate.severity is None or max_gap is None or not values:
         return {}
-    # A slice that was not tested can neither block the gate nor keep the audit from passing.
+    # A slice that was not tested can neither block the gate nor prevent the audit from passing.
     powers = {
         slice_identity(one.claim.slice): GatePower(gap=gate.exclude_gap, blocked=0, not_passed=0)
         for one in values
@@ -151,7 +149,7 @@ def _gate_powers(
     lows: dict[Severity, float | None] = {"alert": max_gap, "warning": 0.0, "note": None}
     sizes = _padded([one.claim.sizes[0] for one in tested])
     blocking = GateRule(levels, max_gap, lows[gate.severity])
-    doubtful = GateRule(levels, max_gap, confidence=_ONE_SIDED)
+    doubtful = GateRule(levels, max_gap, confidence=ONE_SIDED)
     blocked = gate_power(gate.exclude_gap, *sizes, blocking)
     stopped = doubt_power(gate.exclude_gap, *sizes, doubtful, gate.exclude_gap)
     for one, first, second in zip(tested, blocked, stopped, strict=True):
@@ -162,7 +160,7 @@ def _gate_powers(
 
 
 def _padded(sizes: Sequence[ComparisonSizes]) -> tuple[Floats, Floats, Floats]:
-    """(N, S) samples of slices and rests, and error rates; missing strata are empty."""
+    """(N, S) samples of slices and of the rest, and error rates; missing strata have no samples."""
     width = max((len(one.n_slice) for one in sizes), default=0)
 
     def stacked(rows: Sequence[Floats]) -> Floats:

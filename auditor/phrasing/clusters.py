@@ -1,4 +1,4 @@
-"""Which samples belong together, in a sentence for every document."""
+"""The clusters of the samples, in a sentence for every document."""
 
 from __future__ import annotations
 
@@ -7,31 +7,28 @@ from auditor.records import ClusterRecord, Summary
 
 
 def clusters_text(clusters: ClusterRecord | None, summary: Summary) -> str:
-    """How samples are clustered and what that costs; empty where all are taken to be independent.
+    """The clusters and their design effect; empty if all samples are treated as independent.
 
     Args:
-        clusters: of the audit.
-        summary: how many samples were evaluated.
+        clusters: clusters of the audit.
+        summary: the number of evaluated samples.
     """
     if clusters is None:
         return ""
     if clusters.largest == 1:
-        return (
-            f"Every sample is a cluster by {clusters.name} of its own, so that samples count as "
-            "independent."
-        )
+        return f"No two samples have the same {clusters.name}, so samples count as independent."
     text = f"Samples are clustered by {clusters.name}: {plural(clusters.n_clusters, 'cluster')}, "
     if clusters.design_effect is None:
-        text += "with a design effect that these samples cannot show."
+        text += "with a design effect that cannot be estimated from these samples."
     else:
         worth = round(summary.n_evaluated / clusters.design_effect)
         text += (
             f"design effect {clusters.design_effect:.1f}, so that {count(summary.n_evaluated)} samples "
-            f"say as much about the error rate as {count(worth)} independent ones."
+            f"carry as much information about the error rate as {count(worth)} independent ones."
         )
     if clusters.n_missing:
         text += (
-            f" The {clusters.name} of {plural(clusters.n_missing, 'sample')} is not known; each counts "
-            "as a cluster of its own."
+            f" The {clusters.name} of {plural(clusters.n_missing, 'sample')} is unknown; each counts as a "
+            "separate cluster."
         )
     return text

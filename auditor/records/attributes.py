@@ -14,20 +14,20 @@ StatedType = AttributeType | tuple[str, ...]
 """A type from the configuration; a list is the type ``ordinal`` with its values in order."""
 
 OTHER_VALUES = "(other values)"
-"""The slice of all values that are too rare to be slices of their own."""
+"""The slice of all values that are too rare to be separate slices."""
 
 
 class AttributeSpec(Record):
-    """The type of an attribute, and where it comes from."""
+    """The type of an attribute, and whether it was stated or guessed."""
 
     name: str
     type: AttributeType
     guessed: bool
     """Whether the type was guessed; otherwise it is stated in the configuration."""
     reason: str = ""
-    """Why this type was guessed, in a few words; empty where it is stated."""
+    """Why this type was guessed, in a few words; empty if it is stated."""
     order: tuple[str, ...] | None = None
-    """The values of an ordinal attribute in order; None where they are numbers."""
+    """The values of an ordinal attribute in order; None if they are numbers."""
 
 
 class AttributeRecord(AttributeSpec):
@@ -38,8 +38,8 @@ class AttributeRecord(AttributeSpec):
     n_missing: int
     """Number of samples without a value; they are the slice ``(missing)``."""
     edges: tuple[float, ...] | None = None
-    """Inner edges of the bands; a band includes its lower edge. None where every value is a slice."""
+    """Inner edges of the bands; a band includes its lower edge. None if every value is a slice."""
     n_pooled: int = 0
     """Number of values that are pooled in the slice ``(other values)``."""
     left_out: str | None = None
-    """Why no slices were formed; None where they were."""
+    """Why no slices were formed; None otherwise."""

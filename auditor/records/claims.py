@@ -1,4 +1,4 @@
-"""What a check brings back: claims, each with its test and the evidence behind it."""
+"""What a check returns: claims, each with its test and its evidence."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Question = Literal[
     "pair of values",
     "further question",
 ]
-"""Which question on outcomes a claim answers, for its share of the error that the audit may make."""
+"""The question on outcomes that a claim answers; it determines the share of alpha."""
 
 
 @dataclass(frozen=True)
 class ComparisonSizes:
-    """How many samples a comparison of two error rates rests on, for statements about its power.
+    """Sample sizes of a comparison of two error rates, for its power.
 
     Attributes:
         n_slice: (S,) samples of the slice in each stratum.
-        n_rest: (S,) samples of what it is compared with.
-        base_rate: (S,) error rates of the latter, 0 to 1.
+        n_rest: (S,) samples that it is compared with.
+        base_rate: (S,) error rates of these samples, 0 to 1.
         null_gap: the largest gap of the null hypothesis.
     """
 
@@ -50,7 +50,7 @@ class ComparisonSizes:
         rest_totals: ArrayLike,
         null_gap: float = 0.0,
     ) -> ComparisonSizes:
-        """The sizes of a comparison.
+        """Computes the sizes of a comparison.
 
         Args:
             totals: (S,) samples of the slice.
@@ -69,44 +69,45 @@ class Claim:
     """One hypothesis that a check examined; the judge decides whether it becomes a finding.
 
     Attributes:
-        check: the check's name.
-        kind: what it speaks of. Only ``outcome`` and ``robustness`` claims can be ``confirmed`` by an
-            intervention; ``data`` and ``map`` claims share a level of their own in the correction.
+        check: name of the check.
+        kind: the subject of the claim. Only ``outcome`` and ``robustness`` claims can be ``confirmed`` by an
+            intervention; ``data`` and ``map`` claims have a separate level in the correction.
         title: the claim in one sentence, with its number.
-        slice: whom it concerns.
-        effect: how large, with its unadjusted interval. None: the test counts in the correction, but
+        slice: the samples that it concerns.
+        effect: the effect with its unadjusted interval. None: the test counts in the correction, but
             the claim is not reported, because the effect is not what the check looks for.
-        limit: size of the effect from which on it matters (configured before the result was seen).
-        p_value: of the test, or None where nothing is tested; NaN is not allowed.
-        support: how many samples it rests on.
+        limit: size of the effect above which it matters (configured before the result was seen).
+        p_value: of the test, or None if nothing is tested; NaN is not allowed.
+        support: number of samples that it is based on.
         samples: sample ids that show it.
         statement: what was observed and how certain it is, one sentence each.
         action: what to do next.
         limits: what it cannot say.
-        evidence: what stands behind it, for tables, charts and drawings.
-        untestable: why it could not be tested, where that is so.
-        graded_by: the effect that the severity follows where it is not `effect`, in the same unit: say
-            the gap with a confounder held fixed.
+        evidence: numbers and maps behind it, for tables, charts and drawings.
+        untestable: why it could not be tested; None if it could.
+        graded_by: the effect that determines the severity, if it is not `effect`, in the same unit: for
+            example, the gap with a confounder held fixed.
         weight: for the order among findings of one severity: how many failures it accounts for.
         ceiling: highest severity that it may reach.
         explained_by: attributes that explain the effect when they are held fixed, or that the data
-            cannot separate from it; the claim then joins their finding, where there is one.
-        confirms: slices whose gap this intervention on the images brings about; once its test
-            survives the correction, it and the supported claims on these slices are ``confirmed``.
-        computed: whether its attribute was computed from the images; such claims have a share of
-            the correction of their own.
+            cannot separate from it; the claim then joins their finding, if there is one.
+        confirms: slices whose gap this intervention on the images reproduces; if its test is significant
+            after the correction, it and the supported claims on these slices are ``confirmed``.
+        computed: whether its attribute was computed from the images; such claims have a separate
+            share in the correction.
         accounts_for: positions in ``AuditData.predictions`` of the failures it speaks of, where it
             names no attribute: claims without a name that account for the same failures have one
             cause.
         counted: whether it is a fact that was counted and not inferred: it needs no test, is always
             reported, and reaches its ceiling where its interval lies above the limit.
         faulty: ids of failures that are the data's fault and not the model's, if the claim is right.
-        question: which question it answers; None: by its kind, its attributes and its label.
-        joint: claims of one check with the same text here were adjusted together by the check. They
-            count as one test, and each is significant if its p-value is at most the level of that test.
-        level_weight: its part of the level of its question, in proportion to the other tests of the same
-            check and attributes. It may depend on numbers of samples, but never on outcomes.
-        sizes: of the comparisons behind the test; several where it has to succeed in each of them.
+        question: the question it answers; None to derive it from kind, attributes and label.
+        joint: claims of a check with the same text here were adjusted jointly by the check. They count
+            as one test, and each is significant if its p-value is at most the level of that test.
+        level_weight: its weight within the level of its question, relative to the other tests of the
+            same check and attributes. It may depend on sample sizes, but never on outcomes.
+        sizes: sample sizes of the comparisons behind the test; if there are several, each of them must
+            be significant.
     """
 
     check: str
@@ -149,7 +150,7 @@ class Examination:
     Attributes:
         claims: every hypothesis that it tested.
         skipped: what it could not test.
-        label_noise: how many labels are wrong, from the check that estimates it.
+        label_noise: estimate of the wrong labels, from the check that makes it.
     """
 
     claims: tuple[Claim, ...] = ()

@@ -1,7 +1,7 @@
-"""What stands behind a claim, as typed parts: the report draws each by its type.
+"""The evidence behind a claim, as typed parts: the report shows each by its type.
 
-A check hands on any number of parts. What no part describes goes into ``Quantities`` (numbers with
-their units) or ``Table``, which every report can show.
+A check returns any number of parts. Evidence without a specific type goes into ``Quantities`` (numbers
+with their units) or ``Table``, which every report can show.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Grid = tuple[tuple[float, ...], ...]
 """A small map as rows of numbers."""
 
 HeldFixedState = Literal["explains", "reverses", "inseparable", "weakens", "remains", "undecided"]
-"""What may be said of a gap with other attributes held fixed. ``explains``: what is left is shown to be
-negligible, by an interval within the limit; that a test finds nothing left is no explanation."""
+"""Conclusion about a gap with other attributes held fixed. ``explains``: the remaining gap is shown to be
+negligible, by an interval within the limit. A remaining gap that is not significant is not enough."""
 
 
 class SliceComparison(Record):
@@ -31,11 +31,11 @@ class SliceComparison(Record):
     rest_error_rate: float | None = None
     """Of the rest, with labels in the proportion of the slice; a share, 0 to 1."""
     gap: Estimate | None = None
-    """None where it could not be tested."""
+    """None if it could not be tested."""
     ratio: Estimate | None = None
-    """Error rate as a multiple of that of the rest, up to 1000; None where the rest has no failure."""
+    """Error rate as a multiple of that of the rest, up to 1000; None if the rest has no failure."""
     detectable_gap: float | None = None
-    """Smallest gap that this support could have shown in 80 % of audits (a share)."""
+    """Smallest gap that would have been found in 80 % of audits with this support (a share)."""
     excluded_gap: float | None = None
     """Gaps of this size and above are excluded (one-sided, 95 %; a share); None where not tested."""
     most_predicted: str | None = None
@@ -50,14 +50,14 @@ class ComparedValue(Record):
     error_rate: Estimate | None
     gap: Estimate | None
     """Error rate minus that of the value with which it is compared, within labels; the intervals of all
-    values hold jointly. None for that value itself, and where no label has samples of both."""
+    values hold jointly. None for that value itself, and if no label has samples of both."""
     compared_with: str | None
 
 
 class ValueSpread(Record):
-    """How far the error rates of an attribute's values lie apart, within labels.
+    """Spread of the error rates of the values of an attribute, within labels.
 
-    Its intervals account for all pairs of values.
+    The intervals account for all pairs of values.
     """
 
     type: Literal["value-spread"] = "value-spread"
@@ -67,9 +67,9 @@ class ValueSpread(Record):
     largest_difference: Estimate
     """Largest difference of two error rates (a share)."""
     smallest_ratio: Estimate | None
-    """Smallest ratio of two error rates, 0 to 1; None where nothing failed."""
+    """Smallest ratio of two error rates, 0 to 1; None if there are no failures."""
     smallest_accuracy_ratio: Estimate | None
-    """Smallest ratio of two accuracies, 0 to 1: the four-fifths rule asks for 0.8."""
+    """Smallest ratio of two accuracies, 0 to 1: the four-fifths rule requires 0.8."""
     furthest_apart: tuple[str, str]
     """The value with the largest error rate and the one with the smallest."""
 
@@ -89,38 +89,38 @@ class HeldFixedGap(Record):
 
     attribute: str
     gap: Estimate | None
-    """What is left of the gap; None where nothing can be compared."""
+    """The remaining gap; None if nothing can be compared."""
     p_value: float | None
     state: HeldFixedState
     effective_samples: int
-    """How many evenly divided samples would carry as much as what is left to compare."""
+    """Number of samples, half of them in the slice, that would carry as much information."""
 
 
 class MediatedPart(Record):
-    """The part of a gap that goes through one attribute, which is declared to be a mediator."""
+    """The part of a gap that goes through one attribute, which is declared as a mediator."""
 
     attribute: str
     part: Estimate
 
 
 class HeldFixed(Record):
-    """What is left of a gap when other attributes are held fixed."""
+    """The gap that remains when other attributes are held fixed."""
 
     type: Literal["held-fixed"] = "held-fixed"
     gaps: tuple[HeldFixedGap, ...]
     """One attribute at a time, by strata."""
     jointly: Estimate | None = None
-    """With several attributes held fixed at once, by a regression; None where it was not computed."""
+    """With several attributes held fixed jointly, by a regression; None if it was not computed."""
     held: tuple[str, ...] = ()
     """The attributes that are held fixed jointly."""
     state: HeldFixedState | None = None
-    """What may be said of the gap with them held fixed; None where it was not computed."""
+    """Conclusion about the gap with them held fixed; None if it was not computed."""
     through: tuple[str, ...] = ()
-    """Those of them that a part of the gap is shown to go with, the largest part first."""
+    """Those of them that are shown to account for a part of the gap, the largest part first."""
     mediated: tuple[MediatedPart, ...] = ()
-    """What goes through attributes that are declared to be mediators."""
+    """The parts that go through attributes declared as mediators."""
     not_mediated: Estimate | None = None
-    """What is left of the gap without these parts."""
+    """The remaining gap without these parts."""
     sentences: tuple[str, ...] = ()
     """The same in words, for documents without the table."""
 
@@ -192,7 +192,7 @@ class Contingency(Record):
     labels: tuple[str, ...]
     values: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
-    """One row a label, one column a value."""
+    """One row per label, one column per value."""
 
 
 class SampleRef(Record):
@@ -225,12 +225,12 @@ class CurvePoint(Record):
     """A point of a curve."""
 
     name: str
-    """Of the band or value."""
+    """Name of the band or value."""
     x: float
-    """Where it is: the mean number of a band, or the position of a value."""
+    """Mean of the numbers in a band, or position of a value."""
     y: Estimate
     fitted: float | None = None
-    """The same by a model without the noise of single points, such as a straight line."""
+    """Fitted value, such as that of a straight line."""
     support: int
 
 
@@ -242,7 +242,7 @@ class Curve(Record):
     x_name: str
     """Name of the attribute."""
     x_is_position: bool
-    """Whether `x` is only a position, so that the names of the points stand on the axis."""
+    """Whether `x` is only a position, so that the axis shows the names of the points."""
     y_name: str
     """Name of the quantity, such as ``error rate``."""
     y_unit: Unit

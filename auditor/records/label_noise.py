@@ -18,13 +18,13 @@ LabelNoiseReason = Literal[
 
 
 class LabelNoiseRecord(Record):
-    """How many labels are wrong, and how accurate the model is on the true classes.
+    """Estimate of the wrong labels, and accuracy of the model on the true classes.
 
-    All numbers are None where the estimate is withheld.
+    All numbers are None if the estimate is withheld.
     """
 
     reason: LabelNoiseReason | None = None
-    """Why the estimate is withheld; None where it is not."""
+    """Why the estimate is withheld; None otherwise."""
     associated_value: str = ""
     """The attribute value that the confident disagreements are associated with, if that is the reason."""
     share: Estimate | None = None
@@ -34,7 +34,7 @@ class LabelNoiseRecord(Record):
     successes: Estimate | None = None
     """Number of successes whose label is wrong: the model agrees with a wrong label."""
     accuracy: Estimate | None = None
-    """Share of predictions that are the true class: corrected for both."""
+    """Share of predictions that are the true class."""
 
     @property
     def is_detected(self) -> bool:

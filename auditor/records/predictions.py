@@ -1,14 +1,14 @@
 """The columns of ``predictions.parquet``, declared once for everyone who writes or reads it.
 
-The file has one row a sample, in the order of the data set:
+The file has one row per sample, in the order of the data set:
 
 ========================  ==========================================================================
 ``sample``                id, unique.
 ``path``                  where the image is, as shown in the report.
 ``label``                 class name.
 ``predicted``             class name; null where the sample could not be evaluated.
-``confidence``            softmax probability of the predicted class, 0 to 1; null likewise.
-``loss``                  negative natural logarithm of the label's probability; null likewise.
+``confidence``            softmax probability of the predicted class, 0 to 1; null in the same cases.
+``loss``                  negative natural logarithm of the label's probability; null in the same cases.
 ``status``                ``ok``, or why the sample could not be evaluated.
 ``sha256``                fingerprint of the image's bytes; null where there is none.
 ``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.

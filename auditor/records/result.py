@@ -110,16 +110,16 @@ class DataFaults(Record):
     n_failures: int
     """How many failures are suspected."""
     by_check: dict[str, int]
-    """How many of them each check names; several may name the same."""
+    """Number of suspected failures by check; several checks may suspect the same failure."""
     accuracy: Estimate | None = None
-    """Of the samples without them. Earlier versions wrote it; it corrects for wrong failures alone and
-    not for lucky successes, so it is no longer computed or shown."""
+    """Accuracy without the suspected failures. Only earlier versions wrote it: it corrects failures with
+    wrong labels but not successes with wrong labels, so it is no longer computed or shown."""
     samples: dict[str, list[str]]
     """The suspected failures, with the checks that name each."""
     labels: dict[str, FaultLabels] = {}
-    """What each of these checks calls them."""
+    """The names that these checks use for such failures."""
     label_noise: LabelNoiseRecord | None = None
-    """How many labels are wrong, corrected on both sides; None where nothing estimated it."""
+    """Estimate of the wrong labels among failures and successes; None if it was not estimated."""
 
 
 class ClassRecord(Record):
@@ -140,23 +140,23 @@ class ConfusionPair(Record):
 
 
 class ClusterRecord(Record):
-    """Which samples belong together and are not independent, and what that does to the error rate."""
+    """The clusters of the samples, and their effect on the uncertainty of the error rate."""
 
     name: str
     """Name of the column, such as ``patient``."""
     n_clusters: int
     n_missing: int
-    """Samples whose cluster is not known: each counts as a cluster of its own."""
+    """Number of samples whose cluster is unknown; each counts as a separate cluster."""
     largest: int
-    """Samples of the largest cluster."""
+    """Number of samples in the largest cluster."""
     correlation: float | None
     """Intra-class correlation of failures within labels; None where it is not defined."""
     design_effect: float | None
-    """Variance of the error rate over that of as many independent samples; None likewise."""
+    """Variance of the error rate relative to that of independent samples; None if it is not defined."""
 
 
 class GatePower(Record):
-    """What the gate would have done about a gap of a slice, with these numbers of samples."""
+    """Power of the gate against a gap in a slice, with the number of samples of the audit."""
 
     gap: float
     """The gap that the gate has to exclude (a share)."""
@@ -181,19 +181,18 @@ class SliceRecord(Record):
     ratio: Estimate | None = None
     """Error rate as a multiple of that of the rest; None where not testable, or nothing failed there."""
     level: float | None = None
-    """The level that the test of the gap was held to, after the correction; None where not tested."""
+    """Level of the test of the gap after the correction; None if it was not tested."""
     detectable_gap: float | None = None
-    """Smallest gap that the test would have shown in 80 % of audits, at the level that it was held to."""
+    """Smallest gap that the test at this level would have found in 80 % of audits."""
     excluded_gap: float | None = None
     """Gaps of this size and above are excluded (one-sided, 95 %); None where not tested."""
     gate_power: GatePower | None = None
-    """What the gate would have done about a gap; None for pairs, single labels and computed properties,
-    and without a gate."""
+    """Power of the gate; None for pairs, single labels and computed properties, and without a gate."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
     tail: bool = False
-    """Whether it is the low or the high end of an ordered attribute, beside the slices of its values.
-    It is tested, but an audit can pass without excluding a gap for it."""
+    """Whether it is the low or the high end of an ordered attribute, in addition to its values. It is
+    tested, but an audit can pass without excluding a gap in it."""
 
 
 class ClaimRecord(Record):
@@ -207,11 +206,11 @@ class ClaimRecord(Record):
     slice: SliceKey
     effect: Effect | None
     limit: float | None = None
-    """Size of the effect from which on it matters, in the effect's unit; None where none was stated."""
+    """Size of the effect above which it matters, in the effect's unit; None where none was stated."""
     p_value: float | None
     q_value: float | None
     level: float | None = None
-    """The level that its test was held to, after the correction; None where nothing was tested."""
+    """Level of its test after the correction; None if nothing was tested."""
     support: int
     statement: list[str]
     """What was observed and how certain it is, sentence by sentence."""
@@ -219,8 +218,8 @@ class ClaimRecord(Record):
     """Whether the effect is significant and above its limit, but its interval does not exclude the
     limit: such a claim keeps an audit from passing, though it does not block the gate."""
     graded_by: Effect | None = None
-    """The effect that the severity follows where it is another one, such as the gap with a confounder
-    held fixed."""
+    """The effect that determines the severity, if it is not `effect`: for example, the gap with a
+    confounder held fixed."""
     action: str
     """What to do next."""
     limits: str
@@ -239,18 +238,18 @@ class Finding(ClaimRecord):
 
 
 class TestedRecord(Record):
-    """A hypothesis that was tested, and that is no finding."""
+    """A hypothesis that was tested and did not become a finding."""
 
     check: str
     title: str
     slice: SliceKey
     effect: Effect | None
     limit: float
-    """Size of the effect from which on it matters, in the effect's unit."""
+    """Size of the effect above which it matters, in the effect's unit."""
     p_value: float
     q_value: float
     level: float
-    """The level that its test was held to."""
+    """Level of its test after the correction."""
     support: int
     reason: Literal["may be chance", "within the limit", "no effect of this kind"]
 
@@ -332,7 +331,7 @@ class ExplanationsRecord(Record):
 
 
 class MultipleTestingRecord(Record):
-    """How many hypotheses were tested, and how their number was corrected for."""
+    """Number of hypotheses that were tested, and the correction for multiple testing."""
 
     n_tests: int
     n_significant: int
@@ -341,8 +340,8 @@ class MultipleTestingRecord(Record):
     correction: str
     """The procedure, in words."""
     alpha: float
-    """Bound on the probability of a false claim about an outcome, and on the false discovery rate of all
-    else; in results of earlier versions, false discovery rate of all claims."""
+    """Bound on the probability of a false claim about an outcome, and on the false discovery rate of
+    everything else; in results of earlier versions, false discovery rate of all claims."""
     interval_confidence: float
     shares: dict[str, float] = {}
     """Share of the error for each level of questions."""
@@ -377,13 +376,13 @@ class AuditResult(Record):
     gate: Severity | None
     """Severity at which the audit does not pass; None when there is no gate."""
     data_faults: DataFaults | None = None
-    """Failures that may be the data's fault; None in results of versions that did not look."""
+    """Failures that may be due to faults in the data; None in results of versions without this."""
     tests: MultipleTestingRecord | None = None
-    """The account of the multiple testing; None where nothing was recorded."""
+    """The correction for multiple testing; None if it was not recorded."""
     max_gap: float | None = None
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
     clusters: ClusterRecord | None = None
-    """Which samples belong together; None where all are taken to be independent."""
+    """The clusters of the samples; None if all are treated as independent."""
 
     @property
     def blocking(self) -> list[Finding]:

@@ -116,8 +116,8 @@ def _examined(check: Check, audit: AuditData, name: str) -> Examination:
     if audit.clusters is None or check.handles_clusters:
         return check.examine(audit)
     reason = (
-        f"not tested: images of one {audit.clusters.name} are not independent, and this test has no "
-        "version for that"
+        f"not tested: images of one {audit.clusters.name} are not independent, and this test does "
+        "not support clusters"
     )
     return Examination(skipped=(Skipped(check=name, reason=reason),))
 

@@ -1,6 +1,6 @@
-"""Statistics on numpy arrays: counts and numbers in, estimates with intervals and tests out.
+"""Statistics on numpy arrays: estimates with intervals and tests from counts and numbers.
 
-Pure functions without samples, models or files; one idea per module.
+All functions are pure: they do not access samples, models or files.
 """
 
 from auditor.statistics.adjusted import AdjustedGaps, adjusted_gaps
@@ -35,18 +35,20 @@ from auditor.statistics.criterion import (
     JudgedNumber,
     judge_against_chance,
     judge_against_majority,
-    judge_every_share,
     judge_interval,
-    judge_share,
 )
-from auditor.statistics.decomposition import Explanation, GapDecomposition, decompose_gap
+from auditor.statistics.decomposition import (
+    LARGEST_UNEXPLAINED,
+    Explanation,
+    GapDecomposition,
+    decompose_gap,
+)
 from auditor.statistics.dependence import Dependence, conditional_dependence
 from auditor.statistics.fairness import (
     ClassRates,
     FairnessDistances,
     class_rates,
     fairness_distances,
-    simultaneous_gaps,
 )
 from auditor.statistics.gaps import Gaps, detectable_gap, proportion_gap, stratified_gap
 from auditor.statistics.gatekeeping import Gatekept, gatekeeping
@@ -84,9 +86,10 @@ from auditor.statistics.power import (
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
-from auditor.statistics.trend import TailBands, Trends, tail_bands, trend
+from auditor.statistics.trend import Trends, trend
 
 __all__ = [
+    "LARGEST_UNEXPLAINED",
     "LEAST_CLUSTERS",
     "AdjustedGaps",
     "Association",
@@ -120,7 +123,6 @@ __all__ = [
     "Ratios",
     "RepresentationShares",
     "Series",
-    "TailBands",
     "Trends",
     "ValueComparisons",
     "adjusted_gaps",
@@ -157,9 +159,7 @@ __all__ = [
     "inflation_of_rates",
     "judge_against_chance",
     "judge_against_majority",
-    "judge_every_share",
     "judge_interval",
-    "judge_share",
     "largest_difference",
     "map_difference",
     "mcnemar",
@@ -174,13 +174,11 @@ __all__ = [
     "samples_needed",
     "sequential_p_value",
     "sign_flip",
-    "simultaneous_gaps",
     "smallest_ratio",
     "stratified_gap",
     "stratified_interaction",
     "stratified_mean_gap",
     "stratified_ratio",
-    "tail_bands",
     "trend",
     "wilson",
     "worse_p_values",

@@ -1,9 +1,9 @@
 """Gaps of attribute values with all other attributes held fixed jointly.
 
-A regression of failure on nominal columns, on the scale of rates. Its coefficient of a slice is a
-weighted mean of failures in the slice minus one of failures in the rest, with weights that balance
-every column. With the label as the only column it is the Mantel-Haenszel gap of `stratified_gap`.
-Only sums over values and pairs of values are needed, so it is fast for many samples and attributes.
+A linear regression of failure on nominal columns. The coefficient of a slice is a weighted mean of
+the failures in the slice minus one of the failures in the rest, with weights that balance every
+column. With the label as the only column it is the Mantel-Haenszel gap of `stratified_gap`. Only
+sums over values and pairs of values are needed, so it is fast for many samples and attributes.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from auditor.statistics.mid_p import mid_p_of_share
 from auditor.statistics.nominal import NominalColumns
 
 _INSEPARABLE = 1e-6
-"""Below this part of a comparison's weight, the other columns determine the slice."""
+"""If less than this share of a comparison's weight remains, the other columns determine the slice."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdjustedGaps:
-    """Gaps of K slices with other columns held fixed; NaN where these determine the slice.
+    """Gaps of K slices with other columns held fixed; NaN if these determine the slice.
 
     Attributes:
         gap: adjusted error rate of the slice minus that of the rest.
         p_value: two-sided, of "no gap".
         base_rate: adjusted error rate of the rest.
-        worth: how many samples, divided evenly between slice and rest and without anything to hold
-            fixed, would carry as much. At most the number of samples.
-        kept: part of that which is left of what holding only the strata fixed leaves, in [0, 1]. A
-            small part means that slice and other columns can hardly be told apart.
+        worth: number of samples, half in the slice and half in the rest, that would carry as much
+            information if nothing had to be held fixed. At most the number of samples.
+        kept: information relative to that with only the strata held fixed, in [0, 1]. If it is
+            small, the data can hardly separate the slice from the other columns.
     """
 
     gap: Intervals
@@ -78,20 +78,20 @@ def adjusted_gaps(
 ) -> list[AdjustedGaps]:
     """Gap of every value of every attribute against its rest, all other attributes held fixed.
 
-    Each gap is a claim of its own. It may be there where the plain gap is not: two attributes that
-    go together can mask each other.
+    An adjusted gap can exist where there is no plain gap: two associated attributes can mask each
+    other.
 
     Args:
-        failures: (C,) failures in each cell. A cell may be one sample or one combination of values.
+        failures: (C,) failures in each cell. A cell is one sample or one combination of values.
         totals: (C,) samples in each cell.
-        attributes: A columns of (C,) codes from 0 on, one column an attribute.
-        strata: (C,) codes from 0 on, say of the label. They are held fixed throughout.
+        attributes: one column of (C,) codes from 0 for each attribute.
+        strata: (C,) codes from 0, such as those of the label, which are always held fixed.
         confidence: coverage of each interval.
 
     Returns:
-        One result an attribute, with one entry a code. Held fixed are all other columns, and ten
-        classes of the risk that they imply together. To hold a certain combination of two
-        attributes fixed as well, code it into `strata`.
+        One result per attribute, with one entry per code. All other columns are held fixed, and ten
+        classes of the risk that they imply jointly. To hold the combination of two attributes fixed,
+        code it into `strata`.
 
     Raises:
         ValueError: lengths differ, a code is negative, a count is outside of 0 … total, or
@@ -101,7 +101,7 @@ def adjusted_gaps(
         R. Frisch and F. V. Waugh, Econometrica 1 (1933) 387-401, for the weights; classes of risk:
         B. B. Hansen, Biometrika 95 (2008) 481-488; intervals as in
         `stratified_gap` with the effective sizes of these weights; test: the score test, with
-        Pearson's type III law for its skewness, as P. W. Mielke and K. J. Berry, "Permutation
+        Pearson's type III distribution for its skewness, as P. W. Mielke and K. J. Berry, "Permutation
         Methods" (2001), section 2.3.
     """
     z = two_sided_z(confidence)
@@ -181,7 +181,7 @@ def _score_p(
     distance = (count - total * rate) @ weights
     second = (total * variance) @ squared
     third = (total * variance * (1 - 2 * rate)) @ (squared * weights)
-    known = second > 1e-12  # else every cell failed as it had to, but for rounding
+    known = second > 1e-12  # otherwise all residuals are 0 except for rounding
     deviation = np.sqrt(np.where(known, second, 1.0))
     score, skew = distance / deviation, np.where(known, third / deviation**3, 0.0)
     upper = pearson3.sf(score, skew)

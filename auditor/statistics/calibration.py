@@ -14,15 +14,15 @@ from auditor.statistics.overconfidence import checked, overconfidence
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Calibration of one slice.
+    """Calibration of a set of samples.
 
     Attributes:
         error: expected calibration error (mean of |confidence - accuracy| over bins of equal mass)
-            without what chance alone adds; in [0, 1].
-        plain_error: the same with it.
+            corrected for the bias of noise; in [0, 1].
+        plain_error: the same without this correction.
         overconfidence: mean confidence minus accuracy, in [-1, 1].
         p_value: two-sided, of "the over-confidence is 0".
-        support: samples.
+        support: number of samples.
     """
 
     error: Interval
@@ -45,16 +45,16 @@ def calibration(
     Args:
         confidences: (N,) probability of the predicted class, in [0, 1].
         correct: (N,) whether the prediction was right.
-        n_bins: bins of equal mass; fewer are used when a bin would hold under 10 samples.
+        n_bins: number of bins of equal mass; fewer are used if a bin would have under 10 samples.
         confidence: coverage of the intervals.
-        n_draws: draws for the interval of the calibration error.
-        seed: of the draws.
+        n_draws: number of simulations for the interval of the calibration error.
+        seed: random seed.
 
     Returns:
         The calibration; NaN for fewer than two samples.
 
     Raises:
-        ValueError: the lengths differ or a confidence is outside of [0, 1].
+        ValueError: the lengths differ or a confidence is outside [0, 1].
 
     Reference:
         `overconfidence` and `binned_error_interval`.

@@ -1,4 +1,4 @@
-"""Expected calibration error: an estimate without the bias of noise, and an interval by test inversion."""
+"""Expected calibration error: a bias-corrected estimate, and an interval by test inversion."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
+from scipy.special import xlogy
 
+from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.tilted_counts import EXCESS
 
 _STEPS = 9
-"""Halvings of a bracket; they leave less than 1/500 of it."""
+"""Bisection steps; they leave less than 1/500 of the bracket."""
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class BinnedError:
-    """Mean of |confidence - accuracy| over bins of equal mass, with no correction for noise.
+    """Mean of |confidence - accuracy| over bins of equal mass, without bias correction.
 
     Attributes:
-        sizes: (B,) samples in each bin.
+        sizes: (B,) number of samples in each bin.
         stated: (B,) mean stated error probability.
-        errors: (B,) observed errors.
+        errors: (B,) number of observed errors.
     """
 
     sizes: Integers
@@ -37,7 +38,7 @@ class BinnedError:
         Args:
             stated: (N,) stated error probability; N > 0.
             wrong: (N,) whether the prediction was wrong.
-            n_bins: bins; fewer are used where a bin would hold under 10 samples.
+            n_bins: number of bins; fewer are used if a bin would have under 10 samples.
         """
         order = np.argsort(-stated, kind="stable")
         n_used = max(1, min(n_bins, len(stated) // 10))
@@ -59,7 +60,7 @@ class BinnedError:
 
     @property
     def value(self) -> float:
-        """The error itself, in [0, 1]."""
+        """The binned error, in [0, 1]."""
         return float((self.weights * np.abs(self.errors / self.sizes - self.stated)).sum())
 
     @property
@@ -76,24 +77,24 @@ class BinnedError:
 
 
 class _Path:
-    """Law of the binned error where error rates deviate from the stated ones in a direction."""
+    """Distribution of the binned error if error rates deviate from the stated ones in one direction."""
 
     def __init__(self, bins: BinnedError, direction: Floats, n_draws: int, seed: int) -> None:
         self._bins = bins
         self._direction = direction / (bins.weights * np.abs(direction)).sum()
         # The same uniform numbers at every point make the tails monotone along the path. They are
-        # equally spaced; each bin has them in an order of its own.
+        # equally spaced, and each bin uses them in a different random order.
         generator = np.random.default_rng(seed)
         order = np.tile(np.arange(n_draws), (len(bins.sizes), 1))
         self._order = generator.permuted(order, axis=1)
         self._uniform = (np.arange(n_draws) + 0.5) / n_draws
 
     def error(self, position: float) -> float:
-        """The binned error of the rates at a position on the path."""
+        """Binned error of the error rates at a position on the path."""
         return float((self._bins.weights * np.abs(self._rates(position) - self._bins.stated)).sum())
 
     def tails(self, position: float, value: float) -> tuple[float, float]:
-        """Probabilities of a binned error of at most, and of at least the value."""
+        """Probabilities that the binned error is at most, and at least, the value."""
         drawn = self._draw(position)
         more = float((drawn > value + _ROUNDING).mean())
         less = float((drawn < value - _ROUNDING).mean())
@@ -108,7 +109,7 @@ class _Path:
         return float(np.median(self._draw(0.0)))
 
     def _draw(self, position: float) -> Floats:
-        """(n_draws,) binned errors of samples with the rates at this position."""
+        """(n_draws,) binned errors of simulated samples with the rates at this position."""
         total = np.zeros(len(self._uniform))
         bins = zip(
             self._bins.sizes.tolist(),
@@ -130,13 +131,12 @@ class _Path:
 
 
 def _cumulative(size: int, rate: float) -> tuple[int, Floats]:
-    """Binomial distribution function over the counts that can be drawn, and the first of them."""
+    """First count with a relevant probability, and the binomial distribution function from there on."""
     mean, spread = size * rate, np.sqrt(size * rate * (1 - rate))
     first = max(0, int(mean - 8 * spread - 1))
     last = min(size, int(mean + 8 * spread + 12))
     k = np.arange(first, last + 1)
-    log_mass = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    mass = np.exp(log_mass + xlogy(k, rate) + xlogy(size - k, 1 - rate))
+    mass = np.exp(log_choose(size, k) + xlogy(k, rate) + xlogy(size - k, 1 - rate))
     return first, np.asarray(np.cumsum(mass)[:-1], dtype=np.float64)
 
 
@@ -145,26 +145,27 @@ def binned_error_interval(
 ) -> Interval:
     """Estimate and interval of the binned error.
 
-    The observed error contains noise: it is above 0 for a perfectly calibrated model. It is held
-    against its law under error rates that lead from the stated ones in a direction. The estimate is
-    where the observed error is the median; it is the mean of two directions, the least and the most
-    cautious. The limits are where its tails are alpha / 2 each, so the
-    lower one is 0 for a calibrated model with probability 1 - alpha / 2. Ties count half, as in mid-p
-    values, within the bound of `EXCESS`. The direction is unknown: the limits are the outermost over
-    the directions of `_directions`.
+    The observed error is biased by noise: it is above 0 even for a perfectly calibrated model. It is
+    compared with its simulated distribution along paths of error rates that start at the stated ones
+    and lead in one direction. On each path, the estimate is the point at which the observed error is
+    the median, and the limits are the points at which its tails are alpha / 2. So the lower limit
+    is 0 for a calibrated model with probability 1 - alpha / 2. Ties count half, as in mid-p values,
+    within the bound of `EXCESS`. The true direction is unknown. The estimate is therefore the mean of
+    two directions, the least and the most cautious, and the limits are the outermost ones over all
+    directions of `_directions`.
 
     Args:
         observed: the bins.
-        largest_mean: upper limit of |mean confidence - accuracy|, which the error cannot be below.
+        largest_mean: upper limit of |mean confidence - accuracy|; the error is at least that large.
         alpha: 1 - coverage.
-        n_draws: draws of the law at each point.
-        seed: of the draws.
+        n_draws: number of simulations at each point.
+        seed: random seed.
 
     Returns:
         The error, in [0, 1].
 
     Reference:
-        Test inversion with simulated laws: J. Carpenter, JRSS B 61 (1999) 159-172. Bias of the binned
+        Test inversion by simulation: J. Carpenter, JRSS B 61 (1999) 159-172. Bias of the binned
         error: A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019.
     """
     paths = [_Path(observed, one, n_draws, seed) for one in _directions(observed)]
@@ -179,9 +180,9 @@ def binned_error_interval(
 def _directions(observed: BinnedError) -> tuple[Floats, ...]:
     """Directions in which the error rates may deviate from the stated ones.
 
-    For a given error, one in few bins stands out best from the noise, and one that is spread over
-    all bins in proportion to their noise hides best. The sign of a deviation is unknown where it is
-    within the noise. There it is the observed one, or that of a confidence that is too timid.
+    An error of a given size is easiest to detect if it is concentrated in few bins, and hardest if it
+    is spread over all bins in proportion to their noise. The sign of a deviation within the noise is
+    unknown: it is taken to be the observed one, or that of an under-confident model.
     """
     deviations, noise = observed.deviations, observed.noise
     signs = np.where(deviations < 0, -1.0, 1.0)
@@ -194,13 +195,13 @@ def _directions(observed: BinnedError) -> tuple[Floats, ...]:
 
 def _limits(path: _Path, value: float, alpha: float) -> tuple[float, float]:
     """Limits of the error for one direction."""
-    # An observed error below its null median says the same as the median: the truth is near 0.
+    # An observed error below its null median carries no more information than the median.
     high = _solve(path, max(value, path.null_median()), alpha / 2, above=False)
     return _solve(path, value, alpha / 2, above=True), high
 
 
 def _solve(path: _Path, value: float, level: float, *, above: bool) -> float:
-    """The error at which a tail beyond the value reaches the level; 0 if it does at 0."""
+    """The error at which a tail beyond the value reaches the level; 0 if it already does at 0."""
 
     def is_beyond(position: float) -> bool:
         at_most, at_least = path.tails(position, value)

@@ -1,4 +1,4 @@
-"""Sums by cluster and stratum: all that the clustered comparisons need of the samples."""
+"""Sums by cluster and stratum, from which the clustered comparisons are computed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from auditor.statistics.intervals import Floats, Integers
 Booleans = NDArray[np.bool_]
 
 _PURE = 0.9
-"""Share of samples in the main stratum of their cluster from which a cluster counts as of one."""
+"""If at least this share of the samples lies in the main stratum of their cluster, clusters are
+assigned to their main stratum."""
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
-    """The quotient, zero where the denominator is not positive."""
+    """Quotient; zero where the denominator is not positive."""
     return np.divide(above, below, out=np.zeros(np.broadcast(above, below).shape), where=below > 0)
 
 
@@ -33,11 +34,11 @@ class Cells:
         cell: (N,) cell of each sample.
         cluster: (C,) cluster of each cell.
         stratum: (C,) stratum of each cell.
-        n_clusters: clusters, G.
-        block: (G,) clusters of one block may exchange their membership: where clusters lie in one
-            stratum, or nearly, those of a stratum; where they span several strata, all clusters.
-        n_clusters: clusters, G.
-        n_strata: strata, S.
+        block: (G,) block of each cluster; membership is permuted among the clusters of a block. If
+            (nearly) every cluster lies in one stratum, blocks are the strata; if clusters span
+            several strata, all clusters form one block.
+        n_clusters: number of clusters, G.
+        n_strata: number of strata, S.
     """
 
     cell: Integers
@@ -52,8 +53,8 @@ class Cells:
         """Finds the cells.
 
         Args:
-            strata: (N,) what is held fixed, any values that can be sorted.
-            groups: (N,) cluster of each sample, likewise.
+            strata: (N,) stratum of each sample; any values that can be sorted.
+            groups: (N,) cluster of each sample; any values that can be sorted.
 
         Returns:
             The cells, sorted by cluster.
@@ -84,16 +85,16 @@ class Cells:
         return Cells(self.cluster[self.cell], cluster, alike, self.block, self.n_clusters, 1)
 
     def by_cell(self, of_samples: Floats, rows: Integers | None = None) -> Floats:
-        """(C,) sums of numbers of all samples, or of those in `rows`."""
+        """(C,) sums over all samples, or over those in `rows`."""
         cell = self.cell if rows is None else self.cell[rows]
         return np.bincount(cell, of_samples, len(self)).astype(np.float64)
 
     def by_cluster(self, of_cells: Floats) -> Floats:
-        """(G,) sums of numbers of cells."""
+        """(G,) sums over the cells of each cluster."""
         return np.bincount(self.cluster, of_cells, self.n_clusters).astype(np.float64)
 
     def by_stratum(self, of_cells: Floats) -> Floats:
-        """(S,) sums of numbers of cells."""
+        """(S,) sums over the cells of each stratum."""
         return np.bincount(self.stratum, of_cells, self.n_strata).astype(np.float64)
 
 
@@ -107,7 +108,7 @@ def _blocks(cluster: Integers, stratum: Integers, size: Integers) -> Integers:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison, slice or rest, in the strata that hold both.
+    """One side of a comparison (slice or rest), in the strata that contain both.
 
     Attributes:
         size: (C,) samples of each cell.
@@ -131,12 +132,12 @@ class Side:
         support = cells.by_stratum(size)
         mean = ratio(cells.by_stratum(total), support)
         variance = np.maximum(ratio(cells.by_stratum(squares), support) - mean**2, 0)
-        # A constant has no variance but rounding.
+        # The variance of a constant is only rounding error.
         variance[variance < 1e-12 * ratio(cells.by_stratum(squares), support)] = 0
         return cls(size, total, squares, support, mean, variance)
 
     def residual(self, cells: Cells) -> Floats:
-        """(C,) sums of values less the mean of their stratum on this side."""
+        """(C,) sums of values minus the mean of their stratum on this side."""
         return self.total - self.size * self.mean[cells.stratum]
 
 
@@ -150,8 +151,8 @@ class Comparison:
         rest: the rest.
         both: slice and rest together.
         share: (S,) share of the slice among the samples of a stratum.
-        information: n · m / (n + m), summed over strata.
-        weight: (S,) the part of each stratum in `information`, with the sum 1.
+        information: sum of n · m / (n + m) over strata.
+        weight: (S,) share of each stratum in `information`; the shares sum to 1.
     """
 
     cells: Cells
@@ -166,12 +167,12 @@ class Comparison:
     def of(
         cls, cells: Cells, everything: tuple[Floats, ...], own: tuple[Floats, ...]
     ) -> Comparison:
-        """Compares the sums of the slice with those of everything else.
+        """Compares the slice with all other samples.
 
         Args:
-            cells: the cells, of strata that hold both sides.
+            cells: the cells, in strata that contain both sides.
             everything: sizes, sums and sums of squares of the cells, (C,) each.
-            own: the same of the samples in the slice.
+            own: the same for the samples in the slice.
 
         Returns:
             The comparison.

@@ -1,4 +1,4 @@
-"""How alike the samples of a cluster are, and what that does to the uncertainty of a gap."""
+"""Correlation inside clusters, and its effect on the uncertainty of a gap."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from auditor.statistics.cluster_cells import Cells, Comparison, Side, ratio
 from auditor.statistics.intervals import Floats
 
 _PRIOR_CLUSTERS = 10.0
-"""Clusters that the correlation of both sides together is worth beside that of one side alone."""
+"""Weight, in clusters, of the pooled correlation when the correlation of one side is shrunk to it."""
 _LARGEST_LEVERAGE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """Correlation of two samples of one cluster, within strata.
+    """Correlation between two samples of one cluster, within strata.
 
     Attributes:
-        same: of two samples of the same side, both sides together, in [0, 1].
-        own: of two samples of the slice; at least `same`.
-        rest: of two samples of the rest; at least `same`.
-        across: of a sample of the slice and one of the rest, in [-1, 1].
-        freedom: effective number of clusters behind `same`, less one; at least 1.
+        same: between two samples on the same side, pooled over both sides, in [0, 1].
+        own: between two samples of the slice; at least `same`.
+        rest: between two samples of the rest; at least `same`.
+        across: between a sample of the slice and one of the rest, in [-1, 1].
+        freedom: effective number of clusters behind `same`, minus one; at least 1.
     """
 
     same: float
@@ -36,10 +36,10 @@ class Correlations:
 def correlations(comparison: Comparison) -> Correlations:
     """Moment estimates from all pairs of samples of a cluster.
 
-    Each cluster counts by its samples, not by its pairs, so a giant cluster does not decide alone.
-    The correlation of one side is drawn towards that of both sides, as if ten clusters spoke for
-    the latter, and is never taken to be smaller. Where the values do not vary, nothing is known
-    and clusters count as single samples (correlation 1).
+    Clusters are weighted by their number of samples, not of pairs, so that a very large cluster does
+    not dominate. The correlation of each side is shrunk towards the pooled one, which has the weight
+    of ten clusters, and is never smaller than it. If the values do not vary, the correlation is
+    unknown, and is taken to be 1: each cluster counts as one sample.
 
     Args:
         comparison: slice and rest.
@@ -72,14 +72,14 @@ def correlations(comparison: Comparison) -> Correlations:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Products of the residuals of the pairs of each cluster, weighted 1 / (n - 1), (G,) each.
+    """Products of residuals over the pairs of each cluster, weighted 1 / (n - 1), (G,) each.
 
     Attributes:
         product: sums of products of two residuals.
-        expected: what they would be if the correlation were 1.
+        expected: the value of `product` if the correlation were 1.
         residual: sums of residuals.
         deviation: sums of standard deviations.
-        squares: sums of squared residuals of clusters with two samples or more.
+        squares: sums of squared residuals in clusters with two or more samples.
     """
 
     product: Floats
@@ -109,7 +109,7 @@ class Pairs:
         )
 
     def correlation(self, same: float) -> float:
-        """The correlation of this side, drawn towards `same` and not below it."""
+        """The correlation of this side, shrunk towards `same` and not below it."""
         expected = float(self.expected.sum())
         if expected <= 0:
             return same
@@ -119,14 +119,14 @@ class Pairs:
 
 
 def null_variances(cells: Cells, values: Floats) -> Floats:
-    """Variances of the sums of clusters of several numbers, with one correlation for all of them.
+    """Null variances of the cluster sums of several variables, with one correlation for all.
 
     Args:
         cells: clusters and strata of the samples.
-        values: (N, P) numbers.
+        values: (N, P) values of P variables.
 
     Returns:
-        (G, P) variances of Σ (value - mean of the stratum).
+        (G, P) variances of Σ (value - mean of the stratum) over each cluster.
     """
     size = cells.by_cell(np.ones(len(values)))
     sides = [
@@ -153,10 +153,10 @@ def _ratio_of_sums(above: Floats, below: Floats) -> float:
 
 
 def effective_number(parts: Floats) -> float:
-    """How many equal parts would be as uneven as these: (Σ a)² / Σ a², zero for no parts.
+    """Effective number of clusters, (Σ a)² / Σ a²; zero if there are none.
 
     Args:
-        parts: what each cluster contributes, not negative.
+        parts: contribution of each cluster, not negative.
 
     Returns:
         Between 0 and the number of parts.
@@ -171,13 +171,13 @@ def effective_number(parts: Floats) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Inflation:
-    """What clusters do to the two sides of a gap.
+    """Design effects of the two sides of a gap and of the gap.
 
     Attributes:
-        own: variance of the slice's mean, over that of independent samples.
-        rest: the same of the rest.
-        correlation: between both means.
-        together: variance of the gap, over that of independent samples.
+        own: variance of the mean of the slice, relative to that of independent samples.
+        rest: the same for the rest.
+        correlation: between the two means.
+        together: variance of the gap, relative to that of independent samples.
         freedom: degrees of freedom of these variances.
     """
 
@@ -189,14 +189,14 @@ class Inflation:
 
 
 def inflation(comparison: Comparison, known: Correlations) -> Inflation:
-    """Design effects of both sides and of their difference.
+    """Computes the design effects of both sides and of their difference.
 
     Args:
         comparison: slice and rest.
-        known: of `correlations`.
+        known: result of `correlations`.
 
     Returns:
-        The inflation; ones where every cluster has one sample.
+        The design effects; 1 if every cluster has one sample.
 
     Reference:
         J. N. K. Rao and A. J. Scott, "A simple method for the analysis of clustered binary data",
@@ -220,8 +220,8 @@ def inflation(comparison: Comparison, known: Correlations) -> Inflation:
 
 
 def _parts(comparison: Comparison, side: Side) -> tuple[float, Floats]:
-    """Variance of a side's mean with independent samples, and (G,) weights of the clusters in it."""
-    # Where no value varies the deviation is arbitrary: only ratios of variances are used.
+    """Variance of the mean of a side for independent samples, and the (G,) weights of its clusters."""
+    # If no value varies, any deviation will do: only ratios of variances are used.
     deviation = np.sqrt(comparison.variance) if comparison.variance.any() else np.ones(1)
     scaled = ratio(comparison.weight * deviation, side.support)
     cells = comparison.cells

@@ -1,4 +1,4 @@
-"""Permutation of an attribute over clusters, and inside the clusters in which it varies."""
+"""Permutation of an attribute between clusters, and inside the clusters in which it varies."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ _ELEMENTS = 2_000_000
 _ALL_ELEMENTS = 200_000_000
 """Numbers drawn for one test, which bounds the time to seconds."""
 _SPARSE = 20
-"""Clusters for each one with a sample of the attribute value, from which only these are placed."""
+"""With at least this many clusters for each one that has the attribute value, only the clusters that
+have it are assigned to random places."""
 _ENOUGH = 0.9
-"""Part of the variation of the attribute inside clusters that cells must hold."""
+"""Smallest share of the variation inside clusters that must lie inside cells."""
 _NEARLY_NORMAL = 1 / 7
-"""Standardised third moment below which the normal limit is taken: that of 50 equal failures, as in
-`gaps`."""
+"""The normal approximation is used if the standardised third moment is below this: its value for 50
+equal failures, as in `gaps`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """What is permuted over clusters; sorted by block.
+    """The shares and scores that are permuted between clusters, sorted by block.
 
     Attributes:
         shares: (G, A) share of each cluster's samples with each attribute value.
-        scores: (G, P) sums of the scores of each cluster, less the mean of its block.
+        scores: (G, P) sums of the scores of each cluster, minus the mean of its block.
         variance: (G, P) variances of these sums under the null hypothesis.
-        blocks: (B,) clusters of each block.
+        blocks: (B,) number of clusters in each block.
     """
 
     shares: Floats
@@ -50,13 +51,13 @@ class Between:
 
     @property
     def few(self) -> Integers:
-        """Clusters with a sample of the attribute value, where these are few; else none."""
+        """Clusters with a sample of the attribute value if these are few; otherwise empty."""
         found = np.flatnonzero(self.shares.any(1))
         few = self.shares.shape[1] == 1 and len(found) * _SPARSE < len(self.shares)
         return found if few else found[:0]
 
     def draw(self, n_draws: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
-        """Sums and variances for shares that are permuted within blocks."""
+        """Sums and variances for shares permuted within blocks."""
         few = self.few
         if not len(few):
             positions = np.arange(len(self.shares), dtype=np.int32)
@@ -72,12 +73,12 @@ class Between:
         return total[:, None, :], np.maximum(noise, 0)[:, None, :]
 
     def over_blocks(self, of_shares: Floats, of_scores: Floats) -> Floats:
-        """(B,) products of the sums of both in each block."""
+        """(B,) product of the two sums in each block."""
         starts = np.cumsum(self.blocks) - self.blocks
         return np.add.reduceat(of_shares, starts) * np.add.reduceat(of_scores, starts)
 
     def centred(self, numbers: Floats) -> Floats:
-        """Numbers of clusters less the mean of their block, (G,)."""
+        """(G,) numbers of clusters minus the mean of their block."""
         starts = np.cumsum(self.blocks) - self.blocks
         return numbers - np.repeat(np.add.reduceat(numbers, starts) / self.blocks, self.blocks)
 
@@ -88,31 +89,31 @@ class Between:
 
 
 class ClusterPermutation:
-    """Sums of scores of the samples with each attribute value, and their law under permutations.
+    """Sums of scores over the samples with each attribute value, and their permutation distribution.
 
-    The membership of a sample is the share of its cluster, plus a deviation. Shares are permuted
-    over the clusters of a block, deviations inside the (cluster, stratum) cells. Where cells are too
-    small for that, deviations from the shares of the strata are permuted inside clusters instead. An
-    attribute that is constant in clusters is so permuted in whole clusters, one that is balanced in
-    each cluster inside clusters only, and a mixture by both.
+    The membership of a sample is the share of its cluster plus a deviation. Shares are permuted
+    between the clusters of a block, deviations inside the (cluster, stratum) cells. If cells are too
+    small for that, deviations from the shares of the strata are permuted inside clusters instead. So
+    an attribute that is constant in each cluster is permuted between whole clusters, one that is
+    balanced in each cluster is permuted inside clusters only, and a mixture is permuted both ways.
 
-    Sums are divided by a standard deviation that follows the sizes of the clusters drawn. The test
-    is exact where clusters are exchangeable and, given their shares, samples inside cells. It stays
-    approximately right where the attribute goes with the size of the clusters, and where samples of
-    one value are more alike inside a cluster than others (a series inside a series).
+    Each sum is divided by a standard deviation that depends on the sizes of the permuted clusters.
+    The test is exact if clusters are exchangeable and if, given their shares, samples are exchangeable
+    inside cells. It remains approximately valid if the attribute is associated with the size of the
+    clusters, or if the samples of one value are correlated more strongly inside a cluster.
 
     Args:
         cells: clusters and strata of the samples.
         members: (N, A) membership in each attribute value, 0 or 1.
-        scores: (N, P) values less the mean of their stratum.
+        scores: (N, P) values minus the mean of their stratum.
         variance: (G, P) variance of each cluster's sum of scores under the null hypothesis.
-        between_excess: how far the sums of clusters vary beyond that; at least 1.
-        seed: of the draws.
+        between_excess: overdispersion of the cluster sums relative to `variance`; at least 1.
+        seed: random seed.
 
     Attributes:
         observed: (A, P) standardised sums of the data.
-        max_draws: draws that can be afforded.
-        largest_batch: draws that fit into memory at a time.
+        max_draws: largest number of permutations that takes seconds.
+        largest_batch: largest number of permutations that fits into memory at once.
 
     Reference:
         Permutation of a treatment over clusters with a studentized statistic: J. G. MacKinnon and
@@ -144,10 +145,10 @@ class ClusterPermutation:
         self.observed = ratio(total[0] + self._within.total, self._root(noise))
 
     def draw(self, n_draws: int) -> Floats:
-        """Draws under the null hypothesis.
+        """Draws sums under the null hypothesis.
 
         Args:
-            n_draws: how many.
+            n_draws: number of permutations.
 
         Returns:
             (n_draws, A, P) standardised sums.
@@ -159,7 +160,7 @@ class ClusterPermutation:
 
     @property
     def nearly_normal(self) -> bool:
-        """Whether the normal limit is reached, for one attribute value and one score.
+        """Whether the normal approximation is accurate, for one attribute value and one score.
 
         Reference:
             E. Bolthausen, Zeitschrift für Wahrscheinlichkeitstheorie 66 (1984) 379-386: the error is
@@ -174,7 +175,7 @@ class ClusterPermutation:
         return moment + self._within.third_moment() < _NEARLY_NORMAL * self._deviation**3
 
     def normal_p_value(self) -> float:
-        """Two-sided p-value in the normal limit, for one attribute value and one score."""
+        """Two-sided p-value of the normal approximation, for one attribute value and one score."""
         if not self._deviation > 0:
             return 1.0
         between, share = self._between, self._between.shares[:, 0]
@@ -190,7 +191,7 @@ class ClusterPermutation:
 
     @property
     def _deviation(self) -> float:
-        """Standard deviation of one sum under permutations."""
+        """Standard deviation of one sum under permutation."""
         between = self._between.spread(self._between.scores[:, 0])
         return float(np.sqrt(max(between, 0.0) + self._within.variance[0, 0]))
 
@@ -199,7 +200,7 @@ class ClusterPermutation:
 
 
 def _inside(cells: Cells, members: Floats) -> tuple[Cells, Floats]:
-    """Cells inside which membership is permuted, and what of it is permuted."""
+    """Cells inside which membership is permuted, and the part of it that is permuted."""
     merged = cells.merged()
     whole = _information(merged, members)
     known = _information(cells, members)
@@ -239,7 +240,7 @@ def _between(
     starts = np.cumsum(blocks) - blocks
     low, high = (end.reduceat(shares[order], starts, axis=0) for end in (np.minimum, np.maximum))
     if not movable and not bool((high > low).any()):
-        # Nothing can be permuted inside the blocks: all clusters form one.
+        # Nothing can be permuted inside the blocks, so all clusters form one block.
         blocks, starts = blocks.sum(keepdims=True), starts[:1]
     mean = np.add.reduceat(total[order], starts, axis=0) / blocks[:, None]
     return Between(

@@ -1,4 +1,4 @@
-"""A sample in clusters: its sums, and the test of one slice against the rest."""
+"""A clustered sample: its sums, and the test of one slice against the rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditor.statistics.intervals import Floats, Integers
 from auditor.statistics.permutation import sequential_p_value
 
 LEAST_CLUSTERS = 5
-"""Clusters that each side of a comparison must have to be tested."""
+"""Smallest number of clusters on each side of a comparison that is tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ClusterSample:
         values: (N,) float64.
         stratum: (N,) stratum of each sample.
         group: (N,) cluster of each sample.
-        cells: the cells of both.
+        cells: the (cluster, stratum) cells.
         sums: sizes, sums and sums of squares of the cells, (C,) each.
     """
 
@@ -41,8 +41,8 @@ class ClusterSample:
 
         Args:
             values: (N,) numbers.
-            strata: (N,) any values that can be sorted.
-            groups: (N,) likewise.
+            strata: (N,) stratum of each sample; any values that can be sorted.
+            groups: (N,) cluster of each sample; any values that can be sorted.
 
         Returns:
             The sample.
@@ -67,13 +67,13 @@ class ClusterSample:
         return self.cells.n_clusters == len(self.values)
 
     def restricted(self, inside: Booleans) -> tuple[ClusterSample, Booleans] | None:
-        """The samples of strata that hold slice and rest, and which of them are in the slice.
+        """The samples in strata that contain slice and rest, and which of them are in the slice.
 
         Args:
             inside: (N,) membership in the slice.
 
         Returns:
-            The sample and its membership; None where no stratum holds both sides.
+            The sample and its membership; None if no stratum contains both sides.
         """
         own = np.bincount(self.stratum[inside], minlength=self.cells.n_strata)
         whole = np.bincount(self.stratum, minlength=self.cells.n_strata)
@@ -101,13 +101,13 @@ class ClusterSample:
 
         Args:
             inside: (N,) membership in the slice.
-            comparison: of `compared`.
+            comparison: result of `compared`.
             known: correlations inside clusters.
-            max_draws: permutations at most; with 0 the p-value takes the normal limit.
-            seed: of the permutations.
+            max_draws: maximum number of permutations; 0 uses the normal approximation.
+            seed: random seed.
 
         Returns:
-            The p-value; NaN where one side has fewer than five clusters.
+            The p-value; NaN if one side has fewer than five clusters.
         """
         sides = comparison.own, comparison.rest
         if min(n_clusters(comparison, side) for side in sides) < LEAST_CLUSTERS:
@@ -135,7 +135,7 @@ class ClusterSample:
 
 
 def n_clusters(comparison: Comparison, side: Side) -> int:
-    """Clusters with a sample on one side."""
+    """Number of clusters with a sample on one side."""
     return int((comparison.cells.by_cluster(side.size) > 0).sum())
 
 
@@ -145,7 +145,7 @@ def _sums(cells: Cells, values: Floats, inside: Booleans | None) -> tuple[Floats
 
 
 def _cluster_variance(comparison: Comparison, correlation: Floats) -> Floats:
-    """(G,) variance of a cluster's sum under the null hypothesis, (G,) correlations given."""
+    """(G,) null variances of the cluster sums, given the (G,) correlations."""
     cells, variance = comparison.cells, comparison.variance[comparison.cells.stratum]
     size = comparison.both.size
     alone, alike = variance * size, np.sqrt(variance) * size
@@ -153,7 +153,7 @@ def _cluster_variance(comparison: Comparison, correlation: Floats) -> Floats:
 
 
 def _between_excess(comparison: Comparison, known: Correlations, even: Floats) -> float:
-    """How much more clusters vary where those of one side are more alike than both together."""
+    """Overdispersion of the cluster sums if one side is more correlated than both sides pooled."""
     cells = comparison.cells
     share = ratio(cells.by_cluster(comparison.own.size), cells.by_cluster(comparison.both.size))
     distance = (share - (share * even).sum() / even.sum()) ** 2

@@ -13,22 +13,24 @@ from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Integers
 
 _ROWS = 2_000
-"""Samples up to which membership is permuted; beyond, the sum over many cells is drawn as normal."""
+"""Membership is permuted up to this number of samples. Beyond it, the sum over many cells is drawn from
+a normal distribution."""
 _LEAST_FREEDOM = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The samples of cells in which the attribute and the scores vary.
+    """The samples in cells in which both the attribute and the scores vary.
 
     Attributes:
         members: (R, A) membership in each attribute value, sorted by cell.
-        scores: (R, P) scores less the mean of their cell.
+        scores: (R, P) scores minus the mean of their cell.
         starts: (K,) first sample of each cell.
-        total: (A, P) sums of the scores of members.
-        variance: (A, P) variances of these sums under permutations inside cells.
-        excess: (A, P) how far the sums of clusters vary beyond that; at least 1.
-        parts: (J, A, P) sums of each cluster, less what a common gap explains, scaled to `variance`.
+        total: (A, P) sums of the members' scores.
+        variance: (A, P) variances of these sums under permutation inside cells.
+        excess: (A, P) overdispersion of the cluster sums relative to `variance`; at least 1.
+        parts: (J, A, P) sums of each cluster minus the part that a common gap explains, scaled to
+            `variance`.
     """
 
     members: Floats
@@ -46,10 +48,10 @@ class Within:
         Args:
             cells: clusters and strata of the samples.
             members: (N, A) membership in each attribute value, 0 or 1.
-            scores: (N, P) values less the mean of their stratum.
+            scores: (N, P) values minus the mean of their stratum.
 
         Returns:
-            The samples; none where the attribute or the scores are constant in each cell.
+            The samples; none if the attribute or the scores are constant in each cell.
         """
         rows = _free(cells, members, scores)
         if not len(rows):
@@ -79,16 +81,16 @@ class Within:
 
     @property
     def cost(self) -> int:
-        """Numbers that one draw takes."""
+        """Number of elements drawn for one permutation."""
         if len(self.scores) > _ROWS:
             return len(self.parts)
         return len(self.starts) if self._two_valued() else 2 * self.members.size
 
     def draw(self, n_draws: int, generator: np.random.Generator) -> Floats:
-        """Sums under permutations inside cells.
+        """Draws sums under permutation inside cells.
 
         Args:
-            n_draws: how many.
+            n_draws: number of permutations.
             generator: source of randomness.
 
         Returns:
@@ -105,7 +107,7 @@ class Within:
         return np.asarray(self.members[order].transpose(0, 2, 1) @ self.scores, dtype=np.float64)
 
     def third_moment(self) -> float:
-        """Bound of Σ |score|³ of permuted members, for one attribute value and one score."""
+        """Bound on Σ |score|³ over permuted members, for one attribute value and one score."""
         if not len(self.scores):
             return 0.0
         size = np.diff(self.starts, append=len(self.scores))
@@ -114,7 +116,7 @@ class Within:
         return float((np.add.reduceat(member, self.starts) / size * cubes).sum())
 
     def _ends(self) -> tuple[Floats, Floats]:
-        """Smallest and largest score of each cell, of one score."""
+        """Smallest and largest value of the only score in each cell."""
         low = np.minimum.reduceat(self.scores[:, 0], self.starts)
         return low, np.maximum.reduceat(self.scores[:, 0], self.starts)
 
@@ -130,18 +132,18 @@ class Within:
         return bool((np.minimum(score - low, high - score) <= 1e-9 * (high - low)).all())
 
     def _draw_counts(self, n_draws: int, generator: np.random.Generator) -> Floats:
-        """The same for two-valued scores: members with the larger score are hypergeometric."""
+        """`draw` for two-valued scores: the number of members with the larger score is hypergeometric."""
         low, high = self._ends()
         size = np.diff(self.starts, append=len(self.scores))
         members = np.add.reduceat(self.members[:, 0], self.starts).astype(np.int64)
-        # Scores have the sum zero in each cell: larger · high + (size - larger) · low = 0.
+        # The scores of each cell sum to zero: larger · high + (size - larger) · low = 0.
         larger = np.rint(-size * low / (high - low)).astype(np.int64)
         drawn = generator.hypergeometric(members, size - members, larger, (n_draws, len(size)))
         return np.asarray(drawn @ (high - low) + members @ low, dtype=np.float64)
 
 
 def _free(cells: Cells, members: Floats, scores: Floats) -> Integers:
-    """Samples of cells with two memberships and two scores, sorted by cell."""
+    """Samples in cells with at least two memberships and two scores, sorted by cell."""
     rows = np.argsort(cells.cell, kind="stable")
     starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
     low, high = (end.reduceat(members[rows], starts, axis=0) for end in (np.minimum, np.maximum))
@@ -157,13 +159,13 @@ def _free(cells: Cells, members: Floats, scores: Floats) -> Integers:
 
 
 def _centred(values: Floats, starts: Integers, size: Integers) -> Floats:
-    """Values less the mean of their cell."""
+    """Values minus the mean of their cell."""
     mean = np.add.reduceat(values, starts, axis=0) / size[:, None]
     return np.asarray(values - np.repeat(mean, size, axis=0), dtype=np.float64)
 
 
 def _excess(variance: Floats, found: Floats) -> Floats:
-    """Overdispersion (A, P), at least 1, made larger where few clusters speak for it."""
+    """(A, P) overdispersion, at least 1, enlarged if it is estimated from few clusters."""
     number = np.apply_along_axis(effective_number, 0, variance)
     freedom = np.maximum(number - 1, _LEAST_FREEDOM)
     caution = (student.isf(0.025, freedom) / norm.isf(0.025)) ** 2

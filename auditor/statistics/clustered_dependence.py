@@ -1,4 +1,4 @@
-"""Is the prediction independent of the attribute, given the label, where samples come in clusters?"""
+"""Independence of prediction and attribute, given the label, for clustered samples."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from auditor.statistics.intervals import Floats, Integers
 from auditor.statistics.permutation import MAX_DRAWS, sequential_p_value
 
 _ENTRIES = 2_000_000
-"""Clusters × attribute values × outcomes of the test; rarer outcomes are taken together."""
+"""Limit on clusters × attribute values × outcomes of the test; the rarest outcomes are pooled."""
 _LEAST_OUTCOMES = 10
 _LEAST_VARIANCE = 5.0
-"""Variance that the count of an outcome needs to stand alone, as in the rule for χ² tests."""
+"""Outcomes whose count has a smaller variance are pooled, as in the rule for χ² tests."""
 
 
 def clustered_dependence(
@@ -28,25 +28,26 @@ def clustered_dependence(
     n_permutations: int = MAX_DRAWS,
     seed: int = 0,
 ) -> Dependence:
-    """Permutation test of prediction ⟂ attribute | label, where samples come in clusters.
+    """Permutation test of prediction ⟂ attribute | label for clustered samples.
 
     The statistic is the sum, over attribute values and pairs of label and prediction, of the squared
     standardised differences between the observed count and the one expected given the label. Pairs
-    with small counts are taken together. With one label it tests the association of two attributes.
+    with small counts are pooled. With a single label, it tests the association of two attributes.
 
     Args:
-        attribute: (N,) attribute values that can be sorted.
-        predicted: (N,) predicted classes, likewise.
-        labels: (N,) what is held fixed, likewise.
-        groups: (N,) cluster of each sample, likewise.
-        n_permutations: draws at most; fewer are taken where the p-value is large.
-        seed: of the draws.
+        attribute: (N,) attribute values. These and the next three may be any values that can be
+            sorted.
+        predicted: (N,) predicted classes.
+        labels: (N,) labels, which are held fixed.
+        groups: (N,) cluster of each sample.
+        n_permutations: maximum number of permutations; a large p-value needs fewer.
+        seed: random seed.
 
     Returns:
         The dependence in nats. Its `excess` is the information times the share of the statistic
-        that exceeds its mean under permutations. The p-value is NaN where no label leaves anything
-        to permute, or no attribute value has five clusters with it and five without. Where no two
-        samples share a cluster, the result is that of `conditional_dependence`.
+        that exceeds its mean under permutation. The p-value is NaN if there is nothing to permute
+        within any label, or if no attribute value has five clusters with it and five without. If
+        no two samples share a cluster, the result is that of `conditional_dependence`.
 
     Raises:
         ValueError: the lengths differ, or there is no sample.
@@ -85,7 +86,7 @@ def clustered_dependence(
 
 
 def _permutation(codes: Integers, groups: Integers, seed: int) -> ClusterPermutation | None:
-    """The test of (3, N) labels, attribute values and predictions; None where it can't be made."""
+    """The test for (3, N) labels, attribute values and predictions; None if it is not possible."""
     label, attribute, predicted = (index_of(part) for part in codes)
     cells = Cells.of(label, groups)
     members = _one_hot(attribute)

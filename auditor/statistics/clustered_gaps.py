@@ -1,8 +1,8 @@
-"""Gaps between a slice and the rest where samples come in clusters, such as images of a patient.
+"""Gaps between a slice and the rest for clustered samples, such as several images of a patient.
 
-The estimates are those of `stratified_gap` and `stratified_mean_gap`. Their intervals take the
-correlation inside clusters into account, and their tests permute clusters. Where no two samples
-share a cluster, both are the same as without clusters.
+The estimates are those of `stratified_gap` and `stratified_mean_gap`. The intervals take the
+correlation inside clusters into account, and the tests permute clusters. If no two samples share a
+cluster, the results are the same as without clusters.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from auditor.statistics.means import MeanGap, stratified_mean_gap
 from auditor.statistics.permutation import MAX_DRAWS
 
 _LEAST_FOR_LIMITS = 2
-"""Clusters that each side must have for its variance to be known at all."""
+"""Smallest number of clusters from which the variance of a side can be estimated."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusteredGaps(Gaps):
-    """Gaps of many slices where samples come in clusters.
+    """Gaps of many slices for clustered samples.
 
-    The p-value is NaN as well where one side has fewer than five clusters.
+    The p-value is also NaN if one side has fewer than five clusters.
 
     Attributes:
-        n_slice_clusters: clusters with a sample of the slice that counts in `n_slice`.
-        n_rest_clusters: clusters with a sample of the rest that counts in `n_rest`.
-        effective_slice: independent samples of the slice with which the gap would be as uncertain,
-            together with `effective_rest` of the rest; for `detectable_gap`.
-        effective_rest: see `effective_slice`.
-        design_effect: variance of the gap over that of independent samples.
+        n_slice_clusters: number of clusters of the samples counted in `n_slice`.
+        n_rest_clusters: number of clusters of the samples counted in `n_rest`.
+        effective_slice: effective sample size of the slice: `effective_slice` and `effective_rest`
+            independent samples would give the gap the same variance. For `detectable_gap`.
+        effective_rest: effective sample size of the rest.
+        design_effect: variance of the gap relative to that of independent samples.
     """
 
     n_slice_clusters: Floats
@@ -57,12 +57,12 @@ class ClusteredGaps(Gaps):
 
 @dataclass(frozen=True, slots=True)
 class ClusteredMeanGap(MeanGap):
-    """Difference of means where samples come in clusters.
+    """Difference of means for clustered samples.
 
     Attributes:
-        n_slice_clusters: clusters with a sample that counts in `n_slice`.
-        n_rest_clusters: clusters with a sample that counts in `n_rest`.
-        design_effect: variance of the gap over that of independent samples.
+        n_slice_clusters: number of clusters of the samples counted in `n_slice`.
+        n_rest_clusters: number of clusters of the samples counted in `n_rest`.
+        design_effect: variance of the gap relative to that of independent samples.
     """
 
     n_slice_clusters: int
@@ -79,19 +79,19 @@ def clustered_gap(
     seed: int = 0,
     max_draws: int = MAX_DRAWS,
 ) -> ClusteredGaps:
-    """Gap of each slice against the rest within strata, where samples come in clusters.
+    """Gap of each slice against the rest within strata, for clustered samples.
 
-    The gap is that of `stratified_gap`. Of a slice within one label only the strata of that label
-    hold both sides, so this is the clustered version of `proportion_gap`, too.
+    The gap is that of `stratified_gap`. For a slice within one label, only the strata of that label
+    contain both sides, so this is also the clustered version of `proportion_gap`.
 
     Args:
         failures: (N,) whether a sample failed, 0 or 1.
         slices: rows of the samples of each slice, M arrays.
-        strata: (N,) what is held fixed, say the label; any values that can be sorted.
-        groups: (N,) cluster of each sample, say the patient; likewise.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
+        groups: (N,) cluster of each sample, such as the patient; any values that can be sorted.
         confidence: coverage of the intervals.
-        seed: of the permutations.
-        max_draws: permutations of a slice at most; with 0 the p-values take the normal limit.
+        seed: random seed.
+        max_draws: maximum number of permutations for a slice; 0 uses the normal approximation.
 
     Returns:
         Gaps of shape (M,).
@@ -145,7 +145,7 @@ def _of_slice(
     gap = _limits(comparison, grown, confidence)
     if min(clusters) < _LEAST_FOR_LIMITS:
         gap = Interval(gap.value, -1.0, 1.0)
-    # Both rates may be correlated: sizes are such that their difference has the right variance.
+    # The two rates may be correlated; these sizes give their difference the right variance.
     base = float((comparison.weight * rest.mean).sum())
     return (
         *(gap.value, gap.low, gap.high),
@@ -156,7 +156,7 @@ def _of_slice(
 
 
 def _limits(comparison: Comparison, grown: Inflation, confidence: float) -> Interval:
-    """Square-and-add of two Wilson limits with correlated estimates."""
+    """Square-and-add interval from the Wilson limits of two correlated rates."""
     quantile = float(student.isf((1 - confidence) / 2, grown.freedom))
     own = _wilson(comparison, comparison.own, quantile * np.sqrt(grown.own))
     rest = _wilson(comparison, comparison.rest, quantile * np.sqrt(grown.rest))
@@ -171,10 +171,10 @@ def _limits(comparison: Comparison, grown: Inflation, confidence: float) -> Inte
 
 
 def _wilson(comparison: Comparison, side: Side, quantile: float) -> Interval:
-    """Wilson's limits of a side's weighted rate, at the sizes that `stratified_gap` takes.
+    """Wilson limits of the weighted rate of a side, for the sample sizes of `stratified_gap`.
 
-    Limits at the size n / d, with d the design effect, are those at the size n with the quantile
-    times the root of d: both enter as quantile² / size only.
+    A sample size divided by the design effect d gives the same limits as the quantile multiplied by
+    the square root of d, because both enter only as quantile² / size.
     """
     weight = comparison.weight
     inverse = ratio(weight**2, side.support)
@@ -196,19 +196,19 @@ def clustered_mean_gap(
     n_permutations: int = MAX_DRAWS,
     seed: int = 0,
 ) -> ClusteredMeanGap:
-    """Difference of a number's mean between a slice and the rest, where samples come in clusters.
+    """Difference of the means of slice and rest, for clustered samples.
 
     Args:
         values: (N,) numbers, finite.
         in_slice: (N,) whether the sample is in the slice.
-        strata: (N,) what is held fixed, say the label; any values that can be sorted.
-        groups: (N,) cluster of each sample, likewise.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
+        groups: (N,) cluster of each sample, such as the patient; any values that can be sorted.
         confidence: coverage of the interval (Student's).
-        n_permutations: draws at most; with 0 the p-value takes the normal limit.
-        seed: of the permutations.
+        n_permutations: maximum number of permutations; 0 uses the normal approximation.
+        seed: random seed.
 
     Returns:
-        The gap of `stratified_mean_gap`; its p-value is NaN where one side has fewer than five
+        The gap of `stratified_mean_gap`; the p-value is NaN if one side has fewer than five
         clusters.
 
     Raises:
@@ -248,7 +248,7 @@ def clustered_mean_gap(
 
 
 def _deviation(comparison: Comparison, grown: Inflation) -> float:
-    """Standard deviation of a difference of means; a lone sample borrows the pooled variance."""
+    """Standard deviation of a difference of means; the pooled variance is used for single samples."""
     variances = []
     for side, factor in ((comparison.own, grown.own), (comparison.rest, grown.rest)):
         freedom = np.maximum(side.support - 1, 0)

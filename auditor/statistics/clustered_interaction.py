@@ -1,4 +1,4 @@
-"""Do two attribute values together do more than both one by one, where samples come in clusters?"""
+"""Interaction of two attribute values in the error rate, for clustered samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditor.statistics.interaction import Interactions, stratified_interaction
 from auditor.statistics.intervals import Floats, Integers, Intervals, two_sided_z
 
 _SIGNS = np.array([1.0, -1.0, -1.0, 1.0])
-"""Of both values, the first only, the second only, neither."""
+"""Signs of the four sides: both values, only the first, only the second, neither."""
 
 
 def clustered_interaction(
@@ -26,7 +26,7 @@ def clustered_interaction(
     groups: ArrayLike,
     confidence: float = 0.95,
 ) -> Interactions:
-    """Interaction of pairs of values on the scale of differences, where samples come in clusters.
+    """Interaction of pairs of values on the scale of rate differences, for clustered samples.
 
     The estimate is that of `stratified_interaction`. Its variance is the larger of two: that of
     independent samples times the design effect of the contrast, and that of the jackknife over
@@ -36,14 +36,14 @@ def clustered_interaction(
         failures: (N,) whether a sample failed, 0 or 1.
         first: rows of the samples with the first value of each pair, M arrays.
         second: rows of the samples with the second value, M arrays.
-        strata: (N,) what is held fixed, say the label; any values that can be sorted.
-        groups: (N,) cluster of each sample, likewise.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
+        groups: (N,) cluster of each sample, such as the patient; any values that can be sorted.
         confidence: coverage of the intervals.
 
     Returns:
-        (M,) excess with Student's interval, and the test; p-values are NaN as well where one of the
-        four sides has fewer than five clusters. Where no two samples share a cluster, the result is
-        that of `stratified_interaction`.
+        (M,) excess with Student's interval, and the test; p-values are also NaN if one of the four
+        sides has fewer than five clusters. If no two samples share a cluster, the result is that of
+        `stratified_interaction`.
 
     Raises:
         ValueError: the lengths differ, a failure is neither 0 nor 1, or `confidence` is out of
@@ -75,7 +75,7 @@ def clustered_interaction(
 
 
 def _alike(cells: Cells, everything: Side) -> tuple[float, float]:
-    """Correlation inside clusters, and its degrees of freedom."""
+    """Correlation inside clusters and its degrees of freedom."""
     pairs = Pairs.of(cells, everything)
     expected = float(pairs.expected.sum())
     if expected <= 0:
@@ -121,7 +121,7 @@ class _Pair:
         return value, value - half, value + half, float(student.sf(value / spread, freedom))
 
     def _model(self, weight: Floats, correlation: float) -> float:
-        """Variance of independent samples, smoothed, times the design effect of the contrast."""
+        """Smoothed variance of independent samples times the design effect of the contrast."""
         count, total = self.by_stratum
         share = weight / weight.sum()
         smooth = (count + 0.5) / (total + 1)
@@ -133,7 +133,7 @@ class _Pair:
         return (1 - correlation) * alone + correlation * float((whole**2).sum())
 
     def _jackknife(self, weight: Floats, contrast: Floats) -> float:
-        """Variance from the estimates without one cluster each."""
+        """Jackknife variance over clusters."""
         cells = self._cells
         left, left_contrast = _contrast(self.by_stratum[:, :, cells.stratum] - self._by_cell)
         held, held_contrast = weight[cells.stratum], contrast[cells.stratum]
@@ -147,7 +147,7 @@ class _Pair:
 
 
 def _contrast(sums: Floats) -> tuple[Floats, Floats]:
-    """Weights and contrasts of rates, from failures and samples (2, 4, …)."""
+    """Weights and contrasts of rates from (2, 4, …) failures and samples."""
     count, total = sums
     filled = (total > 0).all(0)
     safe = np.where(filled, total, 1.0)

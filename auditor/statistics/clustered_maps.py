@@ -1,4 +1,4 @@
-"""Where two stacks of maps differ in the mean, where maps come in clusters."""
+"""Difference of the means of two stacks of clustered maps."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ def clustered_map_difference(  # noqa: PLR0913, PLR0917 - as map_difference, plu
     n_permutations: int = MAX_DRAWS,
     seed: int = 0,
 ) -> MapDifference:
-    """Permutation test of the difference of two stacks of maps, where maps come in clusters.
+    """Permutation test of the difference of two stacks of clustered maps.
 
     Args:
         first: (N1, h, w) maps, unnormalised.
         second: (N2, h, w) maps.
-        first_groups: (N1,) cluster of each map, say the patient; any values that can be sorted.
-        second_groups: (N2,) likewise; the same value means the same cluster in both.
-        first_strata: (N1,) what is held fixed (say the label); None for nothing.
-        second_strata: (N2,) likewise.
-        n_permutations: draws at most; with 0 nothing is drawn and all p-values are 1.
-        seed: of the draws.
+        first_groups: (N1,) cluster of each map in `first`, such as the patient; any values that can
+            be sorted.
+        second_groups: (N2,) cluster of each map in `second`. A value that occurs in both stacks is
+            one cluster.
+        first_strata: (N1,) stratum of each map in `first`, such as its label; None for a single
+            stratum.
+        second_strata: (N2,) stratum of each map in `second`.
+        n_permutations: maximum number of permutations; with 0, all p-values are 1.
+        seed: random seed.
 
     Returns:
-        The difference of `map_difference`. Its statistic is the standardised sum of
-        `ClusterPermutation`; the p-values are NaN where one side has fewer than five clusters.
+        The difference of `map_difference`. The statistic is the standardised sum of
+        `ClusterPermutation`; the p-values are NaN if one side has fewer than five clusters.
 
     Raises:
-        ValueError: the maps differ in size, or a stack holds fewer than two, or the groups are not
-            one a map.
+        ValueError: the maps differ in size, a stack has fewer than two maps, or the number of
+            groups differs from the number of maps.
 
     Reference:
         As `map_difference` and `ClusterPermutation`.
@@ -51,7 +54,7 @@ def clustered_map_difference(  # noqa: PLR0913, PLR0917 - as map_difference, plu
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if np.shape(first_groups) != (len(one),) or np.shape(second_groups) != (len(two),):
         raise ValueError(
-            f"expected one group a map; got shapes {np.shape(first_groups)} and "
+            f"expected one group per map; got shapes {np.shape(first_groups)} and "
             f"{np.shape(second_groups)} for {len(one)} and {len(two)} maps"
         )
     group = index_of(np.concatenate([np.asarray(first_groups), np.asarray(second_groups)]))
@@ -81,7 +84,7 @@ def _tested(
     n_permutations: int,
     seed: int,
 ) -> tuple[Floats, Floats]:
-    """Standardised sums and p-values of (N, D) positions."""
+    """Standardised sums and p-values of the D positions of (N, D) flattened maps."""
     sides = len(np.unique(group[inside])), len(np.unique(group[~inside]))
     if min(sides) < LEAST_CLUSTERS:
         return np.full(flat.shape[1], np.nan), np.full(flat.shape[1], np.nan)

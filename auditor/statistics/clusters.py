@@ -1,4 +1,4 @@
-"""Clusters of samples: how alike they are, how many independent samples they are worth."""
+"""Intra-class correlation, design effect and effective sample size of clustered samples."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from auditor.statistics.intervals import (
 
 @dataclass(frozen=True, slots=True)
 class ClusterDesign:
-    """What the clusters of a sample do to its mean.
+    """Effect of clustering on the uncertainty of a mean.
 
     Attributes:
-        correlation: intra-class correlation, at most 1; negative where clusters are more even than
-            chance makes them. NaN where no cluster has two samples, there is one cluster, or the
-            values are constant.
-        design_effect: variance of the mean over that of independent samples, at least 1; NaN where
-            the correlation is.
-        effective_size: samples divided by the design effect.
-        n_samples: samples, N.
-        n_clusters: clusters, G.
-        effective_clusters: clusters of equal size that would be as uneven.
+        correlation: intra-class correlation, at most 1; negative if samples of one cluster differ
+            more than independent ones. NaN if no cluster has two samples, if there is only one
+            cluster, or if the values are constant.
+        design_effect: variance of the mean relative to that of independent samples, at least 1; NaN
+            if the correlation is NaN.
+        effective_size: number of samples divided by the design effect.
+        n_samples: number of samples, N.
+        n_clusters: number of clusters, G.
+        effective_clusters: effective number of clusters, which is smaller than G if their sizes differ.
     """
 
     correlation: float
@@ -49,17 +49,17 @@ class ClusterDesign:
 def cluster_design(
     values: ArrayLike, groups: ArrayLike, strata: ArrayLike | None = None
 ) -> ClusterDesign:
-    """Intra-class correlation and design effect of a number, say of failures as 0 and 1.
+    """Intra-class correlation and design effect of a variable, such as failures as 0 and 1.
 
     Args:
-        values: (N,) numbers, finite.
+        values: (N,) finite numbers.
         groups: (N,) cluster of each sample; any values that can be sorted.
-        strata: (N,) what is held fixed, say the label; None for nothing. Values are then compared
-            with the mean of their stratum.
+        strata: (N,) stratum of each sample, such as its label: values are compared with the mean of
+            their stratum. None for a single stratum.
 
     Returns:
-        The design. With clusters of n samples each, the design effect is 1 + (n - 1) · correlation;
-        with uneven ones, n is Σ n² / Σ n.
+        The design. For clusters of n samples each, the design effect is 1 + (n - 1) · correlation;
+        for clusters of different sizes, n is Σ n² / Σ n.
 
     Raises:
         ValueError: the lengths differ, there is no sample, or a value is not finite.
@@ -83,7 +83,7 @@ def cluster_design(
     residual = number - total[held]
     size = cells.by_cluster(cells.by_cell(np.ones(len(number))))
     n_samples, n_clusters = len(number), cells.n_clusters
-    # Strata that are constant in clusters take degrees of freedom from the clusters.
+    # If each cluster lies in one stratum, the strata use up degrees of freedom between clusters.
     lost = cells.n_strata if len(cells) == n_clusters else 1
     correlation = _anova(residual, cells, size, n_clusters - lost)
     effect = max(1.0, 1 + (float((size**2).sum()) / n_samples - 1) * correlation)
@@ -100,22 +100,21 @@ def cluster_design(
 def design_effect_interval(
     design: ClusterDesign, groups: ArrayLike, confidence: float = 0.95
 ) -> Interval:
-    """The design effect with the limits that follow from those of the correlation.
+    """The design effect with an interval, from the interval of the correlation.
 
     Args:
-        design: of `cluster_design`.
+        design: result of `cluster_design`.
         groups: (N,) cluster of each sample.
-        confidence: coverage, between 0 and 1; approximate for binary values and uneven clusters.
+        confidence: coverage, between 0 and 1; approximate for binary values and unequal cluster sizes.
 
     Returns:
-        The design effect; its limits are at least 1. NaN with the limits 1 and N where it is not
-        known.
+        The design effect; its limits are at least 1. NaN with the limits 1 and N if it is unknown.
 
     Raises:
         ValueError: `confidence` is out of range.
 
     Reference:
-        Limits of the correlation from the law of the ratio F of mean squares: S. R. Searle, "Linear
+        Limits of the correlation from the F distribution of the ratio of mean squares: S. R. Searle, "Linear
         Models" (1971), section 9.9; A. Donner (1986), section 3.
     """
     two_sided_z(confidence)
@@ -154,10 +153,10 @@ def clustered_wilson(
     groups: ArrayLike,
     confidence: float = 0.95,
 ) -> Intervals:
-    """Wilson's interval of the failure rate of each slice, where samples come in clusters.
+    """Wilson interval of the failure rate of each slice, for clustered samples.
 
     The sample size is divided by the design effect. The correlation inside the clusters of a slice
-    is drawn towards that of all samples, and not taken to be smaller.
+    is shrunk towards that of all samples, and is not smaller than it.
 
     Args:
         failures: (N,) whether a sample failed, 0 or 1.
@@ -166,8 +165,8 @@ def clustered_wilson(
         confidence: coverage, between 0 and 1.
 
     Returns:
-        (M,) rates with limits in [0, 1]; NaN with the limits 0 and 1 for an empty slice. Where no
-        two samples share a cluster, the same as `wilson`.
+        (M,) rates with limits in [0, 1]; NaN with the limits 0 and 1 for an empty slice. The same as
+        `wilson` if no two samples share a cluster.
 
     Raises:
         ValueError: the lengths differ, a failure is neither 0 nor 1, or `confidence` is out of
@@ -197,19 +196,19 @@ def inflation_of_rates(
     groups: ArrayLike,
     confidence: float = 0.95,
 ) -> Floats:
-    """By how much the samples of each slice are worth less than independent ones, for its mean.
+    """Factor by which clustering inflates the variance of the mean of each slice.
 
-    It is the design effect, times what Student's quantile adds where there are few clusters. Counts
-    divided by it may be used as if samples were independent.
+    The design effect times the squared ratio of Student's to the normal quantile, which matters for
+    few clusters. Counts divided by it can be used as if samples were independent.
 
     Args:
-        values: (N,) numbers, finite, say failures as 0 and 1.
+        values: (N,) finite numbers, such as failures as 0 and 1.
         slices: rows of the samples of each slice, M arrays.
         groups: (N,) cluster of each sample; any values that can be sorted.
-        confidence: coverage that intervals are to have, between 0 and 1.
+        confidence: coverage of the intervals for which the factors are used, between 0 and 1.
 
     Returns:
-        (M,) factors, at least 1; 1 where no two samples of a slice share a cluster.
+        (M,) factors, at least 1; 1 if no two samples of the slice share a cluster.
 
     Raises:
         ValueError: the lengths differ, a value is not finite, or `confidence` is out of range.
@@ -236,9 +235,9 @@ def _inflation(
     everything = Pairs.of(cells, _side(cells, values, np.arange(len(values))))
     expected = float(everything.expected.sum())
     same = float(np.clip(everything.product.sum() / expected, 0, 1)) if expected > 0 else 1.0
-    # Where failures are rare, only the clusters that have some tell how alike samples are.
-    telling = effective_number(everything.squares) if expected > 0 else float(cells.n_clusters)
-    quantile = float(student.isf((1 - confidence) / 2, max(telling - 1, 1.0)))
+    # If failures are rare, only the clusters with failures carry information on the correlation.
+    informative = effective_number(everything.squares) if expected > 0 else float(cells.n_clusters)
+    quantile = float(student.isf((1 - confidence) / 2, max(informative - 1, 1.0)))
     factor = np.ones(len(slices))
     for k, rows in enumerate(slices):
         side = _side(cells, values, rows)

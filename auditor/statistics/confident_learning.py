@@ -1,4 +1,4 @@
-"""Confident learning: which labels does a classifier contradict more surely than its class allows?"""
+"""Confident learning: labels that a classifier contradicts with the confidence usual for a class."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from auditor.statistics.intervals import Floats, Integers
 
 @dataclass(frozen=True, slots=True)
 class ConfidentLearning:
-    """What confident learning says of labels.
+    """Results of confident learning.
 
     Attributes:
-        thresholds: (K,) mean probability of each class among the samples labelled so; infinite for
-            a class without samples.
+        thresholds: (K,) mean probability of each class among the samples with that label;
+            infinite for a class without samples.
         joint: (K, K) samples by label and confident class.
         share: (K, K) estimated joint distribution of given and true label; sums to 1.
-        suggested: (n,) the class that a sample probably belongs to, -1 where its label stands.
+        suggested: (n,) the class that a sample probably belongs to; -1 if its label is not doubted.
     """
 
     thresholds: Floats
@@ -31,8 +31,9 @@ class ConfidentLearning:
 def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -> ConfidentLearning:
     """Finds samples whose label is probably wrong.
 
-    A sample is named where both published prunings name it: it is among the least sure of its label
-    (by class), and among those that lean most to one other class (by noise rate).
+    A sample is selected if both published pruning methods select it: it has one of the lowest
+    probabilities of its label (prune by class), and one of the largest margins in favour of another
+    class (prune by noise rate).
 
     Args:
         labels: (n,) given labels as class indices.
@@ -43,7 +44,7 @@ def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -
         The thresholds, both joints and the suggestions.
 
     Raises:
-        ValueError: shapes that don't fit, or a label that is no class.
+        ValueError: the shapes do not match, or a label is not a class index.
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
@@ -56,7 +57,7 @@ def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -
     if shares.ndim != 2 or given.shape != shares.shape[:1]:
         raise ValueError(
             f"expected labels (n,) and probabilities (n, K); got {given.shape} and {shares.shape}: "
-            "pass one row of probabilities a sample"
+            "pass one row of probabilities per sample"
         )
     n, n_classes = shares.shape
     if n and (given.min() < 0 or given.max() >= n_classes):
@@ -67,7 +68,7 @@ def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -
     own = shares[np.arange(n), given]
     thresholds = np.full(n_classes, np.inf)
     np.divide(np.bincount(given, own, n_classes), totals, out=thresholds, where=totals > 0)
-    # A mean may come out a rounding above its equal values; they do reach it.
+    # Rounding may put the mean of equal values above them; they still reach it.
     sure = shares >= thresholds * (1 - 1e-12)
     confident = np.where(sure, shares, -1.0).argmax(1)
     known = sure.any(1)
@@ -84,7 +85,7 @@ def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -
 def _calibrated(joint: NDArray[np.int64], totals: NDArray[np.int64]) -> Floats:
     """Eq. 3: rows scaled to the number of samples of their label, then to a distribution."""
     counts = joint.astype(np.float64)
-    # A class of which no sample is confident of anything keeps its labels.
+    # If no sample of a class is confident in any class, its labels are kept.
     empty = counts.sum(1) == 0
     counts[empty, empty] = 1.0
     scaled = counts / counts.sum(1, keepdims=True) * totals[:, None]

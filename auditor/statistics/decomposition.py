@@ -21,8 +21,8 @@ from auditor.statistics.nominal import NominalColumns
 
 Explanation = Literal["explained", "partly explained", "remains", "reversed", "cannot tell"]
 
-_PART = 1 / 3
-"""Largest part of a gap that may remain where it is called explained."""
+LARGEST_UNEXPLAINED = 1 / 3
+"""Largest share of a gap that may remain if it is called explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class GapDecomposition:
         sign = 1.0 if self.total.value >= 0 else -1.0
         direct, via = _turned(self.direct, sign), _turned(self.via, sign)
         close = _turned(self.equivalence, sign)
-        margin = min(limit, _PART * abs(self.total.value))
+        margin = min(limit, LARGEST_UNEXPLAINED * abs(self.total.value))
         if not np.isfinite(self.direct.value):
             return "cannot tell"
         if -margin <= close.low and close.high <= margin:

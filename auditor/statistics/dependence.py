@@ -1,4 +1,4 @@
-"""Is the prediction independent of the attribute, given the label?"""
+"""Independence of prediction and attribute, given the label."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Dependence:
 
     Attributes:
         information: I(prediction; attribute | label) in nats, plug-in.
-        excess: `information` less its mean under independence: the part that chance does not make.
-        p_value: of independence given the label; NaN where no label leaves anything to permute.
-        n_permutations: how many were drawn until the p-value was precise enough.
+        excess: `information` minus its mean under independence.
+        p_value: of independence given the label; NaN if there is nothing to permute within any label.
+        n_permutations: number of permutations until the p-value was precise enough.
     """
 
     information: float
@@ -38,20 +38,20 @@ def conditional_dependence(
 ) -> Dependence:
     """Permutation test of prediction ⟂ attribute | label, from counts alone.
 
-    Attribute values are permuted within each label. The table of a label under such a permutation
-    is a random table with the same margins, so tables are drawn and rows are not touched: the time
-    does not grow with the number of samples.
+    Attribute values are permuted within each label. A permuted table of a label is a random table
+    with the same margins, so tables are drawn instead of permuting samples: the time does not depend
+    on the number of samples.
 
     Args:
         counts: (L, A, P) samples by label, attribute value and predicted class.
-        n_permutations: draws at most; fewer are taken where the p-value is large.
-        seed: of the draws.
+        n_permutations: maximum number of permutations; a large p-value needs fewer.
+        seed: random seed.
 
     Returns:
         The dependence in nats (at least 0) and its p-value.
 
     Raises:
-        ValueError: `counts` is no three-dimensional array of counts.
+        ValueError: `counts` is not a three-dimensional array of counts.
 
     Reference:
         T. M. Cover and J. A. Thomas, "Elements of Information Theory" (2006), equation 2.60;
@@ -64,7 +64,7 @@ def conditional_dependence(
             "count samples into three axes first"
         )
     generator = np.random.default_rng(seed)
-    # One value or one prediction leaves nothing that a permutation could change.
+    # With a single value or prediction, permutations change nothing.
     cores = [table[table.sum(1) > 0][:, table.sum(0) > 0] for table in tables]
     cores = [core for core in cores if min(core.shape) >= 2]
     if not cores:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from auditor.statistics.gaps import Gaps, proportion_gap
 from auditor.statistics.intervals import Floats, Intervals, wilson
 
 
@@ -28,7 +27,7 @@ class ClassRates:
 
 @dataclass(frozen=True, slots=True)
 class FairnessDistances:
-    """Largest distances between attribute values, one number a class, (K,); NaN if undefined.
+    """Largest distances between attribute values, one number per class, (K,); NaN if undefined.
 
     Attributes:
         demographic_parity_difference: largest minus smallest selection rate, in [0, 1].
@@ -115,27 +114,3 @@ def _extreme(values: Floats, *, largest: bool) -> Floats:
 
 def _range(values: Floats) -> Floats:
     return _extreme(values, largest=True) - _extreme(values, largest=False)
-
-
-def simultaneous_gaps(counts: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> Gaps:
-    """Each attribute value's rate against all others together, with intervals that hold jointly.
-
-    Args:
-        counts: (A, ...) how many of `totals`, say true positives by attribute value and class.
-        totals: (A, ...).
-        confidence: probability that *all* finite intervals cover their gap (Bonferroni; the two
-            mirrored gaps of two values count once).
-
-    Returns:
-        (A, ...) gaps, value minus rest; p-values are not corrected.
-
-    Raises:
-        ValueError: a count is outside of 0 … total, or `confidence` is out of range.
-    """
-    count, total = np.asarray(counts, dtype=np.float64), np.asarray(totals, dtype=np.float64)
-    rest_count, rest_total = count.sum(0) - count, total.sum(0) - total
-    comparable = ((total > 0) & (rest_total > 0)).sum(0)
-    # The gaps of two values mirror each other: they are one comparison.
-    n_gaps = max(1, int(np.where(comparable == 2, 1, comparable).sum()))
-    joint = 1 - (1 - confidence) / n_gaps
-    return proportion_gap(count, total, rest_count, rest_total, joint)

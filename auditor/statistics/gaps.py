@@ -28,7 +28,7 @@ from auditor.statistics.mid_p import mid_p, weighted_mid_p
 
 # Where the count can move at least this far to both sides of its mean (the criterion of Mantel and
 # Fleiss, who ask for 5), the normal limit replaces the exact distribution. 50 keeps it right far
-# out in the tail as well, where a correction for hundreds of tests looks.
+# out in the tail as well, where tests that are corrected for hundreds of others are decided.
 _EXACT_BELOW = 50.0
 
 
@@ -58,7 +58,7 @@ def proportion_gap(
     rest_totals: ArrayLike,
     confidence: float = 0.95,
 ) -> Gaps:
-    """Gap of one slice against its rest, without strata (say, both of one label).
+    """Gap of one slice against its rest, without strata (for example, within one label).
 
     Args:
         failures: failures in the slice, any shape.
@@ -95,7 +95,7 @@ def proportion_gap(
 
 
 def fisher_mid_p(count: Floats, total: Floats, rest_count: Floats, rest_total: Floats) -> Floats:
-    """Two-sided mid-p value of Fisher's exact test: twice the smaller tail, half the own mass."""
+    """Two-sided mid-p value of Fisher's exact test: twice the smaller tail, with half the observed mass."""
     together = (total + rest_total, count + rest_count, total)
     own = hypergeom.pmf(count, *together) / 2
     lower = hypergeom.cdf(count, *together) - own
@@ -113,8 +113,8 @@ def stratified_gap(
     """Gap of each slice against the rest within strata, weighted as Mantel and Haenszel do.
 
     The gap is Σ w (failures/totals - rest_failures/rest_totals) / Σ w with
-    w = totals · rest_totals / (totals + rest_totals): a mean of the gaps within strata that needs
-    no equal gaps to be meaningful. Strata that lack either side have no say.
+    w = totals · rest_totals / (totals + rest_totals): a mean of the gaps within strata, which
+    need not be equal. Strata without samples on both sides are left out.
 
     Args:
         failures: (..., S) failures of the slice in each stratum.
@@ -125,8 +125,7 @@ def stratified_gap(
 
     Returns:
         Gaps of shape (...). The test is the Cochran-Mantel-Haenszel test, as exact mid-p where
-        counts are small. Counts may be fractions, such as those of the independent samples that
-        clustered ones are worth.
+        counts are small. Counts may be fractional, such as effective counts of clustered samples.
 
     Raises:
         ValueError: a count is outside of 0 … total, or `confidence` is out of range.
@@ -193,7 +192,7 @@ def _mantel_haenszel_p(
 
 
 def _exact_mid_p(count: Floats, total: Floats, rest_count: Floats, rest_total: Floats) -> float:
-    """Mid-p from the exact conditional law: the sum of independent hypergeometric counts.
+    """Mid-p from the exact conditional distribution, a sum of independent hypergeometric counts.
 
     Effective counts of clustered samples are rounded.
     """

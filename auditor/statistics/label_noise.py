@@ -1,4 +1,4 @@
-"""How many labels are wrong, which ones, and how accurate is the model without that noise?"""
+"""Number of wrong labels, which ones they are, and accuracy corrected for them."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ WithheldReason = Literal[
 ]
 
 MIN_SAMPLES = 200
-"""Fewer samples carry too little for three parameters of a curve and a noise rate."""
+"""Fewer samples do not determine the three parameters of the curve and the noise rate."""
 _MAX_RELATIVE_ERROR = 0.8
-"""A model with more than this part of the errors of the most frequent class cannot judge labels."""
+"""A model that makes more than this share of the errors of always predicting the most frequent class
+cannot judge labels."""
 _MIN_CONFIDENT_AGREEMENT = 0.8
-"""Among the most confident fifth of the predictions. Usable data sets have fewer wrong labels."""
+"""Smallest agreement with the label in the most confident fifth of the predictions. Usable data sets
+have fewer wrong labels."""
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
-    """Estimated label noise. Where it is withheld, numbers are NaN with their widest limits.
+    """Estimated label noise. If it is withheld, values are NaN with limits 0 and 1.
 
     Attributes:
-        state: whether the estimate can be relied on.
-        reason: why it is withheld; None where it is not.
+        state: whether there is a reliable estimate.
+        reason: why it is withheld; None otherwise.
         share: share of labels that are wrong.
         among_failures: share of the failures (label differs from predicted) whose label is wrong.
         among_successes: share of the successes whose label is wrong: the model agrees with a wrong label.
         accuracy: share of predictions that are the true class.
-        wrong: (N,) probability that each label is wrong; 0 where withheld.
+        wrong: (N,) probability that each label is wrong; 0 if withheld.
     """
 
     state: NoiseState
@@ -58,22 +60,22 @@ class LabelNoise:
 def label_noise(
     labels: ArrayLike, probabilities: NDArray[np.floating], confidence: float = 0.95
 ) -> LabelNoise:
-    """Estimates label noise, and separates it from the model's own errors.
+    """Estimates label noise, and separates it from the errors of the model.
 
-    Over-confidence and label noise look alike: a model that errs in one of ten confident predictions, and
-    a perfect one on data with one of ten labels wrong, may give the same probabilities and the same
-    disagreements. No statistic of the audited data alone tells them apart. What separates them here is
-    an assumption: the model's own error rate falls towards 0 as its confidence rises (by the calibration
-    curve of ``noise_floor``, whatever its temperature), while labels are wrong with one rate at any
-    confidence. Noise is therefore the share of disagreements that is left among the most confident
-    predictions. Like confident learning, it assumes that whether a label is wrong depends on the class
-    and not on the image. Confident learning reads the probabilities as they are; over-confidence then
-    counts as noise. Here their calibration is fitted on the same samples; with three parameters, no
-    cross-fitting is needed.
+    Over-confidence and label noise look alike: a model that is wrong in one of ten confident predictions,
+    and a perfect model on data with one of ten labels wrong, can have the same probabilities and the
+    same disagreements. The audited data alone cannot distinguish them, so an assumption is needed: the
+    error rate of the model approaches 0 as its confidence rises (along the calibration curve of
+    ``noise_floor``, with any temperature), whereas labels are wrong at the same rate at any confidence.
+    The noise rate is therefore the share of disagreements that remains among the most confident
+    predictions. As in confident learning, whether a label is wrong is assumed to depend on the class and
+    not on the image. Confident learning uses the probabilities as they are, so that over-confidence
+    counts as noise. Here, the calibration is fitted on the same samples; with three parameters,
+    cross-fitting is not necessary.
 
-    The estimate is withheld if there are fewer than 200 samples, if the model is hardly better than the
-    most frequent class, if confidence does not separate agreement from disagreement, or if over a fifth
-    of its most confident predictions disagree with the label.
+    The estimate is withheld if there are fewer than 200 samples, if the model is hardly better than
+    always predicting the most frequent class, if confidence does not separate agreement from
+    disagreement, or if over a fifth of its most confident predictions disagree with the label.
 
     Args:
         labels: (N,) given labels as class indices.
@@ -85,7 +87,7 @@ def label_noise(
         The estimate, or why it is withheld.
 
     Raises:
-        ValueError: shapes that do not fit, or a label that is no class.
+        ValueError: the shapes do not match, or a label is not a class index.
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
@@ -95,18 +97,10 @@ def label_noise(
     """
     given, shares = _validated(labels, probabilities)
     n, n_classes = shares.shape
-    predicted = shares.argmax(1)
-    disagrees = predicted != given
-    if n < MIN_SAMPLES:
-        return _withheld("few-samples", n)
-    most_frequent = np.bincount(given, minlength=n_classes).max() / n
-    errors = wilson(disagrees.sum(), n)[()]
-    if errors.high > _MAX_RELATIVE_ERROR * (1 - most_frequent):
-        return _withheld("weak-model", n)
+    disagrees = shares.argmax(1) != given
     margins = log_odds_margin(shares)
-    most_confident = margins >= np.quantile(margins, 0.8)
-    if disagrees[most_confident].mean() > 1 - _MIN_CONFIDENT_AGREEMENT:
-        return _withheld("confident-errors", n)
+    if (reason := _withheld_before_fit(given, disagrees, margins)) is not None:
+        return _withheld(reason, n)
     floor = noise_floor(margins, disagrees, n_classes, confidence)
     if floor.rate.low == 0 and not _separates(margins, disagrees):
         return _withheld("uninformative-confidence", n)
@@ -128,12 +122,28 @@ def label_noise(
     )
 
 
+def _withheld_before_fit(
+    given: NDArray[np.int64], disagrees: Mask, margins: Floats
+) -> WithheldReason | None:
+    """Why the estimate is withheld, as far as that does not depend on the fit; None otherwise."""
+    n = len(given)
+    if n < MIN_SAMPLES:
+        return "few-samples"
+    most_frequent = np.bincount(given).max() / n
+    if wilson(disagrees.sum(), n)[()].high > _MAX_RELATIVE_ERROR * (1 - most_frequent):
+        return "weak-model"
+    most_confident = margins >= np.quantile(margins, 0.8)
+    if disagrees[most_confident].mean() > 1 - _MIN_CONFIDENT_AGREEMENT:
+        return "confident-errors"
+    return None
+
+
 def log_odds_margin(probabilities: NDArray[np.floating]) -> Floats:
-    """Log odds of the predicted class against all others, above those of a uniform distribution.
+    """Log odds of the predicted class against all others, minus those of a uniform distribution.
 
     Args:
-        probabilities: (N, K); a sum of the other classes of exactly 0 counts as the smallest one that
-            occurs, since an infinite margin would claim that no such prediction can be wrong.
+        probabilities: (N, K). If the other classes sum to exactly 0, the smallest positive sum of all
+            samples is used instead: an infinite margin would mean that the prediction cannot be wrong.
 
     Returns:
         (N,) at least 0.
@@ -172,7 +182,7 @@ def _withheld(reason: WithheldReason, n: int) -> LabelNoise:
 
 
 def _separates(margins: Floats, disagrees: Mask) -> bool:
-    """Whether margins are significantly larger where the label agrees; yes if hardly any disagrees."""
+    """Whether margins are significantly larger for labels that agree; True with under 5 disagreements."""
     if disagrees.sum() < 5:
         return True
     test = mannwhitneyu(margins[~disagrees], margins[disagrees], alternative="greater")
@@ -180,15 +190,15 @@ def _separates(margins: Floats, disagrees: Mask) -> bool:
 
 
 def label_posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple[Floats, Floats]:
-    """P(label wrong) and P(prediction true) by Bayes' rule, given whether they agree.
+    """P(label wrong) and P(prediction true) by Bayes' rule, given whether label and prediction agree.
 
     With s = P(prediction true) and the noise rate η, the true class and the label are
 
     - both the predicted class: s (1 - η)
     - the predicted class, and another label: s η
     - another class, and the predicted class as label: (1 - s) η / (K - 1)
-    - another class, rightly labelled: (1 - s) (1 - η)
-    - another class, and a label that is neither: (1 - s) η (K - 2) / (K - 1)
+    - another class, correctly labelled: (1 - s) (1 - η)
+    - another class, and a label that is neither of the two: (1 - s) η (K - 2) / (K - 1)
 
     Args:
         floor: the noise rate and s.
@@ -211,10 +221,10 @@ def label_posterior(floor: NoiseFloor, disagrees: Mask, n_classes: int) -> tuple
 
 
 def _mean(wrong: Floats, chosen: Mask, confidence: float) -> Interval:
-    """Share of wrong labels among the chosen samples; 0 where there is none.
+    """Share of wrong labels among the chosen samples; 0 if there are none.
 
-    The interval adds the uncertainty of the noise rate and the variance of the number of wrong labels
-    at that rate, Σ w (1 - w).
+    The interval combines the uncertainty of the noise rate with the variance of the number of wrong
+    labels at that rate, Σ w (1 - w).
     """
     if not chosen.any():
         return Interval(0.0, 0.0, 0.0)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z
 from auditor.statistics.permutation import MAX_DRAWS, permute_within, sequential_p_value
 
@@ -42,19 +44,19 @@ def stratified_mean_gap(
 ) -> MeanGap:
     """Difference of a number's mean between a slice and the rest of the same stratum.
 
-    Strata are weighted n·m / (n + m), as in Mantel and Haenszel's difference.
+    Strata are weighted by n·m / (n + m), as in the Mantel-Haenszel difference.
 
     Args:
-        values: (N,) numbers, say the share of evidence outside the object, or over-confidence.
+        values: (N,) numbers, such as the share of evidence outside the object.
         in_slice: (N,) whether the sample is in the slice.
-        strata: (N,) what is held fixed, say the label; any values that can be sorted.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
         confidence: coverage of the (normal) interval.
-        n_permutations: draws at most; fewer are taken where the p-value is large. With 0 nothing is
-            drawn: the p-value takes the normal limit with the exact variance of such permutations.
-        seed: of the draws.
+        n_permutations: maximum number of permutations; a large p-value needs fewer. 0 uses the normal
+            approximation with the exact variance under permutation.
+        seed: random seed.
 
     Returns:
-        The gap; NaN where no stratum holds both sides.
+        The gap; NaN if no stratum contains both sides.
 
     Raises:
         ValueError: the lengths differ, or `confidence` is out of range.
@@ -66,10 +68,10 @@ def stratified_mean_gap(
     number, inside = np.asarray(values, dtype=np.float64), np.asarray(in_slice, dtype=bool)
     if not number.shape == inside.shape == np.shape(strata) or number.ndim != 1:
         raise ValueError(
-            f"expected three arrays of one length; got {number.shape}, {inside.shape}, "
+            f"expected three arrays of the same length; got {number.shape}, {inside.shape}, "
             f"{np.shape(strata)}"
         )
-    codes = _codes(strata)
+    codes = index_of(strata)
     n_strata = int(codes.max(initial=-1)) + 1
     own = np.bincount(codes[inside], minlength=n_strata).astype(np.float64)
     rest = np.bincount(codes[~inside], minlength=n_strata).astype(np.float64)
@@ -90,18 +92,13 @@ def stratified_mean_gap(
         float((weight[both] ** 2 / n[both] * _variances(number[side], codes[side], n)[both]).sum())
         for side, n in ((inside, own), (~inside, rest))
     )
-    p_value = (
-        _permutation_p(value, scores, inside, codes, n_permutations, seed)
-        if n_permutations
-        else _normal_p(value, scores, codes, own, rest)
-    )
+    if n_permutations:
+        p_value = _permutation_p(value, scores, inside, codes, n_permutations, seed)
+    else:
+        p_value = _normal_p(value, scores, codes, own, rest)
     spread = z * np.sqrt(variance)
-    return MeanGap(
-        Interval(value, value - spread, value + spread),
-        p_value,
-        int(own[both].sum()),
-        int(rest[both].sum()),
-    )
+    gap = Interval(value, value - spread, value + spread)
+    return MeanGap(gap, p_value, int(own[both].sum()), int(rest[both].sum()))
 
 
 def _permutation_p(
@@ -116,7 +113,7 @@ def _permutation_p(
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes)
     generator = np.random.default_rng(seed)
-    # The scores are so small where a stratum is large that rounding is measured against their sum.
+    # Scores are very small in large strata, so rounding is measured relative to their sum.
     scale = max(float(np.abs(scores).sum()), 1e-300)
 
     def draw(size: int) -> Floats:
@@ -129,20 +126,14 @@ def _permutation_p(
 
 def _normal_p(value: float, scores: Floats, codes: Integers, own: Floats, rest: Floats) -> float:
     """Two-sided p-value of a sum of scores, centred by stratum, under permutation within strata."""
-    from scipy.stats import norm
-
     sizes = own + rest
     squares = np.bincount(codes, scores**2, len(sizes))
     variance = float((own * rest / np.maximum(sizes * (sizes - 1), 1) * squares).sum())
     return float(2 * norm.sf(abs(value) / np.sqrt(variance))) if variance > 0 else 1.0
 
 
-def _codes(strata: ArrayLike) -> Integers:
-    return np.unique(np.asarray(strata), return_inverse=True)[1].astype(np.int64).ravel()
-
-
 def _variances(values: Floats, codes: Integers, sizes: Floats) -> Floats:
-    """Sample variance in each stratum; a lone sample borrows the pooled variance."""
+    """Sample variance in each stratum; the pooled variance is used for single samples."""
     mean = np.bincount(codes, values, len(sizes)) / np.maximum(sizes, 1)
     squares = np.bincount(codes, (values - mean[codes]) ** 2, len(sizes))
     freedom = np.maximum(sizes - 1, 0)
@@ -157,7 +148,7 @@ class MapDifference:
     """Where two stacks of maps differ in the mean.
 
     Attributes:
-        difference: (h, w) mean of the first less mean of the second.
+        difference: (h, w) mean of the first minus mean of the second.
         statistic: (h, w) Welch's t.
         p_values: (h, w) corrected for all positions by the largest |t|.
         p_value: of "no difference anywhere"; the smallest of `p_values`.
@@ -184,12 +175,13 @@ def map_difference(
     Args:
         first: (N1, h, w) maps, unnormalised.
         second: (N2, h, w) maps.
-        first_strata: (N1,) what is held fixed (say the label); None for nothing.
-        second_strata: (N2,) likewise; maps of a stratum that only one side has stay where they are
-            and can't make a difference.
-        n_permutations: draws at most; fewer are taken where the smallest p-value is large. With 0
-            nothing is drawn and all p-values are 1.
-        seed: of the draws.
+        first_strata: (N1,) stratum of each map in `first`, such as its label; None for a single
+            stratum.
+        second_strata: (N2,) stratum of each map in `second`. Maps in a stratum that occurs in only
+            one stack are not permuted and have no effect on the p-values.
+        n_permutations: maximum number of permutations; fewer are needed if the smallest p-value is
+            large. With 0, all p-values are 1.
+        seed: random seed.
 
     Returns:
         The difference with p-values that hold for all positions together.
@@ -213,17 +205,16 @@ def map_difference(
         )
     if (first_strata is None) != (second_strata is None):
         raise ValueError("expected strata for both stacks or for neither; got one of them")
-    n_one = len(one)
-    flat = np.concatenate([one, two]).reshape(n_one + len(two), -1)
+    flat = np.concatenate([one, two]).reshape(len(one) + len(two), -1)
     if first_strata is None or second_strata is None:
         codes = np.zeros(len(flat), dtype=np.int64)
     else:
-        codes = _codes(np.concatenate([np.asarray(first_strata), np.asarray(second_strata)]))
+        codes = index_of(np.concatenate([np.asarray(first_strata), np.asarray(second_strata)]))
     sizes = np.bincount(codes)
-    means = np.zeros((len(sizes), flat.shape[1]))
-    np.add.at(means, codes, flat)
-    flat = flat - (means / sizes[:, None])[codes]
-    inside = np.arange(len(flat)) < n_one
+    sums = np.zeros((len(sizes), flat.shape[1]))
+    np.add.at(sums, codes, flat)
+    flat = flat - (sums / sizes[:, None])[codes]
+    inside = np.arange(len(flat)) < len(one)
     order = np.argsort(codes, kind="stable")
     generator = np.random.default_rng(seed)
     flat, inside = flat[order], inside[order]
@@ -235,11 +226,7 @@ def map_difference(
 
     batch = max(1, min(2_000, 10 * _NUMBERS_AT_ONCE // flat.size))
     p_values = position_p_values(draw, np.abs(statistic[0]), n_permutations, batch)
-    flat = flat[np.argsort(order)]
-    pooled = np.sqrt(
-        (flat[:n_one].var(0, ddof=1) * (n_one - 1) + flat[n_one:].var(0, ddof=1) * (len(two) - 1))
-        / (len(flat) - 2)
-    )
+    pooled = _pooled_deviation(flat[inside], flat[~inside])
     effect = np.divide(difference[0], pooled, out=np.zeros_like(pooled), where=pooled > 0)
     shape = one.shape[1:]
     return MapDifference(
@@ -251,16 +238,22 @@ def map_difference(
     )
 
 
+def _pooled_deviation(first: Floats, second: Floats) -> Floats:
+    """Pooled standard deviation of each position of (N, D) maps."""
+    squares = sum(one.var(0, ddof=1) * (len(one) - 1) for one in (first, second))
+    return np.asarray(np.sqrt(squares / (len(first) + len(second) - 2)), dtype=np.float64)
+
+
 def position_p_values(
     draw: Callable[[int], Floats], statistic: Floats, n_permutations: int, largest_batch: int
 ) -> Floats:
-    """P-values of positions that hold for all of them together.
+    """P-values of positions, corrected for all of them by the largest statistic.
 
     Args:
-        draw: takes a number of draws and returns the largest statistic of each.
+        draw: takes a number n and returns the largest statistic of each of n permutations.
         statistic: (D,) statistics of the data.
-        n_permutations: draws at most; with 0 all p-values are 1.
-        largest_batch: draws at a time.
+        n_permutations: maximum number of permutations; with 0, all p-values are 1.
+        largest_batch: maximum number of permutations at a time.
 
     Returns:
         (D,) p-values.

@@ -1,4 +1,4 @@
-"""Mid-p intervals of a proportion: accurate where failures are rare and where levels are high."""
+"""Mid-p intervals of a proportion, which are accurate for rare failures and at high confidence."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from auditor.statistics.intervals import (
 
 
 def mid_p(counts: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> Intervals:
-    """Mid-p interval of a proportion: Clopper and Pearson's with half the mass of the own count.
+    """Mid-p interval of a proportion: Clopper-Pearson with half the probability of the observed count.
 
     Args:
-        counts: how many of `totals`, any shape.
-        totals: sample sizes, a shape that broadcasts; zero gives NaN with the limits 0 and 1.
+        counts: counts out of `totals`, any shape.
+        totals: sample sizes, broadcastable to `counts`; zero gives NaN with the limits 0 and 1.
         confidence: coverage, between 0 and 1.
 
     Returns:
@@ -41,13 +41,13 @@ def mid_p(counts: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> Int
 def proportion(counts: ArrayLike, totals: ArrayLike, confidence: float = 0.95) -> Intervals:
     """Interval of a single proportion that also covers rare events.
 
-    Wilson's limits are too narrow for rare events (coverage down to 84 % at n = 50) and mid-p
-    limits dip to 92 % elsewhere. They fail at different counts, so the wider limit of the two is
-    taken on each side. For n >= 50 the coverage is at least 93.6 % at any rate.
+    Wilson limits are too narrow for rare events (coverage down to 84 % at n = 50), and the coverage
+    of mid-p limits drops to 92 % elsewhere. They fail at different counts, so the wider of the two
+    limits is used on each side. For n >= 50 the coverage is at least 93.6 % at any rate.
 
     Args:
-        counts: how many of `totals`, any shape.
-        totals: sample sizes, a shape that broadcasts; zero gives NaN with the limits 0 and 1.
+        counts: counts out of `totals`, any shape.
+        totals: sample sizes, broadcastable to `counts`; zero gives NaN with the limits 0 and 1.
         confidence: coverage, between 0 and 1.
 
     Returns:
@@ -115,7 +115,7 @@ def weighted_mid_p(count: Floats, total: Floats, weight: Floats, z: float) -> In
 
 
 def _lower(count: Floats, total: Floats, tail: float) -> Floats:
-    """The proportion at which P(more) + P(as many) / 2 equals `tail`; 0 without a count."""
+    """The proportion at which P(larger count) + P(equal count) / 2 is `tail`; 0 for a count of 0."""
     limit = np.zeros(count.shape)
     # A real-valued count within rounding of zero is zero.
     some = (total > 0) & (count > 1e-9)
@@ -125,8 +125,8 @@ def _lower(count: Floats, total: Floats, tail: float) -> Floats:
 
 
 def _solve(count: Floats, total: Floats, tail: float) -> Floats:
-    """Newton's method for log P over log p, which is nearly a line: four steps are usual."""
-    # Rounding of real-valued counts must not leave a sliver of the other outcome.
+    """Newton's method on log P as a function of log p, which is almost linear: about four steps."""
+    # Rounding must not turn a count that equals the total into one just below it.
     rest = np.where(total - count > 1e-9, total - count, 0.0)
     inner = rest > 0  # with no other outcome, "more" has no probability
     safe = np.where(inner, rest, 1.0)
@@ -141,7 +141,7 @@ def _solve(count: Floats, total: Floats, tail: float) -> Floats:
             np.exp(xlogy(count, limit) + xlog1py(rest, -limit) - own)
             + np.where(inner, np.exp(xlogy(count + 1, limit) + xlog1py(safe - 1, -limit) - more), 0)
         ) / 2
-        # A chance that underflows is far below the tail: take the longest step.
+        # If the probability underflows, it is far below the tail: take the longest step.
         usable = (chance > 0) & (slope > 0)
         step = np.full_like(limit, -5.0)
         np.divide(

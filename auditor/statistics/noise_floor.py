@@ -1,4 +1,4 @@
-"""The share of labels that disagree with even the most confident predictions."""
+"""The share of labels that disagree even with the most confident predictions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from scipy.stats import chi2
 from auditor.statistics.intervals import Floats, Interval
 
 _SHAPES = np.array([0.4, 0.55, 0.75, 1.0, 1.35])
-"""Exponents of the margin. Below 1, confident predictions are wrong more often than a softmax allows."""
+"""Exponents of the margin. Below 1, confident predictions fail more often than under a softmax."""
 _BINS = 150
 _GRID = 30
 _RIDGE = 1e-4
-"""Keeps the coefficients finite where the data determine no slope."""
+"""Keeps the coefficients finite if the data do not determine the slope."""
 _STEPS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseFloor:
-    """Rate of wrong labels, and how often the model is right apart from them.
+    """Rate of wrong labels, and probability that the model predicts the true class.
 
     Attributes:
         rate: probability that a label is wrong, with its profile-likelihood interval.
-        correct: (3, N) probability that each prediction is the true class, given its margin alone: at
+        correct: (3, N) probability that each prediction is the true class, given only its margin: at
             the estimated rate, at its lower limit and at its upper limit.
     """
 
@@ -58,8 +58,8 @@ class _Fit:
     Attributes:
         likelihood: (R,) log-likelihood.
         intercept: (R,) log odds of a correct prediction at margin 0.
-        slope: (R,) their rise with the margin to the power of ``shape``.
-        shape: (R,) the exponent that fits best.
+        slope: (R,) increase of the log odds per unit of margin to the power of ``shape``.
+        shape: (R,) best-fitting exponent.
     """
 
     likelihood: Floats
@@ -111,7 +111,7 @@ def noise_floor(
 
 
 def _profile_interval(rates: Floats, profile: Floats, drop: float) -> Interval:
-    """Where the log-likelihood lies less than ``drop`` below its maximum; interpolated linearly."""
+    """Range in which the log-likelihood is less than ``drop`` below its maximum, by interpolation."""
     best = int(profile.argmax())
     below = profile[best] - profile - drop
     low, high = float(rates[0]), float(rates[-1])
@@ -135,7 +135,7 @@ def _counts(margins: Floats, disagrees: NDArray[np.bool_], n_classes: int) -> _C
 
 
 def _fit(counts: _Counts, rates: Floats) -> _Fit:
-    """Fits the curve for each rate and shape by Fisher scoring, and keeps the best shape of each rate."""
+    """Fits the curve for each rate and shape by Fisher scoring; keeps the best shape for each rate."""
     powers = counts.margins[None] ** _SHAPES[:, None]
     by_chance = rates[:, None, None] / (counts.n_classes - 1)
     # P(label = predicted) is linear in s.

@@ -1,4 +1,4 @@
-"""Regressions on nominal columns, from the sums over codes and pairs of codes alone."""
+"""Regressions on nominal columns that need only sums over codes and pairs of codes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scipy.special import expit, logit
 from auditor.statistics.intervals import Floats, Integers
 
 _PENALTY = 0.16
-"""A normal prior with deviation 2.5 on log-odds: finite where data are separated, weak elsewhere."""
+"""A normal prior with standard deviation 2.5 on log-odds: weak, but finite if the data are separated."""
 _STEPS = 30
 _CLASSES, _CLASS_SIZE = 10, 200
-"""Risk classes at most, and samples that each holds at least."""
+"""Largest number of risk classes, and smallest number of samples in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class NominalColumns:
 
     Attributes:
         codes: (C,) codes of each column.
-        sizes: how many codes each has.
+        sizes: number of codes of each column.
         total: (C,) samples in each cell.
-        gram: (P, P) samples by pairs of codes, all columns' codes in a row.
+        gram: (P, P) samples by pairs of codes; P is the number of codes of all columns.
     """
 
     codes: list[Integers]
@@ -39,7 +39,7 @@ class NominalColumns:
         """Counts all pairs of codes.
 
         Args:
-            columns: of (C,) codes from 0 on.
+            columns: (C,) codes from 0 for each column.
             total: (C,) samples in each cell.
 
         Raises:
@@ -48,11 +48,13 @@ class NominalColumns:
         codes = [np.asarray(column, dtype=np.int64) for column in columns]
         if any(column.shape != total.shape for column in codes) or total.ndim != 1:
             raise ValueError(
-                f"expected one code a cell in each column; got {total.shape} cells and columns of "
+                f"expected one code per cell in each column; got {total.shape} cells and columns of "
                 f"{[column.shape for column in codes]}"
             )
         if any(bool((column < 0).any()) for column in codes):
-            raise ValueError("expected codes from 0 on; give missing values a code of their own")
+            raise ValueError(
+                "expected codes of at least 0; got negative ones: give missing values a code of their own"
+            )
         sizes = [int(column.max(initial=-1)) + 1 for column in codes]
         return cls(codes, sizes, total, _gram(codes, sizes, total))
 
@@ -61,11 +63,11 @@ class NominalColumns:
         return np.eye(self.sizes[place])[self.codes[place]]
 
     def cross(self, place: int) -> Floats:
-        """(P, K) samples by code of any column and code of this one."""
+        """(P, K) samples by the codes of all columns and the codes of this one."""
         return self.gram[:, self.rows([place])]
 
     def sums(self, values: Floats) -> Floats:
-        """(P,) sums over cells by code."""
+        """(P,) sums over the cells with each code."""
         parts = [
             np.bincount(column, values, size)
             for column, size in zip(self.codes, self.sizes, strict=True)
@@ -73,45 +75,45 @@ class NominalColumns:
         return np.concatenate(parts)
 
     def fitted(self, moments: Floats, places: Sequence[int]) -> Floats:
-        """(C, K) least-squares fit by some columns of what has these (P, K) sums by code."""
+        """(C, K) least-squares fit on some columns to variables with these (P, K) sums by code."""
         return self.spread(self.coefficients(moments, places), places)
 
     def coefficients(self, moments: Floats, places: Sequence[int]) -> list[Floats]:
-        """Coefficients (codes, K) of each of some columns, the shortest of equally good ones."""
+        """(codes, K) coefficients for some columns: the minimum-norm least-squares solution."""
         rows = self.rows(places)
         part = self.gram[np.ix_(rows, rows)]
         found = np.linalg.pinv(part, rcond=1e-10, hermitian=True) @ moments[rows]
         return np.split(found, np.cumsum([self.sizes[place] for place in places])[:-1])
 
     def spread(self, coefficients: Sequence[Floats], places: Sequence[int]) -> Floats:
-        """(C, K) sum over columns of the coefficient of each cell's code."""
+        """(C, K) sum over columns of the coefficients of each cell's codes."""
         whole = np.zeros((len(self.total), coefficients[0].shape[1]))
         for part, place in zip(coefficients, places, strict=True):
             whole += part[self.codes[place]]
         return whole
 
     def freedom(self, places: Sequence[int]) -> float:
-        """Samples over what is left of them when these columns are fitted."""
+        """Number of samples divided by the residual degrees of freedom after fitting these columns."""
         n = float(self.total.sum())
         rank = 1 + sum(self.sizes[place] - 1 for place in places)
         return n / max(n - rank, 1.0) if n > rank else 1.0
 
     def rows(self, places: Sequence[int]) -> Integers:
-        """Positions of some columns' codes among all codes."""
+        """Positions of the codes of some columns among all codes."""
         starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
         return np.concatenate([np.arange(starts[k], starts[k + 1]) for k in places])
 
     def log_odds(self, count: Floats) -> list[Floats]:
-        """Effects (codes, 1) of each column on the log-odds of failure, by logistic regression.
+        """(codes, 1) effects of each column on the log-odds of failure, by logistic regression.
 
         Reference:
             Prior: A. Gelman, A. Jakulin, M. G. Pittau and Y.-S. Su, Annals of Applied Statistics 2
-            (2008) 1360-1383, here a normal one with their scale.
+            (2008) 1360-1383, here a normal prior with their scale.
         """
         places = range(len(self.codes))
         penalty = np.full(len(self.gram), _PENALTY)
         effects = np.zeros(len(self.gram))
-        # Half a failure either way keeps the start finite; the first column is the intercept.
+        # Adding half a failure keeps the start finite; the first column is the intercept.
         start = logit((count.sum() + 0.5) / (self.total.sum() + 1))
         effects[: self.sizes[0]] = start
         splits = np.cumsum(self.sizes)[:-1]
@@ -129,17 +131,18 @@ class NominalColumns:
         return np.split(effects[:, None], splits)
 
     def with_risk(self, effects: Sequence[Floats], place: int) -> NominalColumns:
-        """The columns, and at the end classes of the risk of failure that all but one imply.
+        """Appends a column: classes of the risk of failure that all columns but one imply.
 
-        Least squares balances every column, but not their combinations. Where effects multiply,
-        what is left depends on the risk that they imply together; classes of it balance that.
+        Least squares balances every column, but not their combinations. If effects are
+        multiplicative, the residual depends on the risk that the columns imply jointly; classes of
+        this risk balance it.
 
         Args:
-            effects: of `log_odds`.
-            place: the column whose own effect is taken out of the risk.
+            effects: result of `log_odds`.
+            place: the column whose effect is left out of the risk.
 
         Returns:
-            One more column, of up to 10 codes.
+            The columns with one more, of up to 10 codes.
 
         Reference:
             B. B. Hansen, "The prognostic analogue of the propensity score", Biometrika 95 (2008)
@@ -152,7 +155,7 @@ class NominalColumns:
         reached = np.cumsum(self.total[order]) / max(self.total.sum(), 1.0)
         wanted = np.searchsorted(reached, np.arange(1, n_classes) / n_classes)
         edges = score[order][np.minimum(wanted, len(order) - 1)]
-        # Rounding must not part equal risks.
+        # Rounding must not separate equal risks.
         codes = np.unique(np.searchsorted(edges + 1e-9, score), return_inverse=True)[1]
         size = int(codes.max(initial=-1)) + 1
         crossed = [

@@ -1,4 +1,4 @@
-"""Over-confidence: how far the mean confidence is above the accuracy."""
+"""Over-confidence: mean confidence minus accuracy."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Overconfidence:
 def overconfidence(
     confidences: ArrayLike, correct: ArrayLike, confidence: float = 0.95
 ) -> Overconfidence:
-    """Mean confidence minus accuracy, with an interval and a test that hold for rare errors.
+    """Mean confidence minus accuracy, with an interval and a test that are valid for rare errors.
 
-    Given the confidences, the number of errors follows a Poisson-binomial law. Its probabilities
-    are fitted (`recalibrate`) and shifted to the hypothesis (`TiltedCount`). The interval adds to
-    these limits the variance of the over-confidence between samples, by square-and-add, and both
-    are scaled by the square root of the dispersion.
+    Given the confidences, the number of errors follows a Poisson-binomial distribution. Its
+    probabilities are fitted (`recalibrate`) and shifted to the hypothesis (`TiltedCount`). The
+    interval combines the limits of the number of errors with the variance of the over-confidence
+    between samples, by square-and-add. Both are scaled by the square root of the dispersion.
 
     Args:
         confidences: (N,) probability of the predicted class, in [0, 1].
@@ -71,7 +71,7 @@ def overconfidence(
 
 @dataclass(frozen=True)
 class _Model:
-    """The law of the number of errors; `flipped` counts correct predictions, if they are fewer."""
+    """Distribution of the number of errors, or of correct predictions if these are fewer (`flipped`)."""
 
     fit: Recalibration
     count: TiltedCount
@@ -88,17 +88,17 @@ class _Model:
 
     @property
     def widening(self) -> float:
-        """Standard deviation of the difference over that of the number of errors."""
+        """Standard deviation of the difference relative to that of the share of errors."""
         return float(np.sqrt(self.fit.dispersion * (1 + self.fit.between / self.fit.within)))
 
     def error_limits(self, alpha: float) -> tuple[float, float, float]:
-        """Observed share of errors with its limits."""
+        """Observed share of errors, and its limits."""
         low, high = self.count.limits(alpha)
         share = self.count.errors / self.count.total
         return (1 - share, 1 - high, 1 - low) if self.flipped else (share, low, high)
 
     def p_value(self, error_rate: float) -> float:
-        """Two-sided, of "this is the expected share of errors"."""
+        """Two-sided p-value of "the expected share of errors is this one"."""
         exact = float(self.count.p_values(self._tilt(error_rate))[0])
         return float(2 * norm.sf(norm.isf(exact / 2) / self.widening))
 
@@ -110,7 +110,7 @@ class _Model:
 
 
 def checked(confidences: ArrayLike, correct: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """Stated error probabilities and errors.
+    """Validates the input, and returns stated error probabilities and errors.
 
     Args:
         confidences: (N,) probability of the predicted class, in [0, 1].
@@ -120,15 +120,15 @@ def checked(confidences: ArrayLike, correct: ArrayLike) -> tuple[Floats, NDArray
         (N,) 1 - confidence, and (N,) whether the prediction was wrong.
 
     Raises:
-        ValueError: the lengths differ or a confidence is outside of [0, 1].
+        ValueError: the lengths differ or a confidence is outside [0, 1].
     """
     stated, right = np.asarray(confidences, dtype=np.float64), np.asarray(correct, dtype=bool)
     if stated.shape != right.shape or stated.ndim != 1:
         raise ValueError(
-            f"expected two arrays of one length; got shapes {stated.shape} and {right.shape}"
+            f"expected two arrays of the same length; got shapes {stated.shape} and {right.shape}"
         )
     if not bool(np.all((stated >= 0) & (stated <= 1))):
         raise ValueError(
-            "expected confidences in [0, 1]; got some outside of it: pass probabilities, not logits"
+            "expected confidences in [0, 1]; got some outside: pass probabilities, not logits"
         )
     return 1 - stated, ~right

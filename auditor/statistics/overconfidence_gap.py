@@ -1,4 +1,4 @@
-"""Over-confidence of a slice beyond that of the rest, within strata: estimate, interval, test."""
+"""Over-confidence of a slice minus that of the rest, within strata: estimate, interval, test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom, norm
 
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.gaps import stratified_gap
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z
 from auditor.statistics.means import MeanGap
@@ -14,8 +15,8 @@ from auditor.statistics.permutation_tail import permutation_tails
 from auditor.statistics.recalibration import recalibrate
 
 _LUMPY = 0.4
-"""Standard deviation of the mean confidence, in units of one error, below which the number of errors
-makes steps that are visible in the law of the gap."""
+"""If the standard deviation of the summed confidence is below this, in units of one error, the steps of
+the number of errors are visible in the distribution of the gap."""
 _LEAST_DEVIATION = 1e-6
 
 
@@ -29,37 +30,37 @@ def overconfidence_gap(
     """Over-confidence of a slice minus that of the rest of the same stratum.
 
     Over-confidence is the mean confidence minus the accuracy. Strata are weighted as in
-    `stratified_gap`, and the interval is that of the error-rate gap: its two parts are scaled by the
-    ratio of the standard deviations of (confidence - correct) and of the errors, which is taken from
-    a fit that few errors cannot mislead. The test permutes membership in the slice within strata.
+    `stratified_gap`. The interval is that of the error-rate gap, scaled by the ratio of the standard
+    deviations of (confidence - correct) and of the errors. This ratio comes from a fit that is robust
+    to few errors (`recalibrate`). The test permutes membership in the slice within strata.
 
     Args:
         confidences: (N,) probability of the predicted class, in [0, 1].
         correct: (N,) whether the prediction was right.
         in_slice: (N,) whether the sample is in the slice.
-        strata: (N,) what is held fixed, say the label; any values that can be sorted.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
         confidence: coverage of the interval.
 
     Returns:
-        The gap, in [-2, 2]; NaN where no stratum holds both sides.
+        The gap, in [-2, 2]; NaN if no stratum contains both sides.
 
     Raises:
         ValueError: the lengths differ, or a number is out of range.
 
     Reference:
-        Interval: `stratified_gap`, `recalibrate`. Test: `permutation_tails`; where errors are so few
-        that their number makes steps in the law, the exact law of this number (a sum of
-        hypergeometric counts) with a normal law of the mean confidence.
+        Interval: `stratified_gap`, `recalibrate`. Test: `permutation_tails`. If errors are so few that
+        the distribution has steps: the exact distribution of their number (a sum of hypergeometric
+        counts) combined with a normal distribution of the mean confidence.
     """
     two_sided_z(confidence)
     stated, wrong = checked(confidences, correct)
     inside = np.asarray(in_slice, dtype=bool)
     if not stated.shape == inside.shape == np.shape(strata):
         raise ValueError(
-            f"expected four arrays of one length; got {stated.shape}, {inside.shape} and "
+            f"expected four arrays of the same length; got {stated.shape}, {inside.shape} and "
             f"{np.shape(strata)} beside the confidences"
         )
-    codes = np.unique(np.asarray(strata), return_inverse=True)[1].astype(np.int64).ravel()
+    codes = index_of(strata)
     own, rest = np.bincount(codes[inside]), np.bincount(codes[~inside])
     n_strata = int(codes.max(initial=-1)) + 1
     own, rest = (np.pad(one, (0, n_strata - len(one))) for one in (own, rest))
@@ -74,7 +75,7 @@ def overconfidence_gap(
 
 
 class _Sample:
-    """Samples of strata that hold slice and rest."""
+    """Samples in strata that contain slice and rest."""
 
     def __init__(
         self, stated: Floats, wrong: NDArray[np.bool_], inside: NDArray[np.bool_], strata: Integers
@@ -104,7 +105,7 @@ class _Sample:
         )
 
     def _scale(self) -> float:
-        """Standard deviation of the gap over that of the error-rate gap."""
+        """Standard deviation of the gap relative to that of the error-rate gap."""
         ours = theirs = 0.0
         for side in (self.inside, ~self.inside):
             fit = recalibrate(self.stated[side], self.wrong[side])
@@ -114,7 +115,7 @@ class _Sample:
         return float(np.sqrt(ours / theirs))
 
     def p_value(self) -> float:
-        """Two-sided, by permutation of the slice's samples within strata."""
+        """Two-sided p-value under permutation of the slice within strata."""
         errors, stated = self.wrong.astype(np.float64), self.stated
         own_variance = self._covariance(errors, errors)
         shared = self._covariance(errors, stated)
@@ -127,7 +128,7 @@ class _Sample:
         return min(1.0, 2 * min(tails))
 
     def _stepped_tails(self, step: float, deviation: float) -> tuple[float, float]:
-        """Tails of `step` · errors in the slice plus a normal variable."""
+        """Tails of `step` times the number of errors in the slice, plus a normal variable."""
         law = np.ones(1)
         failed = np.bincount(self.strata, self.wrong)
         least = np.maximum(failed - self.rest, 0)
@@ -144,7 +145,7 @@ class _Sample:
         return float((law * norm.sf(scores)).sum()), float((law * norm.cdf(scores)).sum())
 
     def _covariance(self, one: Floats, other: Floats) -> float:
-        """Of two sums over the slice under permutation within strata."""
+        """Covariance of two sums over the slice under permutation within strata."""
         first, second = (
             number - (np.bincount(self.strata, number) / self.sizes)[self.strata]
             for number in (one, other)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 from scipy.stats import t as student
 
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Interval, Intervals, two_sided_z
 from auditor.statistics.permutation import MAX_DRAWS, sequential_p_value
@@ -94,6 +95,16 @@ class PairedMean:
     method: str
 
 
+def _jackknife_interval(change: Floats, sizes: Floats, mean: float, confidence: float) -> Interval:
+    """Student's interval of a mean from (G,) sums and sizes of clusters."""
+    share = sizes / sizes.sum()
+    squares = float((((change - sizes * mean) / (1 - share)) ** 2).sum())
+    deviation = np.sqrt(squares * (1 - 1 / len(change)))
+    freedom = max(effective_number(sizes) - 1, 1.0)
+    half = float(student.isf((1 - confidence) / 2, freedom) * deviation / sizes.sum())
+    return Interval(mean, mean - half, mean + half)
+
+
 def sign_flip(
     differences: ArrayLike,
     confidence: float = 0.95,
@@ -104,20 +115,21 @@ def sign_flip(
     """Test of paired differences with mean zero: under the null each sign is as likely as its mirror.
 
     Args:
-        differences: (N,) after minus before, one number a sample, finite.
+        differences: (N,) after minus before, one finite number per sample.
         confidence: coverage of the interval.
-        n_draws: sign patterns drawn at most, when there are too many for all; fewer are taken where
-            the p-value is large.
-        seed: of the draws.
-        groups: (N,) cluster of each sample, say the patient; None where all are independent. The
-            signs of a cluster are flipped together, and the interval takes clusters as independent.
+        n_draws: maximum number of random sign patterns, if there are too many to enumerate; a large
+            p-value needs fewer.
+        seed: random seed.
+        groups: (N,) cluster of each sample, such as the patient; None if all samples are independent.
+            The signs of a cluster are flipped together, and the interval is that of independent
+            clusters.
 
     Returns:
         Mean change over samples and p-value; NaN for fewer than two samples or clusters.
 
     Raises:
-        ValueError: the differences are no finite one-dimensional numbers, or the groups are not one
-            a sample.
+        ValueError: the differences are not one-dimensional and finite, or the number of groups differs
+            from the number of samples.
 
     Reference:
         R. A. Fisher, "The Design of Experiments" (1935), section 21; drawn patterns:
@@ -128,7 +140,7 @@ def sign_flip(
     change = np.asarray(differences, dtype=np.float64)
     if change.ndim != 1 or not bool(np.all(np.isfinite(change))):
         raise ValueError(
-            f"expected finite differences, one a sample; got shape {change.shape} or values that "
+            f"expected one finite difference per sample; got shape {change.shape} or values that "
             "are not finite: leave out samples without both measurements"
         )
     sizes = np.ones(len(change))
@@ -139,17 +151,13 @@ def sign_flip(
                 f"expected one group for each of {len(change)} differences; got shape "
                 f"{np.shape(groups)}"
             )
-        cluster = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+        cluster = index_of(groups)
         change = np.bincount(cluster, change).astype(np.float64)
         sizes = np.bincount(cluster).astype(np.float64)
     support = len(change)
     if support < 2:
         return PairedMean(Interval(np.nan, -np.inf, np.inf), np.nan, "untestable")
-    share = sizes / sizes.sum()
-    deviation = np.sqrt((((change - sizes * mean) / (1 - share)) ** 2).sum() * (1 - 1 / support))
-    freedom = max(effective_number(sizes) - 1, 1.0)
-    half = float(student.isf((1 - confidence) / 2, freedom) * deviation / sizes.sum())
-    interval = Interval(mean, mean - half, mean + half)
+    interval = _jackknife_interval(change, sizes, mean, confidence)
     scale = float(np.abs(change).sum())
     if support <= _ALL_SIGNS_UP_TO:
         signs = 1 - 2 * ((np.arange(2**support)[:, None] >> np.arange(support)) & 1)
@@ -163,6 +171,6 @@ def sign_flip(
         signs = generator.integers(0, 2, (size, support), dtype=np.int8) * 2 - 1
         return np.asarray(np.abs(signs @ change) / scale, dtype=np.float64)
 
-    # A thousand at a time bounds the memory.
+    # Batches of a thousand bound the memory.
     found = sequential_p_value(draw, abs(float(change.sum())) / scale, n_draws, 1_000)
     return PairedMean(interval, found.p_value, "monte-carlo")

@@ -1,4 +1,4 @@
-"""Monte Carlo p-values that are as fine as the correction needs, and cheap where nothing is found."""
+"""Monte Carlo p-values: precise enough for multiple testing, and cheap if nothing is found."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from auditor.statistics.intervals import Floats, Integers
 Number = TypeVar("Number", bound=np.generic)
 
 MAX_DRAWS = 99_999
-"""Draws at most, so the smallest p-value is 1e-5: fine enough for 5,000 tests at the level 0.05."""
+"""Maximum number of draws. The smallest p-value is 1e-5, enough for 5,000 tests at the level 0.05."""
 EXCEEDANCES = 100
-"""Draws that must reach the observed statistic before sampling stops: a relative error of 10 %."""
+"""Sampling stops once so many draws have reached the observed statistic: a relative error of 10 %."""
 _FIRST_BATCH = 999
-"""Draws that are always taken: large p-values have a standard error of at most 0.016."""
+"""Draws that are always made: large p-values have a standard error of at most 0.016."""
 _LARGEST_STEP = 4_000
 _ROUNDING = 1e-9
-"""Draws that equal the observed statistic may differ from it by rounding."""
+"""Relative tolerance for draws that equal the observed statistic except for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class MonteCarlo:
 
     Attributes:
         p_value: in (0, 1]; under the null hypothesis it is at most α with probability at most α.
-        reached: draws at least as large as the observed statistic, among `drawn`.
-        drawn: (n,) the statistics that count; those after the stopping point are dropped.
-        mean: mean of the first batch: of the statistic under the null hypothesis.
+        reached: number of draws in `drawn` that are at least as large as the observed statistic.
+        drawn: (n,) drawn statistics, up to the stopping point.
+        mean: mean of the first batch, an estimate of the mean under the null hypothesis.
     """
 
     p_value: float
@@ -49,27 +49,27 @@ def sequential_p_value(
 ) -> MonteCarlo:
     """Draws statistics under the null hypothesis until the p-value is precise enough.
 
-    The first 999 draws decide where at least 100 of them reach the observed statistic. Otherwise
-    sampling stops at the 100th draw that does, or after `max_draws`. A p-value above 0.1 takes 999
-    draws, one of 0.01 takes 10,000.
+    If at least 100 of the first 999 draws reach the observed statistic, they give the p-value.
+    Otherwise sampling stops at the 100th draw that reaches it, or after `max_draws`. A p-value above
+    0.1 takes 999 draws, and one of 0.01 takes about 10,000.
 
     Args:
-        draw: takes a number of draws and returns as many statistics, (n,) float64. Large values
-            speak against the null hypothesis.
+        draw: takes a number n and returns n statistics, (n,) float64. Large values are evidence
+            against the null hypothesis.
         observed: the statistic of the data.
-        max_draws: draws at most; the smallest p-value is 1 / (max_draws + 1).
-        largest_batch: draws that are asked for at a time, at most. It bounds the memory.
+        max_draws: maximum number of draws; the smallest p-value is 1 / (max_draws + 1).
+        largest_batch: maximum number of draws at a time, which bounds the memory.
 
     Returns:
-        The p-value: 100 / n where sampling stopped at the n-th draw, else (reached + 1) / (n + 1).
+        The p-value: 100 / n if sampling stopped at the n-th draw, otherwise (reached + 1) / (n + 1).
 
     Raises:
         ValueError: `max_draws` or `largest_batch` is not positive.
 
     Reference:
         J. Besag and P. Clifford, "Sequential Monte Carlo p-values", Biometrika 78 (1991) 301-304,
-        equation 1.2. Where the first batch decides, the p-value is at least 101 / 1000; every later
-        one is at most 100 / 1000. So both rules together keep P(p ≤ α) ≤ α.
+        equation 1.2. If the first batch decides, the p-value is at least 101 / 1000; otherwise it is
+        at most 100 / 1000. Both rules together therefore keep P(p ≤ α) ≤ α.
     """
     if max_draws < 1 or largest_batch < 1:
         raise ValueError(
@@ -104,9 +104,9 @@ def permute_within(
 
     Args:
         values: (N,) sorted by block.
-        sizes: lengths of the blocks, with the sum N.
-        n_draws: permutations.
-        generator: source of randomness.
+        sizes: lengths of the blocks; they sum to N.
+        n_draws: number of permutations.
+        generator: random number generator.
 
     Returns:
         (n_draws, N) values; each row permutes every block within itself.
@@ -123,23 +123,23 @@ def permute_within(
 def places_within(
     counts: Integers, sizes: Integers, n_draws: int, generator: np.random.Generator
 ) -> Integers:
-    """Draws distinct places in consecutive blocks, at a cost that does not grow with the blocks.
+    """Draws distinct positions in consecutive blocks; the cost does not depend on their lengths.
 
     Args:
-        counts: places to draw in each block, few beside the sizes.
+        counts: number of positions to draw in each block, small relative to `sizes`.
         sizes: lengths of the blocks.
-        n_draws: how many sets of places.
-        generator: source of randomness.
+        n_draws: number of sets of positions.
+        generator: random number generator.
 
     Returns:
-        (n_draws, K) places, those of a block side by side; K is the sum of `counts`.
+        (n_draws, K) positions, ordered by block; K is the sum of `counts`.
     """
     length = np.repeat(sizes, counts)
     start = np.repeat(np.cumsum(sizes) - sizes, counts)
     places = start + generator.integers(0, length, (n_draws, len(length)))
     pending = np.arange(n_draws)
     while len(pending):
-        # Of two equal places the later one is drawn again, as if they were drawn in turn.
+        # Of two equal positions, the later one is drawn again, as in sequential sampling.
         order = np.argsort(places[pending], axis=1, kind="stable")
         ranked = np.take_along_axis(places[pending], order, axis=1)
         row, column = np.nonzero(ranked[:, 1:] == ranked[:, :-1])

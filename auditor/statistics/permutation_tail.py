@@ -1,4 +1,4 @@
-"""Tail probabilities of a sum of scores under permutation within strata, without drawing."""
+"""Tail probabilities of a sum of scores under permutation within strata, without simulation."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln
+from scipy.special import expit
 from scipy.stats import norm
 
+from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers
 
 _STEPS = 200
 _ROUNDING = 1e-9
 _CENTRAL = 1e-4
-"""Nearer to the mean than this (in standard deviations), the formula is replaced by its limit."""
+"""Closer to the mean than this (in standard deviations), the formula is replaced by its limit."""
 
 
 def permutation_tails(
     scores: Floats, inside: NDArray[np.bool_], strata: Integers
 ) -> tuple[float, float]:
-    """Probabilities of a sum of scores over a slice of at most, and of at least, the observed one.
+    """Lower and upper tail probability of the sum of scores over a slice.
 
     Membership in the slice is permuted within strata. The double saddlepoint approximation has a
-    relative error of a few per cent far out in the tail, where drawing would take millions of
-    permutations, and needs no large counts. Between sums that are far apart (as counts are, where
-    they are small) it interpolates. The smallest and the largest possible sum get half of their exact
-    probability, as in mid-p values.
+    relative error of a few per cent far out in the tail, where a simulation would need millions of
+    permutations. It does not require large counts; if the possible sums are far apart, as small
+    counts are, it interpolates between them. The smallest and the largest possible sum get half of
+    their exact probability, as in mid-p values.
 
     Args:
         scores: (N,) finite numbers.
         inside: (N,) membership in the slice.
-        strata: (N,) codes 0 … S - 1; every stratum holds slice and rest.
+        strata: (N,) codes 0 … S - 1; every stratum contains slice and rest.
 
     Returns:
-        The two tails. They add up to 1.
+        Probability of a sum at most as large as the observed one, and of one at least as large. They
+        add up to 1.
 
     Reference:
         J. Robinson, JRSS B 44 (1982) 91-101; A. C. Davison and D. V. Hinkley, "Saddlepoint
@@ -65,9 +67,9 @@ class _Tilted:
 
     Attributes:
         tilt: of the scores.
-        likelihood: log-likelihood ratio of the observed sum against no tilt; at least 0.
-        variances: (S,) of the number of members in each stratum.
-        residual: variance of the sum that these numbers leave.
+        likelihood: log-likelihood ratio of this tilt against no tilt; at least 0.
+        variances: (S,) variances of the number of members in each stratum.
+        residual: variance of the sum given these numbers.
     """
 
     tilt: float
@@ -77,7 +79,7 @@ class _Tilted:
 
     @classmethod
     def to(cls, scores: Floats, strata: Integers, own: Floats, total: float) -> _Tilted:
-        """The tilt at which the expected sum and numbers of members are the observed ones."""
+        """Finds the tilt at which the expected sum and numbers of members equal the observed ones."""
         sizes = np.bincount(strata)
         shifts, tilt = np.log(own) - np.log(sizes - own), 0.0
         start = loss = _loss(scores, strata, own, total, shifts, tilt)
@@ -108,7 +110,7 @@ class _Tilted:
 def _loss(
     scores: Floats, strata: Integers, own: Floats, total: float, shifts: Floats, tilt: float
 ) -> float:
-    """Cumulant generating function minus what the observed sums multiply; convex."""
+    """Cumulant generating function minus the inner product with the observed sums; convex."""
     cumulants = np.logaddexp(0, shifts[strata] + tilt * scores).sum()
     return float(cumulants - (shifts * own).sum() - tilt * total)
 
@@ -136,9 +138,5 @@ def _largest(scores: Floats, strata: Integers, own: Floats, sizes: Floats) -> tu
     tied = np.abs(ranked - lowest) <= _ROUNDING
     tied_sizes = np.bincount(strata[order], tied).astype(np.float64)
     tied_own = np.bincount(strata[order], tied & chosen).astype(np.float64)
-    log_share = _log_choose(tied_sizes, tied_own) - _log_choose(sizes, own)
+    log_share = log_choose(tied_sizes, tied_own) - log_choose(sizes, own)
     return float(ranked[chosen].sum()), float(log_share.sum())
-
-
-def _log_choose(n: Floats, k: Floats) -> Floats:
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)

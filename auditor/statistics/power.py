@@ -1,8 +1,8 @@
-"""What an audit could have seen: power of the test of a gap, and of everything that a gate asks.
+"""Power of the test of a gap, and probability that a gap meets all conditions of a gate.
 
-A gate asks more than a small p-value: a gap above the limit, and a lower limit above some bound.
-Each has its own probability, and the corrected level of the test is far below 5 %. A statement
-about power is honest only if it takes all of them into account.
+A gate requires more than a small p-value: a gap above the limit, and a confidence limit above some
+bound. Each condition has its own probability, and the corrected level of the test is far below 5 %.
+A correct statement about power has to take all of them into account.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _MOST_SAMPLES = 10**9
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """What has to be true of a gap for it to be reported, or to block the gate.
+    """The conditions under which a gap is reported, or blocks the gate.
 
     Attributes:
         level: the one-sided p-value is at most this, in (0, 1): the level that the test was given
             after the correction for multiple testing, not alpha. One number, or one for each gap.
         min_gap: the estimated gap is larger than this, in [-1, 1).
-        min_low: the lower limit of its interval is larger than this; None asks nothing.
+        min_low: the lower limit of its interval is larger than this; None for no such condition.
         confidence: coverage of that (two-sided) interval. One number, or one for each gap.
     """
 
@@ -37,7 +37,7 @@ class GateRule:
     confidence: float | Floats = 0.95
 
     def __post_init__(self) -> None:
-        """Refuses what is out of range."""
+        """Raises ValueError for a number out of range."""
         level, confidence = np.asarray(self.level), np.asarray(self.confidence)
         if not (bool(np.all((level > 0) & (level < 1))) and -1 <= self.min_gap < 1):
             raise ValueError(
@@ -66,10 +66,10 @@ def gate_power(
         n_slice: (..., S) samples of the slice by stratum.
         n_rest: (..., S) samples of the rest.
         base_rate: (..., S) error rates of the rest, in [0, 1].
-        rule: what is asked.
+        rule: the conditions.
 
     Returns:
-        (...) probabilities; NaN where no stratum holds both sides.
+        (...) probabilities; NaN if no stratum contains both sides.
 
     Raises:
         ValueError: a rate is outside of [0, 1].
@@ -78,7 +78,7 @@ def gate_power(
         J. L. Fleiss, B. Levin and M. C. Paik, "Statistical Methods for Rates and Proportions", 3rd
         edition (2003), section 4.3: the variance of the null for the test, that of the alternative
         for the estimate. Here for the Mantel-Haenszel test, and with the skewness of its
-        hypergeometric counts (Pearson's type III law). Rates above 1 are taken for 1.
+        hypergeometric counts (Pearson's type III distribution). Rates above 1 are set to 1.
     """
     design = _Design.of(n_slice, n_rest, base_rate)
     return design.power(np.asarray(gap, dtype=np.float64), rule, design.needed_for_low(rule))
@@ -99,17 +99,18 @@ def doubt_power(
         n_slice: (..., S) samples of the slice by stratum.
         n_rest: (..., S) samples of the rest.
         base_rate: (..., S) error rates of the rest, in [0, 1].
-        rule: what is asked.
+        rule: the conditions.
         excluded: this gap is not excluded if it is below the upper limit of the interval.
 
     Returns:
-        (...) probabilities; NaN where no stratum holds both sides.
+        (...) probabilities; NaN if no stratum contains both sides.
 
     Raises:
         ValueError: a rate is outside of [0, 1].
 
     Reference:
-        As `gate_power`. Both conditions hold from some estimate on; the smaller one decides.
+        As `gate_power`. Each condition holds for all estimates above some value; the smaller of the
+        two values decides.
     """
     design = _Design.of(n_slice, n_rest, base_rate)
     at = np.asarray(gap, dtype=np.float64)
@@ -124,17 +125,17 @@ def detectable_by(
     rule: GateRule,
     power: float = 0.8,
 ) -> Floats:
-    """Smallest true gap that meets a rule with the wanted probability.
+    """Smallest true gap that meets a rule with a given probability.
 
     Args:
         n_slice: (..., S) samples of the slice by stratum.
         n_rest: (..., S) samples of the rest.
         base_rate: (..., S) error rates of the rest, in [0, 1].
-        rule: what is asked.
-        power: wanted probability, in (0, 1).
+        rule: the conditions.
+        power: required probability, in (0, 1).
 
     Returns:
-        (...) gaps in (0, 1]; NaN where even a slice that fails throughout would not meet it.
+        (...) gaps in (0, 1]; NaN if even a slice in which every sample fails would not meet it.
 
     Raises:
         ValueError: `power` or a rate is out of range.
@@ -154,18 +155,18 @@ def detectable_by(
 def samples_needed(
     gap: float, share: float, base_rate: float, rule: GateRule, power: float = 0.8
 ) -> int | None:
-    """Samples in all that make a true gap meet a rule with the wanted probability.
+    """Total number of samples with which a true gap meets a rule with a given probability.
 
     Args:
         gap: error rate of the slice minus that of the rest, in (0, 1].
-        share: part of the samples that lie in the slice, in (0, 1); the same within every label.
+        share: share of the samples that are in the slice, in (0, 1); the same within every label.
         base_rate: error rate of the rest.
-        rule: what is asked.
-        power: wanted probability, in (0, 1).
+        rule: the conditions.
+        power: required probability, in (0, 1).
 
     Returns:
-        The smallest such number; None where no number is enough, because the rule asks for more
-        than the gap.
+        The smallest such number; None if no number is enough, because the rule requires a larger
+        gap.
 
     Raises:
         ValueError: a number is out of range.

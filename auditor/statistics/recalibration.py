@@ -1,4 +1,4 @@
-"""Probability of an error, given the confidence: a logistic fit that few errors cannot mislead."""
+"""Probability of an error given the confidence: a logistic fit that is robust to few errors."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from auditor.statistics.intervals import Floats
 from auditor.statistics.tilted_counts import similar_cells, tilt_to
 
 _LEAST = 1e-5
-"""Stated error probabilities are kept this far from 0 and 1, where log-odds are infinite."""
+"""Stated error probabilities are clipped this far from 0 and 1, where log-odds are infinite."""
 _SLOPE_SPREAD = 0.5
-"""Standard deviation of the slope before the data are seen; 1 is the slope of a calibrated model."""
+"""Prior standard deviation of the slope around 1, the slope of a calibrated model."""
 _TRUSTED_FROM = 10.0
-"""Expected errors (or correct predictions) at which the observed variance has half of the weight."""
+"""Number of expected errors (or correct predictions) at which the observed variance has weight 1/2."""
 _SLOPES = (-1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """Fitted probabilities of an error and how well their variance fits.
+    """Fitted error probabilities, and the dispersion relative to them.
 
     Attributes:
         log_odds: (N,) fitted log-odds of an error.
         rates: (N,) fitted probabilities of an error.
-        between: variance of the fitted over-confidence (`rates` less stated error probability) over
-            samples, less what the uncertainty of the fit adds.
-        dispersion: observed variance of error less stated probability over the fitted one, shrunk
-            to 1 where errors (or correct predictions) are few.
+        between: variance over samples of the fitted over-confidence (`rates` minus the stated error
+            probability), minus the variance due to the uncertainty of the fit.
+        dispersion: ratio of the observed to the fitted variance of (error - stated probability),
+            shrunk to 1 if there are few errors (or few correct predictions).
     """
 
     log_odds: Floats
@@ -40,14 +40,15 @@ class Recalibration:
 
     @property
     def within(self) -> float:
-        """Mean variance of an error, given the confidence."""
+        """Mean variance of an error given the confidence."""
         return float((self.rates * (1 - self.rates)).mean())
 
 
 def recalibrate(stated: Floats, wrong: NDArray[np.bool_]) -> Recalibration:
     """Fits log-odds of an error = shift + slope · stated log-odds.
 
-    The fitted number of errors is the observed one, kept half an error away from none and from all.
+    The fitted number of errors equals the observed one, but is at least half an error away from 0
+    and from N.
     The slope has a normal prior around 1.
 
     Args:
@@ -81,13 +82,13 @@ def recalibrate(stated: Floats, wrong: NDArray[np.bool_]) -> Recalibration:
 
 
 def _slope(x: Floats, wrong: NDArray[np.bool_], expected: float) -> float:
-    """Slope of largest posterior density; the shift follows from the number of errors."""
+    """Posterior mode of the slope; the shift follows from the number of errors."""
     cell = similar_cells(x)
     sizes = np.bincount(cell).astype(np.float64)
     centre = np.bincount(cell, x) / sizes
     errors = np.bincount(cell, wrong)
     low, high = _SLOPES
-    # The derivative of the penalised profile likelihood falls with the slope.
+    # The derivative of the penalised profile likelihood decreases with the slope.
     while high - low > 1e-3:
         middle = (low + high) / 2
         rates = expit(middle * centre + tilt_to(middle * centre, sizes, expected))
@@ -99,7 +100,7 @@ def _slope(x: Floats, wrong: NDArray[np.bool_], expected: float) -> float:
 
 
 def _fit_noise(x: Floats, variance: Floats) -> float:
-    """Variance over samples of the fitted rates that comes from estimating shift and slope."""
+    """Variance of the fitted rates over samples that is due to the estimation of shift and slope."""
     total = variance.sum()
     centred = x - (variance * x).sum() / total
     information = (variance * centred**2).sum() + 1 / _SLOPE_SPREAD**2

@@ -1,4 +1,4 @@
-"""Do file names look like series, such as several images of one patient, and do series matter?"""
+"""Series of file names, such as several images of one patient, and whether their outcomes correlate."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from auditor.statistics.permutation import MAX_DRAWS, permute_within, sequential
 _TOKEN = re.compile(r"[^\W\d_]+\d*|\d+")
 _ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}$")
 _REMOVED = 3
-"""Tokens that may follow the name of a series, such as a side, a counter and a suffix."""
+"""Maximum number of tokens after the name of a series, such as a side, a counter and a suffix."""
 _LEAST_SERIES = 5
 _NUMBERS = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Series that file names suggest.
+    """Series guessed from file names.
 
     Attributes:
         names: (N,) name of the series of each sample: the beginning of its file name, or its folder.
-        n_series: series with two samples or more.
-        design: how alike the outcomes of a series are.
-        p_value: of "outcomes are no more alike inside series than within strata", one-sided, corrected
-            for the ways in which names were read.
+        n_series: number of series with two or more samples.
+        design: intra-class correlation and design effect of the outcomes.
+        p_value: one-sided, of "outcomes are not correlated inside series, given the stratum",
+            corrected for the number of ways to read the names.
     """
 
     names: tuple[str, ...]
@@ -44,23 +44,24 @@ class Series:
 def find_series(
     names: Sequence[str], outcomes: ArrayLike, strata: ArrayLike | None = None, seed: int = 0
 ) -> Series | None:
-    """Guesses series from file names, and how far their outcomes are alike.
+    """Guesses series from file names, and estimates the correlation of their outcomes.
 
     A name is cut before its last, second-last or third-last word or number, or after its folder:
-    ``patient012_003.png`` belongs to ``patient012``, ``scans/7/a.png`` to ``scans/7``. Of the readings
-    that give at least five series of two samples or more, which hold half of the samples together,
-    the one with the largest design effect is taken. A reading in which single series hold half of
-    the samples of their strata is none: such names go with the label, or all begin alike.
+    ``patient012_003.png`` belongs to ``patient012``, and ``scans/7/a.png`` to ``scans/7``. A way to
+    cut is plausible if it gives at least five series of two or more samples that together contain
+    half of the samples. It is not plausible if the largest series of each stratum together contain
+    more than half of the samples: such names contain the label, or all begin alike. Of the
+    plausible ways, the one with the largest design effect is used.
 
     Args:
         names: N file names or ids, with folders separated by slashes.
-        outcomes: (N,) outcome of each sample, say failures as 0 and 1.
-        strata: (N,) what is held fixed, say the label; None for nothing. Without labels, names that
-            begin with the class are taken for series.
-        seed: of the permutations.
+        outcomes: (N,) outcome of each sample, such as failures as 0 and 1.
+        strata: (N,) stratum of each sample, such as its label; None for a single stratum. Without
+            labels, names that begin with the class are taken for series.
+        seed: random seed.
 
     Returns:
-        The series; None where names do not look like any.
+        The series; None if the names do not look like series.
 
     Raises:
         ValueError: the lengths differ, there is no sample, or an outcome is not finite.
@@ -95,7 +96,7 @@ def find_series(
 
 
 def _beginning(name: str, removed: int) -> str:
-    """The name without its ending and last words, or its folder where none are removed."""
+    """The name without its extension and last words; its folder if no words are removed."""
     folder, slash, last = name.rpartition("/")
     if not removed:
         return folder or name
@@ -120,13 +121,13 @@ def _looks_like_series(groups: Integers, strata: Integers) -> bool:
 def cluster_p_value(
     outcomes: ArrayLike, groups: ArrayLike, strata: ArrayLike, seed: int = 0
 ) -> float:
-    """One-sided p-value of "outcomes are no more alike inside groups than within strata".
+    """One-sided p-value of "outcomes are not correlated inside groups, given the stratum".
 
     Args:
-        outcomes: (N,) outcome of each sample, say failures as 0 and 1.
+        outcomes: (N,) outcome of each sample, such as failures as 0 and 1.
         groups: (N,) group of each sample; any values that can be sorted.
-        strata: (N,) what is held fixed, likewise.
-        seed: of the permutations.
+        strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
+        seed: random seed.
 
     Reference:
         Sum of squares between groups under permutation within strata; `sequential_p_value`.

@@ -1,8 +1,8 @@
-"""Number of errors among samples that fail with different probabilities, and the tests built on it.
+"""Tests on the number of errors among samples with different error probabilities.
 
-The number of errors follows the Poisson-binomial law. Shifting all log-odds by one amount, the tilt,
-gives an exponential family in which the number of errors is the sufficient statistic: the law at any
-tilt is the law at tilt 0 times exp(tilt · errors), normalised.
+The number of errors follows the Poisson-binomial distribution. Shifting all log-odds by the same
+amount, the tilt, gives an exponential family in which the number of errors is the sufficient
+statistic: the distribution at any tilt is that at tilt 0 times exp(tilt · errors), normalised.
 """
 
 from __future__ import annotations
@@ -10,33 +10,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, gammaln, log_expit, xlogy
+from scipy.special import expit, log_expit, xlogy
 from scipy.stats import norm
 
+from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers
 
 EXCESS = 1.4
-"""Bound on how far a test may exceed its level because of mid-p: 7 % at 5 %, so 93 % coverage."""
+"""Bound on the factor by which mid-p tests may exceed their level: 7 % at 5 %, so 93 % coverage."""
 _EXACT_UP_TO = 40
-"""With more errors than this the saddlepoint approximation is used instead of the exact law."""
+"""With more errors than this, the saddlepoint approximation replaces the exact distribution."""
 _CELLS = 128
 _GRID = 200
 _STEPS = 50
-"""Halvings of a bracket; they leave less than 1e-15 of it."""
+"""Bisection steps; they leave less than 1e-15 of the bracket."""
 
 
 @dataclass(frozen=True, slots=True)
 class TiltedCount:
-    """Errors among independent samples whose log-odds are known up to a common shift.
+    """Number of errors among independent samples whose log-odds are known up to a common shift.
 
     Attributes:
-        log_odds: (C,) log-odds of an error at tilt 0, one for each cell of similar samples.
-        sizes: (C,) samples in each cell.
-        errors: observed errors, at most half of the samples.
-        log_law: (K,) log-probability of 0 … K - 1 errors at tilt 0; empty where the saddlepoint
+        log_odds: (C,) log-odds of an error at tilt 0 in each cell of similar samples.
+        sizes: (C,) number of samples in each cell.
+        errors: number of observed errors, at most half of the samples.
+        log_law: (K,) log-probability of 0 … K - 1 errors at tilt 0; empty if the saddlepoint
             approximation is used.
-        tilt: the tilt at which the expected number of errors is the observed one; -inf without
-            errors.
+        tilt: the tilt at which the expected number of errors equals the observed one; -inf if there
+            are no errors.
     """
 
     log_odds: Floats
@@ -47,11 +48,11 @@ class TiltedCount:
 
     @classmethod
     def of(cls, log_odds: Floats, errors: int) -> TiltedCount:
-        """Groups samples of similar log-odds and prepares the law.
+        """Groups samples with similar log-odds and computes the distribution.
 
         Args:
             log_odds: (N,) finite log-odds of an error.
-            errors: observed errors, at most N / 2.
+            errors: number of observed errors, at most N / 2.
         """
         cell = similar_cells(log_odds)
         sizes = np.bincount(cell).astype(np.float64)
@@ -59,7 +60,7 @@ class TiltedCount:
         tilt = tilt_to(centres, sizes, errors) if errors else -np.inf
         if errors > _EXACT_UP_TO:
             return cls(centres, sizes, errors, np.empty(0), tilt)
-        # Centred where the observed number is likely, so that no part of the law underflows.
+        # Computed at a tilt where the observed number is likely, so that nothing underflows.
         start = tilt_to(centres, sizes, max(errors, 0.5))
         most = min(int(sizes.sum()), 2 * errors + 40)
         law = np.ones(1)
@@ -72,7 +73,7 @@ class TiltedCount:
 
     @property
     def total(self) -> int:
-        """Samples."""
+        """Number of samples."""
         return int(self.sizes.sum())
 
     def share(self, tilt: float) -> float:
@@ -80,7 +81,7 @@ class TiltedCount:
         return float((self.sizes * expit(self.log_odds + tilt)).sum() / self.sizes.sum())
 
     def tails(self, tilts: Floats) -> tuple[Floats, Floats]:
-        """(T,) mid-p values: of at most, and of at least, the observed number of errors."""
+        """(T,) mid-p probabilities of at most, and of at least, the observed number of errors."""
         if not len(self.log_law):
             root = self._signed_root(tilts)
             return np.asarray(norm.cdf(root)), np.asarray(norm.sf(root))
@@ -93,9 +94,9 @@ class TiltedCount:
     def p_values(self, tilts: Floats) -> Floats:
         """(T,) two-sided p-values of "the tilt is this one".
 
-        An outcome counts as at least as extreme if the smaller of its tails is not larger (Blaker's
-        test). The p-value is the mid-p version of that, but at least 1 / 1.4 of the exact one: the
-        true level is at most 7 % at 5 %, and is near 5 % where the law allows it.
+        The mid-p version of Blaker's test, in which an outcome is at least as extreme if the smaller
+        of its two tails is not larger. The p-value is at least 1 / 1.4 of the exact one, so the true
+        level is at most 7 % at a nominal 5 %, and close to 5 % if the discreteness permits.
 
         Reference:
             H. Blaker, Canadian Journal of Statistics 28 (2000) 783-798; mid-p: H. O. Lancaster, JASA
@@ -128,7 +129,7 @@ class TiltedCount:
         inner = self.tilt if self.errors else tilt_to(self.log_odds, self.sizes, 0.1)
         outer = self._outside(inner, alpha, upwards=upwards)
         if len(self.log_law):
-            # The p-value jumps where an outcome of the other tail joins: the outermost point counts.
+            # The p-value jumps where an outcome of the other tail is added; use the outermost point.
             for _ in range(3):
                 grid = np.linspace(outer, inner, _GRID)
                 first = max(int(np.argmax(self.p_values(grid) > alpha)), 1)
@@ -158,11 +159,11 @@ class TiltedCount:
         return np.asarray(np.exp(self.log_law + powers - change[..., None]), dtype=np.float64)
 
     def _signed_root(self, tilts: Floats) -> Floats:
-        """(T,) standard normal scores of the observed number; large where it is unexpectedly large.
+        """(T,) standard normal scores of the observed number; positive if it is above expectation.
 
         Reference:
-            Without a continuity correction, Lugannani and Rice's formula gives mid-p values; here in
-            the form of O. E. Barndorff-Nielsen, Biometrika 73 (1986) 307-322.
+            Lugannani and Rice's formula, which gives mid-p values without a continuity correction,
+            in the form of O. E. Barndorff-Nielsen, Biometrika 73 (1986) 307-322.
         """
         distance = self.tilt - tilts
         ratio = distance * self.errors - (
@@ -179,12 +180,12 @@ class TiltedCount:
 
 
 def tilt_to(log_odds: Floats, sizes: Floats, expected: float) -> float:
-    """The shift of all log-odds at which the expected number of errors is the given one.
+    """The shift of all log-odds at which the expected number of errors has a given value.
 
     Args:
         log_odds: (C,) finite log-odds.
-        sizes: (C,) samples with these log-odds.
-        expected: wanted number, between 0 and the number of samples.
+        sizes: (C,) number of samples with these log-odds.
+        expected: expected number of errors, between 0 and the number of samples.
 
     Returns:
         The shift.
@@ -199,21 +200,21 @@ def tilt_to(log_odds: Floats, sizes: Floats, expected: float) -> float:
             break
         low, high = (low, tilt) if surplus > 0 else (tilt, high)
         slope = float((sizes * rates * (1 - rates)).sum())
-        # Newton's step where it stays in the bracket, else its middle.
+        # A Newton step if it stays in the bracket, otherwise bisection.
         step = tilt - surplus / slope if slope > 0 else low
         tilt = step if low < step < high else (low + high) / 2
     return tilt
 
 
 def similar_cells(log_odds: Floats) -> Integers:
-    """Groups samples of similar log-odds.
+    """Groups samples with similar log-odds.
 
     Args:
         log_odds: (N,) finite log-odds.
 
     Returns:
-        (N,) cell of each sample, from 0 without gaps; equal values share a cell, and there are at
-        most 128.
+        (N,) cell of each sample, numbered from 0 without gaps. Equal values share a cell; there are
+        at most 128 cells.
     """
     values, place = np.unique(log_odds, return_inverse=True)
     if len(values) <= _CELLS:
@@ -232,6 +233,5 @@ def _binomial(size: int, log_odds: float, most: int) -> Floats:
     """Binomial probabilities of 0 … min(size, most)."""
     k = np.arange(min(size, most) + 1)
     p = float(expit(log_odds))
-    log_mass = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    log_mass += xlogy(k, p) + (size - k) * float(log_expit(-log_odds))
+    log_mass = log_choose(size, k) + xlogy(k, p) + (size - k) * float(log_expit(-log_odds))
     return np.asarray(np.exp(log_mass), dtype=np.float64)

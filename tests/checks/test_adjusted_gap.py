@@ -101,9 +101,9 @@ def test_adjusted_gap_masked_gap_becomes_a_finding(make_evidence: MakeEvidence) 
     assert masked.title.startswith(
         "With age held fixed, the error rate of the samples with race = b"
     )
-    assert masked.statement[-1].endswith(": they hide the gap.")
+    assert masked.statement[-1].endswith(": they mask the gap.")
     claim = _claims(audit)["race = b"]
-    plain = quantity(claim, "gap without it")
+    plain = quantity(claim, "gap without adjustment")
     assert isinstance(plain, Estimate)
     assert plain.low < 0 < plain.high
     # An open gap keeps the title of the plain comparison.

@@ -163,7 +163,7 @@ def test_wrong_labels_without_attributes_are_listed_and_excuse_nothing() -> None
     assert (found.label_noise.reason, found.label_noise.share) == ("no-attributes", None)
     assert found.claims
     assert not any(claim.faulty for claim in found.claims)
-    assert all("compared with no attribute" in claim.statement[1] for claim in found.claims)
+    assert all("not compared with any attribute" in claim.statement[1] for claim in found.claims)
 
 
 def test_noise_is_not_estimated_if_confident_errors_are_associated_with_an_attribute() -> None:

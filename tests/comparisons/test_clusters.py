@@ -85,17 +85,17 @@ def test_clusters_text_says_what_samples_are_worth() -> None:
         name="patient", n_clusters=100, n_missing=12, largest=20, correlation=0.2, design_effect=4.0
     )
     assert clusters_text(record, _summary(2000)) == (
-        "Samples are clustered by patient: 100 clusters, design effect 4.0, so that 2 000 samples say "
-        "as much about the error rate as 500 independent ones. The patient of 12 samples is not known; "
-        "each counts as a cluster of its own."
+        "Samples are clustered by patient: 100 clusters, design effect 4.0, so that 2 000 samples "
+        "carry as much information about the error rate as 500 independent ones. The patient of 12 "
+        "samples is unknown; each counts as a separate cluster."
     )
     unknown = record.model_copy(update={"design_effect": None, "n_missing": 0})
     assert clusters_text(unknown, _summary(2000)) == (
-        "Samples are clustered by patient: 100 clusters, with a design effect that these samples "
-        "cannot show."
+        "Samples are clustered by patient: 100 clusters, with a design effect that cannot be "
+        "estimated from these samples."
     )
     single = record.model_copy(update={"largest": 1})
     assert clusters_text(single, _summary(2000)) == (
-        "Every sample is a cluster by patient of its own, so that samples count as independent."
+        "No two samples have the same patient, so samples count as independent."
     )
     assert not clusters_text(None, _summary(2000))

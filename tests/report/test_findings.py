@@ -26,7 +26,7 @@ def test_held_fixed_attributes_are_a_table(first: FindingView) -> None:
         (
             "camera",
             "–",
-            "cannot be separated from the slice: only 7 evenly divided samples are left",
+            "cannot be separated from the slice: only 7 effective samples remain",
         ),
         ("all of them and the label, by a regression", "+20 (+12 to +28)", ""),
     )

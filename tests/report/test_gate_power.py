@@ -25,10 +25,10 @@ STRONG = GatePower(gap=0.1, blocked=0.8, not_passed=1.0)
 NONE = GatePower(gap=0.1, blocked=0.0, not_passed=0.0)
 
 
-def test_gate_power_names_the_slice_where_a_gap_is_stopped_least_often() -> None:
+def test_gate_power_names_the_slice_with_the_lowest_power() -> None:
     assert gate_power_text([_slice("A", STRONG), _slice("C", WEAK), _slice("D", None)]) == (
-        "With these samples, the gate would have stopped a gap of 10 points in site = C (n = 1 200) in "
-        "15 % of audits, and passed it in at most 4 %; the others could not have been judged."
+        "With these samples, a gap of 10 points in site = C (n = 1 200) would have blocked the gate in "
+        "15 % of audits, and passed in at most 4 %; the others could not have been judged."
     )
 
 
@@ -36,9 +36,9 @@ def test_gate_power_untested_slices_are_counted_and_not_the_weakest() -> None:
     text = gate_power_text([_slice("A", STRONG), _slice("B", NONE, tested=False)])
     assert "in site = A" in text
     # 1 - 1.0 is not written as 0 %.
-    assert "passed it in at most 0.1 %" in text
+    assert "passed in at most 0.1 %" in text
     assert text.endswith(
-        " 1 attribute value has too few samples to be tested; a gap there would not have stopped the audit."
+        " 1 attribute value has too few samples to be tested; a gap there would not have blocked the gate."
     )
 
 

@@ -36,18 +36,18 @@ def noise(low: float) -> LabelNoiseRecord:
 
 def test_label_noise_is_stated_for_failures_successes_and_accuracy() -> None:
     assert label_noise_text(noise(0.025), SUMMARY) == (
-        "By estimate, 5 % of the labels are wrong (2.5–7.5 %): those of 41 (20 to 61) of 216 failures, and "
+        "An estimated 5 % of the labels are wrong (2.5–7.5 %): those of 41 (20 to 61) of 216 failures, and "
         "those of 5 (0 to 8) of 784 successes, where the model agrees with a wrong label. Corrected for "
         "both, the accuracy is 82.1 % (79–85 %) instead of 78.4 %. This assumes that wrong labels occur at "
-        "random; a slice where the model is confidently wrong, and which no attribute names, would look "
-        "the same."
+        "random; a slice in which the model is confidently wrong, and which no attribute describes, would "
+        "look the same."
     )
 
 
 def test_label_noise_interval_with_0_is_not_detected() -> None:
     assert label_noise_text(noise(0), SUMMARY) == (
-        "No label noise was detected: by estimate, at most 7.5 % of the labels are wrong. Corrected for "
-        "that, the accuracy is 79–85 %."
+        "No label noise was detected: it is estimated that at most 7.5 % of the labels are wrong. Corrected "
+        "for that, the accuracy is 79–85 %."
     )
 
 

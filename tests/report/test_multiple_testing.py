@@ -15,10 +15,10 @@ GATEKEPT = MultipleTestingRecord(
 )
 
 
-def test_basis_with_gatekeeping_bounds_any_false_accusation() -> None:
+def test_basis_with_gatekeeping_bounds_any_false_report() -> None:
     assert basis_text(GATEKEPT) == (
         "1 038 statistical tests, corrected for multiple testing: the probability that an audit falsely "
-        "reports more errors for even one attribute value is at most 5 %."
+        "reports more errors for any attribute value is at most 5 %."
     )
 
 
@@ -28,7 +28,7 @@ def test_correction_with_gatekeeping_is_explained_for_outcomes_and_for_all_else(
         "1 038 hypotheses were tested; 7 are significant after correction for all of them. "
     )
     outcomes, others = text.split(" For everything else ")
-    assert "falsely for even one attribute value is therefore at most 5 %" in outcomes
+    assert "falsely for any attribute value is therefore at most 5 %" in outcomes
     assert "false discovery rate" not in outcomes
     assert "the false discovery rate is controlled: on average, at most 5 %" in others
 

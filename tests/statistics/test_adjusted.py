@@ -155,7 +155,7 @@ def test_masked_gap_is_seen() -> None:
     ours = adjusted_gaps(failures, totals, [inside, age], np.zeros(4))[0]
     assert ours.gap.value[1] == pytest.approx(0.1)
     assert ours.p_value[1] < 0.01
-    # 75 evenly divided samples' worth an age: 4 * 2 * 300 * 100 / 400.
+    # Effective samples, from 2 ages: 4 * 2 * 300 * 100 / 400.
     assert ours.worth[1] == pytest.approx(600)
     assert ours.kept[1] == pytest.approx(600 / 800)
 
@@ -269,9 +269,9 @@ def test_decomposition_of_nothing_is_unknown() -> None:
 
 def test_wrong_arguments_are_refused() -> None:
     ones = np.ones(4)
-    with pytest.raises(ValueError, match="one code a cell"):
+    with pytest.raises(ValueError, match="one code per cell"):
         adjusted_gaps(ones, ones, [[0, 1, 0]], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="codes from 0 on"):
+    with pytest.raises(ValueError, match="codes of at least 0"):
         adjusted_gaps(ones, ones, [[0, 1, -1, 0]], [0, 0, 1, 1])
     with pytest.raises(ValueError, match="at least one mediator"):
         decompose_gap(ones, ones, [0, 1, 0, 1], [0, 0, 1, 1], [])

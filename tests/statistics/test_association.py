@@ -29,9 +29,7 @@ from auditor.statistics import (
     confusions,
     cramers_v,
     fairness_distances,
-    proportion_gap,
     representation,
-    simultaneous_gaps,
 )
 
 # --- association -------------------------------------------------------------------------------
@@ -303,22 +301,3 @@ def test_rates_of_a_value_without_positives_are_undefined_where_fairlearn_says_z
     arguments = {"y_true": label == 1, "y_pred": predicted == 1, "sensitive_features": attribute}
     assert equal_opportunity_difference(**arguments) == pytest.approx(0.9)
     assert fairness_distances(rates).equal_opportunity_difference[1] == 0.0
-
-
-def test_simultaneous_gaps_of_two_values_count_as_one_comparison() -> None:
-    # One class: the gap of the second value mirrors that of the first, so 95 % jointly is 95 % each.
-    joint = simultaneous_gaps([[3], [9]], [[40], [60]])
-    single = proportion_gap([3, 9], [40, 60], [9, 3], [60, 40])
-    np.testing.assert_allclose(joint.gap.low[:, 0], single.gap.low)
-    # Three values: three comparisons, so 1 - 0.05 / 3 each.
-    joint = simultaneous_gaps([[3], [9], [2]], [[40], [60], [20]])
-    single = proportion_gap([3], [40], [11], [80], 1 - 0.05 / 3)
-    assert joint.gap.low[0, 0] == pytest.approx(single.gap.low[0])
-
-
-def test_simultaneous_gaps_cover_jointly() -> None:
-    generator = np.random.default_rng(8)
-    counts = generator.binomial(80, 0.2, (6, 1500))
-    joint = [simultaneous_gaps(counts[:, [trial]], np.full((6, 1), 80)) for trial in range(400)]
-    all_cover = [bool(np.all((gaps.gap.low <= 0) & (gaps.gap.high >= 0))) for gaps in joint]
-    assert 0.92 <= np.mean(all_cover) <= 0.99

@@ -485,7 +485,7 @@ def test_map_difference_of_few_patients_is_not_tested() -> None:
     patient = np.repeat(np.arange(8), 5)
     few = clustered_map_difference(maps[:20], maps[20:], patient[:20], patient[20:])
     assert np.isnan(few.p_value)
-    with pytest.raises(ValueError, match="one group a map"):
+    with pytest.raises(ValueError, match="one group per map"):
         clustered_map_difference(maps[:20], maps[20:], patient[:20], patient)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, fisher_exact
+from scipy.stats import fisher_exact
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -12,39 +12,9 @@ from auditor.statistics.closed_testing import hochberg
 from auditor.statistics.criterion import (
     judge_against_chance,
     judge_against_majority,
-    judge_every_share,
     judge_interval,
-    judge_share,
 )
 from auditor.statistics.intervals import Interval
-
-
-@pytest.mark.parametrize(("count", "total"), [(0, 20), (45, 50), (20, 20), (930, 1000)])
-def test_share_agrees_with_the_exact_test_of_scipy(count: int, total: int) -> None:
-    ours = judge_share(count, total, 0.9)
-    above = binomtest(count, total, 0.9, alternative="greater")
-    below = binomtest(count, total, 0.9, alternative="less")
-    assert ours.p_met == pytest.approx(above.pvalue)
-    assert ours.p_missed == pytest.approx(below.pvalue)
-    # One-sided limits at 5 % are those of the two-sided 90 % interval.
-    limits = binomtest(count, total).proportion_ci(0.9, method="exact")
-    if 0 < count < total:
-        assert (ours.value.low, ours.value.high) == pytest.approx((limits.low, limits.high))
-
-
-def test_share_status_is_that_of_its_limits() -> None:
-    for count in range(101):
-        for higher in (True, False):
-            ours = judge_share(count, 100, 0.8, higher_is_better=higher)
-            assert ours.status == judge_interval(ours.value, 0.8, higher_is_better=higher)
-
-
-def test_false_statement_about_a_share_has_probability_alpha_at_most() -> None:
-    # All outcomes enumerated: exactly at the threshold, "met" and "missed" are both false.
-    mass = binom.pmf(np.arange(61), 60, 0.9)
-    statuses = [judge_share(count, 60, 0.9).status for count in range(61)]
-    for wrong in ("met", "missed"):
-        assert mass[[status == wrong for status in statuses]].sum() <= 0.05
 
 
 def test_interval_is_held_against_the_threshold_by_its_bounds() -> None:
@@ -62,47 +32,6 @@ def test_hochberg_agrees_with_statsmodels() -> None:
     np.testing.assert_allclose(hochberg(p_values), theirs)
     with_gap = hochberg([0.01, np.nan, 0.04])
     np.testing.assert_allclose(with_gap[[0, 2]], [0.02, 0.04])
-
-
-def test_every_class_meets_if_each_does() -> None:
-    # 48 of 50 against 0.85: P(X >= 48) = 0.0142 for one class.
-    alone = judge_share(48, 50, 0.85)
-    assert 0.01 < alone.p_met < 0.02
-    ours = judge_every_share([48] * 8, [50] * 8, 0.85)
-    assert ours.status == "met"
-    # One class that is not shown to meet it leaves the whole open, and the others pay for eight.
-    mixed = judge_every_share([48] * 7 + [43], [50] * 8, 0.85)
-    assert mixed.status == "undecided"
-    assert mixed.each[-1] == "undecided"
-
-
-def test_one_class_that_misses_is_named_after_correction() -> None:
-    ours = judge_every_share([95, 60, 94], [100] * 3, 0.8)
-    assert ours.each == ("met", "missed", "met")
-    assert ours.status == "missed"
-    # 28 of 42 against 0.8 is no proof among ten classes, and hardly one alone.
-    p_alone = judge_share(28, 42, 0.8).p_missed
-    assert p_alone < 0.05
-    many = judge_every_share([28] + [50] * 9, [42] + [50] * 9, 0.8)
-    assert many.each[0] == "undecided"
-    assert many.p_missed[0] == pytest.approx(10 * p_alone)
-
-
-def test_class_without_samples_leaves_the_whole_undecided() -> None:
-    ours = judge_every_share([50, 0], [50, 0], 0.8)
-    assert ours.each == ("met", "undecided")
-    assert ours.status == "undecided"
-    assert np.isnan(ours.value.value[1])
-    assert judge_every_share([], [], 0.8).status == "undecided"
-
-
-def test_false_met_of_every_class_is_rare() -> None:
-    # One class lies exactly at the threshold, the others far above.
-    generator = np.random.default_rng(1)
-    totals = np.array([80, 200, 200])
-    counts = generator.binomial(totals, [0.8, 0.97, 0.97], (500, 3))
-    met = sum(judge_every_share(row, totals, 0.8).status == "met" for row in counts)
-    assert met <= 0.05 * 500 + 10
 
 
 def test_majority_test_agrees_with_mcnemar_on_single_samples() -> None:
@@ -179,11 +108,9 @@ def test_guessing_is_seldom_called_better_than_chance() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="not a percentage"):
-        judge_share(5, 10, 90)
     with pytest.raises(ValueError, match="expected an alpha"):
-        judge_share(5, 10, 0.9, alpha=5)
+        judge_against_majority([5], [10], alpha=5)
     with pytest.raises(ValueError, match="0 <= count <= total"):
-        judge_share(11, 10, 0.9)
+        judge_against_majority([11], [10])
     with pytest.raises(ValueError, match="square matrix"):
         judge_against_chance([[1, 2, 3], [4, 5, 6]])

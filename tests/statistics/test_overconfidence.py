@@ -68,5 +68,5 @@ def test_overconfidence_degenerate_input() -> None:
             sure = overconfidence(np.full(30, confidence), np.full(30, right))
             assert sure.difference.low <= confidence - right <= sure.difference.high
             assert 0 <= sure.p_value <= 1
-    with pytest.raises(ValueError, match="two arrays of one length"):
+    with pytest.raises(ValueError, match="two arrays of the same length"):
         overconfidence([0.5, 0.5], [True])

@@ -87,5 +87,5 @@ def test_overconfidence_gap_degenerate_input() -> None:
             found = overconfidence_gap(stated, np.full(20, right), inside, np.zeros(20))
             assert found.gap.low <= 0 <= found.gap.high
             assert found.p_value == 1
-    with pytest.raises(ValueError, match="four arrays of one length"):
+    with pytest.raises(ValueError, match="four arrays of the same length"):
         overconfidence_gap([0.5, 0.5], [True, False], [True], [0])

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy.stats import norm, pearsonr
 
 from auditor.statistics.gaps import proportion_gap
-from auditor.statistics.trend import tail_bands, trend
+from auditor.statistics.trend import trend
 
 
 def test_one_stratum_agrees_with_the_armitage_test_of_statsmodels() -> None:
@@ -112,29 +112,8 @@ def test_no_failure_or_one_value_is_no_evidence() -> None:
     assert (float(alone.change.low), float(alone.change.high)) == (-1, 1)
 
 
-def test_tail_bands_find_what_has_no_slope() -> None:
-    # Both ends fail more often: a line does not see it.
-    failures, totals = np.array([[30], [10], [10], [10], [30]]), np.full((5, 1), 100)
-    assert float(trend(failures, totals, np.arange(5)).p_value) > 0.9
-    bands = tail_bands(failures, totals)
-    assert (bands.last_low, bands.first_high) == (0, 4)
-    plain = proportion_gap(30, 100, 60, 400)
-    np.testing.assert_allclose(bands.gaps.p_value, float(plain.p_value))
-    np.testing.assert_allclose(bands.gaps.gap.value, 0.15)
-
-
-def test_tail_bands_hold_the_share() -> None:
-    totals = np.array([[5], [10], [40], [30], [10], [5]])
-    bands = tail_bands(np.zeros((6, 1)), totals, share=0.15)
-    assert (bands.last_low, bands.first_high) == (1, 4)
-    nothing = tail_bands(np.zeros((1, 1)), [[5]])
-    assert np.isnan(nothing.gaps.p_value).all()
-
-
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="one increasing score a value"):
+    with pytest.raises(ValueError, match="one increasing score per value"):
         trend([[1], [2]], [[5], [5]], [1, 0])
-    with pytest.raises(ValueError, match="one increasing score a value"):
+    with pytest.raises(ValueError, match="one increasing score per value"):
         trend([1, 2], [5, 5], [0, 1])
-    with pytest.raises(ValueError, match="expected a share"):
-        tail_bands([[1], [2]], [[5], [5]], share=0.7)

@@ -10,7 +10,7 @@ from auditor.report.view.tables import TextTable
 
 
 def attribute_table(records: Sequence[AttributeRecord]) -> TextTable | None:
-    """Type, values and slices of each attribute; None where nothing was recorded."""
+    """Type, values and slices of each attribute; None if nothing was recorded."""
     if not records:
         return None
     rows = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from auditor.records import ClaimRecord, Curve
 
 _SHOWN = 2
-"""Curves shown for a finding."""
+"""Maximum number of curves shown for a finding."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class CurveView:
     """A quantity along an ordered attribute.
 
     Attributes:
-        reference: names its drawing, unique in the document.
+        reference: name of its drawing, unique in the document.
         part: the curve.
     """
 

@@ -1,6 +1,6 @@
 """The numbers and tables behind a finding: one function for each type of evidence.
 
-What has a drawing, chart or table of its own elsewhere in the report gives nothing here.
+Evidence that the report shows elsewhere, as a drawing, chart or table, adds nothing here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DATA = {"audited": "audited data", "reference": "training data"}
 
 @dataclass(frozen=True)
 class Details:
-    """What a part of the evidence adds to the numbers behind a finding.
+    """The numbers and tables that a part of the evidence adds to a finding.
 
     Attributes:
         numbers: names and values.

@@ -27,11 +27,11 @@ from auditor.report.view.units import UnitView
 from auditor.report.view.value_spreads import ValueSpreadView, value_spreads
 
 FINDING_CARDS = 6
-"""Samples shown with their maps below a finding."""
+"""Maximum number of samples shown with their maps below a finding."""
 FINDING_CONTRASTS = 3
-"""Correct samples shown beside them."""
+"""Maximum number of correct samples shown beside them."""
 SUPPORTING_SHOWN = 4
-"""Supporting claims in the text of a finding; the others are folded away."""
+"""Maximum number of supporting claims in the text of a finding; the others are collapsed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class FindingView:
         attributes: the attributes that it concerns.
         lead: the first sentence of its statement.
         facts: the further sentences.
-        held_fixed: what is left of a gap with other attributes held fixed; None without such evidence.
+        held_fixed: the remaining gap with other attributes held fixed; None without such evidence.
         value_spreads: values of an attribute, each compared with the best or a reference value.
         supporting: further claims with the same cause.
         interventions: changes of images.
@@ -54,7 +54,7 @@ class FindingView:
         image_differences: differences of mean images.
         curves: quantities along an ordered attribute.
         units: channels that carry much of the evidence.
-        cards: explained samples that it names, the most telling first.
+        cards: explained samples that it names, the most informative first.
         contrasts: correct samples of the same slice.
         means: mean maps of the attributes that it concerns.
         numbers: further numbers behind it, names and values as text.
@@ -87,7 +87,7 @@ class FindingView:
 
 @dataclass(frozen=True)
 class FindingSources:
-    """What the views of findings are made from.
+    """The data from which views of findings are made.
 
     Attributes:
         result: the audit.
@@ -95,7 +95,7 @@ class FindingSources:
         failures: explained failures.
         contrasts: explained correct samples.
         means: mean maps.
-        units: by the id of their finding.
+        units: units by the id of their finding.
     """
 
     result: AuditResult
@@ -115,7 +115,7 @@ def finding_view(
         number: its place in the report, from 1.
         record: as it stands in ``audit.json``.
         blocks: whether it reaches the gate's severity.
-        sources: what it is made from.
+        sources: the data from which it is made.
     """
     address = anchor("finding", record.id)
     concerned = _attributes(record, sources)
@@ -179,7 +179,7 @@ def _contrasts(record: Finding, contrasts: Iterable[SampleCard]) -> tuple[Sample
 def _ordered(
     means: Iterable[MeanView], record: Finding, found: Iterable[InterventionView]
 ) -> tuple[MeanView, ...]:
-    """Mean maps of the labels that the finding or an intervention speaks of come first."""
+    """Mean maps, those of labels named in the finding or an intervention first."""
     first = {record.slice.label, *(mean.label for one in found for mean in one.means)}
     return tuple(
         sorted(means, key=lambda one: (one.label not in first, one.label, one.attribute, one.value))

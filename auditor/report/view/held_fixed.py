@@ -13,7 +13,7 @@ _MEANINGS: Mapping[HeldFixedState, str] = {
     "weakens": "it explains a part of the gap",
     "reverses": "the gap reverses",
     "remains": "the gap remains",
-    "inseparable": "cannot be separated from the slice: only {} evenly divided samples are left",
+    "inseparable": "cannot be separated from the slice: only {} effective samples remain",
     "undecided": "too few samples to decide",
 }
 _TOGETHER: Mapping[HeldFixedState, str] = {
@@ -25,7 +25,7 @@ _LISTED = 6
 
 
 def held_fixed_table(part: HeldFixed) -> TextTable:
-    """What is left of the gap with each attribute held fixed, with all of them, and without mediators."""
+    """The remaining gap with each attribute held fixed, with all of them, and without mediators."""
     rows = [(one.attribute, _gap(one.gap), _meaning(one)) for one in part.gaps]
     rows += [*_jointly(part), *_mediated(part)]
     return TextTable("", ("Held fixed", "Remaining gap, points", "What this means"), tuple(rows))

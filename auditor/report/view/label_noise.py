@@ -12,23 +12,23 @@ _REASONS: dict[LabelNoiseReason, str] = {
     "uninformative-confidence": "the model is no more confident where it agrees with the label",
     "confident-errors": "over a fifth of the model’s most confident predictions contradict the label",
     "no-probabilities": "probabilities are not stored for more than 100 classes",
-    "no-attributes": "without attributes, wrong labels cannot be told from slices where the model is "
-    "confidently wrong",
+    "no-attributes": "without attributes, wrong labels cannot be distinguished from slices in which "
+    "the model is confidently wrong",
 }
 
 
 def label_noise_text(noise: LabelNoiseRecord | None, summary: Summary) -> str:
-    """How many labels are wrong and what follows for the accuracy; empty where nothing estimated it.
+    """The estimate of wrong labels and the corrected accuracy; empty if there is no estimate.
 
     Args:
         noise: the estimate, or why it is withheld.
-        summary: the counted failures and the accuracy on the given labels.
+        summary: the number of failures and the accuracy on the given labels.
     """
     if noise is None:
         return ""
     if noise.reason == "associated":
         return (
-            "Label noise could not be estimated: the labels that the model contradicts most surely are "
+            "Label noise could not be estimated: the labels that the model contradicts most confidently are "
             f"associated with {noise.associated_value}, so the model may be wrong there and not the labels."
         )
     if noise.reason is not None:
@@ -39,16 +39,16 @@ def label_noise_text(noise: LabelNoiseRecord | None, summary: Summary) -> str:
     given = "" if summary.accuracy is None else f" instead of {percent(summary.accuracy.value, 1)}"
     if not noise.is_detected:
         return (
-            f"No label noise was detected: by estimate, at most {percent(share.high)} of the labels are "
-            f"wrong. Corrected for that, the accuracy is {limits(accuracy, 'share')}."
+            f"No label noise was detected: it is estimated that at most {percent(share.high)} of the labels "
+            f"are wrong. Corrected for that, the accuracy is {limits(accuracy, 'share')}."
         )
     return (
-        f"By estimate, {percent(share.value)} of the labels are wrong ({limits(share, 'share')}): "
+        f"An estimated {percent(share.value)} of the labels are wrong ({limits(share, 'share')}): "
         f"those of {_number(failures)} of {count(summary.n_failures)} failures, and those of "
         f"{_number(successes)} of {count(n_successes)} successes, where the model agrees with a wrong "
         f"label. Corrected for both, the accuracy is {percent(accuracy.value, 1)} "
         f"({limits(accuracy, 'share')}){given}. This assumes that wrong labels occur at random; a slice "
-        "where the model is confidently wrong, and which no attribute names, would look the same."
+        "in which the model is confidently wrong, and which no attribute describes, would look the same."
     )
 
 

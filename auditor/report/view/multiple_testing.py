@@ -1,4 +1,4 @@
-"""How many hypotheses were tested and how their number was corrected for, in words."""
+"""The number of tests and the correction for multiple testing, in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from auditor.records import MultipleTestingRecord
 
 
 def basis_text(tests: MultipleTestingRecord | None) -> str:
-    """How many tests are behind the verdict, in a sentence; empty where nothing was recorded."""
+    """The number of tests behind the verdict, in a sentence; empty if it was not recorded."""
     if tests is None:
         return ""
     corrected = f"{plural(tests.n_tests, 'statistical test')}, corrected for multiple testing"
@@ -20,13 +20,13 @@ def basis_text(tests: MultipleTestingRecord | None) -> str:
             f"{corrected}: about one in {round(1 / tests.alpha)} significant results may be chance."
         )
     return (
-        f"{corrected}: the probability that an audit falsely reports more errors for even one attribute "
+        f"{corrected}: the probability that an audit falsely reports more errors for any attribute "
         f"value is at most {percent(tests.alpha)}."
     )
 
 
 def correction_text(tests: MultipleTestingRecord | None) -> str:
-    """What was tested and how it was corrected, in a few sentences; empty where nothing was recorded."""
+    """The tests and their correction, in a few sentences; empty if they were not recorded."""
     if tests is None:
         return ""
     counted = (
@@ -37,10 +37,10 @@ def correction_text(tests: MultipleTestingRecord | None) -> str:
         return f"{counted} ({tests.correction}; false discovery rate {percent(tests.alpha)})."
     bound = percent(tests.alpha)
     return (
-        f"{counted}. All questions about the errors of annotated slices share one error budget: most of "
-        "it goes to whether an attribute value has a higher error rate than the rest, and once this is "
-        "shown for an attribute, its part passes on to finer questions about that attribute and to the "
-        "other attributes. The probability that more errors are reported falsely for even one attribute "
+        f"{counted}. All tests on the errors of annotated slices share one error budget. Most of it is "
+        "spent on whether an attribute value has a higher error rate than the rest. Once this is shown "
+        "for an attribute, its part is passed on to finer questions about that attribute and to the "
+        "other attributes. The probability that more errors are reported falsely for any attribute "
         f"value is therefore at most {bound}, however many values there are. For everything else "
         "(interventions, training data, attribution maps, and properties computed from the images) the "
         f"false discovery rate is controlled: on average, at most {bound} of the significant results are "
@@ -49,7 +49,7 @@ def correction_text(tests: MultipleTestingRecord | None) -> str:
 
 
 def correction_table(tests: MultipleTestingRecord | None) -> tuple[tuple[str, str], ...]:
-    """The account of the tests as names and values."""
+    """The tests and their correction as names and values."""
     if tests is None:
         return ()
     rows: dict[str, object] = {

@@ -80,32 +80,33 @@ class ReportView:
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
-        tested: what was tested without becoming a finding.
-        tested_text: how many those are, and why they are no findings; empty where there is none.
+        tested: hypotheses that were tested and did not become a finding.
+        tested_text: their number, and why they are not findings; empty if there are none.
         classes: recall and precision.
         confusion: the confusion matrix.
         slices: every slice.
         untested: slices that were too small to test.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
-        attribute_types: their types, as a table; None in results of versions that recorded none.
+        attribute_types: their types, as a table; None in results of versions without types.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
-        data_faults: how many failures may be the data's fault, as text; empty where none is suspected.
-        faults: sample ids of those failures, and why in a few words.
+        data_faults: number of failures that may be due to faults in the data, as text; empty if none is
+            suspected.
+        faults: reasons in a few words, by the sample ids of these failures.
         map_sanity: what the audit's own measures show about the maps.
-        map_sanity_text: the same in a sentence or two; empty where nothing was measured.
+        map_sanity_text: the same in a sentence or two; empty if nothing was measured.
         panels: images beside an edge detector, which uses no network.
         means: every mean map.
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
-        basis_text: how many tests are behind the verdict, in a sentence for the first page.
-        clusters_text: which samples belong together, in a sentence; empty where all are independent.
-        correction_text: what was tested and how it was corrected, in a few sentences.
+        basis_text: number of tests behind the verdict, in a sentence for the first page.
+        clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
+        correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
         config: the configuration as YAML.
-        max_gap: the largest acceptable gap; None where none was stated.
+        max_gap: the largest acceptable gap; None if none was stated.
         alpha: a q-value up to this is significant.
         about: what people stated about the model and its data; an empty text where it is missing.
         selection: selection rates, where the model chooses people.
@@ -158,7 +159,7 @@ class ReportView:
 
     @property
     def gate_gap(self) -> float | None:
-        """The gap that the gate has to exclude; None where its power is not known."""
+        """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
 
     @property

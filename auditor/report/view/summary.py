@@ -18,7 +18,7 @@ from auditor.report.view.gate_power import gate_power_text
 from auditor.report.view.label_noise import label_noise_text
 
 _UNNAMED_FAULT = "label doubtful"
-"""On a sample, where the check has no text for it."""
+"""Label of a sample if the check has no text for it."""
 
 
 _HEADLINES: dict[OutcomeState, str] = {
@@ -37,11 +37,11 @@ class VerdictText:
         state: for the style of the document.
         headline: the outcome in a few words.
         reason: why, in a sentence or two.
-        reasons: everything that keeps the audit from passing.
+        reasons: everything that prevents the audit from passing.
         baseline: accuracy beside that of always predicting the most frequent class; empty if unknown.
         worst_class: the class with the lowest recall; empty if unknown.
         worst_slice: the slice with the highest error rate among those tested; empty if there is none.
-        gate_power: what the gate would have done about a gap; empty without a gate.
+        gate_power: power of the gate against a gap; empty without a gate.
     """
 
     state: OutcomeState
@@ -115,9 +115,9 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
     """What could not be tested, in a sentence.
 
     Args:
-        n_slices: all slices.
-        n_untested: slices that were too small.
-        n_skipped: checks, or parts of them, that could not be done.
+        n_slices: number of slices.
+        n_untested: number of slices that were too small.
+        n_skipped: number of checks, or parts of them, that could not be done.
     """
     parts = []
     if n_untested:
@@ -130,9 +130,9 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
 
 
 def data_faults_text(result: AuditResult) -> str:
-    """How many failures may be the data's fault, and how many labels are wrong by estimate.
+    """The number of failures that may be due to faults in the data, and the estimate of wrong labels.
 
-    Empty in results of versions that did not look, and where nothing was estimated or suspected.
+    Empty if there is nothing of either kind, as in results of earlier versions.
     """
     found = result.data_faults
     if found is None:
@@ -155,7 +155,7 @@ def _suspected_failures(found: DataFaults, summary: Summary) -> str:
 
 
 def faults_of_samples(faults: DataFaults | None) -> dict[str, str]:
-    """Why each suspected failure may be the data's fault, in a few words, by sample."""
+    """Why each suspected failure may be due to a fault in the data, in a few words, by sample."""
     if faults is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""What was tested without becoming a finding."""
+"""Hypotheses that were tested and did not become a finding."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from auditor.records import Effect, TestedRecord
 
 @dataclass(frozen=True)
 class TestedView:
-    """A hypothesis that was tested, and that is no finding.
+    """A hypothesis that was tested and did not become a finding.
 
     Attributes:
         check: the check that tested it.
         title: what was measured, in one sentence.
-        effect: how large it is; None where no limit applies.
-        q_value: of its test.
-        reason: why it is no finding, in a few words.
+        effect: the effect; None if no limit applies to it.
+        q_value: q-value of the test.
+        reason: why it is not a finding, in a few words.
     """
 
     check: str
@@ -29,12 +29,12 @@ class TestedView:
 
 
 def view_of_tested(one: TestedRecord) -> TestedView:
-    """A row of the table of what was tested without becoming a finding."""
+    """A row of the table of tested hypotheses that did not become a finding."""
     return TestedView(one.check, one.title, one.effect, one.q_value, _reason(one))
 
 
 def count_tested(n_tested: int) -> str:
-    """How many hypotheses were tested without becoming a finding, in a sentence."""
+    """The number of tested hypotheses that did not become a finding, in a sentence."""
     verb = "was" if n_tested == 1 else "were"
     return (
         f"{plural(n_tested, 'hypothesis', 'hypotheses')} {verb} tested without becoming a finding."
@@ -42,18 +42,18 @@ def count_tested(n_tested: int) -> str:
 
 
 def describe_tested(tested: Sequence[TestedRecord], alpha: float) -> str:
-    """How many there are, and why they are no findings; empty where there is none.
+    """Their number, and why they are not findings; empty if there are none.
 
     Args:
-        tested: of the audit.
+        tested: records of the audit.
         alpha: a q-value up to this is significant.
     """
     if not tested:
         return ""
     n_significant = sum(one.reason != "may be chance" for one in tested)
     text = (
-        f"{count_tested(len(tested))} A q-value above {alpha:g} means that an effect may be chance, even "
-        "if its interval, which is not corrected for all tests, excludes zero."
+        f"{count_tested(len(tested))} A q-value above {alpha:g} means that an effect may be due to chance, "
+        "even if its interval, which is not corrected for all tests, excludes zero."
     )
     if n_significant:
         one = n_significant == 1

@@ -1,4 +1,4 @@
-"""How far the values of an attribute lie apart, as a finding shows it."""
+"""The spread of the values of an attribute, as shown in a finding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ValueSpreadView:
     """The values of an attribute, each compared with the best one or with a reference value.
 
     Attributes:
-        name: of its chart, unique in the document.
+        name: name of its chart, unique in the document.
         part: the evidence.
         marked: the best value, or the reference value.
         table: error rates and differences.
@@ -28,7 +28,7 @@ class ValueSpreadView:
 
 
 def value_spreads(claims: Iterable[ClaimRecord], address: str) -> tuple[ValueSpreadView, ...]:
-    """The comparisons of values behind a finding, each once.
+    """The comparisons of values behind a finding, without duplicates.
 
     Args:
         claims: the finding and its supporting claims.
