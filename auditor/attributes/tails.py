@@ -1,4 +1,4 @@
-"""The low and the high end of an ordered attribute, which bands of equal support hide."""
+"""Values that are tested together as well: the ends of an ordered attribute, and rare values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from auditor.attributes.bands import are_integers, band_names, tail_edge
 from auditor.attributes.categories import Categories
 from auditor.attributes.spelling import is_number, number_text
-from auditor.records import OrderedValues
+from auditor.records import MISSING, RARE_VALUES, OrderedValues
 
 _SHARES = (0.05, 0.1)
 """Smallest and largest share of the samples in the end of a numeric attribute."""
@@ -21,7 +21,7 @@ _MOST_ORDINAL = 0.5
 
 @dataclass(frozen=True)
 class Tail:
-    """One end of an ordered attribute.
+    """One end of an ordered attribute, or its rare values.
 
     Attributes:
         name: as of a band, such as ``85 and over``.
@@ -33,17 +33,21 @@ class Tail:
 
 
 def tails(found: Categories, min_support: int) -> Iterator[Tail]:
-    """The ends of an ordered attribute that are not already categories.
+    """Values that are tested together, beside the categories.
 
     An end of a numeric attribute contains 5 % of the samples. If these are fewer than twice the
     smallest support, it contains more, up to 10 %. If the last value of an ordinal attribute has less
     than the smallest support, its end contains as few values as possible that have it together.
+
+    Of an attribute without an order, all values with less than the smallest support are one slice: one
+    by one they cannot be tested, and a gap of all of them would not be noticed.
 
     Args:
         found: the attribute as categories.
         min_support: smallest slice that is tested; smaller ends are left out.
     """
     if found.ordered is None:
+        yield from _rare(found, min_support)
         return
     for high in (False, True):
         if found.record.edges is None:
@@ -52,6 +56,15 @@ def tails(found: Categories, min_support: int) -> Iterator[Tail]:
             tail = _of_numbers(found, min_support, high=high)
         if tail is not None:
             yield tail
+
+
+def _rare(found: Categories, min_support: int) -> Iterator[Tail]:
+    names = found.column.categories
+    sizes = np.bincount(found.column.codes, minlength=len(names))
+    rare = (sizes > 0) & (sizes < min_support) & (names != MISSING)
+    rows = rare[found.column.codes]
+    if rare.sum() >= 2 and min_support <= rows.sum() < len(rows):
+        yield Tail(RARE_VALUES, rows)
 
 
 def _of_numbers(found: Categories, min_support: int, *, high: bool) -> Tail | None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from auditor.records import Effect
 from auditor.statistics import Interval
 
-ONE_SIDED = 0.9
-"""Coverage of the two-sided interval whose upper limit excludes a gap with 95 % confidence."""
 LARGEST_RATIO = 1000.0
 """Ratios are reported up to this size, because `audit.json` has no infinity."""
 

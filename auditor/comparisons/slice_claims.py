@@ -15,7 +15,7 @@ from auditor.comparisons.clusters import (
     rates_of,
     too_few_clusters,
 )
-from auditor.comparisons.limits import ONE_SIDED, Limits, finite
+from auditor.comparisons.limits import Limits, finite
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import advice, amount, interval, limits, percent, plural, points, quoted, whom
 from auditor.records import (
@@ -81,7 +81,6 @@ class SliceClaims:
     ) -> Iterator[Claim]:
         rows = [one.rows for one in slices]
         gaps = gaps_of(self._audit, rows, own, rest, compare)
-        excluded = gaps_of(self._audit, rows, own, rest, compare, ONE_SIDED, tested=False).gap.high
         worth = design_effects(gaps)
         own, rest = effective(own, worth), effective(rest, worth)
         ratios = stratified_ratio(own.failures, own.totals, rest.failures, rest.totals).ratio
@@ -98,15 +97,20 @@ class SliceClaims:
                 rest_error_rate=float(gaps.base_rate[k]),
                 gap=Estimate.of(gaps.gap[k]),
                 ratio=_known(ratios, k),
-                excluded_gap=float(excluded[k]),
+                excluded_gap=float(gaps.gap.high[k]),
             )
             yield self._claim(one, comparison, ratios[k], float(p_values[k]), sizes)
 
     def _untestable(self, one: Slice, gaps: Gaps, k: int) -> str | None:
         needed = self._audit.min_support
         n_slice, n_rest = int(gaps.n_slice[k]), int(gaps.n_rest[k])
-        if one.support < needed or n_slice < needed:
-            return f"{plural(min(one.support, n_slice), 'sample')} of the {needed} that are needed"
+        if one.support < needed:
+            return f"{plural(one.support, 'sample')} of the {needed} that are needed"
+        if n_slice < needed:
+            return (
+                f"{plural(n_slice, 'sample')} with labels that the rest has as well, of the {needed} "
+                "that are needed"
+            )
         if n_rest < needed:
             return (
                 f"{plural(n_rest, 'other sample')} of the same labels to compare with, of the "

@@ -176,7 +176,7 @@ class GateSection(Options):
     severity: Severity | None = "alert"
     """Findings of at least this severity block the gate (exit code 1); null: the audit only reports."""
     exclude_gap: float = Field(0.1, gt=0, le=1)
-    """Gap in error rate that must be excluded for every testable slice (one-sided, 95 %) to pass."""
+    """Gap in error rate that the 95 % interval of every testable slice must exclude to pass."""
     min_samples: int = Field(30, ge=1)
     """With fewer evaluated samples the audit cannot be judged."""
     max_unusable: float = Field(0.05, ge=0, le=1)

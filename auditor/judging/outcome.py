@@ -145,13 +145,7 @@ def _slices(
         for one in slices
         if len(one.attributes) == 1 and one.label is None and not (one.computed or one.tail)
     ]
-    if values and all(one.excluded_gap is None for one in values):
-        yield OutcomeReason(
-            kind="power",
-            state="undecided",
-            text=f"None of the {count(len(values))} slices has enough samples to be tested.",
-        )
-        return
+    yield from _untested_attributes(values)
     named = {
         tuple(claim.slice.attributes.items())
         for one in findings
@@ -178,6 +172,21 @@ def _slices(
     )
 
 
+def _untested_attributes(values: Sequence[SliceRecord]) -> Iterator[OutcomeReason]:
+    """Attributes of which no value could be compared with the rest."""
+    tested: dict[str, bool] = {}
+    for one in values:
+        (name,) = one.attributes
+        tested[name] = tested.get(name, False) or one.excluded_gap is not None
+    untested = [name for name, is_tested in tested.items() if not is_tested]
+    if untested:
+        yield OutcomeReason(
+            kind="power",
+            state="undecided",
+            text=f"No value of {several(untested)} could be compared with the rest of the same labels.",
+        )
+
+
 def _more_samples(
     wide: Sequence[SliceRecord], gap: float, design_effect: float
 ) -> tuple[str, int | None]:
@@ -198,12 +207,12 @@ def _more_samples(
 def _missing(one: SliceRecord, gap: float, design_effect: float) -> int:
     """Samples that a slice with the error rate of the rest lacks to exclude a gap in 80 % of audits.
 
-    From the normal approximation: (z₀.₉₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p,
+    From the normal approximation: (z₀.₉₇₅ + z₀.₈)² p (1 - p) / gap² samples, with the pooled error rate p,
     times the design effect.
     """
     rate = one.error_rate.value if one.error_rate is not None else 0.5
     rate = min(max(rate - (one.gap.value if one.gap is not None else 0.0), 0.02), 0.98)
-    wanted = (norm.ppf(0.95) + norm.ppf(_POWER)) ** 2 * rate * (1 - rate) / gap**2
+    wanted = (norm.ppf(0.975) + norm.ppf(_POWER)) ** 2 * rate * (1 - rate) / gap**2
     return max(int(np.ceil(design_effect * wanted)) - one.support, 0)
 
 

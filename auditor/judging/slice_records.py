@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.comparisons.clusters import rates_of
-from auditor.comparisons.limits import ONE_SIDED
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.config import GateSection
 from auditor.judging.graded_claim import GradedClaim
+from auditor.judging.multiple_testing import CONFIDENCE
 from auditor.records import (
+    RARE_VALUES,
     AuditData,
     ComparisonSizes,
     Estimate,
@@ -60,13 +61,18 @@ def slice_records(
                     "error_rate": Estimate.of(rate) if one.support else None,
                     "detectable_gap": detectable.get(identity),
                     # An audit can pass without excluding a gap in the tail of an ordered attribute.
-                    "gate_power": None if one.tail else powers.get(identity),
+                    "gate_power": None if _is_end(one) else powers.get(identity),
                     "computed": place >= len(audit.slices),
-                    "tail": one.tail,
+                    "tail": _is_end(one),
                 }
             )
         )
     return records
+
+
+def _is_end(one: Slice) -> bool:
+    """Whether it is an end of an ordered attribute, and not its rare values."""
+    return one.tail and RARE_VALUES not in one.key.attributes.values()
 
 
 def _of_slice(one: Slice, test: GradedClaim | None) -> SliceRecord:
@@ -149,7 +155,7 @@ def _gate_powers(
     lows: dict[Severity, float | None] = {"alert": max_gap, "warning": 0.0, "note": None}
     sizes = _padded([one.claim.sizes[0] for one in tested])
     blocking = GateRule(levels, max_gap, lows[gate.severity])
-    doubtful = GateRule(levels, max_gap, confidence=ONE_SIDED)
+    doubtful = GateRule(levels, max_gap, confidence=CONFIDENCE)
     blocked = gate_power(gate.exclude_gap, *sizes, blocking)
     stopped = doubt_power(gate.exclude_gap, *sizes, doubtful, gate.exclude_gap)
     for one, first, second in zip(tested, blocked, stopped, strict=True):

@@ -5,6 +5,7 @@ Nothing here holds HTML.
 
 from auditor.records.attributes import (
     OTHER_VALUES,
+    RARE_VALUES,
     AttributeRecord,
     AttributeSpec,
     AttributeType,
@@ -116,6 +117,7 @@ from auditor.records.result import (
 __all__ = [
     "MISSING",
     "OTHER_VALUES",
+    "RARE_VALUES",
     "SCHEMA_VERSION",
     "SEVERITIES",
     "AttributeRecord",

@@ -13,6 +13,8 @@ Numeric: numbers that are cut into bands."""
 StatedType = AttributeType | tuple[str, ...]
 """A type from the configuration; a list is the type ``ordinal`` with its values in order."""
 
+RARE_VALUES = "(rare values)"
+"""The slice of all values with too few samples to be tested one by one, in addition to these."""
 OTHER_VALUES = "(other values)"
 """The slice of all values that are too rare to be separate slices."""
 

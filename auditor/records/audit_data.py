@@ -21,8 +21,8 @@ class Slice:
     Attributes:
         key: its name.
         rows: positions in ``AuditData.predictions``, ascending, int64.
-        tail: whether it is the low or the high end of an ordered attribute. It overlaps the slices
-            of the attribute's values, and is in no pair.
+        tail: whether it is the low or the high end of an ordered attribute, or all of its rare values.
+            It overlaps the slices of the attribute's values, and is in no pair.
     """
 
     key: SliceKey

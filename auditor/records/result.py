@@ -185,7 +185,7 @@ class SliceRecord(Record):
     detectable_gap: float | None = None
     """Smallest gap that the test at this level would have found in 80 % of audits."""
     excluded_gap: float | None = None
-    """Gaps of this size and above are excluded (one-sided, 95 %); None where not tested."""
+    """Gaps of this size and above are excluded by the 95 % interval; None where not tested."""
     gate_power: GatePower | None = None
     """Power of the gate; None for pairs, single labels and computed properties, and without a gate."""
     computed: bool = False

@@ -157,13 +157,20 @@ def test_outcome_slice_of_a_blocking_finding_is_not_named_again() -> None:
 def test_outcome_undecided_slice_states_the_missing_samples() -> None:
     (reason,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)]).reasons
     (clustered,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)], 3.0).reasons
-    # n = (z_0.95 + z_0.8)^2 · 0.1 · 0.9 / 0.1^2, less the 100 that there are.
-    wanted = (norm.ppf(0.95) + norm.ppf(0.8)) ** 2 * 0.09 / 0.01
-    assert wanted == pytest.approx(55.6, abs=0.1)
+    # n = (z_0.975 + z_0.8)^2 · 0.1 · 0.9 / 0.1^2, less the 100 that there are.
+    wanted = (norm.ppf(0.975) + norm.ppf(0.8)) ** 2 * 0.09 / 0.01
+    assert wanted == pytest.approx(70.6, abs=0.1)
     # 100 would do on average. From no gap to its upper limit 15 points; for 10, (15 / 10)² · 100.
     assert reason.missing_samples == 125
     assert "If gaps stay as measured, about 125 more samples" in reason.text
     few = one_slice(0.15, support=40)
-    assert decide(GateSection(), SUMMARY, [], [], [few]).reasons[0].missing_samples == 16
+    assert decide(GateSection(), SUMMARY, [], [], [few]).reasons[0].missing_samples == 31
     # Three times as many, less 100.
-    assert clustered.missing_samples == 67
+    assert clustered.missing_samples == 112
+
+
+def test_outcome_attribute_without_a_testable_value_is_undecided_beside_tested_ones() -> None:
+    untested = [one_slice(None, attributes={"stage": value}) for value in "xy"]
+    found = decide(GateSection(), SUMMARY, [], [], [one_slice(0.05, "A"), *untested])
+    assert found.state == "undecided"
+    assert "No value of stage could be compared" in found.reasons[0].text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from auditor.attributes.typed_columns import typed_column
 from auditor.config import SliceSection
-from auditor.records import MISSING, OTHER_VALUES, StatedType
+from auditor.records import MISSING, OTHER_VALUES, RARE_VALUES, StatedType
 from auditor.stages.slicing import Slicing, slice_samples
 
 CLASSES = ("cat", "dog")
@@ -117,6 +117,19 @@ def test_slice_samples_rare_values_are_pooled() -> None:
     assert "the other 11 (36 samples)" in cut.skipped[0].reason
     slices = {one.key.attributes["a"]: one.support for one in cut.slices if one.key.label is None}
     assert slices[OTHER_VALUES] == 36
+
+
+def test_slice_samples_rare_values_are_one_more_slice() -> None:
+    # 20 of 60 samples have values with 5 samples each, and no value has 10 of them.
+    values = ["a"] * 40 + [f"r{k % 4}" for k in range(20)]
+    cut = _cut(values, min_support=10)
+    (rare,) = [one for one in cut.slices if one.key.attributes == {"a": RARE_VALUES}]
+    assert rare.tail
+    assert rare.rows.tolist() == list(range(40, 60))
+    # A single rare value, or rare values that are too few together, are no slice of that kind.
+    for others in (["r"] * 5, ["r", "s"] * 2):
+        cut = _cut(["a"] * 40 + ["b"] * (20 - len(others)) + others, min_support=10)
+        assert all(RARE_VALUES not in one.key.attributes.values() for one in cut.slices)
 
 
 def test_slice_samples_reference_values_are_pooled_alike() -> None:
