@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from auditor.records import Effect
 from auditor.statistics import Interval
 
+RARE = 0.1
+"""Ratios are judged up to this error rate; above it, the gap says what matters."""
 LARGEST_RATIO = 1000.0
 """Ratios are reported up to this size, because `audit.json` has no infinity."""
 
@@ -17,7 +19,7 @@ class Limits:
 
     Attributes:
         gap: largest acceptable difference (a share, 0 to 1).
-        ratio: largest acceptable ratio, above 1; None for no limit.
+        ratio: largest acceptable ratio for error rates up to `RARE`, above 1; None for no limit.
     """
 
     gap: float
@@ -26,8 +28,8 @@ class Limits:
     def effect(self, gap: Interval, ratio: Interval) -> tuple[Effect, float]:
         """Chooses between gap and ratio, and returns the effect and its limit.
 
-        There is one test for both, of "no difference". The gap is the effect unless only the ratio
-        exceeds its limit, or only the interval of the ratio lies above its limit.
+        There is one test for both, of "no difference". The gap is the effect unless errors are rare,
+        and only the ratio exceeds its limit, or only its interval lies above the limit.
 
         Args:
             gap: difference of the rates.
@@ -35,6 +37,9 @@ class Limits:
         """
         by_gap = Effect.measured("error-rate gap", gap, "points"), self.gap
         if self.ratio is None or gap.value <= 0 or not ratio.value > self.ratio:
+            return by_gap
+        # Both rates follow from their difference and their ratio.
+        if gap.value / (1 - 1 / ratio.value) > RARE:
             return by_gap
         if gap.value > self.gap and (gap.low > self.gap or ratio.low <= self.ratio):
             return by_gap
