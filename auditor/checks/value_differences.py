@@ -177,7 +177,7 @@ class _Compared:
         own, rest = effective(own, worth), effective(rest, worth)
         ratios = stratified_ratio(rest.failures, rest.totals, own.failures, own.totals).ratio
         p_values, rates = worse_p_values(gaps), self.counts.intervals
-        minority = self._minority(found)
+        minority = self._minority(found, float(np.nanmax(gaps.gap.value, initial=0.0)))
         for k, one in enumerate(self.counts.slices):
             enough = min(gaps.n_slice[k], gaps.n_rest[k]) >= self.audit.min_support
             if not enough or np.isnan(p_values[k]):
@@ -214,14 +214,19 @@ class _Compared:
                 sizes=(ComparisonSizes.of(rest.totals[k], own.failures[k], own.totals[k]),),
             )
 
-    def _minority(self, found: ValueComparisons) -> NDArray[np.bool_]:
-        """(V,) the values that are not worse than the best one, if most others are.
+    def _minority(self, found: ValueComparisons, largest: float) -> NDArray[np.bool_]:
+        """The values that are not worse than the best one, (V,), if most others are.
 
-        Worse is who differs significantly, or by more than the limit. The finding does not rest on
-        it, but on the test of the best value against all others together.
+        A value is worse if it differs significantly, or by over half of what the rest differs from the
+        best value; then the difference of the rest is not that of a few values. The finding does not
+        rest on this, but on the test of the best value against all others together.
+
+        Args:
+            found: every value against the best one.
+            largest: largest gap of a value's rest.
         """
-        differs = (found.gap.low > 0) | (found.gap.value > self.limits.gap)
-        worse = (found.comparator >= 0) & differs
+        typical = found.gap.value > max(self.limits.gap, largest / 2)
+        worse = (found.comparator >= 0) & ((found.gap.low > 0) | typical)
         support = self.counts.support
         most = worse.sum() >= len(worse) / 2 and support[worse].sum() > support.sum() / 2
         return np.asarray(~worse if most else np.zeros_like(worse), dtype=np.bool_)
