@@ -13,7 +13,8 @@ from scipy.stats import norm
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, mean_gap_of, widened
-from auditor.phrasing import count, interval, percent, points, whom
+from auditor.comparisons.strata import with_confounders
+from auditor.phrasing import count, interval, percent, points, several, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -27,7 +28,6 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.records.outcome import GROSS_OVERCONFIDENCE
-from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import (
     Calibration,
@@ -48,7 +48,8 @@ class CalibrationGap(Check):
     """Is the model over-confident, and more so on a slice than on the rest?
 
     Over-confidence is the mean confidence minus the accuracy. All samples are tested against 0, slices
-    against the rest within labels (Mantel-Haenszel weights, permutation within labels). Tests and
+    against the rest within labels, and within the confounders that ``slices.roles`` declares
+    (Mantel-Haenszel weights, permutation within these strata). Tests and
     intervals are valid for rare errors. The expected calibration error, corrected for the bias of
     noise, is part of the evidence.
     """
@@ -70,12 +71,11 @@ class CalibrationGap(Check):
         correct = ~frame["failure"].to_numpy(dtype=bool)
         if len(frame) < audit.min_support:
             return Examination()
-        label = codes(frame["label"])
         every = np.arange(len(frame))
         claims = [self._overall(_calibration(audit, confidence, correct, every))]
         for one in audit.slices:
             if len(one.key.attributes) == 1 and one.key.label is None:
-                claims += self._slice(one, confidence, correct, label, audit)
+                claims += self._slice(one, confidence, correct, audit)
         return Examination(tuple(claims))
 
     def _overall(self, found: Calibration) -> Claim:
@@ -126,15 +126,15 @@ class CalibrationGap(Check):
         one: Slice,
         confidence: Floats,
         correct: NDArray[np.bool_],
-        label: NDArray[np.int64],
         audit: AuditData,
     ) -> Iterator[Claim]:
         inside = np.zeros(len(confidence), dtype=bool)
         inside[one.rows] = True
+        fixed, strata = with_confounders(audit, one.key)
         gaps = (
-            overconfidence_gap(confidence, correct, inside, label)
+            overconfidence_gap(confidence, correct, inside, strata)
             if audit.clusters is None
-            else mean_gap_of(audit, confidence - correct, inside, label)
+            else mean_gap_of(audit, confidence - correct, inside, strata)
         )
         if min(gaps.n_slice, gaps.n_rest) < audit.min_support or np.isnan(gaps.p_value):
             return
@@ -160,7 +160,8 @@ class CalibrationGap(Check):
                     f"({interval(over, ' points')})."
                 ),
                 (
-                    f"Within labels, that is {points(gap.value)} {more} over-confident than the rest "
+                    f"With {several(['the label', *fixed])} held fixed, that is {points(gap.value)} "
+                    f"{more} over-confident than the rest "
                     f"({interval(gap, ' points')})."
                 ),
             ),

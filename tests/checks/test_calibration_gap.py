@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,3 +117,28 @@ def test_calibration_gap_rare_errors_slice_without_errors_has_a_wide_interval(
     assert right.effect.high > 0.03
     assert right.p_value is not None
     assert right.p_value > 0.5
+
+
+def test_calibration_gap_declared_confounder_is_held_fixed(make_evidence: MakeEvidence) -> None:
+    # The old fail more often at the same confidence, and most of r1 are old; race changes nothing.
+    rng = np.random.default_rng(2)
+    race = rng.choice(["r0", "r1"], 3000, p=[0.7, 0.3])
+    age = np.where(rng.random(3000) < np.where(race == "r1", 0.8, 0.2), "old", "young")
+    label = rng.choice(["no", "yes"], 3000)
+    failing = rng.random(3000) < np.where(age == "old", 0.3, 0.05)
+    predicted = np.where(failing, np.where(label == "no", "yes", "no"), label)
+    audit = make_evidence(label, predicted, {"race": race, "age": age}, classes=("no", "yes"))
+
+    def gap_of_race(data: AuditData) -> tuple[float, str]:
+        claims = CalibrationGap().examine(data).claims
+        (claim,) = [one for one in claims if one.slice.attributes == {"race": "r1"}]
+        assert claim.effect is not None
+        return claim.effect.value, claim.statement[1]
+
+    gap, statement = gap_of_race(audit)
+    assert gap > 0.1
+    assert statement.startswith("With the label held fixed")
+    declared = replace(audit.declared, roles={"age": "confounder"})
+    gap, statement = gap_of_race(replace(audit, declared=declared))
+    assert abs(gap) < 0.04
+    assert statement.startswith("With the label and age held fixed")
