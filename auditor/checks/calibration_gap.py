@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, mean_gap_of, widened
-from auditor.comparisons.strata import with_confounders
+from auditor.comparisons.strata import confounders, crossed
 from auditor.phrasing import count, interval, percent, points, several, whom
 from auditor.records import (
     AuditData,
@@ -28,6 +28,7 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.records.outcome import GROSS_OVERCONFIDENCE
+from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import (
     Calibration,
@@ -130,7 +131,9 @@ class CalibrationGap(Check):
     ) -> Iterator[Claim]:
         inside = np.zeros(len(confidence), dtype=bool)
         inside[one.rows] = True
-        fixed, strata = with_confounders(audit, one.key)
+        (name,) = one.key.attributes
+        fixed, alike = confounders(audit, name)
+        strata = crossed(alike, codes(audit.predictions["label"]))
         gaps = (
             overconfidence_gap(confidence, correct, inside, strata)
             if audit.clusters is None

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.class_rates import WorstRate, worst_rates
 from auditor.comparisons.clustered_rates import ClusteredRates
 from auditor.comparisons.clusters import of_clusters
-from auditor.phrasing import interval, sentence_start, signed_points, whom
+from auditor.comparisons.strata import confounders, crossed
+from auditor.phrasing import interval, sentence_start, several, signed_points, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -35,6 +35,7 @@ from auditor.statistics import (
     ClassRates,
     FairnessDistances,
     Floats,
+    Integers,
     after_omnibus,
     class_rates,
     clustered_dependence,
@@ -65,7 +66,8 @@ class PredictionDependence(Check):
     it, each value is tested for a lower recall of a class, or a higher rate of false positives within
     labels, than all other values have (closed testing). The intervals hold jointly. Demographic parity,
     equal opportunity, equalized odds and the four-fifths ratio are part of the evidence, also for
-    intersections of two attributes.
+    intersections of two attributes. Confounders that ``slices.roles`` declares are held fixed as well;
+    the fairness measures are those of all samples.
 
     Reference:
         `auditor.statistics.closed_testing.after_omnibus`.
@@ -86,8 +88,10 @@ class PredictionDependence(Check):
         skipped = []
         for name in audit.attributes:
             values = [str(value) for value in frame[name].cat.categories]
-            counts = _counts(codes(frame[name]), len(values), label, predicted, len(audit.classes))
-            found, worst = self._examined(audit, name, counts)
+            fixed, alike = confounders(audit, name)
+            cells = (codes(frame[name]), alike, label, predicted)
+            counts = _counts(cells, len(values), len(audit.classes))
+            found, worst = self._examined(audit, name, counts, alike)
             if found is None or not worst:
                 reason = (
                     "within every label there is one value, or one prediction" + of_clusters(audit)
@@ -97,29 +101,35 @@ class PredictionDependence(Check):
                 )
                 skipped.append(Skipped(check=NAME, reason=f"{name}: {reason}"))
                 continue
-            claims += self._claims(audit, name, values, counts, found, worst)
+            stated = self._claims(audit, name, values, counts.sum(1), found, worst)
+            claims += [_with_fixed(one, fixed) for one in stated]
         return Examination(tuple(claims), tuple(skipped))
 
     def _examined(
-        self, audit: AuditData, name: str, counts: Floats
+        self, audit: AuditData, name: str, counts: Floats, alike: Integers
     ) -> tuple[tuple[float, float] | None, dict[int, WorstRate]]:
         """The dependence, with its p-value, and the clearest disadvantage of each value."""
         if audit.clusters is None:
             return self._dependence(counts, audit.seed), worst_rates(counts, audit.min_support)
         frame, cluster = audit.predictions, audit.clusters.of_sample
         value, label, predicted = (codes(frame[one]) for one in (name, "label", "predicted"))
+        strata = crossed(alike, label)
         found = clustered_dependence(
-            value, predicted, label, cluster, self.permutations, audit.seed
+            value, predicted, strata, cluster, self.permutations, audit.seed
         )
         # Where the attribute as a whole is not significant, no value is: its p-value need not be fine.
         permuted = found.p_value <= audit.alpha
-        rates = ClusteredRates(value, label, predicted, cluster, len(counts), permuted, audit.seed)
+        rates = ClusteredRates(
+            value, label, predicted, strata, cluster, len(counts), permuted, audit.seed
+        )
         worst = worst_rates(counts, audit.min_support, rates)
         return None if np.isnan(found.p_value) else (found.excess, found.p_value), worst
 
     def _dependence(self, counts: Floats, seed: int) -> tuple[float, float] | None:
         """Excess information in nats and its p-value; None where there is nothing to permute."""
-        tables = np.moveaxis(counts, 1, 0)  # label first
+        n_values, n_strata, n_classes, _ = counts.shape
+        # Strata and labels are both held fixed.
+        tables = np.moveaxis(counts.reshape(n_values, n_strata * n_classes, n_classes), 1, 0)
         tables = tables[tables.sum((1, 2)) > 0]
         tables = tables[:, :, tables.sum((0, 1)) > 0]
         if tables.size == 0:
@@ -223,16 +233,20 @@ def _four_fifths(distances: FairnessDistances, classes: tuple[str, ...]) -> Iter
 
 
 def _counts(
-    value: NDArray[Any],
-    n_values: int,
-    label: NDArray[Any],
-    predicted: NDArray[Any],
-    n_classes: int,
+    cells: tuple[Integers, Integers, Integers, Integers], n_values: int, n_classes: int
 ) -> Floats:
-    """(A, K, K) samples by value, label and prediction."""
-    cells = (value * n_classes + label) * n_classes + predicted
-    counts = np.bincount(cells, minlength=n_values * n_classes**2)
-    return counts.reshape(n_values, n_classes, n_classes).astype(np.float64)
+    """(A, S, K, K) samples by value, stratum, label and prediction; `cells` holds (n,) codes of each."""
+    shape = (n_values, int(cells[1].max(initial=0)) + 1, n_classes, n_classes)
+    counts = np.bincount(np.ravel_multi_index(cells, shape), minlength=int(np.prod(shape)))
+    return counts.reshape(shape).astype(np.float64)
+
+
+def _with_fixed(claim: Claim, fixed: tuple[str, ...]) -> Claim:
+    """The claim, with a sentence on the confounders that were held fixed."""
+    if not fixed:
+        return claim
+    sentence = f"Rates and gaps are those with {several(fixed)} held fixed, besides the label."
+    return replace(claim, statement=(*claim.statement, sentence))
 
 
 def _evidence(
@@ -317,8 +331,8 @@ def _intersections(audit: AuditData, name: str) -> Iterator[tuple[str, dict[str,
         n_cells = len(frame[first].cat.categories) * n_second
         if n_cells * n_classes**2 > _AT_ONCE // 10:
             continue
-        cells = codes(frame[first]) * n_second + codes(frame[second])
-        counts = _counts(cells, n_cells, label, predicted, n_classes)
+        value = codes(frame[first]) * n_second + codes(frame[second])
+        counts = _counts((value, np.zeros_like(value), label, predicted), n_cells, n_classes).sum(1)
         counts = counts[counts.sum((1, 2)) >= audit.min_support]
         if len(counts) > 1:
             yield second, _largest(fairness_distances(class_rates(counts)))

@@ -61,7 +61,7 @@ def worst_rates(
     """The clearest disadvantage of each value, by the value's index.
 
     Args:
-        counts: (V, K, K) samples by value, label and prediction.
+        counts: (V, S, K, K) samples by value, stratum that is held fixed, label and prediction.
         needed: smallest number of samples on each side of a comparison.
         clustered: the samples, if they are clustered.
 
@@ -88,7 +88,7 @@ def worst_rates(
 
 @dataclass(frozen=True)
 class _Family:
-    """One kind of rate for every value and several classes; labels on the last axis.
+    """One kind of rate for every value and several classes; what is held fixed on the last axis.
 
     Attributes:
         name: the rate.
@@ -139,19 +139,23 @@ class _Family:
 
 
 def _recalls(counts: Floats) -> _Family:
-    of_class = counts.sum(2)
-    misses = of_class - np.diagonal(counts, axis1=1, axis2=2)
-    return _Family("recall", np.arange(counts.shape[1]), misses[..., None], of_class[..., None])
+    of_class = counts.sum(3)
+    misses = of_class - np.diagonal(counts, axis1=2, axis2=3)
+    classes = np.arange(counts.shape[2])
+    return _Family("recall", classes, np.moveaxis(misses, 1, 2), np.moveaxis(of_class, 1, 2))
 
 
 def _false_positives(counts: Floats) -> _Family | None:
     """False positives within other labels; None with two classes, where they are misses of the other."""
-    n_classes = counts.shape[1]
+    n_values, n_strata, n_classes, _ = counts.shape
     if n_classes < 3:
         return None
-    wrong = counts.sum((0, 1)) - np.diagonal(counts.sum(0))
+    wrong = counts.sum((0, 1, 2)) - np.diagonal(counts.sum((0, 1)))
     classes = np.sort(np.argsort(-wrong, kind="stable")[:_CLASSES])
     other = np.arange(n_classes) != classes[:, None]
-    called = np.moveaxis(counts, 2, 1)[:, classes]
-    totals = np.broadcast_to(counts.sum(2)[:, None], called.shape)
-    return _Family("false-positive rate", classes, called * other, totals * other)
+    called = np.moveaxis(counts, 3, 1)[:, classes]
+    totals = np.broadcast_to(counts.sum(3)[:, None], called.shape)
+    # Strata and other labels are both held fixed.
+    shape = (n_values, len(classes), n_strata * n_classes)
+    bad, among = called * other[:, None], totals * other[:, None]
+    return _Family("false-positive rate", classes, bad.reshape(shape), among.reshape(shape))

@@ -18,6 +18,7 @@ class ClusteredRates:
         value: (n,) value of each sample, from 0.
         label: (n,) class indices.
         predicted: (n,) class indices.
+        strata: (n,) combinations of the label and what else is held fixed.
         cluster: (n,) cluster of each sample.
         n_values: number of values.
         permuted: whether clusters are permuted; otherwise p-values use the normal approximation.
@@ -27,6 +28,7 @@ class ClusteredRates:
     value: Integers
     label: Integers
     predicted: Integers
+    strata: Integers
     cluster: Integers
     n_values: int
     permuted: bool
@@ -45,7 +47,7 @@ class ClusteredRates:
     def _gaps(
         self, classes: Integers, among: Floats, bad: Floats | None, confidence: float
     ) -> Gaps:
-        """Gaps of each value within labels, among the samples that belong to each class's comparison."""
+        """Gaps of each value within strata, among the samples that belong to each class's comparison."""
         parts = []
         for place, one in enumerate(classes):
             rows = np.flatnonzero(among[:, place])
@@ -54,7 +56,7 @@ class ClusteredRates:
                 clustered_gap(
                     outcome[rows].astype(np.float64),
                     [np.flatnonzero(self.value[rows] == k) for k in range(self.n_values)],
-                    self.label[rows],
+                    self.strata[rows],
                     self.cluster[rows],
                     confidence,
                     self.seed,

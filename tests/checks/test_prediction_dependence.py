@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,3 +97,32 @@ def test_prediction_dependence_perfect_model_is_skipped(make_evidence: MakeEvide
     examination = PredictionDependence().examine(audit)
     assert examination.claims == ()
     assert "one prediction" in examination.skipped[0].reason
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_prediction_dependence_declared_confounder_is_held_fixed(
+    make_evidence: MakeEvidence, n_classes: int
+) -> None:
+    # The old are recognised less often, and most of r1 are old; race changes nothing.
+    rng = np.random.default_rng(3)
+    classes = tuple("abc"[:n_classes])
+    race = rng.choice(["r0", "r1"], 3000, p=[0.7, 0.3])
+    age = np.where(rng.random(3000) < np.where(race == "r1", 0.8, 0.2), "old", "young")
+    label = rng.integers(n_classes, size=3000)
+    failing = rng.random(3000) < np.where(age == "old", 0.3, 0.05)
+    shift = rng.integers(1, n_classes, 3000)
+    predicted = np.where(failing, (label + shift) % n_classes, label)
+    names = np.array(classes)
+    audit = make_evidence(
+        names[label], names[predicted], {"race": race, "age": age}, classes=classes
+    )
+    declared = replace(audit.declared, roles={"age": "confounder"})
+
+    def p_of_r1(data: AuditData) -> float:
+        claims = PredictionDependence().examine(data).claims
+        (claim,) = [one for one in claims if one.slice.attributes == {"race": "r1"}]
+        assert claim.p_value is not None
+        return claim.p_value
+
+    assert p_of_r1(audit) < 1e-3
+    assert p_of_r1(replace(audit, declared=declared)) > 0.05
