@@ -57,6 +57,11 @@ def with_explanation(
     by = jointly if explained and not sensitive else confounding.of_confounders(one, gaps)
     graded_by = None if by is None else _effect(claim, by, comparison.rest_error_rate)
     sentences = () if by is None or graded_by is None else (_severity_sentence(by),)
+    if by is not None:
+        # The gap that counts is also the one that has to be excluded.
+        excluding = comparison.model_copy(update={"excluded_gap": by.gap.high})
+        parts = tuple(excluding if part is comparison else part for part in claim.evidence)
+        claim = replace(claim, evidence=parts)
     return replace(
         claim,
         title=claim.title + title_suffix(held, gap),

@@ -129,7 +129,7 @@ class SliceClaims:
         key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
         effect, limit = self._limits.effect(gap, ratio)
         target = self._counter.most_predicted(one)
-        outcome = _outcome_in_words(target, rate, one.support)
+        outcome = _outcome_in_words(target, rate, one)
         return Claim(
             check=self._check,
             kind=self._kind,
@@ -175,6 +175,8 @@ class SliceClaims:
         )
 
 
+_ALIKE = 0.005
+"""Largest difference between the error rate and the weighted one at which only the former is stated."""
 _CAUTION = (
     "Samples are compared within labels, so harder classes do not count against the slice; other "
     "differences between slice and rest are not held fixed."
@@ -213,11 +215,14 @@ def _present(estimate: Estimate | None) -> Interval:
     return Interval(estimate.value, estimate.low, estimate.high)
 
 
-def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, support: int) -> str:
-    """``predicted as defective`` if nearly all failures go to one class, else ``misclassified``."""
-    if target is None or target[1] < 0.95 * rate.value * support:
+def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, one: Slice) -> str:
+    """``predicted as defective`` if nearly all failures go to one class, else ``misclassified``.
+
+    With several labels, correct predictions may be that class as well.
+    """
+    if target is None or target[1] < 0.95 * rate.value * one.support:
         return "misclassified"
-    return f"predicted as {target[0]}"
+    return "misclassified" if one.key.label is None else f"predicted as {target[0]}"
 
 
 def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
@@ -237,11 +242,16 @@ def _statement(
 ) -> tuple[str, ...]:
     key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
     rest = comparison.rest_error_rate or 0.0
-    against = (
-        f"of the rest, with labels in the same proportion, {percent(rest)}"
-        if key.label is None
-        else f"of the other {quoted(key.label)} samples, {percent(rest)} are misclassified"
-    )
+    weighted = rest + gap.value
+    if key.label is not None:
+        against = f"of the other {quoted(key.label)} samples, {percent(rest)} are misclassified"
+    elif abs(weighted - rate.value) < _ALIKE:
+        against = f"of the rest, with labels in the same proportion, {percent(rest)}"
+    else:
+        against = (
+            f"with labels weighted for the comparison, {percent(weighted)} against {percent(rest)} of "
+            "the rest"
+        )
     sentences = [
         (
             f"Of {one.support} {whom(key)}, {percent(rate.value)} are {outcome} "

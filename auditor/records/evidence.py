@@ -37,7 +37,8 @@ class SliceComparison(Record):
     detectable_gap: float | None = None
     """Smallest gap that would have been found in 80 % of audits with this support (a share)."""
     excluded_gap: float | None = None
-    """Gaps of this size and above are excluded by the 95 % interval (a share); None where not tested."""
+    """Gaps of this size and above are excluded by the 95 % interval (a share); None where not tested. Where
+    the severity follows the gap with other attributes held fixed, of that gap."""
     most_predicted: str | None = None
     """The class that most failures of the slice are predicted as."""
 

@@ -19,6 +19,7 @@ from auditor.records import (
     Declarations,
     HeldFixed,
     Slice,
+    SliceComparison,
     SliceKey,
 )
 from auditor.stages.judge import Judgement, judge
@@ -82,6 +83,9 @@ def test_explanation_remainder_within_the_limit_explains(make_evidence: MakeEvid
     assert claim.explained_by == ("age",)
     assert claim.graded_by is not None
     assert claim.graded_by.value == held.jointly.value
+    compared = claim.part(SliceComparison)
+    assert compared is not None
+    assert compared.excluded_gap == held.jointly.high
     assert "Its severity follows the gap with age and site held fixed" in claim.statement[-1]
 
 
