@@ -218,11 +218,12 @@ def _present(estimate: Estimate | None) -> Interval:
 def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, one: Slice) -> str:
     """``predicted as defective`` if nearly all failures go to one class, else ``misclassified``.
 
-    With several labels, correct predictions may be that class as well.
+    With several labels it is ``misclassified as``: correct predictions may be that class as well.
     """
     if target is None or target[1] < 0.95 * rate.value * one.support:
         return "misclassified"
-    return "misclassified" if one.key.label is None else f"predicted as {target[0]}"
+    called = "misclassified" if one.key.label is None else "predicted"
+    return f"{called} as {target[0]}"
 
 
 def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
