@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.comparisons.strata import crossed
 from auditor.comparisons.value_cells import ValueCells
 from auditor.records import AuditData, Estimate, HeldFixedGap, HeldFixedState, Slice
 from auditor.records.predictions import codes
@@ -91,7 +92,7 @@ class Confounding:
         for name, value in self._codes.items():
             if name in one.key.attributes or name in self._mediators:
                 continue
-            strata = np.unique(label * (value.max() + 1) + value[rows], return_inverse=True)[1]
+            strata = crossed(label, value[rows])
             fixed = self._gaps(strata, rows, inside)
             weight = _weight(strata, inside) / _weight(label, inside)
             left = WithHeldFixed(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.comparisons.clusters import enough_clusters, inflation
 from auditor.comparisons.confounding import WithHeldFixed
+from auditor.comparisons.strata import crossed
 from auditor.records import AuditData, Curve, CurvePoint, Estimate, HeldFixedGap, OrderedValues
 from auditor.records.predictions import codes
 from auditor.statistics import Floats, Integers, Interval, Trends, trend, wilson
@@ -198,8 +199,7 @@ class TrendCounter:
         for name, values in self._codes.items():
             if name == bands.attribute or name in self._mediators:
                 continue
-            cell = label * (values.max() + 1) + values[bands.rows]
-            strata = np.unique(cell, return_inverse=True)[1].astype(np.int64)
+            strata = crossed(label, values[bands.rows])
             failures, totals = bands.counts(failure, strata)
             worth = found.worth[:, None]
             left = trend(failures / worth, totals / worth, bands.scores)

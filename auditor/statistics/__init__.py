@@ -81,7 +81,6 @@ from auditor.statistics.power import (
     detectable_by,
     doubt_power,
     gate_power,
-    samples_needed,
 )
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.series import Series, cluster_p_value, find_series
@@ -171,7 +170,6 @@ __all__ = [
     "q_values",
     "rank_correlation",
     "representation",
-    "samples_needed",
     "sequential_p_value",
     "sign_flip",
     "smallest_ratio",

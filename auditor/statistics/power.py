@@ -16,7 +16,6 @@ from scipy.stats import norm, pearson3
 from auditor.statistics.intervals import Floats, Intervals, subtract, wilson_of_share
 
 _HALVINGS = 50  # leaves less than 1e-15 of the range
-_MOST_SAMPLES = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,48 +149,6 @@ def detectable_by(
         enough = design.power(middle, rule, for_low) >= power
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return np.where(seen, high, np.nan)
-
-
-def samples_needed(
-    gap: float, share: float, base_rate: float, rule: GateRule, power: float = 0.8
-) -> int | None:
-    """Total number of samples with which a true gap meets a rule with a given probability.
-
-    Args:
-        gap: error rate of the slice minus that of the rest, in (0, 1].
-        share: share of the samples that are in the slice, in (0, 1); the same within every label.
-        base_rate: error rate of the rest.
-        rule: the conditions.
-        power: required probability, in (0, 1).
-
-    Returns:
-        The smallest such number; None if no number is enough, because the rule requires a larger
-        gap.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-    _check_power(power)
-    if not (0 < gap <= 1 and 0 < share < 1):
-        raise ValueError(
-            f"expected a gap in (0, 1] and a share in (0, 1); got {gap!r} and {share!r}: "
-            "give shares, not percentages"
-        )
-
-    def enough(n: int) -> bool:
-        found = gate_power(gap, [n * share], [n * (1 - share)], [base_rate], rule)
-        return bool(found >= power)
-
-    high = 8
-    while not enough(high):
-        high *= 2
-        if high > _MOST_SAMPLES:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
 
 
 @dataclass(frozen=True, slots=True)

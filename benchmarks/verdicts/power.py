@@ -17,7 +17,6 @@ from auditor.statistics import (
     detectable_gap,
     gate_power,
     holm,
-    samples_needed,
     stratified_gap,
     trend,
     worse_p_values,
@@ -67,6 +66,15 @@ def gates(audits: int, seed: int) -> str:
     return table(("of 1,000", "rule", "predicted", "simulated"), rows)
 
 
+def _samples_needed(share: float, rule: GateRule) -> int:
+    """Samples with which a gap of 10 points meets a rule in 80 % of audits, to the next hundred."""
+
+    def enough(n: int) -> bool:
+        return bool(gate_power(0.1, [n * share], [n * (1 - share)], [0.1], rule) >= 0.8)
+
+    return next(n for n in range(100, 1_000_000, 100) if enough(n))
+
+
 def sizes() -> str:
     """Detectable gaps and samples needed, by rule."""
     rows: list[tuple[str, ...]] = []
@@ -75,7 +83,7 @@ def sizes() -> str:
         printed = float(detectable_gap(own[0], rest[0], 0.1))
         for name, rule in _rules(share).items():
             gap = float(detectable_by(own, rest, [0.1], rule))
-            needed = samples_needed(0.1, share, 0.1, rule)
+            needed = _samples_needed(share, rule)
             rows.append(
                 (f"{share:.0%}", name, f"{printed * 100:.1f}", f"{gap * 100:.1f}", f"{needed:,}")
             )

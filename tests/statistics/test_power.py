@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import power_proportions_2indep
 
 from auditor.statistics.closed_testing import worse_p_values
 from auditor.statistics.gaps import detectable_gap, stratified_gap
-from auditor.statistics.power import GateRule, detectable_by, gate_power, samples_needed
+from auditor.statistics.power import GateRule, detectable_by, gate_power
 
 
 @pytest.mark.parametrize("gap", [0.05, 0.1, 0.2])
@@ -70,16 +70,6 @@ def test_corrected_level_has_a_larger_detectable_gap() -> None:
     assert corrected > 1.3 * uncorrected
 
 
-def test_samples_needed_is_the_smallest_number() -> None:
-    rule = GateRule(0.01, 0.05, 0.05)
-    n = samples_needed(0.1, 0.1, 0.1, rule, 0.8)
-    assert n is not None
-    at = [float(gate_power(0.1, [k * 0.1], [k * 0.9], [0.1], rule)) for k in (n - 1, n)]
-    assert at[0] < 0.8 <= at[1]
-    # A true gap of 4 points is above a limit of 5 ever more rarely.
-    assert samples_needed(0.04, 0.5, 0.1, rule) is None
-
-
 def test_nothing_to_compare_has_no_power() -> None:
     rule = GateRule(0.01)
     assert np.isnan(gate_power(0.1, [0, 5], [9, 0], 0.1, rule))
@@ -96,7 +86,6 @@ def test_nothing_to_compare_has_no_power() -> None:
         lambda: GateRule(5.0),
         lambda: GateRule(0.05, confidence=95),
         lambda: gate_power(0.1, [1], [1], [10.0], GateRule(0.05)),
-        lambda: samples_needed(10, 0.5, 0.1, GateRule(0.05)),
     ],
 )
 def test_percentages_are_refused(call: object) -> None:
