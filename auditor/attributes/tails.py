@@ -63,7 +63,7 @@ def _rare(found: Categories, min_support: int) -> Iterator[Tail]:
     sizes = np.bincount(found.column.codes, minlength=len(names))
     rare = (sizes > 0) & (sizes < min_support) & (names != MISSING)
     rows = rare[found.column.codes]
-    if rare.sum() >= 2 and min_support <= rows.sum() < len(rows):
+    if min_support <= rows.sum() < len(rows):
         yield Tail(RARE_VALUES, rows)
 
 

@@ -54,6 +54,10 @@ def test_performance_gap_value_within_label_states_the_planted_gap(solar: AuditD
     assert (claim.effect.low, claim.effect.high) == pytest.approx(
         mid_p_gap((225, 312), (12, 400)), abs=1e-6
     )
+    compared = claim.part(SliceComparison)
+    assert compared is not None
+    # A gap is excluded by the upper limit that is printed.
+    assert compared.excluded_gap == claim.effect.high
     law = hypergeom(712, 237, 312)
     assert claim.p_value == pytest.approx(law.sf(225) + law.pmf(225) / 2, rel=1e-6)
     assert " ".join(claim.statement) == (
