@@ -14,12 +14,13 @@ from PIL import Image
 
 from auditor import runner
 from auditor.classifiers import Classifier
-from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
+from auditor.config import AuditConfig, DataSection, DecisionSection, ModelSection, Preprocess
 from auditor.datasets.tables import group_column, require_free_names
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
 from auditor.records import AuditResult, Dataset, DecodedImage, StatedType
+from auditor.records.decisions import TaskName
 from auditor.records.predictions import GROUP
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class LabelledImages(Protocol):
         ...
 
     def __getitem__(self, index: int, /) -> tuple[Any, Any]:
-        """(PIL image, or uint8 array (H, W), (H, W, 3)), class name or index)."""
+        """(PIL image, or uint8 array (H, W), (H, W, 3)), class name or index, or list of them)."""
         ...
 
 
@@ -50,6 +51,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
+    task: TaskName = "single-label",
+    decision: DecisionSection | None = None,
     target_layer: str | None = None,
     out: Path | str = Path("reports/audit"),
     name: str = "audit",
@@ -59,9 +62,11 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     """Audits a model on a data set and writes the run folder.
 
     Args:
-        model: float32 images (N, 3, H, W) → logits (N, K).
-        dataset: the original images (not normalised) with their labels.
-        classes: K class names in index order.
+        model: float32 images (N, 3, H, W) → outputs (N, K): logits, or probabilities, which are
+            recognised. A binary model may have one output.
+        dataset: the original images (not normalised) with their labels. For a multi-label task, the
+            label of an image is a list of names or indices, or an array of L zeros and ones.
+        classes: K class names, or the L labels, in the order of the outputs.
         attributes: one row per sample, in the order of the data set; one column per attribute.
         groups: which samples belong together, such as those of a patient, and are not independent: one
             value per sample, in the order of the data set; its name stands in the report.
@@ -70,6 +75,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
             categorical of pandas is ordinal.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
+        task: ``single-label``, ``binary`` or ``multi-label``.
+        decision: the positive class of a binary task, and thresholds; None: 0.5.
         target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
             map.
         out: the run folder.
@@ -88,6 +95,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         name=name,
         model=ModelSection(adapter=_ADAPTER, classes=tuple(classes), target_layer=target_layer),
         data=DataSection(adapter=_ADAPTER),
+        task=task,
+        decision=decision or DecisionSection(),
         preprocess=preprocess or Preprocess(),
         seed=seed,
     )

@@ -153,7 +153,7 @@ class _Swap:
 
         def effect_of(regions: Regions) -> PairedEffect:
             with_value, without_value = (
-                model.predict(paste(images, donors, regions)).argmax(1) for donors in sides
+                model.decide(model.predict(paste(images, donors, regions))) for donors in sides
             )
             return PairedEffect.of(pairs.contrast, test, with_value, without_value, seed)
 

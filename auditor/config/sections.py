@@ -23,8 +23,10 @@ from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion
+from auditor.config.decision import DecisionSection, OutputKind
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
+from auditor.records.decisions import TaskName
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
@@ -87,6 +89,8 @@ class ModelSection(Options):
     """Class names in index order, or a text file with one per line; null: from the weights or the data."""
     target_layer: str | None = None
     """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
+    output: OutputKind | None = None
+    """What the network returns; null: recognised on a few images."""
     options: SerializeAsAny[Options] = Options()
 
 
@@ -228,6 +232,10 @@ class AuditConfig(Options):
     """Title of the report and name of the run folder."""
     model: ModelSection
     data: DataSection
+    task: TaskName = "single-label"
+    """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
+    number of labels per sample."""
+    decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()

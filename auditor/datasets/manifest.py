@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
+from auditor.datasets.label_sets import labels_of_columns, split_labels
 from auditor.datasets.tables import (
     as_text,
     first_few,
@@ -39,6 +41,10 @@ class Manifest(Options):
     """Column with the paths of the images."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
+    separator: str | None = Field(None, min_length=1)
+    """Separator of several labels in one cell, such as `|`, for multi-label data; empty cells have none."""
+    labels: tuple[str, ...] = ()
+    """One column of 0 and 1 per label, instead of `label`, for multi-label data."""
     attributes: AttributeNames = ()
     """Columns with attributes of the images, by which the audit slices: a list, or a mapping to types,
     `{site: categorical, skin_type: ordinal, size: [small, large], age: numeric}`. A list of values is
@@ -61,7 +67,8 @@ class Manifest(Options):
         """
         table = read_table(self.path)
         described = {f"attributes: {name}": name for name in self.attributes}
-        own = {"image": self.image, "label": self.label, **described}
+        described |= self._label_columns()
+        own = {"image": self.image, **described}
         own |= {"group": self.group} if self.group else {}
         own |= {"box": self.box} if self.box else {}
         own |= {"mask": self.mask} if self.mask else {}
@@ -72,14 +79,14 @@ class Manifest(Options):
         trained = None
         if self.reference is not None:
             trained = read_table(self.reference)
-            require_columns(trained, {"label": self.label, **described}, self.reference)
+            require_columns(trained, described, self.reference)
 
         paths = self._paths(table)
         root = self.root or self.path.parent
-        samples = pd.DataFrame({"path": paths, "label": parse_labels(table[self.label])})
-        reference = (
-            None if trained is None else pd.DataFrame({"label": parse_labels(trained[self.label])})
-        )
+        samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
+        reference = None
+        if trained is not None:
+            reference = pd.DataFrame({"label": self._labels(trained, self.reference or self.path)})
         if trained is not None and reference is not None and self.group in trained:
             reference[GROUP] = group_column(trained[self.group])
         for name in self.attributes:
@@ -101,11 +108,28 @@ class Manifest(Options):
             images=FileImages.of(root, paths),
             attributes=tuple(self.attributes),
             adapter=self.plugin_name,
+            classes=self.labels or None,
             reference=reference,
             reference_images=self._reference_images(trained),
             group=self.group,
             stated_types=stated_types(self.attributes),
         )
+
+    def _label_columns(self) -> dict[str, str]:
+        """The columns with labels by the option that names them."""
+        if not self.labels:
+            return {"label": self.label}
+        return {f"labels: {name}": name for name in self.labels}
+
+    def _labels(self, table: pd.DataFrame, path: Path) -> pd.Series[Any]:
+        """The label of each row; a tuple of labels for multi-label data."""
+        if self.labels:
+            return labels_of_columns(table, self.labels, f"{path}: data.labels")
+        column = table[self.label]
+        if self.separator is not None:
+            return split_labels(column, self.separator)
+        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
+        return split_labels(column, ",") if lists.any() else parse_labels(column)
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
         """Images of the training data, if its table has the image column."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.records.attributes import StatedType
@@ -44,6 +46,25 @@ class Images(Protocol):
             UnreadableImageError: it can't be decoded; carries the reason.
         """
         ...
+
+
+@dataclass(frozen=True)
+class ImageSubset:
+    """Some of the images of a data set.
+
+    Attributes:
+        images: all images.
+        positions: (n,) which of them, int64.
+    """
+
+    images: Images
+    positions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> DecodedImage:
+        return self.images[int(self.positions[index])]
 
 
 @dataclass(frozen=True)

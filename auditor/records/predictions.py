@@ -5,17 +5,20 @@ The file has one row per sample, in the order of the data set:
 ========================  ==========================================================================
 ``sample``                id, unique.
 ``path``                  where the image is, as shown in the report.
-``label``                 class name.
-``predicted``             class name; null where the sample could not be evaluated.
-``confidence``            softmax probability of the predicted class, 0 to 1; null in the same cases.
-``loss``                  negative natural logarithm of the label's probability; null in the same cases.
+``label``                 class name; of a multi-label task, a JSON list of the labels.
+``predicted``             the same, as predicted; null where the sample could not be evaluated.
+``confidence``            probability of the predicted class, 0 to 1, of a multi-label task the product
+                          over the labels; null in the same cases.
+``loss``                  negative natural logarithm of the label's probability, of a multi-label task the
+                          sum over the labels; null in the same cases.
 ``status``                ``ok``, or why the sample could not be evaluated.
 ``sha256``                fingerprint of the image's bytes; null where there is none.
 ``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.
 ``data.group``            cluster of the sample, such as its patient; null where it is unknown. Only
                           where the configuration names a group.
 ``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
-``p:<class>``             softmax probability of that class; all classes have one, or none has.
+``p:<class>``             probability of that class; all classes have one, or none has. Of a
+                          multi-label task, each label has one.
 every other column        attribute of the samples, under its own name.
 ========================  ==========================================================================
 
@@ -24,6 +27,7 @@ Runs of earlier versions may lack ``sha256``, ``phash`` and the properties.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -35,6 +39,8 @@ from auditor.records import image_properties
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from auditor.records.decisions import DecisionRule
 
 SAMPLE = "sample"
 PATH = "path"
@@ -49,6 +55,10 @@ GROUP = "data.group"
 
 FAILURE = "failure"
 """Whether a sample is misclassified. Not in the file: `stages.mine` adds it to the table in memory."""
+
+IMAGE_SAMPLE = "data.sample"
+"""Sample of a decision. Not in the file: of a multi-label task, the table in memory has one row per
+decision, whose ``sample`` is the sample and the label."""
 
 OK = "ok"
 """The ``status`` of a sample that could be evaluated."""
@@ -93,12 +103,14 @@ def probability_column(name: str) -> str:
 
 def is_reserved(column: str) -> bool:
     """Whether an attribute can't have this name, because an audit names a column of its own so."""
-    return column in {*FIXED, GROUP, FAILURE} or column.startswith((_PROPERTY, _PROBABILITY))
+    return column in {*FIXED, GROUP, FAILURE, IMAGE_SAMPLE} or column.startswith(
+        (_PROPERTY, _PROBABILITY)
+    )
 
 
 def reserved_names() -> str:
     """The names that no attribute can have, for a message."""
-    return f"{', '.join(sorted({*FIXED, GROUP, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+    return f"{', '.join(sorted({*FIXED, GROUP, FAILURE, IMAGE_SAMPLE}))}, {_PROPERTY}… and {_PROBABILITY}…"
 
 
 def attribute_columns(columns: Iterable[str]) -> tuple[str, ...]:
@@ -140,6 +152,22 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
         (n,) int64.
     """
     return np.asarray(column.cat.codes, dtype=np.int64)
+
+
+def class_texts(columns: NDArray[np.int64], rule: DecisionRule) -> list[str]:
+    """Labels or predictions as text.
+
+    Args:
+        columns: (n, D) columns of the classes.
+        rule: of the task.
+
+    Returns:
+        n class names, or for a multi-label task n JSON lists of the labels that are present.
+    """
+    if rule.task != "multi-label":
+        return [rule.classes[column] for column in columns[:, 0]]
+    labels = np.array(rule.labels, dtype=object)
+    return [json.dumps(list(labels[row]), ensure_ascii=False) for row in columns == rule.positives]
 
 
 def arrow_schema(

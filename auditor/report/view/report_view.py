@@ -32,7 +32,9 @@ from auditor.records import (
     Summary,
     Unusable,
 )
-from auditor.records.predictions import SAMPLE, attribute_columns, sample_columns, usable_rows
+from auditor.records.decision_table import read_decisions
+from auditor.records.decisions import DecisionRecord
+from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
@@ -88,6 +90,7 @@ class ReportView:
         untested: slices that were too small to test.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
+        decision: the task, and how probabilities become decisions.
         attribute_types: their types, as a table; None in results of versions without types.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
@@ -123,6 +126,7 @@ class ReportView:
     exit_code: int
     criteria: tuple[CriterionResult, ...]
     summary: Summary
+    decision: DecisionRecord
     findings: tuple[FindingView, ...]
     counts: tuple[tuple[Severity, int], ...]
     tested: tuple[TestedView, ...]
@@ -205,7 +209,7 @@ def build_view(run: RunFolder) -> ReportView:
     result = run.read_result()
     files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
-    evaluated, attributes = _evaluated(run)
+    evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
@@ -221,6 +225,7 @@ def build_view(run: RunFolder) -> ReportView:
         exit_code=result.outcome.exit_code,
         criteria=tuple(result.criteria),
         summary=result.summary,
+        decision=result.decision,
         findings=tuple(
             finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
@@ -294,12 +299,11 @@ def _sources(
     return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
 
 
-def _evaluated(run: RunFolder) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
-    names = pq.read_schema(path).names
-    table = pd.read_parquet(path, columns=sample_columns(names))
-    return table[usable_rows(table)], attribute_columns(names)
+    table = read_decisions(path, result.decision, [one.name for one in result.classes])
+    return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
 
 
 def _templates(result: AuditResult) -> str | None:
