@@ -7,32 +7,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
 
-from auditor.statistics.clusters import inflation_of_rates
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z, wilson_of_share
+from auditor.statistics.metrics.widening import (
+    Widening,
+    cluster_sums,
+    freedom_of,
+    shares_widening,
+    sums_widening,
+)
 
 Scale = Literal["share", "real"]
 
 _BOUNDS: dict[Scale, tuple[float, float]] = {"share": (0.0, 1.0), "real": (-np.inf, np.inf)}
-
-
-@dataclass(frozen=True, slots=True)
-class Widening:
-    """How much wider an interval is than that of independent samples.
-
-    Attributes:
-        factor: variance relative to that of independent samples.
-        freedom: degrees of freedom of the estimated variance; infinite if they are in `factor`.
-    """
-
-    factor: float = 1.0
-    freedom: float = np.inf
-
-    def quantile(self, confidence: float) -> float:
-        """Student's quantile of a two-sided interval."""
-        two_sided_z(confidence)
-        return float(student.isf((1 - confidence) / 2, self.freedom))
 
 
 Limits = Callable[[Widening, float], Interval]
@@ -129,7 +116,7 @@ def interval(estimated: Estimated, clusters: Integers | None, confidence: float 
     two_sided_z(confidence)
     if not estimated.defined:
         return unknown(estimated.scale)
-    wider = widening(estimated, clusters, confidence)
+    wider = widening(estimated, clusters)
     if estimated.limits is not None:
         return estimated.limits(wider, confidence)
     return _limits(estimated, wider, confidence)
@@ -195,70 +182,33 @@ def correlation(one: Estimated, other: Estimated, clusters: Integers | None) -> 
     return float(np.clip((first * second).sum() / scale, -1, 1)) if scale > 0 else 0.0
 
 
-def widening(estimated: Estimated, clusters: Integers | None, confidence: float) -> Widening:
-    """How much clusters widen an interval.
-
-    For a plain share, the correlation within clusters is estimated from pairs, as for error rates.
-    For other metrics the variance with clusters is compared with that without.
+def widening(estimated: Estimated, clusters: Integers | None) -> Widening:
+    """How much clusters widen the interval of a metric.
 
     Args:
         estimated: the metric, with a value.
         clusters: (n,) cluster number of each sample; None for independent samples.
-        confidence: coverage of the interval.
     """
     rows = estimated.rows
     if clusters is None or not len(rows):
         return Widening()
-    size = np.bincount(clusters[rows])
-    size = size[size > 0].astype(np.float64)
-    if size.max() <= 1:
-        return Widening()
     if estimated.outcomes is not None:
-        return Widening(_inflation(estimated.outcomes, rows, clusters, confidence))
-    alone = float((estimated.influence**2).sum())
-    if alone <= 0:
-        # Without variation the correlation is unknown: each cluster counts as one sample.
-        return Widening(float((size**2).sum() / size.sum()), max(len(size) - 1.0, 1.0))
-    sums = _sums(estimated, clusters)
-    return Widening(variance(estimated, clusters) / alone, _freedom(sums))
-
-
-def _inflation(outcomes: Floats, rows: Integers, clusters: Integers, confidence: float) -> float:
-    counted = np.isfinite(outcomes)
-    place = np.cumsum(counted) - 1
-    factors = inflation_of_rates(outcomes[counted], [place[rows]], clusters[counted], confidence)
-    return float(factors[0])
+        return shares_widening(estimated.outcomes, rows, clusters)
+    return sums_widening(estimated.influence[rows], clusters[rows])
 
 
 def _sums(estimated: Estimated, clusters: Integers | None) -> Floats:
     """Influences summed within each cluster of the metric's samples."""
     rows = estimated.rows
     influence = estimated.influence[rows]
-    if clusters is None:
-        return influence
-    _, place = np.unique(clusters[rows], return_inverse=True)
-    return np.bincount(place.ravel(), influence).astype(np.float64)
-
-
-def _freedom(sums: Floats) -> float:
-    """Satterthwaite's degrees of freedom of a sum of squares, between 1 and the number less one.
-
-    Reference:
-        F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114: twice the squared expectation over
-        the variance, both estimated from the squares.
-    """
-    most = max(len(sums) - 1.0, 1.0)
-    squares = sums**2
-    spread = float((squares**2).sum()) - float(squares.sum()) ** 2 / len(sums)
-    whole = float(squares.sum()) ** 2
-    return most if spread <= 2 * whole / most else max(2 * whole / spread, 1.0)
+    return influence if clusters is None else cluster_sums(influence, clusters[rows])
 
 
 def _limits(estimated: Estimated, wider: Widening, confidence: float) -> Interval:
     """The interval of a metric from its influences alone."""
     sums = estimated.influence[estimated.rows]
     spread = float((sums**2).sum()) * wider.factor
-    freedom = min(wider.freedom, _freedom(sums) if len(sums) else 1.0)
+    freedom = min(wider.freedom, freedom_of(sums) if len(sums) else 1.0)
     quantile = Widening(1.0, freedom).quantile(confidence)
     if estimated.scale == "real":
         half = quantile * float(np.sqrt(spread))
