@@ -11,8 +11,8 @@ import numpy as np
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z, wilson_of_share
 from auditor.statistics.metrics.widening import (
     Widening,
-    cluster_sums,
     freedom_of,
+    jackknife_sums,
     shares_widening,
     sums_widening,
 )
@@ -42,6 +42,8 @@ class Estimated:
             rows of the slice, NaN for the others; None for other metrics. They show how similar the
             samples of a cluster are.
         limits: the interval of this metric; None for that of its scale.
+        size: number of samples of a plain share that would have about the same variance; None for
+            `support`. It is used where the influences are too few to show the variance.
     """
 
     value: float
@@ -52,6 +54,7 @@ class Estimated:
     members: Integers | None = None
     outcomes: Floats | None = field(default=None, repr=False)
     limits: Limits | None = field(default=None, repr=False)
+    size: float | None = None
 
     @property
     def defined(self) -> bool:
@@ -84,15 +87,16 @@ def variance(estimated: Estimated, clusters: Integers | None) -> float:
         clusters: (n,) cluster number of each sample; None for independent samples.
 
     Returns:
-        The variance; for clusters with the factor G / (G - 1), G clusters. 0 if the influences vanish.
+        The variance, for clusters that of the jackknife; 0 if the influences vanish.
 
     Reference:
         K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986) 13-22; N. A. Obuchowski, "Nonparametric
         analysis of clustered ROC curve data", Biometrics 53 (1997) 567-578, for influences of ranks.
     """
-    sums = _sums(estimated, clusters)
-    correction = 1.0 if clusters is None else len(sums) / max(len(sums) - 1, 1)
-    return float((sums**2).sum()) * correction
+    sums = estimated.influence[estimated.rows]
+    if clusters is not None and len(sums):
+        sums = jackknife_sums(sums, clusters[estimated.rows])
+    return float((sums**2).sum())
 
 
 def interval(estimated: Estimated, clusters: Integers | None, confidence: float = 0.95) -> Interval:
@@ -197,50 +201,33 @@ def widening(estimated: Estimated, clusters: Integers | None) -> Widening:
     return sums_widening(estimated.influence[rows], clusters[rows])
 
 
-def _sums(estimated: Estimated, clusters: Integers | None) -> Floats:
-    """Influences summed within each cluster of the metric's samples."""
-    rows = estimated.rows
-    influence = estimated.influence[rows]
-    return influence if clusters is None else cluster_sums(influence, clusters[rows])
-
-
 def _limits(estimated: Estimated, wider: Widening, confidence: float) -> Interval:
     """The interval of a metric from its influences alone."""
-    sums = estimated.influence[estimated.rows]
-    spread = float((sums**2).sum()) * wider.factor
-    freedom = min(wider.freedom, freedom_of(sums) if len(sums) else 1.0)
+    influence = estimated.influence[estimated.rows]
+    freedom = min(wider.freedom, freedom_of(influence)) if len(influence) else 1.0
     quantile = Widening(1.0, freedom).quantile(confidence)
-    if estimated.scale == "real":
-        half = quantile * float(np.sqrt(spread))
-        return Interval(estimated.value, estimated.value - half, estimated.value + half)
-    return share_limits(estimated.value, spread, estimated.support, quantile, wider.factor)
+    if estimated.scale == "share":
+        return _share_limits(estimated, wider.factor, quantile)
+    half = quantile * float(np.sqrt((influence**2).sum() * wider.factor))
+    return Interval(estimated.value, estimated.value - half, estimated.value + half)
 
 
-def share_limits(
-    value: float, spread: float, support: int, quantile: float, factor: float = 1.0
-) -> Interval:
-    """Interval of a metric in [0, 1] like that of a share of as many samples as give its variance.
+def _share_limits(estimated: Estimated, factor: float, quantile: float) -> Interval:
+    """Wilson's interval for the number of samples of a plain share with the same variance.
 
-    Args:
-        value: the metric.
-        spread: its variance.
-        support: number of samples on which it rests, at least 1.
-        quantile: of the two-sided interval.
-        factor: by which clusters multiply the variance.
-
-    Returns:
-        Wilson's interval for the effective number of samples. Half a case of each kind is added for
-        the variance, so that a metric of 0 or 1 has an interval.
+    The ratio of the variance to that of a plain share is shrunk to 1 with the weight of one event, so
+    that a metric of 0 or 1 has an interval.
 
     Reference:
         Effective number: E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201.
     """
-    size = max(support / max(factor, 1.0), 1.0)
+    value, size = min(max(estimated.value, 0.0), 1.0), estimated.size or float(estimated.support)
     smooth = (value * size + 0.5) / (size + 1)
-    least = 0.25 / size**2
-    number = smooth * (1 - smooth) / max(spread, least)
-    share = min(max(value, 0.0), 1.0)
-    found = wilson_of_share(np.asarray(share * number), np.asarray(number), quantile)[()]
+    plain = smooth * (1 - smooth) / size
+    events = size * value * (1 - value)
+    ratio = (events * float((estimated.influence**2).sum()) / plain + 1) / (events + 1)
+    number = np.asarray(size / (ratio * max(factor, 1e-3)))
+    found = wilson_of_share(np.asarray(value * number), number, quantile)[()]
     return Interval(value, min(found.low, value), max(found.high, value))
 
 

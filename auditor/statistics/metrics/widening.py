@@ -72,6 +72,9 @@ def shares_widening(outcomes: Floats, rows: Integers, clusters: Integers) -> Wid
 def sums_widening(influence: Floats, clusters: Integers) -> Widening:
     """The variance of a sum of influences with clusters, relative to that without.
 
+    The degrees of freedom are the smaller of two estimates: Satterthwaite's from the squared sums,
+    and the effective number of clusters less one for the correlation that the ratio implies.
+
     Args:
         influence: (m,) influences of the samples on which the metric rests.
         clusters: (m,) their clusters.
@@ -82,12 +85,40 @@ def sums_widening(influence: Floats, clusters: Integers) -> Widening:
     size = cluster_sizes(clusters)
     if size.max(initial=0) <= 1:
         return Widening()
+    mean_size = float((size**2).sum() / size.sum())
     alone = float((influence**2).sum())
-    sums = cluster_sums(influence, clusters)
     if alone <= 0:
-        return Widening(float((size**2).sum() / size.sum()), max(len(size) - 1.0, 1.0))
-    correction = len(sums) / max(len(sums) - 1, 1)
-    return Widening(float((sums**2).sum()) * correction / alone, freedom_of(sums))
+        return Widening(mean_size, max(len(size) - 1.0, 1.0))
+    sums = jackknife_sums(influence, clusters)
+    factor = float((sums**2).sum()) / alone
+    correlation = float(np.clip((factor - 1) / (mean_size - 1), 0, 1))
+    known = effective_number(size * (1 + (size - 1) * correlation)) - 1
+    return Widening(factor, max(min(known, freedom_of(sums)), 1.0))
+
+
+def jackknife_sums(influence: Floats, clusters: Integers) -> Floats:
+    """Influences summed within clusters, so that their squares add up to the jackknife variance.
+
+    The sum of a cluster with the share h of the samples is divided by 1 - h, which is exact for a
+    mean, and multiplied by the square root of (G - 1) / G for G clusters.
+
+    Args:
+        influence: (m,) influences of the samples on which the metric rests.
+        clusters: (m,) their clusters.
+
+    Returns:
+        (G,) sums of the clusters with samples.
+
+    Reference:
+        R. M. Bell and D. F. McCaffrey, Survey Methodology 28 (2002) 169-181, the jackknife estimator;
+        its accuracy for uneven clusters: J. G. MacKinnon, M. Ø. Nielsen and M. D. Webb, Journal of
+        Applied Econometrics 38 (2023) 671-694 (CV3).
+    """
+    size, sums = cluster_sizes(clusters), cluster_sums(influence, clusters)
+    if len(size) == 1:
+        return sums
+    left = 1 - np.minimum(size / size.sum(), _LARGEST_LEVERAGE)
+    return np.asarray(sums / left * np.sqrt((len(size) - 1) / len(size)), dtype=np.float64)
 
 
 def cluster_sizes(clusters: Integers) -> Floats:
