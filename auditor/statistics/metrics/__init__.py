@@ -1,0 +1,35 @@
+"""Metrics of predictions and decisions, with intervals that respect clusters.
+
+Each metric is measured as an `Estimated`: its value and the influence of each sample on it. Intervals
+and differences are computed from these.
+"""
+
+from auditor.statistics.metrics.averages import MeanOf, mean_of
+from auditor.statistics.metrics.cases import BinaryCases, ClassCases
+from auditor.statistics.metrics.catalog import METRICS, Metric, MetricUnit, measure, metric_named
+from auditor.statistics.metrics.estimated import (
+    Estimated,
+    correlation,
+    correlation_within,
+    difference,
+    interval,
+    variance,
+)
+
+__all__ = [
+    "METRICS",
+    "BinaryCases",
+    "ClassCases",
+    "Estimated",
+    "MeanOf",
+    "Metric",
+    "MetricUnit",
+    "correlation",
+    "correlation_within",
+    "difference",
+    "interval",
+    "mean_of",
+    "measure",
+    "metric_named",
+    "variance",
+]
