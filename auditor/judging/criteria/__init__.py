@@ -1,0 +1,12 @@
+"""Acceptance criteria: those of the configuration, and defaults that every useful model meets."""
+
+from auditor.judging.criteria.alerts import with_missed_criteria
+from auditor.judging.criteria.examine import ExaminedCriteria, examine_criteria
+from auditor.judging.criteria.names import require_known_names
+
+__all__ = [
+    "ExaminedCriteria",
+    "examine_criteria",
+    "require_known_names",
+    "with_missed_criteria",
+]
