@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
+from auditor.records.decisions import Decisions
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ class AuditData:
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
+        decisions: the binary decisions of the rows; None for a single-label task.
     """
 
     predictions: pd.DataFrame
@@ -210,3 +212,4 @@ class AuditData:
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None
+    decisions: Decisions | None = None
