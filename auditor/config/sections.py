@@ -26,6 +26,7 @@ from auditor.config.criteria import Criterion, DefaultCriterion, require_consist
 from auditor.config.plan import PlanSection
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
+from auditor.records.decisions import TaskName
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
@@ -231,6 +232,9 @@ class AuditConfig(Options):
     """Title of the report and name of the run folder."""
     model: ModelSection
     data: DataSection
+    task: TaskName = "single-label"
+    """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
+    number of labels per sample."""
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()

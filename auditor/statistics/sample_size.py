@@ -13,13 +13,12 @@ import numpy as np
 from scipy.stats import binom, norm
 from scipy.stats import t as student
 
+from auditor.statistics.cluster_sample import LEAST_CLUSTERS
 from auditor.statistics.intervals import Floats, Integers, subtract, two_sided_z
 from auditor.statistics.mid_p import mid_p
 
 MOST = 1_000_000
 """Larger numbers are not searched for."""
-LEAST_CLUSTERS = 5
-"""With fewer clusters the variance between them cannot be estimated."""
 _EXACT_UP_TO = 50_000
 """Samples up to which the binomial distribution is used; beyond, it is close to the normal one."""
 _NEGLIGIBLE = 1e-10

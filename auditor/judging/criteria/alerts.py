@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.phrasing import percent, plural, points, quoted, several
+from auditor.phrasing import class_and_slice, percent, plural, points, quoted, several
 from auditor.records import ClaimRecord, CriterionResult, Finding, SliceKey
 from auditor.records.outcome import ACCEPTANCE_CRITERIA
 
 _CHECK_OF_METRIC = {"overconfidence": "calibration-gap", "calibration-error": "calibration-gap"}
 """The check that reports the same number as a metric."""
+_OF_CLASSES = (
+    "Check the order of the classes, the preprocessing and the weights first; then the failures of "
+    "these classes."
+)
+_OF_SLICES = (
+    "Examine the failures of these slices, and add training images that resemble them. Then audit again "
+    "with the same criteria."
+)
 
 
 def with_missed_criteria(
     findings: Sequence[Finding], criteria: Sequence[CriterionResult]
 ) -> list[Finding]:
-    """Puts one alert for each kind of missed criterion before the findings.
+    """Puts one alert for each missed criterion before the findings.
 
-    A check's finding about the same number, on all samples, becomes a supporting claim of the alert.
+    A criterion that does not block the gate becomes a note, after the findings. A check's finding
+    about the same number, on all samples, becomes a supporting claim of the alert.
 
     Args:
         findings: of the checks, most severe first.
@@ -29,10 +38,16 @@ def with_missed_criteria(
     missed: dict[tuple[str, str, bool], list[CriterionResult]] = {}
     for one in criteria:
         if one.state == "missed":
-            missed.setdefault((one.metric, one.bound, one.configured), []).append(one)
+            missed.setdefault((one.criterion or one.metric, one.bound, one.blocking), []).append(
+                one
+            )
     alerts = [_finding(group, findings) for group in missed.values()]
     covered = {id(one) for group in missed.values() for one in _same_number(group, findings)}
-    found = [*alerts, *(one for one in findings if id(one) not in covered)]
+    found = [
+        *(one for one in alerts if one.severity == "alert"),
+        *(one for one in findings if id(one) not in covered),
+        *(one for one in alerts if one.severity != "alert"),
+    ]
     return [one.model_copy(update={"id": f"F{k}"}) for k, one in enumerate(found, start=1)]
 
 
@@ -51,7 +66,7 @@ def _finding(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> 
         check=ACCEPTANCE_CRITERIA,
         kind="outcome",
         title=_missed_title(missed),
-        severity="alert",
+        severity="alert" if first.blocking else "note",
         verdict="observed",
         slice=first.slice if len(missed) == 1 else SliceKey(),
         effect=None,
@@ -60,10 +75,7 @@ def _finding(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> 
         support=sum(one.support for one in missed),
         samples=[],
         statement=[one.statement for one in missed],
-        action=(
-            "Check the order of the classes, the preprocessing and the weights first; then the failures "
-            "of these classes."
-        ),
+        action=_OF_SLICES if first.slice.attributes else _OF_CLASSES,
         limits="A criterion describes the samples of this audit; other data may give other values.",
         supporting=[claim for one in same for claim in (_as_claim(one), *one.supporting)],
     )
@@ -76,7 +88,10 @@ def _as_claim(finding: Finding) -> ClaimRecord:
 def _missed_title(missed: Sequence[CriterionResult]) -> str:
     first = missed[0]
     if first.configured:
-        return f"Missed: {several([one.name for one in missed])}"
+        if len(missed) == 1:
+            return f"Missed: {first.name}"
+        subjects = several([class_and_slice(one.class_name, one.slice) for one in missed])
+        return f"Missed: {first.criterion}, for {subjects}"
     measured = first.estimate.value if first.estimate is not None else 0.0
     if first.metric == "accuracy":
         return (
