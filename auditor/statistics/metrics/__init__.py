@@ -4,12 +4,13 @@ Each metric is measured as an `Estimated`: its value and the influence of each s
 and differences are computed from these.
 """
 
-from auditor.statistics.metrics.averages import mean_of
+from auditor.statistics.metrics.averages import MeanOf, mean_of
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
 from auditor.statistics.metrics.catalog import METRICS, Metric, MetricUnit, measure, metric_named
 from auditor.statistics.metrics.estimated import (
     Estimated,
     correlation,
+    correlation_within,
     difference,
     interval,
     variance,
@@ -20,9 +21,11 @@ __all__ = [
     "BinaryCases",
     "ClassCases",
     "Estimated",
+    "MeanOf",
     "Metric",
     "MetricUnit",
     "correlation",
+    "correlation_within",
     "difference",
     "interval",
     "mean_of",

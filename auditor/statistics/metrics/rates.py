@@ -8,7 +8,8 @@ import numpy as np
 
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z, wilson_of_share
 from auditor.statistics.metrics.cases import BinaryCases, Booleans, ClassCases
-from auditor.statistics.metrics.estimated import Estimated, Widening, undefined
+from auditor.statistics.metrics.estimated import Estimated, undefined
+from auditor.statistics.metrics.widening import Widening
 from auditor.statistics.mid_p import mid_p_of_share
 
 
@@ -26,17 +27,18 @@ def share(outcome: Booleans, counted: Booleans | None, rows: Integers) -> Estima
     members = rows if counted is None else rows[counted[rows]]
     if not len(members):
         return undefined(len(outcome))
-    value = outcome.astype(np.float64)
-    successes, total = int(outcome[members].sum()), len(members)
+    value = outcome[members].astype(np.float64)
+    successes, total = int(value.sum()), len(members)
     rate = successes / total
     influence = np.zeros(len(outcome))
-    influence[members] = (value[members] - rate) / total
-    outcomes = value if counted is None else np.where(counted, value, np.nan)
+    influence[members] = (value - rate) / total
 
     def limits(wider: Widening, confidence: float) -> Interval:
-        return _proportion(successes, total, wider.factor, confidence)
+        return _proportion(successes, total, wider.inflation(confidence), confidence)
 
-    return Estimated(rate, influence, total, successes, "share", members, outcomes, limits)
+    return Estimated(
+        rate, influence, total, successes, "share", members, two_valued=True, limits=limits
+    )
 
 
 def _proportion(successes: float, total: float, factor: float, confidence: float) -> Interval:
@@ -133,8 +135,8 @@ def f1(cases: BinaryCases, rows: Integers) -> Estimated:
         None,
         "share",
         found.members,
-        found.outcomes,
-        limits,
+        two_valued=True,
+        limits=limits,
     )
 
 

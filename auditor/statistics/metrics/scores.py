@@ -8,8 +8,9 @@ from scipy.special import expit, logit
 from auditor.statistics.calibration import calibration
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
-from auditor.statistics.metrics.estimated import Estimated, Widening, undefined
+from auditor.statistics.metrics.estimated import Estimated, undefined
 from auditor.statistics.metrics.ranking import scores_of
+from auditor.statistics.metrics.widening import Widening
 from auditor.statistics.overconfidence import overconfidence
 
 _LEAST = 1e-7
@@ -177,7 +178,7 @@ def calibration_error(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
         one = calibration(stated, right, confidence=confidence).error
         return _widened(one, wider, confidence, 0.0)
 
-    return Estimated(found.error.value, influence, len(rows), None, "share", rows, None, limits)
+    return Estimated(found.error.value, influence, len(rows), None, "share", rows, limits=limits)
 
 
 def overconfidence_of(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
@@ -213,7 +214,7 @@ def overconfidence_of(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
         return _widened(found.difference, wider, confidence, -1.0)
 
     influence = _noise(stated - right, rows, len(cases))
-    return Estimated(value, influence, len(rows), None, "real", rows, None, limits)
+    return Estimated(value, influence, len(rows), None, "real", rows, limits=limits)
 
 
 def _stated(cases: BinaryCases | ClassCases, rows: Integers) -> tuple[Floats, Floats]:
@@ -231,8 +232,7 @@ def _noise(residual: Floats, rows: Integers, n: int) -> Floats:
 
 
 def _widened(one: Interval, wider: Widening, confidence: float, least: float) -> Interval:
-    ratio = wider.quantile(confidence) / Widening().quantile(confidence)
-    scale = ratio * float(np.sqrt(max(wider.factor, 1.0)))
+    scale = float(np.sqrt(max(wider.inflation(confidence), 1.0)))
     return Interval(
         one.value,
         max(least, float(one.value - scale * (one.value - one.low))),
