@@ -54,7 +54,7 @@ def questions_of(
     """
     slices, skipped = _slices(audit, criterion, place)
     names = _class_names(audit) if criterion.class_name == "each" else (criterion.class_name,)
-    metrics = AuditMetrics.of(audit)
+    metrics = AuditMetrics(audit)
     counter = SliceCounter(audit)
     questions = []
     for name in names:
