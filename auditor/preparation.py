@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor import imaging, registry
+from auditor.attributes.known_values import known_values
 from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
@@ -24,7 +25,7 @@ from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.tasks import match_labels
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
-from auditor.judging.criteria import require_known_names
+from auditor.judging.criteria import KnownNames, require_known_names
 from auditor.records import AttributeSpec, Dataset, Skipped
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import GROUP
@@ -108,7 +109,9 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     dataset = _without_missing_groups(dataset, config.data.missing)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
-    require_known_names(config.criteria, rule.classes, dataset.attributes)
+    values = known_values(dataset, attributes, config.slices)
+    names = rule.labels if config.task == "multi-label" else rule.classes
+    require_known_names(config.criteria, KnownNames(config.task, names, values))
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(

@@ -126,11 +126,15 @@ def _run_stages(
         audit_data = _audit_data(config, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
     n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
-    criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
+    gate = config.gate
+    examined = examine_criteria(
+        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
+    )
+    criteria = examined.results
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
     effect = 1.0 if record is None else record.design_effect or 1.0
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, effect)
+    outcome = decide(gate, analysis.summary, findings, criteria, judgement.slices, effect)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
@@ -150,14 +154,15 @@ def _run_stages(
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,
+            *examined.skipped,
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
             update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
         ),
         outcome=outcome,
-        criteria=criteria,
-        gate=config.gate.severity,
+        criteria=list(criteria),
+        gate=gate.severity,
         tests=judgement.tests,
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,

@@ -22,8 +22,9 @@ from pydantic import (
 from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
-from auditor.config.criteria import Criterion, DefaultCriterion
+from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
+from auditor.config.plan import PlanSection
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -187,6 +188,8 @@ class GateSection(Options):
     """With a larger share of samples that could not be evaluated the audit cannot be judged."""
     criteria: tuple[DefaultCriterion, ...] = ("baseline", "recall", "finite-outputs", "confidence")
     """Default criteria that apply beside the configured ones."""
+    blocking: tuple[str, ...] | None = None
+    """Names of the configured criteria that block the gate; null: all of them."""
     when_undecided: Literal["fail", "pass"] = "fail"
     """Exit code of an audit that cannot be judged: 4 (fail) or 0 (pass)."""
 
@@ -246,6 +249,7 @@ class AuditConfig(Options):
     gate: GateSection = GateSection()
     criteria: tuple[Criterion, ...] = ()
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
+    plan: PlanSection = PlanSection()
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)
@@ -256,6 +260,12 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device on which the model runs."""
+
+    @field_validator("criteria", mode="after")
+    @classmethod
+    def _consistent(cls, criteria: tuple[Criterion, ...]) -> tuple[Criterion, ...]:
+        require_consistent(criteria)
+        return criteria
 
     @classmethod
     def load(cls, path: Path, overrides: Sequence[str] = ()) -> AuditConfig:
@@ -296,10 +306,26 @@ class AuditConfig(Options):
         filled = loading.parse_check_options(filled, base)
         filled = loading.parse_renderer_options(filled, base)
         config = loading.validate(cls, filled, base)
+        config.require_known_criteria()
         registry.get("explainer", config.explain.explainer)
         for name in config.report.formats:
             registry.get("renderer", name)
         return config
+
+    def require_known_criteria(self) -> None:
+        """Checks that ``gate.blocking`` names configured criteria.
+
+        Raises:
+            ConfigError: it names another one.
+        """
+        names = [one.name for one in self.criteria if one.name is not None]
+        for name in self.gate.blocking or ():
+            if name not in names:
+                known = ", ".join(names) or "(none has a `name`)"
+                raise ConfigError(
+                    f"gate.blocking: expected names of configured criteria, out of {known}; got "
+                    f"{name!r}"
+                )
 
     def effective(self) -> dict[str, Any]:
         """The configuration as a mapping in the shape of the file, defaults included."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import norm
 
 from auditor.config import GateSection
-from auditor.phrasing import count, percent, plural, points, several
+from auditor.phrasing import class_and_slice, count, percent, plural, points, several
 from auditor.records import (
     SEVERITIES,
     AuditOutcome,
@@ -104,14 +104,29 @@ def _open_findings(findings: Sequence[Finding], gate: GateSection) -> Iterator[O
 
 
 def _criteria(criteria: Sequence[CriterionResult], state: str) -> Iterator[OutcomeReason]:
+    """One reason for each criterion, however many classes and slices have the state."""
+    groups: dict[str, list[CriterionResult]] = {}
     for one in criteria:
-        if one.state == state:
-            yield OutcomeReason(
-                kind="criterion",
-                state="fails" if state == "missed" else "undecided",
-                text=f"Criterion {state}: {one.name}. {one.statement}",
-                reference=one.id,
-            )
+        if one.state == state and one.blocking:
+            groups.setdefault(one.criterion or one.name, []).append(one)
+    for group in groups.values():
+        missing = [one.missing_samples for one in group if one.missing_samples is not None]
+        yield OutcomeReason(
+            kind="criterion",
+            state="fails" if state == "missed" else "undecided",
+            text=f"Criterion {state}: {_criterion_text(group)}",
+            reference=group[0].id,
+            missing_samples=max(missing, default=None),
+        )
+
+
+def _criterion_text(group: Sequence[CriterionResult]) -> str:
+    """The results of one criterion that have one state."""
+    first = group[0]
+    if len(group) == 1:
+        return f"{first.name}. {first.statement}"
+    subjects = several([class_and_slice(one.class_name, one.slice) for one in group], _LISTED)
+    return f"{first.criterion}, for {subjects}. {first.statement}"
 
 
 def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[OutcomeReason]:

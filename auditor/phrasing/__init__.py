@@ -6,6 +6,7 @@ everywhere. Fixed texts (severities, verdicts, the glossary) are in `auditor.phr
 
 from auditor.phrasing.names import (
     advice,
+    class_and_slice,
     field_name,
     quoted,
     reading_order,
@@ -40,6 +41,7 @@ __all__ = [
     "amount",
     "any_value",
     "change",
+    "class_and_slice",
     "count",
     "date",
     "effect",

@@ -12,11 +12,7 @@ from numpy.typing import NDArray
 
 from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
-<<<<<<< HEAD
 from auditor.records.decisions import Decisions, TaskName
-=======
-from auditor.records.decisions import Decisions
->>>>>>> wt-metrics
 
 
 @dataclass(frozen=True)
@@ -198,12 +194,8 @@ class AuditData:
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
-<<<<<<< HEAD
         task: what the classifier decides.
         decisions: the binary decisions behind the rows; None for single-label.
-=======
-        decisions: the binary decisions of the rows; None for a single-label task.
->>>>>>> wt-metrics
     """
 
     predictions: pd.DataFrame
@@ -225,8 +217,5 @@ class AuditData:
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None
-<<<<<<< HEAD
     task: TaskName = "single-label"
-=======
->>>>>>> wt-metrics
     decisions: Decisions | None = None

@@ -63,12 +63,21 @@ def _outcome(verdict: VerdictText) -> ET.Element:
 
 
 def _criterion(criterion: CriterionResult) -> ET.Element:
+    """A missed criterion fails, and an undecided one is an error, if they block the gate."""
     case = ET.Element("testcase", classname="auditor.criteria", name=_text(criterion.name))
     element = {"missed": "failure", "undecided": "error"}.get(criterion.state)
+    text = criterion.statement
+    if criterion.why is not None:
+        text += f"\nReason for the limit: {criterion.why}"
     if element is None:
-        ET.SubElement(case, "system-out").text = _text(criterion.statement)
+        ET.SubElement(case, "system-out").text = _text(text)
+    elif not criterion.blocking:
+        ET.SubElement(case, "skipped", message=_text(f"{criterion.state}: {text}"))
     else:
-        ET.SubElement(case, element, type=criterion.state, message=_text(criterion.statement))
+        found = ET.SubElement(
+            case, element, type=criterion.state, message=_text(criterion.statement)
+        )
+        found.text = _text(text)
     return case
 
 

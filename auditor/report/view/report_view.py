@@ -38,6 +38,7 @@ from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
+from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
@@ -78,7 +79,9 @@ class ReportView:
         auditor_version: of the program that made it.
         verdict: the gate's outcome as text.
         exit_code: of the command that ran the audit.
-        criteria: the acceptance criteria.
+        criteria: the results of the acceptance criteria.
+        criterion_views: the acceptance criteria, one each.
+        criteria_text: how many configured criteria are met; empty if there are none.
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
@@ -125,6 +128,8 @@ class ReportView:
     verdict: VerdictText
     exit_code: int
     criteria: tuple[CriterionResult, ...]
+    criterion_views: tuple[CriterionView, ...]
+    criteria_text: str
     summary: Summary
     decision: DecisionRecord
     findings: tuple[FindingView, ...]
@@ -214,6 +219,7 @@ def build_view(run: RunFolder) -> ReportView:
     sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
     selected = selection_rates(result, evaluated)
+    criteria = criterion_views(result.criteria)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     return ReportView(
         name=result.run.name,
@@ -224,6 +230,8 @@ def build_view(run: RunFolder) -> ReportView:
         verdict=verdict_text(result),
         exit_code=result.outcome.exit_code,
         criteria=tuple(result.criteria),
+        criterion_views=criteria,
+        criteria_text=criteria_text(criteria),
         summary=result.summary,
         decision=result.decision,
         findings=tuple(
