@@ -14,6 +14,7 @@ from pathlib import Path
 from auditor import __version__
 from auditor.audited_model import AuditedModel
 from auditor.comparisons.clusters import cluster_record, clusters_of
+from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
@@ -159,6 +160,7 @@ def _run_stages(
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
+        population=population_record(audit_data, dataset.weight, config.population),
     )
 
 

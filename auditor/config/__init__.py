@@ -1,6 +1,7 @@
 """The configuration of an audit: its sections, how it is read, and its JSON Schema."""
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
+from auditor.config.population import population_shares
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -32,6 +33,7 @@ __all__ = [
     "ReportSection",
     "SliceSection",
     "json_schema",
+    "population_shares",
     "stated_types",
     "write_starter",
 ]

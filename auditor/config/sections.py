@@ -23,6 +23,7 @@ from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion
+from auditor.config.population import PopulationShares
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.predictions import property_column
@@ -238,6 +239,9 @@ class AuditConfig(Options):
     gate: GateSection = GateSection()
     criteria: tuple[Criterion, ...] = ()
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
+    population: PopulationShares = {}
+    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
+    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)

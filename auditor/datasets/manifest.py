@@ -19,11 +19,12 @@ from auditor.datasets.tables import (
     require_columns,
     require_free_names,
     unique_ids,
+    weight_column,
 )
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.records import Dataset
-from auditor.records.predictions import GROUP
+from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
 
 
@@ -45,6 +46,9 @@ class Manifest(Options):
     an order. Types that are not stated are guessed; `auditor check` prints them."""
     group: str | None = None
     """Column that says which images belong together, such as the patient: these are not independent."""
+    weight: str | None = None
+    """Column with the weight of each image in the target population, such as a sampling weight. The
+    accuracy for this population is reported beside the raw one; tests stay unweighted."""
     box: str | None = None
     """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
@@ -63,6 +67,7 @@ class Manifest(Options):
         described = {f"attributes: {name}": name for name in self.attributes}
         own = {"image": self.image, "label": self.label, **described}
         own |= {"group": self.group} if self.group else {}
+        own |= {"weight": self.weight} if self.weight else {}
         own |= {"box": self.box} if self.box else {}
         own |= {"mask": self.mask} if self.mask else {}
         require_columns(table, own, self.path)
@@ -88,6 +93,8 @@ class Manifest(Options):
                 reference[name] = trained[name]
         if self.group:
             samples[GROUP] = group_column(table[self.group])
+        if self.weight:
+            samples[WEIGHT] = weight_column(table[self.weight], f"{self.path}: data.weight")
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
@@ -105,6 +112,7 @@ class Manifest(Options):
             reference_images=self._reference_images(trained),
             group=self.group,
             stated_types=stated_types(self.attributes),
+            weight=self.weight,
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

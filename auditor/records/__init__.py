@@ -85,6 +85,7 @@ from auditor.records.outcome import (
     OutcomeReason,
     OutcomeState,
 )
+from auditor.records.population import PopulationRecord, PopulationValue
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -180,6 +181,8 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "PopulationRecord",
+    "PopulationValue",
     "PreflightRecord",
     "Provenance",
     "Quantities",

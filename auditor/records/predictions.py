@@ -14,6 +14,8 @@ The file has one row per sample, in the order of the data set:
 ``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.
 ``data.group``            cluster of the sample, such as its patient; null where it is unknown. Only
                           where the configuration names a group.
+``data.weight``           weight of the sample in the target population, at least 0. Only where the
+                          configuration names a column of weights.
 ``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
 ``p:<class>``             softmax probability of that class; all classes have one, or none has.
 every other column        attribute of the samples, under its own name.
@@ -46,6 +48,7 @@ STATUS = "status"
 SHA256 = "sha256"
 PHASH = "phash"
 GROUP = "data.group"
+WEIGHT = "data.weight"
 
 FAILURE = "failure"
 """Whether a sample is misclassified. Not in the file: `stages.mine` adds it to the table in memory."""
@@ -93,12 +96,16 @@ def probability_column(name: str) -> str:
 
 def is_reserved(column: str) -> bool:
     """Whether an attribute can't have this name, because an audit names a column of its own so."""
-    return column in {*FIXED, GROUP, FAILURE} or column.startswith((_PROPERTY, _PROBABILITY))
+    return column in {*FIXED, GROUP, WEIGHT, FAILURE} or column.startswith(
+        (_PROPERTY, _PROBABILITY)
+    )
 
 
 def reserved_names() -> str:
     """The names that no attribute can have, for a message."""
-    return f"{', '.join(sorted({*FIXED, GROUP, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+    return (
+        f"{', '.join(sorted({*FIXED, GROUP, WEIGHT, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+    )
 
 
 def attribute_columns(columns: Iterable[str]) -> tuple[str, ...]:
@@ -143,7 +150,11 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
 
 
 def arrow_schema(
-    classes: Iterable[str], attributes: Mapping[str, pa.DataType], *, grouped: bool = False
+    classes: Iterable[str],
+    attributes: Mapping[str, pa.DataType],
+    *,
+    grouped: bool = False,
+    weighted: bool = False,
 ) -> pa.Schema:
     """The columns of a file with their types.
 
@@ -151,6 +162,7 @@ def arrow_schema(
         classes: names of the classes whose probabilities are kept, in index order.
         attributes: names of the attributes and the types of their values.
         grouped: whether there is a column with the cluster of each sample.
+        weighted: whether there is a column with the weight of each sample.
     """
     return pa.schema(
         [
@@ -158,6 +170,7 @@ def arrow_schema(
             *((property_column(name), _property_type(name)) for name in image_properties.NAMES),
             *((probability_column(name), pa.float32()) for name in classes),
             *([(GROUP, pa.string())] if grouped else []),
+            *([(WEIGHT, pa.float64())] if weighted else []),
             *attributes.items(),
         ]
     )

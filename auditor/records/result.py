@@ -20,6 +20,7 @@ from auditor.records.base import (
 from auditor.records.evidence import EvidencePart
 from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.outcome import AuditOutcome, CriterionResult
+from auditor.records.population import PopulationRecord
 
 SCHEMA_VERSION: Literal[2] = 2
 """Version of ``audit.json``. Within a version keys are only added.
@@ -383,6 +384,8 @@ class AuditResult(Record):
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
     clusters: ClusterRecord | None = None
     """The clusters of the samples; None if all are treated as independent."""
+    population: PopulationRecord | None = None
+    """The accuracy in the target population; None if no population is given."""
 
     @property
     def blocking(self) -> list[Finding]:

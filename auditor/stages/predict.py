@@ -18,6 +18,7 @@ from auditor.records.predictions import (
     NAN_OUTPUT,
     OK,
     PATH,
+    WEIGHT,
     arrow_schema,
     property_column,
 )
@@ -83,10 +84,12 @@ class _PredictionRows:
         self._names = pa.array(classes, pa.string())
         self._kept = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
         self._grouped = dataset.group is not None
+        self._weighted = dataset.weight is not None
         self._schema = arrow_schema(
             self._kept,
             {name: _attribute_type(dataset, name) for name in dataset.attributes},
             grouped=self._grouped,
+            weighted=self._weighted,
         )
 
     def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
@@ -118,6 +121,7 @@ class _PredictionRows:
                     if self._grouped
                     else []
                 ),
+                *([pa.array(samples[WEIGHT], pa.float64())] if self._weighted else []),
                 *self._attributes(batch.rows),
             ],
             schema=self._schema,

@@ -76,6 +76,7 @@ from auditor.statistics.pairwise import (
     smallest_ratio,
 )
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
+from auditor.statistics.population import WeightedShare, raked_weights, weighted_share
 from auditor.statistics.power import (
     GateRule,
     detectable_by,
@@ -124,6 +125,7 @@ __all__ = [
     "Series",
     "Trends",
     "ValueComparisons",
+    "WeightedShare",
     "adjusted_gaps",
     "after_omnibus",
     "association",
@@ -168,6 +170,7 @@ __all__ = [
     "proportion",
     "proportion_gap",
     "q_values",
+    "raked_weights",
     "rank_correlation",
     "representation",
     "sequential_p_value",
@@ -178,6 +181,7 @@ __all__ = [
     "stratified_mean_gap",
     "stratified_ratio",
     "trend",
+    "weighted_share",
     "wilson",
     "worse_p_values",
 ]

@@ -18,6 +18,7 @@ import yaml
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.population import population_text
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -27,6 +28,7 @@ from auditor.records import (
     ExplanationsRecord,
     Finding,
     PanelRecord,
+    PopulationRecord,
     Severity,
     SliceRecord,
     Summary,
@@ -102,6 +104,8 @@ class ReportView:
         unusable: samples that could not be evaluated.
         basis_text: number of tests behind the verdict, in a sentence for the first page.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
+        population: the accuracy in the target population; None if no population is given.
+        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -146,6 +150,8 @@ class ReportView:
     unusable: tuple[Unusable, ...]
     basis_text: str
     clusters_text: str
+    population: PopulationRecord | None
+    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -252,6 +258,8 @@ def build_view(run: RunFolder) -> ReportView:
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
         clusters_text=clusters_text(result.clusters, result.summary),
+        population=result.population,
+        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
