@@ -191,6 +191,9 @@ class SliceRecord(Record):
     """Power of the gate; None for pairs, single labels and computed properties, and without a gate."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
+    pooled_rate: Estimate | None = None
+    """Error rate, partially pooled with the other values of the attribute; None for slices that are not a
+    value of an annotated attribute with three or more values."""
     tail: bool = False
     """Whether it is the low or the high end of an ordered attribute, in addition to its values. It is
     tested, but an audit can pass without excluding a gap in it."""

@@ -75,6 +75,7 @@ from auditor.statistics.pairwise import (
     largest_difference,
     smallest_ratio,
 )
+from auditor.statistics.partial_pooling import partially_pooled
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
 from auditor.statistics.population import WeightedShare, raked_weights, weighted_share
 from auditor.statistics.power import (
@@ -167,6 +168,7 @@ __all__ = [
     "mid_p",
     "overconfidence",
     "overconfidence_gap",
+    "partially_pooled",
     "proportion",
     "proportion_gap",
     "q_values",

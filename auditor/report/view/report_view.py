@@ -169,6 +169,11 @@ class ReportView:
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
 
     @property
+    def shows_pooled(self) -> bool:
+        """Whether any slice has a partially pooled error rate."""
+        return any(one.pooled_rate is not None for one in self.slices)
+
+    @property
     def accuracy(self) -> Estimate | None:
         """Share of correct predictions; None when no sample could be evaluated."""
         return self.summary.accuracy
