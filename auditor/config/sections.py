@@ -107,8 +107,8 @@ class SliceSection(Options):
 
     min_support: int = Field(30, ge=2)
     """Slices with fewer samples are listed but not tested."""
-    intersections: bool = True
-    """Whether the intersections of two attributes are slices too."""
+    intersections: bool | Literal[2, 3] = True
+    """Whether the intersections of two attributes are slices too; 3: also those of three attributes."""
     quantiles: int = Field(4, ge=2, le=20)
     """Number of bands of equal support into which a numeric attribute is divided."""
     edges: dict[str, tuple[float, ...]] = {}
@@ -132,6 +132,15 @@ class SliceSection(Options):
                 f"expected names among {', '.join(image_properties.NAMES)}; got {unknown[0]!r}"
             )
         return value
+
+    @property
+    def most_crossed(self) -> int:
+        """Largest number of attributes in an intersection; 1 for none."""
+        return (
+            (2 if self.intersections else 1)
+            if isinstance(self.intersections, bool)
+            else self.intersections
+        )
 
     @property
     def computed(self) -> tuple[str, ...]:

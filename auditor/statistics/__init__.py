@@ -52,7 +52,12 @@ from auditor.statistics.fairness import (
 )
 from auditor.statistics.gaps import Gaps, detectable_gap, proportion_gap, stratified_gap
 from auditor.statistics.gatekeeping import Gatekept, gatekeeping
-from auditor.statistics.interaction import Interactions, stratified_interaction
+from auditor.statistics.interaction import (
+    Interactions,
+    interaction_cells,
+    interaction_signs,
+    stratified_interaction,
+)
 from auditor.statistics.intervals import (
     Floats,
     Integers,
@@ -159,6 +164,8 @@ __all__ = [
     "hochberg",
     "holm",
     "inflation_of_rates",
+    "interaction_cells",
+    "interaction_signs",
     "judge_against_chance",
     "judge_against_majority",
     "judge_interval",
