@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from auditor import imaging, registry
 from auditor.attributes.known_values import known_values
+from auditor.attributes.population import require_known_values
 from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
@@ -95,7 +96,8 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     The types of the attributes are determined here too, for all data set plug-ins alike.
 
     Raises:
-        ConfigError: a check plug-in is invalid, or a criterion names an unknown class or attribute.
+        ConfigError: a check plug-in is invalid, a criterion names an unknown class or attribute, or
+            the shares of the population an unknown attribute or value.
         DataError: there are no samples, a label is not a class of the model, or an attribute does
             not have its stated type.
         ModelError: the preprocessing is unknown.
@@ -112,6 +114,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     values = known_values(dataset, attributes, config.slices)
     names = rule.labels if config.task == "multi-label" else rule.classes
     require_known_names(config.criteria, KnownNames(config.task, names, values))
+    require_known_values(config, dataset, attributes)
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(

@@ -13,7 +13,7 @@ from auditor.classifiers.fingerprint import n_parameters, sha256_of
 from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared
 from auditor.records import DataProvenance, Dataset, ModelProvenance, Provenance
-from auditor.records.predictions import GROUP, LABEL, SAMPLE, SHA256
+from auditor.records.predictions import GROUP, LABEL, SAMPLE, SHA256, WEIGHT
 
 _PACKAGES = (
     "torch",
@@ -69,10 +69,11 @@ def provenance_of(
 
 
 def _data_fingerprint(predictions: Path, dataset: Dataset) -> str:
-    """SHA-256 over the ids, labels, clusters, attributes and image fingerprints of all samples."""
+    """SHA-256 over the ids, labels, clusters, weights, attributes and image fingerprints of all samples."""
     digest = hashlib.sha256()
     grouped = [] if dataset.group is None else [GROUP]
-    columns = [SAMPLE, LABEL, SHA256, *grouped, *dataset.attributes]
+    weighted = [] if dataset.weight is None else [WEIGHT]
+    columns = [SAMPLE, LABEL, SHA256, *grouped, *weighted, *dataset.attributes]
     with pq.ParquetFile(predictions) as file:
         for batch in file.iter_batches(columns=columns):
             digest.update(batch.to_pandas().to_csv(index=False, header=False).encode())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from auditor import __version__
 from auditor.comparisons.clusters import cluster_record, clusters_of
+from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
@@ -168,6 +169,7 @@ def _run_stages(
         max_gap=judgement.max_gap,
         clusters=record,
         decision=model.rule.record(),
+        population=population_record(audit_data, dataset.weight, config.population),
     )
 
 

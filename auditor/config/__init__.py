@@ -2,6 +2,7 @@
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
 from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
+from auditor.config.population import population_shares
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -36,6 +37,7 @@ __all__ = [
     "SliceSection",
     "ThresholdRule",
     "json_schema",
+    "population_shares",
     "stated_types",
     "write_starter",
 ]

@@ -25,6 +25,7 @@ from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.plan import PlanSection
+from auditor.config.population import PopulationShares
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -111,8 +112,8 @@ class SliceSection(Options):
 
     min_support: int = Field(30, ge=2)
     """Slices with fewer samples are listed but not tested."""
-    intersections: bool = True
-    """Whether the intersections of two attributes are slices too."""
+    intersections: bool | Literal[2, 3] = True
+    """Whether the intersections of two attributes are slices too; 3: also those of three attributes."""
     quantiles: int = Field(4, ge=2, le=20)
     """Number of bands of equal support into which a numeric attribute is divided."""
     edges: dict[str, tuple[float, ...]] = {}
@@ -136,6 +137,15 @@ class SliceSection(Options):
                 f"expected names among {', '.join(image_properties.NAMES)}; got {unknown[0]!r}"
             )
         return value
+
+    @property
+    def most_crossed(self) -> int:
+        """Largest number of attributes in an intersection; 1 for none."""
+        return (
+            (2 if self.intersections else 1)
+            if isinstance(self.intersections, bool)
+            else self.intersections
+        )
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -250,6 +260,9 @@ class AuditConfig(Options):
     criteria: tuple[Criterion, ...] = ()
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
     plan: PlanSection = PlanSection()
+    population: PopulationShares = {}
+    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
+    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)

@@ -21,11 +21,12 @@ from auditor.datasets.tables import (
     require_columns,
     require_free_names,
     unique_ids,
+    weight_column,
 )
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.records import Dataset
-from auditor.records.predictions import GROUP
+from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
 
 
@@ -51,6 +52,9 @@ class Manifest(Options):
     an order. Types that are not stated are guessed; `auditor check` prints them."""
     group: str | None = None
     """Column that says which images belong together, such as the patient: these are not independent."""
+    weight: str | None = None
+    """Column with the weight of each image in the target population, such as a sampling weight. The
+    accuracy for this population is reported beside the raw one; tests stay unweighted."""
     box: str | None = None
     """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
@@ -70,31 +74,24 @@ class Manifest(Options):
         described |= self._label_columns()
         own = {"image": self.image, **described}
         own |= {"group": self.group} if self.group else {}
+        own |= {"weight": self.weight} if self.weight else {}
         own |= {"box": self.box} if self.box else {}
         own |= {"mask": self.mask} if self.mask else {}
         require_columns(table, own, self.path)
         require_free_names(self.attributes, self.path)
         if table.empty:
             raise DataError(f"{self.path}: expected one row per image; there are none")
-        trained = None
-        if self.reference is not None:
-            trained = read_table(self.reference)
-            require_columns(trained, described, self.reference)
+        trained = self._trained(described)
 
         paths = self._paths(table)
         root = self.root or self.path.parent
         samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
-        reference = None
-        if trained is not None:
-            reference = pd.DataFrame({"label": self._labels(trained, self.reference or self.path)})
-        if trained is not None and reference is not None and self.group in trained:
-            reference[GROUP] = group_column(trained[self.group])
         for name in self.attributes:
             samples[name] = table[name]
-            if trained is not None and reference is not None:
-                reference[name] = trained[name]
         if self.group:
             samples[GROUP] = group_column(table[self.group])
+        if self.weight:
+            samples[WEIGHT] = weight_column(table[self.weight], f"{self.path}: data.weight")
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
@@ -109,11 +106,29 @@ class Manifest(Options):
             attributes=tuple(self.attributes),
             adapter=self.plugin_name,
             classes=self.labels or None,
-            reference=reference,
+            reference=None if trained is None else self._reference(trained),
             reference_images=self._reference_images(trained),
             group=self.group,
             stated_types=stated_types(self.attributes),
+            weight=self.weight,
         )
+
+    def _trained(self, columns: dict[str, str]) -> pd.DataFrame | None:
+        """The table of the training data, if there is one."""
+        if self.reference is None:
+            return None
+        trained = read_table(self.reference)
+        require_columns(trained, columns, self.reference)
+        return trained
+
+    def _reference(self, trained: pd.DataFrame) -> pd.DataFrame:
+        """Labels, attributes and clusters of the training data."""
+        reference = pd.DataFrame({"label": self._labels(trained, self.reference or self.path)})
+        if self.group in trained:
+            reference[GROUP] = group_column(trained[self.group])
+        for name in self.attributes:
+            reference[name] = trained[name]
+        return reference
 
     def _label_columns(self) -> dict[str, str]:
         """The columns with labels by the option that names them."""

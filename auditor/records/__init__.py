@@ -95,6 +95,7 @@ from auditor.records.outcome import (
     OutcomeReason,
     OutcomeState,
 )
+from auditor.records.population import PopulationRecord, PopulationValue
 from auditor.records.provenance import (
     DataProvenance,
     ModelProvenance,
@@ -186,6 +187,8 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "PopulationRecord",
+    "PopulationValue",
     "PreflightRecord",
     "Provenance",
     "Quantities",

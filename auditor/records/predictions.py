@@ -16,6 +16,8 @@ The file has one row per sample, in the order of the data set:
 ``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.
 ``data.group``            cluster of the sample, such as its patient; null where it is unknown. Only
                           where the configuration names a group.
+``data.weight``           weight of the sample in the target population, at least 0. Only where the
+                          configuration names a column of weights.
 ``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
 ``p:<class>``             probability of that class; all classes have one, or none has. Of a
                           multi-label task, each label has one.
@@ -52,6 +54,7 @@ STATUS = "status"
 SHA256 = "sha256"
 PHASH = "phash"
 GROUP = "data.group"
+WEIGHT = "data.weight"
 
 FAILURE = "failure"
 """Whether a sample is misclassified. Not in the file: `stages.mine` adds it to the table in memory."""
@@ -81,6 +84,8 @@ FINGERPRINTS = (SHA256, PHASH)
 FIXED = (*REQUIRED, *FINGERPRINTS)
 """Columns whose names do not depend on the data, in the order of the file."""
 
+_OWN = frozenset({*FIXED, GROUP, WEIGHT, FAILURE, IMAGE_SAMPLE})
+"""Names that no attribute can have."""
 _PROPERTY = "image."
 _PROBABILITY = "p:"
 _NUMBERS = frozenset({CONFIDENCE, LOSS})
@@ -103,14 +108,12 @@ def probability_column(name: str) -> str:
 
 def is_reserved(column: str) -> bool:
     """Whether an attribute can't have this name, because an audit names a column of its own so."""
-    return column in {*FIXED, GROUP, FAILURE, IMAGE_SAMPLE} or column.startswith(
-        (_PROPERTY, _PROBABILITY)
-    )
+    return column in _OWN or column.startswith((_PROPERTY, _PROBABILITY))
 
 
 def reserved_names() -> str:
     """The names that no attribute can have, for a message."""
-    return f"{', '.join(sorted({*FIXED, GROUP, FAILURE, IMAGE_SAMPLE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+    return f"{', '.join(sorted(_OWN))}, {_PROPERTY}… and {_PROBABILITY}…"
 
 
 def attribute_columns(columns: Iterable[str]) -> tuple[str, ...]:
@@ -171,7 +174,11 @@ def class_texts(columns: NDArray[np.int64], rule: DecisionRule) -> list[str]:
 
 
 def arrow_schema(
-    classes: Iterable[str], attributes: Mapping[str, pa.DataType], *, grouped: bool = False
+    classes: Iterable[str],
+    attributes: Mapping[str, pa.DataType],
+    *,
+    grouped: bool = False,
+    weighted: bool = False,
 ) -> pa.Schema:
     """The columns of a file with their types.
 
@@ -179,6 +186,7 @@ def arrow_schema(
         classes: names of the classes whose probabilities are kept, in index order.
         attributes: names of the attributes and the types of their values.
         grouped: whether there is a column with the cluster of each sample.
+        weighted: whether there is a column with the weight of each sample.
     """
     return pa.schema(
         [
@@ -186,6 +194,7 @@ def arrow_schema(
             *((property_column(name), _property_type(name)) for name in image_properties.NAMES),
             *((probability_column(name), pa.float32()) for name in classes),
             *([(GROUP, pa.string())] if grouped else []),
+            *([(WEIGHT, pa.float64())] if weighted else []),
             *attributes.items(),
         ]
     )

@@ -21,6 +21,7 @@ from auditor.records.evidence import EvidencePart
 from auditor.records.explanations import ExplanationsRecord
 from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.outcome import AuditOutcome, CriterionResult
+from auditor.records.population import PopulationRecord
 from auditor.records.provenance import Provenance, RunInfo
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -148,6 +149,9 @@ class SliceRecord(Record):
     """Power of the gate; None for pairs, single labels and computed properties, and without a gate."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
+    pooled_rate: Estimate | None = None
+    """Error rate, partially pooled with the other values of the attribute; None for slices that are not a
+    value of an annotated attribute with three or more values."""
     tail: bool = False
     """Whether it is the low or the high end of an ordered attribute, in addition to its values. It is
     tested, but an audit can pass without excluding a gap in it."""
@@ -275,6 +279,8 @@ class AuditResult(Record):
     """The clusters of the samples; None if all are treated as independent."""
     decision: DecisionRecord = DecisionRecord()
     """The task, and how probabilities become decisions."""
+    population: PopulationRecord | None = None
+    """The accuracy in the target population; None if no population is given."""
 
     @property
     def blocking(self) -> list[Finding]:

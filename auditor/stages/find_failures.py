@@ -29,6 +29,7 @@ from auditor.records.predictions import (
     PREDICTED,
     REQUIRED,
     STATUS,
+    WEIGHT,
     codes,
     is_reserved,
     probability_column,
@@ -45,7 +46,7 @@ class FailureAnalysis:
         usable: the evaluated samples, index 0…n-1 in the order of the data: ``sample``, ``path``,
             ``label``, ``predicted`` (categoricals over the classes), ``confidence``, ``loss``,
             ``failure`` (bool), the attributes as in the data, the computed properties, and
-            ``sha256``, ``phash`` and ``data.group`` where the file has them.
+            ``sha256``, ``phash``, ``data.group`` and ``data.weight`` where the file has them.
         failures: positions in ``usable`` of the misclassified samples, int64. Ranked by loss, the
             largest first; equal losses by confidence, then in the order of the data. Confident
             failures come first, because they leave a low probability for the label.
@@ -143,10 +144,10 @@ def _read(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The predictions, and the names of the probability columns; none if one is missing."""
     present = set(pq.read_schema(predictions).names)
-    fingerprints = [name for name in (*FINGERPRINTS, GROUP) if name in present]
+    stored = [name for name in (*FINGERPRINTS, GROUP, WEIGHT) if name in present]
     columns = [probability_column(name) for name in classes]
     probabilities = columns if present.issuperset(columns) else []
-    wanted = [*REQUIRED, *others, *fingerprints, *probabilities]
+    wanted = [*REQUIRED, *others, *stored, *probabilities]
     return pq.read_table(predictions, columns=wanted).to_pandas(), probabilities
 
 

@@ -19,6 +19,7 @@ from auditor.records.predictions import (
     NAN_OUTPUT,
     OK,
     PATH,
+    WEIGHT,
     arrow_schema,
     class_texts,
     property_column,
@@ -83,10 +84,12 @@ class _PredictionRows:
         self._rule = rule
         self._kept = _kept_columns(rule)
         self._grouped = dataset.group is not None
+        self._weighted = dataset.weight is not None
         self._schema = arrow_schema(
             [rule.classes[column] for column in self._kept],
             {name: _attribute_type(dataset, name) for name in dataset.attributes},
             grouped=self._grouped,
+            weighted=self._weighted,
         )
 
     def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
@@ -119,6 +122,7 @@ class _PredictionRows:
                     if self._grouped
                     else []
                 ),
+                *([pa.array(samples[WEIGHT], pa.float64())] if self._weighted else []),
                 *self._attributes(batch.rows),
             ],
             schema=self._schema,

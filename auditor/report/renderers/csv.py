@@ -53,6 +53,7 @@ _SLICES = [
     "label", "support", "failures", *(f"error_rate{end}" for end in _ESTIMATE),
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
     *(f"ratio{end}" for end in _ESTIMATE), "gate_stopped", "gate_not_passed",
+    *(f"pooled_rate{end}" for end in _ESTIMATE),
 ]  # fmt: skip
 _FAULT = "data_fault"
 """Why a failure may be the data's fault; empty where nothing suggests it."""
@@ -93,6 +94,7 @@ def _slices(view: ReportView) -> Iterable[list[Any]]:
             one.detectable_gap,
             *_numbers(one.ratio),
             *_power(one.gate_power),
+            *_numbers(one.pooled_rate),
         ]
 
 

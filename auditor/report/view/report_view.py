@@ -18,6 +18,7 @@ import yaml
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.population import population_text
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -27,6 +28,7 @@ from auditor.records import (
     ExplanationsRecord,
     Finding,
     PanelRecord,
+    PopulationRecord,
     Severity,
     SliceRecord,
     Summary,
@@ -108,6 +110,8 @@ class ReportView:
         unusable: samples that could not be evaluated.
         basis_text: number of tests behind the verdict, in a sentence for the first page.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
+        population: the accuracy in the target population; None if no population is given.
+        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -155,6 +159,8 @@ class ReportView:
     unusable: tuple[Unusable, ...]
     basis_text: str
     clusters_text: str
+    population: PopulationRecord | None
+    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -170,6 +176,11 @@ class ReportView:
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
+    def shows_pooled(self) -> bool:
+        """Whether any slice has a partially pooled error rate."""
+        return any(one.pooled_rate is not None for one in self.slices)
 
     @property
     def accuracy(self) -> Estimate | None:
@@ -265,6 +276,8 @@ def build_view(run: RunFolder) -> ReportView:
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
         clusters_text=clusters_text(result.clusters, result.summary),
+        population=result.population,
+        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
