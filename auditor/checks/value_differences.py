@@ -162,7 +162,7 @@ class _Compared:
             action=advice(one.key),
             limits="Samples are compared within labels; other differences are not held fixed.",
             weight=self._excess_failures()[k],
-            question="values compared",
+            question="value against the best" if against == "best" else "values compared",
             joint=f"{counts.attribute}: {against}",
             sizes=(ComparisonSizes.of(own.totals[k], own.failures[other], own.totals[other]),),
         )

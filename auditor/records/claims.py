@@ -17,6 +17,7 @@ Part = TypeVar("Part", bound=Record)
 
 Question = Literal[
     "value",
+    "value against the best",
     "others held fixed",
     "values compared",
     "value within label",
