@@ -38,7 +38,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256, codes
 from auditor.registry import plugin
-from auditor.statistics import wilson
+from auditor.statistics import proportion
 
 NAME = "duplicates"
 _SHOWN = 12
@@ -126,7 +126,7 @@ class _Copies:
         n_extra, total = sum(len(one) - 1 for one in self.groups), len(self.audit.predictions)
         if not n_extra:
             return
-        share = wilson(n_extra, total)[()]
+        share = proportion(n_extra, total)[()]
         yield Claim(
             check=NAME,
             kind=Duplicates.kind,
@@ -183,7 +183,7 @@ class _Copies:
             for one in groups
         ]
         faulty = tuple(str(one) for one in frame["sample"].iloc[np.concatenate(at_fault)])
-        share = wilson(n, len(label))[()]
+        share = proportion(n, len(label))[()]
         occur = " occurs" if len(groups) == 1 else "s occur"
         yield Claim(
             check=NAME,

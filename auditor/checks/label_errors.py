@@ -31,7 +31,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, Interval, stratified_gap, wilson
+from auditor.statistics import Floats, Integers, Interval, proportion, stratified_gap
 from auditor.statistics.confident_learning import confident_learning
 
 NAME = "label-errors"
@@ -242,7 +242,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     )
     samples = [str(one) for one in frame["sample"]]
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
-    share = wilson(len(samples), suspects.n_label)[()]
+    share = proportion(len(samples), suspects.n_label)[()]
     confident = tuple(np.array(samples, dtype=object)[confidence >= usual])
     faulty = confident if counts else ()
     rows = tuple(

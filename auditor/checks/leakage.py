@@ -45,7 +45,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
 from auditor.registry import plugin
-from auditor.statistics import wilson
+from auditor.statistics import proportion
 
 NAME = "leakage"
 _SHOWN = 12
@@ -224,7 +224,7 @@ def _claim(
 ) -> Claim:
     samples, total = matches.samples, len(matches.audit.predictions)
     n = len(samples)
-    share = wilson(n, total)[()]
+    share = proportion(n, total)[()]
     names = np.array(samples, dtype=object)
     conflicts = tuple(names[matches.conflicts])
     # The model predicts what it was trained on: the label in the training data may be the wrong one.

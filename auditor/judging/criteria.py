@@ -21,13 +21,17 @@ from auditor.statistics import (
     judge_against_majority,
     judge_interval,
     overconfidence,
-    wilson,
+    proportion,
 )
 
 LEVEL = 0.01
 """Level of the default tests: useful models pass them easily, and a guessing model in 1 of 100 audits."""
 _UNITS: dict[str, Unit] = {"overconfidence": "points"}
-_CHECK_OF_METRIC = {"overconfidence": "calibration-gap", "calibration-error": "calibration-gap"}
+_CHECK_OF_METRIC = {
+    "overconfidence": "calibration-gap",
+    "calibration-error": "calibration-gap",
+    "recall": "class-gap",
+}
 """The check that reports the same number as a metric."""
 
 Mask = NDArray[np.bool_]
@@ -95,7 +99,7 @@ def with_missed_criteria(
 ) -> list[Finding]:
     """Puts one alert for each kind of missed criterion before the findings.
 
-    A check's finding about the same number, on all samples, becomes a supporting claim of the alert.
+    A check's finding about the same number becomes a supporting claim of the alert.
 
     Args:
         findings: of the checks, most severe first.
@@ -115,9 +119,10 @@ def with_missed_criteria(
 
 
 def _same_number(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of checks about the number that these criteria judge, on all samples."""
+    """The findings of checks about the numbers that these criteria judge."""
     check = _CHECK_OF_METRIC.get(missed[0].metric)
-    return [one for one in findings if one.check == check and one.slice == missed[0].slice]
+    slices = [one.slice for one in missed]
+    return [one for one in findings if one.check == check and one.slice in slices]
 
 
 def _finding(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> Finding:
@@ -245,7 +250,7 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
 def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
     n_finite = len(audit.predictions)
     total = n_finite + n_not_finite
-    share = wilson(n_not_finite, total)[()]
+    share = proportion(n_not_finite, total)[()]
     # Without a finite output, nothing was examined.
     state = "undecided" if not n_finite else "missed" if n_not_finite else "met"
     return CriterionResult(

@@ -35,12 +35,13 @@ OUTCOMES = 0.92
 """Share of alpha for the outcomes of annotated attributes; the rest is for everything else. If only one
 of the two was tested, it gets all of alpha."""
 SHARES: dict[str, float] = {
-    "value": 0.86,
+    "value": 0.85,
     "others held fixed": 0.04,
     "values compared": 0.04,
     "value within label": 0.02,
     "pair of values": 0.02,
     "further question": 0.02,
+    "class": 0.01,
 }
 """Shares of the questions on outcomes; the shares of questions without a test go to the others in
 proportion."""
@@ -121,6 +122,8 @@ def adjust(claims: Sequence[Claim], alpha: float) -> Correction:
     first = _gatekept(outcomes, alpha, part)
     found: dict[frozenset[str], float] = {}
     for one, value in zip(outcomes, first.q_values, strict=True):
+        if not one.cause:
+            continue  # a class that is found says nothing of other claims without an attribute
         found[one.cause] = min(found.get(one.cause, 1.0), float(value))
     places = [place for one in others for place in one.members]
     second = _by_cause([claims[place] for place in places], alpha, found, 1 - part)

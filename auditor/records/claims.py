@@ -23,6 +23,7 @@ Question = Literal[
     "value within label",
     "pair of values",
     "further question",
+    "class",
 ]
 """The question on outcomes that a claim answers; it determines the share of alpha."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reference import rate_limits
 from scipy.stats import binomtest, fisher_exact
-from statsmodels.stats.proportion import proportion_confint
 
 from auditor.checks.calibration_gap import CalibrationGap
 from auditor.config.criteria import Criterion
@@ -130,8 +130,8 @@ def test_configured_criterion_is_decided_by_the_bound_of_its_interval(
     (found,) = one(audit_of(make_evidence, cells), criterion=criterion)
     assert (found.state, found.support) == (state, total)
     assert found.estimate is not None
-    low, high = proportion_confint(count, total, method="wilson")
-    assert (found.estimate.low, found.estimate.high) == pytest.approx((low, high))
+    limits = found.estimate.low, found.estimate.high
+    assert limits == pytest.approx(rate_limits(count, total))
 
 
 def test_configured_criterion_for_each_class_and_slice(make_evidence: MakeEvidence) -> None:

@@ -14,7 +14,7 @@ from builders.claims import FixedClaims, claim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import proportion_confint
+from reference import rate_limits
 
 from auditor import registry
 from auditor.checks import Check
@@ -277,9 +277,7 @@ def test_judge_without_checks_slices_have_error_rates() -> None:
     failed = int(failure[side == "left"].sum())
     assert (bare.support, bare.n_failures, bare.gap, bare.p_value) == (left, failed, None, None)
     assert bare.error_rate is not None
-    assert (bare.error_rate.low, bare.error_rate.high) == pytest.approx(
-        proportion_confint(failed, left, method="wilson")
-    )
+    assert (bare.error_rate.low, bare.error_rate.high) == pytest.approx(rate_limits(failed, left))
     assert full.gap is not None
     assert full.p_value is not None
     assert full.q_value is not None
