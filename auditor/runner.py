@@ -126,8 +126,7 @@ def _run_stages(
     criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
-    effect = 1.0 if record is None else record.design_effect or 1.0
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, effect)
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, record)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(

@@ -20,7 +20,7 @@ from auditor.near_duplicates.fingerprints import (
     parse_fingerprints,
 )
 from auditor.near_duplicates.pixel_correlation import correlated
-from auditor.phrasing import interval, percent, several
+from auditor.phrasing import interval, percent, plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -100,7 +100,7 @@ class Duplicates(Check):
         if not len(pairs):
             return pairs, []
         if audit.images is None:
-            reason = f"{len(pairs)} pairs with similar fingerprints: the pixels are not available"
+            reason = f"{plural(len(pairs), 'pair')} with similar fingerprints: the pixels are not available"
             return pairs[np.zeros(len(pairs), dtype=bool)], [_skipped(reason)]
         same, n_not_compared = correlated(
             pairs, audit.images, audit.images, self.min_correlation, self.max_pairs
@@ -108,8 +108,8 @@ class Duplicates(Check):
         if not n_not_compared:
             return pairs[same], []
         reason = (
-            f"the pixels of {n_not_compared} of {len(pairs)} pairs with similar fingerprints were not "
-            "compared (checks.duplicates.max_pairs); those of the most similar pairs were"
+            f"the pixels of {n_not_compared} of {plural(len(pairs), 'pair')} with similar fingerprints were "
+            "not compared (checks.duplicates.max_pairs); those of the most similar pairs were"
         )
         return pairs[same], [_skipped(reason)]
 

@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu
 from auditor.checks import Check
 from auditor.comparisons.value_associations import associated_value
 from auditor.comparisons.wrong_labels import estimate_wrong_labels
-from auditor.phrasing import interval, percent, quoted, several
+from auditor.phrasing import interval, percent, plural, quoted, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -112,8 +112,8 @@ class LabelErrors(Check):
                     skipped.append(
                         _skipped(
                             f"predicted as {audit.classes[target]}: the model contradicts "
-                            f"{int(cleared.sum())} labels with confidence, but it predicts that class "
-                            f"more often for other samples with {value}; the labels are not suspected"
+                            f"{plural(int(cleared.sum()), 'label')} with confidence, but it predicts that "
+                            f"class more often for other samples with {value}; the labels are not suspected"
                         )
                     )
         pairs = np.unique(np.stack([label[suspected], predicted[suspected]]), axis=1)
@@ -134,7 +134,8 @@ class LabelErrors(Check):
         """The claim on a pair of classes, or why its labels are not suspected."""
         audit, label, other = suspects.audit, suspects.label, suspects.suggested
         prefix = (
-            f"{label} predicted as {other}: the model contradicts {len(suspects.rows)} labels with "
+            f"{label} predicted as {other}: the model contradicts "
+            f"{plural(len(suspects.rows), 'label')} with "
             "confidence, but"
         )
         value = associated_value(audit, suspects.mask)
@@ -251,7 +252,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     return Claim(
         check=NAME,
         kind=LabelErrors.kind,
-        title=f"{len(samples)} samples labelled {label} may show {other}",
+        title=f"{plural(len(samples), 'sample')} labelled {label} may show {other}",
         slice=SliceKey(label=label, predicted=other),
         effect=Effect.measured("share of the label's samples", share, "share"),
         limit=0.0,

@@ -25,7 +25,7 @@ from auditor.near_duplicates.training_matches import (
     find_training_copies,
 )
 from auditor.near_duplicates.transformed_copies import TransformedCopies, find_transformed_copies
-from auditor.phrasing import interval, percent, several
+from auditor.phrasing import interval, percent, plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -320,7 +320,7 @@ def _not_compared(training: TrainingImages, n_pairs: int) -> Iterator[Skipped]:
         yield _skipped(f"unreadable training images: {training.n_unreadable}")
     if n_pairs:
         yield _skipped(
-            f"the pixels of {n_pairs} pairs with similar fingerprints were not compared "
+            f"the pixels of {plural(n_pairs, 'pair')} with similar fingerprints were not compared "
             "(checks.leakage.max_pairs); those of the most similar pairs were"
         )
 

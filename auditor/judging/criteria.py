@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import Criterion, DefaultCriterion
 from auditor.errors import ConfigError
-from auditor.phrasing import interval, percent, plural, points, quoted, several, signed_points
+from auditor.phrasing import (
+    interval,
+    percent,
+    percents,
+    plural,
+    points,
+    quoted,
+    several,
+    signed_points,
+)
 from auditor.records import AuditData, ClaimRecord, Estimate, Finding, SliceKey, Unit
 from auditor.records.outcome import ACCEPTANCE_CRITERIA, GROSS_OVERCONFIDENCE, CriterionResult
 from auditor.records.predictions import codes
@@ -162,9 +171,10 @@ def _missed_title(missed: Sequence[CriterionResult]) -> str:
         return f"Missed: {several([one.name for one in missed])}"
     measured = first.estimate.value if first.estimate is not None else 0.0
     if first.metric == "accuracy":
+        accuracy, constant = percents(measured, first.threshold)
         return (
-            f"Accuracy is {percent(measured)}, no better than always predicting the most frequent class "
-            f"({percent(first.threshold)})"
+            f"Accuracy is {accuracy}, no better than always predicting the most frequent class "
+            f"({constant})"
         )
     if first.metric == "recall":
         names = several([quoted(one.class_name or "") for one in missed])
@@ -184,6 +194,7 @@ def _baseline(audit: AuditData) -> CriterionResult:
     share = float(totals[majority] / max(total, 1))
     right = _correct(audit)
     accuracy = shares_of(audit, right, [np.arange(total)])[0]
+    measured, constant = percents(accuracy.value, share)
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
@@ -202,8 +213,8 @@ def _baseline(audit: AuditData) -> CriterionResult:
         state="missed" if shows_no_use else found.status,
         configured=False,
         statement=(
-            f"Accuracy is {percent(accuracy.value)} ({interval(accuracy)}); always predicting "
-            f"{quoted(audit.classes[majority])} would reach {percent(share)}."
+            f"Accuracy is {measured} ({interval(accuracy)}); always predicting "
+            f"{quoted(audit.classes[majority])} would reach {constant}."
             if total
             else "No sample could be evaluated."
         ),

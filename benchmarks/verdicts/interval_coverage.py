@@ -135,12 +135,12 @@ def adjusted(cell: Cell) -> Covered:
 
 def values(cell: Cell) -> Covered:
     """Five values of one attribute: all intervals together, extremes."""
-    generator = cell.generator
+    generator, audits = cell.generator, max(cell.audits // 4, 1)
     better, worse = cell.rates
     rates = np.array([better, better, worse, worse, worse])
     shares = np.array([0.3, 0.1, 0.3, 0.2, 0.1])
     held = np.zeros(4, dtype=np.int64)
-    for k in range(cell.audits):
+    for k in range(audits):
         totals = generator.multinomial(cell.n, np.repeat(shares / 2, 2)).reshape(5, 2)
         failures = generator.binomial(totals, rates[:, None])
         best = compare_with_best(failures, totals, n_draws=2000, seed=k)
@@ -161,7 +161,7 @@ def values(cell: Cell) -> Covered:
         "largest difference of values (simultaneous)",
         "smallest ratio of accuracies (simultaneous)",
     )
-    return {name: (int(one), cell.audits) for name, one in zip(names, held, strict=True)}
+    return {name: (int(one), audits) for name, one in zip(names, held, strict=True)}
 
 
 def confidences(cell: Cell) -> Covered:
