@@ -18,6 +18,7 @@ import yaml
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.population import population_text
 from auditor.records import (
     SEVERITIES,
@@ -109,6 +110,7 @@ class ReportView:
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
         basis_text: number of tests behind the verdict, in a sentence for the first page.
+        decision_text: the task and its thresholds, in a sentence; empty for a single-label task.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
         population: the accuracy in the target population; None if no population is given.
         population_text: the same in a few sentences; empty if no population is given.
@@ -158,6 +160,7 @@ class ReportView:
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
     basis_text: str
+    decision_text: str
     clusters_text: str
     population: PopulationRecord | None
     population_text: str
@@ -275,6 +278,7 @@ def build_view(run: RunFolder) -> ReportView:
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
+        decision_text=decision_text(result.decision, result.summary),
         clusters_text=clusters_text(result.clusters, result.summary),
         population=result.population,
         population_text=population_text(result.population, result.summary),
