@@ -202,24 +202,50 @@ def overconfidence(rate: float) -> tuple[World, float]:
     return world, world.mean(lambda stated, true: true - stated)
 
 
-WORLDS: Mapping[str, tuple[str, Callable[[float], tuple[World, float]]]] = {
-    "accuracy": ("accuracy", accuracy),
-    "sensitivity": ("sensitivity", sensitivity),
-    "f1": ("f1", f1),
-    "balanced-accuracy": ("balanced-accuracy", balanced_accuracy),
-    "balanced-accuracy, 4 classes": ("balanced-accuracy", accuracy),
-    "macro-f1, 4 classes": ("macro-f1", macro_f1),
-    "auroc": ("auroc", auroc),
-    "auroc, 10 % positives": ("auroc", rare_auroc),
-    "average-precision": ("average-precision", average_precision),
-    "average-precision, 10 % positives": ("average-precision", rare_average_precision),
-    "brier": ("brier", brier),
-    "calibration-slope": ("calibration-slope", calibration_slope),
-    "calibration-intercept": ("calibration-intercept", calibration_intercept),
-    "calibration-error": ("calibration-error", calibration_error),
-    "overconfidence": ("overconfidence", overconfidence),
+_SHARES = (0.01, 0.07, 0.45, 0.88, 0.99)
+_PREVALENCES = (0.01, 0.07, 0.35, 0.9)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A metric with the worlds in which it is measured.
+
+    Attributes:
+        metric: its name in the catalog.
+        world: the world for a rate, and the true value of the metric there.
+        rates: for which it is drawn.
+        effort: share of the usual number of repetitions; the calibration error is slow.
+    """
+
+    metric: str
+    world: Callable[[float], tuple[World, float]]
+    rates: tuple[float, ...]
+    effort: float = 1.0
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "accuracy": Setting("accuracy", accuracy, _SHARES),
+    "sensitivity": Setting("sensitivity", sensitivity, _SHARES),
+    "F1": Setting("f1", f1, _SHARES),
+    "balanced accuracy": Setting("balanced-accuracy", balanced_accuracy, (0.55, 0.75, 0.88, 0.99)),
+    "balanced accuracy, 4 classes": Setting("balanced-accuracy", accuracy, _SHARES),
+    "macro-F1, 4 classes": Setting("macro-f1", macro_f1, _SHARES),
+    "AUROC, 30 % positives": Setting("auroc", auroc, (0.55, 0.75, 0.88, 0.97, 0.99)),
+    "AUROC, 10 % positives": Setting("auroc", rare_auroc, (0.55, 0.75, 0.88, 0.97, 0.99)),
+    "average precision, 30 % positives": Setting(
+        "average-precision", average_precision, (0.35, 0.55, 0.8, 0.97)
+    ),
+    "average precision, 10 % positives": Setting(
+        "average-precision", rare_average_precision, (0.15, 0.35, 0.8, 0.97)
+    ),
+    "Brier score": Setting("brier", brier, _PREVALENCES),
+    "calibration slope": Setting("calibration-slope", calibration_slope, _PREVALENCES),
+    "calibration intercept": Setting("calibration-intercept", calibration_intercept, _PREVALENCES),
+    "over-confidence": Setting("overconfidence", overconfidence, _PREVALENCES),
+    "calibration error": Setting("calibration-error", calibration_error, (0.07, 0.35), 0.1),
 }
-"""By name: the metric, and the world with its true value for a rate."""
+"""The metrics whose intervals are simulated. Predictive values, specificity, selection rate and top-k
+have the same interval as the accuracy and the sensitivity."""
 
 
 def clusters(generator: np.random.Generator, n: int, sizes: Sizes) -> Integers:
