@@ -1,13 +1,13 @@
 """How often the 95 % intervals of metrics cover the true value, with and without clusters.
 
-    python -m benchmarks.verdicts.metric_coverage [--repetitions 200] [--seed 2026]
+    python -m benchmarks.verdicts.metric_coverage [--repetitions 150] [--seed 2026]
         [--only intervals differences] [--cells]
 
 Tables in Markdown. Each entry of the first is the coverage over all rates of a metric with the half
 width of its Monte-Carlo 95 % interval, and the smallest and largest coverage at one rate in brackets.
 The second lists the cells (metric, n, rate, design) whose own Monte-Carlo interval (Clopper-Pearson)
 lies outside 93-97 %. Samples with undefined metrics are left out. n = 20,000 is repeated a quarter as
-often. With 200 repetitions it takes about seven minutes on one core.
+often. With 150 repetitions it takes about seven minutes on one core.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Cell:
 def main() -> None:
     """Runs the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--repetitions", type=int, default=150)
     parser.add_argument("--seed", type=int, default=2026)
     parts = ("intervals", "differences")
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
@@ -173,8 +173,8 @@ def _outside(cells: Sequence[Cell]) -> str:
     near = sum(_LOW <= one.coverage <= _HIGH for one in cells)
     lines = [
         (
-            f"{len(cells)} cells: {near} at 93–97 %; {len(low)} certainly below, {len(high)} certainly above; "
-            f"the others can't be told from 93–97 %."
+            f"{len(cells)} cells: {near} at 93–97 %; {len(low)} certainly below, {len(high)} certainly "
+            f"above; the others can't be told from 93–97 %."
         ),
         "",
         _every(low),
@@ -218,7 +218,7 @@ def _differences(repetitions: int, seed: int) -> str:
     head = "independent", "clusters span both sides", "clusters on one side, uneven"
     rows = []
     for name, setting in SETTINGS.items():
-        if setting.effort < 1:
+        if setting.effort < 0.25:
             continue
         world, _ = setting.world(setting.rates[-2])
         for n in (200, 1_000):

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtr
 from scipy.stats import norm
 
 from auditor.statistics import Floats, Integers
@@ -64,7 +64,7 @@ class Binormal:
         def integrand(x: float, mean: float) -> float:
             stated = float(self._probability(np.asarray(x)))
             true = float(expit(logit(stated) - self.shift))
-            return of(stated, true) * float(norm.pdf(x - mean))
+            return of(stated, true) * _density(x - mean)
 
         parts = [
             float(quad(integrand, mean - 9, mean + 9, args=(mean,), limit=200)[0])
@@ -77,9 +77,9 @@ class Binormal:
         """The area under the precision-recall curve."""
 
         def integrand(x: float) -> float:
-            hits = self.prevalence * norm.sf(x - self.distance)
-            alarms = (1 - self.prevalence) * norm.sf(x)
-            return float(hits / (hits + alarms) * norm.pdf(x - self.distance))
+            hits = self.prevalence * ndtr(self.distance - x)
+            alarms = (1 - self.prevalence) * ndtr(-x)
+            return float(hits / (hits + alarms)) * _density(x - self.distance)
 
         return float(quad(integrand, self.distance - 9, self.distance + 9, limit=200)[0])
 
@@ -214,7 +214,7 @@ class Setting:
         metric: its name in the catalog.
         world: the world for a rate, and the true value of the metric there.
         rates: for which it is drawn.
-        effort: share of the usual number of repetitions; the calibration error is slow.
+        effort: share of the usual number of repetitions; calibration errors are slow.
     """
 
     metric: str
@@ -241,7 +241,7 @@ SETTINGS: Mapping[str, Setting] = {
     "Brier score": Setting("brier", brier, _PREVALENCES),
     "calibration slope": Setting("calibration-slope", calibration_slope, _PREVALENCES),
     "calibration intercept": Setting("calibration-intercept", calibration_intercept, _PREVALENCES),
-    "over-confidence": Setting("overconfidence", overconfidence, _PREVALENCES),
+    "over-confidence": Setting("overconfidence", overconfidence, _PREVALENCES, 0.25),
     "calibration error": Setting("calibration-error", calibration_error, (0.07, 0.35), 0.1),
 }
 """The metrics whose intervals are simulated. Predictive values, specificity, selection rate and top-k
@@ -261,6 +261,10 @@ def clusters(generator: np.random.Generator, n: int, sizes: Sizes) -> Integers:
     drawn = generator.lognormal(np.log(_MEAN_SIZE) - 0.5, 1.0, n)
     ends = np.cumsum(np.maximum(1, drawn.round()))
     return np.searchsorted(ends, np.arange(n), side="right").astype(np.int64)
+
+
+def _density(x: float) -> float:
+    return float(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
 
 
 def _normal(generator: np.random.Generator, cluster: Integers, correlation: float) -> Floats:
