@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from scipy.special import expit, logit
@@ -21,8 +20,8 @@ _LEAST = 1e-7
 _LARGEST = 50.0
 """A larger slope or intercept means that positives and negatives are separated."""
 _STEPS = 100
-_USUAL = 0.95
-"""Confidence at which the calibration error is computed first; its value does not depend on it."""
+_CONFIDENCE = 0.95
+"""Coverage of the interval that is simulated together with the calibration error."""
 
 
 def brier(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
@@ -186,17 +185,15 @@ def calibration_error(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
     stated, right = _stated(cases, rows)
     if len(rows) < 2:
         return undefined(len(cases))
-
-    @cache
-    def error(confidence: float) -> Interval:
-        return calibration(stated, right, confidence=confidence).error
+    found = calibration(stated, right, confidence=_CONFIDENCE)
+    influence = _noise(stated - right, rows, len(cases))
 
     def limits(wider: Widening, confidence: float) -> Interval:
-        return _widened(error(confidence), wider, confidence, 0.0)
+        known = confidence == _CONFIDENCE
+        one = found.error if known else calibration(stated, right, confidence=confidence).error
+        return _widened(one, wider, confidence, 0.0)
 
-    influence = _noise(stated - right, rows, len(cases))
-    value = error(_USUAL).value
-    return Estimated(value, influence, len(rows), None, "share", rows, limits=limits)
+    return Estimated(found.error.value, influence, len(rows), None, "share", rows, limits=limits)
 
 
 def overconfidence_of(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
