@@ -6,6 +6,7 @@ everywhere. Fixed texts (severities, verdicts, the glossary) are in `auditor.phr
 
 from auditor.phrasing.names import (
     advice,
+    class_and_slice,
     field_name,
     quoted,
     reading_order,
@@ -26,6 +27,7 @@ from auditor.phrasing.numbers import (
     limits,
     p_value,
     percent,
+    percents,
     plural,
     points,
     points_of,
@@ -40,6 +42,7 @@ __all__ = [
     "amount",
     "any_value",
     "change",
+    "class_and_slice",
     "count",
     "date",
     "effect",
@@ -48,6 +51,7 @@ __all__ = [
     "limits",
     "p_value",
     "percent",
+    "percents",
     "plural",
     "points",
     "points_of",
