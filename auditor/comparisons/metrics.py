@@ -123,8 +123,11 @@ class AuditMetrics:
         parts = self._parts(metric, class_name)
         if isinstance(parts, str):
             return MeasuredMetric(None, 0, 0, parts)
-        everything = np.union1d(rows, rest_rows)
-        places = [np.searchsorted(everything, side) for side in (rows, rest_rows)]
+        place = np.full(len(self._cases), -1)
+        place[rows] = place[rest_rows] = 0
+        everything = np.flatnonzero(place == 0)
+        place[everything] = np.arange(len(everything))
+        places = place[rows], place[rest_rows]
         if len(parts) > 1:
             # A mean over classes is compared for the classes that both sides have.
             parts = [
@@ -139,7 +142,9 @@ class AuditMetrics:
         clusters = self._clusters_of(everything)
         pooled = self._pooled_of(metric.name, parts)
         value = difference(first, second, clusters, confidence, pooled)
-        members = np.union1d(first.rows, second.rows)
+        member = np.zeros(len(everything), dtype=bool)
+        member[first.rows] = member[second.rows] = True
+        members = np.flatnonzero(member)
         return MeasuredMetric(value, len(members), _n_clusters(members, clusters))
 
     def _estimate(
@@ -308,7 +313,7 @@ def _scattered(local: Estimated, places: Integers, n: int) -> Estimated:
 
 
 def _n_clusters(rows: Integers, clusters: Integers | None) -> int:
-    return len(rows) if clusters is None else len(np.unique(clusters[rows]))
+    return len(rows) if clusters is None else int(np.count_nonzero(np.bincount(clusters[rows])))
 
 
 def _opposites(audit: AuditData, decisions: Decisions) -> dict[str, int]:
