@@ -59,7 +59,8 @@ class Population:
         known = _with_stated(of_data, stated)
         needed = _attributes_needed(config)
         unknown = [name for name in needed if name not in known.values]
-        if unknown or (not known.values and any(one.per_slice for one in config.criteria)):
+        per_slice = any(one.per_slice for one in config.criteria)
+        if dataset is None and (unknown or (per_slice and not known.values)):
             names = several(unknown, 5) if unknown else "the attributes"
             example = unknown[0] if unknown else "site"
             raise ConfigError(
