@@ -16,6 +16,7 @@ from rich.table import Table
 from auditor.phrasing import NOT_AVAILABLE, count, percent
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
+from auditor.phrasing.population import population_text
 from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
 from auditor.report.view.tested import count_tested
 
@@ -53,9 +54,12 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
         f"\n{summary.n_evaluated} samples, accuracy {accuracy}, {summary.n_failures} failures, "
         f"{summary.n_unusable} unusable"
     )
-    clusters = clusters_text(result.clusters, summary)
-    if clusters:
-        console.print(escape(clusters), soft_wrap=True)
+    for text in (
+        population_text(result.population, summary),
+        clusters_text(result.clusters, summary),
+    ):
+        if text:
+            console.print(escape(text), soft_wrap=True)
     _print_findings(console, result)
     _print_outcome(console, result.outcome)
     print_paths(console, (folder / name for name in ("report.html", "report.pdf")), "report: ")

@@ -23,6 +23,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import (
@@ -51,6 +52,7 @@ class ConfusionPairs(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
 
     min_count: int = Field(10, ge=1)
     """Confusions that occurred less often are not examined."""

@@ -36,6 +36,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256, codes
 from auditor.registry import plugin
 from auditor.statistics import wilson
@@ -58,6 +59,7 @@ class Duplicates(Check):
 
     kind: ClassVar[ClaimKind] = "data"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     needs: ClassVar[frozenset[Need]] = frozenset({"images"})
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="copies with different labels", one="a copy has another label"

@@ -29,6 +29,7 @@ from auditor.records import (
     SliceKey,
     Table,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import Floats, Integers, Interval, stratified_gap, wilson
@@ -78,6 +79,7 @@ class LabelErrors(Check):
     kind: ClassVar[ClaimKind] = "data"
     # Its tests can only clear suspected labels, and clear more of them if samples are clustered.
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="suspected label errors", one="label doubtful"
     )

@@ -43,6 +43,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
 from auditor.registry import plugin
 from auditor.statistics import wilson
@@ -71,6 +72,7 @@ class Leakage(Check):
 
     kind: ClassVar[ClaimKind] = "data"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "reference"})
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="labels that differ in training", one="another label in training"

@@ -23,7 +23,9 @@ from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
+from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.plan import PlanSection
+from auditor.config.population import PopulationShares
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -89,6 +91,8 @@ class ModelSection(Options):
     """Class names in index order, or a text file with one per line; null: from the weights or the data."""
     target_layer: str | None = None
     """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
+    output: OutputKind | None = None
+    """What the network returns; null: recognised on a few images."""
     options: SerializeAsAny[Options] = Options()
 
 
@@ -108,8 +112,8 @@ class SliceSection(Options):
 
     min_support: int = Field(30, ge=2)
     """Slices with fewer samples are listed but not tested."""
-    intersections: bool = True
-    """Whether the intersections of two attributes are slices too."""
+    intersections: bool | Literal[2, 3] = True
+    """Whether the intersections of two attributes are slices too; 3: also those of three attributes."""
     quantiles: int = Field(4, ge=2, le=20)
     """Number of bands of equal support into which a numeric attribute is divided."""
     edges: dict[str, tuple[float, ...]] = {}
@@ -133,6 +137,15 @@ class SliceSection(Options):
                 f"expected names among {', '.join(image_properties.NAMES)}; got {unknown[0]!r}"
             )
         return value
+
+    @property
+    def most_crossed(self) -> int:
+        """Largest number of attributes in an intersection; 1 for none."""
+        return (
+            (2 if self.intersections else 1)
+            if isinstance(self.intersections, bool)
+            else self.intersections
+        )
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -235,6 +248,7 @@ class AuditConfig(Options):
     task: TaskName = "single-label"
     """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
     number of labels per sample."""
+    decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()
@@ -246,6 +260,9 @@ class AuditConfig(Options):
     criteria: tuple[Criterion, ...] = ()
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
     plan: PlanSection = PlanSection()
+    population: PopulationShares = {}
+    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
+    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)

@@ -96,7 +96,7 @@ def evaluate_region(
         return _is_correct(model, infill.fill(regions, method), samples.label)
 
     def flipped(donors: ImageArray) -> Mask:
-        predicted = model.predict(paste(images.recipients, donors, region)).argmax(1)
+        predicted = model.decide(model.predict(paste(images.recipients, donors, region)))
         return np.asarray(predicted == failures.code, dtype=np.bool_)
 
     by_method = {method: corrected(method, region) for method in infill.methods}
@@ -128,4 +128,4 @@ def share_of(mask: Mask) -> Interval:
 
 
 def _is_correct(model: ModelAccess, images: ImageArray, label: Integers) -> Mask:
-    return np.asarray(model.predict(images).argmax(1) == label, dtype=np.bool_)
+    return np.asarray(model.decide(model.predict(images)) == label, dtype=np.bool_)

@@ -138,6 +138,8 @@ def question_of(claim: Claim) -> Question | None:
         return None
     if claim.question is not None or not claim.slice.attributes:
         return claim.question
+    if len(claim.slice.attributes) > 2:
+        return "further question"
     if len(claim.slice.attributes) > 1:
         return "pair of values"
     return "further question" if claim.slice.label is None else "value within label"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from auditor.comparisons.clusters import rates_of
+from auditor.comparisons.pooled_rates import pooled_rates
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.config import GateSection
 from auditor.judging.graded_claim import GradedClaim
@@ -50,6 +51,7 @@ def slice_records(
     rates = rates_of(audit, slices)
     detectable = _detectable(list(compared.values()), max_gap or 0.0, audit.alpha)
     powers = _gate_powers(list(compared.values()), max_gap, gate)
+    pooled = pooled_rates(audit)
     records = []
     for place, (one, n, rate) in enumerate(zip(slices, failures, rates, strict=True)):
         identity = slice_identity(one.key)
@@ -59,6 +61,7 @@ def slice_records(
                 update={
                     "n_failures": n,
                     "error_rate": Estimate.of(rate) if one.support else None,
+                    "pooled_rate": Estimate.of(pooled[identity]) if identity in pooled else None,
                     "detectable_gap": detectable.get(identity),
                     # An audit can pass without excluding a gap in the tail of an ordered attribute.
                     "gate_power": None if _is_end(one) else powers.get(identity),

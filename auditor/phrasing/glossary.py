@@ -93,6 +93,13 @@ GLOSSARY: tuple[Term, ...] = (
         "It can matter where the gap is small: an error rate of 5.5 % beside one of 1 %.",
     ),
     Term(
+        "pooled",
+        "Pooled estimate",
+        "The error rate of a slice, partially pooled with the other values of the attribute: a rate from "
+        "few samples is moved towards the mean of the values. It ranks small slices better than the raw "
+        "error rate. It is not tested.",
+    ),
+    Term(
         "interval",
         "95 % interval",
         "A range that covers the true value in 95 of 100 such audits. A wide interval means that few "

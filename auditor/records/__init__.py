@@ -45,6 +45,7 @@ from auditor.records.data import (
     Dataset,
     DecodedImage,
     Images,
+    ImageSubset,
 )
 from auditor.records.evidence import (
     ComparedValue,
@@ -72,6 +73,15 @@ from auditor.records.evidence import (
     Table,
     ValueSpread,
 )
+from auditor.records.explanations import (
+    ExplanationsRecord,
+    MapRecord,
+    MeanMap,
+    PanelRecord,
+    PreflightRecord,
+    Role,
+    UnitRecord,
+)
 from auditor.records.jobs import (
     Job,
     JobKind,
@@ -85,6 +95,13 @@ from auditor.records.outcome import (
     OutcomeReason,
     OutcomeState,
 )
+from auditor.records.population import PopulationRecord, PopulationValue
+from auditor.records.provenance import (
+    DataProvenance,
+    ModelProvenance,
+    Provenance,
+    RunInfo,
+)
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -93,24 +110,13 @@ from auditor.records.result import (
     ClusterRecord,
     ConfusionPair,
     DataFaults,
-    DataProvenance,
-    ExplanationsRecord,
     FaultLabels,
     Finding,
     GatePower,
-    MapRecord,
-    MeanMap,
-    ModelProvenance,
     MultipleTestingRecord,
-    PanelRecord,
-    PreflightRecord,
-    Provenance,
-    Role,
-    RunInfo,
     SliceRecord,
     Summary,
     TestedRecord,
-    UnitRecord,
     Unusable,
 )
 
@@ -160,6 +166,7 @@ __all__ = [
     "HeldFixedGap",
     "HeldFixedState",
     "ImageDifference",
+    "ImageSubset",
     "Images",
     "IntersectionContrast",
     "Intervention",
@@ -180,6 +187,8 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "PopulationRecord",
+    "PopulationValue",
     "PreflightRecord",
     "Provenance",
     "Quantities",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
-from auditor.records.decisions import Decisions
+from auditor.records.decisions import Decisions, TaskName
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,11 @@ class ModelAccess(Protocol):
         ...
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Softmax probabilities (n, K) for images (n, 3, H, W), batch by batch."""
+        """Probabilities (n, K) for images (n, 3, H, W), batch by batch."""
+        ...
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Predicted classes (n,) of probabilities (n, K); not for a multi-label task."""
         ...
 
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -190,7 +194,8 @@ class AuditData:
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
-        decisions: the binary decisions of the rows; None for a single-label task.
+        task: what the classifier decides.
+        decisions: the binary decisions behind the rows; None for single-label.
     """
 
     predictions: pd.DataFrame
@@ -212,4 +217,5 @@ class AuditData:
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None
+    task: TaskName = "single-label"
     decisions: Decisions | None = None

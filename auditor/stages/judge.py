@@ -112,7 +112,10 @@ def judge(
 
 
 def _examined(check: Check, audit: AuditData, name: str) -> Examination:
-    """What a check brings back; nothing where its tests take clustered samples for independent."""
+    """What a check brings back; nothing where it does not support the task or clustered samples."""
+    if audit.task not in check.tasks:
+        reason = f"not examined: the check does not support {audit.task} classifiers"
+        return Examination(skipped=(Skipped(check=name, reason=reason),))
     if audit.clusters is None or check.handles_clusters:
         return check.examine(audit)
     reason = (

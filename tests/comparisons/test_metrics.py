@@ -26,8 +26,8 @@ def _audit(
 ) -> AuditData:
     table = pd.DataFrame(
         {
-            "label": pd.Categorical.from_codes(label, categories=list(classes)),
-            "predicted": pd.Categorical.from_codes(predicted, categories=list(classes)),
+            "label": pd.Categorical.from_codes(label, categories=pd.Index(classes)),
+            "predicted": pd.Categorical.from_codes(predicted, categories=pd.Index(classes)),
             "confidence": np.full(len(label), 0.9)
             if probabilities is None
             else probabilities.max(1),

@@ -163,8 +163,10 @@ def test_model_card_lists_criteria_with_their_slices(run_folder: RunFolder) -> N
     text = path.read_text(encoding="utf-8")
     section = text.split("## Acceptance criteria")[1].split("##")[0]
     assert section.strip().splitlines() == [
-        "- **sensitivity:** undecided. Of 2 comparisons: 1 met, 1 undecided (site = A). "
-        + "Reason for the limit: agreed in May",
+        (
+            "- **sensitivity:** undecided. Of 2 comparisons: 1 met, 1 undecided (site = A). "
+            "Reason for the limit: agreed in May"
+        ),
         "  - site = A: undecided. The sensitivity is 92 %.",
         "  - site = B: met. The sensitivity is 92 %.",
         "- **specificity:** missed. The specificity is 92 %. Reason for the limit: agreed in May",

@@ -505,7 +505,7 @@ def test_interaction_without_clusters_is_the_stratified_one() -> None:
     failed, label, _, generator = _patients(28)
     first, second = generator.random((2, 600)) < 0.4
     rows = [np.flatnonzero(first)], [np.flatnonzero(second)]
-    ours = clustered_interaction(failed, *rows, label, np.arange(600))
+    ours = clustered_interaction(failed, rows, label, np.arange(600))
     theirs = stratified_interaction(*_interaction_counts(failed, first, second, label))
     assert ours.excess[0] == theirs.excess[()]
     assert ours.p_value[0] == theirs.p_value
@@ -515,7 +515,7 @@ def test_interaction_has_at_least_the_variance_of_the_jackknife() -> None:
     failed, label, patient, generator = _patients(29, correlation=0.6)
     first, second = generator.random((2, 60))[:, patient] < 0.5
     rows = [np.flatnonzero(first)], [np.flatnonzero(second)]
-    ours = clustered_interaction(failed, *rows, label, patient)
+    ours = clustered_interaction(failed, rows, label, patient)
 
     def excess(kept: Booleans) -> float:
         counts = _interaction_counts(failed[kept], first[kept], second[kept], label[kept])
@@ -533,13 +533,13 @@ def test_interaction_has_at_least_the_variance_of_the_jackknife() -> None:
 def test_interaction_of_few_clusters_is_not_tested() -> None:
     failed, label, patient, _ = _patients(30)
     rows = [np.flatnonzero(patient < 20)], [np.flatnonzero((patient > 16) & (patient < 50))]
-    ours = clustered_interaction(failed, *rows, label, patient)  # three patients have both values
+    ours = clustered_interaction(failed, rows, label, patient)  # three patients have both values
     assert np.isnan(ours.p_value[0])
     assert np.isfinite(ours.excess.value[0])
-    alone = clustered_interaction(failed, rows[0], rows[0], label, patient)
+    alone = clustered_interaction(failed, [rows[0], rows[0]], label, patient)
     assert np.isnan(alone.excess.value[0])
     with pytest.raises(ValueError, match="0 and 1"):
-        clustered_interaction(failed + 1, *rows, label, patient)
+        clustered_interaction(failed + 1, rows, label, patient)
 
 
 # --- series ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import yaml
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.population import population_text
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -27,12 +28,15 @@ from auditor.records import (
     ExplanationsRecord,
     Finding,
     PanelRecord,
+    PopulationRecord,
     Severity,
     SliceRecord,
     Summary,
     Unusable,
 )
-from auditor.records.predictions import SAMPLE, attribute_columns, sample_columns, usable_rows
+from auditor.records.decision_table import read_decisions
+from auditor.records.decisions import DecisionRecord
+from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
@@ -91,6 +95,7 @@ class ReportView:
         untested: slices that were too small to test.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
+        decision: the task, and how probabilities become decisions.
         attribute_types: their types, as a table; None in results of versions without types.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
@@ -105,6 +110,8 @@ class ReportView:
         unusable: samples that could not be evaluated.
         basis_text: number of tests behind the verdict, in a sentence for the first page.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
+        population: the accuracy in the target population; None if no population is given.
+        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -128,6 +135,7 @@ class ReportView:
     criterion_views: tuple[CriterionView, ...]
     criteria_text: str
     summary: Summary
+    decision: DecisionRecord
     findings: tuple[FindingView, ...]
     counts: tuple[tuple[Severity, int], ...]
     tested: tuple[TestedView, ...]
@@ -151,6 +159,8 @@ class ReportView:
     unusable: tuple[Unusable, ...]
     basis_text: str
     clusters_text: str
+    population: PopulationRecord | None
+    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -166,6 +176,11 @@ class ReportView:
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
+    def shows_pooled(self) -> bool:
+        """Whether any slice has a partially pooled error rate."""
+        return any(one.pooled_rate is not None for one in self.slices)
 
     @property
     def accuracy(self) -> Estimate | None:
@@ -210,7 +225,7 @@ def build_view(run: RunFolder) -> ReportView:
     result = run.read_result()
     files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
-    evaluated, attributes = _evaluated(run)
+    evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
@@ -229,6 +244,7 @@ def build_view(run: RunFolder) -> ReportView:
         criterion_views=criteria,
         criteria_text=criteria_text(criteria),
         summary=result.summary,
+        decision=result.decision,
         findings=tuple(
             finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
@@ -260,6 +276,8 @@ def build_view(run: RunFolder) -> ReportView:
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
         clusters_text=clusters_text(result.clusters, result.summary),
+        population=result.population,
+        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
@@ -302,12 +320,11 @@ def _sources(
     return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
 
 
-def _evaluated(run: RunFolder) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
-    names = pq.read_schema(path).names
-    table = pd.read_parquet(path, columns=sample_columns(names))
-    return table[usable_rows(table)], attribute_columns(names)
+    table = read_decisions(path, result.decision, [one.name for one in result.classes])
+    return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
 
 
 def _templates(result: AuditResult) -> str | None:
