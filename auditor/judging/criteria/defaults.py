@@ -33,12 +33,16 @@ def examine_defaults(
 ) -> Iterator[CriterionResult]:
     """Measures the default criteria.
 
+    A task with a decision threshold is not compared with always predicting the most frequent class: a
+    threshold for a high sensitivity may cost accuracy on purpose. Its classes have to be recognised
+    better than by chance, as those of other tasks do.
+
     Args:
         audit: the evaluated samples.
         n_not_finite: samples that could not be evaluated because an output was NaN or infinite.
         defaults: the criteria that apply.
     """
-    if "baseline" in defaults:
+    if "baseline" in defaults and audit.decisions is None:
         yield _baseline(audit)
     if "recall" in defaults:
         yield from _recalls_above_chance(audit)
@@ -85,16 +89,35 @@ def _baseline(audit: AuditData) -> CriterionResult:
 
 def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
     """For every class with samples, whether it is recognised better than by chance."""
-    matrix = _confusion_matrix(audit)
+    blocks = _compared_classes(audit)
+    for classes in blocks:
+        # Levels of several labels add up.
+        yield from _recalls_of(audit, classes, LEVEL / len(blocks))
+
+
+def _compared_classes(audit: AuditData) -> list[NDArray[np.int64]]:
+    """Classes that are alternatives: all, or of a multi-label task, the two of each label."""
+    n_classes = len(audit.classes)
+    if audit.decisions is None or len(audit.decisions.names) == 1:
+        return [np.arange(n_classes, dtype=np.int64)]
+    positive = [audit.classes.index(name) for name in audit.decisions.names]
+    return [np.array([k, k + 1], dtype=np.int64) for k in positive]
+
+
+def _recalls_of(
+    audit: AuditData, classes: NDArray[np.int64], level: float
+) -> Iterator[CriterionResult]:
+    """The recalls of classes that are alternatives to each other."""
+    matrix = _confusion_matrix(audit)[np.ix_(classes, classes)]
     label, right = codes(audit.predictions["label"]), _correct(audit)
-    rows = [np.flatnonzero(label == k) for k in range(len(matrix))]
+    rows = [np.flatnonzero(label == k) for k in classes]
     worth = inflation(audit, right, rows)
-    found = judge_against_chance(np.rint(matrix / worth[:, None]), LEVEL)
+    found = judge_against_chance(np.rint(matrix / worth[:, None]), level)
     hits, own, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
     others = matrix.sum() - own
     rates = shares_of(audit, right, rows)
     for k in map(int, np.flatnonzero(own)):
-        name = audit.classes[k]
+        name = audit.classes[classes[k]]
         chance = float((predicted[k] - hits[k]) / others[k]) if others[k] else 1.0
         yield CriterionResult(
             id="",
