@@ -182,7 +182,10 @@ def _examined_criteria(
     """The acceptance criteria, and slices for which they could not be judged."""
     n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
     gate = config.gate
-    return examine_criteria(audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking)
+    found = examine_criteria(
+        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
+    )
+    return list(found.results), found.skipped
 
 
 def _audit_data(
