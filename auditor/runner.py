@@ -137,8 +137,7 @@ def _run_stages(
     criteria, not_judged = _examined_criteria(config, audit_data, analysis)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
-    effect = 1.0 if record is None else record.design_effect or 1.0
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, effect)
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, record)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(

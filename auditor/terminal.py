@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from auditor.phrasing import NOT_AVAILABLE, count, percent
+from auditor.phrasing import NOT_AVAILABLE, count, percent, plural
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
 from auditor.phrasing.population import population_text
@@ -51,7 +51,8 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
     console.print(
-        f"\n{summary.n_evaluated} samples, accuracy {accuracy}, {summary.n_failures} failures, "
+        f"\n{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
+        f"{plural(summary.n_failures, 'failure')}, "
         f"{summary.n_unusable} unusable"
     )
     for text in (

@@ -21,7 +21,7 @@ from auditor.interventions.regions import (
     evidence_share,
     windows_within,
 )
-from auditor.phrasing import interval, percent, points, quoted, signed_points, whom
+from auditor.phrasing import interval, percent, plural, points, quoted, signed_points, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -211,9 +211,9 @@ def _statement(
     region = swap.region
     sentences = [
         (
-            f"An intervention: in {len(effect.pairs)} images, {region.description} ({percent(region.area)} "
-            f"of its area) was filled from other images of the same label, once from {whom(key)} and once "
-            "from others."
+            f"An intervention: in {plural(len(effect.pairs), 'image')}, {region.description} "
+            f"({percent(region.area)} of its area) was filled from other images of the same label, "
+            f"once from {whom(key)} and once from others."
         ),
         (
             "With the content of the side that has the higher error rate for that label, the model fails "

@@ -13,7 +13,7 @@ from auditor.interventions.infill import Infill, InfillMethod, Regions, paste
 from auditor.interventions.region_search import MaskedRegion
 from auditor.interventions.regions import ImageArray
 from auditor.records import ModelAccess
-from auditor.statistics import Integers, Interval, mcnemar, sign_flip, wilson
+from auditor.statistics import Integers, Interval, mcnemar, proportion, sign_flip
 
 Mask = NDArray[np.bool_]
 
@@ -124,7 +124,7 @@ def corrected_by_masking(
 
 def share_of(mask: Mask) -> Interval:
     """Share of True values, with Wilson's interval."""
-    return wilson([mask.sum()], [len(mask)])[0]
+    return proportion([mask.sum()], [len(mask)])[0]
 
 
 def _is_correct(model: ModelAccess, images: ImageArray, label: Integers) -> Mask:

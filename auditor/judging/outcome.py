@@ -19,6 +19,7 @@ from auditor.records import (
     SEVERITIES,
     AuditOutcome,
     ClaimRecord,
+    ClusterRecord,
     CriterionResult,
     Finding,
     OutcomeReason,
@@ -39,7 +40,7 @@ def decide(
     findings: Sequence[Finding],
     criteria: Sequence[CriterionResult],
     slices: Sequence[SliceRecord],
-    design_effect: float = 1.0,
+    clusters: ClusterRecord | None = None,
 ) -> AuditOutcome:
     """Decides whether an audit passes.
 
@@ -49,7 +50,7 @@ def decide(
         findings: of the audit.
         criteria: of the audit.
         slices: of the audit; computed properties do not count.
-        design_effect: factor by which clustering increases the number of samples needed.
+        clusters: of the samples; they increase the number of samples needed.
 
     Returns:
         The outcome with its reasons, those that fail the audit first.
@@ -62,7 +63,7 @@ def decide(
         *_too_little_evaluated(summary, gate),
         *_open_findings(findings, gate),
         *_criteria(criteria, "undecided"),
-        *_slices(slices, findings, gate, design_effect),
+        *_slices(slices, findings, gate, summary, clusters),
     ]
     reasons.sort(key=lambda one: one.state != "fails")
     states = {one.state for one in reasons}
@@ -152,7 +153,8 @@ def _slices(
     slices: Sequence[SliceRecord],
     findings: Sequence[Finding],
     gate: GateSection,
-    design_effect: float,
+    summary: Summary,
+    clusters: ClusterRecord | None,
 ) -> Iterator[OutcomeReason]:
     """Slices by one attribute for which a gap of the configured size is not excluded."""
     values = [
@@ -177,13 +179,23 @@ def _slices(
     if not wide:
         return
     wide.sort(key=lambda one: one.support)
-    more, missing = _more_samples(wide, gate.exclude_gap, design_effect)
+    effect = 1.0 if clusters is None else clusters.design_effect or 1.0
+    more, missing = _more_samples(wide, gate.exclude_gap, effect)
+    n_clusters = None
+    if clusters is not None and missing is not None:
+        n_clusters = int(np.ceil(missing * clusters.n_clusters / max(summary.n_evaluated, 1)))
+        more += (
+            f" At {summary.n_evaluated / clusters.n_clusters:.3g} samples per cluster by "
+            f"{clusters.name}, as in this audit, they would come from about "
+            f"{plural(n_clusters, 'more cluster')}."
+        )
     listed = several([_name(one) for one in wide], _LISTED)
     yield OutcomeReason(
         kind="power",
         state="undecided",
         text=f"A gap of {points(gate.exclude_gap)} cannot be excluded for {listed}. {more}",
         missing_samples=missing,
+        missing_clusters=n_clusters,
     )
 
 

@@ -68,6 +68,8 @@ class OutcomeReason(Record):
     """Id of the finding or criterion."""
     missing_samples: int | None = None
     """How many more samples of the slice would probably decide, where that is the reason."""
+    missing_clusters: int | None = None
+    """How many more clusters these are, at the average size of a cluster; None without clusters."""
 
 
 class AuditOutcome(Record):

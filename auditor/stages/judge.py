@@ -22,7 +22,7 @@ from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
 from auditor.judging.multiple_testing import Correction, adjust
 from auditor.judging.slice_records import slice_records
-from auditor.phrasing import several
+from auditor.phrasing import plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -176,6 +176,6 @@ def _too_small(claims: Sequence[Claim]) -> Iterator[Skipped]:
     for check, n in others.items():
         yield Skipped(
             check=check,
-            reason=f"{n} slices within one label have too few samples to be tested; the table of slices "
-            "lists the smallest gap that each could have shown",
+            reason=f"{plural(n, 'slice')} within one label: too few samples to be tested; the table of "
+            "slices lists the smallest gap that each could have shown",
         )

@@ -48,7 +48,8 @@ def multi_label(
         thresholds=np.full(2, 0.5),
         of_sample=of_sample,
     )
-    return replace(audit, decisions=decisions, clusters=Clusters("sample", of_sample))
+    clusters = Clusters("sample", of_sample)
+    return replace(audit, task="multi-label", decisions=decisions, clusters=clusters)
 
 
 def drawn(n: int = 400, right: float = 0.95) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -68,13 +69,12 @@ def test_default_criteria_compare_the_two_classes_of_each_label(
     truth, called = drawn()
     good = states(multi_label(make_evidence, truth, called), "baseline", "recall")
     # An accuracy above that of the most frequent class is not asked of decisions at a threshold.
-    assert good == {f"recall of {name} above chance": "met" for name in CLASSES}
+    assert good == {f"sensitivity of {name} above chance": "met" for name in LABELS}
     # Never "cat": "not cat" is predicted for all samples, with and without a cat.
     called[:, 0] = False
     never = states(multi_label(make_evidence, truth, called), "recall")
-    assert never["recall of cat above chance"] == "missed"
-    assert never["recall of not cat above chance"] != "met"
-    assert never["recall of hat above chance"] == "met"
+    assert never["sensitivity of cat above chance"] == "missed"
+    assert never["sensitivity of hat above chance"] == "met"
 
 
 def test_chance_is_the_rate_among_decisions_about_the_same_label(
@@ -133,7 +133,9 @@ def test_criterion_of_a_binary_task_is_about_the_positive_class(
         Criterion(metric="sensitivity", at_least=0.8, slices="every"),
         Criterion(metric="specificity_gap", at_most=0.2),
     ]
-    found = examine_criteria(replace(audit, decisions=decisions), 0, [], criteria).results
+    found = examine_criteria(
+        replace(audit, task="binary", decisions=decisions), 0, [], criteria
+    ).results
     site_a = np.arange(400) % 2 == 0
     assert found[0].estimate is not None
     assert found[0].estimate.value == pytest.approx(called[truth & site_a].mean())

@@ -25,15 +25,14 @@ from auditor.statistics import (
     conditional_dependence,
     find_series,
     map_difference,
+    proportion,
     stratified_gap,
     stratified_interaction,
     stratified_mean_gap,
-    wilson,
 )
 from auditor.statistics.cluster_cells import Cells
 from auditor.statistics.cluster_permutation import ClusterPermutation
 from auditor.statistics.cluster_within import Within
-from auditor.statistics.intervals import wilson_of_share
 
 Booleans = NDArray[np.bool_]
 
@@ -102,10 +101,10 @@ def test_correlation_that_cannot_be_known_is_nan() -> None:
 # --- rates -------------------------------------------------------------------------------------
 
 
-def test_rates_without_clusters_are_those_of_wilson() -> None:
+def test_rates_without_clusters_are_those_of_independent_samples() -> None:
     failed = np.array([0, 1, 1, 0, 0, 0])
     ours = clustered_wilson(failed, [np.array([0, 1, 2]), np.array([3, 4, 5])], np.arange(6), 0.9)
-    theirs = wilson([2, 0], [3, 3], 0.9)
+    theirs = proportion([2, 0], [3, 3], 0.9)
     np.testing.assert_allclose(ours.low, theirs.low)
     np.testing.assert_allclose(ours.high, theirs.high)
 
@@ -115,9 +114,9 @@ def test_copies_of_a_sample_count_once() -> None:
     ours = clustered_wilson(failed, [np.arange(400)], np.repeat(np.arange(50), 8))[0]
     # Telling clusters: squares 0.64 of ten and 0.04 of forty, (8)² / (10 · 0.64² + 40 · 0.04²).
     quantile = student.isf(0.025, 64 / (10 * 0.64**2 + 40 * 0.04**2) - 1)
-    once = wilson_of_share(np.array(10.0), np.array(50.0), float(quantile))
-    assert ours.low == pytest.approx(float(once.low), rel=0.01)
-    assert ours.high == pytest.approx(float(once.high), rel=0.01)
+    factor = (quantile / 1.96) ** 2
+    once = proportion(10 / factor, 50 / factor)[()]
+    assert (ours.low, ours.high) == pytest.approx((once.low, once.high), rel=0.01)
 
 
 def test_rate_of_an_empty_slice_is_unknown() -> None:

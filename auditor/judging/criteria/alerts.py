@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.phrasing import class_and_slice, percent, plural, points, quoted, several
+from auditor.phrasing import class_and_slice, percents, plural, points, quoted, several
 from auditor.records import ClaimRecord, CriterionResult, Finding, SliceKey
 from auditor.records.outcome import ACCEPTANCE_CRITERIA
 
-_CHECK_OF_METRIC = {"overconfidence": "calibration-gap", "calibration-error": "calibration-gap"}
+_CHECK_OF_METRIC = {
+    "overconfidence": "calibration-gap",
+    "calibration-error": "calibration-gap",
+    "recall": "class-gap",
+}
 """The check that reports the same number as a metric."""
 _OF_CLASSES = (
     "Check the order of the classes, the preprocessing and the weights first; then the failures of "
@@ -26,7 +30,7 @@ def with_missed_criteria(
     """Puts one alert for each missed criterion before the findings.
 
     A criterion that does not block the gate becomes a note, after the findings. A check's finding
-    about the same number, on all samples, becomes a supporting claim of the alert.
+    about the same number becomes a supporting claim of the alert.
 
     Args:
         findings: of the checks, most severe first.
@@ -52,9 +56,10 @@ def with_missed_criteria(
 
 
 def _same_number(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of checks about the number that these criteria judge, on all samples."""
+    """The findings of checks about the numbers that these criteria judge."""
     check = _CHECK_OF_METRIC.get(missed[0].metric)
-    return [one for one in findings if one.check == check and one.slice == missed[0].slice]
+    slices = [one.slice for one in missed]
+    return [one for one in findings if one.check == check and one.slice in slices]
 
 
 def _finding(missed: Sequence[CriterionResult], findings: Sequence[Finding]) -> Finding:
@@ -94,9 +99,10 @@ def _missed_title(missed: Sequence[CriterionResult]) -> str:
         return f"Missed: {first.criterion}, for {subjects}"
     measured = first.estimate.value if first.estimate is not None else 0.0
     if first.metric == "accuracy":
+        accuracy, constant = percents(measured, first.threshold)
         return (
-            f"Accuracy is {percent(measured)}, no better than always predicting the most frequent class "
-            f"({percent(first.threshold)})"
+            f"Accuracy is {accuracy}, no better than always predicting the most frequent class "
+            f"({constant})"
         )
     if first.metric == "recall":
         names = several([quoted(one.class_name or "") for one in missed])

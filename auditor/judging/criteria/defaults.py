@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import DefaultCriterion
-from auditor.phrasing import interval, percent, quoted, signed_points
+from auditor.phrasing import interval, percent, percents, quoted, signed_points
 from auditor.records import AuditData, CriterionResult, Estimate, SliceKey
 from auditor.records.outcome import GROSS_OVERCONFIDENCE
 from auditor.records.predictions import codes
@@ -19,7 +19,7 @@ from auditor.statistics import (
     judge_against_majority,
     judge_interval,
     overconfidence,
-    wilson,
+    proportion,
 )
 
 LEVEL = 0.01
@@ -33,23 +33,31 @@ def examine_defaults(
 ) -> Iterator[CriterionResult]:
     """Measures the default criteria.
 
-    A task with a decision threshold is not compared with always predicting the most frequent class: a
-    threshold for a high sensitivity may cost accuracy on purpose. Its classes have to be recognised
-    better than by chance, as those of other tasks do.
-
     Args:
         audit: the evaluated samples.
         n_not_finite: samples that could not be evaluated because an output was NaN or infinite.
         defaults: the criteria that apply.
     """
-    if "baseline" in defaults and audit.decisions is None:
+    if "baseline" in defaults and _has_baseline(audit):
         yield _baseline(audit)
     if "recall" in defaults:
-        yield from _recalls_above_chance(audit)
+        several = audit.task == "multi-label"
+        yield from _labels_above_chance(audit) if several else _recalls_above_chance(audit)
     if "finite-outputs" in defaults:
         yield _finite_outputs(audit, n_not_finite)
     if "confidence" in defaults:
         yield _confidence(audit)
+
+
+def _has_baseline(audit: AuditData) -> bool:
+    """Whether accuracy can be compared with always predicting the most frequent class.
+
+    A threshold other than 0.5 gives up accuracy for sensitivity or specificity, and the accuracy of
+    several labels says little where most are absent. There, being better than chance is the baseline.
+    """
+    if audit.decisions is None:
+        return True
+    return audit.task == "binary" and bool((audit.decisions.thresholds == 0.5).all())
 
 
 def _baseline(audit: AuditData) -> CriterionResult:
@@ -61,6 +69,7 @@ def _baseline(audit: AuditData) -> CriterionResult:
     share = float(totals[majority] / max(total, 1))
     right = _correct(audit)
     accuracy = shares_of(audit, right, [np.arange(total)])[0]
+    measured, constant = percents(accuracy.value, share)
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
@@ -79,8 +88,8 @@ def _baseline(audit: AuditData) -> CriterionResult:
         state="missed" if shows_no_use else found.status,
         configured=False,
         statement=(
-            f"Accuracy is {percent(accuracy.value)} ({interval(accuracy)}); always predicting "
-            f"{quoted(audit.classes[majority])} would reach {percent(share)}."
+            f"Accuracy is {measured} ({interval(accuracy)}); always predicting "
+            f"{quoted(audit.classes[majority])} would reach {constant}."
             if total
             else "No sample could be evaluated."
         ),
@@ -89,35 +98,16 @@ def _baseline(audit: AuditData) -> CriterionResult:
 
 def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
     """For every class with samples, whether it is recognised better than by chance."""
-    blocks = _compared_classes(audit)
-    for classes in blocks:
-        # Levels of several labels add up.
-        yield from _recalls_of(audit, classes, LEVEL / len(blocks))
-
-
-def _compared_classes(audit: AuditData) -> list[NDArray[np.int64]]:
-    """Classes that are alternatives: all, or of a multi-label task, the two of each label."""
-    n_classes = len(audit.classes)
-    if audit.decisions is None or len(audit.decisions.names) == 1:
-        return [np.arange(n_classes, dtype=np.int64)]
-    positive = [audit.classes.index(name) for name in audit.decisions.names]
-    return [np.array([k, k + 1], dtype=np.int64) for k in positive]
-
-
-def _recalls_of(
-    audit: AuditData, classes: NDArray[np.int64], level: float
-) -> Iterator[CriterionResult]:
-    """The recalls of classes that are alternatives to each other."""
-    matrix = _confusion_matrix(audit)[np.ix_(classes, classes)]
+    matrix = _confusion_matrix(audit)
     label, right = codes(audit.predictions["label"]), _correct(audit)
-    rows = [np.flatnonzero(label == k) for k in classes]
+    rows = [np.flatnonzero(label == k) for k in range(len(matrix))]
     worth = inflation(audit, right, rows)
-    found = judge_against_chance(np.rint(matrix / worth[:, None]), level)
+    found = judge_against_chance(np.rint(matrix / worth[:, None]), LEVEL)
     hits, own, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
     others = matrix.sum() - own
     rates = shares_of(audit, right, rows)
     for k in map(int, np.flatnonzero(own)):
-        name = audit.classes[classes[k]]
+        name = audit.classes[k]
         chance = float((predicted[k] - hits[k]) / others[k]) if others[k] else 1.0
         yield CriterionResult(
             id="",
@@ -143,10 +133,52 @@ def _recalls_of(
         )
 
 
+def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
+    """For every label with samples, whether its presence is recognised better than by chance."""
+    decisions = audit.decisions
+    assert decisions is not None
+    right = _correct(audit)
+    for k, name in enumerate(decisions.names):
+        rows = np.flatnonzero(decisions.of_row == k)
+        truth, called = decisions.truth[rows], decisions.called[rows]
+        if not truth.any():
+            continue
+        matrix = np.bincount(2 * ~truth + ~called, minlength=4).reshape(2, 2)
+        sides = [rows[truth], rows[~truth]]
+        worth = inflation(audit, right, sides)
+        # Each label is tested at its part of the level.
+        found = judge_against_chance(np.rint(matrix / worth[:, None]), LEVEL / len(decisions.names))
+        rate = shares_of(audit, right, sides[:1])[0]
+        hits, own = int(matrix[0, 0]), int(matrix[0].sum())
+        chance = float(matrix[1, 0] / matrix[1].sum()) if len(sides[1]) else 1.0
+        yield CriterionResult(
+            id="",
+            name=f"sensitivity of {quoted(name)} above chance",
+            metric="recall",
+            class_name=name,
+            slice=SliceKey(label=name),
+            bound="above",
+            threshold=chance,
+            unit="share",
+            estimate=Estimate.of(rate),
+            p_value=float(found.p_met[0]) if np.isfinite(found.p_met[0]) else None,
+            support=own,
+            state=found.each[0],
+            configured=False,
+            statement=(
+                f"{quoted(name)} is recognised in {hits} of {own} samples that have it "
+                f"({percent(rate.value)}; {interval(rate)}), and predicted for {percent(chance)} of the "
+                "samples without it."
+                if len(sides[1])
+                else f"All samples have the label {quoted(name)}; there is nothing to compare."
+            ),
+        )
+
+
 def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
     n_finite = len(audit.predictions)
     total = n_finite + n_not_finite
-    share = wilson(n_not_finite, total)[()]
+    share = proportion(n_not_finite, total)[()]
     # Without a finite output, nothing was examined.
     state = "undecided" if not n_finite else "missed" if n_not_finite else "met"
     return CriterionResult(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from auditor.phrasing.glossary import SEVERITY_NAMES, VERDICT_NAMES
+from auditor.phrasing.glossary import SEVERITY_NAMES, verdict_name
 from auditor.records import CriterionResult, Verdict
 from auditor.registry import Options, plugin
 from auditor.report.view.findings import FindingView
@@ -88,7 +88,7 @@ def _case(finding: FindingView) -> ET.Element:
     )
     text = "\n".join(
         (
-            f"{SEVERITY_NAMES[record.severity]}, {VERDICT_NAMES[record.verdict].lower()}",
+            f"{SEVERITY_NAMES[record.severity]}, {verdict_name(record).lower()}",
             full_statement(record),
             f"What to do next: {record.action}",
             f"Limits of this finding: {record.limits}",
