@@ -200,4 +200,10 @@ def _classes(config: AuditConfig, dataset: Dataset | None) -> tuple[str, ...]:
         return ()
     if dataset.classes is not None:
         return dataset.classes
-    return tuple(sorted(str(one) for one in dataset.samples[LABEL].unique()))
+    cells = (
+        cell if isinstance(cell, tuple | list) else (cell,)
+        for cell in dataset.samples[LABEL].dropna()
+    )
+    names = {str(name) for cell in cells for name in cell}
+    # The weights may name classes whose labels are indices, but a plan does not load them.
+    return () if all(name.isdecimal() for name in names) else tuple(sorted(names))
