@@ -83,8 +83,6 @@ class ReportView:
         verdict: the gate's outcome as text.
         exit_code: of the command that ran the audit.
         criteria: the results of the acceptance criteria.
-        criterion_views: the acceptance criteria, one each.
-        criteria_text: how many configured criteria are met; empty if there are none.
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
@@ -134,8 +132,6 @@ class ReportView:
     verdict: VerdictText
     exit_code: int
     criteria: tuple[CriterionResult, ...]
-    criterion_views: tuple[CriterionView, ...]
-    criteria_text: str
     summary: Summary
     decision: DecisionRecord
     findings: tuple[FindingView, ...]
@@ -179,6 +175,16 @@ class ReportView:
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
+    def criterion_views(self) -> tuple[CriterionView, ...]:
+        """The acceptance criteria, one each."""
+        return criterion_views(self.criteria)
+
+    @property
+    def criteria_text(self) -> str:
+        """How many configured criteria are met; empty if there are none."""
+        return criteria_text(self.criterion_views)
 
     @property
     def shows_pooled(self) -> bool:
@@ -233,7 +239,6 @@ def build_view(run: RunFolder) -> ReportView:
     sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
     selected = selection_rates(result, evaluated)
-    criteria = criterion_views(result.criteria)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     return ReportView(
         name=result.run.name,
@@ -244,8 +249,6 @@ def build_view(run: RunFolder) -> ReportView:
         verdict=verdict_text(result),
         exit_code=result.outcome.exit_code,
         criteria=tuple(result.criteria),
-        criterion_views=criteria,
-        criteria_text=criteria_text(criteria),
         summary=result.summary,
         decision=result.decision,
         findings=tuple(
