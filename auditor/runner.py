@@ -160,6 +160,7 @@ def _run_stages(
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
+        error_curves=judgement.error_curves,
         population=population_record(audit_data, dataset.weight, config.population),
     )
 

@@ -69,6 +69,7 @@ from auditor.records.evidence import (
     SampleGroups,
     SampleRef,
     SliceComparison,
+    SmoothPoint,
     Table,
     ValueSpread,
 )
@@ -202,6 +203,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "SmoothPoint",
     "StatedType",
     "Summary",
     "Table",

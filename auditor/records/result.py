@@ -17,7 +17,7 @@ from auditor.records.base import (
     SliceKey,
     Verdict,
 )
-from auditor.records.evidence import EvidencePart
+from auditor.records.evidence import Curve, EvidencePart
 from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.outcome import AuditOutcome, CriterionResult
 from auditor.records.population import PopulationRecord
@@ -389,6 +389,8 @@ class AuditResult(Record):
     """The clusters of the samples; None if all are treated as independent."""
     population: PopulationRecord | None = None
     """The accuracy in the target population; None if no population is given."""
+    error_curves: list[Curve] = []
+    """The error rate along each numeric attribute, in bands and as a smooth curve."""
 
     @property
     def blocking(self) -> list[Finding]:

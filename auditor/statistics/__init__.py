@@ -92,6 +92,7 @@ from auditor.statistics.power import (
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
+from auditor.statistics.smooth_rate import SmoothRate, smooth_rate
 from auditor.statistics.trend import Trends, trend
 
 __all__ = [
@@ -129,6 +130,7 @@ __all__ = [
     "Ratios",
     "RepresentationShares",
     "Series",
+    "SmoothRate",
     "Trends",
     "ValueComparisons",
     "WeightedShare",
@@ -185,6 +187,7 @@ __all__ = [
     "sequential_p_value",
     "sign_flip",
     "smallest_ratio",
+    "smooth_rate",
     "stratified_gap",
     "stratified_interaction",
     "stratified_mean_gap",
