@@ -82,7 +82,7 @@ from auditor.statistics.pairwise import (
 )
 from auditor.statistics.partial_pooling import partially_pooled
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
-from auditor.statistics.population import WeightedShare, raked_weights, weighted_share
+from auditor.statistics.population import WeightedShare, kish_size, raked_weights, weighted_share
 from auditor.statistics.power import (
     GateRule,
     detectable_by,
@@ -171,6 +171,7 @@ __all__ = [
     "judge_against_chance",
     "judge_against_majority",
     "judge_interval",
+    "kish_size",
     "largest_difference",
     "map_difference",
     "mcnemar",
