@@ -171,6 +171,7 @@ def _run_stages(
         max_gap=judgement.max_gap,
         clusters=record,
         decision=model.rule.record(),
+        error_curves=judgement.error_curves,
         population=population_record(audit_data, dataset.weight, config.population),
     )
 

@@ -70,6 +70,7 @@ from auditor.records.evidence import (
     SampleGroups,
     SampleRef,
     SliceComparison,
+    SmoothPoint,
     Table,
     ValueSpread,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "SmoothPoint",
     "StatedType",
     "Summary",
     "Table",

@@ -42,6 +42,7 @@ from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
+from auditor.report.view.curves import CurveView
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
@@ -64,6 +65,7 @@ from auditor.report.view.summary import (
 from auditor.report.view.tables import TextTable
 from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
 from auditor.report.view.units import read_units
+from auditor.report.view.untested import UntestedRow, untested_rows
 from auditor.run_folder import PREDICTIONS, RunFolder
 
 _PANELS = 4
@@ -92,9 +94,12 @@ class ReportView:
         confusion: the confusion matrix.
         slices: every slice.
         untested: slices that were too small to test.
+        untested_rows: the same as rows of a table; an attribute most of whose bands are among them has one
+            row.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
         decision: the task, and how probabilities become decisions.
+        error_curves: the error rate along each numeric attribute.
         attribute_types: their types, as a table; None in results of versions without types.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
@@ -142,8 +147,10 @@ class ReportView:
     confusion: ConfusionMatrix
     slices: tuple[SliceRecord, ...]
     untested: tuple[SliceRecord, ...]
+    untested_rows: tuple[UntestedRow, ...]
     untested_text: str
     attributes: tuple[str, ...]
+    error_curves: tuple[CurveView, ...]
     attribute_types: TextTable | None
     failures: tuple[SampleCard, ...]
     explanations: ExplanationsRecord
@@ -265,8 +272,12 @@ def build_view(run: RunFolder) -> ReportView:
         confusion=confusion_matrix([one.name for one in result.classes], evaluated),
         slices=tuple(result.slices),
         untested=untested,
+        untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
+        error_curves=tuple(
+            CurveView(f"slices-curve-{k}", one) for k, one in enumerate(result.error_curves)
+        ),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
