@@ -1,6 +1,7 @@
 """The configuration of an audit: its sections, how it is read, and its JSON Schema."""
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
+from auditor.config.metrics import MetricsSection
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -27,6 +28,7 @@ __all__ = [
     "ExplainSection",
     "GateSection",
     "JudgeSection",
+    "MetricsSection",
     "ModelSection",
     "Preprocess",
     "ReportSection",

@@ -23,6 +23,7 @@ from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion
+from auditor.config.metrics import MetricsSection
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.predictions import property_column
@@ -231,6 +232,7 @@ class AuditConfig(Options):
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()
+    metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
     checks: dict[str, SerializeAsAny[Options] | Literal[False]] = {}
     """Options of checks by name; a check runs unless it is set to false."""

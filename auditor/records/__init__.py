@@ -46,6 +46,7 @@ from auditor.records.data import (
     DecodedImage,
     Images,
 )
+from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
     ComparedValue,
     Contingency,
@@ -72,12 +73,29 @@ from auditor.records.evidence import (
     Table,
     ValueSpread,
 )
+from auditor.records.explanations import (
+    ExplanationsRecord,
+    MapRecord,
+    MeanMap,
+    PanelRecord,
+    PreflightRecord,
+    Role,
+    UnitRecord,
+)
 from auditor.records.jobs import (
     Job,
     JobKind,
     SampleSelection,
 )
 from auditor.records.label_noise import LabelNoiseReason, LabelNoiseRecord
+from auditor.records.metrics import (
+    CurveKind,
+    CurveRole,
+    MetricValue,
+    OperatingCurve,
+    ReliabilityBin,
+    ReliabilityDiagram,
+)
 from auditor.records.outcome import (
     AuditOutcome,
     CriterionResult,
@@ -94,23 +112,16 @@ from auditor.records.result import (
     ConfusionPair,
     DataFaults,
     DataProvenance,
-    ExplanationsRecord,
     FaultLabels,
     Finding,
     GatePower,
-    MapRecord,
-    MeanMap,
     ModelProvenance,
     MultipleTestingRecord,
-    PanelRecord,
-    PreflightRecord,
     Provenance,
-    Role,
     RunInfo,
     SliceRecord,
     Summary,
     TestedRecord,
-    UnitRecord,
     Unusable,
 )
 
@@ -141,10 +152,13 @@ __all__ = [
     "CriterionResult",
     "CriterionState",
     "Curve",
+    "CurveKind",
     "CurvePoint",
+    "CurveRole",
     "DataFaults",
     "DataProvenance",
     "Dataset",
+    "Decisions",
     "Declarations",
     "DecodedImage",
     "Effect",
@@ -173,9 +187,11 @@ __all__ = [
     "Maps",
     "MeanMap",
     "MediatedPart",
+    "MetricValue",
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OperatingCurve",
     "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
@@ -187,6 +203,8 @@ __all__ = [
     "Question",
     "Record",
     "RegionBox",
+    "ReliabilityBin",
+    "ReliabilityDiagram",
     "Role",
     "RunInfo",
     "SampleGroup",
@@ -202,6 +220,7 @@ __all__ = [
     "StatedType",
     "Summary",
     "Table",
+    "TaskName",
     "TestedRecord",
     "Unit",
     "UnitRecord",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
+from auditor.records.decisions import Decisions, TaskName
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ class AuditData:
         computed: names of the columns of attributes that were computed from the images; they stand
             in ``predictions`` as the annotated ones do.
         computed_slices: every value of them, and every value within every label.
+        primary_metrics: names of the metrics whose gaps are tested.
         probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
         images: the evaluated samples' images, in the order of ``predictions``, or None.
         reference_images: the training data's images, or None where they are not at hand.
@@ -189,6 +191,8 @@ class AuditData:
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
+        task: what the classifier decides.
+        decisions: the binary decisions behind the rows; None for single-label.
     """
 
     predictions: pd.DataFrame
@@ -203,6 +207,7 @@ class AuditData:
     model: ModelAccess | None = None
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
+    primary_metrics: tuple[str, ...] = ()
     probabilities: NDArray[np.float32] | None = None
     images: Images | None = None
     reference_images: Images | None = None
@@ -210,3 +215,5 @@ class AuditData:
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None
+    task: TaskName = "single-label"
+    decisions: Decisions | None = None

@@ -18,7 +18,9 @@ from auditor.records.base import (
     Verdict,
 )
 from auditor.records.evidence import EvidencePart
+from auditor.records.explanations import ExplanationsRecord
 from auditor.records.label_noise import LabelNoiseRecord
+from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiagram
 from auditor.records.outcome import AuditOutcome, CriterionResult
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -29,8 +31,6 @@ SCHEMA_VERSION: Literal[2] = 2
    are lists of sentences; the further claims of a finding are ``supporting`` and no longer part of its
    evidence; ``tests`` has fixed keys. ``auditor.records.version_1`` reads the first version.
 """
-
-Role = Literal["predicted", "label"]
 
 
 class RunInfo(Record):
@@ -262,74 +262,6 @@ class Unusable(Record):
     reason: str
 
 
-class MapRecord(Record):
-    """One explained sample and target; the images lie in ``explanations/``."""
-
-    sample: str
-    target: str
-    role: Role
-    map: str
-    """``file#row`` below the run folder: the unnormalised Grad-CAM and both overlays."""
-    image: str
-    """``file#row`` below the run folder: the image as the network saw it."""
-    mass: float
-    """Sum of the unnormalised Grad-CAM over its positions."""
-
-
-class PreflightRecord(Record):
-    """Whether guided backpropagation is defined for this network."""
-
-    status: Literal["valid", "partial", "undefined"]
-    reason: str
-
-
-class MeanMap(Record):
-    """The mean Grad-CAM of an attribute value within a class."""
-
-    attribute: str
-    value: str
-    label: str
-    n: int
-    map: str
-    """``file#row`` below the run folder."""
-
-
-class PanelRecord(Record):
-    """One sample whose maps are shown beside an edge detector's, which sees no model at all."""
-
-    sample: str
-    gradient: str
-    """The detail method shown: ``guided-backprop``, or ``gradient`` where that is undefined."""
-    panel: str
-    """``file#row`` below the run folder."""
-
-
-class UnitRecord(Record):
-    """A channel of the target layer that carries much of the evidence behind a finding."""
-
-    finding: str
-    channel: int
-    share: float
-    """Its part of the positive evidence for the predicted classes of the finding's samples."""
-    images: list[str]
-    """``file#row`` of the audited images that excite it most, the strongest first."""
-
-
-class ExplanationsRecord(Record):
-    """What was explained, how, and how far the maps can be trusted."""
-
-    explainer: str
-    """The detail view: ``guided-grad-cam``, ``gradient`` where that is undefined, or what was asked for."""
-    preflight: PreflightRecord
-    sanity: dict[str, Any] = {}
-    failures: list[MapRecord] = []
-    contrasts: list[MapRecord] = []
-    """Correctly classified samples of the same slices, for comparison."""
-    means: list[MeanMap] = []
-    panels: list[PanelRecord] = []
-    units: list[UnitRecord] = []
-
-
 class MultipleTestingRecord(Record):
     """Number of hypotheses that were tested, and the correction for multiple testing."""
 
@@ -383,6 +315,12 @@ class AuditResult(Record):
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
     clusters: ClusterRecord | None = None
     """The clusters of the samples; None if all are treated as independent."""
+    metrics: list[MetricValue] = []
+    """The metrics of all samples, classes and slices; empty in results of versions without them."""
+    curves: list[OperatingCurve] = []
+    """ROC and precision–recall curves; empty for single-label tasks."""
+    reliability: ReliabilityDiagram | None = None
+    """The reliability diagram of all samples; None if there are too few, or in earlier versions."""
 
     @property
     def blocking(self) -> list[Finding]:

@@ -1,0 +1,78 @@
+"""What was explained, with which maps, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from auditor.records.base import Record
+
+Role = Literal["predicted", "label"]
+"""Why a class is explained: it was predicted, or it is the label."""
+
+
+class MapRecord(Record):
+    """One explained sample and target; the images lie in ``explanations/``."""
+
+    sample: str
+    target: str
+    role: Role
+    map: str
+    """``file#row`` below the run folder: the unnormalised Grad-CAM and both overlays."""
+    image: str
+    """``file#row`` below the run folder: the image as the network saw it."""
+    mass: float
+    """Sum of the unnormalised Grad-CAM over its positions."""
+
+
+class PreflightRecord(Record):
+    """Whether guided backpropagation is defined for this network."""
+
+    status: Literal["valid", "partial", "undefined"]
+    reason: str
+
+
+class MeanMap(Record):
+    """The mean Grad-CAM of an attribute value within a class."""
+
+    attribute: str
+    value: str
+    label: str
+    n: int
+    map: str
+    """``file#row`` below the run folder."""
+
+
+class PanelRecord(Record):
+    """One sample whose maps are shown beside an edge detector's, which sees no model at all."""
+
+    sample: str
+    gradient: str
+    """The detail method shown: ``guided-backprop``, or ``gradient`` where that is undefined."""
+    panel: str
+    """``file#row`` below the run folder."""
+
+
+class UnitRecord(Record):
+    """A channel of the target layer that carries much of the evidence behind a finding."""
+
+    finding: str
+    channel: int
+    share: float
+    """Its part of the positive evidence for the predicted classes of the finding's samples."""
+    images: list[str]
+    """``file#row`` of the audited images that excite it most, the strongest first."""
+
+
+class ExplanationsRecord(Record):
+    """What was explained, how, and how far the maps can be trusted."""
+
+    explainer: str
+    """The detail view: ``guided-grad-cam``, ``gradient`` where that is undefined, or what was asked for."""
+    preflight: PreflightRecord
+    sanity: dict[str, Any] = {}
+    failures: list[MapRecord] = []
+    contrasts: list[MapRecord] = []
+    """Correctly classified samples of the same slices, for comparison."""
+    means: list[MeanMap] = []
+    panels: list[PanelRecord] = []
+    units: list[UnitRecord] = []
