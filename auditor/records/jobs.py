@@ -7,7 +7,7 @@ from typing import Literal
 
 from auditor.records.audit_data import Cell
 from auditor.records.base import Skipped
-from auditor.records.result import Role
+from auditor.records.explanations import Role
 
 JobKind = Literal["failure", "contrast", "mean"]
 
