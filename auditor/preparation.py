@@ -20,6 +20,7 @@ from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
+from auditor.comparisons.chosen_metrics import ChosenMetrics, choose_metrics
 from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.labels import map_labels, resolve_classes
@@ -50,6 +51,7 @@ class Prepared:
         checks: the checks to run, by name.
         switched_off: the checks that the configuration switches off.
         attributes: the types of the attributes by name.
+        metrics: the metrics that are measured.
     """
 
     config: AuditConfig
@@ -63,6 +65,7 @@ class Prepared:
     checks: Mapping[str, Check]
     switched_off: tuple[Skipped, ...]
     attributes: Mapping[str, AttributeSpec]
+    metrics: ChosenMetrics
 
 
 def prepare(config: AuditConfig) -> Prepared:
@@ -88,7 +91,8 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     The types of the attributes are determined here too, for all data set plug-ins alike.
 
     Raises:
-        ConfigError: a check plug-in is invalid, or a criterion names an unknown class or attribute.
+        ConfigError: a check plug-in is invalid, a criterion names an unknown class or attribute, or a
+            metric is unknown or does not suit the task.
         DataError: there are no samples, a label is not a class of the model, or an attribute does
             not have its stated type.
         ModelError: the preprocessing is unknown.
@@ -105,6 +109,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
     require_known_names(config.criteria, classes, dataset.attributes)
+    metrics = choose_metrics(config.metrics, "single-label", len(classes))
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(
@@ -119,6 +124,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         checks=checks,
         switched_off=switched_off,
         attributes=attributes,
+        metrics=metrics,
     )
 
 

@@ -31,6 +31,7 @@ from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
 from auditor.stages.map_sanity import measure_map_sanity
+from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
@@ -120,10 +121,13 @@ def _run_stages(
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or "")
-        audit_data = _audit_data(config, slicing, analysis, samples, explained.maps, clusters)
+        audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
-    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
-    criteria = examine_criteria(audit_data, n_not_finite, config.gate.criteria, config.criteria)
+    with clock.stage("measure"):
+        measured = measure_metrics(audit_data, prepared.metrics)
+    criteria = examine_criteria(
+        audit_data, _n_not_finite(analysis), config.gate.criteria, config.criteria
+    )
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
     effect = 1.0 if record is None else record.design_effect or 1.0
@@ -142,12 +146,7 @@ def _run_stages(
         slices=judgement.slices,
         findings=findings,
         tested=judgement.tested,
-        skipped=[
-            *prepared.switched_off,
-            *slicing.skipped,
-            *selection.skipped,
-            *judgement.skipped,
-        ],
+        skipped=[*prepared.switched_off, *slicing.skipped, *selection.skipped, *judgement.skipped],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
             update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
@@ -159,11 +158,19 @@ def _run_stages(
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
+        metrics=measured.metrics,
+        curves=measured.curves,
+        reliability=measured.reliability,
     )
 
 
+def _n_not_finite(analysis: FailureAnalysis) -> int:
+    """Number of samples for which the model returned NaN or infinite outputs."""
+    return sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
+
+
 def _audit_data(
-    config: AuditConfig,
+    prepared: Prepared,
     slicing: Slicing,
     analysis: FailureAnalysis,
     samples: EvaluatedSamples,
@@ -171,7 +178,7 @@ def _audit_data(
     clusters: Clusters | None,
 ) -> AuditData:
     """Everything that the checks examine."""
-    dataset = samples.dataset
+    config, dataset = prepared.config, samples.dataset
     reference = dataset.reference
     data = slicing.audit_data(
         samples.model.classes,
@@ -184,6 +191,7 @@ def _audit_data(
     return replace(
         data,
         declared=replace(data.declared, sensitive=config.about.sensitive),
+        primary_metrics=prepared.metrics.primary,
         maps=maps,
         model=samples,
         images=samples.originals,

@@ -99,6 +99,11 @@ GLOSSARY: tuple[Term, ...] = (
         "samples are behind the number.",
     ),
     Term(
+        "operating-point",
+        "Operating point",
+        "The point of an ROC or precision–recall curve that belongs to the threshold of the decisions.",
+    ),
+    Term(
         "q-value",
         "q-value",
         "A p-value corrected for all tests of this audit. A result is significant if its q-value is at "

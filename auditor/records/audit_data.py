@@ -217,3 +217,12 @@ class AuditData:
     clusters: Clusters | None = None
     task: TaskName = "single-label"
     decisions: Decisions | None = None
+
+    @property
+    def value_slices(self) -> tuple[Slice, ...]:
+        """The slices of single attribute values, without ends of ordered attributes."""
+        return tuple(
+            one
+            for one in self.slices
+            if len(one.key.attributes) == 1 and one.key.label is None and not one.tail
+        )

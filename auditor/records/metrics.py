@@ -41,6 +41,8 @@ class OperatingCurve(Record):
     """The positive class."""
     slice: SliceKey = SliceKey()
     role: CurveRole = "overall"
+    chosen_by: str | None = None
+    """Name of the metric by which the slice was chosen; None for all samples."""
     x: tuple[float, ...]
     """False positive rate, or recall; ascending. Long curves are thinned."""
     y: tuple[float, ...]

@@ -19,6 +19,7 @@ from auditor.registry import Options, plugin
 from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
 from auditor.report.charts.findings import finding_charts
+from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.gallery import GalleryPage
 from auditor.report.image_data import ImageData
@@ -122,6 +123,8 @@ def _report_only(
         "svg": lambda chart: Markup(chart.themed(VARIABLES)),  # noqa: S704 - escaped there
         "charts": {one.anchor: finding_charts(one, view.confusion) for one in view.findings},
         "gaps": {"wide": gap_chart(view, "wide"), "narrow": gap_chart(view, "narrow")},
+        "metric_charts": metric_charts(view.metrics),
+        "curves_shown": CURVES_SHOWN,
         "images": images,
         "slices": _slices(view),
         "tested_shown": TESTED_LIMIT,

@@ -10,6 +10,7 @@ from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
 from auditor.report.charts.findings import finding_charts
+from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.image_data import ImageData, ImageKey
 from auditor.report.pdf_document import AttachedFile, require_weasyprint, write_pdf
@@ -57,6 +58,8 @@ class PdfReport(Options):
             chart_url=resources.chart_url,
             charts={one.anchor: finding_charts(one, view.confusion) for one in view.findings},
             gaps=gap_chart(view, "wide"),
+            metric_charts=metric_charts(view.metrics),
+            curves_shown=CURVES_SHOWN,
             gallery=gallery,
             tested_shown=_TESTED,
             detail=resources.images.detail,

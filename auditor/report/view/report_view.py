@@ -38,6 +38,7 @@ from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
@@ -84,6 +85,7 @@ class ReportView:
         tested_text: their number, and why they are not findings; empty if there are none.
         classes: recall and precision.
         confusion: the confusion matrix.
+        metrics: metrics and curves; None in results of versions without them.
         slices: every slice.
         untested: slices that were too small to test.
         untested_text: how much could not be tested, in a sentence.
@@ -129,6 +131,7 @@ class ReportView:
     tested_text: str
     classes: tuple[ClassRecord, ...]
     confusion: ConfusionMatrix
+    metrics: MetricsView | None
     slices: tuple[SliceRecord, ...]
     untested: tuple[SliceRecord, ...]
     untested_text: str
@@ -233,6 +236,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=confusion_matrix([one.name for one in result.classes], evaluated),
+        metrics=metrics_view(result),
         slices=tuple(result.slices),
         untested=untested,
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
