@@ -84,6 +84,19 @@ class DecisionRule:
         columns = 2 * np.arange(len(labels), dtype=np.int64)
         return cls("multi-label", classes, columns, np.asarray(thresholds, dtype=np.float64))
 
+    @classmethod
+    def of(cls, record: DecisionRecord, classes: Sequence[str]) -> DecisionRule:
+        """The rule of a finished audit.
+
+        Args:
+            record: as it was stored.
+            classes: names of the classes of the result.
+        """
+        names = tuple(classes)
+        columns = np.array([names.index(one) for one in record.positive], dtype=np.int64)
+        thresholds = np.array(record.thresholds, dtype=np.float64)
+        return cls(record.task, names, columns, thresholds, record.source)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """(L,) names of the positive classes."""

@@ -1,0 +1,32 @@
+"""Metrics of predictions and decisions, with intervals that respect clusters.
+
+Each metric is measured as an `Estimated`: its value and the influence of each sample on it. Intervals
+and differences are computed from these.
+"""
+
+from auditor.statistics.metrics.averages import mean_of
+from auditor.statistics.metrics.cases import BinaryCases, ClassCases
+from auditor.statistics.metrics.catalog import METRICS, Metric, MetricUnit, measure, metric_named
+from auditor.statistics.metrics.estimated import (
+    Estimated,
+    correlation,
+    difference,
+    interval,
+    variance,
+)
+
+__all__ = [
+    "METRICS",
+    "BinaryCases",
+    "ClassCases",
+    "Estimated",
+    "Metric",
+    "MetricUnit",
+    "correlation",
+    "difference",
+    "interval",
+    "mean_of",
+    "measure",
+    "metric_named",
+    "variance",
+]

@@ -1,0 +1,94 @@
+"""Averages over classes: balanced accuracy, macro-F1, and the mean of any metric over classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from auditor.statistics.intervals import Integers
+from auditor.statistics.metrics.cases import BinaryCases, ClassCases
+from auditor.statistics.metrics.estimated import Estimated, undefined
+
+
+def mean_of(parts: Sequence[Estimated], n: int) -> Estimated:
+    """Mean of a metric over classes, of those for which it is defined.
+
+    Args:
+        parts: the metric of each class, on the same n samples.
+        n: number of samples.
+
+    Returns:
+        The mean; its support is the number of samples on which any part rests. Undefined if no part
+        is defined.
+    """
+    known = [one for one in parts if one.defined]
+    if not known:
+        return undefined(n, parts[0].scale if parts else "share")
+    value = float(np.mean([one.value for one in known]))
+    influence = np.mean([one.influence for one in known], axis=0)
+    members = np.unique(np.concatenate([one.rows for one in known]))
+    return Estimated(value, influence, len(members), None, known[0].scale, members)
+
+
+def balanced_accuracy(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
+    """Mean over the classes with samples of the share that is recognised.
+
+    Args:
+        cases: predictions of one of K classes, or decisions as two classes.
+        rows: positions of the samples of the slice.
+
+    Returns:
+        The mean as in scikit-learn; undefined for an empty slice.
+    """
+    label, predicted, n_classes = _classes(cases)
+    own, total = label[rows], np.bincount(label[rows], minlength=n_classes)
+    present = total > 0
+    if not present.any():
+        return undefined(len(cases))
+    right = own == predicted[rows]
+    safe = np.where(present, total, 1)
+    recall = np.bincount(own, right, n_classes) / safe
+    weight = 1 / (present.sum() * safe)
+    influence = np.zeros(len(cases))
+    correction = np.sqrt(safe / np.maximum(safe - 1, 1))
+    influence[rows] = ((right - recall[own]) * (weight * correction)[own]).astype(np.float64)
+    value = float(recall[present].mean())
+    return Estimated(value, influence, len(rows), None, "share", rows)
+
+
+def macro_f1(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
+    """Mean of the F1 scores of the classes that are labels or predictions of the slice.
+
+    Args:
+        cases: predictions of one of K classes, or decisions as two classes.
+        rows: positions of the samples of the slice.
+
+    Returns:
+        The mean as in scikit-learn; undefined for an empty slice.
+
+    Reference:
+        Delta method: K. Takahashi, K. Yamamoto, A. Kuchiba and T. Koyama, "Confidence interval for
+        micro-averaged F1 and macro-averaged F1 scores", Applied Intelligence 52 (2022) 4961-4972.
+    """
+    label, predicted, n_classes = _classes(cases)
+    own, called = label[rows], predicted[rows]
+    hits = np.bincount(own[own == called], minlength=n_classes)
+    both = np.bincount(own, minlength=n_classes) + np.bincount(called, minlength=n_classes)
+    present = both > 0
+    if not present.any():
+        return undefined(len(cases))
+    safe = np.where(present, both, 1)
+    score = 2 * hits / safe
+    # The derivative of 2 TP / (label + predicted) with respect to the weight of a sample.
+    slope = 1 / (present.sum() * safe)
+    effect = 2 * (own == called) * slope[own] - (score * slope)[own] - (score * slope)[called]
+    influence = np.zeros(len(cases))
+    influence[rows] = effect
+    return Estimated(float(score[present].mean()), influence, len(rows), None, "share", rows)
+
+
+def _classes(cases: BinaryCases | ClassCases) -> tuple[Integers, Integers, int]:
+    if isinstance(cases, ClassCases):
+        return cases.label, cases.predicted, cases.n_classes
+    return cases.truth.astype(np.int64), cases.called.astype(np.int64), 2
