@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from auditor.config import MetricsSection
 from auditor.errors import ConfigError
-from auditor.records import TaskName
-from auditor.statistics.metrics import METRICS, metric_named
+from auditor.records import TaskName, Unit
+from auditor.statistics.metrics import METRICS, Metric, metric_named
 
 _OF_DECISIONS = (
     "sensitivity",
@@ -41,6 +41,8 @@ _PRIMARY: Mapping[TaskName, tuple[str, ...]] = {
     "binary": ("sensitivity", "specificity"),
     "multi-label": ("sensitivity", "specificity"),
 }
+_DECIMALS = frozenset({"f1", "macro-f1", "auroc", "average-precision", "brier"})
+"""Metrics from 0 to 1 that are no shares of samples: they are written as decimal numbers."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def choose_metrics(section: MetricsSection, task: TaskName, n_classes: int) -> C
     if primary is None:
         primary = _PRIMARY[task]
     return ChosenMetrics(primary, _unique((*primary, *(defaults if shown is None else shown))))
+
+
+def written_unit(metric: Metric) -> Unit:
+    """The unit in which a metric is written."""
+    return "score" if metric.name in _DECIMALS else metric.unit
 
 
 def _suitable(

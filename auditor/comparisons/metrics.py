@@ -125,22 +125,33 @@ class AuditMetrics:
         confidence: float = 0.95,
     ) -> MeasuredMetric:
         """The difference of a metric between two sets of rows; see `metric_gap_of`."""
+        pair = self.pair(name, rows, rest_rows, class_name)
+        if isinstance(pair, str):
+            return MeasuredMetric(None, 0, 0, pair)
+        value = difference(*pair, self.clusters, confidence)
+        members = np.union1d(pair[0].rows, pair[1].rows)
+        return MeasuredMetric(value, len(members), self._n_clusters(members))
+
+    def pair(
+        self, name: str, rows: Integers, rest_rows: Integers, class_name: str | None = None
+    ) -> tuple[Estimated, Estimated] | str:
+        """A metric on two sets of rows, or why it can't be compared; see `metric_gap_of`.
+
+        Of a mean over classes, both have the classes for which both are defined.
+        """
         metric = metric_named(name)
         parts = self._parts(metric, class_name)
         if isinstance(parts, str):
-            return MeasuredMetric(None, 0, 0, parts)
+            return parts
         sides = [
             [measure(metric.name, part.cases, part.within(one)) for part in parts]
             for one in (rows, rest_rows)
         ]
         both = [k for k in range(len(parts)) if sides[0][k].defined and sides[1][k].defined]
         if not both:
-            return MeasuredMetric(None, 0, 0, self._gap_reason(metric, parts, rows, rest_rows))
-        # A mean over classes is compared for the classes that both sides have.
+            return self._gap_reason(metric, parts, rows, rest_rows)
         first, second = (_mean([side[k] for k in both]) for side in sides)
-        value = difference(first, second, self.clusters, confidence)
-        members = np.union1d(first.rows, second.rows)
-        return MeasuredMetric(value, len(members), self._n_clusters(members))
+        return first, second
 
     def _gap_reason(
         self, metric: Metric, parts: Sequence[_Part], rows: Integers, rest_rows: Integers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.comparisons.chosen_metrics import ChosenMetrics
+from auditor.comparisons.chosen_metrics import ChosenMetrics, written_unit
 from auditor.comparisons.clusters import shares_of
 from auditor.comparisons.metrics import AuditMetrics
 from auditor.comparisons.operating_curves import operating_curves
@@ -19,7 +19,6 @@ from auditor.records import (
     ReliabilityBin,
     ReliabilityDiagram,
     SliceKey,
-    Unit,
 )
 from auditor.records.predictions import FAILURE
 from auditor.statistics import Integers, reliability_bins
@@ -27,8 +26,6 @@ from auditor.statistics.metrics import metric_named
 
 _OF_LABELS = frozenset({"sensitivity", "specificity", "ppv", "f1", "auroc"})
 """Metrics that are also shown for each label of a multi-label task."""
-_DECIMALS = frozenset({"f1", "macro-f1", "auroc", "average-precision", "brier"})
-"""Metrics from 0 to 1 that are not shares of samples: written as decimal numbers, not as percentages."""
 _MOST_VALUES = 2000
 """Largest number of classes times slices for which primary metrics are measured class by class."""
 
@@ -119,16 +116,12 @@ class _Measuring:
             class_name=class_name,
             slice=key,
             estimate=None if found.value is None else Estimate.of(found.value),
-            unit=_unit(name),
+            unit=written_unit(metric_named(name)),
             support=found.support,
             n_clusters=found.n_clusters if clustered else None,
             primary=name in self.chosen.primary,
             reason=found.reason,
         )
-
-
-def _unit(name: str) -> Unit:
-    return "score" if name in _DECIMALS else metric_named(name).unit
 
 
 def _reliability(audit: AuditData) -> ReliabilityDiagram | None:

@@ -7,6 +7,7 @@ and differences are computed from these.
 from auditor.statistics.metrics.averages import mean_of
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
 from auditor.statistics.metrics.catalog import METRICS, Metric, MetricUnit, measure, metric_named
+from auditor.statistics.metrics.difference_test import difference_p_value
 from auditor.statistics.metrics.estimated import (
     Estimated,
     correlation,
@@ -24,6 +25,7 @@ __all__ = [
     "MetricUnit",
     "correlation",
     "difference",
+    "difference_p_value",
     "interval",
     "mean_of",
     "measure",
