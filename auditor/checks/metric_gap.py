@@ -256,10 +256,11 @@ class _Gap:
             else f"95 % interval {metric_limits(gap, self._unit)}"
         )
         size = points(gap.value) if self._unit == "share" else metric_number(gap.value, self._unit)
+        noun = "decision" if self.within.metrics.task == "multi-label" else "sample"
         return (
             (
                 f"For {whom(self.one.key)}, {self._title} is {metric_value(own, self._unit)}, from "
-                f"{plural(support, 'sample')}; for the other samples, it is "
+                f"{plural(support, noun)}; for the other samples, it is "
                 f"{metric_value(rest, self._unit)}."
             ),
             f"The gap is {size} ({between}).",

@@ -64,6 +64,7 @@ def _limit(axes: Any, values: Sequence[MetricValue], scale: int) -> None:
     high = scale * max(one.high for one in known)
     pad = 0.04 * ((high - low) or 1)
     axes.set_xlim(low - pad, high + pad)
+    axes.locator_params(axis="x", nbins=7, steps=[1, 2, 5, 10])
 
 
 def _row(axes: Any, one: SliceMetric, y: float, width: Width, scale: int) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from auditor.phrasing import (
     count,
-    metric_limits,
     metric_number,
     metric_value,
     percent,
@@ -28,8 +27,10 @@ from auditor.report.charts.canvas import (
     shortened,
 )
 
-_HEIGHT = 3.7
-"""In inches; with it, the plane of a curve is square."""
+_PLANE = 3.2
+"""Height in inches of the space above the axis; with it, the plane of a curve is about square."""
+_AXIS, _LINE = 0.5, 0.2
+"""Heights in inches of the axis and of a line of the legend."""
 _AXES: dict[CurveKind, tuple[str, str]] = {
     "roc": ("false positive rate (1 − specificity) in %", "sensitivity in %"),
     "precision-recall": ("recall (sensitivity) in %", "precision (PPV) in %"),
@@ -42,7 +43,7 @@ _STYLES: dict[CurveRole, tuple[str, Any, float, str]] = {
     "overall": (MAIN, "solid", 2.0, "o"),
 }
 """Colour, dashes, width and marker; in the order of drawing."""
-_LONGEST_NAME = 26
+_LONGEST_NAME = 24
 
 
 def operating_chart(curves: Sequence[OperatingCurve], name: str) -> Chart | None:
@@ -58,13 +59,13 @@ def operating_chart(curves: Sequence[OperatingCurve], name: str) -> Chart | None
     if not curves:
         return None
     kind, class_name = curves[0].kind, curves[0].class_name
-    figure, axes = _square()
+    figure, axes = _square(len(curves))
     if kind == "roc":
         axes.plot([0, 100], [0, 100], color=MUTED, lw=0.9, ls=(0, (1, 3)))
     for role in _STYLES:
         for one in (one for one in curves if one.role == role):
             _draw(axes, one)
-    _legend(axes, curves, top=0.06 + 0.105 * len(curves))
+    _legend(figure, axes, curves)
     horizontal, vertical = _AXES[kind]
     axis_name(axes, horizontal, "narrow")
     axes.set_ylabel(vertical, color=MUTED, fontsize=TEXT_SIZE - 1)
@@ -80,7 +81,7 @@ def reliability_chart(diagram: ReliabilityDiagram, name: str) -> Chart:
         diagram: its bins.
         name: of the chart, unique in the document.
     """
-    figure, axes = _square()
+    figure, axes = _square(0)
     most = max(one.support for one in diagram.bins)
     for one in diagram.bins:
         axes.bar(100 * one.confidence, 16 * one.support / most, width=3.2, color=RULE, zorder=0.5)
@@ -106,8 +107,10 @@ def reliability_chart(diagram: ReliabilityDiagram, name: str) -> Chart:
     return finished(figure, name, title, listed)
 
 
-def _square() -> tuple[Any, Any]:
-    figure, axes = plane(_HEIGHT)
+def _square(n_lines: int) -> tuple[Any, Any]:
+    """A figure with a plane in per cent, and room for a legend of so many lines below it."""
+    below = _AXIS + n_lines * _LINE
+    figure, axes = plane(_PLANE + below, below)
     axes.set_xlim(-1.5, 101.5)
     axes.set_ylim(-1.5, 101.5)
     axes.set_xticks(range(0, 101, 20))
@@ -125,28 +128,29 @@ def _draw(axes: Any, one: OperatingCurve) -> None:
         axes.plot(*point, marker=marker, ms=7, color=colour, mec=colour, clip_on=False, zorder=4)
 
 
-def _legend(axes: Any, curves: Sequence[OperatingCurve], top: float) -> None:
-    """Lines with names and areas in a lower corner, where the curves of a useful model are not."""
-    right = curves[0].kind == "roc"
-    left = 0.4 if right else 0.04
+def _legend(figure: Any, axes: Any, curves: Sequence[OperatingCurve]) -> None:
+    """Lines with names and areas below the axis, where no curve can cross them."""
+    height = figure.get_figheight()
+    left = axes.get_position().x0
     for place, one in enumerate(curves):
         colour, dashes, width, marker = _STYLES[one.role]
-        y = top - 0.105 * place
-        ends = [left, left + 0.09]
-        axes.plot(ends, [y, y], color=colour, lw=width, ls=dashes, transform=axes.transAxes)
-        axes.plot(
-            [left + 0.045], [y], marker=marker, ms=5, color=colour, mec=colour,
-            transform=axes.transAxes,
-        )  # fmt: skip
-        area = "" if one.area is None else metric_number(one.area.value, "score")
-        for text, lift, ink in ((_legend_name(one), 0.022, INK), (_area(one, area), -0.024, MUTED)):
+        y = (len(curves) - place - 0.6) * _LINE / height
+        line: dict[str, Any] = {"color": colour, "transform": figure.transFigure, "clip_on": False}
+        axes.plot([left, left + 0.09], [y, y], lw=width, ls=dashes, **line)
+        axes.plot([left + 0.045], [y], marker=marker, ms=5, mec=colour, **line)
+        for text, x, side, ink in (
+            (_legend_name(one), left + 0.11, "left", INK),
+            (_area(one), 0.98, "right", MUTED),
+        ):
             axes.annotate(
                 text,
-                (left + 0.115, y + lift),
-                xycoords="axes fraction",
+                (x, y),
+                xycoords="figure fraction",
+                ha=side,
                 va="center",
                 color=ink,
-                fontsize=TEXT_SIZE - 1.5,
+                fontsize=TEXT_SIZE - 1,
+                annotation_clip=False,
                 parse_math=False,
             )
 
@@ -157,11 +161,10 @@ def _legend_name(one: OperatingCurve) -> str:
     return shortened(f"{one.role}: {slice_name(one.slice)}", _LONGEST_NAME)
 
 
-def _area(one: OperatingCurve, number: str) -> str:
+def _area(one: OperatingCurve) -> str:
     if one.area is None:
         return f"n = {count(one.n_positives + one.n_negatives)}"
-    short = "AUROC" if one.kind == "roc" else "AP"
-    return f"{short} {number} ({metric_limits(one.area, 'score')})"
+    return f"{'AUROC' if one.kind == 'roc' else 'AP'} {metric_value(one.area, 'score')}"
 
 
 def _described(one: OperatingCurve) -> str:

@@ -20,6 +20,7 @@ from auditor.records import (
     MetricValue,
     OperatingCurve,
     ReliabilityDiagram,
+    SliceComparison,
     SliceKey,
 )
 from auditor.statistics.metrics.catalog import metric_named
@@ -251,6 +252,9 @@ def _reported(result: AuditResult) -> Iterable[tuple[str, str | None, _SliceId]]
             for part in claim.evidence:
                 if isinstance(part, MetricComparison):
                     yield part.metric, part.class_name, _identity(claim.slice)
+                elif isinstance(part, SliceComparison) and claim.slice.label is None:
+                    for name in ("accuracy", "error-rate"):
+                        yield name, None, _identity(claim.slice)
 
 
 def _curves(curves: Iterable[OperatingCurve]) -> tuple[CurvePair, ...]:
