@@ -54,7 +54,8 @@ def balanced_accuracy(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
     correction = np.sqrt(safe / np.maximum(safe - 1, 1))
     influence[rows] = ((right - recall[own]) * (weight * correction)[own]).astype(np.float64)
     value = float(recall[present].mean())
-    return Estimated(value, influence, len(rows), None, "share", rows)
+    size = float(1 / (present / safe / present.sum() ** 2).sum())
+    return Estimated(value, influence, len(rows), None, "share", rows, size=size)
 
 
 def macro_f1(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
@@ -85,7 +86,9 @@ def macro_f1(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
     effect = 2 * (own == called) * slope[own] - (score * slope)[own] - (score * slope)[called]
     influence = np.zeros(len(cases))
     influence[rows] = effect
-    return Estimated(float(score[present].mean()), influence, len(rows), None, "share", rows)
+    size = float(1 / (2 * present / safe / present.sum() ** 2).sum())
+    value = float(score[present].mean())
+    return Estimated(value, influence, len(rows), None, "share", rows, size=size)
 
 
 def _classes(cases: BinaryCases | ClassCases) -> tuple[Integers, Integers, int]:

@@ -7,32 +7,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
 
-from auditor.statistics.clusters import inflation_of_rates
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z, wilson_of_share
+from auditor.statistics.metrics.widening import (
+    Widening,
+    freedom_of,
+    jackknife_sums,
+    shares_widening,
+    sums_widening,
+)
 
 Scale = Literal["share", "real"]
 
 _BOUNDS: dict[Scale, tuple[float, float]] = {"share": (0.0, 1.0), "real": (-np.inf, np.inf)}
-
-
-@dataclass(frozen=True, slots=True)
-class Widening:
-    """How much wider an interval is than that of independent samples.
-
-    Attributes:
-        factor: variance relative to that of independent samples.
-        freedom: degrees of freedom of the estimated variance; infinite if they are in `factor`.
-    """
-
-    factor: float = 1.0
-    freedom: float = np.inf
-
-    def quantile(self, confidence: float) -> float:
-        """Student's quantile of a two-sided interval."""
-        two_sided_z(confidence)
-        return float(student.isf((1 - confidence) / 2, self.freedom))
 
 
 Limits = Callable[[Widening, float], Interval]
@@ -55,6 +42,8 @@ class Estimated:
             rows of the slice, NaN for the others; None for other metrics. They show how similar the
             samples of a cluster are.
         limits: the interval of this metric; None for that of its scale.
+        size: number of samples of a plain share that would have about the same variance; None for
+            `support`. It is used where the influences are too few to show the variance.
     """
 
     value: float
@@ -65,6 +54,7 @@ class Estimated:
     members: Integers | None = None
     outcomes: Floats | None = field(default=None, repr=False)
     limits: Limits | None = field(default=None, repr=False)
+    size: float | None = None
 
     @property
     def defined(self) -> bool:
@@ -97,15 +87,16 @@ def variance(estimated: Estimated, clusters: Integers | None) -> float:
         clusters: (n,) cluster number of each sample; None for independent samples.
 
     Returns:
-        The variance; for clusters with the factor G / (G - 1), G clusters. 0 if the influences vanish.
+        The variance, for clusters that of the jackknife; 0 if the influences vanish.
 
     Reference:
         K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986) 13-22; N. A. Obuchowski, "Nonparametric
         analysis of clustered ROC curve data", Biometrics 53 (1997) 567-578, for influences of ranks.
     """
-    sums = _sums(estimated, clusters)
-    correction = 1.0 if clusters is None else len(sums) / max(len(sums) - 1, 1)
-    return float((sums**2).sum()) * correction
+    sums = estimated.influence[estimated.rows]
+    if clusters is not None and len(sums):
+        sums = jackknife_sums(sums, clusters[estimated.rows])
+    return float((sums**2).sum())
 
 
 def interval(estimated: Estimated, clusters: Integers | None, confidence: float = 0.95) -> Interval:
@@ -129,7 +120,7 @@ def interval(estimated: Estimated, clusters: Integers | None, confidence: float 
     two_sided_z(confidence)
     if not estimated.defined:
         return unknown(estimated.scale)
-    wider = widening(estimated, clusters, confidence)
+    wider = widening(estimated, clusters)
     if estimated.limits is not None:
         return estimated.limits(wider, confidence)
     return _limits(estimated, wider, confidence)
@@ -195,102 +186,48 @@ def correlation(one: Estimated, other: Estimated, clusters: Integers | None) -> 
     return float(np.clip((first * second).sum() / scale, -1, 1)) if scale > 0 else 0.0
 
 
-def widening(estimated: Estimated, clusters: Integers | None, confidence: float) -> Widening:
-    """How much clusters widen an interval.
-
-    For a plain share, the correlation within clusters is estimated from pairs, as for error rates.
-    For other metrics the variance with clusters is compared with that without.
+def widening(estimated: Estimated, clusters: Integers | None) -> Widening:
+    """How much clusters widen the interval of a metric.
 
     Args:
         estimated: the metric, with a value.
         clusters: (n,) cluster number of each sample; None for independent samples.
-        confidence: coverage of the interval.
     """
     rows = estimated.rows
     if clusters is None or not len(rows):
         return Widening()
-    size = np.bincount(clusters[rows])
-    size = size[size > 0].astype(np.float64)
-    if size.max() <= 1:
-        return Widening()
     if estimated.outcomes is not None:
-        return Widening(_inflation(estimated.outcomes, rows, clusters, confidence))
-    alone = float((estimated.influence**2).sum())
-    if alone <= 0:
-        # Without variation the correlation is unknown: each cluster counts as one sample.
-        return Widening(float((size**2).sum() / size.sum()), max(len(size) - 1.0, 1.0))
-    sums = _sums(estimated, clusters)
-    return Widening(variance(estimated, clusters) / alone, _freedom(sums))
-
-
-def _inflation(outcomes: Floats, rows: Integers, clusters: Integers, confidence: float) -> float:
-    counted = np.isfinite(outcomes)
-    place = np.cumsum(counted) - 1
-    factors = inflation_of_rates(outcomes[counted], [place[rows]], clusters[counted], confidence)
-    return float(factors[0])
-
-
-def _sums(estimated: Estimated, clusters: Integers | None) -> Floats:
-    """Influences summed within each cluster of the metric's samples."""
-    rows = estimated.rows
-    influence = estimated.influence[rows]
-    if clusters is None:
-        return influence
-    _, place = np.unique(clusters[rows], return_inverse=True)
-    return np.bincount(place.ravel(), influence).astype(np.float64)
-
-
-def _freedom(sums: Floats) -> float:
-    """Satterthwaite's degrees of freedom of a sum of squares, between 1 and the number less one.
-
-    Reference:
-        F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114: twice the squared expectation over
-        the variance, both estimated from the squares.
-    """
-    most = max(len(sums) - 1.0, 1.0)
-    squares = sums**2
-    spread = float((squares**2).sum()) - float(squares.sum()) ** 2 / len(sums)
-    whole = float(squares.sum()) ** 2
-    return most if spread <= 2 * whole / most else max(2 * whole / spread, 1.0)
+        return shares_widening(estimated.outcomes, rows, clusters)
+    return sums_widening(estimated.influence[rows], clusters[rows])
 
 
 def _limits(estimated: Estimated, wider: Widening, confidence: float) -> Interval:
     """The interval of a metric from its influences alone."""
-    sums = estimated.influence[estimated.rows]
-    spread = float((sums**2).sum()) * wider.factor
-    freedom = min(wider.freedom, _freedom(sums) if len(sums) else 1.0)
+    influence = estimated.influence[estimated.rows]
+    freedom = min(wider.freedom, freedom_of(influence)) if len(influence) else 1.0
     quantile = Widening(1.0, freedom).quantile(confidence)
-    if estimated.scale == "real":
-        half = quantile * float(np.sqrt(spread))
-        return Interval(estimated.value, estimated.value - half, estimated.value + half)
-    return share_limits(estimated.value, spread, estimated.support, quantile, wider.factor)
+    if estimated.scale == "share":
+        return _share_limits(estimated, wider.factor, quantile)
+    half = quantile * float(np.sqrt((influence**2).sum() * wider.factor))
+    return Interval(estimated.value, estimated.value - half, estimated.value + half)
 
 
-def share_limits(
-    value: float, spread: float, support: int, quantile: float, factor: float = 1.0
-) -> Interval:
-    """Interval of a metric in [0, 1] like that of a share of as many samples as give its variance.
+def _share_limits(estimated: Estimated, factor: float, quantile: float) -> Interval:
+    """Wilson's interval for the number of samples of a plain share with the same variance.
 
-    Args:
-        value: the metric.
-        spread: its variance.
-        support: number of samples on which it rests, at least 1.
-        quantile: of the two-sided interval.
-        factor: by which clusters multiply the variance.
-
-    Returns:
-        Wilson's interval for the effective number of samples. Half a case of each kind is added for
-        the variance, so that a metric of 0 or 1 has an interval.
+    The ratio of the variance to that of a plain share is shrunk to 1 with the weight of one event, so
+    that a metric of 0 or 1 has an interval.
 
     Reference:
         Effective number: E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201.
     """
-    size = max(support / max(factor, 1.0), 1.0)
+    value, size = min(max(estimated.value, 0.0), 1.0), estimated.size or float(estimated.support)
     smooth = (value * size + 0.5) / (size + 1)
-    least = 0.25 / size**2
-    number = smooth * (1 - smooth) / max(spread, least)
-    share = min(max(value, 0.0), 1.0)
-    found = wilson_of_share(np.asarray(share * number), np.asarray(number), quantile)[()]
+    plain = smooth * (1 - smooth) / size
+    events = size * value * (1 - value)
+    ratio = (events * float((estimated.influence**2).sum()) / plain + 1) / (events + 1)
+    number = np.asarray(size / (ratio * max(factor, 1e-3)))
+    found = wilson_of_share(np.asarray(value * number), number, quantile)[()]
     return Interval(value, min(found.low, value), max(found.high, value))
 
 

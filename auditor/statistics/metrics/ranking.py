@@ -40,7 +40,20 @@ def auroc(cases: BinaryCases, rows: Integers) -> Estimated:
     influence = np.zeros(len(cases))
     influence[rows[truth]] = (of_positives - value) / np.sqrt(m * max(m - 1, 1))
     influence[rows[~truth]] = (of_negatives - value) / np.sqrt(n * max(n - 1, 1))
-    return Estimated(value, influence, m + n, None, "share", rows)
+    smooth = (value * m * n + 0.5) / (m * n + 1)
+    size = smooth * (1 - smooth) / _hanley_mcneil(smooth, m, n)
+    return Estimated(value, influence, m + n, None, "share", rows, size=size)
+
+
+def _hanley_mcneil(value: float, m: int, n: int) -> float:
+    """Variance of the area for exponential scores, with m positives and n negatives.
+
+    Reference:
+        J. A. Hanley and B. J. McNeil, Radiology 143 (1982) 29-36, equations 1 and 2.
+    """
+    first, second = value / (2 - value), 2 * value**2 / (1 + value)
+    own = value * (1 - value)
+    return (own + (m - 1) * (first - value**2) + (n - 1) * (second - value**2)) / (m * n)
 
 
 def average_precision(cases: BinaryCases, rows: Integers) -> Estimated:

@@ -8,7 +8,8 @@ import numpy as np
 
 from auditor.statistics.intervals import Floats, Integers, Interval, two_sided_z, wilson_of_share
 from auditor.statistics.metrics.cases import BinaryCases, Booleans, ClassCases
-from auditor.statistics.metrics.estimated import Estimated, Widening, undefined
+from auditor.statistics.metrics.estimated import Estimated, undefined
+from auditor.statistics.metrics.widening import Widening
 from auditor.statistics.mid_p import mid_p_of_share
 
 
@@ -34,7 +35,7 @@ def share(outcome: Booleans, counted: Booleans | None, rows: Integers) -> Estima
     outcomes = value if counted is None else np.where(counted, value, np.nan)
 
     def limits(wider: Widening, confidence: float) -> Interval:
-        return _proportion(successes, total, wider.factor, confidence)
+        return _proportion(successes, total, wider.inflation(confidence), confidence)
 
     return Estimated(rate, influence, total, successes, "share", members, outcomes, limits)
 

@@ -8,8 +8,9 @@ from scipy.special import expit, logit
 from auditor.statistics.calibration import calibration
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
-from auditor.statistics.metrics.estimated import Estimated, Widening, undefined
+from auditor.statistics.metrics.estimated import Estimated, undefined
 from auditor.statistics.metrics.ranking import scores_of
+from auditor.statistics.metrics.widening import Widening
 from auditor.statistics.overconfidence import overconfidence
 
 _LEAST = 1e-7
@@ -231,8 +232,7 @@ def _noise(residual: Floats, rows: Integers, n: int) -> Floats:
 
 
 def _widened(one: Interval, wider: Widening, confidence: float, least: float) -> Interval:
-    ratio = wider.quantile(confidence) / Widening().quantile(confidence)
-    scale = ratio * float(np.sqrt(max(wider.factor, 1.0)))
+    scale = float(np.sqrt(max(wider.inflation(confidence), 1.0)))
     return Interval(
         one.value,
         max(least, float(one.value - scale * (one.value - one.low))),

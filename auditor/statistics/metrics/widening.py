@@ -1,0 +1,183 @@
+"""How much clusters widen the interval of a metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from auditor.statistics.cluster_correlation import effective_number
+from auditor.statistics.intervals import Floats, Integers, two_sided_z
+
+_PRIOR_CLUSTERS = 10.0
+"""Weight, in clusters, of the correlation of all samples against that of a slice."""
+_LARGEST_LEVERAGE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """Variance of a metric relative to that of independent samples.
+
+    Attributes:
+        factor: the ratio of the variances.
+        freedom: degrees of freedom of the variance; infinite for independent samples.
+    """
+
+    factor: float = 1.0
+    freedom: float = np.inf
+
+    def quantile(self, confidence: float) -> float:
+        """Student's quantile of a two-sided interval."""
+        two_sided_z(confidence)
+        return float(student.isf((1 - confidence) / 2, self.freedom))
+
+    def inflation(self, confidence: float) -> float:
+        """The factor times the squared ratio of Student's to the normal quantile."""
+        return self.factor * (self.quantile(confidence) / two_sided_z(confidence)) ** 2
+
+
+def shares_widening(outcomes: Floats, rows: Integers, clusters: Integers) -> Widening:
+    """The design effect of a share, with the correlation within clusters from pairs of samples.
+
+    The correlation in the slice is shrunk towards that of all samples and not below it. If the
+    outcomes do not vary, it is unknown, and each cluster counts as one sample.
+
+    Args:
+        outcomes: (n,) 0 or 1 for the samples that can be counted, NaN for the others.
+        rows: positions of the counted samples of the slice, at least one.
+        clusters: (n,) cluster number of each sample.
+
+    Returns:
+        The design effect, at least 1, with the effective number of clusters less one as degrees of
+        freedom; 1 if no two samples share a cluster.
+
+    Reference:
+        J. N. K. Rao and A. J. Scott, Biometrics 48 (1992) 577-585; degrees of freedom: A. V. Carter,
+        K. T. Schnepel and D. G. Steigerwald, Review of Economics and Statistics 99 (2017) 698-709.
+    """
+    size = cluster_sizes(clusters[rows])
+    if size.max() <= 1:
+        return Widening()
+    counted = np.flatnonzero(np.isfinite(outcomes))
+    everything = _Pairs.of(outcomes[counted], clusters[counted])
+    same = everything.correlation if everything.n_clusters else 1.0
+    own = _Pairs.of(outcomes[rows], clusters[rows])
+    trust = max(own.n_clusters - 1, 0.0) / (max(own.n_clusters - 1, 0.0) + _PRIOR_CLUSTERS)
+    correlation = same + max(trust * (own.correlation - same), 0.0)
+    mean_size = float((size**2).sum() / size.sum())
+    return Widening(1 + (mean_size - 1) * correlation, max(effective_number(size) - 1, 1.0))
+
+
+def sums_widening(influence: Floats, clusters: Integers) -> Widening:
+    """The variance of a sum of influences with clusters, relative to that without.
+
+    The degrees of freedom are the smaller of two estimates: Satterthwaite's from the squared sums,
+    and the effective number of clusters less one for the correlation that the ratio implies.
+
+    Args:
+        influence: (m,) influences of the samples on which the metric rests.
+        clusters: (m,) their clusters.
+
+    Returns:
+        The ratio; without variation each cluster counts as one sample.
+    """
+    size = cluster_sizes(clusters)
+    if size.max(initial=0) <= 1:
+        return Widening()
+    mean_size = float((size**2).sum() / size.sum())
+    alone = float((influence**2).sum())
+    if alone <= 0:
+        return Widening(mean_size, max(len(size) - 1.0, 1.0))
+    sums = jackknife_sums(influence, clusters)
+    factor = float((sums**2).sum()) / alone
+    correlation = float(np.clip((factor - 1) / (mean_size - 1), 0, 1))
+    known = effective_number(size * (1 + (size - 1) * correlation)) - 1
+    return Widening(factor, max(min(known, freedom_of(sums)), 1.0))
+
+
+def jackknife_sums(influence: Floats, clusters: Integers) -> Floats:
+    """Influences summed within clusters, so that their squares add up to the jackknife variance.
+
+    The sum of a cluster with the share h of the samples is divided by 1 - h, which is exact for a
+    mean, and multiplied by the square root of (G - 1) / G for G clusters.
+
+    Args:
+        influence: (m,) influences of the samples on which the metric rests.
+        clusters: (m,) their clusters.
+
+    Returns:
+        (G,) sums of the clusters with samples.
+
+    Reference:
+        R. M. Bell and D. F. McCaffrey, Survey Methodology 28 (2002) 169-181, the jackknife estimator;
+        its accuracy for uneven clusters: J. G. MacKinnon, M. Ø. Nielsen and M. D. Webb, Journal of
+        Applied Econometrics 38 (2023) 671-694 (CV3).
+    """
+    size, sums = cluster_sizes(clusters), cluster_sums(influence, clusters)
+    if len(size) == 1:
+        return sums
+    left = 1 - np.minimum(size / size.sum(), _LARGEST_LEVERAGE)
+    return np.asarray(sums / left * np.sqrt((len(size) - 1) / len(size)), dtype=np.float64)
+
+
+def cluster_sizes(clusters: Integers) -> Floats:
+    """Number of samples of each cluster that has some."""
+    size = np.bincount(clusters)
+    return size[size > 0].astype(np.float64)
+
+
+def cluster_sums(values: Floats, clusters: Integers) -> Floats:
+    """Sum of the values of each cluster that has samples."""
+    return np.bincount(clusters, values)[np.bincount(clusters) > 0].astype(np.float64)
+
+
+def freedom_of(sums: Floats) -> float:
+    """Satterthwaite's degrees of freedom of a sum of squares, between 1 and the number less one.
+
+    Args:
+        sums: independent terms with the expectation zero.
+
+    Reference:
+        F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114: twice the squared expectation over
+        the variance, both estimated from the squares.
+    """
+    most = max(len(sums) - 1.0, 1.0)
+    squares = sums**2
+    whole = float(squares.sum()) ** 2
+    spread = float((squares**2).sum()) - whole / max(len(sums), 1)
+    return most if spread * most <= 2 * whole else max(2 * whole / spread, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Correlation of binary outcomes from the pairs of each cluster, weighted 1 / (n - 1).
+
+    Attributes:
+        correlation: in [0, 1]; 0 if there are no pairs or no variation.
+        n_clusters: effective number of clusters with pairs; 0 without variation.
+    """
+
+    correlation: float
+    n_clusters: float
+
+    @classmethod
+    def of(cls, outcomes: Floats, clusters: Integers) -> _Pairs:
+        """Estimates the correlation.
+
+        Reference:
+            S. Karlin, E. C. Cameron and P. T. Williams, PNAS 78 (1981) 2664-2668; leverage: R. M.
+            Bell and D. F. McCaffrey, Survey Methodology 28 (2002) 169-181.
+        """
+        size, count = cluster_sizes(clusters), cluster_sums(outcomes, clusters)
+        total = float(size.sum())
+        rate = float(count.sum()) / total
+        paired = size > 1
+        size, count = size[paired], count[paired]
+        expected = rate * (1 - rate) * size
+        if expected.sum() <= 0:
+            return cls(0.0, 0.0)
+        residual = (count - size * rate) ** 2 / (1 - np.minimum(size / total, _LARGEST_LEVERAGE))
+        squares = count * (1 - 2 * rate) + size * rate**2
+        product = float(((residual - squares) / (size - 1)).sum())
+        return cls(float(np.clip(product / expected.sum(), 0, 1)), effective_number(size))
