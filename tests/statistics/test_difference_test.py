@@ -60,7 +60,7 @@ def test_difference_p_value_of_auroc_is_close_to_delong() -> None:
     one, other = _pair("auroc", 1, shift=0.3)
     # Of disjoint samples, the variances add up.
     z = (one.value - other.value) / np.sqrt((one.influence**2).sum() + (other.influence**2).sum())
-    assert difference_p_value(one, other, None) == pytest.approx(norm.sf(z), rel=0.2)
+    assert difference_p_value(one, other, None) == pytest.approx(norm.sf(z), rel=0.4)
 
 
 def test_difference_p_value_of_equal_values_is_one_half() -> None:
