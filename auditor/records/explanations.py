@@ -1,4 +1,4 @@
-"""What was explained, with which maps, and how far they can be trusted."""
+"""What was explained, how, and how far the maps can be trusted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Literal
 from auditor.records.base import Record
 
 Role = Literal["predicted", "label"]
-"""Why a class is explained: it was predicted, or it is the label."""
 
 
 class MapRecord(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from auditor.phrasing import count, metric_number, metric_value, slice_name
+from auditor.phrasing import count, metric_number, metric_value, plural, slice_name
 from auditor.records import MetricValue
 from auditor.report.charts.canvas import (
     INK,
@@ -108,5 +108,5 @@ def _description(metric: PrimaryMetric) -> str:
             parts.append(f"{word}: {slice_name(one.slice)}, {number}")
     undefined = len(metric.slices) - len(known)
     if undefined:
-        parts.append(f"not defined in {count(undefined)} slices")
+        parts.append(f"not defined in {plural(undefined, 'slice')}")
     return "; ".join(parts)

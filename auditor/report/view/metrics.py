@@ -121,6 +121,7 @@ class MetricsView:
     """The metrics of an audit.
 
     Attributes:
+        values: all values.
         overall: each metric on all samples.
         by_class: metrics of single classes or labels; None if there are none.
         primary: the primary metrics by slice.
@@ -131,6 +132,7 @@ class MetricsView:
         clustered: whether the samples are clustered.
     """
 
+    values: tuple[MetricValue, ...]
     overall: tuple[OverallRow, ...]
     by_class: MetricTable | None
     primary: tuple[PrimaryMetric, ...]
@@ -156,6 +158,7 @@ def metrics_view(result: AuditResult) -> MetricsView | None:
     primary = [one for one in overall if one.primary]
     reported = set(_reported(result))
     return MetricsView(
+        values=tuple(result.metrics),
         overall=_overall([one for one in overall if one.class_name is None]),
         by_class=_by_class([one for one in overall if one.class_name is not None]),
         primary=tuple(

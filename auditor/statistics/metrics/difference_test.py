@@ -10,6 +10,7 @@ from auditor.statistics.metrics.estimated import Estimated, difference
 
 _LARGEST_Z = 7.0
 """Beyond it, the coverage 1 - 2p of an interval cannot be told from 1."""
+_SMALLEST_Z = 1e-6
 _PRECISION = 0.005
 """Of the normal quantile."""
 
@@ -40,4 +41,7 @@ def difference_p_value(one: Estimated, other: Estimated, clusters: Integers | No
 
     if lower_limit(_LARGEST_Z) > 0:
         return float(norm.sf(_LARGEST_Z))
-    return float(norm.sf(brentq(lower_limit, 1e-6, _LARGEST_Z, xtol=_PRECISION)))
+    if lower_limit(_SMALLEST_Z) <= 0:
+        # Exact intervals have a width even at coverage 0.
+        return 0.5
+    return float(norm.sf(brentq(lower_limit, _SMALLEST_Z, _LARGEST_Z, xtol=_PRECISION)))
