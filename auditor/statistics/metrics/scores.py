@@ -18,6 +18,8 @@ _LEAST = 1e-7
 _LARGEST = 50.0
 """A larger slope or intercept means that positives and negatives are separated."""
 _STEPS = 100
+_CONFIDENCE = 0.95
+"""Coverage of the interval that is simulated together with the calibration error."""
 
 
 def brier(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
@@ -171,11 +173,12 @@ def calibration_error(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
     stated, right = _stated(cases, rows)
     if len(rows) < 2:
         return undefined(len(cases))
-    found = calibration(stated, right)
+    found = calibration(stated, right, confidence=_CONFIDENCE)
     influence = _noise(stated - right, rows, len(cases))
 
     def limits(wider: Widening, confidence: float) -> Interval:
-        one = calibration(stated, right, confidence=confidence).error
+        known = confidence == _CONFIDENCE
+        one = found.error if known else calibration(stated, right, confidence=confidence).error
         return _widened(one, wider, confidence, 0.0)
 
     return Estimated(found.error.value, influence, len(rows), None, "share", rows, None, limits)
