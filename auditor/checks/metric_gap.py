@@ -11,7 +11,8 @@ from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.chosen_metrics import written_unit
-from auditor.comparisons.clusters import enough_clusters, of_clusters
+from auditor.comparisons.clusters import of_clusters
+from auditor.comparisons.metric_pair import MetricPair
 from auditor.comparisons.metrics import AuditMetrics
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.phrasing import (
@@ -38,15 +39,8 @@ from auditor.records import (
     Unit,
 )
 from auditor.registry import plugin
-from auditor.statistics import Integers, Interval
-from auditor.statistics.metrics import (
-    Estimated,
-    Metric,
-    difference,
-    difference_p_value,
-    metric_named,
-)
-from auditor.statistics.metrics import interval as interval_of
+from auditor.statistics import LEAST_CLUSTERS, Integers, Interval
+from auditor.statistics.metrics import Metric, metric_named
 
 NAME = "metric-gap"
 _ERROR_RATE = frozenset({"accuracy", "error-rate"})
@@ -89,7 +83,7 @@ class MetricGap(Check):
         asked = [one for one in audit.primary_metrics if one not in _ERROR_RATE]
         if not asked or not len(audit.predictions):
             return Examination()
-        comparing = _Comparing(audit, AuditMetrics.of(audit), SliceCounter(audit), self.max_gap)
+        comparing = _Comparing(audit, AuditMetrics(audit), SliceCounter(audit), self.max_gap)
         claims: list[Claim] = []
         skipped = []
         for name in asked:
@@ -164,18 +158,18 @@ class _Gap:
         pair = self.within.metrics.pair(self.metric.name, self.one.rows, rest, self.class_name)
         if isinstance(pair, str):
             return self._untestable(pair)
-        reason = self._too_few(*pair) or self._too_few_of_each(rest)
-        return self._tested(*pair) if reason is None else self._untestable(reason)
+        reason = self._too_few(pair) or self._too_few_of_each(rest)
+        return self._tested(pair) if reason is None else self._untestable(reason)
 
-    def _too_few(self, own: Estimated, rest: Estimated) -> str | None:
+    def _too_few(self, pair: MetricPair) -> str | None:
         audit = self.within.audit
-        for side, where in ((own, "in the slice"), (rest, "in the rest")):
+        for side, where in ((pair.first, "in the slice"), (pair.second, "in the rest")):
             if side.support < audit.min_support:
                 return (
                     f"{self._title} rests on {plural(side.support, 'sample')} {where} of the "
                     f"{audit.min_support} that are needed"
                 )
-            if not enough_clusters(audit, side.rows):
+            if audit.clusters is not None and pair.n_clusters(side) < LEAST_CLUSTERS:
                 return f"too few clusters {where}{of_clusters(audit)}"
         return None
 
@@ -194,21 +188,18 @@ class _Gap:
                     )
         return None
 
-    def _tested(self, own: Estimated, rest: Estimated) -> Claim:
-        audit, clusters = self.within.audit, self.within.metrics.clusters
+    def _tested(self, pair: MetricPair) -> Claim:
+        audit, own, rest = self.within.audit, pair.first, pair.second
         # The gap is positive where the slice is worse, or, of a metric without a better direction,
         # wherever it differs.
-        lower_is_worse = (
-            self.metric.higher_is_better
-            if self.metric.higher_is_better is not None
-            else own.value <= rest.value
-        )
-        sides = (rest, own) if lower_is_worse else (own, rest)
-        gap = difference(*sides, clusters)
-        p_value = difference_p_value(*sides, clusters)
+        lower_is_worse = self.metric.higher_is_better
+        if lower_is_worse is None:
+            lower_is_worse = own.value <= rest.value
+        worse = pair.swapped if lower_is_worse else pair
+        gap, p_value = worse.difference(), worse.p_value()
         if self.metric.higher_is_better is None:
             p_value = min(1.0, 2 * p_value)
-        values = [interval_of(one, clusters) for one in (own, rest)]
+        values = pair.values()
         question: Question = "value" if self.class_name is None else "value within label"
         failing = gap.value > 0
         return Claim(
@@ -248,7 +239,9 @@ class _Gap:
             f"{whom(self.one.key)}, {size} {compared} than for the rest"
         )
 
-    def _statement(self, values: list[Interval], gap: Interval, support: int) -> tuple[str, ...]:
+    def _statement(
+        self, values: tuple[Interval, Interval], gap: Interval, support: int
+    ) -> tuple[str, ...]:
         own, rest = values
         between = (
             interval(gap, " points")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditor.comparisons.metric_pair import MetricPair
 from auditor.comparisons.undefined_metrics import reason_of
 from auditor.records import AuditData
 from auditor.records.decisions import Decisions, TaskName
@@ -16,10 +17,10 @@ from auditor.statistics.metrics import (
     BinaryCases,
     ClassCases,
     Estimated,
+    MeanOf,
     Metric,
-    difference,
+    correlation_within,
     interval,
-    mean_of,
     measure,
     metric_named,
 )
@@ -52,53 +53,46 @@ class MeasuredMetric:
 
 @dataclass(frozen=True)
 class _Part:
-    """One class of a metric: the decisions about it, and the rows that hold some."""
+    """One class that a metric is about.
 
-    cases: BinaryCases | ClassCases
-    rows: Integers | None = None
+    Attributes:
+        which: index of the class, or of the decision; None for all classes or decisions together.
+        opposite: whether it is the negative class of the decision.
+    """
 
-    def within(self, rows: Integers) -> Integers:
-        """Those of the rows that hold decisions about this class."""
-        return rows if self.rows is None else np.intersect1d(rows, self.rows)
+    which: int | None = None
+    opposite: bool = False
 
 
-@dataclass(frozen=True)
 class AuditMetrics:
     """Measures metrics on the slices of an audit; made once for many slices.
 
-    Attributes:
-        task: of the audit.
-        classes: class names in index order.
-        cases: predictions of one of several classes; None for tasks with decisions.
-        decisions: the decisions; None for a single-label task.
-        clusters: (n,) cluster of each row; None for independent rows.
-        opposites: for a task with decisions, the name of each negative class with its decision.
+    Args:
+        audit: the audited data.
     """
 
-    task: TaskName
-    classes: tuple[str, ...]
-    cases: ClassCases | None
-    decisions: Decisions | None
-    clusters: Integers | None
-    opposites: dict[str, int]
-
-    @classmethod
-    def of(cls, audit: AuditData) -> AuditMetrics:
-        """Prepares the predictions of an audit."""
-        clusters = None if audit.clusters is None else audit.clusters.of_sample
-        decisions = audit.decisions
-        if decisions is not None:
-            task: TaskName = "binary" if len(decisions.names) == 1 else "multi-label"
-            return cls(task, audit.classes, None, decisions, clusters, _opposites(audit, decisions))
+    def __init__(self, audit: AuditData) -> None:
+        self._classes = audit.classes
+        self._clusters = None if audit.clusters is None else audit.clusters.of_sample
+        self._decisions = audit.decisions
+        self._opposites: dict[str, int] = {}
+        self._pooled: dict[tuple[str, _Part], float] = {}
+        self._cases: BinaryCases | ClassCases
+        self.task: TaskName = "single-label"
+        if audit.decisions is not None:
+            found = audit.decisions
+            self.task = "binary" if len(found.names) == 1 else "multi-label"
+            self._opposites = _opposites(audit, found)
+            self._cases = BinaryCases(found.truth, found.called, found.score)
+            return
         table = audit.predictions
-        cases = ClassCases(
-            codes(table["label"]).astype(np.int64),
-            codes(table["predicted"]).astype(np.int64),
+        self._cases = ClassCases(
+            codes(table["label"]),
+            codes(table["predicted"]),
             len(audit.classes),
             audit.probabilities,
             table["confidence"].to_numpy(dtype=np.float64),
         )
-        return cls("single-label", audit.classes, cases, None, clusters, {})
 
     def measured(
         self, name: str, rows: Integers, class_name: str | None = None, confidence: float = 0.95
@@ -108,13 +102,13 @@ class AuditMetrics:
         parts = self._parts(metric, class_name)
         if isinstance(parts, str):
             return MeasuredMetric(None, 0, 0, parts)
-        found = [measure(metric.name, part.cases, part.within(rows)) for part in parts]
-        if not any(one.defined for one in found):
-            why = reason_of(metric.name, parts[0].cases, parts[0].within(rows), len(parts))
-            return MeasuredMetric(None, 0, 0, why)
-        whole = found[0] if len(found) == 1 else mean_of(found, len(found[0].influence))
-        value = interval(whole, self.clusters, confidence)
-        return MeasuredMetric(value, whole.support, self._n_clusters(whole.rows))
+        found = self._estimate(metric.name, parts, rows, np.arange(len(rows)), len(rows))
+        if not found.defined:
+            why = self._why(metric.name, parts, rows)
+            return MeasuredMetric(None, 0, 0, f"not defined: {why}")
+        clusters = self._clusters_of(rows)
+        value = interval(found, clusters, confidence, self._pooled_of(metric.name, parts))
+        return MeasuredMetric(value, found.support, _n_clusters(found.rows, clusters))
 
     def gap(
         self,
@@ -128,93 +122,132 @@ class AuditMetrics:
         pair = self.pair(name, rows, rest_rows, class_name)
         if isinstance(pair, str):
             return MeasuredMetric(None, 0, 0, pair)
-        value = difference(*pair, self.clusters, confidence)
-        members = np.union1d(pair[0].rows, pair[1].rows)
-        return MeasuredMetric(value, len(members), self._n_clusters(members))
+        members = np.union1d(pair.first.rows, pair.second.rows)
+        n_clusters = _n_clusters(members, pair.clusters)
+        return MeasuredMetric(pair.difference(confidence), len(members), n_clusters)
 
     def pair(
         self, name: str, rows: Integers, rest_rows: Integers, class_name: str | None = None
-    ) -> tuple[Estimated, Estimated] | str:
-        """A metric on two sets of rows, or why it can't be compared; see `metric_gap_of`.
-
-        Of a mean over classes, both have the classes for which both are defined.
-        """
+    ) -> MetricPair | str:
+        """A metric on two sets of rows, or why it can't be compared; see `metric_gap_of`."""
         metric = metric_named(name)
         parts = self._parts(metric, class_name)
         if isinstance(parts, str):
             return parts
-        sides = [
-            [measure(metric.name, part.cases, part.within(one)) for part in parts]
-            for one in (rows, rest_rows)
-        ]
-        both = [k for k in range(len(parts)) if sides[0][k].defined and sides[1][k].defined]
-        if not both:
-            return self._gap_reason(metric, parts, rows, rest_rows)
-        first, second = (_mean([side[k] for k in both]) for side in sides)
-        return first, second
-
-    def _gap_reason(
-        self, metric: Metric, parts: Sequence[_Part], rows: Integers, rest_rows: Integers
-    ) -> str:
+        everything = np.union1d(rows, rest_rows)
+        places = [np.searchsorted(everything, side) for side in (rows, rest_rows)]
         if len(parts) > 1:
-            return "not defined: no class has a value on both sides"
-        part = parts[0]
-        for side, where in ((rows, "in the slice"), (rest_rows, "in the rest")):
-            chosen = part.within(side)
-            if not measure(metric.name, part.cases, chosen).defined:
-                return f"{reason_of(metric.name, part.cases, chosen, 1)} {where}"
-        raise AssertionError("the metric is defined on both sides")
+            # A mean over classes is compared for the classes that both sides have.
+            parts = [
+                one for one in parts if all(self._has(metric, one, r) for r in (rows, rest_rows))
+            ]
+        first, second = (
+            self._estimate(metric.name, parts, side, place, len(everything))
+            for side, place in zip((rows, rest_rows), places, strict=True)
+        )
+        if not (first.defined and second.defined):
+            return self._why_no_gap(metric.name, parts, rows, rest_rows)
+        pooled = self._pooled_of(metric.name, parts)
+        return MetricPair(first, second, self._clusters_of(everything), pooled)
+
+    def _estimate(
+        self, name: str, parts: Sequence[_Part], rows: Integers, places: Integers, n: int
+    ) -> Estimated:
+        """The metric on some rows, as one on n samples among which the rows have these places."""
+        cases = self._cases.taken(rows)
+        if len(parts) == 1:
+            own, chosen = self._of_part(parts[0], cases, rows)
+            return _scattered(measure(name, own, chosen), places, n)
+        mean = MeanOf(n)
+        for part in parts:
+            own, chosen = self._of_part(part, cases, rows)
+            alone = own.taken(chosen)
+            mean.add(measure(name, alone, np.arange(len(alone))), places[chosen])
+        return mean.result()
+
+    def _of_part(
+        self, part: _Part, cases: BinaryCases | ClassCases, rows: Integers
+    ) -> tuple[BinaryCases | ClassCases, Integers]:
+        """The cases of one class among those of some rows, and their positions."""
+        everything = np.arange(len(rows))
+        if part.which is None:
+            return cases, everything
+        if isinstance(cases, ClassCases):
+            return cases.of_class(part.which), everything
+        own = cases.opposite() if part.opposite else cases
+        if self._decisions is None or self.task == "binary":
+            return own, everything
+        return own, np.flatnonzero(self._decisions.of_row[rows] == part.which)
+
+    def _pooled_of(self, name: str, parts: Sequence[_Part]) -> float:
+        """Correlation within clusters among all samples, measured once for each metric and class."""
+        if self._clusters is None or len(parts) != 1:
+            return float("nan")
+        key = name, parts[0]
+        if key not in self._pooled:
+            rows = np.arange(len(self._cases))
+            found = self._estimate(name, parts, rows, rows, len(rows))
+            self._pooled[key] = correlation_within(found, self._clusters)
+        return self._pooled[key]
 
     def _parts(self, metric: Metric, class_name: str | None) -> list[_Part] | str:
         """The classes over which the metric is averaged, or why it can't be measured."""
         if self.task not in metric.tasks:
             return f"not defined for a {self.task} task"
-        if self.cases is not None:
-            return self._parts_of_classes(metric, self.cases, class_name)
-        assert self.decisions is not None
+        if isinstance(self._cases, ClassCases):
+            return self._parts_of_classes(metric, self._cases, class_name)
+        assert self._decisions is not None
+        names = self._decisions.names
+        if class_name in self._opposites:
+            return [_Part(self._opposites[class_name], opposite=True)]
         if class_name is not None:
-            return [self._part_named(self.decisions, class_name)]
-        if self.task == "binary" or metric.name in _POOLED:
-            score = self.decisions.score
-            return [_Part(BinaryCases(self.decisions.truth, self.decisions.called, score))]
-        return [self._part_named(self.decisions, one) for one in self.decisions.names]
+            if class_name not in names:
+                raise ValueError(_unknown_class(class_name, (*names, *self._opposites)))
+            return [_Part(names.index(class_name))]
+        if metric.name in _POOLED:
+            return [_Part()]
+        return [_Part(k) for k in range(len(names))]
 
     def _parts_of_classes(
         self, metric: Metric, cases: ClassCases, class_name: str | None
     ) -> list[_Part] | str:
-        if metric.name.startswith("top-") and class_name is not None:
+        if class_name is not None and class_name not in self._classes:
+            raise ValueError(_unknown_class(class_name, self._classes))
+        if class_name is not None and metric.name.startswith("top-"):
             return f"not defined: {metric.title} is not about one class"
         scored = metric.needs_scores or (class_name is not None and metric.name in _OF_CONFIDENCE)
         if scored and cases.probabilities is None:
             return "not measured: the probabilities of all classes were not kept"
-        of_class = metric.needs_class or metric.name in _ONE_AGAINST_REST
         if class_name is not None:
-            if class_name not in self.classes:
-                raise ValueError(_unknown_class(class_name, self.classes))
-            return [_Part(cases.of_class(self.classes.index(class_name)))]
+            return [_Part(self._classes.index(class_name))]
         if metric.needs_class:
             return f"not defined: {metric.title} needs a class"
-        if not of_class:
-            return [_Part(cases)]
-        return [_Part(cases.of_class(k)) for k in range(cases.n_classes)]
+        if metric.name in _ONE_AGAINST_REST:
+            return [_Part(k) for k in range(cases.n_classes)]
+        return [_Part()]
 
-    def _part_named(self, decisions: Decisions, class_name: str) -> _Part:
-        """The decisions about one class; those about a negative class are the opposite ones."""
-        truth, called, score = decisions.truth, decisions.called, decisions.score
-        if class_name in decisions.names:
-            which = decisions.names.index(class_name)
-        elif class_name in self.opposites:
-            which = self.opposites[class_name]
-            truth, called, score = ~truth, ~called, 1 - score
-        else:
-            raise ValueError(_unknown_class(class_name, (*decisions.names, *self.opposites)))
-        rows = None
-        if len(decisions.names) > 1:
-            rows = np.flatnonzero(decisions.of_row == which).astype(np.int64)
-        return _Part(BinaryCases(truth, called, score), rows)
+    def _has(self, metric: Metric, part: _Part, rows: Integers) -> bool:
+        return self._estimate(metric.name, [part], rows, np.arange(len(rows)), len(rows)).defined
 
-    def _n_clusters(self, rows: Integers) -> int:
-        return len(rows) if self.clusters is None else len(np.unique(self.clusters[rows]))
+    def _why(self, name: str, parts: Sequence[_Part], rows: Integers) -> str:
+        if not len(rows):
+            return "no samples"
+        if len(parts) != 1:
+            return "no class has a value"
+        return reason_of(name, *self._of_part(parts[0], self._cases.taken(rows), rows))
+
+    def _why_no_gap(
+        self, name: str, parts: Sequence[_Part], rows: Integers, rest_rows: Integers
+    ) -> str:
+        if len(parts) != 1:
+            return "not defined: no class has a value on both sides"
+        for side, where in ((rows, "the slice"), (rest_rows, "the rest")):
+            if not self._estimate(name, parts, side, np.arange(len(side)), len(side)).defined:
+                return f"not defined: {self._why(name, parts, side)} in {where}"
+        raise AssertionError("the metric is defined on both sides")
+
+    def _clusters_of(self, rows: Integers) -> Integers | None:
+        return None if self._clusters is None else self._clusters[rows]
 
 
 def metric_of(
@@ -242,7 +275,7 @@ def metric_of(
     Raises:
         ValueError: there is no such metric or class, or `confidence` is out of range.
     """
-    return AuditMetrics.of(audit).measured(name, rows, class_name, confidence)
+    return AuditMetrics(audit).measured(name, rows, class_name, confidence)
 
 
 def metric_gap_of(
@@ -272,11 +305,18 @@ def metric_gap_of(
     Raises:
         ValueError: there is no such metric or class, or `confidence` is out of range.
     """
-    return AuditMetrics.of(audit).gap(name, rows, rest_rows, class_name, confidence)
+    return AuditMetrics(audit).gap(name, rows, rest_rows, class_name, confidence)
 
 
-def _mean(parts: Sequence[Estimated]) -> Estimated:
-    return parts[0] if len(parts) == 1 else mean_of(parts, len(parts[0].influence))
+def _scattered(local: Estimated, places: Integers, n: int) -> Estimated:
+    """A metric of some samples as one of n samples, among which they have these places."""
+    influence = np.zeros(n)
+    influence[places] = local.influence
+    return replace(local, influence=influence, members=places[local.rows])
+
+
+def _n_clusters(rows: Integers, clusters: Integers | None) -> int:
+    return len(rows) if clusters is None else len(np.unique(clusters[rows]))
 
 
 def _opposites(audit: AuditData, decisions: Decisions) -> dict[str, int]:

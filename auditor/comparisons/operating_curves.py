@@ -48,7 +48,7 @@ def operating_curves(audit: AuditData, primary: Sequence[str]) -> list[Operating
     if audit.decisions is None:
         return []
     by = next((one for one in primary if metric_named(one).higher_is_better is not None), "auroc")
-    drawing = _Drawing(audit, audit.decisions, AuditMetrics.of(audit), by)
+    drawing = _Drawing(audit, audit.decisions, AuditMetrics(audit), by)
     return [curve for k in range(len(audit.decisions.names)) for curve in drawing.of_class(k)]
 
 

@@ -18,25 +18,20 @@ _OTHERS = {
 }
 
 
-def reason_of(
-    name: str, cases: BinaryCases | ClassCases, rows: Integers, n_classes: int = 1
-) -> str:
-    """Why a metric is not defined, such as "not defined: no positive samples".
+def reason_of(name: str, cases: BinaryCases | ClassCases, rows: Integers) -> str:
+    """Why a metric is not defined, such as "no positive samples".
 
     Args:
         name: canonical name of a metric that is not defined on these samples.
         cases: the samples.
         rows: positions of the samples of the slice.
-        n_classes: number of classes over which the metric is averaged.
     """
     if not len(rows):
-        return "not defined: no samples"
-    if n_classes > 1:
-        return "not defined for any class"
+        return "no samples"
     if name in {"calibration-error", "overconfidence"}:
-        return "not defined: fewer than two samples"
+        return "fewer than two samples"
     assert isinstance(cases, BinaryCases)
-    return f"not defined: {_lacking(name, cases, rows)}"
+    return _lacking(name, cases, rows)
 
 
 def _lacking(name: str, cases: BinaryCases, rows: Integers) -> str:

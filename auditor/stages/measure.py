@@ -54,7 +54,7 @@ def measure_metrics(audit: AuditData, chosen: ChosenMetrics) -> Measurements:
     """
     if not len(audit.predictions):
         return Measurements([], [], None)
-    measuring = _Measuring(audit, chosen, AuditMetrics.of(audit))
+    measuring = _Measuring(audit, chosen, AuditMetrics(audit))
     return Measurements(
         [*measuring.of_all(), *measuring.of_slices()],
         operating_curves(audit, chosen.primary),

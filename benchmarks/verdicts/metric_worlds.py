@@ -67,7 +67,7 @@ class Binormal:
             return of(stated, true) * float(norm.pdf(x - mean))
 
         parts = [
-            quad(integrand, mean - 9, mean + 9, args=(mean,), limit=200)[0]
+            float(quad(integrand, mean - 9, mean + 9, args=(mean,), limit=200)[0])
             for mean in (0.0, self.distance)
         ]
         return (1 - self.prevalence) * parts[0] + self.prevalence * parts[1]

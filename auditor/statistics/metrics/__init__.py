@@ -4,13 +4,14 @@ Each metric is measured as an `Estimated`: its value and the influence of each s
 and differences are computed from these.
 """
 
-from auditor.statistics.metrics.averages import mean_of
+from auditor.statistics.metrics.averages import MeanOf, mean_of
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
 from auditor.statistics.metrics.catalog import METRICS, Metric, MetricUnit, measure, metric_named
 from auditor.statistics.metrics.difference_test import difference_p_value
 from auditor.statistics.metrics.estimated import (
     Estimated,
     correlation,
+    correlation_within,
     difference,
     interval,
     variance,
@@ -21,9 +22,11 @@ __all__ = [
     "BinaryCases",
     "ClassCases",
     "Estimated",
+    "MeanOf",
     "Metric",
     "MetricUnit",
     "correlation",
+    "correlation_within",
     "difference",
     "difference_p_value",
     "interval",

@@ -2,16 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from auditor.statistics.intervals import Integers
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
-from auditor.statistics.metrics.estimated import Estimated, undefined
+from auditor.statistics.metrics.estimated import Estimated, Scale, undefined
 
 
-def mean_of(parts: Sequence[Estimated], n: int) -> Estimated:
+class MeanOf:
+    """Mean of a metric over classes, of those for which it is defined.
+
+    Args:
+        n: number of samples.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._values: list[float] = []
+        self._inverse_size = 0.0
+        self._influence = np.zeros(n)
+        self._member = np.zeros(n, dtype=bool)
+        self._scale: Scale = "share"
+        self._latest: Estimated | None = None
+
+    def add(self, part: Estimated, positions: Integers | None = None) -> None:
+        """Adds the metric of one class, if it is defined.
+
+        Args:
+            part: the metric.
+            positions: of its samples among the n; None if it was measured on all of them.
+        """
+        self._scale = part.scale
+        if not part.defined:
+            return
+        self._latest = part
+        self._values.append(part.value)
+        self._inverse_size += 1 / (part.size or part.support)
+        if positions is None:
+            self._influence += part.influence
+            self._member[part.rows] = True
+        else:
+            self._influence[positions] += part.influence
+            self._member[positions[part.rows]] = True
+
+    def result(self) -> Estimated:
+        """The mean; its support is the number of samples on which any class rests."""
+        count = len(self._values)
+        if self._latest is None:
+            return undefined(len(self._influence), self._scale)
+        members = np.flatnonzero(self._member).astype(np.int64)
+        if count == 1:
+            # The mean over one class keeps the interval of this class.
+            return replace(self._latest, influence=self._influence, members=members)
+        return Estimated(
+            float(np.mean(self._values)),
+            self._influence / count,
+            len(members),
+            None,
+            self._scale,
+            members,
+            size=count**2 / self._inverse_size,
+        )
+
+
+def mean_of(parts: Iterable[Estimated], n: int) -> Estimated:
     """Mean of a metric over classes, of those for which it is defined.
 
     Args:
@@ -19,16 +75,12 @@ def mean_of(parts: Sequence[Estimated], n: int) -> Estimated:
         n: number of samples.
 
     Returns:
-        The mean; its support is the number of samples on which any part rests. Undefined if no part
-        is defined.
+        The mean; undefined if no part is defined.
     """
-    known = [one for one in parts if one.defined]
-    if not known:
-        return undefined(n, parts[0].scale if parts else "share")
-    value = float(np.mean([one.value for one in known]))
-    influence = np.mean([one.influence for one in known], axis=0)
-    members = np.unique(np.concatenate([one.rows for one in known]))
-    return Estimated(value, influence, len(members), None, known[0].scale, members)
+    mean = MeanOf(n)
+    for part in parts:
+        mean.add(part)
+    return mean.result()
 
 
 def balanced_accuracy(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:

@@ -39,6 +39,17 @@ class BinaryCases:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def taken(self, rows: Integers) -> BinaryCases:
+        """The decisions at some positions."""
+        score = None if self.score is None else self.score[rows]
+        return BinaryCases(self.truth[rows], self.called[rows], score)
+
+    def opposite(self) -> BinaryCases:
+        """The same decisions about the negative class."""
+        return BinaryCases(
+            ~self.truth, ~self.called, None if self.score is None else 1 - self.score
+        )
+
 
 @dataclass(frozen=True)
 class ClassCases:
@@ -74,6 +85,17 @@ class ClassCases:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def taken(self, rows: Integers) -> ClassCases:
+        """The predictions at some positions."""
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return ClassCases(
+            self.label[rows],
+            self.predicted[rows],
+            self.n_classes,
+            probabilities,
+            self.confidence[rows],
+        )
 
     @property
     def correct(self) -> Booleans:

@@ -173,5 +173,5 @@ def measure(name: str, cases: BinaryCases | ClassCases, rows: Integers) -> Estim
             f"expected decisions for {name}, which is about one class; got predictions of several "
             "classes: pass cases.of_class(k)"
         )
-    parts = [of_decisions(cases.of_class(k), rows) for k in range(cases.n_classes)]
+    parts = (of_decisions(cases.of_class(k), rows) for k in range(cases.n_classes))
     return averages.mean_of(parts, len(cases))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -15,7 +16,9 @@ _PRECISION = 0.005
 """Of the normal quantile."""
 
 
-def difference_p_value(one: Estimated, other: Estimated, clusters: Integers | None) -> float:
+def difference_p_value(
+    one: Estimated, other: Estimated, clusters: Integers | None, pooled: float = np.nan
+) -> float:
     """One-sided p-value of "the metric is not higher on the first set".
 
     It is the inverse of the interval: the p-value is below alpha if and only if the lower limit of the
@@ -25,6 +28,7 @@ def difference_p_value(one: Estimated, other: Estimated, clusters: Integers | No
         one: the metric on the first set.
         other: the metric on the second set, of the same n samples.
         clusters: (n,) cluster number of each sample; None for independent samples.
+        pooled: as for `difference`.
 
     Returns:
         The p-value, at least 1e-12; NaN if one of the two has no value.
@@ -34,10 +38,10 @@ def difference_p_value(one: Estimated, other: Estimated, clusters: Integers | No
     if one.value == other.value:
         return 0.5
     if one.value < other.value:
-        return 1 - difference_p_value(other, one, clusters)
+        return 1 - difference_p_value(other, one, clusters, pooled)
 
     def lower_limit(z: float) -> float:
-        return difference(one, other, clusters, 1 - 2 * float(norm.sf(z))).low
+        return difference(one, other, clusters, 1 - 2 * float(norm.sf(z)), pooled).low
 
     if lower_limit(_LARGEST_Z) > 0:
         return float(norm.sf(_LARGEST_Z))

@@ -13,6 +13,7 @@ from auditor.statistics.metrics.widening import (
     Widening,
     freedom_of,
     jackknife_sums,
+    pair_correlation,
     shares_widening,
     sums_widening,
 )
@@ -38,9 +39,8 @@ class Estimated:
         successes: number of successes of a plain share; None for other metrics.
         scale: "share" for metrics in [0, 1], otherwise "real".
         members: positions of the samples on which it rests; None for those with an influence.
-        outcomes: (n,) 0 or 1 for every sample that a plain share could count, also outside of the
-            rows of the slice, NaN for the others; None for other metrics. They show how similar the
-            samples of a cluster are.
+        two_valued: whether the metric is a share, or a function of one, so that the influences of its
+            samples take one value for successes and one for the others.
         limits: the interval of this metric; None for that of its scale.
         size: number of samples of a plain share that would have about the same variance; None for
             `support`. It is used where the influences are too few to show the variance.
@@ -52,7 +52,7 @@ class Estimated:
     successes: int | None = None
     scale: Scale = "share"
     members: Integers | None = None
-    outcomes: Floats | None = field(default=None, repr=False)
+    two_valued: bool = False
     limits: Limits | None = field(default=None, repr=False)
     size: float | None = None
 
@@ -99,13 +99,19 @@ def variance(estimated: Estimated, clusters: Integers | None) -> float:
     return float((sums**2).sum())
 
 
-def interval(estimated: Estimated, clusters: Integers | None, confidence: float = 0.95) -> Interval:
+def interval(
+    estimated: Estimated,
+    clusters: Integers | None,
+    confidence: float = 0.95,
+    pooled: float = np.nan,
+) -> Interval:
     """Confidence interval of a metric.
 
     Args:
         estimated: the metric.
         clusters: (n,) cluster number of each sample; None for independent samples.
         confidence: coverage, between 0 and 1.
+        pooled: for a slice, `correlation_within` of all samples; NaN if it is not known.
 
     Returns:
         The interval; for a metric without a value, NaN with the limits of its scale.
@@ -120,14 +126,18 @@ def interval(estimated: Estimated, clusters: Integers | None, confidence: float 
     two_sided_z(confidence)
     if not estimated.defined:
         return unknown(estimated.scale)
-    wider = widening(estimated, clusters)
+    wider = widening(estimated, clusters, pooled)
     if estimated.limits is not None:
         return estimated.limits(wider, confidence)
     return _limits(estimated, wider, confidence)
 
 
 def difference(
-    one: Estimated, other: Estimated, clusters: Integers | None, confidence: float = 0.95
+    one: Estimated,
+    other: Estimated,
+    clusters: Integers | None,
+    confidence: float = 0.95,
+    pooled: float = np.nan,
 ) -> Interval:
     """Interval of the difference of a metric between two sets of the same n samples.
 
@@ -140,6 +150,7 @@ def difference(
         other: the metric on the second set.
         clusters: (n,) cluster number of each sample; None for independent samples.
         confidence: coverage, between 0 and 1.
+        pooled: `correlation_within` of all samples; NaN if it is not known.
 
     Returns:
         First minus second; NaN with the widest possible limits if one of them has no value.
@@ -156,7 +167,8 @@ def difference(
             f"expected two metrics of the same samples; got {len(one.influence)} and "
             f"{len(other.influence)} samples: measure both on rows of one table"
         )
-    first, second = interval(one, clusters, confidence), interval(other, clusters, confidence)
+    first = interval(one, clusters, confidence, pooled)
+    second = interval(other, clusters, confidence, pooled)
     low, high = _BOUNDS[one.scale]
     if not (one.defined and other.defined):
         return Interval(np.nan, low - high, high - low)
@@ -186,19 +198,38 @@ def correlation(one: Estimated, other: Estimated, clusters: Integers | None) -> 
     return float(np.clip((first * second).sum() / scale, -1, 1)) if scale > 0 else 0.0
 
 
-def widening(estimated: Estimated, clusters: Integers | None) -> Widening:
+def widening(estimated: Estimated, clusters: Integers | None, pooled: float = np.nan) -> Widening:
     """How much clusters widen the interval of a metric.
 
     Args:
         estimated: the metric, with a value.
         clusters: (n,) cluster number of each sample; None for independent samples.
+        pooled: correlation within clusters among more samples, see `correlation_within`; NaN if it is
+            not known.
     """
     rows = estimated.rows
     if clusters is None or not len(rows):
         return Widening()
-    if estimated.outcomes is not None:
-        return shares_widening(estimated.outcomes, rows, clusters)
-    return sums_widening(estimated.influence[rows], clusters[rows])
+    influence, cluster = estimated.influence[rows], clusters[rows]
+    if estimated.two_valued:
+        return shares_widening(influence > 0, cluster, pooled)
+    return sums_widening(influence, cluster)
+
+
+def correlation_within(estimated: Estimated, clusters: Integers | None) -> float:
+    """Correlation within clusters of the samples of a share.
+
+    Args:
+        estimated: the metric, usually on all samples, for the intervals of slices.
+        clusters: (n,) cluster number of each sample; None for independent samples.
+
+    Returns:
+        Between 0 and 1; NaN if it is not known, and for metrics that are no share.
+    """
+    rows = estimated.rows
+    if clusters is None or not len(rows) or not estimated.two_valued:
+        return float("nan")
+    return pair_correlation(estimated.influence[rows] > 0, clusters[rows])[0]
 
 
 def _limits(estimated: Estimated, wider: Widening, confidence: float) -> Interval:

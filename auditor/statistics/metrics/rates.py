@@ -27,17 +27,18 @@ def share(outcome: Booleans, counted: Booleans | None, rows: Integers) -> Estima
     members = rows if counted is None else rows[counted[rows]]
     if not len(members):
         return undefined(len(outcome))
-    value = outcome.astype(np.float64)
-    successes, total = int(outcome[members].sum()), len(members)
+    value = outcome[members].astype(np.float64)
+    successes, total = int(value.sum()), len(members)
     rate = successes / total
     influence = np.zeros(len(outcome))
-    influence[members] = (value[members] - rate) / total
-    outcomes = value if counted is None else np.where(counted, value, np.nan)
+    influence[members] = (value - rate) / total
 
     def limits(wider: Widening, confidence: float) -> Interval:
         return _proportion(successes, total, wider.inflation(confidence), confidence)
 
-    return Estimated(rate, influence, total, successes, "share", members, outcomes, limits)
+    return Estimated(
+        rate, influence, total, successes, "share", members, two_valued=True, limits=limits
+    )
 
 
 def _proportion(successes: float, total: float, factor: float, confidence: float) -> Interval:
@@ -134,8 +135,8 @@ def f1(cases: BinaryCases, rows: Integers) -> Estimated:
         None,
         "share",
         found.members,
-        found.outcomes,
-        limits,
+        two_valued=True,
+        limits=limits,
     )
 
 

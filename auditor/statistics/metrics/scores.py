@@ -181,7 +181,7 @@ def calibration_error(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
         one = found.error if known else calibration(stated, right, confidence=confidence).error
         return _widened(one, wider, confidence, 0.0)
 
-    return Estimated(found.error.value, influence, len(rows), None, "share", rows, None, limits)
+    return Estimated(found.error.value, influence, len(rows), None, "share", rows, limits=limits)
 
 
 def overconfidence_of(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
@@ -217,7 +217,7 @@ def overconfidence_of(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
         return _widened(found.difference, wider, confidence, -1.0)
 
     influence = _noise(stated - right, rows, len(cases))
-    return Estimated(value, influence, len(rows), None, "real", rows, None, limits)
+    return Estimated(value, influence, len(rows), None, "real", rows, limits=limits)
 
 
 def _stated(cases: BinaryCases | ClassCases, rows: Integers) -> tuple[Floats, Floats]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Integers, two_sided_z
 
+Booleans = NDArray[np.bool_]
+
 _PRIOR_CLUSTERS = 10.0
-"""Weight, in clusters, of the correlation of all samples against that of a slice."""
+"""Weight, in clusters, of the pooled correlation against that of a slice."""
 _LARGEST_LEVERAGE = 0.9
 
 
@@ -37,16 +40,16 @@ class Widening:
         return self.factor * (self.quantile(confidence) / two_sided_z(confidence)) ** 2
 
 
-def shares_widening(outcomes: Floats, rows: Integers, clusters: Integers) -> Widening:
+def shares_widening(success: Booleans, clusters: Integers, pooled: float) -> Widening:
     """The design effect of a share, with the correlation within clusters from pairs of samples.
 
-    The correlation in the slice is shrunk towards that of all samples and not below it. If the
-    outcomes do not vary, it is unknown, and each cluster counts as one sample.
+    The correlation of these samples is shrunk towards the pooled one and not below it. If neither is
+    known, each cluster counts as one sample.
 
     Args:
-        outcomes: (n,) 0 or 1 for the samples that can be counted, NaN for the others.
-        rows: positions of the counted samples of the slice, at least one.
-        clusters: (n,) cluster number of each sample.
+        success: (m,) whether a counted sample is a success; m > 0.
+        clusters: (m,) their clusters.
+        pooled: correlation among more samples, in [0, 1]; NaN if there are none.
 
     Returns:
         The design effect, at least 1, with the effective number of clusters less one as degrees of
@@ -56,15 +59,17 @@ def shares_widening(outcomes: Floats, rows: Integers, clusters: Integers) -> Wid
         J. N. K. Rao and A. J. Scott, Biometrics 48 (1992) 577-585; degrees of freedom: A. V. Carter,
         K. T. Schnepel and D. G. Steigerwald, Review of Economics and Statistics 99 (2017) 698-709.
     """
-    size = cluster_sizes(clusters[rows])
+    size = cluster_sizes(clusters)
     if size.max() <= 1:
         return Widening()
-    counted = np.flatnonzero(np.isfinite(outcomes))
-    everything = _Pairs.of(outcomes[counted], clusters[counted])
-    same = everything.correlation if everything.n_clusters else 1.0
-    own = _Pairs.of(outcomes[rows], clusters[rows])
-    trust = max(own.n_clusters - 1, 0.0) / (max(own.n_clusters - 1, 0.0) + _PRIOR_CLUSTERS)
-    correlation = same + max(trust * (own.correlation - same), 0.0)
+    own, n_clusters = pair_correlation(success, clusters)
+    if np.isnan(pooled):
+        correlation = 1.0 if np.isnan(own) else own
+    elif np.isnan(own):
+        correlation = pooled
+    else:
+        trust = (n_clusters - 1) / (n_clusters - 1 + _PRIOR_CLUSTERS)
+        correlation = pooled + max(trust * (own - pooled), 0.0)
     mean_size = float((size**2).sum() / size.sum())
     return Widening(1 + (mean_size - 1) * correlation, max(effective_number(size) - 1, 1.0))
 
@@ -80,14 +85,14 @@ def sums_widening(influence: Floats, clusters: Integers) -> Widening:
         clusters: (m,) their clusters.
 
     Returns:
-        The ratio; without variation each cluster counts as one sample.
+        The ratio; without variation, or from one cluster, each cluster counts as one sample.
     """
     size = cluster_sizes(clusters)
     if size.max(initial=0) <= 1:
         return Widening()
     mean_size = float((size**2).sum() / size.sum())
     alone = float((influence**2).sum())
-    if alone <= 0:
+    if alone <= 0 or len(size) == 1:
         return Widening(mean_size, max(len(size) - 1.0, 1.0))
     sums = jackknife_sums(influence, clusters)
     factor = float((sums**2).sum()) / alone
@@ -149,35 +154,30 @@ def freedom_of(sums: Floats) -> float:
     return most if spread * most <= 2 * whole else max(2 * whole / spread, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
+def pair_correlation(success: Booleans, clusters: Integers) -> tuple[float, float]:
     """Correlation of binary outcomes from the pairs of each cluster, weighted 1 / (n - 1).
 
-    Attributes:
-        correlation: in [0, 1]; 0 if there are no pairs or no variation.
-        n_clusters: effective number of clusters with pairs; 0 without variation.
+    Args:
+        success: (m,) outcomes, m > 0.
+        clusters: (m,) their clusters.
+
+    Returns:
+        The correlation, in [0, 1], and the effective number of clusters with pairs. NaN if the
+        outcomes do not vary, if no two samples share a cluster, or if there is only one cluster.
+
+    Reference:
+        S. Karlin, E. C. Cameron and P. T. Williams, PNAS 78 (1981) 2664-2668; leverage: R. M. Bell
+        and D. F. McCaffrey, Survey Methodology 28 (2002) 169-181.
     """
-
-    correlation: float
-    n_clusters: float
-
-    @classmethod
-    def of(cls, outcomes: Floats, clusters: Integers) -> _Pairs:
-        """Estimates the correlation.
-
-        Reference:
-            S. Karlin, E. C. Cameron and P. T. Williams, PNAS 78 (1981) 2664-2668; leverage: R. M.
-            Bell and D. F. McCaffrey, Survey Methodology 28 (2002) 169-181.
-        """
-        size, count = cluster_sizes(clusters), cluster_sums(outcomes, clusters)
-        total = float(size.sum())
-        rate = float(count.sum()) / total
-        paired = size > 1
-        size, count = size[paired], count[paired]
-        expected = rate * (1 - rate) * size
-        if expected.sum() <= 0:
-            return cls(0.0, 0.0)
-        residual = (count - size * rate) ** 2 / (1 - np.minimum(size / total, _LARGEST_LEVERAGE))
-        squares = count * (1 - 2 * rate) + size * rate**2
-        product = float(((residual - squares) / (size - 1)).sum())
-        return cls(float(np.clip(product / expected.sum(), 0, 1)), effective_number(size))
+    size = cluster_sizes(clusters)
+    count = cluster_sums(success.astype(np.float64), clusters)
+    total, rate = float(size.sum()), float(success.mean())
+    paired = size > 1
+    if len(size) < 2 or rate in {0.0, 1.0} or not paired.any():
+        return float("nan"), 0.0
+    size, count = size[paired], count[paired]
+    residual = (count - size * rate) ** 2 / (1 - np.minimum(size / total, _LARGEST_LEVERAGE))
+    squares = count * (1 - 2 * rate) + size * rate**2
+    product = float(((residual - squares) / (size - 1)).sum())
+    expected = rate * (1 - rate) * float(size.sum())
+    return float(np.clip(product / expected, 0, 1)), effective_number(size)
