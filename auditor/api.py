@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -14,13 +14,21 @@ from PIL import Image
 
 from auditor import runner
 from auditor.classifiers import Classifier
-from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
-from auditor.datasets.tables import group_column, require_free_names
-from auditor.errors import DataError, UnreadableImageError
+from auditor.config import (
+    AuditConfig,
+    DataSection,
+    DecisionSection,
+    ModelSection,
+    Preprocess,
+    population_shares,
+)
+from auditor.datasets.tables import group_column, require_free_names, weight_column
+from auditor.errors import ConfigError, DataError, UnreadableImageError
 from auditor.imaging import upright_rgb
 from auditor.preparation import match
 from auditor.records import AuditResult, Dataset, DecodedImage, StatedType
-from auditor.records.predictions import GROUP
+from auditor.records.decisions import TaskName
+from auditor.records.predictions import GROUP, WEIGHT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +44,7 @@ class LabelledImages(Protocol):
         ...
 
     def __getitem__(self, index: int, /) -> tuple[Any, Any]:
-        """(PIL image, or uint8 array (H, W), (H, W, 3)), class name or index)."""
+        """(PIL image, or uint8 array (H, W), (H, W, 3)), class name or index, or list of them)."""
         ...
 
 
@@ -47,9 +55,13 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     classes: Sequence[str],
     attributes: pd.DataFrame | None = None,
     groups: pd.Series[Any] | None = None,
+    weights: pd.Series[Any] | None = None,
+    population: Mapping[str, Mapping[str, float]] | None = None,
     attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
+    task: TaskName = "single-label",
+    decision: DecisionSection | None = None,
     target_layer: str | None = None,
     out: Path | str = Path("reports/audit"),
     name: str = "audit",
@@ -59,17 +71,25 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     """Audits a model on a data set and writes the run folder.
 
     Args:
-        model: float32 images (N, 3, H, W) → logits (N, K).
-        dataset: the original images (not normalised) with their labels.
-        classes: K class names in index order.
+        model: float32 images (N, 3, H, W) → outputs (N, K): logits, or probabilities, which are
+            recognised. A binary model may have one output.
+        dataset: the original images (not normalised) with their labels. For a multi-label task, the
+            label of an image is a list of names or indices, or an array of L zeros and ones.
+        classes: K class names, or the L labels, in the order of the outputs.
         attributes: one row per sample, in the order of the data set; one column per attribute.
         groups: which samples belong together, such as those of a patient, and are not independent: one
             value per sample, in the order of the data set; its name stands in the report.
+        weights: weight of each sample in the target population, at least 0, in the order of the data
+            set. The accuracy for this population is reported beside the raw one.
+        population: instead of weights, the shares of the target population in values of attributes,
+            such as ``{"sex": {"female": 0.51, "male": 0.49}}``.
         attribute_types: types by the name of the attribute: ``categorical``, ``ordinal``, ``numeric``,
             or a list of the values in order; the types of all others are guessed. An ordered
             categorical of pandas is ordinal.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
+        task: ``single-label``, ``binary`` or ``multi-label``.
+        decision: the positive class of a binary task, and thresholds; None: 0.5.
         target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
             map.
         out: the run folder.
@@ -88,13 +108,18 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         name=name,
         model=ModelSection(adapter=_ADAPTER, classes=tuple(classes), target_layer=target_layer),
         data=DataSection(adapter=_ADAPTER),
+        task=task,
+        decision=decision or DecisionSection(),
         preprocess=preprocess or Preprocess(),
+        population=_shares(population or {}),
         seed=seed,
     )
     classifier = Classifier(
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
     data = _in_memory(dataset, attributes, groups, attribute_types or {}, reference)
+    if weights is not None:
+        data = _with_weights(data, weights)
     prepared = match(config, data, classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
 
@@ -160,6 +185,21 @@ def _in_memory(
         group=None if groups is None else str(groups.name or "group"),
         stated_types={name: _stated_type(stated) for name, stated in types.items()},
     )
+
+
+def _with_weights(data: Dataset, weights: pd.Series[Any]) -> Dataset:
+    if len(weights) != len(data):
+        raise DataError(f"weights: expected one number per sample, {len(data)}; got {len(weights)}")
+    column = weight_column(weights, "weights").to_numpy(dtype=np.float64)
+    samples = data.samples.assign(**{WEIGHT: column})
+    return replace(data, samples=samples, weight=str(weights.name or "weight"))
+
+
+def _shares(population: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    try:
+        return population_shares(population)
+    except ValueError as error:
+        raise ConfigError(f"population: {error}") from None
 
 
 def _stated_type(stated: StatedType | Sequence[str]) -> StatedType:

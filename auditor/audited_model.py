@@ -19,8 +19,8 @@ from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
 from auditor.input_pipeline import Batch, batches, normalised
-from auditor.preparation import Prepared
 from auditor.records import Dataset
+from auditor.records.decisions import DecisionRule
 
 
 @dataclass
@@ -32,7 +32,7 @@ class AuditedModel:
 
     Attributes:
         module: float32 images (N, 3, H, W) → logits (N, K); on ``device``, in evaluation mode.
-        classes: K class names in index order.
+        rule: how probabilities become decisions; names the K classes.
         layer: the target layer of its attribution maps.
         preprocess: how an image becomes the network's input.
         device: where the network runs.
@@ -41,7 +41,7 @@ class AuditedModel:
     """
 
     module: nn.Module
-    classes: tuple[str, ...]
+    rule: DecisionRule
     layer: TargetLayer
     preprocess: Preprocess
     device: torch.device
@@ -53,23 +53,10 @@ class AuditedModel:
         # The largest number of images per pass; halved whenever memory runs out.
         self._limit = self.batch_size
 
-    @classmethod
-    def of(cls, prepared: Prepared, layer: TargetLayer) -> AuditedModel:
-        """The model of a prepared audit.
-
-        Args:
-            prepared: the audit.
-            layer: the target layer.
-        """
-        return cls(
-            module=prepared.classifier.module,
-            classes=prepared.classes,
-            layer=layer,
-            preprocess=prepared.preprocess,
-            device=prepared.device,
-            batch_size=prepared.config.batch_size,
-            workers=prepared.config.workers,
-        )
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the logits."""
+        return self.rule.classes
 
     def batches(
         self, dataset: Dataset, positions: NDArray[np.int64], *, measured: bool = False
@@ -109,8 +96,8 @@ class AuditedModel:
         return np.concatenate([nothing, *self._in_passes(images, self._logits)])
 
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:
-        """Softmax probabilities of the images, (n, K); raises as ``logits`` does."""
-        return torch.from_numpy(self.logits(images)).softmax(1).numpy()
+        """Probabilities of the images, (n, K); raises as ``logits`` does."""
+        return np.exp(self.rule.log_probabilities(self.logits(images)))
 
     def features(self, images: Tensor) -> NDArray[np.float32]:
         """Spatial mean of the target layer's maps.

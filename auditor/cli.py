@@ -161,6 +161,35 @@ def check(config: ConfigArgument, overrides: SetOption = None) -> None:
 
 
 @app.command()
+def plan(
+    config: ConfigArgument,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER", help="Assumption, such as sensitivity=0.95; can be repeated."
+        ),
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ATTRIBUTE=A,B", help="Values of an attribute that is not in the data yet."
+        ),
+    ] = None,
+    power: Annotated[
+        float | None, typer.Option(help="Probability to meet a criterion; default: 0.8.")
+    ] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Say how many samples each acceptance criterion needs; needs neither the data nor the model."""
+    from auditor.config import AuditConfig
+    from auditor.planning import plan_of
+
+    with _exit_codes():
+        settings = AuditConfig.load(config, overrides or [])
+        terminal.print_plan(_out, plan_of(settings, assume or [], values or [], power))
+
+
+@app.command()
 def render(
     folder: RunArgument,
     formats: Annotated[

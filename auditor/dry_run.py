@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.config import AuditConfig
 from auditor.explainers.api import explain_batch
-from auditor.phrasing import count, percent, plural
-from auditor.preparation import Prepared, find_target_layer, prepare, sample_images
+from auditor.model_opening import OpenedModel, open_model
+from auditor.phrasing import count, percent, plural, several
+from auditor.preparation import Prepared, prepare, sample_images
 from auditor.records import OTHER_VALUES, AttributeRecord
+from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import GROUP
 
 _IMAGES = 32
@@ -44,11 +46,15 @@ class DryRun:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A few images, read, predicted and explained; times are in seconds per image."""
+    """A few images, read, predicted and explained; times are in seconds per image.
+
+    ``error_rate`` is the number of wrong decisions per image.
+    """
 
     images: NDArray[np.uint8]
     codes: NDArray[np.int64]
     unreadable: int
+    n_decisions: int
     error_rate: float
     preflight: Preflight
     read_seconds: float
@@ -63,7 +69,8 @@ def dry_run(config: AuditConfig) -> DryRun:
         UsageError: the same that the audit itself would raise.
     """
     prepared = prepare(config)
-    model = AuditedModel.of(prepared, find_target_layer(prepared))
+    opened = open_model(prepared)
+    model = opened.model
     trial = _trial(prepared, model)
     layer, module = model.layer, model.module
     shape = " × ".join(str(side) for side in trial.images.shape[1:])
@@ -72,25 +79,27 @@ def dry_run(config: AuditConfig) -> DryRun:
         ("model", f"{prepared.classifier.description}, {n_parameters(module):,} parameters"),
         ("preprocess", prepared.preprocess_note),
         ("input", f"{shape} on {model.device}"),
-        ("output", f"{len(model.classes)} logits, one per class"),
+        ("output", opened.description),
+        *_decision_lines(prepared),
         (
             "target layer",
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
         ),
         ("guided rule", f"{trial.preflight.status}: {trial.preflight.reason}"),
-        ("trial", f"{percent(1 - trial.error_rate)} of {len(trial.codes)} images correct"),
+        ("trial", _trial_line(trial)),
         ("estimate", _estimate(prepared, trial)),
     )
-    return DryRun(lines, tuple(_warnings(prepared, trial)))
+    return DryRun(lines, tuple(_warnings(prepared, opened, trial)))
 
 
 def _trial(prepared: Prepared, model: AuditedModel) -> _Trial:
     start = time.perf_counter()
     images, codes, unreadable = sample_images(prepared, _IMAGES)
     read = time.perf_counter()
-    logits = model.logits(torch.from_numpy(images))
+    probabilities = model.probabilities(torch.from_numpy(images))
     predicted = time.perf_counter()
-    pairs = [(k, int(code)) for k, code in enumerate(codes)]
+    labels = codes.reshape(len(images), -1)
+    pairs = [(k, int(code)) for k, code in enumerate(labels[:, 0])]
     inputs = model.inputs(torch.from_numpy(images))
     maps = explain_batch(model.module, inputs, pairs, model.layer)
     explained = time.perf_counter()
@@ -98,12 +107,37 @@ def _trial(prepared: Prepared, model: AuditedModel) -> _Trial:
         images=images,
         codes=codes,
         unreadable=unreadable,
-        error_rate=float((logits.argmax(1) != codes).mean()),
+        n_decisions=labels.size,
+        error_rate=float((_decided(model.rule, probabilities) != labels).sum(1).mean()),
         preflight=maps.preflight,
         read_seconds=(read - start) / len(images),
         predict_seconds=(predicted - read) / len(images),
         explain_seconds=(explained - predicted) / len(images),
     )
+
+
+def _decided(rule: DecisionRule, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The decisions; a threshold that the audit will choose is 0.5 here."""
+    return replace(rule, thresholds=np.nan_to_num(rule.thresholds, nan=0.5)).decide(probabilities)
+
+
+def _trial_line(trial: _Trial) -> str:
+    n_images = len(trial.images)
+    share = percent(1 - trial.error_rate * n_images / trial.n_decisions)
+    if trial.n_decisions == n_images:
+        return f"{share} of {n_images} images correct"
+    return f"{share} of {trial.n_decisions} decisions on {n_images} images correct"
+
+
+def _decision_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
+    rule = prepared.rule
+    if rule.task == "single-label":
+        return
+    shown = [
+        f"{label} from {'a threshold chosen by rule' if np.isnan(threshold) else f'{threshold:g}'}"
+        for label, threshold in zip(rule.labels, rule.thresholds, strict=True)
+    ]
+    yield "decision", f"{rule.task}: {several(shown, 8)}"
 
 
 def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
@@ -113,7 +147,7 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
         yield "reference", f"{len(dataset.reference):,} samples"
     if dataset.group is not None:
         yield "group", f"{dataset.group}: {_groups(dataset.samples[GROUP])}"
-    counts = np.bincount(prepared.codes, minlength=len(prepared.classes))
+    counts = np.bincount(prepared.codes.ravel(), minlength=len(prepared.classes))
     largest = np.argsort(-counts, kind="stable")[:8]
     more = f", … {len(counts) - 8} more" if len(counts) > 8 else ""
     shown = ", ".join(f"{prepared.classes[k]} {counts[k]:,}" for k in largest)
@@ -176,15 +210,19 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def _warnings(prepared: Prepared, trial: _Trial) -> Iterator[str]:
+def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterator[str]:
     if trial.unreadable:
         yield f"{trial.unreadable} of the images tried could not be read; the audit lists them"
-    counts = np.bincount(prepared.codes, minlength=len(prepared.classes))
+    if opened.doubt is not None:
+        yield opened.doubt
+    counts = np.bincount(prepared.codes.ravel(), minlength=len(prepared.classes))
     empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
     if empty:
         yield f"{len(empty)} of {len(counts)} classes have no sample, such as {empty[0]!r}"
+    if prepared.rule.task == "multi-label":
+        return
     trials = compare_preprocessing(
-        prepared.classifier.module, trial.images, trial.codes, prepared.preprocess
+        opened.model.module, trial.images, trial.codes, prepared.preprocess
     )
     better = better_preprocessing(trials)
     if better is not None:

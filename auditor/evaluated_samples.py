@@ -18,8 +18,8 @@ from auditor.audited_model import AuditedModel
 from auditor.config import Preprocess
 from auditor.errors import DataError
 from auditor.input_pipeline import readable
-from auditor.records import Dataset, DecodedImage, Images
-from auditor.records.predictions import PATH, SAMPLE
+from auditor.records import Dataset, Images, ImageSubset
+from auditor.records.predictions import IMAGE_SAMPLE, PATH, SAMPLE
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,14 @@ class EvaluatedSamples:
     @cached_property
     def positions(self) -> NDArray[np.int64]:
         """(n,) position of each evaluated sample in the data set."""
-        found = self.dataset.samples.index.get_indexer(pd.Index(self.table[SAMPLE]))
+        column = IMAGE_SAMPLE if IMAGE_SAMPLE in self.table else SAMPLE
+        found = self.dataset.samples.index.get_indexer(pd.Index(self.table[column]))
         return np.asarray(found, dtype=np.int64)
 
     @property
     def originals(self) -> Images:
         """The images of the evaluated samples as they are stored, before any resize."""
-        return _Subset(self.dataset.images, self.positions)
+        return ImageSubset(self.dataset.images, self.positions)
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
         """Decodes the images of some samples, batch by batch.
@@ -83,7 +84,7 @@ class EvaluatedSamples:
         return self.model.inputs(torch.from_numpy(self.images(rows)))
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Softmax probabilities of any images.
+        """Probabilities of any images.
 
         Args:
             images: (n, 3, H, W), at least one.
@@ -92,6 +93,17 @@ class EvaluatedSamples:
             (n, K).
         """
         return self.model.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Predicted classes, for tasks with one class per sample.
+
+        Args:
+            probabilities: (n, K).
+
+        Returns:
+            (n,) class indices.
+        """
+        return self.model.rule.decide(probabilities)[:, 0]
 
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Spatial mean of the target layer's maps.
@@ -174,20 +186,6 @@ class EvaluatedSamples:
 
     def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
         return np.concatenate([self.model.features(images) for images in decoded])
-
-
-@dataclass(frozen=True)
-class _Subset:
-    """Some of the images of a data set."""
-
-    images: Images
-    positions: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, index: int) -> DecodedImage:
-        return self.images[int(self.positions[index])]
 
 
 def _object_mask(dataset: Dataset, position: int, preprocess: Preprocess) -> NDArray[np.bool_]:

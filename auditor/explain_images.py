@@ -14,11 +14,10 @@ from torch import Tensor
 
 from auditor import imaging
 from auditor.audited_model import AuditedModel
-from auditor.autograd.target_layer import find_layer
 from auditor.config import AuditConfig, Preprocess
-from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
+from auditor.errors import ConfigError, DataError, UnreadableImageError
 from auditor.explainers import explain, explain_batch
-from auditor.input_pipeline import normalised
+from auditor.model_opening import open_model
 from auditor.preparation import Prepared, prepare
 
 _GAP = 8
@@ -79,10 +78,8 @@ def explain_images(
 
 def _model_for(prepared: Prepared, first: Path) -> AuditedModel:
     """The model, with its target layer found on the first image: the data set is not read."""
-    pixels = torch.from_numpy(_read(first, prepared.preprocess)[None])
-    inputs = normalised(pixels, prepared.preprocess, prepared.device)
-    layer = find_layer(prepared.classifier.module, inputs, prepared.config.model.target_layer)
-    return AuditedModel.of(prepared, layer)
+    pixels = _read(first, prepared.preprocess)[None]
+    return open_model(prepared, pixels).model
 
 
 def _explain_one(
@@ -90,16 +87,15 @@ def _explain_one(
 ) -> ExplainedImage:
     pixels = _read(path, model.preprocess)
     inputs = model.inputs(torch.from_numpy(pixels[None]))
-    code = None if target is None else model.classes.index(target)
+    probabilities = model.probabilities(torch.from_numpy(pixels[None]))
+    predicted = model.rule.decide(probabilities)[0]
+    # Of several decisions, the one on the most probable label.
+    default = predicted[
+        probabilities[0, model.rule.positives].argmax() if len(predicted) > 1 else 0
+    ]
+    code = int(default) if target is None else model.classes.index(target)
     detail = explain(model.module, inputs, code, explainer, model.layer)
-    if detail.logits.shape[1] != len(model.classes):
-        raise ModelError(
-            f"expected {len(model.classes)} logits, one per class; the model returns "
-            f"{detail.logits.shape[1]}: correct model.classes"
-        )
-    code = int(detail.targets[0])
     cam = explain_batch(model.module, inputs, [(0, code)], model.layer)
-    probabilities = detail.logits[0].softmax(0)
     view = np.ascontiguousarray(pixels.transpose(1, 2, 0))
     panels = [view, imaging.overlay(view, cam.cams[0].numpy()), _drawn(view, detail.maps[0])]
     sheet = out / f"{path.stem}-{_file_name(model.classes[code])}.png"
@@ -107,12 +103,19 @@ def _explain_one(
     return ExplainedImage(
         image=path,
         target=model.classes[code],
-        confidence=float(probabilities[code]),
-        predicted=model.classes[int(probabilities.argmax())],
+        confidence=float(probabilities[0, code]),
+        predicted=", ".join(_present(model, predicted)),
         mass=float(cam.mass[0]),
         detail=detail.explainer,
         sheet=sheet,
     )
+
+
+def _present(model: AuditedModel, predicted: NDArray[np.int64]) -> list[str]:
+    """The predicted class, or the predicted labels."""
+    if model.rule.task != "multi-label":
+        return [model.classes[predicted[0]]]
+    return [model.classes[k] for k in predicted if k in model.rule.positives] or ["(no label)"]
 
 
 def _read(path: Path, preprocess: Preprocess) -> NDArray[np.uint8]:

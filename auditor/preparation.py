@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor import imaging, registry
+from auditor.attributes.known_values import known_values
+from auditor.attributes.population import require_known_values
 from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
@@ -23,16 +25,15 @@ from auditor.classifiers.preprocessing import resolve_preprocess
 from auditor.comparisons.chosen_metrics import ChosenMetrics, choose_metrics
 from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
-from auditor.datasets.labels import map_labels, resolve_classes
+from auditor.datasets.tasks import match_labels
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
-from auditor.judging.criteria import require_known_names
+from auditor.judging.criteria import KnownNames, require_known_names
 from auditor.records import AttributeSpec, Dataset, Skipped
-from auditor.records.predictions import GROUP, LABEL
+from auditor.records.decisions import DecisionRule
+from auditor.records.predictions import GROUP
 
 if TYPE_CHECKING:
     import torch
-
-    from auditor.autograd.target_layer import TargetLayer
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ class Prepared:
         config: its settings.
         dataset: the samples.
         classifier: the network, on ``device``, in evaluation mode.
-        classes: class names in index order.
-        codes: (N,) the labels of the samples as class indices.
+        rule: how probabilities become decisions; its thresholds are those of the configuration, and
+            NaN where they are chosen on data that the model has not predicted yet.
+        codes: (N,) the labels of the samples as class indices; (N, L) for a multi-label task, the
+            class of each decision.
         preprocess: how an image becomes the network's input.
         preprocess_note: its source, and how it differs from that of the weights.
         device: where the network runs.
@@ -57,7 +60,7 @@ class Prepared:
     config: AuditConfig
     dataset: Dataset
     classifier: Classifier
-    classes: tuple[str, ...]
+    rule: DecisionRule
     codes: NDArray[np.int64]
     preprocess: Preprocess
     preprocess_note: str
@@ -66,6 +69,11 @@ class Prepared:
     switched_off: tuple[Skipped, ...]
     attributes: Mapping[str, AttributeSpec]
     metrics: ChosenMetrics
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the columns; of a multi-label task, two per label."""
+        return self.rule.classes
 
 
 def prepare(config: AuditConfig) -> Prepared:
@@ -91,32 +99,33 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     The types of the attributes are determined here too, for all data set plug-ins alike.
 
     Raises:
-        ConfigError: a check plug-in is invalid, a criterion names an unknown class or attribute, or a
-            metric is unknown or does not suit the task.
+        ConfigError: a check plug-in is invalid, a criterion names an unknown class or attribute, the
+            shares of the population an unknown attribute or value, or a metric does not suit the task.
         DataError: there are no samples, a label is not a class of the model, or an attribute does
             not have its stated type.
         ModelError: the preprocessing is unknown.
     """
     if not len(dataset):
         raise DataError("expected at least one sample in the data set; it is empty")
-    labels = dataset.samples[LABEL]
-    classes = resolve_classes(
-        _class_names(config.model.classes), classifier.classes, dataset.classes, labels
+    rule, codes = match_labels(
+        config, dataset, _class_names(config.model.classes), classifier.classes
     )
-    codes = map_labels(labels, classes)
     dataset, attributes = type_attributes(dataset, config.data.missing, config.slices.edges)
     dataset = _without_missing_groups(dataset, config.data.missing)
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
-    require_known_names(config.criteria, classes, dataset.attributes)
-    metrics = choose_metrics(config.metrics, "single-label", len(classes))
+    values = known_values(dataset, attributes, config.slices)
+    names = rule.labels if config.task == "multi-label" else rule.classes
+    require_known_names(config.criteria, KnownNames(config.task, names, values))
+    require_known_values(config, dataset, attributes)
+    metrics = choose_metrics(config.metrics, config.task, len(rule.classes))
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(
         config=config,
         dataset=dataset,
         classifier=classifier,
-        classes=classes,
+        rule=rule,
         codes=codes,
         preprocess=preprocess,
         preprocess_note=note,
@@ -189,23 +198,6 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
-def find_target_layer(prepared: Prepared) -> TargetLayer:
-    """The layer that is explained, found by tracing one image.
-
-    Raises:
-        ModelError: the configured layer does not exist, or the network has no layer with a spatial
-            map.
-    """
-    import torch
-
-    from auditor.autograd.target_layer import find_layer
-    from auditor.input_pipeline import normalised
-
-    images, _, _ = sample_images(prepared, 16)
-    inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
-    return find_layer(prepared.classifier.module, inputs, prepared.config.model.target_layer)
-
-
 def sample_images(
     prepared: Prepared, number: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
@@ -216,8 +208,8 @@ def sample_images(
         number: how many images at most.
 
     Returns:
-        The images (n, 3, H, W), their labels (n,) as class indices, and how many images could not
-        be read.
+        The images (n, 3, H, W), their labels (n,) or (n, L) as in `Prepared.codes`, and how many
+        images could not be read.
 
     Raises:
         DataError: none of them could be read, or they have different sizes.
@@ -225,7 +217,7 @@ def sample_images(
     total = len(prepared.dataset)
     setting = prepared.preprocess
     images: list[NDArray[np.uint8]] = []
-    codes: list[int] = []
+    codes: list[NDArray[np.int64]] = []
     reasons: list[str] = []
     for position in np.unique(np.linspace(0, total - 1, min(number, total)).astype(int)):
         try:
@@ -234,7 +226,7 @@ def sample_images(
             reasons.append(str(error))
             continue
         images.append(imaging.prepare(image, setting.resize, setting.crop, setting.interpolation))
-        codes.append(int(prepared.codes[position]))
+        codes.append(prepared.codes[position])
     if not images:
         raise DataError(
             f"expected images; none of the {len(reasons)} that were tried could be read; the reason "

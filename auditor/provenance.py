@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from auditor.autograd.target_layer import TargetLayer
 from auditor.classifiers.fingerprint import n_parameters, sha256_of
+from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared
 from auditor.records import DataProvenance, Dataset, ModelProvenance, Provenance
-from auditor.records.predictions import GROUP, LABEL, SAMPLE, SHA256
+from auditor.records.predictions import GROUP, LABEL, SAMPLE, SHA256, WEIGHT
 
 _PACKAGES = (
     "torch",
@@ -29,23 +29,25 @@ _PACKAGES = (
 
 
 def provenance_of(
-    prepared: Prepared, layer: TargetLayer, predictions: Path, seconds: dict[str, float]
+    prepared: Prepared, opened: OpenedModel, predictions: Path, seconds: dict[str, float]
 ) -> Provenance:
     """Model, data, configuration and environment of an audit.
 
     Args:
         prepared: the audit.
-        layer: the target layer.
+        opened: the model, with its target layer.
         predictions: ``predictions.parquet`` of the run.
         seconds: wall time of each stage.
     """
     dataset, module = prepared.dataset, prepared.classifier.module
+    layer = opened.model.layer
     return Provenance(
         model=ModelProvenance(
             adapter=prepared.classifier.adapter,
             sha256=sha256_of(module),
             target_layer=layer.name,
             target_layer_reason=layer.why,
+            output=opened.description,
             n_parameters=n_parameters(module),
             description=prepared.classifier.description,
         ),
@@ -67,10 +69,11 @@ def provenance_of(
 
 
 def _data_fingerprint(predictions: Path, dataset: Dataset) -> str:
-    """SHA-256 over the ids, labels, clusters, attributes and image fingerprints of all samples."""
+    """SHA-256 over the ids, labels, clusters, weights, attributes and image fingerprints of all samples."""
     digest = hashlib.sha256()
     grouped = [] if dataset.group is None else [GROUP]
-    columns = [SAMPLE, LABEL, SHA256, *grouped, *dataset.attributes]
+    weighted = [] if dataset.weight is None else [WEIGHT]
+    columns = [SAMPLE, LABEL, SHA256, *grouped, *weighted, *dataset.attributes]
     with pq.ParquetFile(predictions) as file:
         for batch in file.iter_batches(columns=columns):
             digest.update(batch.to_pandas().to_csv(index=False, header=False).encode())

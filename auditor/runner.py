@@ -12,20 +12,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from auditor import __version__
-from auditor.audited_model import AuditedModel
 from auditor.comparisons.clusters import cluster_record, clusters_of
+from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.judging.criteria import examine_criteria, with_missed_criteria
 from auditor.judging.outcome import decide
-from auditor.preparation import Prepared, find_target_layer, prepare
+from auditor.model_opening import OpenedModel
+from auditor.preparation import Prepared, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
 from auditor.records import AuditData, AuditResult, Clusters, Maps, RunInfo
-from auditor.records.predictions import LABEL, NOT_FINITE
+from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import RunFolder
+from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
@@ -71,10 +73,10 @@ def audit(
 ) -> RunFolder:
     """Runs a prepared audit; see ``run``."""
     progress = progress or Silent()
-    model = AuditedModel.of(prepared, find_target_layer(prepared))
+    prepared, opened = open_with_thresholds(prepared)
     folder = RunFolder.begin(out, overwrite=overwrite)
     with _kept_or_discarded(folder):
-        folder.write_result(_run_stages(prepared, model, folder, progress))
+        folder.write_result(_run_stages(prepared, opened, folder, progress))
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
             written = documents.write(folder, formats)
@@ -86,26 +88,19 @@ def audit(
 
 
 def _run_stages(
-    prepared: Prepared, model: AuditedModel, folder: RunFolder, progress: Progress
+    prepared: Prepared, opened: OpenedModel, folder: RunFolder, progress: Progress
 ) -> AuditResult:
-    config, dataset = prepared.config, prepared.dataset
+    config, dataset, model = prepared.config, prepared.dataset, opened.model
     clock = _Clock(progress)
     with clock.stage("predict", len(dataset)) as advance:
         predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
         predictions = folder.merge_predictions()
     with clock.stage("find failures"):
-        computed = config.slices.computed
-        analysis = find_failures(predictions, model.classes, dataset.attributes, computed)
-    with clock.stage("slicing"):
-        slicing = slice_samples(
-            analysis.usable,
-            dataset.reference,
-            model.classes,
-            dataset.attributes,
-            config.slices,
-            computed,
-            prepared.attributes,
+        analysis = find_failures(
+            predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
         )
+    with clock.stage("slicing"):
+        slicing = _sliced(prepared, analysis)
     samples = EvaluatedSamples(model, dataset, slicing.predictions)
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
@@ -120,23 +115,24 @@ def _run_stages(
         )
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
-        clusters = clusters_of(slicing.predictions, dataset.group or "")
+        clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
     with clock.stage("measure"):
         measured = measure_metrics(audit_data, prepared.metrics)
-    criteria = examine_criteria(
-        audit_data, _n_not_finite(analysis), config.gate.criteria, config.criteria
+    gate = config.gate
+    examined = examine_criteria(
+        audit_data, _n_not_finite(analysis), gate.criteria, config.criteria, gate.blocking
     )
+    criteria = examined.results
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
-    effect = 1.0 if record is None else record.design_effect or 1.0
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, effect)
+    outcome = decide(gate, analysis.summary, findings, criteria, judgement.slices, record)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
         run=_run_info(config.name),
-        provenance=provenance_of(prepared, model.layer, predictions, clock.seconds),
+        provenance=provenance_of(prepared, opened, predictions, clock.seconds),
         summary=analysis.summary.model_copy(
             update={"n_explained": sum(job.kind != "mean" for job in selection.jobs)}
         ),
@@ -146,21 +142,43 @@ def _run_stages(
         slices=judgement.slices,
         findings=findings,
         tested=judgement.tested,
-        skipped=[*prepared.switched_off, *slicing.skipped, *selection.skipped, *judgement.skipped],
+        skipped=[
+            *prepared.switched_off,
+            *slicing.skipped,
+            *selection.skipped,
+            *judgement.skipped,
+            *examined.skipped,
+        ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
             update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
         ),
         outcome=outcome,
-        criteria=criteria,
-        gate=config.gate.severity,
+        criteria=list(criteria),
+        gate=gate.severity,
         tests=judgement.tests,
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
+        decision=model.rule.record(),
+        population=population_record(audit_data, dataset.weight, config.population),
         metrics=measured.metrics,
         curves=measured.curves,
         reliability=measured.reliability,
+    )
+
+
+def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
+    """The evaluated samples in slices."""
+    config, dataset = prepared.config, prepared.dataset
+    return slice_samples(
+        analysis.usable,
+        None if config.task == "multi-label" else dataset.reference,
+        prepared.classes,
+        dataset.attributes,
+        config.slices,
+        config.slices.computed,
+        prepared.attributes,
     )
 
 
@@ -190,6 +208,8 @@ def _audit_data(
     )
     return replace(
         data,
+        task=config.task,
+        decisions=analysis.decisions,
         declared=replace(data.declared, sensitive=config.about.sensitive),
         primary_metrics=prepared.metrics.primary,
         maps=maps,

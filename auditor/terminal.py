@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from auditor.phrasing import percent
+from auditor.phrasing import NOT_AVAILABLE, count, percent, plural
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
+from auditor.phrasing.population import population_text
 from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
 from auditor.report.view.tested import count_tested
 
 if TYPE_CHECKING:  # imported only for annotations: the command line must start without torch
     from auditor.dry_run import DryRun
     from auditor.explain_images import ExplainedImage
+    from auditor.planning import Plan
     from auditor.registry import Options
     from auditor.selftest import SelfTest
     from auditor.verification import Verification
@@ -48,12 +51,16 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
     console.print(
-        f"\n{summary.n_evaluated} samples, accuracy {accuracy}, {summary.n_failures} failures, "
+        f"\n{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
+        f"{plural(summary.n_failures, 'failure')}, "
         f"{summary.n_unusable} unusable"
     )
-    clusters = clusters_text(result.clusters, summary)
-    if clusters:
-        console.print(escape(clusters), soft_wrap=True)
+    for text in (
+        population_text(result.population, summary),
+        clusters_text(result.clusters, summary),
+    ):
+        if text:
+            console.print(escape(text), soft_wrap=True)
     _print_findings(console, result)
     _print_outcome(console, result.outcome)
     print_paths(console, (folder / name for name in ("report.html", "report.pdf")), "report: ")
@@ -101,6 +108,40 @@ def print_dry_run(console: Console, found: DryRun) -> None:
     console.print(table)
     for warning in found.warnings:
         console.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+
+
+def print_plan(console: Console, found: Plan) -> None:
+    """Prints how many samples the criteria need as a table, and what it is based on."""
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("criterion", overflow="fold", min_width=20)
+    for name in ("slices", "assumed", "samples per slice"):
+        table.add_column(name, justify="right")
+    if found.clustered:
+        table.add_column("clusters", justify="right")
+    table.add_column("in all", justify="right")
+    with_data = any(row.smallest is not None for row in found.rows)
+    if with_data:
+        table.add_column("least now", justify="right")
+    for row in found.rows:
+        samples = _planned(row.samples)
+        if row.what and row.counted is not None and row.clusters is None:
+            samples += f" ({count(row.counted)} {row.what})"
+        table.add_row(
+            escape(row.name),
+            count(row.n_questions),
+            NOT_AVAILABLE if isnan(row.assumed) else f"{row.assumed:g}",
+            samples,
+            *([_planned(row.clusters)] if found.clustered else []),
+            _planned(row.total),
+            *([_planned(row.smallest)] if with_data else []),
+        )
+    console.print(table)
+    for line in found.sentences:
+        console.print(escape(line), soft_wrap=True)
+
+
+def _planned(number: int | None) -> str:
+    return NOT_AVAILABLE if number is None else count(number)
 
 
 def print_explained(console: Console, images: Sequence[ExplainedImage]) -> None:

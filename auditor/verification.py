@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from pyarrow import ArrowInvalid
 
 from auditor.errors import DataError
 from auditor.manifest import MANIFEST, PREDICTIONS, read_manifest, seal, sha256
-from auditor.records.predictions import LABEL, PREDICTED, STATUS, usable_rows
+from auditor.records.decision_table import read_decisions
+from auditor.records.predictions import LABEL, PREDICTED, usable_rows
 from auditor.run_folder import RunFolder
 
 
@@ -98,20 +98,21 @@ def _disagreements(run: RunFolder) -> Iterator[str]:
     path = run.path / PREDICTIONS
     if not path.is_file():
         return  # already reported as missing
-    columns = [LABEL, PREDICTED, STATUS]
     try:
-        frame = pq.read_table(path, columns=columns).to_pandas()
-        evaluated = frame.loc[usable_rows(frame), columns].astype(str)
-    except (ArrowInvalid, KeyError) as error:
+        frame = read_decisions(path, result.decision, [one.name for one in result.classes])
+        evaluated = frame.loc[usable_rows(frame), [LABEL, PREDICTED]].astype(str)
+    except (ArrowInvalid, KeyError, ValueError) as error:
         yield f"{PREDICTIONS} can't be read: {error}"
         return
     summary = result.summary
     labels = evaluated[LABEL].value_counts()
     failures = int((evaluated[LABEL] != evaluated[PREDICTED]).sum())
+    n_labels = len(result.decision.positive) if result.decision.task == "multi-label" else 1
+    n_samples, n_evaluated = len(frame) // n_labels, len(evaluated) // n_labels
     counts = [
-        ("provenance.data.n_samples", result.provenance.data.n_samples, len(frame)),
-        ("summary.n_samples", summary.n_samples, len(frame)),
-        ("summary.n_evaluated", summary.n_evaluated, len(evaluated)),
+        ("provenance.data.n_samples", result.provenance.data.n_samples, n_samples),
+        ("summary.n_samples", summary.n_samples, n_samples),
+        ("summary.n_evaluated", summary.n_evaluated, n_evaluated),
         ("summary.n_failures", summary.n_failures, failures),
         *(
             (f"classes: support of {one.name}", one.support, int(labels.get(one.name, 0)))

@@ -30,6 +30,7 @@ from auditor.autograd.target_layer import find_layer
 from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.records import Dataset
+from auditor.records.decisions import DecisionRule
 from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
 
@@ -84,7 +85,7 @@ def _images(folder: Path, count: int) -> Dataset:
 def _ours(dataset: Dataset, network: nn.Module, device: torch.device, workers: int) -> float:
     model = AuditedModel(
         module=network,
-        classes=tuple(f"class {code}" for code in range(1000)),
+        rule=DecisionRule.single_label([f"class {code}" for code in range(1000)]),
         layer=find_layer(network, torch.rand(1, 3, 224, 224)),
         preprocess=PREPROCESS,
         device=device,

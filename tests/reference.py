@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom, ttest_ind
+from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -49,6 +50,13 @@ def mid_p_limits(count: int, total: int, confidence: float) -> tuple[float, floa
     low = brentq(above, 0, 1, xtol=1e-14) if count else 0.0
     high = brentq(below, 0, 1, xtol=1e-14) if count < total else 1.0
     return low, high
+
+
+def rate_limits(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The wider one of Wilson's and the mid-p limit on each side."""
+    score = proportion_confint(count, total, 1 - confidence, method="wilson")
+    exact = mid_p_limits(count, total, confidence)
+    return min(score[0], exact[0]), max(score[1], exact[1])
 
 
 def mid_p_gap(

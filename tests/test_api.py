@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import auditor
-from auditor.errors import DataError
-from auditor.records.predictions import GROUP
+from auditor.errors import DataError, UsageError
+from auditor.records.predictions import GROUP, WEIGHT
 from auditor.run_folder import RunFolder
 from auditor.selftest import of_run
 
@@ -106,3 +106,93 @@ def test_audit_with_groups_of_another_length_raises(tmp_path: Path) -> None:
             groups=pd.Series([1, 2, 3]),
             out=tmp_path / "run",
         )
+
+
+def _network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4, 2),
+    )
+
+
+def _images(n: int) -> list[tuple[np.ndarray, str]]:
+    random = np.random.default_rng(0)
+    return [
+        (random.integers(0, 255, (16, 16, 3), np.uint8), ["cat", "dog"][k % 2]) for k in range(n)
+    ]
+
+
+def test_audit_weights_reach_every_document(tmp_path: Path) -> None:
+    weights = pd.Series([1.0, 3.0] * 40, name="w")
+    out = tmp_path / "run"
+    result = auditor.audit(
+        _network(), _images(80), classes=["cat", "dog"], weights=weights, out=out
+    )
+    table = pd.read_parquet(out / "predictions.parquet")
+    assert table[WEIGHT].tolist() == weights.tolist()
+    correct = (table["label"] == table["predicted"]).to_numpy()
+    assert result.population is not None
+    assert result.population.accuracy is not None
+    expected = np.average(correct, weights=weights)
+    assert result.population.accuracy.value == pytest.approx(expected)
+    RunFolder.open(out)
+    sentence = "The accuracy in the target population is"
+    assert sentence in (out / "report.html").read_text(encoding="utf-8")
+    assert "In the population" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_audit_population_is_not_estimated_for_a_value_without_samples(tmp_path: Path) -> None:
+    result = auditor.audit(
+        _network(),
+        _images(80),
+        classes=["cat", "dog"],
+        attributes=pd.DataFrame({"site": ["a", "b"] * 40}),
+        attribute_types={"site": ["a", "b", "c"]},
+        population={"site": {"a": 0.3, "b": 0.3, "c": 0.4}},
+        out=tmp_path / "run",
+    )
+    assert result.population is not None
+    assert result.population.accuracy is None
+    sentence = "The accuracy in the target population cannot be estimated: no evaluated sample has"
+    assert sentence in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("weights", "population", "message"),
+    [
+        ([1, 2, 3], None, "weights: expected one number per sample, 2; got 3"),
+        ([1, -2], None, r"weights: expected a finite number .* row 2 \(-2\)"),
+        (None, {"site": {"a": 0.5}}, "population: site: expected shares with the sum 1"),
+        (
+            None,
+            {"place": {"a": 1.0}},
+            "population: expected one of the attributes site; got 'place'",
+        ),
+        (
+            [1, 1],
+            {"site": {"a": 1.0}},
+            "population: expected either shares .* or weights; got both",
+        ),
+    ],
+)
+def test_audit_with_a_bad_population_raises_before_predicting(
+    tmp_path: Path,
+    weights: list[float] | None,
+    population: dict[str, dict[str, float]] | None,
+    message: str,
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        auditor.audit(
+            torch.nn.Flatten(),
+            [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2,
+            classes=["cat", "dog"],
+            attributes=pd.DataFrame({"site": ["a", "a"]}),
+            weights=None if weights is None else pd.Series(weights),
+            population=population,
+            out=tmp_path / "run",
+        )
+    assert not (tmp_path / "run").exists()

@@ -39,7 +39,7 @@ def _audited(audit: AuditData) -> _Audit:
     checks = {name: one for name, one in select_checks({})[0].items() if not one.needs}
     judgement = judge(checks, audit)
     gate = GateSection()
-    criteria = examine_criteria(audit, 0, gate.criteria, ())
+    criteria = examine_criteria(audit, 0, gate.criteria, ()).results
     n = len(audit.predictions)
     summary = Summary(
         n_samples=n, n_evaluated=n, n_unusable=0, n_failures=0, n_explained=0, accuracy=None

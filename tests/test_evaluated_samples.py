@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from auditor.audited_model import AuditedModel
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
 from auditor.errors import DataError, UnreadableImageError
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.preparation import Prepared, find_target_layer, match
+from auditor.model_opening import open_model
+from auditor.preparation import Prepared, match
 from auditor.records import Dataset, DecodedImage, ModelAccess
 
 N = 11
@@ -68,7 +68,7 @@ def prepared(unreadable: int = -1, **columns: object) -> Prepared:
 def evaluated(audit: Prepared) -> EvaluatedSamples:
     # All samples but the first one: rows of the table are not positions in the data set.
     frame = pd.DataFrame({"sample": [f"s{k}" for k in range(1, N)]})
-    model = AuditedModel.of(audit, find_target_layer(prepared()))
+    model = open_model(audit).model
     return EvaluatedSamples(model, audit.dataset, frame)
 
 
@@ -133,7 +133,7 @@ def test_features_are_the_spatial_means_of_the_target_layer() -> None:
     samples = evaluated(audit)
     rows = np.arange(6)
     module = network_of(audit)
-    end = int(find_target_layer(audit).name) + 1
+    end = int(open_model(audit).model.layer.name) + 1
     with torch.no_grad():
         expected = module[:end](inputs_of(samples, rows)).mean((2, 3)).numpy()
     assert samples.features(rows) == pytest.approx(expected, abs=1e-6)

@@ -1,4 +1,4 @@
-"""The slices of the samples: attribute values, values within labels, pairs of values."""
+"""The slices of the samples: attribute values, values within labels, intersections of values."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ def slices_of(
     attributes: Sequence[str],
     tails: Mapping[str, Iterable[Tail]],
     *,
-    smallest_pair: int | None,
+    most_crossed: int,
+    smallest_crossed: int = 1,
 ) -> Iterator[Slice]:
     """Enumerates the slices in the order of the attributes and of their categories.
 
-    Every attribute value; the ends of ordered attributes; every value within every label; every pair
-    of values of two attributes. The ends are in no pair and in no label, because they overlap the
-    values.
+    Every attribute value; the ends of ordered attributes; every value within every label; every
+    intersection of values of several attributes, those of two attributes first. The ends are in no
+    intersection and in no label, because they overlap the values.
 
     Args:
         predictions: the evaluated samples, with categorical attributes.
         attributes: names of the attributes.
         tails: the ends of ordered attributes, by name.
-        smallest_pair: smallest support of a pair of values; None leaves out all pairs.
+        most_crossed: largest number of attributes in an intersection; 1 leaves out all of them.
+        smallest_crossed: smallest support of an intersection.
     """
     values = {
         name: [str(value) for value in predictions[name].cat.categories] for name in attributes
@@ -49,14 +51,17 @@ def slices_of(
         for code, rows in _rows_by_code(value_of[name] * len(labels) + label):
             value, k = divmod(code, len(labels))
             yield Slice(SliceKey(attributes={name: values[name][value]}, label=labels[k]), rows)
-    if smallest_pair is None:
-        return
-    for one, other in itertools.combinations(attributes, 2):
-        for code, rows in _rows_by_code(value_of[one] * len(values[other]) + value_of[other]):
-            if len(rows) >= smallest_pair:
-                first, second = divmod(code, len(values[other]))
-                key = SliceKey(attributes={one: values[one][first], other: values[other][second]})
-                yield Slice(key, rows)
+    for number in range(2, most_crossed + 1):
+        for names in itertools.combinations(attributes, number):
+            shape = tuple(len(values[name]) for name in names)
+            crossed = np.ravel_multi_index(tuple(value_of[name] for name in names), shape)
+            for code, rows in _rows_by_code(crossed.astype(np.int64)):
+                if len(rows) >= smallest_crossed:
+                    places = np.unravel_index(code, shape)
+                    parts = zip(names, places, strict=True)
+                    yield Slice(
+                        SliceKey(attributes={name: values[name][k] for name, k in parts}), rows
+                    )
 
 
 def _rows_by_code(code_of: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from auditor.records import AuditData, ClaimKind, Examination, FaultLabels
+from auditor.records.decisions import ALL_TASKS, TaskName
 from auditor.registry import Options
 
 Need = Literal["model", "maps", "images", "reference"]
@@ -29,12 +30,14 @@ class Check(Options, ABC):
         needs: without these it can only be skipped; the self-test leaves such checks out.
         handles_clusters: whether its tests and intervals are right for samples that come in clusters
             (``AuditData.clusters``). Otherwise it is skipped where they do.
+        tasks: the tasks that it examines; it is skipped for others.
         fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
     """
 
     kind: ClassVar[ClaimKind] = "outcome"
     needs: ClassVar[frozenset[Need]] = frozenset()
     handles_clusters: ClassVar[bool] = False
+    tasks: ClassVar[frozenset[TaskName]] = ALL_TASKS
     fault_labels: ClassVar[FaultLabels | None] = None
 
     @abstractmethod

@@ -30,6 +30,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.registry import plugin
 from auditor.statistics import Interval
 
@@ -64,6 +65,7 @@ class AppearanceReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
         "search_pictures": "search_images",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from auditor.checks import Check, Need
 from auditor.comparisons.clusters import mean_gap_of
-from auditor.phrasing import interval, percent, points, whom
+from auditor.phrasing import interval, percent, plural, points, whom
 from auditor.records import (
     MISSING,
     AuditData,
@@ -81,8 +81,8 @@ class AttentionOutside(Check):
         known = np.isfinite(outside)
         if int(known.sum()) < 2 * self.min_maps:
             return _skipped(
-                f"only {int(known.sum())} of {len(rows)} samples have evidence in their map and a visible "
-                "object"
+                f"only {int(known.sum())} of {plural(len(rows), 'sample')} have evidence in their map and "
+                "a visible object"
             )
         share = dict(zip(rows[known].tolist(), outside[known].tolist(), strict=True))
         claims = [

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, widened
-from auditor.phrasing import interval, percent, points, quoted, whom
+from auditor.phrasing import interval, percent, percents, points, quoted, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -23,6 +23,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import (
@@ -51,6 +52,7 @@ class ConfusionPairs(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
 
     min_count: int = Field(10, ge=1)
     """Confusions that occurred less often are not examined."""
@@ -208,11 +210,12 @@ class _Pair:
     ) -> Claim:
         gap, rest, total = gaps.gap[k], float(gaps.base_rate[k]), int(gaps.n_slice[k])
         who = whom(SliceKey(attributes={name: value}, label=self._label))
+        own_rate, rest_rate = percents(rate, rest)
         return Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
-            title=f"{percent(rate)} of the {who} are predicted as {self._predicted}; "
-            f"{percent(rest)} of the other {quoted(self._label)} samples",
+            title=f"{own_rate} of the {who} are predicted as {self._predicted}; "
+            f"{rest_rate} of the other {quoted(self._label)} samples",
             slice=SliceKey(attributes={name: value}, label=self._label, predicted=self._predicted),
             effect=Effect.measured("confusion-rate gap", gap, "points"),
             limit=limit,

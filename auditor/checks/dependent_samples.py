@@ -28,6 +28,7 @@ from auditor.records import (
     Quantity,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import FINGERPRINTS, GROUP, PATH, PHASH, SHA256, codes
 from auditor.registry import plugin
 from auditor.statistics import (
@@ -61,6 +62,7 @@ class DependentSamples(Check):
 
     kind: ClassVar[ClaimKind] = "data"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
 
     max_design_effect: float = Field(1.2, ge=1)
     """Largest acceptable design effect; with 1.2, intervals are a tenth too narrow."""

@@ -20,7 +20,7 @@ from auditor.near_duplicates.fingerprints import (
     parse_fingerprints,
 )
 from auditor.near_duplicates.pixel_correlation import correlated
-from auditor.phrasing import interval, percent, several
+from auditor.phrasing import interval, percent, plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -36,9 +36,10 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256, codes
 from auditor.registry import plugin
-from auditor.statistics import wilson
+from auditor.statistics import proportion
 
 NAME = "duplicates"
 _SHOWN = 12
@@ -58,6 +59,7 @@ class Duplicates(Check):
 
     kind: ClassVar[ClaimKind] = "data"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     needs: ClassVar[frozenset[Need]] = frozenset({"images"})
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="copies with different labels", one="a copy has another label"
@@ -100,7 +102,7 @@ class Duplicates(Check):
         if not len(pairs):
             return pairs, []
         if audit.images is None:
-            reason = f"{len(pairs)} pairs with similar fingerprints: the pixels are not available"
+            reason = f"{plural(len(pairs), 'pair')} with similar fingerprints: the pixels are not available"
             return pairs[np.zeros(len(pairs), dtype=bool)], [_skipped(reason)]
         same, n_not_compared = correlated(
             pairs, audit.images, audit.images, self.min_correlation, self.max_pairs
@@ -108,8 +110,8 @@ class Duplicates(Check):
         if not n_not_compared:
             return pairs[same], []
         reason = (
-            f"the pixels of {n_not_compared} of {len(pairs)} pairs with similar fingerprints were not "
-            "compared (checks.duplicates.max_pairs); those of the most similar pairs were"
+            f"the pixels of {n_not_compared} of {plural(len(pairs), 'pair')} with similar fingerprints were "
+            "not compared (checks.duplicates.max_pairs); those of the most similar pairs were"
         )
         return pairs[same], [_skipped(reason)]
 
@@ -126,7 +128,7 @@ class _Copies:
         n_extra, total = sum(len(one) - 1 for one in self.groups), len(self.audit.predictions)
         if not n_extra:
             return
-        share = wilson(n_extra, total)[()]
+        share = proportion(n_extra, total)[()]
         yield Claim(
             check=NAME,
             kind=Duplicates.kind,
@@ -183,7 +185,7 @@ class _Copies:
             for one in groups
         ]
         faulty = tuple(str(one) for one in frame["sample"].iloc[np.concatenate(at_fault)])
-        share = wilson(n, len(label))[()]
+        share = proportion(n, len(label))[()]
         occur = " occurs" if len(groups) == 1 else "s occur"
         yield Claim(
             check=NAME,

@@ -11,7 +11,7 @@ from auditor.checks import Check
 from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.trends import LinearTrend, OrderedBands, TrendCounter
-from auditor.phrasing import advice, interval, percent, points
+from auditor.phrasing import advice, interval, percent, plural, points
 from auditor.records import (
     AuditData,
     Claim,
@@ -57,7 +57,9 @@ class ErrorTrend(Check):
                 continue
             found = counter.trend(bands)
             if found is None or len(bands.rows) < 2 * audit.min_support:
-                reason = f"{name}: {len(bands.rows)} samples with a value are too few for a trend"
+                reason = (
+                    f"{name}: {plural(len(bands.rows), 'sample')} with a value, too few for a trend"
+                )
                 skipped.append(Skipped(check=NAME, reason=reason))
                 continue
             claim = self._claim(audit, found, slices)

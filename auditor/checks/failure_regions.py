@@ -33,6 +33,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 
@@ -75,6 +76,7 @@ class FailureRegions(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_mended": "min_corrected",
         "min_turned": "min_flipped",

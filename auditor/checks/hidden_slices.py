@@ -30,6 +30,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.registry import plugin
 from auditor.statistics import Interval
 
@@ -60,6 +61,7 @@ class HiddenSlices(Check):
 
     kind: ClassVar[ClaimKind] = "map"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
 
     min_gap: float = Field(0.25, ge=0, le=1)

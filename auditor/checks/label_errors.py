@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu
 from auditor.checks import Check
 from auditor.comparisons.value_associations import associated_value
 from auditor.comparisons.wrong_labels import estimate_wrong_labels
-from auditor.phrasing import interval, percent, quoted, several
+from auditor.phrasing import interval, percent, plural, quoted, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -29,9 +29,10 @@ from auditor.records import (
     SliceKey,
     Table,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, Interval, stratified_gap, wilson
+from auditor.statistics import Floats, Integers, Interval, proportion, stratified_gap
 from auditor.statistics.confident_learning import confident_learning
 
 NAME = "label-errors"
@@ -78,6 +79,7 @@ class LabelErrors(Check):
     kind: ClassVar[ClaimKind] = "data"
     # Its tests can only clear suspected labels, and clear more of them if samples are clustered.
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="suspected label errors", one="label doubtful"
     )
@@ -112,8 +114,8 @@ class LabelErrors(Check):
                     skipped.append(
                         _skipped(
                             f"predicted as {audit.classes[target]}: the model contradicts "
-                            f"{int(cleared.sum())} labels with confidence, but it predicts that class "
-                            f"more often for other samples with {value}; the labels are not suspected"
+                            f"{plural(int(cleared.sum()), 'label')} with confidence, but it predicts that "
+                            f"class more often for other samples with {value}; the labels are not suspected"
                         )
                     )
         pairs = np.unique(np.stack([label[suspected], predicted[suspected]]), axis=1)
@@ -134,7 +136,8 @@ class LabelErrors(Check):
         """The claim on a pair of classes, or why its labels are not suspected."""
         audit, label, other = suspects.audit, suspects.label, suspects.suggested
         prefix = (
-            f"{label} predicted as {other}: the model contradicts {len(suspects.rows)} labels with "
+            f"{label} predicted as {other}: the model contradicts "
+            f"{plural(len(suspects.rows), 'label')} with "
             "confidence, but"
         )
         value = associated_value(audit, suspects.mask)
@@ -242,7 +245,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     )
     samples = [str(one) for one in frame["sample"]]
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
-    share = wilson(len(samples), suspects.n_label)[()]
+    share = proportion(len(samples), suspects.n_label)[()]
     confident = tuple(np.array(samples, dtype=object)[confidence >= usual])
     faulty = confident if counts else ()
     rows = tuple(
@@ -251,7 +254,7 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     return Claim(
         check=NAME,
         kind=LabelErrors.kind,
-        title=f"{len(samples)} samples labelled {label} may show {other}",
+        title=f"{plural(len(samples), 'sample')} labelled {label} may show {other}",
         slice=SliceKey(label=label, predicted=other),
         effect=Effect.measured("share of the label's samples", share, "share"),
         limit=0.0,

@@ -25,7 +25,7 @@ from auditor.near_duplicates.training_matches import (
     find_training_copies,
 )
 from auditor.near_duplicates.transformed_copies import TransformedCopies, find_transformed_copies
-from auditor.phrasing import interval, percent, several
+from auditor.phrasing import interval, percent, plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -43,9 +43,10 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import FINGERPRINTS, PHASH, SHA256
 from auditor.registry import plugin
-from auditor.statistics import wilson
+from auditor.statistics import proportion
 
 NAME = "leakage"
 _SHOWN = 12
@@ -71,6 +72,7 @@ class Leakage(Check):
 
     kind: ClassVar[ClaimKind] = "data"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "reference"})
     fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
         many="labels that differ in training", one="another label in training"
@@ -224,7 +226,7 @@ def _claim(
 ) -> Claim:
     samples, total = matches.samples, len(matches.audit.predictions)
     n = len(samples)
-    share = wilson(n, total)[()]
+    share = proportion(n, total)[()]
     names = np.array(samples, dtype=object)
     conflicts = tuple(names[matches.conflicts])
     # The model predicts what it was trained on: the label in the training data may be the wrong one.
@@ -320,7 +322,7 @@ def _not_compared(training: TrainingImages, n_pairs: int) -> Iterator[Skipped]:
         yield _skipped(f"unreadable training images: {training.n_unreadable}")
     if n_pairs:
         yield _skipped(
-            f"the pixels of {n_pairs} pairs with similar fingerprints were not compared "
+            f"the pixels of {plural(n_pairs, 'pair')} with similar fingerprints were not compared "
             "(checks.leakage.max_pairs); those of the most similar pairs were"
         )
 

@@ -27,6 +27,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import Floats, Integers, Interval
@@ -59,6 +60,7 @@ class MapClusters(Check):
 
     kind: ClassVar[ClaimKind] = "map"
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
 
     min_gap: float = Field(0.2, ge=0, le=1)

@@ -32,8 +32,9 @@ class PerformanceGap(Check):
     labels (Mantel and Haenszel's weights, Cochran–Mantel–Haenszel test); an attribute value within one
     label (Newcombe's interval, Fisher's exact test, mid-p); two values together against the rest of
     *each* of them and against the sum of what both add, so that a pair is found only for what its values
-    do not already explain. The last one is an intersection-union test: its p-value is the largest of
-    three one-sided ones.
+    do not already explain. On request (``slices.intersections: 3``), three values together likewise
+    against the rest of each of their pairs. These are intersection-union tests: the p-value is the
+    largest of several one-sided ones.
 
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
@@ -55,8 +56,9 @@ class PerformanceGap(Check):
         found = SliceClaims(NAME, self.kind, limits, audit, counter)
         claims = [*found.of_values(values), *found.of_labels(within)]
         held = _with_others_fixed(claims, values + within, audit, self.max_gap)
-        pairs = Intersections(NAME, self.max_gap, audit, counter)
-        return Examination((*held, *pairs.claims(crossed, values)), tuple(pairs.skipped()))
+        intersections = Intersections(NAME, self.max_gap, audit, counter)
+        crossed_claims = intersections.claims(crossed)
+        return Examination((*held, *crossed_claims), tuple(intersections.skipped()))
 
 
 def _by_question(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[Slice]]:
@@ -64,7 +66,7 @@ def _by_question(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], lis
     return (
         [one for one in single if one.key.label is None],
         [one for one in single if one.key.label is not None],
-        [one for one in slices if len(one.key.attributes) == 2 and one.key.label is None],
+        [one for one in slices if len(one.key.attributes) > 1 and one.key.label is None],
     )
 
 

@@ -21,7 +21,7 @@ from auditor.interventions.regions import (
     evidence_share,
     windows_within,
 )
-from auditor.phrasing import interval, percent, points, quoted, signed_points, whom
+from auditor.phrasing import interval, percent, plural, points, quoted, signed_points, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -38,6 +38,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.registry import plugin
 from auditor.statistics import PairedMean, sign_flip
 
@@ -69,6 +70,7 @@ class RegionReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
         "search_pictures": "search_images",
@@ -153,7 +155,7 @@ class _Swap:
 
         def effect_of(regions: Regions) -> PairedEffect:
             with_value, without_value = (
-                model.predict(paste(images, donors, regions)).argmax(1) for donors in sides
+                model.decide(model.predict(paste(images, donors, regions))) for donors in sides
             )
             return PairedEffect.of(pairs.contrast, test, with_value, without_value, seed)
 
@@ -209,9 +211,9 @@ def _statement(
     region = swap.region
     sentences = [
         (
-            f"An intervention: in {len(effect.pairs)} images, {region.description} ({percent(region.area)} "
-            f"of its area) was filled from other images of the same label, once from {whom(key)} and once "
-            "from others."
+            f"An intervention: in {plural(len(effect.pairs), 'image')}, {region.description} "
+            f"({percent(region.area)} of its area) was filled from other images of the same label, "
+            f"once from {whom(key)} and once from others."
         ),
         (
             "With the content of the side that has the higher error rate for that label, the model fails "

@@ -24,6 +24,7 @@ from auditor.records import (
     Skipped,
     SliceKey,
 )
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.registry import plugin
 from auditor.statistics import Interval, proportion_gap, representation
 
@@ -42,6 +43,7 @@ class Representation(Check):
     kind: ClassVar[ClaimKind] = "data"
 
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
 
     min_ratio: float = Field(0.5, gt=0, le=1)
     """Smallest acceptable share in the training data, as a part of that in the audited data."""

@@ -15,7 +15,17 @@ from auditor.comparisons.clusters import design_effects, effective, gaps_of
 from auditor.comparisons.limits import Limits
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.value_counts import DRAWS, ValueCounts, values_of_attributes
-from auditor.phrasing import advice, amount, interval, limits, percent, points, several, whom
+from auditor.phrasing import (
+    advice,
+    amount,
+    interval,
+    limits,
+    percent,
+    percents,
+    points,
+    several,
+    whom,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -146,11 +156,11 @@ class _Compared:
         gap = found.gap[k]
         effect, limit = self.limits.effect(gap, ratio)
         named = f"{counts.attribute} = {counts.values[other]}"
-        rate, other_rate = counts.rates[k], counts.rates[other]
+        rate, other_rate = percents(counts.rates[k], counts.rates[other])
         return Claim(
             check=NAME,
             kind=ValueDifferences.kind,
-            title=f"{percent(rate)} of the {whom(one.key)} are misclassified, and {percent(other_rate)} "
+            title=f"{rate} of the {whom(one.key)} are misclassified, and {other_rate} "
             f"of those with {named}{', the reference' if against == 'reference' else ''}",
             slice=one.key,
             effect=effect,
@@ -162,7 +172,7 @@ class _Compared:
             action=advice(one.key),
             limits="Samples are compared within labels; other differences are not held fixed.",
             weight=self._excess_failures()[k],
-            question="values compared",
+            question="value against the best" if against == "best" else "values compared",
             joint=f"{counts.attribute}: {against}",
             sizes=(ComparisonSizes.of(own.totals[k], own.failures[other], own.totals[other]),),
         )

@@ -33,9 +33,9 @@ from auditor.statistics import (
     Intervals,
     PairedShares,
     mcnemar,
+    proportion,
     q_values,
     sign_flip,
-    wilson,
 )
 
 
@@ -185,7 +185,7 @@ def _compared_run(run: RunData, failed: NDArray[np.bool_]) -> ComparedRun:
         result_sha256=sha256(run.run.path / RESULT),
         predictions_sha256=sha256(run.run.path / PREDICTIONS),
         accuracy=result.summary.accuracy,
-        paired_accuracy=Estimate.of(wilson(int((~failed).sum()), len(failed))[()]),
+        paired_accuracy=Estimate.of(proportion(int((~failed).sum()), len(failed))[()]),
     )
 
 
@@ -196,8 +196,8 @@ def _class_changes(pairs: Pairs, classes: Iterable[str]) -> list[ClassChange]:
     for name in classes:
         hits = [int(((label == name) & (side == name)).sum()) for side in predicted]
         support = int((label == name).sum())
-        recall = _estimates(wilson(hits, [support, support]))
-        precision = _estimates(wilson(hits, [int((side == name).sum()) for side in predicted]))
+        recall = _estimates(proportion(hits, [support, support]))
+        precision = _estimates(proportion(hits, [int((side == name).sum()) for side in predicted]))
         changes.append(
             ClassChange(
                 name=name,

@@ -15,6 +15,7 @@ from auditor.comparison.records import Pairing
 from auditor.config import JudgeSection, SliceSection
 from auditor.errors import DataError
 from auditor.records import AuditResult, SliceKey
+from auditor.records.decision_table import read_decisions
 from auditor.records.predictions import (
     LABEL,
     PREDICTED,
@@ -23,7 +24,6 @@ from auditor.records.predictions import (
     SHA256,
     attribute_columns,
     codes,
-    sample_columns,
     usable_rows,
 )
 from auditor.run_folder import PREDICTIONS, RunFolder
@@ -40,8 +40,7 @@ class RunData:
     Attributes:
         run: its folder.
         result: its ``audit.json``.
-        table: every row of its predictions by sample id, with the columns of
-            `sample_columns`.
+        table: every decision by sample id, as `read_decisions` returns them.
         attributes: names of the attribute columns.
     """
 
@@ -70,7 +69,8 @@ class RunData:
             raise DataError(
                 f"{path}: expected the columns {', '.join(REQUIRED)}; it lacks {lacking}"
             )
-        table = pq.read_table(path, columns=sample_columns(names)).to_pandas()
+        classes = [one.name for one in result.classes]
+        table = read_decisions(path, result.decision, classes)
         twice = table[SAMPLE][table[SAMPLE].duplicated()]
         if len(twice):
             raise DataError(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from auditor.comparisons.clustered_rates import ClusteredRates
-from auditor.phrasing import percent
+from auditor.phrasing import percents
 from auditor.statistics import (
     Floats,
     Gaps,
@@ -47,12 +47,10 @@ class WorstRate:
 
     def in_words(self, target: str, own: str) -> str:
         """Both rates as a clause."""
+        rate, rest = percents(self.rate, self.rest)
         if self.rate_name == "recall":
-            return f"recall of {target} is {percent(self.rate)} {own} and {percent(self.rest)} otherwise"
-        return (
-            f"{percent(self.rate)} of other samples are predicted as {target} {own}, and "
-            f"{percent(self.rest)} otherwise"
-        )
+            return f"recall of {target} is {rate} {own} and {rest} otherwise"
+        return f"{rate} of other samples are predicted as {target} {own}, and {rest} otherwise"
 
 
 def worst_rates(

@@ -25,8 +25,8 @@ from auditor.statistics import (
     clustered_mean_gap,
     clustered_wilson,
     inflation_of_rates,
+    proportion,
     stratified_mean_gap,
-    wilson,
 )
 from auditor.statistics.permutation import MAX_DRAWS
 
@@ -138,13 +138,13 @@ def mean_gap_of(
 
 
 def rates_of(audit: AuditData, slices: Sequence[Slice]) -> Intervals:
-    """Error rate of each slice with Wilson's interval, (M,)."""
+    """Error rate of each slice with its interval, (M,)."""
     failure = audit.predictions["failure"].to_numpy(dtype=np.float64)
     return shares_of(audit, failure, [one.rows for one in slices])
 
 
 def shares_of(audit: AuditData, values: NDArray[np.generic], rows: Sequence[Integers]) -> Intervals:
-    """Share of the samples with some property in each slice, with Wilson's interval.
+    """Share of the samples with some property in each slice, with its interval.
 
     Args:
         audit: the audited data.
@@ -160,7 +160,7 @@ def shares(
     """`shares_of` with the (n,) cluster numbers of the samples, or None for independent samples."""
     has = values.astype(np.float64)
     if clusters is None or not len(has):
-        return wilson([has[one].sum() for one in rows], [len(one) for one in rows])
+        return proportion([has[one].sum() for one in rows], [len(one) for one in rows])
     return clustered_wilson(has, rows, clusters)
 
 

@@ -17,7 +17,18 @@ from auditor.comparisons.clusters import (
 )
 from auditor.comparisons.limits import Limits, finite
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
-from auditor.phrasing import advice, amount, interval, limits, percent, plural, points, quoted, whom
+from auditor.phrasing import (
+    advice,
+    amount,
+    interval,
+    limits,
+    percent,
+    percents,
+    plural,
+    points,
+    quoted,
+    whom,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -228,14 +239,14 @@ def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, one: Slice
 
 def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
     rate, gap = _present(comparison.error_rate).value, _present(comparison.gap).value
-    rest = comparison.rest_error_rate or 0.0
-    own = f"{percent(rate)} of the {whom(key)} are {outcome}"
+    own, rest = percents(rate, comparison.rest_error_rate or 0.0)
+    failed = f"of the {whom(key)} are {outcome}"
     if key.label is not None:
-        return f"{own}; {percent(rest)} of the other {quoted(key.label)} samples"
+        return f"{own} {failed}; {rest} of the other {quoted(key.label)} samples"
     if effect.unit == "ratio":
-        return f"{own}, and {percent(rest)} of the rest of the same labels"
+        return f"{own} {failed}, and {rest} of the rest of the same labels"
     more = "more" if gap >= 0 else "less"
-    return f"{own}: {points(gap)} {more} than the rest of the same labels"
+    return f"{percent(rate)} {failed}: {points(gap)} {more} than the rest of the same labels"
 
 
 def _statement(

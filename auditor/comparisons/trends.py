@@ -13,7 +13,7 @@ from auditor.comparisons.confounding import WithHeldFixed
 from auditor.comparisons.strata import crossed
 from auditor.records import AuditData, Curve, CurvePoint, Estimate, HeldFixedGap, OrderedValues
 from auditor.records.predictions import codes
-from auditor.statistics import Floats, Integers, Interval, Trends, trend, wilson
+from auditor.statistics import Floats, Integers, Interval, Trends, proportion, trend
 
 _MOST_BANDS = 10
 """Number of bands of a numeric attribute. Ten bands lose little power for a linear trend: 1 / 10² of the
@@ -125,7 +125,7 @@ class LinearTrend:
 
     def curve(self) -> Curve:
         """The error rates of the bands with the straight line."""
-        rates = wilson(self.failures / self.worth, self.totals / self.worth)
+        rates = proportion(self.failures / self.worth, self.totals / self.worth)
         points = (
             CurvePoint(
                 name=name,

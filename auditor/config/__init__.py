@@ -1,7 +1,9 @@
 """The configuration of an audit: its sections, how it is read, and its JSON Schema."""
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
+from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
 from auditor.config.metrics import MetricsSection
+from auditor.config.population import population_shares
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -25,15 +27,19 @@ __all__ = [
     "AuditConfig",
     "ConfigPath",
     "DataSection",
+    "DecisionSection",
     "ExplainSection",
     "GateSection",
     "JudgeSection",
     "MetricsSection",
     "ModelSection",
+    "OutputKind",
     "Preprocess",
     "ReportSection",
     "SliceSection",
+    "ThresholdRule",
     "json_schema",
+    "population_shares",
     "stated_types",
     "write_starter",
 ]

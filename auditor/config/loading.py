@@ -189,6 +189,8 @@ def _unknown_key(place: str, name: str, known: set[str]) -> str:
 def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
     """Keys that are allowed at a place of the configuration."""
     for part in path:
+        if isinstance(part, int):  # a place in a list
+            continue
         field = model.model_fields.get(str(part))
         if field is None:
             return set()
@@ -197,4 +199,4 @@ def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
         if not inner:
             return set()
         model = inner[0]
-    return set(model.model_fields)
+    return {field.alias or name for name, field in model.model_fields.items()}

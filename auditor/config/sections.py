@@ -22,10 +22,14 @@ from pydantic import (
 from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
-from auditor.config.criteria import Criterion, DefaultCriterion
+from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
+from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.metrics import MetricsSection
+from auditor.config.plan import PlanSection
+from auditor.config.population import PopulationShares
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
+from auditor.records.decisions import TaskName
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
@@ -88,6 +92,8 @@ class ModelSection(Options):
     """Class names in index order, or a text file with one per line; null: from the weights or the data."""
     target_layer: str | None = None
     """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
+    output: OutputKind | None = None
+    """What the network returns; null: recognised on a few images."""
     options: SerializeAsAny[Options] = Options()
 
 
@@ -107,8 +113,8 @@ class SliceSection(Options):
 
     min_support: int = Field(30, ge=2)
     """Slices with fewer samples are listed but not tested."""
-    intersections: bool = True
-    """Whether the intersections of two attributes are slices too."""
+    intersections: bool | Literal[2, 3] = True
+    """Whether the intersections of two attributes are slices too; 3: also those of three attributes."""
     quantiles: int = Field(4, ge=2, le=20)
     """Number of bands of equal support into which a numeric attribute is divided."""
     edges: dict[str, tuple[float, ...]] = {}
@@ -132,6 +138,15 @@ class SliceSection(Options):
                 f"expected names among {', '.join(image_properties.NAMES)}; got {unknown[0]!r}"
             )
         return value
+
+    @property
+    def most_crossed(self) -> int:
+        """Largest number of attributes in an intersection; 1 for none."""
+        return (
+            (2 if self.intersections else 1)
+            if isinstance(self.intersections, bool)
+            else self.intersections
+        )
 
     @property
     def computed(self) -> tuple[str, ...]:
@@ -184,6 +199,8 @@ class GateSection(Options):
     """With a larger share of samples that could not be evaluated the audit cannot be judged."""
     criteria: tuple[DefaultCriterion, ...] = ("baseline", "recall", "finite-outputs", "confidence")
     """Default criteria that apply beside the configured ones."""
+    blocking: tuple[str, ...] | None = None
+    """Names of the configured criteria that block the gate; null: all of them."""
     when_undecided: Literal["fail", "pass"] = "fail"
     """Exit code of an audit that cannot be judged: 4 (fail) or 0 (pass)."""
 
@@ -229,6 +246,10 @@ class AuditConfig(Options):
     """Title of the report and name of the run folder."""
     model: ModelSection
     data: DataSection
+    task: TaskName = "single-label"
+    """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
+    number of labels per sample."""
+    decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()
@@ -240,6 +261,10 @@ class AuditConfig(Options):
     gate: GateSection = GateSection()
     criteria: tuple[Criterion, ...] = ()
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
+    plan: PlanSection = PlanSection()
+    population: PopulationShares = {}
+    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
+    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)
@@ -250,6 +275,12 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device on which the model runs."""
+
+    @field_validator("criteria", mode="after")
+    @classmethod
+    def _consistent(cls, criteria: tuple[Criterion, ...]) -> tuple[Criterion, ...]:
+        require_consistent(criteria)
+        return criteria
 
     @classmethod
     def load(cls, path: Path, overrides: Sequence[str] = ()) -> AuditConfig:
@@ -290,10 +321,26 @@ class AuditConfig(Options):
         filled = loading.parse_check_options(filled, base)
         filled = loading.parse_renderer_options(filled, base)
         config = loading.validate(cls, filled, base)
+        config.require_known_criteria()
         registry.get("explainer", config.explain.explainer)
         for name in config.report.formats:
             registry.get("renderer", name)
         return config
+
+    def require_known_criteria(self) -> None:
+        """Checks that ``gate.blocking`` names configured criteria.
+
+        Raises:
+            ConfigError: it names another one.
+        """
+        names = [one.name for one in self.criteria if one.name is not None]
+        for name in self.gate.blocking or ():
+            if name not in names:
+                known = ", ".join(names) or "(none has a `name`)"
+                raise ConfigError(
+                    f"gate.blocking: expected names of configured criteria, out of {known}; got "
+                    f"{name!r}"
+                )
 
     def effective(self) -> dict[str, Any]:
         """The configuration as a mapping in the shape of the file, defaults included."""

@@ -15,10 +15,11 @@ from auditor.datasets.tables import (
     read_table,
     require_columns,
     require_free_names,
+    weight_column,
 )
 from auditor.errors import DataError
 from auditor.records import Dataset
-from auditor.records.predictions import GROUP
+from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
 
 _SUFFIXES = frozenset(
@@ -41,6 +42,8 @@ class Folder(Options):
     group: str | None = None
     """Column of the table that says which images belong together, such as the patient: these are not
     independent. It is no attribute."""
+    weight: str | None = None
+    """Column of the table with the weight of each image in the target population. It is no attribute."""
     attribute_types: AttributeTypes = {}
     """Types of attributes, such as `{skin_type: ordinal, size: [small, large], age: numeric}`. A list of
     values is an order. Types that are not stated are guessed; `auditor check` prints them."""
@@ -64,10 +67,13 @@ class Folder(Options):
         attributes = pd.DataFrame(index=samples.index)
         if self.attributes is not None:
             attributes = _read_attributes(self.attributes, samples.index)
+        table = Path("data.attributes" if self.attributes is None else self.attributes)
         if self.group is not None:
-            table = "data.attributes" if self.attributes is None else self.attributes
-            require_columns(attributes, {"group": self.group}, Path(table))
+            require_columns(attributes, {"group": self.group}, table)
             samples[GROUP] = group_column(attributes.pop(self.group))
+        if self.weight is not None:
+            require_columns(attributes, {"weight": self.weight}, table)
+            samples[WEIGHT] = weight_column(attributes.pop(self.weight), f"{table}: data.weight")
         names = tuple(str(name) for name in attributes.columns)
         trained = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
@@ -87,6 +93,7 @@ class Folder(Options):
             reference_images=self._reference_images(trained),
             group=self.group,
             stated_types=stated_types(self.attribute_types),
+            weight=self.weight,
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
+from auditor.datasets.label_sets import labels_of_columns, split_labels
 from auditor.datasets.tables import (
     as_text,
     first_few,
@@ -19,11 +21,12 @@ from auditor.datasets.tables import (
     require_columns,
     require_free_names,
     unique_ids,
+    weight_column,
 )
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.records import Dataset
-from auditor.records.predictions import GROUP
+from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
 
 
@@ -39,12 +42,19 @@ class Manifest(Options):
     """Column with the paths of the images."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
+    separator: str | None = Field(None, min_length=1)
+    """Separator of several labels in one cell, such as `|`, for multi-label data; empty cells have none."""
+    labels: tuple[str, ...] = ()
+    """One column of 0 and 1 per label, instead of `label`, for multi-label data."""
     attributes: AttributeNames = ()
     """Columns with attributes of the images, by which the audit slices: a list, or a mapping to types,
     `{site: categorical, skin_type: ordinal, size: [small, large], age: numeric}`. A list of values is
     an order. Types that are not stated are guessed; `auditor check` prints them."""
     group: str | None = None
     """Column that says which images belong together, such as the patient: these are not independent."""
+    weight: str | None = None
+    """Column with the weight of each image in the target population, such as a sampling weight. The
+    accuracy for this population is reported beside the raw one; tests stay unweighted."""
     box: str | None = None
     """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
     mask: str | None = None
@@ -61,33 +71,27 @@ class Manifest(Options):
         """
         table = read_table(self.path)
         described = {f"attributes: {name}": name for name in self.attributes}
-        own = {"image": self.image, "label": self.label, **described}
+        described |= self._label_columns()
+        own = {"image": self.image, **described}
         own |= {"group": self.group} if self.group else {}
+        own |= {"weight": self.weight} if self.weight else {}
         own |= {"box": self.box} if self.box else {}
         own |= {"mask": self.mask} if self.mask else {}
         require_columns(table, own, self.path)
         require_free_names(self.attributes, self.path)
         if table.empty:
             raise DataError(f"{self.path}: expected one row per image; there are none")
-        trained = None
-        if self.reference is not None:
-            trained = read_table(self.reference)
-            require_columns(trained, {"label": self.label, **described}, self.reference)
+        trained = self._trained(described)
 
         paths = self._paths(table)
         root = self.root or self.path.parent
-        samples = pd.DataFrame({"path": paths, "label": parse_labels(table[self.label])})
-        reference = (
-            None if trained is None else pd.DataFrame({"label": parse_labels(trained[self.label])})
-        )
-        if trained is not None and reference is not None and self.group in trained:
-            reference[GROUP] = group_column(trained[self.group])
+        samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
         for name in self.attributes:
             samples[name] = table[name]
-            if trained is not None and reference is not None:
-                reference[name] = trained[name]
         if self.group:
             samples[GROUP] = group_column(table[self.group])
+        if self.weight:
+            samples[WEIGHT] = weight_column(table[self.weight], f"{self.path}: data.weight")
         if self.box:
             samples["box"] = self._boxes(table)
         if self.mask:
@@ -101,11 +105,46 @@ class Manifest(Options):
             images=FileImages.of(root, paths),
             attributes=tuple(self.attributes),
             adapter=self.plugin_name,
-            reference=reference,
+            classes=self.labels or None,
+            reference=None if trained is None else self._reference(trained),
             reference_images=self._reference_images(trained),
             group=self.group,
             stated_types=stated_types(self.attributes),
+            weight=self.weight,
         )
+
+    def _trained(self, columns: dict[str, str]) -> pd.DataFrame | None:
+        """The table of the training data, if there is one."""
+        if self.reference is None:
+            return None
+        trained = read_table(self.reference)
+        require_columns(trained, columns, self.reference)
+        return trained
+
+    def _reference(self, trained: pd.DataFrame) -> pd.DataFrame:
+        """Labels, attributes and clusters of the training data."""
+        reference = pd.DataFrame({"label": self._labels(trained, self.reference or self.path)})
+        if self.group in trained:
+            reference[GROUP] = group_column(trained[self.group])
+        for name in self.attributes:
+            reference[name] = trained[name]
+        return reference
+
+    def _label_columns(self) -> dict[str, str]:
+        """The columns with labels by the option that names them."""
+        if not self.labels:
+            return {"label": self.label}
+        return {f"labels: {name}": name for name in self.labels}
+
+    def _labels(self, table: pd.DataFrame, path: Path) -> pd.Series[Any]:
+        """The label of each row; a tuple of labels for multi-label data."""
+        if self.labels:
+            return labels_of_columns(table, self.labels, f"{path}: data.labels")
+        column = table[self.label]
+        if self.separator is not None:
+            return split_labels(column, self.separator)
+        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
+        return split_labels(column, ",") if lists.any() else parse_labels(column)
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
         """Images of the training data, if its table has the image column."""

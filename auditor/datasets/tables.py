@@ -121,6 +121,34 @@ def group_column(column: pd.Series[Any]) -> pd.Series[Any]:
     return groups.mask(groups.str.strip().isin(_NO_GROUP), pd.NA)
 
 
+def weight_column(column: pd.Series[Any], place: Path | str) -> pd.Series[Any]:
+    """The weight of each sample in the target population, float64.
+
+    Args:
+        column: its cells as they were read.
+        place: file or option that contains the weights, for the message.
+
+    Raises:
+        DataError: a weight is missing, not a finite number, or negative, or all are 0.
+    """
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    weights = pd.Series(numbers, index=column.index, name=column.name)
+    bad = ~weights.map(np.isfinite) | (weights < 0)
+    if bad.any():
+        cells = pd.DataFrame({"cell": column.astype(object)})
+        shown = first_few(cells, bad, lambda row: f" ({row.cell!r})")
+        raise DataError(
+            f"{place}: expected a finite number of at least 0 in every cell of {column.name!r}; got "
+            f"something else in {shown}: correct the weights, or leave these samples out"
+        )
+    if not (weights > 0).any():
+        raise DataError(
+            f"{place}: expected a positive weight for at least one sample; all {len(weights)} cells of "
+            f"{column.name!r} are 0: correct the weights, or remove the option"
+        )
+    return weights
+
+
 def parse_labels(column: pd.Series[Any]) -> pd.Series[Any]:
     """Labels as numbers if they are stored as numbers, else as text.
 

@@ -13,7 +13,7 @@ from auditor.interventions.infill import Infill, InfillMethod, Regions, paste
 from auditor.interventions.region_search import MaskedRegion
 from auditor.interventions.regions import ImageArray
 from auditor.records import ModelAccess
-from auditor.statistics import Integers, Interval, mcnemar, sign_flip, wilson
+from auditor.statistics import Integers, Interval, mcnemar, proportion, sign_flip
 
 Mask = NDArray[np.bool_]
 
@@ -96,7 +96,7 @@ def evaluate_region(
         return _is_correct(model, infill.fill(regions, method), samples.label)
 
     def flipped(donors: ImageArray) -> Mask:
-        predicted = model.predict(paste(images.recipients, donors, region)).argmax(1)
+        predicted = model.decide(model.predict(paste(images.recipients, donors, region)))
         return np.asarray(predicted == failures.code, dtype=np.bool_)
 
     by_method = {method: corrected(method, region) for method in infill.methods}
@@ -124,8 +124,8 @@ def corrected_by_masking(
 
 def share_of(mask: Mask) -> Interval:
     """Share of True values, with Wilson's interval."""
-    return wilson([mask.sum()], [len(mask)])[0]
+    return proportion([mask.sum()], [len(mask)])[0]
 
 
 def _is_correct(model: ModelAccess, images: ImageArray, label: Integers) -> Mask:
-    return np.asarray(model.predict(images).argmax(1) == label, dtype=np.bool_)
+    return np.asarray(model.decide(model.predict(images)) == label, dtype=np.bool_)

@@ -69,7 +69,11 @@ class StyleDonors:
         """The effects of styles from images of the same label, and from images of other labels."""
         same, other = (
             PairedEffect.of(
-                self.contrast, self.pairs, with_value.argmax(1), without_value.argmax(1), seed
+                self.contrast,
+                self.pairs,
+                self.model.decide(with_value),
+                self.model.decide(without_value),
+                seed,
             )
             for with_value, without_value in self._probabilities(transfer)
         )

@@ -14,11 +14,12 @@ import numpy as np
 from scipy.stats import norm
 
 from auditor.config import GateSection
-from auditor.phrasing import count, percent, plural, points, several
+from auditor.phrasing import class_and_slice, count, percent, plural, points, several
 from auditor.records import (
     SEVERITIES,
     AuditOutcome,
     ClaimRecord,
+    ClusterRecord,
     CriterionResult,
     Finding,
     OutcomeReason,
@@ -39,7 +40,7 @@ def decide(
     findings: Sequence[Finding],
     criteria: Sequence[CriterionResult],
     slices: Sequence[SliceRecord],
-    design_effect: float = 1.0,
+    clusters: ClusterRecord | None = None,
 ) -> AuditOutcome:
     """Decides whether an audit passes.
 
@@ -49,7 +50,7 @@ def decide(
         findings: of the audit.
         criteria: of the audit.
         slices: of the audit; computed properties do not count.
-        design_effect: factor by which clustering increases the number of samples needed.
+        clusters: of the samples; they increase the number of samples needed.
 
     Returns:
         The outcome with its reasons, those that fail the audit first.
@@ -62,7 +63,7 @@ def decide(
         *_too_little_evaluated(summary, gate),
         *_open_findings(findings, gate),
         *_criteria(criteria, "undecided"),
-        *_slices(slices, findings, gate, design_effect),
+        *_slices(slices, findings, gate, summary, clusters),
     ]
     reasons.sort(key=lambda one: one.state != "fails")
     states = {one.state for one in reasons}
@@ -104,14 +105,29 @@ def _open_findings(findings: Sequence[Finding], gate: GateSection) -> Iterator[O
 
 
 def _criteria(criteria: Sequence[CriterionResult], state: str) -> Iterator[OutcomeReason]:
+    """One reason for each criterion, however many classes and slices have the state."""
+    groups: dict[str, list[CriterionResult]] = {}
     for one in criteria:
-        if one.state == state:
-            yield OutcomeReason(
-                kind="criterion",
-                state="fails" if state == "missed" else "undecided",
-                text=f"Criterion {state}: {one.name}. {one.statement}",
-                reference=one.id,
-            )
+        if one.state == state and one.blocking:
+            groups.setdefault(one.criterion or one.name, []).append(one)
+    for group in groups.values():
+        missing = [one.missing_samples for one in group if one.missing_samples is not None]
+        yield OutcomeReason(
+            kind="criterion",
+            state="fails" if state == "missed" else "undecided",
+            text=f"Criterion {state}: {_criterion_text(group)}",
+            reference=group[0].id,
+            missing_samples=max(missing, default=None),
+        )
+
+
+def _criterion_text(group: Sequence[CriterionResult]) -> str:
+    """The results of one criterion that have one state."""
+    first = group[0]
+    if len(group) == 1:
+        return f"{first.name}. {first.statement}"
+    subjects = several([class_and_slice(one.class_name, one.slice) for one in group], _LISTED)
+    return f"{first.criterion}, for {subjects}. {first.statement}"
 
 
 def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[OutcomeReason]:
@@ -137,7 +153,8 @@ def _slices(
     slices: Sequence[SliceRecord],
     findings: Sequence[Finding],
     gate: GateSection,
-    design_effect: float,
+    summary: Summary,
+    clusters: ClusterRecord | None,
 ) -> Iterator[OutcomeReason]:
     """Slices by one attribute for which a gap of the configured size is not excluded."""
     values = [
@@ -162,13 +179,23 @@ def _slices(
     if not wide:
         return
     wide.sort(key=lambda one: one.support)
-    more, missing = _more_samples(wide, gate.exclude_gap, design_effect)
+    effect = 1.0 if clusters is None else clusters.design_effect or 1.0
+    more, missing = _more_samples(wide, gate.exclude_gap, effect)
+    n_clusters = None
+    if clusters is not None and missing is not None:
+        n_clusters = int(np.ceil(missing * clusters.n_clusters / max(summary.n_evaluated, 1)))
+        more += (
+            f" At {summary.n_evaluated / clusters.n_clusters:.3g} samples per cluster by "
+            f"{clusters.name}, as in this audit, they would come from about "
+            f"{plural(n_clusters, 'more cluster')}."
+        )
     listed = several([_name(one) for one in wide], _LISTED)
     yield OutcomeReason(
         kind="power",
         state="undecided",
         text=f"A gap of {points(gate.exclude_gap)} cannot be excluded for {listed}. {more}",
         missing_samples=missing,
+        missing_clusters=n_clusters,
     )
 
 

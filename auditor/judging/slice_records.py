@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
 from auditor.comparisons.clusters import rates_of
+from auditor.comparisons.pooled_rates import pooled_rates
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.config import GateSection
 from auditor.judging.graded_claim import GradedClaim
@@ -49,7 +50,9 @@ def slice_records(
     failures = [int(failure[one.rows].sum()) for one in slices]
     rates = rates_of(audit, slices)
     detectable = _detectable(list(compared.values()), max_gap or 0.0, audit.alpha)
-    powers = _gate_powers(list(compared.values()), max_gap, gate)
+    ends = {slice_identity(one.key) for one in audit.slices if _is_end(one)}
+    powers = _gate_powers(list(compared.values()), max_gap, gate, ends)
+    pooled = pooled_rates(audit)
     records = []
     for place, (one, n, rate) in enumerate(zip(slices, failures, rates, strict=True)):
         identity = slice_identity(one.key)
@@ -59,9 +62,9 @@ def slice_records(
                 update={
                     "n_failures": n,
                     "error_rate": Estimate.of(rate) if one.support else None,
+                    "pooled_rate": Estimate.of(pooled[identity]) if identity in pooled else None,
                     "detectable_gap": detectable.get(identity),
-                    # An audit can pass without excluding a gap in the tail of an ordered attribute.
-                    "gate_power": None if _is_end(one) else powers.get(identity),
+                    "gate_power": powers.get(identity),
                     "computed": place >= len(audit.slices),
                     "tail": _is_end(one),
                 }
@@ -131,9 +134,19 @@ def _detectable(
 
 
 def _gate_powers(
-    compared: Sequence[GradedClaim], max_gap: float | None, gate: GateSection
+    compared: Sequence[GradedClaim],
+    max_gap: float | None,
+    gate: GateSection,
+    ends: Container[SliceIdentity],
 ) -> Mapping[SliceIdentity, GatePower]:
-    """Power of the gate against the gap that it has to exclude, for single values."""
+    """Power of the gate against the gap that it has to exclude, for single values.
+
+    Args:
+        compared: comparisons of slices with the rest.
+        max_gap: largest acceptable gap.
+        gate: the rules of the gate.
+        ends: ends of ordered attributes, where an audit can pass without excluding a gap.
+    """
     values = [
         one
         for one in compared
@@ -158,9 +171,12 @@ def _gate_powers(
     doubtful = GateRule(levels, max_gap, confidence=CONFIDENCE)
     blocked = gate_power(gate.exclude_gap, *sizes, blocking)
     stopped = doubt_power(gate.exclude_gap, *sizes, doubtful, gate.exclude_gap)
-    for one, first, second in zip(tested, blocked, stopped, strict=True):
-        powers[slice_identity(one.claim.slice)] = GatePower(
-            gap=gate.exclude_gap, blocked=float(first), not_passed=float(max(first, second))
+    reported = gate_power(gate.exclude_gap, *sizes, GateRule(levels, max_gap))
+    for one, first, second, third in zip(tested, blocked, stopped, reported, strict=True):
+        identity = slice_identity(one.claim.slice)
+        prevented = max(first, third if identity in ends else second)
+        powers[identity] = GatePower(
+            gap=gate.exclude_gap, blocked=float(first), not_passed=float(prevented)
         )
     return powers
 

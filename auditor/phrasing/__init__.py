@@ -7,6 +7,7 @@ everywhere. Fixed texts (severities, verdicts, the glossary) are in `auditor.phr
 from auditor.phrasing.metrics import metric_limits, metric_number, metric_value
 from auditor.phrasing.names import (
     advice,
+    class_and_slice,
     field_name,
     quoted,
     reading_order,
@@ -27,6 +28,7 @@ from auditor.phrasing.numbers import (
     limits,
     p_value,
     percent,
+    percents,
     plural,
     points,
     points_of,
@@ -41,6 +43,7 @@ __all__ = [
     "amount",
     "any_value",
     "change",
+    "class_and_slice",
     "count",
     "date",
     "effect",
@@ -52,6 +55,7 @@ __all__ = [
     "metric_value",
     "p_value",
     "percent",
+    "percents",
     "plural",
     "points",
     "points_of",

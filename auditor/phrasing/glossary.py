@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from auditor.records.base import Severity, Verdict
-from auditor.records.outcome import OutcomeState
+from auditor.records.outcome import ACCEPTANCE_CRITERIA, OutcomeState
+from auditor.records.result import ClaimRecord
 
 SEVERITY_NAMES: Mapping[Severity, str] = {"alert": "Alert", "warning": "Warning", "note": "Note"}
 SEVERITY_SHAPES: Mapping[Severity, str] = {"alert": "■", "warning": "◆", "note": "●"}
@@ -32,6 +33,19 @@ VERDICT_MEANINGS: Mapping[Verdict, str] = {
     "confirmed": "an intervention changed the predictions as this finding claims",
     "untestable": "this data cannot decide it",
 }
+
+
+def verdict_name(record: ClaimRecord) -> str:
+    """How certain a finding is, in one or two words; a missed criterion is not a tested claim."""
+    return "Missed" if record.check == ACCEPTANCE_CRITERIA else VERDICT_NAMES[record.verdict]
+
+
+def verdict_meaning(record: ClaimRecord) -> str:
+    """What `verdict_name` means."""
+    if record.check == ACCEPTANCE_CRITERIA:
+        return "a criterion that was set before the results were known"
+    return VERDICT_MEANINGS[record.verdict]
+
 
 DETAIL_NAMES: Mapping[str, str] = {
     "guided": "Guided Grad-CAM",
@@ -91,6 +105,13 @@ GLOSSARY: tuple[Term, ...] = (
         "Ratio",
         "The error rate of a slice as a multiple of that of the other samples, compared class by class. "
         "It can matter where the gap is small: an error rate of 5.5 % beside one of 1 %.",
+    ),
+    Term(
+        "pooled",
+        "Pooled estimate",
+        "The error rate of a slice, partially pooled with the other values of the attribute: a rate from "
+        "few samples is moved towards the mean of the values. It ranks small slices better than the raw "
+        "error rate. It is not tested.",
     ),
     Term(
         "interval",

@@ -24,6 +24,13 @@ def slice_name(one: SliceKey | SliceRecord) -> str:
     return " · ".join(part for part in parts if part) or "all samples"
 
 
+def class_and_slice(class_name: str | None, key: SliceKey) -> str:
+    """What a criterion is about, in a list: ``mono, site = A``; ``all samples``."""
+    parts = [] if class_name is None else [quoted(class_name)]
+    parts += [str(key)] if key.attributes else []
+    return ", ".join(parts) or "all samples"
+
+
 def quoted(label: str) -> str:
     """A label in a sentence: in quotes unless it begins with a letter (``“9” samples``)."""
     return label if label[:1].isalpha() else f"“{label}”"

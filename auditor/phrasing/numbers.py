@@ -27,6 +27,18 @@ def percent(share: float, decimals: int | None = None) -> str:
     return f"{text} %"
 
 
+def percents(one: float, other: float) -> tuple[str, str]:
+    """Two different shares, with as many decimals as show the difference, up to three.
+
+    ``97.3 %`` and ``97.4 %`` instead of ``97 %`` twice.
+    """
+    for decimals in (None, 1, 2, 3):
+        texts = percent(one, decimals), percent(other, decimals)
+        if texts[0] != texts[1]:
+            return texts
+    return percent(one), percent(other)
+
+
 def points(gap: float) -> str:
     """The size of a difference of shares: ``69 points``."""
     number = _hundredfold(abs(gap))

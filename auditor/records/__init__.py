@@ -45,6 +45,7 @@ from auditor.records.data import (
     Dataset,
     DecodedImage,
     Images,
+    ImageSubset,
 )
 from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
@@ -104,6 +105,13 @@ from auditor.records.outcome import (
     OutcomeReason,
     OutcomeState,
 )
+from auditor.records.population import PopulationRecord, PopulationValue
+from auditor.records.provenance import (
+    DataProvenance,
+    ModelProvenance,
+    Provenance,
+    RunInfo,
+)
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -112,14 +120,10 @@ from auditor.records.result import (
     ClusterRecord,
     ConfusionPair,
     DataFaults,
-    DataProvenance,
     FaultLabels,
     Finding,
     GatePower,
-    ModelProvenance,
     MultipleTestingRecord,
-    Provenance,
-    RunInfo,
     SliceRecord,
     Summary,
     TestedRecord,
@@ -175,6 +179,7 @@ __all__ = [
     "HeldFixedGap",
     "HeldFixedState",
     "ImageDifference",
+    "ImageSubset",
     "Images",
     "IntersectionContrast",
     "Intervention",
@@ -198,6 +203,8 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "PopulationRecord",
+    "PopulationValue",
     "PreflightRecord",
     "Provenance",
     "Quantities",

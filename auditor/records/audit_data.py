@@ -89,7 +89,11 @@ class ModelAccess(Protocol):
         ...
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Softmax probabilities (n, K) for images (n, 3, H, W), batch by batch."""
+        """Probabilities (n, K) for images (n, 3, H, W), batch by batch."""
+        ...
+
+    def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Predicted classes (n,) of probabilities (n, K); not for a multi-label task."""
         ...
 
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -17,11 +17,13 @@ Part = TypeVar("Part", bound=Record)
 
 Question = Literal[
     "value",
+    "value against the best",
     "others held fixed",
     "values compared",
     "value within label",
     "pair of values",
     "further question",
+    "class",
 ]
 """The question on outcomes that a claim answers; it determines the share of alpha."""
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.records.attributes import StatedType
@@ -47,6 +49,25 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True)
+class ImageSubset:
+    """Some of the images of a data set.
+
+    Attributes:
+        images: all images.
+        positions: (n,) which of them, int64.
+    """
+
+    images: Images
+    positions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> DecodedImage:
+        return self.images[int(self.positions[index])]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Labelled images with attributes.
 
@@ -56,7 +77,7 @@ class Dataset:
             an index) and one column per attribute, with its cells as they were read. Where boxes or
             masks exist, ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask``
             (path). Where a group is named, ``data.group``: the cluster of each sample as text, NA
-            where it is unknown.
+            where it is unknown. Where a weight is named, ``data.weight``: float64, at least 0.
         images: the images, in the order of ``samples``.
         attributes: names of the attribute columns.
         classes: the data's own class names in the order of their indices, where it has them.
@@ -67,6 +88,8 @@ class Dataset:
         group: name of the column with the cluster of each sample, such as ``patient``; None where
             samples are taken to be independent.
         stated_types: types of attributes by name; those of all others are guessed.
+        weight: name of the column with the weight of each sample in the target population; None
+            where there is none.
     """
 
     samples: pd.DataFrame
@@ -78,6 +101,7 @@ class Dataset:
     reference_images: Images | None = None
     group: str | None = None
     stated_types: Mapping[str, StatedType] = field(default_factory=dict)
+    weight: str | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from auditor.records.base import Record
 
@@ -112,9 +111,9 @@ class DecisionRule:
             (n, K). Exponentials of a row sum to 1; of a multi-label task, those of each label do.
         """
         if self.task != "multi-label":
-            return np.asarray(log_softmax(logits, axis=1))
+            return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         pairs = logits.reshape(len(logits), -1, 2)
-        return np.asarray(log_softmax(pairs, axis=2)).reshape(logits.shape)
+        return (pairs - np.logaddexp.reduce(pairs, axis=2, keepdims=True)).reshape(logits.shape)
 
     def decide(self, probabilities: Probabilities) -> Codes:
         """The decisions.

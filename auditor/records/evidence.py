@@ -76,13 +76,14 @@ class ValueSpread(Record):
 
 
 class IntersectionContrast(Record):
-    """A pair of attribute values against each of the two values, and against their sum."""
+    """Two or three attribute values together, against fewer of them, and against the sum of these."""
 
     type: Literal["intersection-contrast"] = "intersection-contrast"
     against_each: dict[str, Estimate]
-    """Gap to the other samples with that attribute's value, by attribute."""
+    """Gap to the other samples with the same value of that attribute; of three values, with the same values
+    of two attributes, such as ``site and age``."""
     beyond_sum: Estimate
-    """Error rate beyond the sum of what both values add."""
+    """Error rate beyond the sum of what both values add; of three values, of what values and pairs add."""
 
 
 class HeldFixedGap(Record):

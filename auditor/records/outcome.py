@@ -42,7 +42,20 @@ class CriterionResult(Record):
     configured: bool
     """Whether the configuration states it; the others apply by default."""
     statement: str
-    """The result in one sentence."""
+    """The result in a sentence or two."""
+    criterion: str = ""
+    """The criterion of the configuration that it belongs to, in a few words: one criterion has a result
+    for each class and slice that it is about. Empty for default ones."""
+    blocking: bool = True
+    """Whether it blocks the gate if it is missed or undecided."""
+    confidence: float = 0.95
+    """Coverage of the interval of ``estimate``; its limits decide."""
+    why: str | None = None
+    """The reason for the limit, as the configuration states it."""
+    missing_samples: int | None = None
+    """How many more samples would probably decide it, if it is undecided and the number is known."""
+    missing_clusters: int | None = None
+    """The same in clusters."""
 
 
 class OutcomeReason(Record):
@@ -55,6 +68,8 @@ class OutcomeReason(Record):
     """Id of the finding or criterion."""
     missing_samples: int | None = None
     """How many more samples of the slice would probably decide, where that is the reason."""
+    missing_clusters: int | None = None
+    """How many more clusters these are, at the average size of a cluster; None without clusters."""
 
 
 class AuditOutcome(Record):

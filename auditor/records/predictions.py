@@ -5,17 +5,22 @@ The file has one row per sample, in the order of the data set:
 ========================  ==========================================================================
 ``sample``                id, unique.
 ``path``                  where the image is, as shown in the report.
-``label``                 class name.
-``predicted``             class name; null where the sample could not be evaluated.
-``confidence``            softmax probability of the predicted class, 0 to 1; null in the same cases.
-``loss``                  negative natural logarithm of the label's probability; null in the same cases.
+``label``                 class name; of a multi-label task, a JSON list of the labels.
+``predicted``             the same, as predicted; null where the sample could not be evaluated.
+``confidence``            probability of the predicted class, 0 to 1, of a multi-label task the product
+                          over the labels; null in the same cases.
+``loss``                  negative natural logarithm of the label's probability, of a multi-label task the
+                          sum over the labels; null in the same cases.
 ``status``                ``ok``, or why the sample could not be evaluated.
 ``sha256``                fingerprint of the image's bytes; null where there is none.
 ``phash``                 perceptual fingerprint, see :func:`auditor.imaging.perceptual_hash.phash`.
 ``data.group``            cluster of the sample, such as its patient; null where it is unknown. Only
                           where the configuration names a group.
+``data.weight``           weight of the sample in the target population, at least 0. Only where the
+                          configuration names a column of weights.
 ``image.<name>``          property computed from the image, see `auditor.records.image_properties`.
-``p:<class>``             softmax probability of that class; all classes have one, or none has.
+``p:<class>``             probability of that class; all classes have one, or none has. Of a
+                          multi-label task, each label has one.
 every other column        attribute of the samples, under its own name.
 ========================  ==========================================================================
 
@@ -24,6 +29,7 @@ Runs of earlier versions may lack ``sha256``, ``phash`` and the properties.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from auditor.records.decisions import DecisionRule
+
 SAMPLE = "sample"
 PATH = "path"
 LABEL = "label"
@@ -46,9 +54,14 @@ STATUS = "status"
 SHA256 = "sha256"
 PHASH = "phash"
 GROUP = "data.group"
+WEIGHT = "data.weight"
 
 FAILURE = "failure"
 """Whether a sample is misclassified. Not in the file: `stages.mine` adds it to the table in memory."""
+
+IMAGE_SAMPLE = "data.sample"
+"""Sample of a decision. Not in the file: of a multi-label task, the table in memory has one row per
+decision, whose ``sample`` is the sample and the label."""
 
 OK = "ok"
 """The ``status`` of a sample that could be evaluated."""
@@ -71,6 +84,8 @@ FINGERPRINTS = (SHA256, PHASH)
 FIXED = (*REQUIRED, *FINGERPRINTS)
 """Columns whose names do not depend on the data, in the order of the file."""
 
+_OWN = frozenset({*FIXED, GROUP, WEIGHT, FAILURE, IMAGE_SAMPLE})
+"""Names that no attribute can have."""
 _PROPERTY = "image."
 _PROBABILITY = "p:"
 _NUMBERS = frozenset({CONFIDENCE, LOSS})
@@ -93,12 +108,12 @@ def probability_column(name: str) -> str:
 
 def is_reserved(column: str) -> bool:
     """Whether an attribute can't have this name, because an audit names a column of its own so."""
-    return column in {*FIXED, GROUP, FAILURE} or column.startswith((_PROPERTY, _PROBABILITY))
+    return column in _OWN or column.startswith((_PROPERTY, _PROBABILITY))
 
 
 def reserved_names() -> str:
     """The names that no attribute can have, for a message."""
-    return f"{', '.join(sorted({*FIXED, GROUP, FAILURE}))}, {_PROPERTY}… and {_PROBABILITY}…"
+    return f"{', '.join(sorted(_OWN))}, {_PROPERTY}… and {_PROBABILITY}…"
 
 
 def attribute_columns(columns: Iterable[str]) -> tuple[str, ...]:
@@ -142,8 +157,28 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
     return np.asarray(column.cat.codes, dtype=np.int64)
 
 
+def class_texts(columns: NDArray[np.int64], rule: DecisionRule) -> list[str]:
+    """Labels or predictions as text.
+
+    Args:
+        columns: (n, D) columns of the classes.
+        rule: of the task.
+
+    Returns:
+        n class names, or for a multi-label task n JSON lists of the labels that are present.
+    """
+    if rule.task != "multi-label":
+        return [rule.classes[column] for column in columns[:, 0]]
+    labels = np.array(rule.labels, dtype=object)
+    return [json.dumps(list(labels[row]), ensure_ascii=False) for row in columns == rule.positives]
+
+
 def arrow_schema(
-    classes: Iterable[str], attributes: Mapping[str, pa.DataType], *, grouped: bool = False
+    classes: Iterable[str],
+    attributes: Mapping[str, pa.DataType],
+    *,
+    grouped: bool = False,
+    weighted: bool = False,
 ) -> pa.Schema:
     """The columns of a file with their types.
 
@@ -151,6 +186,7 @@ def arrow_schema(
         classes: names of the classes whose probabilities are kept, in index order.
         attributes: names of the attributes and the types of their values.
         grouped: whether there is a column with the cluster of each sample.
+        weighted: whether there is a column with the weight of each sample.
     """
     return pa.schema(
         [
@@ -158,6 +194,7 @@ def arrow_schema(
             *((property_column(name), _property_type(name)) for name in image_properties.NAMES),
             *((probability_column(name), pa.float32()) for name in classes),
             *([(GROUP, pa.string())] if grouped else []),
+            *([(WEIGHT, pa.float64())] if weighted else []),
             *attributes.items(),
         ]
     )

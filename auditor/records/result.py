@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from auditor.records.attributes import AttributeRecord
 from auditor.records.base import (
@@ -17,11 +16,14 @@ from auditor.records.base import (
     SliceKey,
     Verdict,
 )
+from auditor.records.decisions import DecisionRecord
 from auditor.records.evidence import EvidencePart
 from auditor.records.explanations import ExplanationsRecord
 from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiagram
 from auditor.records.outcome import AuditOutcome, CriterionResult
+from auditor.records.population import PopulationRecord
+from auditor.records.provenance import Provenance, RunInfo
 
 SCHEMA_VERSION: Literal[2] = 2
 """Version of ``audit.json``. Within a version keys are only added.
@@ -31,51 +33,6 @@ SCHEMA_VERSION: Literal[2] = 2
    are lists of sentences; the further claims of a finding are ``supporting`` and no longer part of its
    evidence; ``tests`` has fixed keys. ``auditor.records.version_1`` reads the first version.
 """
-
-
-class RunInfo(Record):
-    """Which audit this is."""
-
-    id: str
-    name: str
-    created_at: datetime
-    auditor_version: str
-    status: Literal["complete"]
-
-
-class ModelProvenance(Record):
-    """Which classifier was audited."""
-
-    adapter: str
-    sha256: str
-    """SHA-256 over the names, shapes and bytes of all weights."""
-    target_layer: str | None
-    target_layer_reason: str = ""
-    n_parameters: int | None = None
-    description: str = ""
-
-
-class DataProvenance(Record):
-    """Which data it was audited on."""
-
-    adapter: str
-    sha256: str
-    """SHA-256 over the sample ids, labels, attributes and image contents."""
-    n_samples: int
-    n_reference: int | None = None
-
-
-class Provenance(Record):
-    """Everything needed to repeat the audit."""
-
-    model: ModelProvenance
-    data: DataProvenance
-    config: dict[str, Any]
-    environment: dict[str, str]
-    seed: int
-    preprocess: dict[str, Any] = {}
-    seconds: dict[str, float] = {}
-    """Wall time of each stage."""
 
 
 class Summary(Record):
@@ -90,6 +47,9 @@ class Summary(Record):
     """None when no sample could be evaluated."""
     unusable: dict[str, int] = {}
     """How many samples for each reason."""
+    n_decisions: int | None = None
+    """Number of decisions on the evaluated samples: of a multi-label task, one per label. Failures and
+    accuracy refer to these. None in results of versions without other tasks: one per sample."""
 
 
 class FaultLabels(Record):
@@ -190,6 +150,9 @@ class SliceRecord(Record):
     """Power of the gate; None for pairs, single labels and computed properties, and without a gate."""
     computed: bool = False
     """Whether the attribute was computed from the images and not annotated by anybody."""
+    pooled_rate: Estimate | None = None
+    """Error rate, partially pooled with the other values of the attribute; None for slices that are not a
+    value of an annotated attribute with three or more values."""
     tail: bool = False
     """Whether it is the low or the high end of an ordered attribute, in addition to its values. It is
     tested, but an audit can pass without excluding a gap in it."""
@@ -315,6 +278,10 @@ class AuditResult(Record):
     """Largest acceptable error-rate gap of a slice (a share), where one was stated."""
     clusters: ClusterRecord | None = None
     """The clusters of the samples; None if all are treated as independent."""
+    decision: DecisionRecord = DecisionRecord()
+    """The task, and how probabilities become decisions."""
+    population: PopulationRecord | None = None
+    """The accuracy in the target population; None if no population is given."""
     metrics: list[MetricValue] = []
     """The metrics of all samples, classes and slices; empty in results of versions without them."""
     curves: list[OperatingCurve] = []

@@ -13,15 +13,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.attributes.types_of_run import types_of_run
-from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.comparisons.clusters import clusters_of
 from auditor.config import AuditConfig, JudgeSection, SliceSection
+from auditor.errors import ConfigError
 from auditor.manifest import require_unaltered
-from auditor.preparation import find_target_layer, prepare, select_checks
+from auditor.preparation import prepare, select_checks
 from auditor.records import AttributeSpec, AuditData, Clusters
+from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
 from auditor.run_folder import PREDICTIONS, RunFolder
+from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import find_failures
 from auditor.stages.judge import Judgement, judge
 from auditor.stages.predict import predict
@@ -181,6 +183,7 @@ def of_run(folder: RunFolder) -> Tables:
     """
     require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
+    _require_one_class(result.decision.task)
     config = result.provenance.config
     classes = [record.name for record in result.classes]
     return _tables(
@@ -200,12 +203,12 @@ def of_config(config: AuditConfig) -> Tables:
     Raises:
         UsageError: the configuration, data or model is not usable.
     """
-    prepared = prepare(config)
-    model = AuditedModel.of(prepared, find_target_layer(prepared))
+    _require_one_class(config.task)
+    prepared, opened = open_with_thresholds(prepare(config))
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder.begin(Path(place) / "run")
         predict(
-            model,
+            opened.model,
             prepared.dataset,
             prepared.codes,
             folder.shards("predictions"),
@@ -220,6 +223,14 @@ def of_config(config: AuditConfig) -> Tables:
             config.judge.alpha,
             config.seed,
         ).in_clusters(prepared.dataset.group)
+
+
+def _require_one_class(task: TaskName) -> None:
+    if task not in ONE_CLASS:
+        raise ConfigError(
+            f"expected an audit with one class per sample; the self-test does not support {task} "
+            "classifiers"
+        )
 
 
 def _tables(

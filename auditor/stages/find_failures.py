@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from auditor.comparisons.clusters import clusters_of, shares
 from auditor.errors import DataError
 from auditor.records import ClassRecord, ConfusionPair, Estimate, Summary, Unusable
+from auditor.records.decision_table import binary_decisions, decision_table
+from auditor.records.decisions import DecisionRule, Decisions
 from auditor.records.predictions import (
     CONFIDENCE,
     EVALUATED,
@@ -27,6 +29,7 @@ from auditor.records.predictions import (
     PREDICTED,
     REQUIRED,
     STATUS,
+    WEIGHT,
     codes,
     is_reserved,
     probability_column,
@@ -43,7 +46,7 @@ class FailureAnalysis:
         usable: the evaluated samples, index 0…n-1 in the order of the data: ``sample``, ``path``,
             ``label``, ``predicted`` (categoricals over the classes), ``confidence``, ``loss``,
             ``failure`` (bool), the attributes as in the data, the computed properties, and
-            ``sha256``, ``phash`` and ``data.group`` where the file has them.
+            ``sha256``, ``phash``, ``data.group`` and ``data.weight`` where the file has them.
         failures: positions in ``usable`` of the misclassified samples, int64. Ranked by loss, the
             largest first; equal losses by confidence, then in the order of the data. Confident
             failures come first, because they leave a low probability for the label.
@@ -52,7 +55,9 @@ class FailureAnalysis:
         classes: support, recall and precision of every class, in index order.
         unusable: the samples that could not be evaluated, with the reason.
         summary: the audit in numbers, with nothing explained yet.
-        probabilities: (n, K) float32, or None where the file does not have them.
+        probabilities: (n, K) float32, or None where the file does not have them, and for a multi-label
+            task.
+        decisions: the binary decisions behind the rows; None for a single-label task.
     """
 
     usable: pd.DataFrame
@@ -62,6 +67,7 @@ class FailureAnalysis:
     unusable: list[Unusable]
     summary: Summary
     probabilities: NDArray[np.float32] | None = None
+    decisions: Decisions | None = None
 
 
 def find_failures(
@@ -69,14 +75,18 @@ def find_failures(
     classes: Sequence[str],
     attributes: Sequence[str],
     computed: Sequence[str] = (),
+    rule: DecisionRule | None = None,
 ) -> FailureAnalysis:
     """Finds and ranks the failures of a run.
+
+    Of a multi-label task, the evaluated table has one row per decision, and a failure is a wrong one.
 
     Args:
         predictions: ``predictions.parquet`` of the run; see `records.predictions`.
         classes: class names in index order.
         attributes: names of the attribute columns.
         computed: names of the columns of computed properties.
+        rule: the decision rule of the run; None for a single-label task.
 
     Returns:
         The evaluated samples, the failures among them, and the confusions.
@@ -86,13 +96,19 @@ def find_failures(
     """
     names = list(classes)
     _require_free_names(attributes)
-    frame, probability_columns = _read(predictions, names, [*attributes, *computed])
+    several = rule is not None and rule.task == "multi-label"
+    with_probability = list(rule.labels) if rule is not None and several else names
+    frame, probability_columns = _read(predictions, with_probability, [*attributes, *computed])
     ok = usable_rows(frame)
     unusable = [
         Unusable(sample=str(row.sample), path=str(row.path), reason=str(row.status))
         for row in frame.loc[~ok, [*IDENTITY, STATUS]].itertuples(index=False)
     ]
     usable = frame.loc[ok].drop(columns=[STATUS, *probability_columns]).reset_index(drop=True)
+    probabilities = frame.loc[ok, probability_columns].to_numpy(dtype=np.float32)
+    decisions: Decisions | None = None
+    if rule is not None and several:
+        usable, decisions = decision_table(usable, probabilities, rule)
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
     label, predicted = codes(usable[LABEL]), codes(usable[PREDICTED])
@@ -100,15 +116,17 @@ def find_failures(
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(matrix, (label, predicted), 1)
     failures = _ranked(usable)
-    probabilities = frame.loc[ok, probability_columns].to_numpy(dtype=np.float32)
+    if rule is not None and rule.task == "binary":
+        decisions = binary_decisions(usable, probabilities, rule)
     return FailureAnalysis(
         usable=usable,
         failures=failures,
         confusion=_confusion(matrix, names),
         classes=_classes(usable, names),
         unusable=unusable,
-        summary=_summary(usable, len(failures), unusable),
-        probabilities=probabilities if probability_columns else None,
+        summary=_summary(usable, len(failures), unusable, n_evaluated=int(ok.sum())),
+        probabilities=probabilities if probability_columns and not several else None,
+        decisions=decisions,
     )
 
 
@@ -126,22 +144,24 @@ def _read(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The predictions, and the names of the probability columns; none if one is missing."""
     present = set(pq.read_schema(predictions).names)
-    fingerprints = [name for name in (*FINGERPRINTS, GROUP) if name in present]
+    stored = [name for name in (*FINGERPRINTS, GROUP, WEIGHT) if name in present]
     columns = [probability_column(name) for name in classes]
     probabilities = columns if present.issuperset(columns) else []
-    wanted = [*REQUIRED, *others, *fingerprints, *probabilities]
+    wanted = [*REQUIRED, *others, *stored, *probabilities]
     return pq.read_table(predictions, columns=wanted).to_pandas(), probabilities
 
 
-def _summary(usable: pd.DataFrame, n_failures: int, unusable: list[Unusable]) -> Summary:
-    n_evaluated = len(usable)
+def _summary(
+    usable: pd.DataFrame, n_failures: int, unusable: list[Unusable], n_evaluated: int
+) -> Summary:
     return Summary(
         n_samples=n_evaluated + len(unusable),
         n_evaluated=n_evaluated,
         n_unusable=len(unusable),
         n_failures=n_failures,
         n_explained=0,
-        accuracy=_correct(usable, [np.arange(n_evaluated)])[0],
+        accuracy=_correct(usable, [np.arange(len(usable))])[0],
+        n_decisions=len(usable),
         unusable=dict(sorted(Counter(one.reason for one in unusable).items())),
     )
 

@@ -22,7 +22,7 @@ from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
 from auditor.judging.multiple_testing import Correction, adjust
 from auditor.judging.slice_records import slice_records
-from auditor.phrasing import several
+from auditor.phrasing import plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -112,7 +112,10 @@ def judge(
 
 
 def _examined(check: Check, audit: AuditData, name: str) -> Examination:
-    """What a check brings back; nothing where its tests take clustered samples for independent."""
+    """What a check brings back; nothing where it does not support the task or clustered samples."""
+    if audit.task not in check.tasks:
+        reason = f"not examined: the check does not support {audit.task} classifiers"
+        return Examination(skipped=(Skipped(check=name, reason=reason),))
     if audit.clusters is None or check.handles_clusters:
         return check.examine(audit)
     reason = (
@@ -173,6 +176,6 @@ def _too_small(claims: Sequence[Claim]) -> Iterator[Skipped]:
     for check, n in others.items():
         yield Skipped(
             check=check,
-            reason=f"{n} slices within one label have too few samples to be tested; the table of slices "
-            "lists the smallest gap that each could have shown",
+            reason=f"{plural(n, 'slice')} within one label: too few samples to be tested; the table of "
+            "slices lists the smallest gap that each could have shown",
         )

@@ -12,13 +12,16 @@ from auditor.audited_model import AuditedModel
 from auditor.input_pipeline import Batch, Measured
 from auditor.progress import Advance
 from auditor.records import Dataset, image_properties
+from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import (
     GROUP,
     INFINITE_OUTPUT,
     NAN_OUTPUT,
     OK,
     PATH,
+    WEIGHT,
     arrow_schema,
+    class_texts,
     property_column,
 )
 from auditor.run_folder import ShardWriter
@@ -47,7 +50,7 @@ def predict(
     Args:
         model: the audited model.
         dataset: N samples.
-        codes: (N,) labels as class indices.
+        codes: (N,) labels as class indices; (N, L) for a multi-label task.
         shards: receives the rows, ``SHARD_ROWS`` at a time.
         advance: called after each batch with its number of samples.
 
@@ -56,7 +59,7 @@ def predict(
         ModelError: the network raises, its output is not (B, K), or a single image does not fit
             into memory.
     """
-    table = _PredictionRows(dataset, codes, model.classes)
+    table = _PredictionRows(dataset, codes, model.rule)
     pending: list[pa.Table] = []
     n_pending = 0
     for batch in model.batches(dataset, np.arange(len(dataset), dtype=np.int64), measured=True):
@@ -75,18 +78,18 @@ def predict(
 class _PredictionRows:
     """Converts batches to rows of one schema."""
 
-    def __init__(
-        self, dataset: Dataset, codes: NDArray[np.int64], classes: tuple[str, ...]
-    ) -> None:
+    def __init__(self, dataset: Dataset, codes: NDArray[np.int64], rule: DecisionRule) -> None:
         self._dataset = dataset
-        self._codes = codes
-        self._names = pa.array(classes, pa.string())
-        self._kept = classes if len(classes) <= MOST_PROBABILITY_COLUMNS else ()
+        self._codes = codes.reshape(len(dataset), -1)
+        self._rule = rule
+        self._kept = _kept_columns(rule)
         self._grouped = dataset.group is not None
+        self._weighted = dataset.weight is not None
         self._schema = arrow_schema(
-            self._kept,
+            [rule.classes[column] for column in self._kept],
             {name: _attribute_type(dataset, name) for name in dataset.attributes},
             grouped=self._grouped,
+            weighted=self._weighted,
         )
 
     def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
@@ -96,19 +99,20 @@ class _PredictionRows:
         status[readable] = _status_of(logits)
         usable = status == OK
         log_share = np.zeros((len(status), logits.shape[1]))  # the zeros are masked below
-        log_share[usable] = _log_softmax(logits[usable[readable]])
-        best = log_share.argmax(axis=1)
+        log_share[usable] = self._rule.log_probabilities(logits[usable[readable]])
+        best = self._rule.decide(np.exp(log_share))
         labels = self._codes[batch.rows]
-        row = np.arange(len(status))
+        row = np.arange(len(status))[:, None]
         samples = self._dataset.samples.iloc[batch.rows]
         return pa.Table.from_arrays(
             [
                 pa.array(samples.index.astype(str), pa.string()),
                 pa.array(samples[PATH], pa.string(), from_pandas=True),
-                self._names.take(pa.array(labels)),
-                self._names.take(pa.array(best, mask=~usable)),
-                pa.array(np.exp(log_share[row, best]), mask=~usable),
-                pa.array(0.0 - log_share[row, labels], mask=~usable),
+                pa.array(class_texts(labels, self._rule), pa.string()),
+                pa.array(class_texts(best, self._rule), pa.string(), mask=~usable),
+                # Of several decisions, the probability that all are right if they were independent.
+                pa.array(np.exp(log_share[row, best].sum(1)), mask=~usable),
+                pa.array(0.0 - log_share[row, labels].sum(1), mask=~usable),
                 pa.array(status, pa.string()),
                 pa.array(batch.sha256, pa.string()),
                 *self._measured(batch.measured),
@@ -118,6 +122,7 @@ class _PredictionRows:
                     if self._grouped
                     else []
                 ),
+                *([pa.array(samples[WEIGHT], pa.float64())] if self._weighted else []),
                 *self._attributes(batch.rows),
             ],
             schema=self._schema,
@@ -134,7 +139,7 @@ class _PredictionRows:
         self, log_share: NDArray[np.float64], usable: NDArray[np.bool_]
     ) -> Iterator[pa.Array]:
         columns = np.exp(log_share.T).astype(np.float32)
-        return (pa.array(columns[code], mask=~usable) for code in range(len(self._kept)))
+        return (pa.array(columns[column], mask=~usable) for column in self._kept)
 
     def _attributes(self, rows: NDArray[np.int64]) -> Iterator[pa.Array]:
         for name in self._dataset.attributes:
@@ -158,8 +163,8 @@ def _status_of(logits: NDArray[np.float64]) -> list[str]:
     return [str(one) for one in status]
 
 
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithm of the softmax of each row, shifted so that nothing overflows."""
-    shifted = logits - logits.max(axis=1, keepdims=True, initial=-np.inf)
-    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result
+def _kept_columns(rule: DecisionRule) -> Sequence[int]:
+    """The columns whose probabilities are kept; of a multi-label task, those of the labels."""
+    if rule.task == "multi-label":
+        return [int(column) for column in rule.positives]
+    return range(len(rule.classes) if len(rule.classes) <= MOST_PROBABILITY_COLUMNS else 0)

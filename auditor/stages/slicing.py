@@ -1,4 +1,4 @@
-"""Slicing: turn attributes into categories, and their values and pairs of values into slices."""
+"""Slicing: turn attributes into categories, and their values and intersections into slices."""
 
 from __future__ import annotations
 
@@ -145,18 +145,25 @@ def slice_samples(
     kept = [name for name, one in found.items() if one.record.left_out is None]
     ends = {name: tuple(tails(found[name], section.min_support)) for name in kept}
     varied, uniform = cut_computed(predictions, computed, section)
-    smallest_pair = section.min_support if section.intersections else None
     declared, unusable = _declared(section, predictions, kept)
     return Slicing(
         predictions=predictions,
         reference=trained,
         attributes=tuple(kept),
-        slices=tuple(slices_of(predictions, kept, ends, smallest_pair=smallest_pair)),
+        slices=tuple(
+            slices_of(
+                predictions,
+                kept,
+                ends,
+                most_crossed=section.most_crossed,
+                smallest_crossed=section.min_support,
+            )
+        ),
         skipped=(*skipped, *uniform, *unusable),
         records=tuple(one.record for one in found.values()),
         ordered={name: one.ordered for name, one in found.items() if one.ordered is not None},
         computed=tuple(varied),
-        computed_slices=tuple(slices_of(predictions, varied, {}, smallest_pair=None)),
+        computed_slices=tuple(slices_of(predictions, varied, {}, most_crossed=1)),
         declared=declared,
     )
 

@@ -52,7 +52,12 @@ from auditor.statistics.fairness import (
 )
 from auditor.statistics.gaps import Gaps, detectable_gap, proportion_gap, stratified_gap
 from auditor.statistics.gatekeeping import Gatekept, gatekeeping
-from auditor.statistics.interaction import Interactions, stratified_interaction
+from auditor.statistics.interaction import (
+    Interactions,
+    interaction_cells,
+    interaction_signs,
+    stratified_interaction,
+)
 from auditor.statistics.intervals import (
     Floats,
     Integers,
@@ -81,7 +86,9 @@ from auditor.statistics.pairwise import (
     largest_difference,
     smallest_ratio,
 )
+from auditor.statistics.partial_pooling import partially_pooled
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
+from auditor.statistics.population import WeightedShare, raked_weights, weighted_share
 from auditor.statistics.power import (
     GateRule,
     detectable_by,
@@ -131,6 +138,7 @@ __all__ = [
     "Series",
     "Trends",
     "ValueComparisons",
+    "WeightedShare",
     "adjusted_gaps",
     "after_omnibus",
     "association",
@@ -163,6 +171,8 @@ __all__ = [
     "hochberg",
     "holm",
     "inflation_of_rates",
+    "interaction_cells",
+    "interaction_signs",
     "judge_against_chance",
     "judge_against_majority",
     "judge_interval",
@@ -172,10 +182,12 @@ __all__ = [
     "mid_p",
     "overconfidence",
     "overconfidence_gap",
+    "partially_pooled",
     "precision_recall_points",
     "proportion",
     "proportion_gap",
     "q_values",
+    "raked_weights",
     "rank_correlation",
     "reliability_bins",
     "representation",
@@ -188,6 +200,7 @@ __all__ = [
     "stratified_mean_gap",
     "stratified_ratio",
     "trend",
+    "weighted_share",
     "wilson",
     "worse_p_values",
 ]

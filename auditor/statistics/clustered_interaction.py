@@ -1,4 +1,4 @@
-"""Interaction of two attribute values in the error rate, for clustered samples."""
+"""Interaction of two or three attribute values in the error rate, for clustered samples."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from scipy.stats import t as student
 from auditor.statistics.cluster_cells import Cells, Side, index_of, ratio
 from auditor.statistics.cluster_correlation import Pairs, effective_number
 from auditor.statistics.cluster_sample import LEAST_CLUSTERS
-from auditor.statistics.interaction import Interactions, stratified_interaction
+from auditor.statistics.interaction import (
+    Interactions,
+    interaction_cells,
+    interaction_signs,
+    stratified_interaction,
+)
 from auditor.statistics.intervals import Floats, Integers, Intervals, two_sided_z
-
-_SIGNS = np.array([1.0, -1.0, -1.0, 1.0])
-"""Signs of the four sides: both values, only the first, only the second, neither."""
 
 
 def clustered_interaction(
     failures: ArrayLike,
-    first: Sequence[Integers],
-    second: Sequence[Integers],
+    values: Sequence[Sequence[Integers]],
     strata: ArrayLike,
     groups: ArrayLike,
     confidence: float = 0.95,
 ) -> Interactions:
-    """Interaction of pairs of values on the scale of rate differences, for clustered samples.
+    """Interaction of pairs or triples of values on the scale of rate differences, for clustered samples.
 
     The estimate is that of `stratified_interaction`. Its variance is the larger of two: that of
     independent samples times the design effect of the contrast, and that of the jackknife over
@@ -34,15 +35,15 @@ def clustered_interaction(
 
     Args:
         failures: (N,) whether a sample failed, 0 or 1.
-        first: rows of the samples with the first value of each pair, M arrays.
-        second: rows of the samples with the second value, M arrays.
+        values: for the first, the second, and perhaps the third value of each of M pairs or triples:
+            rows of the samples that have it, M arrays.
         strata: (N,) stratum of each sample, such as its label; any values that can be sorted.
         groups: (N,) cluster of each sample, such as the patient; any values that can be sorted.
         confidence: coverage of the intervals.
 
     Returns:
         (M,) excess with Student's interval, and the test; p-values are also NaN if one of the four
-        sides has fewer than five clusters. If no two samples share a cluster, the result is that of
+        or eight cells has fewer than five clusters. If no two samples share a cluster, the result is that of
         `stratified_interaction`.
 
     Raises:
@@ -61,9 +62,9 @@ def clustered_interaction(
             f"{stratum.shape}, or other values: pass whether each sample failed"
         )
     cells = Cells.of(stratum, groups)
-    pairs = [_Pair.of(cells, failed, one, other) for one, other in zip(first, second, strict=True)]
+    pairs = [_Crossed.of(cells, failed, rows) for rows in zip(*values, strict=True)]
     if cells.n_clusters == len(failed):
-        counts = np.zeros((2, 4, len(pairs), cells.n_strata))
+        counts = np.zeros((2, 2 ** len(values), len(pairs), cells.n_strata))
         for k, pair in enumerate(pairs):
             counts[:, :, k] = pair.by_stratum
         return stratified_interaction(counts[0], counts[1], confidence)
@@ -84,39 +85,49 @@ def _alike(cells: Cells, everything: Side) -> tuple[float, float]:
     return correlation, max(effective_number(pairs.expected) - 1, 1.0)
 
 
-class _Pair:
-    """Failures and samples of the four sides of a pair, by cell and by stratum."""
+class _Crossed:
+    """Failures and samples of the sides of an intersection, by cell and by stratum.
+
+    A side is a combination of having each value or not; there are K = 4 for a pair and 8 for a triple.
+    """
 
     def __init__(self, cells: Cells, by_cell: Floats) -> None:
         self._cells = cells
-        self._by_cell = by_cell  # (2, 4, C)
+        self._by_cell = by_cell  # (2, K, C)
+        self._signs = interaction_signs(by_cell.shape[1].bit_length() - 1)
         self.by_stratum: Floats = np.stack(
             [[cells.by_stratum(side) for side in part] for part in by_cell]
-        )  # (2, 4, S)
+        )  # (2, K, S)
 
     @classmethod
-    def of(cls, cells: Cells, failed: Floats, first: Integers, second: Integers) -> _Pair:
-        side = np.full(len(failed), 3)
-        side[second] -= 1
-        side[first] -= 2
-        code, size = side * len(cells) + cells.cell, 4 * len(cells)
+    def of(cls, cells: Cells, failed: Floats, values: Sequence[Integers]) -> _Crossed:
+        bits = np.zeros(len(failed), dtype=np.int64)
+        for rows in values:
+            bits *= 2
+            bits[rows] += 1
+        sides = interaction_cells(len(values))
+        place = np.zeros(len(sides), dtype=np.int64)
+        for k, side in enumerate(sides):
+            place[sum(has << (len(values) - 1 - j) for j, has in enumerate(side))] = k
+        code, size = place[bits] * len(cells) + cells.cell, len(sides) * len(cells)
         sums = [np.bincount(code, failed, size), np.bincount(code, minlength=size)]
-        return cls(cells, np.stack(sums).reshape(2, 4, len(cells)).astype(np.float64))
+        return cls(cells, np.stack(sums).reshape(2, len(sides), len(cells)).astype(np.float64))
 
     def interaction(
         self, correlation: float, freedom: float, confidence: float
     ) -> tuple[float, float, float, float]:
         """Excess, limits and p-value."""
-        weight, contrast = _contrast(self.by_stratum)
+        weight, contrast = self._contrast(self.by_stratum)
+        widest = len(self._signs) / 2
         if not weight.sum() > 0:
-            return np.nan, -2.0, 2.0, np.nan
+            return np.nan, -widest, widest, np.nan
         value = float((weight * contrast).sum() / weight.sum())
         variance = max(self._model(weight, correlation), self._jackknife(weight, contrast))
         kept = (weight > 0)[self._cells.stratum]
         clusters = [self._cells.by_cluster(side * kept) for side in self._by_cell[1]]
         spread = np.sqrt(variance)
         if min(int((side > 0).sum()) for side in clusters) < LEAST_CLUSTERS or not spread > 0:
-            return value, -2.0, 2.0, np.nan
+            return value, -widest, widest, np.nan
         half = float(student.isf((1 - confidence) / 2, freedom)) * spread
         return value, value - half, value + half, float(student.sf(value / spread, freedom))
 
@@ -128,14 +139,14 @@ class _Pair:
         each = smooth * (1 - smooth)
         scale = ratio(np.broadcast_to(share, total.shape), total)
         alone = float((scale**2 * each * total).sum())
-        parts = (_SIGNS[:, None] * scale * np.sqrt(each))[:, self._cells.stratum]
+        parts = (self._signs[:, None] * scale * np.sqrt(each))[:, self._cells.stratum]
         whole = self._cells.by_cluster((parts * self._by_cell[1]).sum(0))
         return (1 - correlation) * alone + correlation * float((whole**2).sum())
 
     def _jackknife(self, weight: Floats, contrast: Floats) -> float:
         """Jackknife variance over clusters."""
         cells = self._cells
-        left, left_contrast = _contrast(self.by_stratum[:, :, cells.stratum] - self._by_cell)
+        left, left_contrast = self._contrast(self.by_stratum[:, :, cells.stratum] - self._by_cell)
         held, held_contrast = weight[cells.stratum], contrast[cells.stratum]
         above = (weight * contrast).sum() + cells.by_cluster(
             left * left_contrast - held * held_contrast
@@ -145,11 +156,10 @@ class _Pair:
         without = np.where(below > 1e-9 * weight.sum(), ratio(above, below), value)
         return float(((without - value) ** 2).sum() * (1 - 1 / cells.n_clusters))
 
-
-def _contrast(sums: Floats) -> tuple[Floats, Floats]:
-    """Weights and contrasts of rates from (2, 4, …) failures and samples."""
-    count, total = sums
-    filled = (total > 0).all(0)
-    safe = np.where(filled, total, 1.0)
-    weight = np.where(filled, 1 / (1 / safe).sum(0), 0.0)
-    return weight, np.tensordot(_SIGNS, np.where(filled, count, 0.0) / safe, 1)
+    def _contrast(self, sums: Floats) -> tuple[Floats, Floats]:
+        """Weights and contrasts of rates from (2, K, …) failures and samples."""
+        count, total = sums
+        filled = (total > 0).all(0)
+        safe = np.where(filled, total, 1.0)
+        weight = np.where(filled, 1 / (1 / safe).sum(0), 0.0)
+        return weight, np.tensordot(self._signs, np.where(filled, count, 0.0) / safe, 1)

@@ -18,8 +18,8 @@ from auditor.statistics.intervals import (
     Interval,
     Intervals,
     two_sided_z,
-    wilson_of_share,
 )
+from auditor.statistics.mid_p import proportion
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def clustered_wilson(
     groups: ArrayLike,
     confidence: float = 0.95,
 ) -> Intervals:
-    """Wilson interval of the failure rate of each slice, for clustered samples.
+    """Interval of the failure rate of each slice, for clustered samples, as in `proportion`.
 
     The sample size is divided by the design effect. The correlation inside the clusters of a slice
     is shrunk towards that of all samples, and is not smaller than it.
@@ -166,7 +166,7 @@ def clustered_wilson(
 
     Returns:
         (M,) rates with limits in [0, 1]; NaN with the limits 0 and 1 for an empty slice. The same as
-        `wilson` if no two samples share a cluster.
+        `proportion` if no two samples share a cluster.
 
     Raises:
         ValueError: the lengths differ, a failure is neither 0 nor 1, or `confidence` is out of
@@ -176,7 +176,6 @@ def clustered_wilson(
         Rao and Scott (1992); Student's quantile in place of the normal one: Korn and Graubard,
         Survey Methodology 24 (1998) 193-201.
     """
-    z = two_sided_z(confidence)
     failed = np.asarray(failures, dtype=np.float64)
     if failed.shape != np.shape(groups) or not bool(np.isin(failed, (0, 1)).all()):
         raise ValueError(
@@ -186,8 +185,8 @@ def clustered_wilson(
     count, total = np.zeros((2, len(slices)))
     for k, rows in enumerate(slices):
         count[k], total[k] = failed[rows].sum(), len(rows)
-    scale = z * np.sqrt(_inflation(failed, slices, groups, confidence))
-    return wilson_of_share(count, total, scale)
+    factor = _inflation(failed, slices, groups, confidence)
+    return proportion(count / factor, total / factor, confidence)
 
 
 def inflation_of_rates(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from auditor.statistics.intervals import Floats, Intervals, wilson
+from auditor.statistics.intervals import Floats, Intervals
+from auditor.statistics.mid_p import proportion
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,9 @@ def class_rates(counts: ArrayLike, confidence: float = 0.95) -> ClassRates:
     of_class, chosen = table.sum(2), table.sum(1)
     everything = table.sum((1, 2))[:, None]
     return ClassRates(
-        wilson(hits, of_class, confidence),
-        wilson(chosen - hits, everything - of_class, confidence),
-        wilson(chosen, everything, confidence),
+        proportion(hits, of_class, confidence),
+        proportion(chosen - hits, everything - of_class, confidence),
+        proportion(chosen, everything, confidence),
     )
 
 

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom, chi2, hypergeom
 
 from auditor.statistics.association import contingency
-from auditor.statistics.intervals import Floats, Integers, Intervals, wilson
+from auditor.statistics.intervals import Floats, Integers, Intervals
+from auditor.statistics.mid_p import proportion
 
 _SMALL_EXPECTED = 5.0
 
@@ -19,7 +20,7 @@ class RepresentationShares:
     """Shares of the values of an attribute against expected shares.
 
     Attributes:
-        shares: (V,) observed shares with Wilson intervals.
+        shares: (V,) observed shares with intervals.
         expected: (V,) expected shares, which sum to 1.
         p_value: p-value of the hypothesis "the samples were drawn with the expected shares".
         method: ``"chi-squared"``, ``"monte-carlo"`` (small expected counts) or ``"untestable"``.
@@ -68,7 +69,7 @@ def representation(
             "for each value"
         )
     total, wanted = seen.sum(), weights / weights.sum()
-    shares = wilson(seen, total, confidence)
+    shares = proportion(seen, total, confidence)
     possible = wanted > 0
     if total == 0 or len(seen) < 2:
         return RepresentationShares(shares, wanted, np.nan, "untestable")
@@ -141,7 +142,7 @@ def confusions(
     wrong = np.where(off, counts, 0.0)
     failures = np.broadcast_to(wrong.sum(1, keepdims=True), wrong.shape)
     testable = off & (failures > 0) & (n_classes > 2)
-    share = wilson(wrong, failures, confidence)
+    share = proportion(wrong, failures, confidence)
     if against_popularity:
         # For the pair (a, b): failures of third labels predicted as b, and all failures of third labels
         # except those predicted as a.

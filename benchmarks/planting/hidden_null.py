@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from auditor.audited_model import AuditedModel
 from auditor.checks import Check
 from auditor.checks.hidden_slices import HiddenSlices
 from auditor.checks.map_clusters import MapClusters
 from auditor.config import SliceSection
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.preparation import find_target_layer
+from auditor.model_opening import open_model
 from auditor.selftest import Tables, exact, independent
 from auditor.stages.judge import judge
 from benchmarks.planting.cases import Case, as_audit
@@ -42,7 +41,7 @@ def hidden_null(cases: Iterable[Case], repeats: int) -> str:
         tables = _tables(case)
         with tempfile.TemporaryDirectory() as place:
             audit = as_audit(case, Path(place), annotated=False)
-            model = AuditedModel.of(audit, find_target_layer(audit))
+            model = open_model(audit).model
             samples = EvaluatedSamples(model, audit.dataset, tables.cut.predictions)
             for k in range(repeats):
                 generator = np.random.default_rng([case.seed, k, 5])

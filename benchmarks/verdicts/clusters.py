@@ -264,7 +264,7 @@ def _other_tests(audit: Audit, generator: np.random.Generator) -> list[bool]:
     flips = sign_flip(maps[:, 0, 0] - 1, groups=cluster)
     other = np.flatnonzero((generator.random(audit.cluster.max() + 1) < 0.4)[audit.cluster])
     together = clustered_interaction(
-        audit.failed, [np.flatnonzero(audit.inside)], [other], *_of(audit)
+        audit.failed, [[np.flatnonzero(audit.inside)], [other]], *_of(audit)
     )
     return [
         dependence.p_value <= _LEVEL,

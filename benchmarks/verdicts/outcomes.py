@@ -39,7 +39,7 @@ def ending(world: World, behaviour: Behaviour | None, seed: list[int]) -> str:
     if behaviour is not None:
         audit = behaviour(audit, generator)
     judgement = judge(checks, audit)
-    criteria = examine_criteria(audit, 0, GATE.criteria, ())
+    criteria = examine_criteria(audit, 0, GATE.criteria, ()).results
     n = len(audit.predictions)
     summary = Summary(
         n_samples=n, n_evaluated=n, n_unusable=0, n_failures=0, n_explained=0, accuracy=None

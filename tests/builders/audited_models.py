@@ -8,6 +8,7 @@ from torch import nn
 from auditor.audited_model import AuditedModel
 from auditor.autograd.target_layer import TargetLayer
 from auditor.config import Preprocess
+from auditor.records.decisions import DecisionRule
 
 NO_LAYER = TargetLayer("none", 1, 1, 1, "NCHW", None, "not used by the test")
 """For tests that compute no maps."""
@@ -23,10 +24,10 @@ def audited(
     workers: int = 0,
 ) -> AuditedModel:
     """A model whose classes are the letters of the alphabet, or numbers where there are many."""
-    names = "abcdefgh"[:n_classes] if n_classes <= 8 else map(str, range(n_classes))
+    names = list("abcdefgh"[:n_classes]) if n_classes <= 8 else [str(k) for k in range(n_classes)]
     return AuditedModel(
         module=module,
-        classes=tuple(names),
+        rule=DecisionRule.single_label(names),
         layer=layer,
         preprocess=preprocess or Preprocess(),
         device=torch.device("cpu"),

@@ -46,6 +46,9 @@ class Model:
         self.n_predicted += len(images)
         return self.predict_with(images)
 
+    def decide(self, probabilities: Probabilities) -> NDArray[np.int64]:
+        return np.asarray(probabilities.argmax(1), dtype=np.int64)
+
     def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.feature_vectors is not None
         return self.feature_vectors[rows]

@@ -57,7 +57,7 @@ def test_criteria_accuracy_and_recall_have_the_intervals_of_clusters() -> None:
             one.name: one
             for one in examine_criteria(
                 each.audit_data(each.outcomes), 0, ("baseline", "recall", "confidence"), ()
-            )
+            ).results
         }
         for each in (plain, tables)
     ]

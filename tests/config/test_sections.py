@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from builders.configurations import write_config
 
-from auditor.config import AuditConfig, Preprocess
+from auditor.config import AuditConfig, Preprocess, SliceSection
 from auditor.errors import ConfigError
 
 
@@ -40,3 +40,13 @@ def test_data_missing_values_are_texts() -> None:
     assert config.data.missing == ("unknown", "-1")
     with pytest.raises(ConfigError, match="missing: expected texts or numbers, not False"):
         AuditConfig.parse({"name": "a", "model": model, "data": data | {"missing": [False]}})
+
+
+@pytest.mark.parametrize(("given", "most"), [(True, 2), (False, 1), (2, 2), (3, 3)])
+def test_slices_intersections_are_of_so_many_attributes(given: bool | int, most: int) -> None:
+    assert SliceSection.model_validate({"intersections": given}).most_crossed == most
+
+
+def test_slices_intersections_of_four_attributes_raise(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="intersections"):
+        AuditConfig.load(write_config(tmp_path, {"slices": {"intersections": 4}}))

@@ -7,7 +7,7 @@ from builders.files import write_image, write_text
 
 from auditor.datasets.folder import Folder
 from auditor.errors import DataError, UnreadableImageError
-from auditor.records.predictions import GROUP
+from auditor.records.predictions import GROUP, WEIGHT
 
 
 @pytest.fixture
@@ -108,3 +108,17 @@ def test_open_folder_group_without_column_names_the_columns(folder: Path, tmp_pa
         Folder(path=folder, attributes=table, group="patient").open()
     with pytest.raises(DataError, match=r"data\.group: no column 'patient'"):
         Folder(path=folder, group="patient").open()
+
+
+def test_open_folder_weight_is_a_column_of_the_table_and_no_attribute(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = "dog/1.png,1,in\ncat/2.png,2,out\n"
+    table = write_text(tmp_path / "about.csv", "file,w,place\n" + rows)
+    with pytest.raises(DataError, match=r"data\.weight: expected a finite number .* 2 of 4 rows"):
+        Folder(path=folder, attributes=table, weight="w").open()
+    files = [str(path) for path in Folder(path=folder).open().samples["path"]]
+    write_text(table, "file,w,place\n" + "".join(f"{path},2,in\n" for path in files))
+    data = Folder(path=folder, attributes=table, weight="w").open()
+    assert (data.weight, data.attributes) == ("w", ("place",))
+    assert data.samples[WEIGHT].tolist() == [2.0] * 4

@@ -11,7 +11,7 @@ from builders.files import write_image, write_text
 from auditor.config import AuditConfig
 from auditor.datasets.manifest import Manifest
 from auditor.errors import ConfigError, DataError, UnreadableImageError
-from auditor.records.predictions import FIXED, GROUP
+from auditor.records.predictions import FIXED, GROUP, WEIGHT
 
 
 @pytest.fixture
@@ -183,3 +183,40 @@ def test_open_manifest_reference_may_have_the_group(manifest: Path, tmp_path: Pa
     data = Manifest(path=manifest, label="finding", group="ward", reference=trained).open()
     assert data.reference is not None
     assert data.reference[GROUP].fillna("-").tolist() == ["7", "-"]
+
+
+def _weighted(folder: Path, *weights: str) -> Manifest:
+    rows = "".join(f"{k}.png,sick,{weight}\n" for k, weight in enumerate(weights))
+    return Manifest(path=write_text(folder / "w.csv", "file,label,w\n" + rows), weight="w")
+
+
+def test_open_manifest_weight_is_a_number_and_no_attribute(tmp_path: Path) -> None:
+    data = _weighted(tmp_path, "1", "0", "2.5").open()
+    assert (data.weight, data.attributes) == ("w", ())
+    assert data.samples[WEIGHT].tolist() == [1, 0, 2.5]
+
+
+@pytest.mark.parametrize("bad", ["", "-1", "inf", "nan", "much"])
+def test_open_manifest_with_a_bad_weight_names_the_row(tmp_path: Path, bad: str) -> None:
+    message = rf"data\.weight: expected a finite number .* 1 of 3 rows: row 2 \('{bad}'\)"
+    with pytest.raises(DataError, match=message):
+        _weighted(tmp_path, "1", bad, "2").open()
+
+
+def test_open_manifest_with_weights_of_zero_raises(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.weight: expected a positive weight .* all 2 cells"):
+        _weighted(tmp_path, "0", "0.0").open()
+
+
+def test_open_manifest_unknown_weight_names_the_columns(manifest: Path) -> None:
+    with pytest.raises(DataError, match=r"data\.weight: no column 'w'"):
+        Manifest(path=manifest, label="finding", weight="w").open()
+
+
+def test_open_manifest_parquet_missing_weight_raises(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"file": ["a.png", "b.png"], "label": ["x", "y"], "w": pd.array([3, None], dtype="Int64")}
+    )
+    table.to_parquet(tmp_path / "w.parquet")
+    with pytest.raises(DataError, match=r"data\.weight: .* row 2 \(<NA>\)"):
+        Manifest(path=tmp_path / "w.parquet", weight="w").open()

@@ -70,6 +70,25 @@ def test_adjust_joint_claims_are_one_test_with_one_level() -> None:
     assert corrected.q_values[1] == pytest.approx(0.02 * 0.05 / level)
 
 
+def test_adjust_comparison_with_the_best_value_shares_the_level_of_the_first_question() -> None:
+    against_rest = [_first(value, 0.5, check="rest") for value in ("1", "2", "3")]
+    best: list[Claim] = [
+        claim(
+            {"a": value},
+            (0.1, 0, 0.2),
+            p_value,
+            check="best",
+            joint="a: best",
+            question="value against the best",
+        )
+        for value, p_value in (("1", 0.004), ("2", 0.006), ("3", 0.9))
+    ]
+    corrected = adjust([*against_rest, *best, _first("1", 0.5, "b")], 0.05)
+    # Two attributes have half of alpha each, and the two comparisons of the first half of that.
+    assert corrected.levels[3:6] == pytest.approx([0.05 / 4] * 3)
+    assert (corrected.q_values[3:6] <= 0.05).tolist() == [True, True, False]
+
+
 def test_adjust_attribute_as_a_whole_belongs_to_the_cause_of_its_values() -> None:
     whole = claim({}, None, 1e-5, joint="a", question="further question")
     value = claim({"a": "1"}, (0.1, 0, 0.2), 1e-5, joint="a", question="further question")

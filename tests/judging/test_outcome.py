@@ -10,6 +10,7 @@ from scipy.stats import norm
 from auditor.config import GateSection
 from auditor.judging.outcome import decide
 from auditor.records import (
+    ClusterRecord,
     CriterionResult,
     CriterionState,
     Effect,
@@ -156,7 +157,10 @@ def test_outcome_slice_of_a_blocking_finding_is_not_named_again() -> None:
 
 def test_outcome_undecided_slice_states_the_missing_samples() -> None:
     (reason,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)]).reasons
-    (clustered,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)], 3.0).reasons
+    clusters = ClusterRecord(
+        name="patient", n_clusters=50, n_missing=0, largest=20, correlation=0.1, design_effect=3.0
+    )
+    (clustered,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)], clusters).reasons
     # n = (z_0.975 + z_0.8)^2 · 0.1 · 0.9 / 0.1^2, less the 100 that there are.
     wanted = (norm.ppf(0.975) + norm.ppf(0.8)) ** 2 * 0.09 / 0.01
     assert wanted == pytest.approx(70.6, abs=0.1)
@@ -167,6 +171,12 @@ def test_outcome_undecided_slice_states_the_missing_samples() -> None:
     assert decide(GateSection(), SUMMARY, [], [], [few]).reasons[0].missing_samples == 31
     # Three times as many, less 100.
     assert clustered.missing_samples == 112
+    # 1,000 samples come from 50 patients, so that 112 come from 5.6.
+    assert clustered.missing_clusters == 6
+    assert clustered.text.endswith(
+        "At 20 samples per cluster by patient, as in this audit, they would come from about 6 more clusters."
+    )
+    assert reason.missing_clusters is None
 
 
 def test_outcome_attribute_without_a_testable_value_is_undecided_beside_tested_ones() -> None:

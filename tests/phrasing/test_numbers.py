@@ -28,6 +28,15 @@ def test_percent_near_the_ends_keeps_a_decimal(share: float, text: str) -> None:
     assert phrasing.percent(share) == text
 
 
+def test_percents_that_round_alike_have_as_many_decimals_as_differ() -> None:
+    assert phrasing.percents(0.72, 0.31) == ("72 %", "31 %")
+    assert phrasing.percents(0.973, 0.974) == ("97.3 %", "97.4 %")
+    assert phrasing.percents(0.97301, 0.97342) == ("97.30 %", "97.34 %")
+    # Equal numbers are alike, and a difference below a thousandth of a point is none.
+    assert phrasing.percents(0.973, 0.973) == ("97 %", "97 %")
+    assert phrasing.percents(0.973, 0.9730001) == ("97 %", "97 %")
+
+
 def test_percent_with_decimals_keeps_them() -> None:
     assert phrasing.percent(0.9, 1) == "90.0 %"
     assert phrasing.percent(-0.0001, 1) == "0.0 %"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 
+from auditor.records import CriterionResult, Estimate, SliceKey
 from auditor.registry import all_of
 from auditor.report import Renderer
 from auditor.report.renderers.csv import CsvTables
@@ -17,7 +19,8 @@ from auditor.report.renderers.json import JsonReport
 from auditor.report.renderers.junit import JunitXml
 from auditor.report.renderers.markdown import ModelCard, _markdown
 from auditor.report.renderers.sarif import SarifLog
-from auditor.report.view.report_view import build_view
+from auditor.report.view.criteria import criteria_text, criterion_views
+from auditor.report.view.report_view import ReportView, build_view
 from auditor.run_folder import RunFolder
 
 
@@ -88,7 +91,9 @@ def test_sarif_has_what_code_scanning_needs(run_folder: RunFolder) -> None:
     assert log["version"] == "2.1.0"
     rules = [one["id"] for one in run["tool"]["driver"]["rules"]]
     levels = [one["level"] for one in run["results"]]
-    assert levels == ["error", "error", "warning", "note", "note"]
+    # Five findings, and a criterion for each of the two classes.
+    assert levels == ["error", "error", "warning", "note", "note", "none", "none"]
+    assert [one["kind"] for one in run["results"][5:]] == ["pass", "open"]
     for one in run["results"]:
         assert rules[one["ruleIndex"]] == one["ruleId"]
         assert one["message"]["text"]
@@ -96,6 +101,80 @@ def test_sarif_has_what_code_scanning_needs(run_folder: RunFolder) -> None:
     assert "Further supporting claims: 3." in run["results"][0]["message"]["text"]
     prints = [one["partialFingerprints"]["checkAndSlice/v1"] for one in run["results"]]
     assert len(set(prints)) == len(prints)
+
+
+def with_criteria(run: RunFolder) -> ReportView:
+    """The view of a run with other criteria: one for three slices, and one that does not block."""
+    site, other = (
+        CriterionResult(
+            id="",
+            name=f"{what}, site = A at least 90 %",
+            criterion=what,
+            metric="sensitivity",
+            slice=SliceKey(attributes={"site": "A"}),
+            bound="at least",
+            threshold=0.9,
+            unit="share",
+            estimate=Estimate(value=0.92, low=0.88, high=0.95),
+            support=200,
+            state="undecided",
+            configured=True,
+            statement=f"The {what} is 92 %.",
+            why="agreed in May",
+            missing_samples=120,
+            blocking=blocking,
+        )
+        for what, blocking in (("sensitivity", True), ("specificity", False))
+    )
+    b = site.model_copy(update={"slice": SliceKey(attributes={"site": "B"}), "state": "met"})
+    missed = other.model_copy(update={"state": "missed"})
+    results = (site, b, missed)
+    views = criterion_views(results)
+    return replace(
+        build_view(run),
+        criteria=results,
+        criterion_views=views,
+        criteria_text=criteria_text(views),
+    )
+
+
+def test_junit_criterion_that_does_not_block_neither_fails_nor_is_an_error(
+    run_folder: RunFolder,
+) -> None:
+    path = JunitXml().render(with_criteria(run_folder), run_folder.path)
+    suite = ET.parse(path).getroot()[0]  # noqa: S314 - our own file
+    cases = [one for one in suite if one.get("classname") == "auditor.criteria"]
+    assert [[child.tag for child in one] for one in cases] == [
+        ["error"],
+        ["system-out"],
+        ["skipped"],
+    ]
+    assert "Reason for the limit: agreed in May" in (cases[0][0].text or "")
+
+
+def test_sarif_criteria_have_limits_and_missing_samples(run_folder: RunFolder) -> None:
+    path = SarifLog().render(with_criteria(run_folder), run_folder.path)
+    run = json.loads(path.read_text(encoding="utf-8"))["runs"][0]
+    first = run["properties"]["criteria"][0]
+    assert (first["threshold"], first["confidence"], first["missing_samples"]) == (0.9, 0.95, 120)
+    own = [one for one in run["results"] if one["ruleId"] == "acceptance-criteria"]
+    # The missed one would be a finding.
+    assert [one["kind"] for one in own] == ["open", "pass"]
+
+
+def test_model_card_lists_criteria_with_their_slices(run_folder: RunFolder) -> None:
+    path = ModelCard().render(with_criteria(run_folder), run_folder.path)
+    text = path.read_text(encoding="utf-8")
+    section = text.split("## Acceptance criteria")[1].split("##")[0]
+    assert section.strip().splitlines() == [
+        (
+            "- **sensitivity:** undecided. Of 2 comparisons: 1 met, 1 undecided (site = A). "
+            "Reason for the limit: agreed in May"
+        ),
+        "  - site = A: undecided. The sensitivity is 92 %.",
+        "  - site = B: met. The sensitivity is 92 %.",
+        "- **specificity:** missed. The specificity is 92 %. Reason for the limit: agreed in May",
+    ]
 
 
 def test_json_has_what_the_view_has(run_folder: RunFolder) -> None:

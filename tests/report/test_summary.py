@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.records import AuditOutcome, AuditResult
+from auditor.records import AuditOutcome, AuditResult, Estimate, SliceRecord
 from auditor.report.view.summary import (
     data_faults_text,
     faults_of_samples,
@@ -84,3 +84,24 @@ def test_fault_of_a_check_without_labels_is_shown_by_its_name(result: AuditResul
 )
 def test_untested_parts_are_counted(n_untested: int, n_skipped: int, text: str) -> None:
     assert untested_text(26, n_untested, n_skipped) == text
+
+
+def test_verdict_worst_slice_is_that_of_the_pooled_estimate(result: AuditResult) -> None:
+    def value(name: str, n: int, rate: float, pooled: float | None) -> SliceRecord:
+        low, high = rate - 0.01, rate + 0.01
+        return SliceRecord(
+            attributes={"site": name},
+            label=None,
+            support=n,
+            n_failures=round(n * rate),
+            error_rate=Estimate(value=rate, low=low, high=high),
+            gap=None,
+            p_value=None,
+            q_value=None,
+            pooled_rate=None if pooled is None else Estimate(value=pooled, low=0.1, high=0.5),
+        )
+
+    # Two of three samples of A fail, and 30 of 100 of B; C was neither tested nor pooled.
+    slices = [value("A", 3, 2 / 3, 0.22), value("B", 100, 0.3, 0.29), value("C", 2, 1.0, None)]
+    text = verdict_text(result.model_copy(update={"slices": slices})).worst_slice
+    assert text == ("site = B: error rate 30 % (29–31 %; n = 100); pooled estimate 29 % (10–50 %)")

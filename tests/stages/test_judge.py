@@ -14,7 +14,7 @@ from builders.claims import FixedClaims, claim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from statsmodels.stats.proportion import proportion_confint
+from reference import rate_limits
 
 from auditor import registry
 from auditor.checks import Check
@@ -277,14 +277,26 @@ def test_judge_without_checks_slices_have_error_rates() -> None:
     failed = int(failure[side == "left"].sum())
     assert (bare.support, bare.n_failures, bare.gap, bare.p_value) == (left, failed, None, None)
     assert bare.error_rate is not None
-    assert (bare.error_rate.low, bare.error_rate.high) == pytest.approx(
-        proportion_confint(failed, left, method="wilson")
-    )
+    assert (bare.error_rate.low, bare.error_rate.high) == pytest.approx(rate_limits(failed, left))
     assert full.gap is not None
     assert full.p_value is not None
     assert full.q_value is not None
     assert full.q_value >= full.p_value
     assert full.detectable_gap is not None
+
+
+def test_judge_end_of_an_ordered_attribute_has_the_power_of_its_finding_alone() -> None:
+    rng = np.random.default_rng(0)
+    age = rng.integers(20, 90, 700)
+    audit = _audit(["functional", "defective"] * 350, rng.random(700) < 0.1, {"age": age})
+    slices = judge({"performance-gap": _all_checks()["performance-gap"]}, audit).slices
+    end = next(one for one in slices if one.tail and one.label is None)
+    value = next(one for one in slices if not one.tail and one.label is None)
+    assert end.gate_power is not None
+    assert value.gate_power is not None
+    # A value passes only if a gap of 10 points is excluded, which about 1 in 40 audits do wrongly.
+    assert value.gate_power.not_passed == pytest.approx(0.975, abs=0.01)
+    assert end.gate_power.blocked <= end.gate_power.not_passed < 0.9
 
 
 def test_judge_planted_cause_is_the_first_finding() -> None:
@@ -330,7 +342,7 @@ def test_judge_unbiased_model_is_rarely_accused() -> None:
         findings = judge(_all_checks(), _audit(label, failure, attributes)).findings
         supported += any(one.verdict in {"supported", "confirmed"} for one in findings)
         alerts += any(one.severity == "alert" for one in findings)
-    assert alerts == 0
+    assert alerts <= 1  # about 1 of 100 audits has one
     assert supported <= 6  # binomial(40, 0.05) exceeds that once in 300
 
 

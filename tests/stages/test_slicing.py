@@ -196,6 +196,21 @@ def test_slice_samples_rows_are_those_that_a_plain_loop_finds() -> None:
     )
 
 
+def test_slice_samples_three_attributes_are_crossed_on_request() -> None:
+    generator = np.random.default_rng(0)
+    values = {name: generator.choice(["x", "y"], 400).tolist() for name in ("a", "b", "c")}
+    frame = _usable(400, **values)
+    cut = slice_samples(frame, None, CLASSES, ("a", "b", "c"), SliceSection(intersections=3))
+    triples = [one for one in cut.slices if len(one.key.attributes) == 3]
+    assert len(triples) == 8
+    for one in triples:
+        a, b, c = one.key.attributes.values()
+        expected = (frame["a"] == a) & (frame["b"] == b) & (frame["c"] == c)
+        assert one.rows.tolist() == np.flatnonzero(expected).tolist()
+    plain = slice_samples(frame, None, CLASSES, ("a", "b", "c"), SliceSection())
+    assert max(len(one.key.attributes) for one in plain.slices) == 2
+
+
 def test_slice_samples_ends_of_ordered_attributes_are_slices_of_their_own() -> None:
     ages = np.arange(20, 90).repeat(10)
     cut = _cut(ages, min_support=30)

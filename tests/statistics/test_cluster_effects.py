@@ -14,7 +14,7 @@ from auditor.statistics import (
     clustered_wilson,
     design_effect_interval,
     inflation_of_rates,
-    wilson,
+    proportion,
 )
 
 
@@ -31,15 +31,14 @@ def test_inflation_without_clusters_is_one() -> None:
     assert factors.tolist() == [1, 1]
 
 
-def test_inflation_divides_the_samples_of_wilsons_interval() -> None:
+def test_inflation_divides_the_samples_of_the_interval_of_a_rate() -> None:
     values, groups = _values(0, 1.0)
     failed = (values > 1).astype(float)
     rows = np.flatnonzero(groups < 20)
     (factor,) = inflation_of_rates(failed, [rows], groups)
     clustered = clustered_wilson(failed, [rows], groups)[0]
     count = failed[rows].sum()
-    # Wilson's limits depend on z²/n alone.
-    plain = wilson(count / factor, len(rows) / factor)[()]
+    plain = proportion(count / factor, len(rows) / factor)[()]
     assert (clustered.low, clustered.high) == pytest.approx((plain.low, plain.high))
     assert factor > 2
 

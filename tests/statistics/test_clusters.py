@@ -25,15 +25,14 @@ from auditor.statistics import (
     conditional_dependence,
     find_series,
     map_difference,
+    proportion,
     stratified_gap,
     stratified_interaction,
     stratified_mean_gap,
-    wilson,
 )
 from auditor.statistics.cluster_cells import Cells
 from auditor.statistics.cluster_permutation import ClusterPermutation
 from auditor.statistics.cluster_within import Within
-from auditor.statistics.intervals import wilson_of_share
 
 Booleans = NDArray[np.bool_]
 
@@ -102,10 +101,10 @@ def test_correlation_that_cannot_be_known_is_nan() -> None:
 # --- rates -------------------------------------------------------------------------------------
 
 
-def test_rates_without_clusters_are_those_of_wilson() -> None:
+def test_rates_without_clusters_are_those_of_independent_samples() -> None:
     failed = np.array([0, 1, 1, 0, 0, 0])
     ours = clustered_wilson(failed, [np.array([0, 1, 2]), np.array([3, 4, 5])], np.arange(6), 0.9)
-    theirs = wilson([2, 0], [3, 3], 0.9)
+    theirs = proportion([2, 0], [3, 3], 0.9)
     np.testing.assert_allclose(ours.low, theirs.low)
     np.testing.assert_allclose(ours.high, theirs.high)
 
@@ -115,9 +114,9 @@ def test_copies_of_a_sample_count_once() -> None:
     ours = clustered_wilson(failed, [np.arange(400)], np.repeat(np.arange(50), 8))[0]
     # Telling clusters: squares 0.64 of ten and 0.04 of forty, (8)² / (10 · 0.64² + 40 · 0.04²).
     quantile = student.isf(0.025, 64 / (10 * 0.64**2 + 40 * 0.04**2) - 1)
-    once = wilson_of_share(np.array(10.0), np.array(50.0), float(quantile))
-    assert ours.low == pytest.approx(float(once.low), rel=0.01)
-    assert ours.high == pytest.approx(float(once.high), rel=0.01)
+    factor = (quantile / 1.96) ** 2
+    once = proportion(10 / factor, 50 / factor)[()]
+    assert (ours.low, ours.high) == pytest.approx((once.low, once.high), rel=0.01)
 
 
 def test_rate_of_an_empty_slice_is_unknown() -> None:
@@ -505,7 +504,7 @@ def test_interaction_without_clusters_is_the_stratified_one() -> None:
     failed, label, _, generator = _patients(28)
     first, second = generator.random((2, 600)) < 0.4
     rows = [np.flatnonzero(first)], [np.flatnonzero(second)]
-    ours = clustered_interaction(failed, *rows, label, np.arange(600))
+    ours = clustered_interaction(failed, rows, label, np.arange(600))
     theirs = stratified_interaction(*_interaction_counts(failed, first, second, label))
     assert ours.excess[0] == theirs.excess[()]
     assert ours.p_value[0] == theirs.p_value
@@ -515,7 +514,7 @@ def test_interaction_has_at_least_the_variance_of_the_jackknife() -> None:
     failed, label, patient, generator = _patients(29, correlation=0.6)
     first, second = generator.random((2, 60))[:, patient] < 0.5
     rows = [np.flatnonzero(first)], [np.flatnonzero(second)]
-    ours = clustered_interaction(failed, *rows, label, patient)
+    ours = clustered_interaction(failed, rows, label, patient)
 
     def excess(kept: Booleans) -> float:
         counts = _interaction_counts(failed[kept], first[kept], second[kept], label[kept])
@@ -533,13 +532,13 @@ def test_interaction_has_at_least_the_variance_of_the_jackknife() -> None:
 def test_interaction_of_few_clusters_is_not_tested() -> None:
     failed, label, patient, _ = _patients(30)
     rows = [np.flatnonzero(patient < 20)], [np.flatnonzero((patient > 16) & (patient < 50))]
-    ours = clustered_interaction(failed, *rows, label, patient)  # three patients have both values
+    ours = clustered_interaction(failed, rows, label, patient)  # three patients have both values
     assert np.isnan(ours.p_value[0])
     assert np.isfinite(ours.excess.value[0])
-    alone = clustered_interaction(failed, rows[0], rows[0], label, patient)
+    alone = clustered_interaction(failed, [rows[0], rows[0]], label, patient)
     assert np.isnan(alone.excess.value[0])
     with pytest.raises(ValueError, match="0 and 1"):
-        clustered_interaction(failed + 1, *rows, label, patient)
+        clustered_interaction(failed + 1, rows, label, patient)
 
 
 # --- series ------------------------------------------------------------------------------------

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from auditor.records import Estimate, GatePower
-from auditor.records.predictions import EVALUATED, LABEL, OK, PREDICTED, SAMPLE, STATUS
+from auditor.records.decision_table import read_decisions
+from auditor.records.predictions import EVALUATED, LABEL, PREDICTED, SAMPLE, usable_rows
 from auditor.registry import Options, plugin
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.supporting import full_statement
@@ -55,6 +54,7 @@ _SLICES = [
     "label", "support", "failures", *(f"error_rate{end}" for end in _ESTIMATE),
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
     *(f"ratio{end}" for end in _ESTIMATE), "gate_stopped", "gate_not_passed",
+    *(f"pooled_rate{end}" for end in _ESTIMATE),
 ]  # fmt: skip
 _METRICS = [
     "metric", "class", "value", "low", "high", "support", "clusters", "primary", "reason",
@@ -98,6 +98,7 @@ def _slices(view: ReportView) -> Iterable[list[Any]]:
             one.detectable_gap,
             *_numbers(one.ratio),
             *_power(one.gate_power),
+            *_numbers(one.pooled_rate),
         ]
 
 
@@ -116,15 +117,16 @@ def _metrics(view: ReportView) -> Iterable[list[Any]]:
 
 
 def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
-    """Every failure, explained or not, in the order of the data; read batch by batch."""
-    columns = [*EVALUATED, STATUS, *view.attributes]
-    with pq.ParquetFile(folder / PREDICTIONS) as file:
-        for batch in file.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                if row[STATUS] == OK and str(row[LABEL]) != str(row[PREDICTED]):
-                    fault = view.faults.get(str(row[SAMPLE]))
-                    own = [row[name] for name in EVALUATED]
-                    yield [*own, fault, *(row[name] for name in view.attributes)]
+    """Every failure, explained or not, in the order of the data."""
+    rows = read_decisions(folder / PREDICTIONS, view.decision, view.confusion.classes)
+    failed = usable_rows(rows) & (rows[LABEL].astype(str) != rows[PREDICTED].astype(str))
+    columns = [*EVALUATED, *view.attributes]
+    for row in (
+        rows.loc[failed, columns].astype(object).where(rows.notna(), None).to_dict("records")
+    ):
+        own = [row[name] for name in EVALUATED]
+        fault = view.faults.get(str(row[SAMPLE]))
+        yield [*own, fault, *(row[name] for name in view.attributes)]
 
 
 def _numbers(one: Estimate | None) -> list[float | None]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from auditor.phrasing.glossary import SEVERITY_NAMES, VERDICT_NAMES
+from auditor.phrasing.glossary import SEVERITY_NAMES, verdict_name
 from auditor.records import CriterionResult, Verdict
 from auditor.registry import Options, plugin
 from auditor.report.view.findings import FindingView
@@ -63,12 +63,21 @@ def _outcome(verdict: VerdictText) -> ET.Element:
 
 
 def _criterion(criterion: CriterionResult) -> ET.Element:
+    """A missed criterion fails, and an undecided one is an error, if they block the gate."""
     case = ET.Element("testcase", classname="auditor.criteria", name=_text(criterion.name))
     element = {"missed": "failure", "undecided": "error"}.get(criterion.state)
+    text = criterion.statement
+    if criterion.why is not None:
+        text += f"\nReason for the limit: {criterion.why}"
     if element is None:
-        ET.SubElement(case, "system-out").text = _text(criterion.statement)
+        ET.SubElement(case, "system-out").text = _text(text)
+    elif not criterion.blocking:
+        ET.SubElement(case, "skipped", message=_text(f"{criterion.state}: {text}"))
     else:
-        ET.SubElement(case, element, type=criterion.state, message=_text(criterion.statement))
+        found = ET.SubElement(
+            case, element, type=criterion.state, message=_text(criterion.statement)
+        )
+        found.text = _text(text)
     return case
 
 
@@ -79,7 +88,7 @@ def _case(finding: FindingView) -> ET.Element:
     )
     text = "\n".join(
         (
-            f"{SEVERITY_NAMES[record.severity]}, {VERDICT_NAMES[record.verdict].lower()}",
+            f"{SEVERITY_NAMES[record.severity]}, {verdict_name(record).lower()}",
             full_statement(record),
             f"What to do next: {record.action}",
             f"Limits of this finding: {record.limits}",

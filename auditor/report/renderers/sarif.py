@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from auditor.records import Severity
+from auditor.records import CriterionResult, Severity
+from auditor.records.outcome import ACCEPTANCE_CRITERIA
 from auditor.registry import Options, plugin
 from auditor.report.view.findings import FindingView
 from auditor.report.view.report_view import ReportView
@@ -22,6 +23,22 @@ FILE = "report.sarif"
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL: dict[Severity, str] = {"alert": "error", "warning": "warning", "note": "note"}
+_OF_CRITERIA = {
+    "id",
+    "name",
+    "state",
+    "metric",
+    "bound",
+    "threshold",
+    "confidence",
+    "estimate",
+    "support",
+    "why",
+    "blocking",
+    "missing_samples",
+    "missing_clusters",
+}
+"""What is said of each criterion."""
 
 
 @plugin("renderer", "sarif")
@@ -35,7 +52,10 @@ class SarifLog(Options):
             view: everything that is shown.
             folder: the run folder.
         """
-        checks = sorted({one.record.check for one in view.findings})
+        # Missed criteria are findings.
+        other = [one for one in view.criteria if one.configured and one.state != "missed"]
+        own = {ACCEPTANCE_CRITERIA} if other else set()
+        checks = sorted({one.record.check for one in view.findings} | own)
         run: dict[str, Any] = {
             "tool": {
                 "driver": {
@@ -56,17 +76,42 @@ class SarifLog(Options):
                     ],
                 }
             ],
-            "results": [_result(one, checks) for one in view.findings],
+            "results": [
+                *(_result(one, checks) for one in view.findings),
+                *(_criterion(one, checks) for one in other),
+            ],
             "properties": {
                 "outcome": view.verdict.state,
                 "reasons": [one.model_dump(exclude_none=True) for one in view.verdict.reasons],
-                "criteria": [{"name": one.name, "state": one.state} for one in view.criteria],
+                "criteria": [
+                    one.model_dump(mode="json", include=_OF_CRITERIA) for one in view.criteria
+                ],
             },
         }
         path = folder / FILE
         log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
         path.write_text(json.dumps(log, indent=1, ensure_ascii=False), encoding="utf-8")
         return path
+
+
+def _criterion(one: CriterionResult, checks: list[str]) -> dict[str, Any]:
+    """A criterion that is met or undecided."""
+    return {
+        "ruleId": ACCEPTANCE_CRITERIA,
+        "ruleIndex": checks.index(ACCEPTANCE_CRITERIA),
+        "level": "none",
+        "kind": "pass" if one.state == "met" else "open",
+        "message": {"text": f"{one.name}: {one.state}. {one.statement}"},
+        "locations": [_location(str(one.slice))],
+        "partialFingerprints": {"checkAndSlice/v1": f"{ACCEPTANCE_CRITERIA}/{one.name}"},
+    }
+
+
+def _location(slice_name: str) -> dict[str, Any]:
+    return {
+        "physicalLocation": {"artifactLocation": {"uri": RESULT}, "region": {"startLine": 1}},
+        "logicalLocations": [{"fullyQualifiedName": slice_name, "kind": "slice"}],
+    }
 
 
 def _result(finding: FindingView, checks: list[str]) -> dict[str, Any]:
@@ -78,15 +123,7 @@ def _result(finding: FindingView, checks: list[str]) -> dict[str, Any]:
         # A finding that this data cannot decide is open, not failed.
         "kind": "open" if record.verdict == "untestable" else "fail",
         "message": {"text": f"{record.title}. {full_statement(record)} {record.action}"},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": RESULT},
-                    "region": {"startLine": 1},
-                },
-                "logicalLocations": [{"fullyQualifiedName": str(record.slice), "kind": "slice"}],
-            }
-        ],
+        "locations": [_location(str(record.slice))],
         # The same check on the same slice is the same finding in the next run, whatever its number.
         "partialFingerprints": {"checkAndSlice/v1": f"{record.check}/{record.slice}"},
         "properties": {

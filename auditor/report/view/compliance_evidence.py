@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditor.phrasing import count, date, limits, percent, plural
 from auditor.records import MISSING, AuditResult
+from auditor.report.view.criteria import criteria_text, criterion_views
 from auditor.report.view.selection_rates import SelectionRates
 
 
@@ -157,6 +158,19 @@ def _gate(result: AuditResult) -> ComplianceEvidence | None:
     return ComplianceEvidence(f"gate at “{result.gate}”, limits fixed in advance", "provenance")
 
 
+def _criteria(result: AuditResult) -> ComplianceEvidence | None:
+    text = criteria_text(criterion_views(result.criteria))
+    return ComplianceEvidence(text.removesuffix("."), "criteria") if text else None
+
+
+def _reasons(result: AuditResult) -> ComplianceEvidence | None:
+    reasons = {one.criterion: one.why for one in result.criteria if one.configured and one.why}
+    if not reasons:
+        return None
+    stated = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    return ComplianceEvidence(f"reasons stated for the limits of criteria ({stated})", "criteria")
+
+
 def _fixed(text: str, anchor: str) -> Callable[[AuditResult], ComplianceEvidence]:
     """Evidence that every audit has."""
     return lambda _result: ComplianceEvidence(text, anchor)
@@ -165,6 +179,8 @@ def _fixed(text: str, anchor: str) -> Callable[[AuditResult], ComplianceEvidence
 KINDS: Mapping[str, Callable[[AuditResult], ComplianceEvidence | None]] = {
     "accuracy": _accuracy,
     "actions": _fixed("what to do next, for each finding", "findings"),
+    "criteria": _criteria,
+    "criteria-reasons": _reasons,
     "classes": _fixed("recall and precision of each class, confusions", "classes"),
     "date": lambda result: ComplianceEvidence(
         f"date of the audit: {date(result.run.created_at)}", "provenance"

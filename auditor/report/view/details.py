@@ -115,7 +115,8 @@ def _intersection(part: IntersectionContrast) -> Details:
         (f"gap to other samples with the same {name}", gap)
         for name, gap in part.against_each.items()
     ]
-    gaps.append(("error rate beyond the sum of what both values add", part.beyond_sum))
+    added = "both values" if len(part.against_each) == 2 else "its values and pairs"
+    gaps.append((f"error rate beyond the sum of what {added} add", part.beyond_sum))
     return Details(tuple((name, with_limits(gap, "points")) for name, gap in gaps))
 
 

@@ -18,6 +18,7 @@ import yaml
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.population import population_text
 from auditor.records import (
     SEVERITIES,
     AuditResult,
@@ -27,15 +28,19 @@ from auditor.records import (
     ExplanationsRecord,
     Finding,
     PanelRecord,
+    PopulationRecord,
     Severity,
     SliceRecord,
     Summary,
     Unusable,
 )
-from auditor.records.predictions import SAMPLE, attribute_columns, sample_columns, usable_rows
+from auditor.records.decision_table import read_decisions
+from auditor.records.decisions import DecisionRecord
+from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
+from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
@@ -77,7 +82,9 @@ class ReportView:
         auditor_version: of the program that made it.
         verdict: the gate's outcome as text.
         exit_code: of the command that ran the audit.
-        criteria: the acceptance criteria.
+        criteria: the results of the acceptance criteria.
+        criterion_views: the acceptance criteria, one each.
+        criteria_text: how many configured criteria are met; empty if there are none.
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
@@ -90,6 +97,7 @@ class ReportView:
         untested: slices that were too small to test.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
+        decision: the task, and how probabilities become decisions.
         attribute_types: their types, as a table; None in results of versions without types.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
@@ -104,6 +112,8 @@ class ReportView:
         unusable: samples that could not be evaluated.
         basis_text: number of tests behind the verdict, in a sentence for the first page.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
+        population: the accuracy in the target population; None if no population is given.
+        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -124,7 +134,10 @@ class ReportView:
     verdict: VerdictText
     exit_code: int
     criteria: tuple[CriterionResult, ...]
+    criterion_views: tuple[CriterionView, ...]
+    criteria_text: str
     summary: Summary
+    decision: DecisionRecord
     findings: tuple[FindingView, ...]
     counts: tuple[tuple[Severity, int], ...]
     tested: tuple[TestedView, ...]
@@ -149,6 +162,8 @@ class ReportView:
     unusable: tuple[Unusable, ...]
     basis_text: str
     clusters_text: str
+    population: PopulationRecord | None
+    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -164,6 +179,11 @@ class ReportView:
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
+    def shows_pooled(self) -> bool:
+        """Whether any slice has a partially pooled error rate."""
+        return any(one.pooled_rate is not None for one in self.slices)
 
     @property
     def accuracy(self) -> Estimate | None:
@@ -208,11 +228,12 @@ def build_view(run: RunFolder) -> ReportView:
     result = run.read_result()
     files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
-    evaluated, attributes = _evaluated(run)
+    evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     sources = _sources(files, result, evaluated, attributes, ordered)
     blocking = {one.id for one in result.blocking}
     selected = selection_rates(result, evaluated)
+    criteria = criterion_views(result.criteria)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     return ReportView(
         name=result.run.name,
@@ -223,7 +244,10 @@ def build_view(run: RunFolder) -> ReportView:
         verdict=verdict_text(result),
         exit_code=result.outcome.exit_code,
         criteria=tuple(result.criteria),
+        criterion_views=criteria,
+        criteria_text=criteria_text(criteria),
         summary=result.summary,
+        decision=result.decision,
         findings=tuple(
             finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
@@ -256,6 +280,8 @@ def build_view(run: RunFolder) -> ReportView:
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
         clusters_text=clusters_text(result.clusters, result.summary),
+        population=result.population,
+        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
@@ -298,12 +324,11 @@ def _sources(
     return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
 
 
-def _evaluated(run: RunFolder) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
-    names = pq.read_schema(path).names
-    table = pd.read_parquet(path, columns=sample_columns(names))
-    return table[usable_rows(table)], attribute_columns(names)
+    table = read_decisions(path, result.decision, [one.name for one in result.classes])
+    return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
 
 
 def _templates(result: AuditResult) -> str | None:

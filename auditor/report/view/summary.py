@@ -40,7 +40,8 @@ class VerdictText:
         reasons: everything that prevents the audit from passing.
         baseline: accuracy beside that of always predicting the most frequent class; empty if unknown.
         worst_class: the class with the lowest recall; empty if unknown.
-        worst_slice: the slice with the highest error rate among those tested; empty if there is none.
+        worst_slice: the slice with the highest error rate, partially pooled where there are three or more
+            values; empty if there is none.
         gate_power: power of the gate against a gap; empty without a gate.
     """
 
@@ -96,19 +97,25 @@ def _worst_class(result: AuditResult) -> str:
 
 def _worst_slice(result: AuditResult) -> str:
     known = [
-        (one, one.error_rate)
+        (one, one.pooled_rate or one.error_rate, one.error_rate)
         for one in result.slices
-        if one.gap is not None and one.error_rate is not None and not one.computed
+        # A small slice is comparable if its rate is pooled, and otherwise if it was tested.
+        if (one.pooled_rate is not None or one.gap is not None)
+        and one.error_rate is not None
+        and not one.computed
         if len(one.attributes) == 1 and one.label is None
     ]
     if not known:
         return ""
-    worst, rate = max(known, key=lambda one: one[1].value)
+    worst, ranked, rate = max(known, key=lambda one: one[1].value)
     names = ", ".join(f"{name} = {value}" for name, value in worst.attributes.items())
-    return (
+    text = (
         f"{names}: error rate {percent(rate.value)} ({limits(rate, 'share')}; "
         f"n = {count(worst.support)})"
     )
+    if worst.pooled_rate is None:
+        return text
+    return f"{text}; pooled estimate {percent(ranked.value)} ({limits(ranked, 'share')})"
 
 
 def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:

@@ -1,0 +1,242 @@
+"""Default criteria, which every useful model meets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.comparisons.clusters import inflation, shares_of, widened
+from auditor.config.criteria import DefaultCriterion
+from auditor.phrasing import interval, percent, percents, quoted, signed_points
+from auditor.records import AuditData, CriterionResult, Estimate, SliceKey
+from auditor.records.outcome import GROSS_OVERCONFIDENCE
+from auditor.records.predictions import codes
+from auditor.statistics import (
+    Interval,
+    judge_against_chance,
+    judge_against_majority,
+    judge_interval,
+    overconfidence,
+    proportion,
+)
+
+LEVEL = 0.01
+"""Level of the default tests: useful models pass them easily, and a guessing model in 1 of 100 audits."""
+
+Mask = NDArray[np.bool_]
+
+
+def examine_defaults(
+    audit: AuditData, n_not_finite: int, defaults: Sequence[DefaultCriterion]
+) -> Iterator[CriterionResult]:
+    """Measures the default criteria.
+
+    Args:
+        audit: the evaluated samples.
+        n_not_finite: samples that could not be evaluated because an output was NaN or infinite.
+        defaults: the criteria that apply.
+    """
+    if "baseline" in defaults and _has_baseline(audit):
+        yield _baseline(audit)
+    if "recall" in defaults:
+        several = audit.task == "multi-label"
+        yield from _labels_above_chance(audit) if several else _recalls_above_chance(audit)
+    if "finite-outputs" in defaults:
+        yield _finite_outputs(audit, n_not_finite)
+    if "confidence" in defaults:
+        yield _confidence(audit)
+
+
+def _has_baseline(audit: AuditData) -> bool:
+    """Whether accuracy can be compared with always predicting the most frequent class.
+
+    A threshold other than 0.5 gives up accuracy for sensitivity or specificity, and the accuracy of
+    several labels says little where most are absent. There, being better than chance is the baseline.
+    """
+    if audit.decisions is None:
+        return True
+    return audit.task == "binary" and bool((audit.decisions.thresholds == 0.5).all())
+
+
+def _baseline(audit: AuditData) -> CriterionResult:
+    """Accuracy against always predicting the most frequent class, on the same samples."""
+    matrix = _confusion_matrix(audit)
+    correct, totals = np.diagonal(matrix), matrix.sum(1)
+    total = int(totals.sum())
+    majority = int(totals.argmax())
+    share = float(totals[majority] / max(total, 1))
+    right = _correct(audit)
+    accuracy = shares_of(audit, right, [np.arange(total)])[0]
+    measured, constant = percents(accuracy.value, share)
+    better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
+    worth = inflation(audit, better, [np.arange(total)])
+    found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
+    # A model that is not better than the baseline misses the criterion, however wide the interval is.
+    shows_no_use = total > 0 and correct.sum() <= totals[majority]
+    return CriterionResult(
+        id="",
+        name="accuracy above always predicting the most frequent class",
+        metric="accuracy",
+        bound="above",
+        threshold=share,
+        unit="share",
+        estimate=Estimate.of(accuracy) if total else None,
+        p_value=found.p_met if total else None,
+        support=total,
+        state="missed" if shows_no_use else found.status,
+        configured=False,
+        statement=(
+            f"Accuracy is {measured} ({interval(accuracy)}); always predicting "
+            f"{quoted(audit.classes[majority])} would reach {constant}."
+            if total
+            else "No sample could be evaluated."
+        ),
+    )
+
+
+def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
+    """For every class with samples, whether it is recognised better than by chance."""
+    matrix = _confusion_matrix(audit)
+    label, right = codes(audit.predictions["label"]), _correct(audit)
+    rows = [np.flatnonzero(label == k) for k in range(len(matrix))]
+    worth = inflation(audit, right, rows)
+    found = judge_against_chance(np.rint(matrix / worth[:, None]), LEVEL)
+    hits, own, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
+    others = matrix.sum() - own
+    rates = shares_of(audit, right, rows)
+    for k in map(int, np.flatnonzero(own)):
+        name = audit.classes[k]
+        chance = float((predicted[k] - hits[k]) / others[k]) if others[k] else 1.0
+        yield CriterionResult(
+            id="",
+            name=f"recall of {quoted(name)} above chance",
+            metric="recall",
+            class_name=name,
+            slice=SliceKey(label=name),
+            bound="above",
+            threshold=chance,
+            unit="share",
+            estimate=Estimate.of(rates[k]),
+            p_value=float(found.p_met[k]) if np.isfinite(found.p_met[k]) else None,
+            support=int(own[k]),
+            state=found.each[k],
+            configured=False,
+            statement=(
+                f"{int(hits[k])} of {int(own[k])} {quoted(name)} samples are recognised "
+                f"({percent(hits[k] / own[k])}; {interval(rates[k])}); {percent(chance)} of the other "
+                f"samples are predicted as {quoted(name)}."
+                if others[k]
+                else f"All samples have the label {quoted(name)}; there is nothing to compare."
+            ),
+        )
+
+
+def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
+    """For every label with samples, whether its presence is recognised better than by chance."""
+    decisions = audit.decisions
+    assert decisions is not None
+    right = _correct(audit)
+    for k, name in enumerate(decisions.names):
+        rows = np.flatnonzero(decisions.of_row == k)
+        truth, called = decisions.truth[rows], decisions.called[rows]
+        if not truth.any():
+            continue
+        matrix = np.bincount(2 * ~truth + ~called, minlength=4).reshape(2, 2)
+        sides = [rows[truth], rows[~truth]]
+        worth = inflation(audit, right, sides)
+        # Each label is tested at its part of the level.
+        found = judge_against_chance(np.rint(matrix / worth[:, None]), LEVEL / len(decisions.names))
+        rate = shares_of(audit, right, sides[:1])[0]
+        hits, own = int(matrix[0, 0]), int(matrix[0].sum())
+        chance = float(matrix[1, 0] / matrix[1].sum()) if len(sides[1]) else 1.0
+        yield CriterionResult(
+            id="",
+            name=f"sensitivity of {quoted(name)} above chance",
+            metric="recall",
+            class_name=name,
+            slice=SliceKey(label=name),
+            bound="above",
+            threshold=chance,
+            unit="share",
+            estimate=Estimate.of(rate),
+            p_value=float(found.p_met[0]) if np.isfinite(found.p_met[0]) else None,
+            support=own,
+            state=found.each[0],
+            configured=False,
+            statement=(
+                f"{quoted(name)} is recognised in {hits} of {own} samples that have it "
+                f"({percent(rate.value)}; {interval(rate)}), and predicted for {percent(chance)} of the "
+                "samples without it."
+                if len(sides[1])
+                else f"All samples have the label {quoted(name)}; there is nothing to compare."
+            ),
+        )
+
+
+def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
+    n_finite = len(audit.predictions)
+    total = n_finite + n_not_finite
+    share = proportion(n_not_finite, total)[()]
+    # Without a finite output, nothing was examined.
+    state = "undecided" if not n_finite else "missed" if n_not_finite else "met"
+    return CriterionResult(
+        id="",
+        name="finite outputs",
+        metric="non-finite outputs",
+        bound="at most",
+        threshold=0.0,
+        unit="share",
+        estimate=Estimate.of(share) if total else None,
+        support=total,
+        state=state,
+        configured=False,
+        statement=f"{n_not_finite} of {total} samples have NaN or infinite outputs.",
+    )
+
+
+def _confidence(audit: AuditData) -> CriterionResult:
+    over = _overconfidence(audit)
+    return CriterionResult(
+        id="",
+        name="confidence not grossly too high",
+        metric="overconfidence",
+        bound="at most",
+        threshold=GROSS_OVERCONFIDENCE,
+        unit="points",
+        estimate=None if over is None else Estimate.of(over),
+        support=len(audit.predictions),
+        state=(
+            "undecided"
+            if over is None
+            else judge_interval(over, GROSS_OVERCONFIDENCE, higher_is_better=False)
+        ),
+        configured=False,
+        statement=(
+            "There are too few samples to compare confidence and accuracy."
+            if over is None
+            else f"The mean confidence minus the accuracy is {signed_points(over.value)} "
+            f"({interval(over, ' points')})."
+        ),
+    )
+
+
+def _overconfidence(audit: AuditData) -> Interval | None:
+    confidence = audit.predictions["confidence"].to_numpy(dtype=np.float64)
+    if len(confidence) < 2:
+        return None
+    correct = _correct(audit)
+    worth = float(inflation(audit, confidence - correct, [np.arange(len(confidence))])[0])
+    return widened(overconfidence(confidence, correct).difference, worth)
+
+
+def _correct(audit: AuditData) -> Mask:
+    return ~audit.predictions["failure"].to_numpy(dtype=bool)
+
+
+def _confusion_matrix(audit: AuditData) -> NDArray[np.int64]:
+    """(K, K) samples by label (rows) and prediction (columns)."""
+    n_classes = len(audit.classes)
+    cells = codes(audit.predictions["label"]) * n_classes + codes(audit.predictions["predicted"])
+    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)

@@ -1,0 +1,132 @@
+"""The texts of a configured criterion: its name, and its result in one or two sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.comparisons.metrics import MeasuredMetric
+from auditor.config.criteria import Criterion
+from auditor.judging.criteria.more_samples import MoreSamples
+from auditor.judging.criteria.questions import Question
+from auditor.phrasing import amount, limits, plural, quoted, sentence_start, several, size
+from auditor.records import SliceKey, Unit
+from auditor.statistics.criterion_family import JudgedSlice
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The texts of one criterion.
+
+    Attributes:
+        criterion: of the configuration.
+        unit: of its numbers.
+        clusters: name of the column with the clusters; None for independent samples.
+    """
+
+    criterion: Criterion
+    unit: Unit
+    clusters: str | None
+
+    @classmethod
+    def of(cls, criterion: Criterion, clusters: str | None) -> Wording:
+        """The texts of a criterion.
+
+        Args:
+            criterion: of the configuration.
+            clusters: name of the column with the clusters; None for independent samples.
+        """
+        unit: Unit = criterion.measured.unit
+        return cls(criterion, "points" if criterion.is_gap and unit == "share" else unit, clusters)
+
+    @property
+    def whole(self) -> str:
+        """The criterion in a few words, or its name."""
+        one = self.criterion
+        if one.name is not None:
+            return one.name
+        what = self._what(None if one.class_name in {None, "each"} else one.class_name)
+        if one.class_name == "each":
+            what += " of each class"
+        of = "" if one.attributes is None else f" of {several(one.attributes, 5)}"
+        if one.is_gap:
+            return f"{what}{of} {self._bound}"
+        where = f" in every slice{of}" if one.per_slice else _of_slice(one.one_slice)
+        return f"{what} {self._bound}{where}" if one.per_slice else f"{what}{where} {self._bound}"
+
+    def name(self, question: Question) -> str:
+        """The criterion for one class and slice in a few words."""
+        return f"{self._subject(question)} {self._bound}"
+
+    def statement(
+        self,
+        question: Question,
+        measured: MeasuredMetric,
+        judged: JudgedSlice,
+        more: MoreSamples,
+        number: int,
+    ) -> str:
+        """The result for one class and slice.
+
+        Args:
+            question: class and slice.
+            measured: the number at the confidence of the criterion.
+            judged: its state.
+            more: how many more samples would decide it.
+            number: classes and slices that are judged together.
+        """
+        what = self._subject(question)
+        if measured.value is None:
+            return f"{sentence_start(what)} could not be measured ({measured.reason})."
+        confidence = f"{100 * self.criterion.confidence:.4g} %"
+        clusters = ""
+        if self.clusters is not None:
+            clusters = f" in {plural(measured.n_clusters, 'cluster')}"
+        text = (
+            f"{sentence_start(what)} is {amount(measured.value.value, self.unit)} ({confidence} interval "
+            f"{limits(measured.value, self.unit)}; n = {measured.support}{clusters}); the criterion "
+            f"requires {self._bound}{' in either direction' if self.criterion.is_gap else ''}."
+        )
+        if judged.status == "undecided":
+            text += self._undecided(judged, more, number)
+        return text
+
+    def _undecided(self, judged: JudgedSlice, more: MoreSamples, number: int) -> str:
+        text = ""
+        if judged.alone != "undecided":
+            text = (
+                f" By itself it would be {judged.alone}, but not after the correction for {number} "
+                "comparisons."
+            )
+        if more.samples is None:
+            return (
+                f"{text} It is too close to the limit for any feasible number of samples to decide."
+            )
+        needed = plural(more.samples, "more sample")
+        if more.clusters is not None:
+            needed += f" ({plural(more.clusters, 'cluster')} by {self.clusters})"
+        of = " of slice and rest" if self.criterion.is_gap else ""
+        return f"{text} If it stays as measured, about {needed}{of} would decide it."
+
+    @property
+    def _bound(self) -> str:
+        least = self.criterion.at_least is not None
+        return f"{'at least' if least else 'at most'} {size(self.criterion.limit, self.unit)}"
+
+    def _what(self, class_name: str | None) -> str:
+        of = "" if class_name is None else f" of {quoted(class_name)}"
+        return f"{self._metric}{of}"
+
+    @property
+    def _metric(self) -> str:
+        """The metric as the configuration spells it if that is a synonym, otherwise its title."""
+        spelled = self.criterion.metric.removesuffix("-gap")
+        title = self.criterion.measured.title
+        name = title if spelled == self.criterion.measured.name else spelled
+        return f"gap in {name}" if self.criterion.is_gap else name
+
+    def _subject(self, question: Question) -> str:
+        return self._what(question.class_name) + _of_slice(question.key.attributes)
+
+
+def _of_slice(attributes: dict[str, str]) -> str:
+    return f", {SliceKey(attributes=attributes)}" if attributes else ""

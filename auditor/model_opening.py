@@ -1,0 +1,151 @@
+"""Opening of the audited model: what its network returns, and which layer is explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from auditor.audited_model import AuditedModel
+from auditor.autograd.target_layer import find_layer
+from auditor.classifiers.outputs import ClassLogits, as_columns, recognise
+from auditor.config import OutputKind
+from auditor.errors import ModelError
+from auditor.input_pipeline import normalised
+from auditor.preparation import Prepared, sample_images
+
+_IMAGES = 16
+"""Images on which the outputs are recognised."""
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """The audited model and what was found out about its outputs.
+
+    Attributes:
+        model: ready to run.
+        kind: what the network returns.
+        n_outputs: number of its outputs per image.
+        stated: whether the configuration states the kind.
+        looks_like: the kind that the outputs look like.
+    """
+
+    model: AuditedModel
+    kind: OutputKind
+    n_outputs: int
+    stated: bool
+    looks_like: OutputKind
+
+    @property
+    def description(self) -> str:
+        """The outputs in one line."""
+        source = "stated" if self.stated else "recognised on a few images"
+        each = "label" if self.model.rule.task == "multi-label" else "class"
+        number = (
+            f"1 {_SINGULAR[self.kind]}" if self.n_outputs == 1 else f"{self.n_outputs} {self.kind}"
+        )
+        what = f"of {self.model.rule.labels[0]}" if self.n_outputs == 1 else f"one per {each}"
+        return f"{number}, {what} ({source})"
+
+    @property
+    def doubt(self) -> str | None:
+        """What to look into, if anything: probabilities that nobody stated, or a statement in doubt."""
+        if (
+            self.kind == self.looks_like == "logits"
+            or self.kind == self.looks_like == "log-probabilities"
+        ):
+            return None
+        if not self.stated:
+            return (
+                f"the network's outputs look like {self.kind} and are used as such: state "
+                f"`model.output: {self.kind}`, or `logits` if they are not"
+            )
+        if self.kind == "logits":
+            return (
+                f"the network's outputs look like {self.looks_like}, but model.output states logits: "
+                "softmax would be applied twice"
+            )
+        return None
+
+
+_SINGULAR: dict[OutputKind, str] = {
+    "logits": "logit",
+    "probabilities": "probability",
+    "log-probabilities": "log-probability",
+}
+
+
+def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> OpenedModel:
+    """Recognises the outputs of the network on a few images and finds the layer to explain.
+
+    Args:
+        prepared: the audit.
+        images: uint8 (n, 3, H, W), resized and cropped; None takes some from the data set.
+
+    Raises:
+        DataError: no image of the data set can be read.
+        ModelError: the outputs do not fit the classes, the configured layer does not exist, or the
+            network has no layer with a spatial map.
+    """
+    if images is None:
+        images, _, _ = sample_images(prepared, _IMAGES)
+    inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
+    network, rule = prepared.classifier.module, prepared.rule
+    stated = prepared.config.model.output
+    outputs = _outputs(network, inputs)
+    _require_fit(outputs.shape[1], prepared)
+    looks_like = recognise(outputs, rule.task)
+    kind = stated or looks_like
+    module = network
+    if kind == "probabilities" or rule.task == "multi-label" or outputs.shape[1] == 1:
+        positive = int(rule.positives[0]) if rule.task == "binary" else 1
+        module = ClassLogits(network, kind, rule.task, positive)
+    model = AuditedModel(
+        module=module,
+        rule=rule,
+        layer=find_layer(module, inputs, prepared.config.model.target_layer),
+        preprocess=prepared.preprocess,
+        device=prepared.device,
+        batch_size=prepared.config.batch_size,
+        workers=prepared.config.workers,
+    )
+    return OpenedModel(model, kind, outputs.shape[1], stated is not None, looks_like)
+
+
+def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
+    """Outputs (n, K) of a few images."""
+    try:
+        with torch.inference_mode():
+            return as_columns(network(inputs)).float().cpu()
+    except ModelError:
+        raise
+    except Exception as error:  # the network is the user's code and may raise anything
+        raise ModelError(
+            f"model: {type(network).__name__} raised {type(error).__name__} on an input of shape "
+            f"{tuple(inputs.shape)}, float32: {error}: check preprocess.resize and preprocess.crop"
+        ) from error
+
+
+def _require_fit(n_outputs: int, prepared: Prepared) -> None:
+    """Whether the network has as many outputs as the task has classes or labels."""
+    rule = prepared.rule
+    if rule.task == "multi-label":
+        wanted = {len(rule.labels)}
+    else:
+        wanted = {len(rule.classes)} | ({1} if rule.task == "binary" else set())
+    if n_outputs in wanted:
+        return
+    if n_outputs == 1 and len(rule.classes) == 2:
+        raise ModelError(
+            "model: expected two outputs, one per class; the network returns one per image: set "
+            "`task: binary` and `decision: {positive: …}`"
+        )
+    each = "label" if rule.task == "multi-label" else "class"
+    number = " or ".join(str(one) for one in sorted(wanted))
+    raise ModelError(
+        f"model: expected {number} outputs, one per {each}; the network returns {n_outputs}: name all "
+        f"{n_outputs} of them in model.classes, in the order of its outputs"
+    )
