@@ -252,10 +252,7 @@ def build_view(run: RunFolder) -> ReportView:
             finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
         ),
-        counts=tuple(
-            (severity, sum(one.severity == severity for one in ordered))
-            for severity in reversed(SEVERITIES)
-        ),
+        counts=_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
@@ -294,6 +291,14 @@ def build_view(run: RunFolder) -> ReportView:
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
         templates=_templates(result),
+    )
+
+
+def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
+    """How many findings of each severity, the gravest first."""
+    return tuple(
+        (severity, sum(one.severity == severity for one in findings))
+        for severity in reversed(SEVERITIES)
     )
 
 
