@@ -26,6 +26,7 @@ from auditor.records import (
     Slice,
     SliceKey,
 )
+from auditor.records.decisions import TaskName
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import Floats, Integers, Intervals, holm, proportion_gap, worse_p_values
@@ -48,6 +49,7 @@ class ClassGap(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"single-label"})
 
     min_share: float = Field(0.5, gt=0, lt=1)
     """Smallest acceptable recall of a class, as a share of the median recall of the others (0 to 1)."""
