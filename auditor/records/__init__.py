@@ -47,6 +47,7 @@ from auditor.records.data import (
     Images,
     ImageSubset,
 )
+from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
     ComparedValue,
     Contingency,
@@ -63,6 +64,7 @@ from auditor.records.evidence import (
     InterventionEffect,
     MapShift,
     MediatedPart,
+    MetricComparison,
     Quantities,
     Quantity,
     RegionBox,
@@ -89,6 +91,14 @@ from auditor.records.jobs import (
     SampleSelection,
 )
 from auditor.records.label_noise import LabelNoiseReason, LabelNoiseRecord
+from auditor.records.metrics import (
+    CurveKind,
+    CurveRole,
+    MetricValue,
+    OperatingCurve,
+    ReliabilityBin,
+    ReliabilityDiagram,
+)
 from auditor.records.outcome import (
     AuditOutcome,
     CriterionResult,
@@ -148,10 +158,13 @@ __all__ = [
     "CriterionResult",
     "CriterionState",
     "Curve",
+    "CurveKind",
     "CurvePoint",
+    "CurveRole",
     "DataFaults",
     "DataProvenance",
     "Dataset",
+    "Decisions",
     "Declarations",
     "DecodedImage",
     "Effect",
@@ -181,9 +194,12 @@ __all__ = [
     "Maps",
     "MeanMap",
     "MediatedPart",
+    "MetricComparison",
+    "MetricValue",
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OperatingCurve",
     "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
@@ -197,6 +213,8 @@ __all__ = [
     "Question",
     "Record",
     "RegionBox",
+    "ReliabilityBin",
+    "ReliabilityDiagram",
     "Role",
     "RunInfo",
     "SampleGroup",
@@ -213,6 +231,7 @@ __all__ = [
     "StatedType",
     "Summary",
     "Table",
+    "TaskName",
     "TestedRecord",
     "Unit",
     "UnitRecord",

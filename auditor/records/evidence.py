@@ -275,6 +275,19 @@ class Quantities(Record):
     items: tuple[Quantity, ...]
 
 
+class MetricComparison(Record):
+    """A metric of a slice beside that of the rest."""
+
+    type: Literal["metric-comparison"] = "metric-comparison"
+    metric: str
+    """Its name, such as ``balanced-accuracy``."""
+    class_name: str | None
+    """The class that it is about; None for a metric of all classes or labels together."""
+    unit: Unit
+    own: Estimate
+    rest: Estimate
+
+
 class Table(Record):
     """A table of texts and numbers."""
 
@@ -298,6 +311,7 @@ EvidencePart = Annotated[
     | SampleGroups
     | Curve
     | Quantities
+    | MetricComparison
     | Table,
     Field(discriminator="type"),
 ]

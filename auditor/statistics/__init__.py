@@ -69,6 +69,12 @@ from auditor.statistics.intervals import (
 from auditor.statistics.means import MapDifference, MeanGap, map_difference, stratified_mean_gap
 from auditor.statistics.mid_p import mid_p, proportion
 from auditor.statistics.multiplicity import q_values
+from auditor.statistics.operating_curves import (
+    CurvePoints,
+    precision_recall_points,
+    reliability_bins,
+    roc_points,
+)
 from auditor.statistics.overconfidence import Overconfidence, overconfidence
 from auditor.statistics.overconfidence_gap import overconfidence_gap
 from auditor.statistics.paired import PairedMean, PairedShares, mcnemar, sign_flip
@@ -106,6 +112,7 @@ __all__ = [
     "ClusteredGaps",
     "ClusteredMeanGap",
     "Confusions",
+    "CurvePoints",
     "Dependence",
     "EveryClass",
     "Explanation",
@@ -179,12 +186,15 @@ __all__ = [
     "overconfidence",
     "overconfidence_gap",
     "partially_pooled",
+    "precision_recall_points",
     "proportion",
     "proportion_gap",
     "q_values",
     "raked_weights",
     "rank_correlation",
+    "reliability_bins",
     "representation",
+    "roc_points",
     "sequential_p_value",
     "sign_flip",
     "smallest_ratio",

@@ -11,6 +11,7 @@ from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
 from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_charts
+from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.image_data import ImageData, ImageKey
 from auditor.report.pdf_document import AttachedFile, require_weasyprint, write_pdf
@@ -61,6 +62,8 @@ class PdfReport(Options):
             charts={one.anchor: finding_charts(one, view.confusion) for one in view.findings},
             gaps=gap_chart(view, "wide"),
             error_curves=curve_charts(view.error_curves[:_CURVES]),
+            metric_charts=metric_charts(view.metrics),
+            curves_shown=CURVES_SHOWN,
             gallery=gallery,
             tested_shown=_TESTED,
             detail=resources.images.detail,

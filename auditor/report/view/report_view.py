@@ -45,6 +45,7 @@ from auditor.report.view.criteria import CriterionView, criteria_text, criterion
 from auditor.report.view.curves import CurveView
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
@@ -92,6 +93,7 @@ class ReportView:
         tested_text: their number, and why they are not findings; empty if there are none.
         classes: recall and precision.
         confusion: the confusion matrix.
+        metrics: metrics and curves; None in results of versions without them.
         slices: every slice.
         untested: slices that were too small to test.
         untested_rows: the same as rows of a table; an attribute most of whose bands are among them has one
@@ -145,6 +147,7 @@ class ReportView:
     tested_text: str
     classes: tuple[ClassRecord, ...]
     confusion: ConfusionMatrix
+    metrics: MetricsView | None
     slices: tuple[SliceRecord, ...]
     untested: tuple[SliceRecord, ...]
     untested_rows: tuple[UntestedRow, ...]
@@ -262,14 +265,12 @@ def build_view(run: RunFolder) -> ReportView:
             finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
         ),
-        counts=tuple(
-            (severity, sum(one.severity == severity for one in ordered))
-            for severity in reversed(SEVERITIES)
-        ),
+        counts=_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=confusion_matrix([one.name for one in result.classes], evaluated),
+        metrics=metrics_view(result),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
@@ -308,6 +309,14 @@ def build_view(run: RunFolder) -> ReportView:
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
         templates=_templates(result),
+    )
+
+
+def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
+    """How many findings of each severity, the gravest first."""
+    return tuple(
+        (severity, sum(one.severity == severity for one in findings))
+        for severity in reversed(SEVERITIES)
     )
 
 
