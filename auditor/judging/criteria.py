@@ -194,7 +194,6 @@ def _baseline(audit: AuditData) -> CriterionResult:
     share = float(totals[majority] / max(total, 1))
     right = _correct(audit)
     accuracy = shares_of(audit, right, [np.arange(total)])[0]
-    measured, constant = percents(accuracy.value, share)
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
@@ -213,11 +212,18 @@ def _baseline(audit: AuditData) -> CriterionResult:
         state="missed" if shows_no_use else found.status,
         configured=False,
         statement=(
-            f"Accuracy is {measured} ({interval(accuracy)}); always predicting "
-            f"{quoted(audit.classes[majority])} would reach {constant}."
+            _against_constant(accuracy, share, audit.classes[majority])
             if total
             else "No sample could be evaluated."
         ),
+    )
+
+
+def _against_constant(accuracy: Interval, share: float, majority: str) -> str:
+    measured, constant = percents(accuracy.value, share)
+    return (
+        f"Accuracy is {measured} ({interval(accuracy)}); always predicting {quoted(majority)} would "
+        f"reach {constant}."
     )
 
 
