@@ -173,7 +173,7 @@ def confidences(cell: Cell) -> Covered:
             stated = np.clip(stated, 1e-12, 1 - 1e-12)
             rates = expit(logit(stated) + odds)
             right = generator.random(cell.n) >= rates
-            truth = float((rates - stated).mean())
+            truth = max(0.0, float((rates - stated).mean()))  # rounding can make it negative
             one = overconfidence(1 - stated, right).difference
             over += one.low <= truth <= one.high
             # Errors are likelier than stated everywhere, so that binning takes nothing away.
