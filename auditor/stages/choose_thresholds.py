@@ -53,10 +53,11 @@ def open_with_thresholds(prepared: Prepared) -> tuple[Prepared, OpenedModel]:
             raise DataError(
                 f"decision.threshold: {prepared.rule.labels[k]}, on {_source(rule)}: {error}"
             ) from error
-    how = "; ".join(
+    described = [
         f"{_described(rule)} on {_source(rule)} ({plural(len(predicted[_source(rule)][0]), 'sample')})"
-        for rule in dict.fromkeys(rules.values())
-    )
+        for rule in rules.values()
+    ]
+    how = "; ".join(dict.fromkeys(described))
     final = replace(prepared.rule, thresholds=thresholds, source=how)
     return replace(kept, rule=final), replace(opened, model=_with_rule(opened.model, final))
 
