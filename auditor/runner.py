@@ -23,7 +23,15 @@ from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
-from auditor.records import AuditData, AuditResult, Clusters, Maps, RunInfo
+from auditor.records import (
+    AuditData,
+    AuditResult,
+    Clusters,
+    CriterionResult,
+    Maps,
+    RunInfo,
+    Skipped,
+)
 from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import RunFolder
@@ -120,14 +128,10 @@ def _run_stages(
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
     with clock.stage("measure"):
         measured = measure_metrics(audit_data, prepared.metrics)
-    gate = config.gate
-    examined = examine_criteria(
-        audit_data, _n_not_finite(analysis), gate.criteria, config.criteria, gate.blocking
-    )
-    criteria = examined.results
+    criteria, not_judged = _examined_criteria(config, audit_data, analysis)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
-    outcome = decide(gate, analysis.summary, findings, criteria, judgement.slices, record)
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, record)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
@@ -147,20 +151,21 @@ def _run_stages(
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,
-            *examined.skipped,
+            *not_judged,
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
             update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
         ),
         outcome=outcome,
-        criteria=list(criteria),
-        gate=gate.severity,
+        criteria=criteria,
+        gate=config.gate.severity,
         tests=judgement.tests,
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
         decision=model.rule.record(),
+        error_curves=judgement.error_curves,
         population=population_record(audit_data, dataset.weight, config.population),
         metrics=measured.metrics,
         curves=measured.curves,
@@ -182,9 +187,16 @@ def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
     )
 
 
-def _n_not_finite(analysis: FailureAnalysis) -> int:
-    """Number of samples for which the model returned NaN or infinite outputs."""
-    return sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
+def _examined_criteria(
+    config: AuditConfig, audit_data: AuditData, analysis: FailureAnalysis
+) -> tuple[list[CriterionResult], tuple[Skipped, ...]]:
+    """The acceptance criteria, and slices for which they could not be judged."""
+    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
+    gate = config.gate
+    found = examine_criteria(
+        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
+    )
+    return list(found.results), found.skipped
 
 
 def _audit_data(

@@ -122,7 +122,9 @@ class AuditMetrics:
         pair = self.pair(name, rows, rest_rows, class_name)
         if isinstance(pair, str):
             return MeasuredMetric(None, 0, 0, pair)
-        members = np.union1d(pair.first.rows, pair.second.rows)
+        member = np.zeros(len(pair.first.influence), dtype=bool)
+        member[pair.first.rows] = member[pair.second.rows] = True
+        members = np.flatnonzero(member)
         n_clusters = _n_clusters(members, pair.clusters)
         return MeasuredMetric(pair.difference(confidence), len(members), n_clusters)
 
@@ -134,8 +136,11 @@ class AuditMetrics:
         parts = self._parts(metric, class_name)
         if isinstance(parts, str):
             return parts
-        everything = np.union1d(rows, rest_rows)
-        places = [np.searchsorted(everything, side) for side in (rows, rest_rows)]
+        place = np.full(len(self._cases), -1)
+        place[rows] = place[rest_rows] = 0
+        everything = np.flatnonzero(place == 0)
+        place[everything] = np.arange(len(everything))
+        places = place[rows], place[rest_rows]
         if len(parts) > 1:
             # A mean over classes is compared for the classes that both sides have.
             parts = [
@@ -316,7 +321,7 @@ def _scattered(local: Estimated, places: Integers, n: int) -> Estimated:
 
 
 def _n_clusters(rows: Integers, clusters: Integers | None) -> int:
-    return len(rows) if clusters is None else len(np.unique(clusters[rows]))
+    return len(rows) if clusters is None else int(np.count_nonzero(np.bincount(clusters[rows])))
 
 
 def _opposites(audit: AuditData, decisions: Decisions) -> dict[str, int]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from auditor.records.metric_names import Metric, metric_named
 from auditor.registry import Options
-from auditor.statistics.metrics.catalog import Metric, metric_named
 
 DefaultCriterion = Literal["baseline", "recall", "finite-outputs", "confidence"]
 

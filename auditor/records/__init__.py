@@ -72,6 +72,7 @@ from auditor.records.evidence import (
     SampleGroups,
     SampleRef,
     SliceComparison,
+    SmoothPoint,
     Table,
     ValueSpread,
 )
@@ -226,6 +227,7 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "SmoothPoint",
     "StatedType",
     "Summary",
     "Table",

@@ -236,6 +236,13 @@ class CurvePoint(Record):
     support: int
 
 
+class SmoothPoint(Record):
+    """A point of a smooth curve, with its pointwise interval."""
+
+    x: float
+    y: Estimate
+
+
 class Curve(Record):
     """A quantity along an ordered attribute."""
 
@@ -249,6 +256,8 @@ class Curve(Record):
     """Name of the quantity, such as ``error rate``."""
     y_unit: Unit
     points: tuple[CurvePoint, ...]
+    smooth: tuple[SmoothPoint, ...] = ()
+    """A smooth fit over the numbers; empty for values without numbers, or with too few failures."""
 
 
 class Quantity(Record):

@@ -88,7 +88,7 @@ from auditor.statistics.pairwise import (
 )
 from auditor.statistics.partial_pooling import partially_pooled
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
-from auditor.statistics.population import WeightedShare, raked_weights, weighted_share
+from auditor.statistics.population import WeightedShare, kish_size, raked_weights, weighted_share
 from auditor.statistics.power import (
     GateRule,
     detectable_by,
@@ -98,6 +98,7 @@ from auditor.statistics.power import (
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
+from auditor.statistics.smooth_rate import SmoothRate, smooth_rate
 from auditor.statistics.trend import Trends, trend
 
 __all__ = [
@@ -136,6 +137,7 @@ __all__ = [
     "Ratios",
     "RepresentationShares",
     "Series",
+    "SmoothRate",
     "Trends",
     "ValueComparisons",
     "WeightedShare",
@@ -176,6 +178,7 @@ __all__ = [
     "judge_against_chance",
     "judge_against_majority",
     "judge_interval",
+    "kish_size",
     "largest_difference",
     "map_difference",
     "mcnemar",
@@ -195,6 +198,7 @@ __all__ = [
     "sequential_p_value",
     "sign_flip",
     "smallest_ratio",
+    "smooth_rate",
     "stratified_gap",
     "stratified_interaction",
     "stratified_mean_gap",

@@ -88,18 +88,26 @@ def _slices(
         return [Slice(SliceKey(attributes=criterion.one_slice), rows)], []
     chosen: list[Slice] = []
     skipped: list[Skipped] = []
-    n = len(audit.predictions)
+    everything = np.arange(len(audit.predictions))
+    n = _n_samples(audit, everything)
     for one in _values_of(audit, criterion.attributes):
-        sizes = (one.support, n - one.support) if criterion.is_gap else (one.support,)
-        if min(sizes) < audit.min_support:
+        size = _n_samples(audit, one.rows)
+        if min(size, n - size if criterion.is_gap else size) < audit.min_support:
             reason = (
-                f"{criterion.metric}, {one.key}: {one.support} of {n} samples; "
+                f"{criterion.metric}, {one.key}: {size} of {n} samples; "
                 f"at least {audit.min_support} are needed (slices.min_support)"
             )
             skipped.append(Skipped(check=ACCEPTANCE_CRITERIA, reason=reason))
-        elif not (criterion.is_gap and _mirrors_the_last(one, chosen, n)):
+        elif not (criterion.is_gap and _mirrors_the_last(one, chosen, len(everything))):
             chosen.append(one)
     return chosen, skipped
+
+
+def _n_samples(audit: AuditData, rows: Integers) -> int:
+    """Number of samples; a sample of a multi-label task has one row for each label."""
+    if audit.decisions is None or audit.decisions.of_sample is None:
+        return len(rows)
+    return len(np.unique(audit.decisions.of_sample[rows]))
 
 
 def _values_of(audit: AuditData, attributes: Sequence[str] | None) -> list[Slice]:

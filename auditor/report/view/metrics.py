@@ -23,7 +23,7 @@ from auditor.records import (
     SliceComparison,
     SliceKey,
 )
-from auditor.statistics.metrics.catalog import metric_named
+from auditor.records.metric_names import metric_named
 
 _SliceId = tuple[tuple[str, str], ...]
 
