@@ -182,6 +182,11 @@ class ReportView:
     templates: str | None
 
     @property
+    def primary_metrics_text(self) -> str:
+        """The primary metrics for the first page; empty if accuracy, which it has anyway, is the only one."""
+        return "" if self.metrics is None else self.metrics.primary_text
+
+    @property
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
