@@ -173,6 +173,18 @@ def _run_stages(
     )
 
 
+def _examined_criteria(
+    config: AuditConfig, audit_data: AuditData, analysis: FailureAnalysis
+) -> tuple[list[CriterionResult], tuple[Skipped, ...]]:
+    """The acceptance criteria, and slices for which they could not be judged."""
+    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
+    gate = config.gate
+    found = examine_criteria(
+        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
+    )
+    return list(found.results), found.skipped
+
+
 def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
     """The evaluated samples in slices."""
     config, dataset = prepared.config, prepared.dataset
@@ -185,18 +197,6 @@ def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
         config.slices.computed,
         prepared.attributes,
     )
-
-
-def _examined_criteria(
-    config: AuditConfig, audit_data: AuditData, analysis: FailureAnalysis
-) -> tuple[list[CriterionResult], tuple[Skipped, ...]]:
-    """The acceptance criteria, and slices for which they could not be judged."""
-    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
-    gate = config.gate
-    found = examine_criteria(
-        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
-    )
-    return list(found.results), found.skipped
 
 
 def _audit_data(

@@ -122,7 +122,7 @@ class AuditMetrics:
         pair = self.pair(name, rows, rest_rows, class_name)
         if isinstance(pair, str):
             return MeasuredMetric(None, 0, 0, pair)
-        member = np.zeros(len(pair.first.influence), dtype=bool)
+        member = np.zeros(len(self._cases), dtype=bool)
         member[pair.first.rows] = member[pair.second.rows] = True
         members = np.flatnonzero(member)
         n_clusters = _n_clusters(members, pair.clusters)
