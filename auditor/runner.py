@@ -41,6 +41,7 @@ from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
 from auditor.stages.map_sanity import measure_map_sanity
+from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
@@ -103,20 +104,11 @@ def _run_stages(
         predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
         predictions = folder.merge_predictions()
     with clock.stage("find failures"):
-        computed = config.slices.computed
         analysis = find_failures(
-            predictions, model.classes, dataset.attributes, computed, model.rule
+            predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
         )
     with clock.stage("slicing"):
-        slicing = slice_samples(
-            analysis.usable,
-            None if config.task == "multi-label" else dataset.reference,
-            model.classes,
-            dataset.attributes,
-            config.slices,
-            computed,
-            prepared.attributes,
-        )
+        slicing = _sliced(prepared, analysis)
     samples = EvaluatedSamples(model, dataset, slicing.predictions)
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
@@ -132,8 +124,10 @@ def _run_stages(
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
-        audit_data = _audit_data(config, slicing, analysis, samples, explained.maps, clusters)
+        audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
+    with clock.stage("measure"):
+        measured = measure_metrics(audit_data, prepared.metrics)
     criteria, not_judged = _examined_criteria(config, audit_data, analysis)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
@@ -171,7 +165,11 @@ def _run_stages(
         max_gap=judgement.max_gap,
         clusters=record,
         decision=model.rule.record(),
+        error_curves=judgement.error_curves,
         population=population_record(audit_data, dataset.weight, config.population),
+        metrics=measured.metrics,
+        curves=measured.curves,
+        reliability=measured.reliability,
     )
 
 
@@ -187,8 +185,22 @@ def _examined_criteria(
     return list(found.results), found.skipped
 
 
+def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
+    """The evaluated samples in slices."""
+    config, dataset = prepared.config, prepared.dataset
+    return slice_samples(
+        analysis.usable,
+        None if config.task == "multi-label" else dataset.reference,
+        prepared.classes,
+        dataset.attributes,
+        config.slices,
+        config.slices.computed,
+        prepared.attributes,
+    )
+
+
 def _audit_data(
-    config: AuditConfig,
+    prepared: Prepared,
     slicing: Slicing,
     analysis: FailureAnalysis,
     samples: EvaluatedSamples,
@@ -196,7 +208,7 @@ def _audit_data(
     clusters: Clusters | None,
 ) -> AuditData:
     """Everything that the checks examine."""
-    dataset = samples.dataset
+    config, dataset = prepared.config, samples.dataset
     reference = dataset.reference
     data = slicing.audit_data(
         samples.model.classes,
@@ -211,6 +223,7 @@ def _audit_data(
         task=config.task,
         decisions=analysis.decisions,
         declared=replace(data.declared, sensitive=config.about.sensitive),
+        primary_metrics=prepared.metrics.primary,
         maps=maps,
         model=samples,
         images=samples.originals,

@@ -142,7 +142,7 @@ def test_audit_weights_reach_every_document(tmp_path: Path) -> None:
     RunFolder.open(out)
     sentence = "The accuracy in the target population is"
     assert sentence in (out / "report.html").read_text(encoding="utf-8")
-    assert "In the population" in (out / "report.html").read_text(encoding="utf-8")
+    assert "in the target population <b>" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_audit_population_is_not_estimated_for_a_value_without_samples(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from auditor.records.base import (
     Verdict,
 )
 from auditor.records.decisions import DecisionRecord
-from auditor.records.evidence import EvidencePart
+from auditor.records.evidence import Curve, EvidencePart
 from auditor.records.explanations import ExplanationsRecord
 from auditor.records.label_noise import LabelNoiseRecord
+from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiagram
 from auditor.records.outcome import AuditOutcome, CriterionResult
 from auditor.records.population import PopulationRecord
 from auditor.records.provenance import Provenance, RunInfo
@@ -281,6 +282,14 @@ class AuditResult(Record):
     """The task, and how probabilities become decisions."""
     population: PopulationRecord | None = None
     """The accuracy in the target population; None if no population is given."""
+    error_curves: list[Curve] = []
+    """The error rate along each numeric attribute, in bands and as a smooth curve."""
+    metrics: list[MetricValue] = []
+    """The metrics of all samples, classes and slices; empty in results of versions without them."""
+    curves: list[OperatingCurve] = []
+    """ROC and precision–recall curves; empty for single-label tasks."""
+    reliability: ReliabilityDiagram | None = None
+    """The reliability diagram of all samples; None if there are too few, or in earlier versions."""
 
     @property
     def blocking(self) -> list[Finding]:

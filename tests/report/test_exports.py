@@ -53,6 +53,10 @@ def test_csv_tables_have_every_finding_slice_and_failure(run_folder: RunFolder) 
     assert len(slices) == len(view.slices)
     assert slices[0]["cell"] == "mono"
     assert float(slices[0]["gap"]) == pytest.approx(view.slices[0].gap.value)  # type: ignore[union-attr]
+    metrics = table(folder / "metrics.csv")
+    assert len(metrics) == len(run_folder.read_result().metrics)
+    assert metrics[0]["metric"] == "sensitivity"
+    assert metrics[-1]["reason"] == "not defined: no positive samples"
     first = table(folder / "findings.csv")[0]
     assert first["id"] == "performance-gap-1"
     assert "It remains with line held fixed" in first["statement"]

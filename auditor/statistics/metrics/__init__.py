@@ -8,6 +8,7 @@ from auditor.records.metric_names import METRICS, Metric, MetricUnit, metric_nam
 from auditor.statistics.metrics.averages import MeanOf, mean_of
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
 from auditor.statistics.metrics.catalog import measure
+from auditor.statistics.metrics.difference_test import difference_p_value
 from auditor.statistics.metrics.estimated import (
     Estimated,
     correlation,
@@ -28,6 +29,7 @@ __all__ = [
     "correlation",
     "correlation_within",
     "difference",
+    "difference_p_value",
     "interval",
     "mean_of",
     "measure",
