@@ -38,7 +38,7 @@ from auditor.records.predictions import SAMPLE, attribute_columns, sample_column
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
-from auditor.report.view.curves import CurveView
+from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
@@ -110,7 +110,6 @@ class ReportView:
         basis_text: number of tests behind the verdict, in a sentence for the first page.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
         population: the accuracy in the target population; None if no population is given.
-        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -158,7 +157,6 @@ class ReportView:
     basis_text: str
     clusters_text: str
     population: PopulationRecord | None
-    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -174,6 +172,11 @@ class ReportView:
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
+    def population_text(self) -> str:
+        """The accuracy in the target population in a few sentences; empty if no population is given."""
+        return population_text(self.population, self.summary)
 
     @property
     def shows_pooled(self) -> bool:
@@ -243,10 +246,7 @@ def build_view(run: RunFolder) -> ReportView:
             finding_view(number, one, one.id in blocking, sources)
             for number, one in enumerate(ordered, start=1)
         ),
-        counts=tuple(
-            (severity, sum(one.severity == severity for one in ordered))
-            for severity in reversed(SEVERITIES)
-        ),
+        counts=_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
@@ -256,9 +256,7 @@ def build_view(run: RunFolder) -> ReportView:
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
-        error_curves=tuple(
-            CurveView(f"slices-curve-{k}", one) for k, one in enumerate(result.error_curves)
-        ),
+        error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
@@ -275,7 +273,6 @@ def build_view(run: RunFolder) -> ReportView:
         basis_text=basis_text(result.tests),
         clusters_text=clusters_text(result.clusters, result.summary),
         population=result.population,
-        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
@@ -288,6 +285,13 @@ def build_view(run: RunFolder) -> ReportView:
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
         templates=_templates(result),
+    )
+
+
+def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
+    return tuple(
+        (severity, sum(one.severity == severity for one in findings))
+        for severity in reversed(SEVERITIES)
     )
 
 
