@@ -171,11 +171,9 @@ def _missed_title(missed: Sequence[CriterionResult]) -> str:
         return f"Missed: {several([one.name for one in missed])}"
     measured = first.estimate.value if first.estimate is not None else 0.0
     if first.metric == "accuracy":
-        accuracy, constant = percents(measured, first.threshold)
-        return (
-            f"Accuracy is {accuracy}, no better than always predicting the most frequent class "
-            f"({constant})"
-        )
+        own, constant = percents(measured, first.threshold)
+        baseline = f"always predicting the most frequent class ({constant})"
+        return f"Accuracy is {own}, no better than {baseline}"
     if first.metric == "recall":
         names = several([quoted(one.class_name or "") for one in missed])
         classes = plural(len(missed), "class is", "classes are")
@@ -211,20 +209,16 @@ def _baseline(audit: AuditData) -> CriterionResult:
         support=total,
         state="missed" if shows_no_use else found.status,
         configured=False,
-        statement=(
-            _against_constant(accuracy, share, audit.classes[majority])
-            if total
-            else "No sample could be evaluated."
-        ),
+        statement=_against_constant(accuracy, share, audit.classes[majority]),
     )
 
 
 def _against_constant(accuracy: Interval, share: float, majority: str) -> str:
-    measured, constant = percents(accuracy.value, share)
-    return (
-        f"Accuracy is {measured} ({interval(accuracy)}); always predicting {quoted(majority)} would "
-        f"reach {constant}."
-    )
+    if np.isnan(accuracy.value):
+        return "No sample could be evaluated."
+    own, constant = percents(accuracy.value, share)
+    baseline = f"always predicting {quoted(majority)} would reach {constant}"
+    return f"Accuracy is {own} ({interval(accuracy)}); {baseline}."
 
 
 def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
