@@ -141,7 +141,27 @@ def test_undecided_share_states_the_samples_of_the_binomial_search(
     assert found.state == "undecided"
     assert found.missing_samples == wanted - 100
     assert found.missing_clusters is None
-    assert f"about {wanted - 100} more samples would decide it" in found.statement
+    # Two significant digits: 203 becomes 210.
+    assert wanted == 303
+    assert "about 210 more samples would decide it" in found.statement
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind"),
+    [
+        ("recall", "more a samples would"),
+        ("specificity", "more samples that are not a would"),
+        ("ppv", "more samples predicted as a would"),
+        ("npv", "more samples not predicted as a would"),
+    ],
+)
+def test_undecided_share_says_which_samples_are_missing(
+    make_evidence: MakeEvidence, metric: str, kind: str
+) -> None:
+    audit = audit_of(make_evidence, {"A": (10, 200), "B": (10, 200)})
+    (found,) = examined(audit, {"metric": metric, "class": "a", "at_least": 0.93}).results
+    assert found.state == "undecided"
+    assert kind in found.statement
 
 
 def test_undecided_number_on_the_limit_has_no_number_of_missing_samples(
