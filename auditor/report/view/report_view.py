@@ -42,7 +42,7 @@ from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
-from auditor.report.view.curves import CurveView
+from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
@@ -118,7 +118,6 @@ class ReportView:
         decision_text: the task and its thresholds, in a sentence; empty for a single-label task.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
         population: the accuracy in the target population; None if no population is given.
-        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -169,7 +168,6 @@ class ReportView:
     decision_text: str
     clusters_text: str
     population: PopulationRecord | None
-    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -200,6 +198,11 @@ class ReportView:
     def criteria_text(self) -> str:
         """How many configured criteria are met; empty if there are none."""
         return criteria_text(self.criterion_views)
+
+    @property
+    def population_text(self) -> str:
+        """The accuracy in the target population in a few sentences; empty if no population is given."""
+        return population_text(self.population, self.summary)
 
     @property
     def shows_pooled(self) -> bool:
@@ -277,9 +280,7 @@ def build_view(run: RunFolder) -> ReportView:
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
-        error_curves=tuple(
-            CurveView(f"slices-curve-{k}", one) for k, one in enumerate(result.error_curves)
-        ),
+        error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
@@ -297,7 +298,6 @@ def build_view(run: RunFolder) -> ReportView:
         decision_text=decision_text(result.decision, result.summary),
         clusters_text=clusters_text(result.clusters, result.summary),
         population=result.population,
-        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
