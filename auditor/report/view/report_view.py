@@ -273,7 +273,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
-        confusion=confusion_matrix([one.name for one in result.classes], evaluated),
+        confusion=_confusion(result, evaluated),
         metrics=metrics_view(result),
         slices=tuple(result.slices),
         untested=untested,
@@ -311,6 +311,11 @@ def build_view(run: RunFolder) -> ReportView:
         ),
         templates=_templates(result),
     )
+
+
+def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
+    labels = result.decision.positive if result.decision.task == "multi-label" else ()
+    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
 
 
 def _finding_views(
