@@ -142,7 +142,8 @@ def _fitted(design: Floats, failed: Floats, cluster: Integers | None) -> tuple[F
         if np.abs(step).max() < _TOLERANCE:
             break
     rate = _expit(basis @ fit)
-    covariance: Floats = np.linalg.inv(basis.T @ (basis * (rate * (1 - rate))[:, None]))
+    information = basis.T @ (basis * (rate * (1 - rate))[:, None])
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
     if cluster is not None and cluster.max() + 1 < len(failed):
         covariance = _jackknifed(basis, failed - rate, rate * (1 - rate), cluster, covariance)
     back = np.linalg.inv(triangle)

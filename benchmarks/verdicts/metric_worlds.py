@@ -242,7 +242,7 @@ SETTINGS: Mapping[str, Setting] = {
     "calibration slope": Setting("calibration-slope", calibration_slope, _PREVALENCES),
     "calibration intercept": Setting("calibration-intercept", calibration_intercept, _PREVALENCES),
     "over-confidence": Setting("overconfidence", overconfidence, _PREVALENCES, 0.25),
-    "calibration error": Setting("calibration-error", calibration_error, (0.07, 0.35), 0.1),
+    "calibration error": Setting("calibration-error", calibration_error, (0.07, 0.35), 0.25),
 }
 """The metrics whose intervals are simulated. Predictive values, specificity, selection rate and top-k
 have the same interval as the accuracy and the sensitivity."""

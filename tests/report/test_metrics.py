@@ -85,6 +85,18 @@ def test_metrics_view_has_every_metric_of_all_samples(
     assert not view.clustered
 
 
+def test_metrics_view_primary_metrics_are_on_the_first_page(
+    view: MetricsView, result: AuditResult
+) -> None:
+    assert re.fullmatch(
+        r"Sensitivity \d+ % \(\d+–\d+ %\); specificity \d+ % \(\d+–\d+ %\)", view.primary_text
+    )
+    accuracy = result.metrics[0].model_copy(update={"metric": "accuracy"})
+    only = metrics_view(result.model_copy(update={"metrics": [accuracy]}))
+    assert only is not None
+    assert only.primary_text == ""
+
+
 def test_metrics_view_undefined_value_states_the_reason(view: MetricsView) -> None:
     assert view.by_slice is not None
     assert view.by_slice.columns[:2] == ("Slice", "Sensitivity")
@@ -187,3 +199,4 @@ def test_html_report_has_the_section_only_where_there_are_metrics(run_folder: Ru
     assert section.count("<figure") == 7
     assert NOT_DEFINED in section
     assert "The gaps of the primary metrics are tested" in section
+    assert text.index("<b>Primary metrics.</b>") < text.index('id="findings"')

@@ -43,7 +43,7 @@ _STYLES: dict[CurveRole, tuple[str, Any, float, str]] = {
     "overall": (MAIN, "solid", 2.0, "o"),
 }
 """Colour, dashes, width and marker; in the order of drawing."""
-_LONGEST_NAME = 24
+_LONGEST_NAME = 28
 
 
 def operating_chart(curves: Sequence[OperatingCurve], name: str) -> Chart | None:
@@ -131,7 +131,7 @@ def _draw(axes: Any, one: OperatingCurve) -> None:
 def _legend(figure: Any, axes: Any, curves: Sequence[OperatingCurve]) -> None:
     """Lines with names and areas below the axis, where no curve can cross them."""
     height = figure.get_figheight()
-    left = axes.get_position().x0
+    left = 0.02
     for place, one in enumerate(curves):
         colour, dashes, width, marker = _STYLES[one.role]
         y = (len(curves) - place - 0.6) * _LINE / height
@@ -140,7 +140,7 @@ def _legend(figure: Any, axes: Any, curves: Sequence[OperatingCurve]) -> None:
         axes.plot([left + 0.045], [y], marker=marker, ms=5, mec=colour, **line)
         for text, x, side, ink in (
             (_legend_name(one), left + 0.11, "left", INK),
-            (_area(one), 0.98, "right", MUTED),
+            (_area(one, named=place == 0), 0.98, "right", MUTED),
         ):
             axes.annotate(
                 text,
@@ -161,10 +161,11 @@ def _legend_name(one: OperatingCurve) -> str:
     return shortened(f"{one.role}: {slice_name(one.slice)}", _LONGEST_NAME)
 
 
-def _area(one: OperatingCurve) -> str:
+def _area(one: OperatingCurve, *, named: bool) -> str:
     if one.area is None:
         return f"n = {count(one.n_positives + one.n_negatives)}"
-    return f"{'AUROC' if one.kind == 'roc' else 'AP'} {metric_value(one.area, 'score')}"
+    name = "AUROC " if one.kind == "roc" else "AP "
+    return f"{name if named else ''}{metric_value(one.area, 'score')}"
 
 
 def _described(one: OperatingCurve) -> str:

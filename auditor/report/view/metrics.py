@@ -125,6 +125,7 @@ class MetricsView:
         overall: each metric on all samples.
         by_class: metrics of single classes or labels; None if there are none.
         primary: the primary metrics by slice.
+        primary_text: the primary metrics of all classes together; empty if accuracy is the only one.
         by_slice: all metrics that are not about a single class, by slice; None without slices.
         curves: ROC and precision–recall curves by positive class.
         reliability: the reliability diagram; None if there is none.
@@ -136,6 +137,7 @@ class MetricsView:
     overall: tuple[OverallRow, ...]
     by_class: MetricTable | None
     primary: tuple[PrimaryMetric, ...]
+    primary_text: str
     by_slice: MetricTable | None
     curves: tuple[CurvePair, ...]
     reliability: ReliabilityDiagram | None
@@ -169,6 +171,7 @@ def metrics_view(result: AuditResult) -> MetricsView | None:
             )
             for one in primary
         ),
+        primary_text=_primary_text(one for one in primary if one.class_name is None),
         by_slice=_by_slice([one for one in sliced if one.class_name is None]),
         curves=_curves(result.curves),
         reliability=result.reliability,
@@ -177,6 +180,12 @@ def metrics_view(result: AuditResult) -> MetricsView | None:
         ),
         clustered=any(one.n_clusters is not None for one in overall),
     )
+
+
+def _primary_text(values: Iterable[MetricValue]) -> str:
+    shown = [one for one in values if one.estimate is not None and one.metric != "accuracy"]
+    cells = [(title_of(one), _cell(one)) for one in shown]
+    return sentence_start("; ".join(f"{name} {one.value} ({one.limits})" for name, one in cells))
 
 
 def _cell(one: MetricValue) -> MetricCell:

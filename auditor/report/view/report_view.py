@@ -182,6 +182,11 @@ class ReportView:
     templates: str | None
 
     @property
+    def primary_metrics_text(self) -> str:
+        """The primary metrics for the first page; empty if accuracy, which it has anyway, is the only one."""
+        return "" if self.metrics is None else self.metrics.primary_text
+
+    @property
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
@@ -247,7 +252,6 @@ def build_view(run: RunFolder) -> ReportView:
     evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     sources = _sources(files, result, evaluated, attributes, ordered)
-    blocking = {one.id for one in result.blocking}
     selected = selection_rates(result, evaluated)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     return ReportView(
@@ -261,10 +265,7 @@ def build_view(run: RunFolder) -> ReportView:
         criteria=tuple(result.criteria),
         summary=result.summary,
         decision=result.decision,
-        findings=tuple(
-            finding_view(number, one, one.id in blocking, sources)
-            for number, one in enumerate(ordered, start=1)
-        ),
+        findings=_finding_views(ordered, result, sources),
         counts=_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
@@ -309,6 +310,16 @@ def build_view(run: RunFolder) -> ReportView:
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
         templates=_templates(result),
+    )
+
+
+def _finding_views(
+    findings: list[Finding], result: AuditResult, sources: FindingSources
+) -> tuple[FindingView, ...]:
+    blocking = {one.id for one in result.blocking}
+    return tuple(
+        finding_view(number, one, one.id in blocking, sources)
+        for number, one in enumerate(findings, start=1)
     )
 
 
