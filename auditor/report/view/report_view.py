@@ -277,9 +277,7 @@ def build_view(run: RunFolder) -> ReportView:
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
-        error_curves=tuple(
-            CurveView(f"slices-curve-{k}", one) for k, one in enumerate(result.error_curves)
-        ),
+        error_curves=_error_curves(result),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
@@ -321,6 +319,10 @@ def _finding_views(
         finding_view(number, one, one.id in blocking, sources)
         for number, one in enumerate(findings, start=1)
     )
+
+
+def _error_curves(result: AuditResult) -> tuple[CurveView, ...]:
+    return tuple(CurveView(f"slices-curve-{k}", one) for k, one in enumerate(result.error_curves))
 
 
 def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
