@@ -197,6 +197,21 @@ def test_too_few_clusters_leave_a_criterion_undecided(make_evidence: MakeEvidenc
     assert "2 of the 5 clusters" in found.statement
 
 
+@pytest.mark.parametrize("metric", ["error_rate_gap", "sensitivity_gap"])
+def test_gap_of_a_slice_with_too_few_clusters_is_undecided(
+    make_evidence: MakeEvidence, metric: str
+) -> None:
+    audit = audit_of(make_evidence, {"A": (0, 60), "B": (0, 400)})
+    # Site A is two clusters of 30, and site B forty of 10.
+    cluster = np.concatenate([np.arange(60) // 30, 2 + np.arange(400) // 10])
+    clustered = replace(audit, clusters=Clusters("patient", cluster))
+    class_name = "a" if metric == "sensitivity_gap" else None
+    criterion = {"metric": metric, "at_most": 0.2, "class": class_name}
+    (found,) = examined(clustered, criterion).results
+    assert (found.state, found.estimate) == ("undecided", None)
+    assert "2 of the 5 clusters by patient" in found.statement
+
+
 def test_confidence_of_the_criterion_decides_and_is_stated(make_evidence: MakeEvidence) -> None:
     audit = audit_of(make_evidence, {"A": (11, 200), "B": (11, 200)})
     wide, narrow = (
