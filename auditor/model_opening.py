@@ -31,6 +31,7 @@ class OpenedModel:
         n_outputs: number of its outputs per image.
         stated: whether the configuration states the kind.
         looks_like: the kind that the outputs look like.
+        positive: whether any output is above 0.
     """
 
     model: AuditedModel
@@ -38,6 +39,7 @@ class OpenedModel:
     n_outputs: int
     stated: bool
     looks_like: OutputKind
+    positive: bool
 
     @property
     def description(self) -> str:
@@ -52,7 +54,13 @@ class OpenedModel:
 
     @property
     def doubt(self) -> str | None:
-        """What to look into, if anything: probabilities that nobody stated, or a statement in doubt."""
+        """What to look into, if anything: a kind that nobody stated, or a statement in doubt."""
+        independent = self.model.rule.task == "multi-label" or self.n_outputs == 1
+        if self.kind == "logits" and independent and not self.stated and not self.positive:
+            return (
+                "no output of the network is above 0, and they are used as logits: if they are logarithms "
+                "of probabilities, state `model.output: log-probabilities`, otherwise `logits`"
+            )
         if (
             self.kind == self.looks_like == "logits"
             or self.kind == self.looks_like == "log-probabilities"
@@ -112,7 +120,9 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
         batch_size=prepared.config.batch_size,
         workers=prepared.config.workers,
     )
-    return OpenedModel(model, kind, outputs.shape[1], stated is not None, looks_like)
+    return OpenedModel(
+        model, kind, outputs.shape[1], stated is not None, looks_like, bool((outputs > 0).any())
+    )
 
 
 def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:

@@ -67,16 +67,17 @@ def map_label_sets(labels: pd.Series[Any], names: Sequence[str]) -> NDArray[np.b
     """Which labels each sample has.
 
     Args:
-        labels: a tuple or list of names or indices per sample, index = sample id. A single name or
-            number counts as one label, a missing cell as none, and an array of L booleans or of L
-            numbers 0 and 1 as one column per label.
+        labels: a tuple, list, array or tensor of names or indices per sample, index = sample id. A
+            single name or number counts as one label, a missing cell as none, and an array or tensor
+            of L booleans or of L numbers 0 and 1 as one column per label.
         names: L names in the order of the model's outputs.
 
     Returns:
         (N, L).
 
     Raises:
-        DataError: a label matches no name; the message lists the first five.
+        DataError: a label matches no name; the message lists the first five. Or an index is repeated,
+            as in a list of zeros and ones.
     """
     sets = [
         tuple(np.flatnonzero(cell)) if _is_indicator(cell, len(names)) else _names(cell, None)
@@ -84,6 +85,7 @@ def map_label_sets(labels: pd.Series[Any], names: Sequence[str]) -> NDArray[np.b
     ]
     present = np.zeros((len(sets), len(names)), dtype=bool)
     rows = np.repeat(np.arange(len(sets)), [len(one) for one in sets])
+    _require_distinct_indices(sets, labels.index)
     flat = pd.Series([name for one in sets for name in one], index=labels.index[rows], dtype=object)
     if len(flat):
         present[rows, map_labels(flat, names)] = True
@@ -109,6 +111,24 @@ def _names(cell: object, separator: str | None) -> tuple[Any, ...]:
         return tuple(part.strip() for part in parts if part.strip())
     if cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell)):
         return ()
-    if isinstance(cell, list | tuple | set | frozenset | np.ndarray):
+    if hasattr(cell, "__array__"):
+        return tuple(np.atleast_1d(np.asarray(cell)))
+    if isinstance(cell, list | tuple | set | frozenset):
         return tuple(cell)
     return (cell,)
+
+
+def _require_distinct_indices(sets: Sequence[tuple[Any, ...]], samples: pd.Index[Any]) -> None:
+    """A list such as [1, 0, 1] does not say whether it consists of indices or of zeros and ones."""
+    repeated = [
+        row
+        for row, one in enumerate(sets)
+        if len(set(one)) < len(one) and not any(isinstance(name, str) for name in one)
+    ]
+    if repeated:
+        first = repeated[0]
+        raise DataError(
+            f"label: expected each index at most once; {len(repeated)} of {len(sets)} samples repeat one, "
+            f"first {samples[first]}: {list(sets[first])}: for zeros and ones, pass arrays from Python, or "
+            "one column per label with data.labels"
+        )

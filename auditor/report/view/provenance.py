@@ -7,6 +7,7 @@ from typing import Any
 
 from auditor.phrasing import any_value, date, field_name
 from auditor.records import AuditResult
+from auditor.records.decisions import DecisionRecord
 
 NamesAndValues = tuple[tuple[str, str], ...]
 
@@ -21,6 +22,7 @@ def provenance_groups(result: AuditResult) -> tuple[tuple[str, NamesAndValues], 
             "auditor": result.run.auditor_version,
             "seed": source.seed,
         },
+        "Decision": _decision(result.decision),
         "Model": source.model.model_dump(),
         "Data": source.data.model_dump(),
         "Preprocessing": source.preprocess,
@@ -28,6 +30,19 @@ def provenance_groups(result: AuditResult) -> tuple[tuple[str, NamesAndValues], 
         "Seconds": source.seconds,
     }
     return tuple((name, _rows(values)) for name, values in groups.items() if values)
+
+
+def _decision(decision: DecisionRecord) -> Mapping[str, Any]:
+    """The decision rule; nothing for the most probable class."""
+    if decision.task == "single-label":
+        return {}
+    pairs = zip(decision.positive, decision.thresholds, strict=True)
+    thresholds = [f"{name} from {any_value(threshold)}" for name, threshold in pairs]
+    return {
+        "task": decision.task,
+        "thresholds": ", ".join(thresholds),
+        "source_of_thresholds": decision.source,
+    }
 
 
 def _rows(values: Mapping[str, Any]) -> NamesAndValues:
