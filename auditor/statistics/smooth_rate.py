@@ -83,7 +83,8 @@ def smooth_rate(
     if events < _FEWEST_EVENTS or np.ptp(number) == 0:
         return None
     knots = _knots(number, events)
-    shown = np.linspace(*np.quantile(number, (0.01, 0.99)), n_points)
+    first, last = np.quantile(number, (0.01, 0.99))
+    shown = np.linspace(float(first), float(last), n_points)
     if np.ptp(shown) == 0:
         return None
     design = _spline(number, knots)
@@ -141,7 +142,9 @@ def _fitted(design: Floats, failed: Floats, cluster: Integers | None) -> tuple[F
         if np.abs(step).max() < _TOLERANCE:
             break
     rate = _expit(basis @ fit)
-    covariance = np.linalg.inv(basis.T @ (basis * (rate * (1 - rate))[:, None]))
+    covariance: Floats = np.linalg.inv(basis.T @ (basis * (rate * (1 - rate))[:, None])).astype(
+        np.float64
+    )
     if cluster is not None and cluster.max() + 1 < len(failed):
         covariance = _jackknifed(basis, failed - rate, rate * (1 - rate), cluster, covariance)
     back = np.linalg.inv(triangle)
@@ -157,7 +160,8 @@ def _jackknifed(
     def summed(values: Floats) -> Floats:
         columns = values.reshape(len(values), -1).T
         found = [np.bincount(cluster, one, minlength=n_clusters) for one in columns]
-        return np.stack(found, axis=1).reshape(n_clusters, *values.shape[1:])
+        stacked = np.stack(found, axis=1).reshape(n_clusters, *values.shape[1:])
+        return np.asarray(stacked, dtype=np.float64)
 
     score = summed(basis * residual[:, None])
     own = summed(np.einsum("ni,nj,n->nij", basis, basis, weight))
