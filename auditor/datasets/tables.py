@@ -133,7 +133,7 @@ def weight_column(column: pd.Series[Any], place: Path | str) -> pd.Series[Any]:
     """
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     weights = pd.Series(numbers, index=column.index, name=column.name)
-    bad = ~(weights.between(0, np.inf, inclusive="left"))
+    bad = ~np.isfinite(weights) | (weights < 0)
     if bad.any():
         cells = pd.DataFrame({"cell": column.astype(object)})
         shown = first_few(cells, bad, lambda row: f" ({row.cell!r})")

@@ -83,8 +83,7 @@ def smooth_rate(
     if events < _FEWEST_EVENTS or np.ptp(number) == 0:
         return None
     knots = _knots(number, events)
-    first, last = np.quantile(number, (0.01, 0.99))
-    shown = np.linspace(float(first), float(last), n_points)
+    shown = np.linspace(*np.quantile(number, (0.01, 0.99)), n_points)
     if np.ptp(shown) == 0:
         return None
     design = _spline(number, knots)
@@ -142,9 +141,7 @@ def _fitted(design: Floats, failed: Floats, cluster: Integers | None) -> tuple[F
         if np.abs(step).max() < _TOLERANCE:
             break
     rate = _expit(basis @ fit)
-    covariance: Floats = np.linalg.inv(basis.T @ (basis * (rate * (1 - rate))[:, None])).astype(
-        np.float64
-    )
+    covariance = np.linalg.inv(basis.T @ (basis * (rate * (1 - rate))[:, None]))
     if cluster is not None and cluster.max() + 1 < len(failed):
         covariance = _jackknifed(basis, failed - rate, rate * (1 - rate), cluster, covariance)
     back = np.linalg.inv(triangle)
@@ -160,8 +157,7 @@ def _jackknifed(
     def summed(values: Floats) -> Floats:
         columns = values.reshape(len(values), -1).T
         found = [np.bincount(cluster, one, minlength=n_clusters) for one in columns]
-        stacked = np.stack(found, axis=1).reshape(n_clusters, *values.shape[1:])
-        return np.asarray(stacked, dtype=np.float64)
+        return np.stack(found, axis=1).reshape(n_clusters, *values.shape[1:])
 
     score = summed(basis * residual[:, None])
     own = summed(np.einsum("ni,nj,n->nij", basis, basis, weight))
