@@ -40,6 +40,7 @@ from auditor.records.claims import (
     Examination,
     Question,
 )
+from auditor.records.clusters import ClusterRecord
 from auditor.records.data import (
     MISSING,
     Dataset,
@@ -118,7 +119,6 @@ from auditor.records.result import (
     AuditResult,
     ClaimRecord,
     ClassRecord,
-    ClusterRecord,
     ConfusionPair,
     DataFaults,
     FaultLabels,

@@ -16,6 +16,7 @@ from auditor.records.base import (
     SliceKey,
     Verdict,
 )
+from auditor.records.clusters import ClusterRecord
 from auditor.records.decisions import DecisionRecord
 from auditor.records.evidence import Curve, EvidencePart
 from auditor.records.explanations import ExplanationsRecord
@@ -97,22 +98,6 @@ class ConfusionPair(Record):
     label: str
     predicted: str
     count: int
-
-
-class ClusterRecord(Record):
-    """The clusters of the samples, and their effect on the uncertainty of the error rate."""
-
-    name: str
-    """Name of the column, such as ``patient``."""
-    n_clusters: int
-    n_missing: int
-    """Number of samples whose cluster is unknown; each counts as a separate cluster."""
-    largest: int
-    """Number of samples in the largest cluster."""
-    correlation: float | None
-    """Intra-class correlation of failures within labels; None where it is not defined."""
-    design_effect: float | None
-    """Variance of the error rate relative to that of independent samples; None if it is not defined."""
 
 
 class GatePower(Record):

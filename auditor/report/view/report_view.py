@@ -42,7 +42,7 @@ from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
-from auditor.report.view.curves import CurveView
+from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
@@ -118,7 +118,6 @@ class ReportView:
         decision_text: the task and its thresholds, in a sentence; empty for a single-label task.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
         population: the accuracy in the target population; None if no population is given.
-        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -169,7 +168,6 @@ class ReportView:
     decision_text: str
     clusters_text: str
     population: PopulationRecord | None
-    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -200,6 +198,11 @@ class ReportView:
     def criteria_text(self) -> str:
         """How many configured criteria are met; empty if there are none."""
         return criteria_text(self.criterion_views)
+
+    @property
+    def population_text(self) -> str:
+        """The accuracy in the target population in a few sentences; empty if no population is given."""
+        return population_text(self.population, self.summary)
 
     @property
     def shows_pooled(self) -> bool:
@@ -270,14 +273,14 @@ def build_view(run: RunFolder) -> ReportView:
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
-        confusion=confusion_matrix([one.name for one in result.classes], evaluated),
+        confusion=_confusion(result, evaluated),
         metrics=metrics_view(result),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
-        error_curves=_error_curves(result),
+        error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
@@ -295,7 +298,6 @@ def build_view(run: RunFolder) -> ReportView:
         decision_text=decision_text(result.decision, result.summary),
         clusters_text=clusters_text(result.clusters, result.summary),
         population=result.population,
-        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
@@ -311,6 +313,11 @@ def build_view(run: RunFolder) -> ReportView:
     )
 
 
+def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
+    labels = result.decision.positive if result.decision.task == "multi-label" else ()
+    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
+
+
 def _finding_views(
     findings: list[Finding], result: AuditResult, sources: FindingSources
 ) -> tuple[FindingView, ...]:
@@ -319,10 +326,6 @@ def _finding_views(
         finding_view(number, one, one.id in blocking, sources)
         for number, one in enumerate(findings, start=1)
     )
-
-
-def _error_curves(result: AuditResult) -> tuple[CurveView, ...]:
-    return tuple(CurveView(f"slices-curve-{k}", one) for k, one in enumerate(result.error_curves))
 
 
 def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
