@@ -49,7 +49,7 @@ def test_zeros_and_ones_that_are_not_recognised_raise_instead_of_being_indices(
 
 
 def test_unknown_label_in_a_row_is_named_with_its_sample() -> None:
-    with pytest.raises(DataError, match="'zebra'.*first s1"):
+    with pytest.raises(DataError, match=r"'zebra'.*first s1"):
         map_label_sets(column(["cat"], ["dog", "zebra"]), NAMES)
 
 
