@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ NAMES = ("cat", "dog", "cow")
 EXPECTED = [[True, False, True], [False, False, False], [False, True, False]]
 
 
-def column(*cells: object) -> "pd.Series[object]":
+def column(*cells: object) -> "pd.Series[Any]":
     return pd.Series(list(cells), index=[f"s{k}" for k in range(len(cells))], dtype=object)
 
 
