@@ -25,7 +25,8 @@ from auditor.phrasing import count, percent, plural, several
 from auditor.preparation import Prepared, prepare, sample_images
 from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
-from auditor.records.predictions import GROUP
+from auditor.records.predictions import GROUP, WEIGHT
+from auditor.statistics import kish_size
 
 _IMAGES = 32
 """Images in the trial."""
@@ -147,6 +148,9 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
         yield "reference", f"{len(dataset.reference):,} samples"
     if dataset.group is not None:
         yield "group", f"{dataset.group}: {_groups(dataset.samples[GROUP])}"
+    if dataset.weight is not None:
+        size = kish_size(dataset.samples[WEIGHT].to_numpy(dtype=np.float64))
+        yield "weight", f"{dataset.weight}: effective sample size {count(round(size))}"
     counts = np.bincount(prepared.codes.ravel(), minlength=len(prepared.classes))
     largest = np.argsort(-counts, kind="stable")[:8]
     more = f", … {len(counts) - 8} more" if len(counts) > 8 else ""

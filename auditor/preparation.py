@@ -22,6 +22,7 @@ from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
+from auditor.comparisons.chosen_metrics import ChosenMetrics, choose_metrics
 from auditor.config import AuditConfig, Preprocess
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.tasks import match_labels
@@ -53,6 +54,7 @@ class Prepared:
         checks: the checks to run, by name.
         switched_off: the checks that the configuration switches off.
         attributes: the types of the attributes by name.
+        metrics: the metrics that are measured.
     """
 
     config: AuditConfig
@@ -66,6 +68,7 @@ class Prepared:
     checks: Mapping[str, Check]
     switched_off: tuple[Skipped, ...]
     attributes: Mapping[str, AttributeSpec]
+    metrics: ChosenMetrics
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -96,8 +99,8 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     The types of the attributes are determined here too, for all data set plug-ins alike.
 
     Raises:
-        ConfigError: a check plug-in is invalid, a criterion names an unknown class or attribute, or
-            the shares of the population an unknown attribute or value.
+        ConfigError: a check plug-in is invalid, a criterion names an unknown class or attribute, the
+            shares of the population an unknown attribute or value, or a metric does not suit the task.
         DataError: there are no samples, a label is not a class of the model, or an attribute does
             not have its stated type.
         ModelError: the preprocessing is unknown.
@@ -115,6 +118,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     names = rule.labels if config.task == "multi-label" else rule.classes
     require_known_names(config.criteria, KnownNames(config.task, names, values))
     require_known_values(config, dataset, attributes)
+    metrics = choose_metrics(config.metrics, config.task, len(rule.classes))
     device = choose_device(config.device)
     classifier.module.to(device).eval()
     return Prepared(
@@ -129,6 +133,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         checks=checks,
         switched_off=switched_off,
         attributes=attributes,
+        metrics=metrics,
     )
 
 

@@ -23,7 +23,15 @@ from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
-from auditor.records import AuditData, AuditResult, Clusters, Maps, RunInfo
+from auditor.records import (
+    AuditData,
+    AuditResult,
+    Clusters,
+    CriterionResult,
+    Maps,
+    RunInfo,
+    Skipped,
+)
 from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import RunFolder
@@ -33,6 +41,7 @@ from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
 from auditor.stages.map_sanity import measure_map_sanity
+from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
@@ -95,20 +104,11 @@ def _run_stages(
         predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
         predictions = folder.merge_predictions()
     with clock.stage("find failures"):
-        computed = config.slices.computed
         analysis = find_failures(
-            predictions, model.classes, dataset.attributes, computed, model.rule
+            predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
         )
     with clock.stage("slicing"):
-        slicing = slice_samples(
-            analysis.usable,
-            None if config.task == "multi-label" else dataset.reference,
-            model.classes,
-            dataset.attributes,
-            config.slices,
-            computed,
-            prepared.attributes,
-        )
+        slicing = _sliced(prepared, analysis)
     samples = EvaluatedSamples(model, dataset, slicing.predictions)
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
@@ -124,17 +124,14 @@ def _run_stages(
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
-        audit_data = _audit_data(config, slicing, analysis, samples, explained.maps, clusters)
+        audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance)
-    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
-    gate = config.gate
-    examined = examine_criteria(
-        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
-    )
-    criteria = examined.results
+    with clock.stage("measure"):
+        measured = measure_metrics(audit_data, prepared.metrics)
+    criteria, not_judged = _examined_criteria(config, audit_data, analysis)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
-    outcome = decide(gate, analysis.summary, findings, criteria, judgement.slices, record)
+    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, record)
     with clock.stage("dissect"):
         units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
     return AuditResult(
@@ -154,26 +151,56 @@ def _run_stages(
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,
-            *examined.skipped,
+            *not_judged,
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
             update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
         ),
         outcome=outcome,
-        criteria=list(criteria),
-        gate=gate.severity,
+        criteria=criteria,
+        gate=config.gate.severity,
         tests=judgement.tests,
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
         decision=model.rule.record(),
+        error_curves=judgement.error_curves,
         population=population_record(audit_data, dataset.weight, config.population),
+        metrics=measured.metrics,
+        curves=measured.curves,
+        reliability=measured.reliability,
+    )
+
+
+def _examined_criteria(
+    config: AuditConfig, audit_data: AuditData, analysis: FailureAnalysis
+) -> tuple[list[CriterionResult], tuple[Skipped, ...]]:
+    """The acceptance criteria, and slices for which they could not be judged."""
+    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
+    gate = config.gate
+    found = examine_criteria(
+        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
+    )
+    return list(found.results), found.skipped
+
+
+def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
+    """The evaluated samples in slices."""
+    config, dataset = prepared.config, prepared.dataset
+    return slice_samples(
+        analysis.usable,
+        None if config.task == "multi-label" else dataset.reference,
+        prepared.classes,
+        dataset.attributes,
+        config.slices,
+        config.slices.computed,
+        prepared.attributes,
     )
 
 
 def _audit_data(
-    config: AuditConfig,
+    prepared: Prepared,
     slicing: Slicing,
     analysis: FailureAnalysis,
     samples: EvaluatedSamples,
@@ -181,7 +208,7 @@ def _audit_data(
     clusters: Clusters | None,
 ) -> AuditData:
     """Everything that the checks examine."""
-    dataset = samples.dataset
+    config, dataset = prepared.config, samples.dataset
     reference = dataset.reference
     data = slicing.audit_data(
         samples.model.classes,
@@ -196,6 +223,7 @@ def _audit_data(
         task=config.task,
         decisions=analysis.decisions,
         declared=replace(data.declared, sensitive=config.about.sensitive),
+        primary_metrics=prepared.metrics.primary,
         maps=maps,
         model=samples,
         images=samples.originals,

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from auditor.phrasing import NOT_AVAILABLE, count, percent, plural
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
 from auditor.phrasing.population import population_text
 from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
@@ -57,6 +58,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     )
     for text in (
         population_text(result.population, summary),
+        decision_text(result.decision, summary),
         clusters_text(result.clusters, summary),
     ):
         if text:

@@ -127,11 +127,16 @@ def _images(n: int) -> list[tuple[np.ndarray, str]]:
     ]
 
 
-def test_audit_weights_reach_every_document(tmp_path: Path) -> None:
+def test_audit_weights_pooled_rates_and_curves_reach_the_report(tmp_path: Path) -> None:
     weights = pd.Series([1.0, 3.0] * 40, name="w")
     out = tmp_path / "run"
     result = auditor.audit(
-        _network(), _images(80), classes=["cat", "dog"], weights=weights, out=out
+        _network(),
+        _images(80),
+        classes=["cat", "dog"],
+        attributes=pd.DataFrame({"site": list("abcc") * 20, "age": np.arange(80)}),
+        weights=weights,
+        out=out,
     )
     table = pd.read_parquet(out / "predictions.parquet")
     assert table[WEIGHT].tolist() == weights.tolist()
@@ -140,10 +145,16 @@ def test_audit_weights_reach_every_document(tmp_path: Path) -> None:
     assert result.population.accuracy is not None
     expected = np.average(correct, weights=weights)
     assert result.population.accuracy.value == pytest.approx(expected)
-    RunFolder.open(out)
-    sentence = "The accuracy in the target population is"
-    assert sentence in (out / "report.html").read_text(encoding="utf-8")
-    assert "In the population" in (out / "report.html").read_text(encoding="utf-8")
+    assert sum(one.pooled_rate is not None for one in result.slices) == 3 + 4  # sites, bands of age
+    assert [one.x_name for one in result.error_curves] == ["age"]
+    report = (out / "report.html").read_text(encoding="utf-8")
+    for text in (
+        "The accuracy in the target population is",
+        "in the target population <b>",
+        "Pooled estimate",
+        "Error rate along numeric attributes",
+    ):
+        assert text in report
 
 
 def test_audit_population_is_not_estimated_for_a_value_without_samples(tmp_path: Path) -> None:

@@ -12,10 +12,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+)
 
 from auditor.config import AuditConfig
-from auditor.errors import AuditAbortedError, ModelError, OutputExistsError
+from auditor.errors import AuditAbortedError, ConfigError, ModelError, OutputExistsError
 from auditor.manifest import sha256
 from auditor.run_folder import RunFolder
 from auditor.runner import run
@@ -59,6 +64,35 @@ def test_summary_equals_sklearns_metrics_of_the_predictions(planted_run: RunFold
     for pair in result.confusion:
         matrix[names.index(pair.label), names.index(pair.predicted)] = pair.count
     assert (matrix == confusion_matrix(rows["label"], rows["predicted"], labels=names)).all()
+
+
+def test_metrics_equal_sklearns_metrics_of_the_predictions(planted_run: RunFolder) -> None:
+    result, rows = planted_run.read_result(), table(planted_run)
+    expected = {
+        "accuracy": accuracy_score(rows["label"], rows["predicted"]),
+        "balanced-accuracy": balanced_accuracy_score(rows["label"], rows["predicted"]),
+        "macro-f1": f1_score(rows["label"], rows["predicted"], average="macro"),
+    }
+    for one in result.metrics:
+        if one.metric in expected and not one.slice.attributes:
+            assert one.estimate is not None
+            assert one.estimate.value == pytest.approx(expected.pop(one.metric))
+    assert not expected
+    assert [one.metric for one in result.metrics if one.primary and not one.slice.attributes] == [
+        "accuracy"
+    ]
+    assert result.curves == []
+    assert result.reliability is not None
+    assert sum(one.support for one in result.reliability.bins) == result.summary.n_evaluated
+
+
+def test_unknown_metric_is_refused_before_anything_is_predicted(
+    planted_inputs: Path, tmp_path: Path
+) -> None:
+    config = AuditConfig.load(planted_inputs, ["metrics.primary=[sensitvity]"])
+    with pytest.raises(ConfigError, match=r"metrics\.primary: expected metrics of a single-label"):
+        run(config, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_probabilities_confidence_and_loss_agree(planted_run: RunFolder) -> None:

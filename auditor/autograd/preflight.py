@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from auditor.autograd.graph import Rule, activation_name, node_kind
+from torch.autograd.graph import Node
+
+from auditor.autograd.graph import Rule, activation_name, node_kind, operation_name
 from auditor.autograd.recording import Recording
 
 Status = Literal["valid", "partial", "undefined"]
+
+_OUTPUT_FUNCTIONS = frozenset({"Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid", "Log"})
+_LINEAR = frozenset({"Addmm", "Mm", "Bmm", "Convolution", "Linear"})
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,34 @@ def _count_activations(recording: Recording) -> tuple[int, dict[str, int]]:
     """Number of ReLU-like activations, and of the others by name, the most frequent first."""
     counts: Counter[str] = Counter()
     relu_like = 0
+    at_output = _output_functions(recording.nodes)
     for node in recording.nodes:
+        if node in at_output:
+            continue
         match node_kind(node):
             case "relu-like":
                 relu_like += 1
             case "activation":
                 counts[activation_name(node)] += 1
     return relu_like, dict(counts.most_common())
+
+
+def _output_functions(nodes: Sequence[Node]) -> set[Node]:
+    """Sigmoid, softmax and logarithms between the last layer and the scores.
+
+    They turn the score of the class into its probability or back, and are no activations between layers:
+    with or without them, a method explains the same evidence.
+    """
+    found: set[Node] = set()
+    inside = set(nodes)
+    stack = list(nodes[-1:])
+    while stack:
+        node = stack.pop()
+        name = operation_name(node)
+        is_output = name in _OUTPUT_FUNCTIONS
+        if node in found or name in _LINEAR or (node_kind(node) != "structure" and not is_output):
+            continue
+        if is_output:
+            found.add(node)
+        stack.extend(child for child, _ in node.next_functions if child in inside)
+    return found

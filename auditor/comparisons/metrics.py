@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auditor.comparisons.metric_pair import MetricPair
 from auditor.comparisons.undefined_metrics import reason_of
 from auditor.records import AuditData
 from auditor.records.decisions import Decisions, TaskName
@@ -19,7 +20,6 @@ from auditor.statistics.metrics import (
     MeanOf,
     Metric,
     correlation_within,
-    difference,
     interval,
     measure,
     metric_named,
@@ -119,12 +119,28 @@ class AuditMetrics:
         confidence: float = 0.95,
     ) -> MeasuredMetric:
         """The difference of a metric between two sets of rows; see `metric_gap_of`."""
+        pair = self.pair(name, rows, rest_rows, class_name)
+        if isinstance(pair, str):
+            return MeasuredMetric(None, 0, 0, pair)
+        member = np.zeros(len(self._cases), dtype=bool)
+        member[pair.first.rows] = member[pair.second.rows] = True
+        members = np.flatnonzero(member)
+        n_clusters = _n_clusters(members, pair.clusters)
+        return MeasuredMetric(pair.difference(confidence), len(members), n_clusters)
+
+    def pair(
+        self, name: str, rows: Integers, rest_rows: Integers, class_name: str | None = None
+    ) -> MetricPair | str:
+        """A metric on two sets of rows, or why it can't be compared; see `metric_gap_of`."""
         metric = metric_named(name)
         parts = self._parts(metric, class_name)
         if isinstance(parts, str):
-            return MeasuredMetric(None, 0, 0, parts)
-        everything = np.union1d(rows, rest_rows)
-        places = [np.searchsorted(everything, side) for side in (rows, rest_rows)]
+            return parts
+        place = np.full(len(self._cases), -1)
+        place[rows] = place[rest_rows] = 0
+        everything = np.flatnonzero(place == 0)
+        place[everything] = np.arange(len(everything))
+        places = place[rows], place[rest_rows]
         if len(parts) > 1:
             # A mean over classes is compared for the classes that both sides have.
             parts = [
@@ -135,12 +151,9 @@ class AuditMetrics:
             for side, place in zip((rows, rest_rows), places, strict=True)
         )
         if not (first.defined and second.defined):
-            return MeasuredMetric(None, 0, 0, self._why_no_gap(metric.name, parts, rows, rest_rows))
-        clusters = self._clusters_of(everything)
+            return self._why_no_gap(metric.name, parts, rows, rest_rows)
         pooled = self._pooled_of(metric.name, parts)
-        value = difference(first, second, clusters, confidence, pooled)
-        members = np.union1d(first.rows, second.rows)
-        return MeasuredMetric(value, len(members), _n_clusters(members, clusters))
+        return MetricPair(first, second, self._clusters_of(everything), pooled)
 
     def _estimate(
         self, name: str, parts: Sequence[_Part], rows: Integers, places: Integers, n: int
@@ -308,7 +321,7 @@ def _scattered(local: Estimated, places: Integers, n: int) -> Estimated:
 
 
 def _n_clusters(rows: Integers, clusters: Integers | None) -> int:
-    return len(rows) if clusters is None else len(np.unique(clusters[rows]))
+    return len(rows) if clusters is None else int(np.count_nonzero(np.bincount(clusters[rows])))
 
 
 def _opposites(audit: AuditData, decisions: Decisions) -> dict[str, int]:

@@ -11,9 +11,25 @@ from numpy.typing import NDArray
 from auditor.comparisons.clusters import enough_clusters, inflation
 from auditor.comparisons.confounding import WithHeldFixed
 from auditor.comparisons.strata import crossed
-from auditor.records import AuditData, Curve, CurvePoint, Estimate, HeldFixedGap, OrderedValues
+from auditor.records import (
+    AuditData,
+    Curve,
+    CurvePoint,
+    Estimate,
+    HeldFixedGap,
+    OrderedValues,
+    SmoothPoint,
+)
 from auditor.records.predictions import codes
-from auditor.statistics import Floats, Integers, Interval, Trends, proportion, trend
+from auditor.statistics import (
+    Floats,
+    Integers,
+    Interval,
+    Trends,
+    proportion,
+    smooth_rate,
+    trend,
+)
 
 _MOST_BANDS = 10
 """Number of bands of a numeric attribute. Ten bands lose little power for a linear trend: 1 / 10² of the
@@ -98,6 +114,7 @@ class LinearTrend:
         failures: (V,) failures of the bands.
         totals: (V,) samples.
         worth: (V,) design effects of the bands, at least 1.
+        smooth: a smooth curve of the error rate over the numbers; empty where there is none.
     """
 
     bands: OrderedBands
@@ -108,6 +125,7 @@ class LinearTrend:
     failures: Floats
     totals: Floats
     worth: Floats
+    smooth: tuple[SmoothPoint, ...] = ()
 
     @property
     def worst(self) -> int:
@@ -124,7 +142,7 @@ class LinearTrend:
         return float(self.failures.sum() / max(self.totals.sum(), 1))
 
     def curve(self) -> Curve:
-        """The error rates of the bands with the straight line."""
+        """The error rates of the bands with the straight line, and the smooth curve."""
         rates = proportion(self.failures / self.worth, self.totals / self.worth)
         points = (
             CurvePoint(
@@ -143,6 +161,7 @@ class LinearTrend:
             y_name="error rate",
             y_unit="share",
             points=tuple(points),
+            smooth=self.smooth,
         )
 
 
@@ -156,6 +175,7 @@ class TrendCounter:
         self._failure = frame["failure"].to_numpy(dtype=bool)
         self._label = codes(frame["label"])
         self._codes = {name: codes(frame[name]) for name in audit.attributes}
+        self._numbers = {name: one.numbers for name, one in audit.ordered.items() if not one.names}
         self._mediators = audit.declared.with_role("mediator")
 
     def trend(self, bands: OrderedBands) -> LinearTrend | None:
@@ -183,7 +203,24 @@ class TrendCounter:
             failures=failures,
             totals=totals,
             worth=worth,
+            smooth=tuple(self._smooth(bands)),
         )
+
+    def _smooth(self, bands: OrderedBands) -> Iterator[SmoothPoint]:
+        """The smooth curve of a numeric attribute."""
+        if bands.attribute not in self._numbers:
+            return
+        numbers = self._numbers[bands.attribute][bands.rows]
+        finite = np.isfinite(numbers)
+        rows, clusters = bands.rows[finite], self._audit.clusters
+        found = smooth_rate(
+            numbers[finite],
+            self._failure[rows],
+            None if clusters is None else clusters.of_sample[rows],
+        )
+        if found is not None:
+            for number, rate in zip(found.number, found.rate, strict=True):
+                yield SmoothPoint(x=float(number), y=Estimate.of(rate))
 
     def with_others_fixed(self, found: LinearTrend, limit: float) -> Iterator[HeldFixedGap]:
         """The trend with each other attribute held fixed in addition to the label.

@@ -2,6 +2,7 @@
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
 from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
+from auditor.config.metrics import MetricsSection
 from auditor.config.population import population_shares
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
@@ -30,6 +31,7 @@ __all__ = [
     "ExplainSection",
     "GateSection",
     "JudgeSection",
+    "MetricsSection",
     "ModelSection",
     "OutputKind",
     "Preprocess",

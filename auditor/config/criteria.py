@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from auditor.records.metric_names import Metric, metric_named
 from auditor.registry import Options
-from auditor.statistics.metrics.catalog import Metric, metric_named
 
 DefaultCriterion = Literal["baseline", "recall", "finite-outputs", "confidence"]
 
@@ -24,10 +24,12 @@ def _slices(value: Any) -> Any:
         raise ValueError(  # noqa: TRY004 - pydantic turns only a ValueError into a message
             "expected `all`, `every`, or attribute values such as {site: A}"
         )
-    return {
-        name: str(one) if isinstance(one, int) and not isinstance(one, bool) else one
-        for name, one in value.items()
-    }
+    return {name: _as_text(one) for name, one in value.items()}
+
+
+def _as_text(value: Any) -> Any:
+    """A whole number as text: names of classes and values may look like numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _share_of_confidence(value: Any) -> Any:
@@ -54,7 +56,7 @@ class Criterion(Options):
     """Smallest acceptable value."""
     at_most: float | None = Field(None, allow_inf_nan=False)
     """Largest acceptable value."""
-    class_name: str | None = Field(None, alias="class")
+    class_name: Annotated[str | None, BeforeValidator(_as_text)] = Field(None, alias="class")
     """The class that it is about, if the metric is about one; `each` for every class."""
     slices: SlicesOfCriterion = "all"
     """`all` samples together, `every` value of the annotated attributes, or one slice such as `{site: A}`."""

@@ -24,6 +24,7 @@ from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
+from auditor.config.metrics import MetricsSection
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
 from auditor.errors import ConfigError
@@ -252,6 +253,7 @@ class AuditConfig(Options):
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
     slices: SliceSection = SliceSection()
+    metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
     checks: dict[str, SerializeAsAny[Options] | Literal[False]] = {}
     """Options of checks by name; a check runs unless it is set to false."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,4 +112,4 @@ def eigengap(eigenvalues: Floats) -> int:
 
 
 def _flat(maps: Floats) -> Floats:
-    return maps.reshape(len(maps), -1)
+    return maps.reshape(len(maps), math.prod(maps.shape[1:]))  # also without any map

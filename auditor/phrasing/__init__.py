@@ -4,6 +4,7 @@ Checks, reports and the comparison all use these functions, so that a number rea
 everywhere. Fixed texts (severities, verdicts, the glossary) are in `auditor.phrasing.glossary`.
 """
 
+from auditor.phrasing.metrics import metric_limits, metric_number, metric_value
 from auditor.phrasing.names import (
     advice,
     class_and_slice,
@@ -49,6 +50,9 @@ __all__ = [
     "field_name",
     "interval",
     "limits",
+    "metric_limits",
+    "metric_number",
+    "metric_value",
     "p_value",
     "percent",
     "percents",

@@ -21,9 +21,11 @@ def clusters_text(clusters: ClusterRecord | None, summary: Summary) -> str:
     if clusters.design_effect is None:
         text += "with a design effect that cannot be estimated from these samples."
     else:
-        worth = round(summary.n_evaluated / clusters.design_effect)
+        n = summary.n_decisions or summary.n_evaluated
+        what = "samples" if n == summary.n_evaluated else "decisions"
+        worth = round(n / clusters.design_effect)
         text += (
-            f"design effect {clusters.design_effect:.1f}, so that {count(summary.n_evaluated)} samples "
+            f"design effect {clusters.design_effect:.1f}, so that {count(n)} {what} "
             f"carry as much information about the error rate as {count(worth)} independent ones."
         )
     if clusters.n_missing:

@@ -120,6 +120,44 @@ GLOSSARY: tuple[Term, ...] = (
         "samples are behind the number.",
     ),
     Term(
+        "sensitivity",
+        "Sensitivity and specificity",
+        "The share of positive samples that are called positive (recall), and the share of negative "
+        "samples that are called negative.",
+    ),
+    Term(
+        "predictive-values",
+        "Predictive values",
+        "The share of samples called positive that are positive (PPV, precision), and the share of those "
+        "called negative that are negative (NPV). Both depend on how frequent the class is.",
+    ),
+    Term(
+        "auroc",
+        "AUROC and average precision",
+        "How well the scores rank positive before negative samples, at all thresholds together. AUROC is "
+        "the probability that a positive sample has a higher score than a negative one; 0.5 is chance. "
+        "Average precision (AP) is the area below the precision–recall curve; chance is the share of "
+        "positive samples.",
+    ),
+    Term(
+        "calibration",
+        "Calibration",
+        "Whether predictions with a probability of 80 % come true in 80 % of cases. The calibration error "
+        "is the mean distance; the slope is below 1 if probabilities are too extreme; the intercept is "
+        "below 0 if they are too high.",
+    ),
+    Term(
+        "not-defined",
+        "Not defined",
+        "A metric has no value where the samples that it needs are missing, such as sensitivity in a "
+        "slice without positive samples. Some other tools write 0 there.",
+    ),
+    Term(
+        "operating-point",
+        "Operating point",
+        "The point of an ROC or precision–recall curve that belongs to the threshold of the decisions.",
+    ),
+    Term(
         "q-value",
         "q-value",
         "A p-value corrected for all tests of this audit. A result is significant if its q-value is at "

@@ -25,10 +25,10 @@ def slice_name(one: SliceKey | SliceRecord) -> str:
 
 
 def class_and_slice(class_name: str | None, key: SliceKey) -> str:
-    """What a criterion is about, in a list: ``mono, site = A``; ``all samples``."""
+    """What a criterion is about, in a list: ``mono with site = A``; ``all samples``."""
     parts = [] if class_name is None else [quoted(class_name)]
     parts += [str(key)] if key.attributes else []
-    return ", ".join(parts) or "all samples"
+    return " with ".join(parts) or "all samples"
 
 
 def quoted(label: str) -> str:

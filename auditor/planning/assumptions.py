@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.errors import ConfigError
-from auditor.statistics.metrics.catalog import METRICS, metric_named
+from auditor.records.metric_names import METRICS, metric_named
 
 _GAP, _DEVIATION = "-gap", "-sd"
 _RANGES: Mapping[str, tuple[float, float, str]] = {

@@ -59,7 +59,8 @@ class Population:
         known = _with_stated(of_data, stated)
         needed = _attributes_needed(config)
         unknown = [name for name in needed if name not in known.values]
-        if unknown or (not known.values and any(one.per_slice for one in config.criteria)):
+        per_slice = any(one.per_slice for one in config.criteria)
+        if dataset is None and (unknown or (per_slice and not known.values)):
             names = several(unknown, 5) if unknown else "the attributes"
             example = unknown[0] if unknown else "site"
             raise ConfigError(
@@ -199,4 +200,10 @@ def _classes(config: AuditConfig, dataset: Dataset | None) -> tuple[str, ...]:
         return ()
     if dataset.classes is not None:
         return dataset.classes
-    return tuple(sorted(str(one) for one in dataset.samples[LABEL].unique()))
+    cells = (
+        cell if isinstance(cell, tuple | list) else (cell,)
+        for cell in dataset.samples[LABEL].dropna()
+    )
+    names = {str(name) for cell in cells for name in cell}
+    # The weights may name classes whose labels are indices, but a plan does not load them.
+    return () if all(name.isdecimal() for name in names) else tuple(sorted(names))

@@ -40,6 +40,7 @@ from auditor.records.claims import (
     Examination,
     Question,
 )
+from auditor.records.clusters import ClusterRecord
 from auditor.records.data import (
     MISSING,
     Dataset,
@@ -47,6 +48,7 @@ from auditor.records.data import (
     Images,
     ImageSubset,
 )
+from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
     ComparedValue,
     Contingency,
@@ -63,6 +65,7 @@ from auditor.records.evidence import (
     InterventionEffect,
     MapShift,
     MediatedPart,
+    MetricComparison,
     Quantities,
     Quantity,
     RegionBox,
@@ -70,6 +73,7 @@ from auditor.records.evidence import (
     SampleGroups,
     SampleRef,
     SliceComparison,
+    SmoothPoint,
     Table,
     ValueSpread,
 )
@@ -88,6 +92,14 @@ from auditor.records.jobs import (
     SampleSelection,
 )
 from auditor.records.label_noise import LabelNoiseReason, LabelNoiseRecord
+from auditor.records.metrics import (
+    CurveKind,
+    CurveRole,
+    MetricValue,
+    OperatingCurve,
+    ReliabilityBin,
+    ReliabilityDiagram,
+)
 from auditor.records.outcome import (
     AuditOutcome,
     CriterionResult,
@@ -107,7 +119,6 @@ from auditor.records.result import (
     AuditResult,
     ClaimRecord,
     ClassRecord,
-    ClusterRecord,
     ConfusionPair,
     DataFaults,
     FaultLabels,
@@ -147,10 +158,13 @@ __all__ = [
     "CriterionResult",
     "CriterionState",
     "Curve",
+    "CurveKind",
     "CurvePoint",
+    "CurveRole",
     "DataFaults",
     "DataProvenance",
     "Dataset",
+    "Decisions",
     "Declarations",
     "DecodedImage",
     "Effect",
@@ -180,9 +194,12 @@ __all__ = [
     "Maps",
     "MeanMap",
     "MediatedPart",
+    "MetricComparison",
+    "MetricValue",
     "ModelAccess",
     "ModelProvenance",
     "MultipleTestingRecord",
+    "OperatingCurve",
     "OrderedValues",
     "OutcomeReason",
     "OutcomeState",
@@ -196,6 +213,8 @@ __all__ = [
     "Question",
     "Record",
     "RegionBox",
+    "ReliabilityBin",
+    "ReliabilityDiagram",
     "Role",
     "RunInfo",
     "SampleGroup",
@@ -208,9 +227,11 @@ __all__ = [
     "SliceComparison",
     "SliceKey",
     "SliceRecord",
+    "SmoothPoint",
     "StatedType",
     "Summary",
     "Table",
+    "TaskName",
     "TestedRecord",
     "Unit",
     "UnitRecord",

@@ -19,6 +19,11 @@ OTHER_VALUES = "(other values)"
 """The slice of all values that are too rare to be separate slices."""
 
 
+MOSTLY_UNTESTED = 0.8
+"""If at least this share of the bands of a numeric attribute has too few samples to be tested, this is
+reported once for the attribute and not for each band."""
+
+
 class AttributeSpec(Record):
     """The type of an attribute, and whether it was stated or guessed."""
 

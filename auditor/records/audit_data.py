@@ -186,6 +186,7 @@ class AuditData:
         computed: names of the columns of attributes that were computed from the images; they stand
             in ``predictions`` as the annotated ones do.
         computed_slices: every value of them, and every value within every label.
+        primary_metrics: names of the metrics whose gaps are tested.
         probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
         images: the evaluated samples' images, in the order of ``predictions``, or None.
         reference_images: the training data's images, or None where they are not at hand.
@@ -210,6 +211,7 @@ class AuditData:
     model: ModelAccess | None = None
     computed: tuple[str, ...] = ()
     computed_slices: tuple[Slice, ...] = ()
+    primary_metrics: tuple[str, ...] = ()
     probabilities: NDArray[np.float32] | None = None
     images: Images | None = None
     reference_images: Images | None = None
@@ -219,3 +221,12 @@ class AuditData:
     clusters: Clusters | None = None
     task: TaskName = "single-label"
     decisions: Decisions | None = None
+
+    @property
+    def value_slices(self) -> tuple[Slice, ...]:
+        """The slices of single attribute values, without ends of ordered attributes."""
+        return tuple(
+            one
+            for one in self.slices
+            if len(one.key.attributes) == 1 and one.key.label is None and not one.tail
+        )

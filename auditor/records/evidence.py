@@ -236,6 +236,13 @@ class CurvePoint(Record):
     support: int
 
 
+class SmoothPoint(Record):
+    """A point of a smooth curve, with its pointwise interval."""
+
+    x: float
+    y: Estimate
+
+
 class Curve(Record):
     """A quantity along an ordered attribute."""
 
@@ -249,6 +256,8 @@ class Curve(Record):
     """Name of the quantity, such as ``error rate``."""
     y_unit: Unit
     points: tuple[CurvePoint, ...]
+    smooth: tuple[SmoothPoint, ...] = ()
+    """A smooth fit over the numbers; empty for values without numbers, or with too few failures."""
 
 
 class Quantity(Record):
@@ -264,6 +273,19 @@ class Quantities(Record):
 
     type: Literal["quantities"] = "quantities"
     items: tuple[Quantity, ...]
+
+
+class MetricComparison(Record):
+    """A metric of a slice beside that of the rest."""
+
+    type: Literal["metric-comparison"] = "metric-comparison"
+    metric: str
+    """Its name, such as ``balanced-accuracy``."""
+    class_name: str | None
+    """The class that it is about; None for a metric of all classes or labels together."""
+    unit: Unit
+    own: Estimate
+    rest: Estimate
 
 
 class Table(Record):
@@ -289,6 +311,7 @@ EvidencePart = Annotated[
     | SampleGroups
     | Curve
     | Quantities
+    | MetricComparison
     | Table,
     Field(discriminator="type"),
 ]

@@ -16,10 +16,12 @@ from auditor.records.base import (
     SliceKey,
     Verdict,
 )
+from auditor.records.clusters import ClusterRecord
 from auditor.records.decisions import DecisionRecord
-from auditor.records.evidence import EvidencePart
+from auditor.records.evidence import Curve, EvidencePart
 from auditor.records.explanations import ExplanationsRecord
 from auditor.records.label_noise import LabelNoiseRecord
+from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiagram
 from auditor.records.outcome import AuditOutcome, CriterionResult
 from auditor.records.population import PopulationRecord
 from auditor.records.provenance import Provenance, RunInfo
@@ -96,22 +98,6 @@ class ConfusionPair(Record):
     label: str
     predicted: str
     count: int
-
-
-class ClusterRecord(Record):
-    """The clusters of the samples, and their effect on the uncertainty of the error rate."""
-
-    name: str
-    """Name of the column, such as ``patient``."""
-    n_clusters: int
-    n_missing: int
-    """Number of samples whose cluster is unknown; each counts as a separate cluster."""
-    largest: int
-    """Number of samples in the largest cluster."""
-    correlation: float | None
-    """Intra-class correlation of failures within labels; None where it is not defined."""
-    design_effect: float | None
-    """Variance of the error rate relative to that of independent samples; None if it is not defined."""
 
 
 class GatePower(Record):
@@ -281,6 +267,14 @@ class AuditResult(Record):
     """The task, and how probabilities become decisions."""
     population: PopulationRecord | None = None
     """The accuracy in the target population; None if no population is given."""
+    error_curves: list[Curve] = []
+    """The error rate along each numeric attribute, in bands and as a smooth curve."""
+    metrics: list[MetricValue] = []
+    """The metrics of all samples, classes and slices; empty in results of versions without them."""
+    curves: list[OperatingCurve] = []
+    """ROC and precision–recall curves; empty for single-label tasks."""
+    reliability: ReliabilityDiagram | None = None
+    """The reliability diagram of all samples; None if there are too few, or in earlier versions."""
 
     @property
     def blocking(self) -> list[Finding]:

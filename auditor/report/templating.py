@@ -73,6 +73,7 @@ def environment(own: str | None = None) -> Environment:
         "p": phrasing.p_value,
         "probability": _typeset(probability),
         "count": _typeset(phrasing.count),
+        "plural": _typeset(phrasing.plural),
         "date": phrasing.date,
         "slice_name": phrasing.slice_name,
         "sentence_start": phrasing.sentence_start,

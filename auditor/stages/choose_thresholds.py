@@ -53,11 +53,11 @@ def open_with_thresholds(prepared: Prepared) -> tuple[Prepared, OpenedModel]:
             raise DataError(
                 f"decision.threshold: {prepared.rule.labels[k]}, on {_source(rule)}: {error}"
             ) from error
-    described = [
-        f"{_described(rule)} on {_source(rule)} ({plural(len(predicted[_source(rule)][0]), 'sample')})"
+    reasons = [
+        f"{_described(rule)} on {_source(rule)}, {plural(len(predicted[_source(rule)][0]), 'sample')}"
         for rule in rules.values()
     ]
-    how = "; ".join(dict.fromkeys(described))
+    how = "chosen for the " + "; ".join(dict.fromkeys(reasons))
     final = replace(prepared.rule, thresholds=thresholds, source=how)
     return replace(kept, rule=final), replace(opened, model=_with_rule(opened.model, final))
 
@@ -67,7 +67,9 @@ def _with_rule(model: AuditedModel, rule: DecisionRule) -> AuditedModel:
 
 
 def _stated(rule: DecisionRule) -> DecisionRule:
-    return rule if rule.task == "single-label" else replace(rule, source="the configuration")
+    return (
+        rule if rule.task == "single-label" else replace(rule, source="stated in the configuration")
+    )
 
 
 def _rules(prepared: Prepared) -> dict[int, ThresholdRule]:

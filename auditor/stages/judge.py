@@ -26,6 +26,7 @@ from auditor.phrasing import plural, several
 from auditor.records import (
     AuditData,
     Claim,
+    Curve,
     DataFaults,
     Examination,
     Finding,
@@ -36,6 +37,7 @@ from auditor.records import (
     SliceRecord,
     TestedRecord,
 )
+from auditor.records.attributes import MOSTLY_UNTESTED
 
 Advance = Callable[[int], object]
 
@@ -53,6 +55,7 @@ class Judgement:
         tests: how many hypotheses were tested, and how their number was corrected for.
         data_faults: failures that may be the data's fault.
         max_gap: largest acceptable error-rate gap of a slice (a share); None where none was stated.
+        error_curves: the error rate along each numeric attribute whose trend was tested.
     """
 
     findings: list[Finding]
@@ -62,6 +65,7 @@ class Judgement:
     tests: MultipleTestingRecord
     data_faults: DataFaults
     max_gap: float | None
+    error_curves: list[Curve]
 
 
 def judge(
@@ -95,19 +99,19 @@ def judge(
     graded = _graded(claims, correction)
     reported = [one for one in graded if one.is_reported]
     findings = [cause.finding(f"F{k}") for k, cause in enumerate(causes(reported), start=1)]
-    untested = [one for one in claims if one.untestable is not None]
     max_gap = _max_gap(claims)
     labels = {name: one.fault_labels for name, one in checks.items() if one.fault_labels}
     return Judgement(
         findings=findings,
         tested=_tested(graded),
         slices=slice_records(audit, graded, max_gap, gate or GateSection()),
-        skipped=[*skipped, *_too_small(untested)],
+        skipped=[*skipped, *_too_small(claims, audit)],
         tests=correction.account(_tests_by_check(graded)),
         data_faults=data_faults(
             [one.claim for one in reported], audit.predictions, labels, label_noise
         ),
         max_gap=max_gap,
+        error_curves=[part for one in claims if (part := one.part(Curve)) and part.smooth],
     )
 
 
@@ -161,18 +165,34 @@ def _tested(graded: Iterable[GradedClaim]) -> list[TestedRecord]:
     )
 
 
-def _too_small(claims: Sequence[Claim]) -> Iterator[Skipped]:
+def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
     """The slices that were too small: one line for each attribute, and one for those within a label."""
     single: dict[tuple[str, str], list[str]] = {}
+    values: Counter[tuple[str, str]] = Counter()
     others: Counter[str] = Counter()
+    ends = {slice_identity(one.key) for one in audit.slices if one.tail}
     for one in claims:
+        if slice_identity(one.slice) in ends:
+            continue
         if len(one.slice.attributes) == 1 and one.slice.label is None:
             ((name, value),) = one.slice.attributes.items()
-            single.setdefault((one.check, name), []).append(f"{value} ({one.untestable})")
-        else:
+            compared = one.untestable is not None or one.part(SliceComparison) is not None
+            values[one.check, name] += compared
+            if one.untestable is not None:
+                single.setdefault((one.check, name), []).append(f"{value} ({one.untestable})")
+        elif one.untestable is not None:
             others[one.check] += 1
-    for (check, name), values in single.items():
-        yield Skipped(check=check, reason=f"too few samples of {name} = {several(values, 6)}")
+    for (check, name), untested in single.items():
+        n_values = values[check, name]
+        numeric = name in audit.ordered and not audit.ordered[name].names
+        if numeric and len(untested) >= MOSTLY_UNTESTED * n_values:
+            reason = (
+                f"{len(untested)} of {n_values} bands of {name} have too few samples to be tested one by "
+                "one; choose fewer bands with slices.edges or slices.quantiles"
+            )
+        else:
+            reason = f"too few samples of {name} = {several(untested, 6)}"
+        yield Skipped(check=check, reason=reason)
     for check, n in others.items():
         yield Skipped(
             check=check,

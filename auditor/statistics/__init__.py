@@ -69,6 +69,12 @@ from auditor.statistics.intervals import (
 from auditor.statistics.means import MapDifference, MeanGap, map_difference, stratified_mean_gap
 from auditor.statistics.mid_p import mid_p, proportion
 from auditor.statistics.multiplicity import q_values
+from auditor.statistics.operating_curves import (
+    CurvePoints,
+    precision_recall_points,
+    reliability_bins,
+    roc_points,
+)
 from auditor.statistics.overconfidence import Overconfidence, overconfidence
 from auditor.statistics.overconfidence_gap import overconfidence_gap
 from auditor.statistics.paired import PairedMean, PairedShares, mcnemar, sign_flip
@@ -82,7 +88,7 @@ from auditor.statistics.pairwise import (
 )
 from auditor.statistics.partial_pooling import partially_pooled
 from auditor.statistics.permutation import MonteCarlo, sequential_p_value
-from auditor.statistics.population import WeightedShare, raked_weights, weighted_share
+from auditor.statistics.population import WeightedShare, kish_size, raked_weights, weighted_share
 from auditor.statistics.power import (
     GateRule,
     detectable_by,
@@ -92,6 +98,7 @@ from auditor.statistics.power import (
 from auditor.statistics.ratios import Ratios, stratified_ratio
 from auditor.statistics.series import Series, cluster_p_value, find_series
 from auditor.statistics.shares import Confusions, RepresentationShares, confusions, representation
+from auditor.statistics.smooth_rate import SmoothRate, smooth_rate
 from auditor.statistics.trend import Trends, trend
 
 __all__ = [
@@ -105,6 +112,7 @@ __all__ = [
     "ClusteredGaps",
     "ClusteredMeanGap",
     "Confusions",
+    "CurvePoints",
     "Dependence",
     "EveryClass",
     "Explanation",
@@ -129,6 +137,7 @@ __all__ = [
     "Ratios",
     "RepresentationShares",
     "Series",
+    "SmoothRate",
     "Trends",
     "ValueComparisons",
     "WeightedShare",
@@ -169,6 +178,7 @@ __all__ = [
     "judge_against_chance",
     "judge_against_majority",
     "judge_interval",
+    "kish_size",
     "largest_difference",
     "map_difference",
     "mcnemar",
@@ -176,15 +186,19 @@ __all__ = [
     "overconfidence",
     "overconfidence_gap",
     "partially_pooled",
+    "precision_recall_points",
     "proportion",
     "proportion_gap",
     "q_values",
     "raked_weights",
     "rank_correlation",
+    "reliability_bins",
     "representation",
+    "roc_points",
     "sequential_p_value",
     "sign_flip",
     "smallest_ratio",
+    "smooth_rate",
     "stratified_gap",
     "stratified_interaction",
     "stratified_mean_gap",

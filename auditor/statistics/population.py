@@ -82,6 +82,18 @@ def raked_weights(codes: Integers, shares: Sequence[Floats]) -> Floats | None:
     return None
 
 
+def kish_size(weights: ArrayLike) -> float:
+    """Effective sample size of weights, (Σ w)² / Σ w².
+
+    Args:
+        weights: (n,) at least 0, and positive for at least one sample.
+
+    Reference:
+        L. Kish, "Survey sampling" (1965), section 11.7.
+    """
+    return effective_number(np.asarray(weights, dtype=np.float64))
+
+
 def weighted_share(
     values: ArrayLike,
     weights: ArrayLike,
@@ -129,7 +141,7 @@ def weighted_share(
     cluster = np.arange(len(part)) if groups is None else index_of(np.asarray(groups)[part])
     codes = np.zeros((1, len(part)), np.int64) if margins is None else margins[:, part]
     share = float(np.clip(weight @ value, 0, 1))
-    size = 1 / float((weight**2).sum())
+    size = kish_size(weight)
     residual, leverage = _residuals(value, weight, codes)
     expected = _expected(residual, weight, cluster)
     freedom = effective_number(expected) - 1

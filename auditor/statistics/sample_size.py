@@ -19,7 +19,7 @@ from auditor.statistics.mid_p import mid_p
 
 MOST = 1_000_000
 """Larger numbers are not searched for."""
-_EXACT_UP_TO = 50_000
+_EXACT_UP_TO = 5_000
 """Samples up to which the binomial distribution is used; beyond, it is close to the normal one."""
 _NEGLIGIBLE = 1e-10
 """Probability of the counts that are left out on either side."""
@@ -82,9 +82,9 @@ def samples_for_share(
         return None
     if about > _EXACT_UP_TO:
         return int(np.ceil(about))
-    number = np.arange(1, int(2 * about) + 200)
+    number = np.arange(max(int(about / 2), 1), int(1.5 * about) + 100)
     weak = np.flatnonzero(share_power(number, rate, limit, confidence) < power)
-    return int(number[weak[-1]]) + 1 if len(weak) else 1
+    return int(number[weak[-1]]) + 1 if len(weak) else int(number[0])
 
 
 def effective_number(

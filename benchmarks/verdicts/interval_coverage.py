@@ -104,10 +104,8 @@ def gaps(cell: Cell) -> Covered:
         failed, rest_failed = generator.binomial(own, own_rate), generator.binomial(rest, rest_rate)
         within = stratified_gap(failed, own, rest_failed, rest).gap
         found[f"gap within labels, {name}"] = _held(within, own_rate - rest_rate)
-        one_label = (part[:, 0] for part in (failed, own, rest_failed, rest))
-        found[f"gap within one label, {name}"] = _held(
-            proportion_gap(*one_label).gap, own_rate - rest_rate
-        )
+        one_label = proportion_gap(failed[:, 0], own[:, 0], rest_failed[:, 0], rest[:, 0])
+        found[f"gap within one label, {name}"] = _held(one_label.gap, own_rate - rest_rate)
         ratios = stratified_ratio(failed, own, rest_failed, rest).ratio
         found[f"ratio within labels, {name}"] = _held(ratios, own_rate / rest_rate)
     return found
@@ -175,7 +173,7 @@ def confidences(cell: Cell) -> Covered:
             stated = np.clip(stated, 1e-12, 1 - 1e-12)
             rates = expit(logit(stated) + odds)
             right = generator.random(cell.n) >= rates
-            truth = float((rates - stated).mean())
+            truth = max(0.0, float((rates - stated).mean()))  # rounding can make it negative
             one = overconfidence(1 - stated, right).difference
             over += one.low <= truth <= one.high
             # Errors are likelier than stated everywhere, so that binning takes nothing away.

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtr
 from scipy.stats import norm
 
 from auditor.statistics import Floats, Integers
@@ -64,7 +64,7 @@ class Binormal:
         def integrand(x: float, mean: float) -> float:
             stated = float(self._probability(np.asarray(x)))
             true = float(expit(logit(stated) - self.shift))
-            return of(stated, true) * float(norm.pdf(x - mean))
+            return of(stated, true) * _density(x - mean)
 
         parts = [
             float(quad(integrand, mean - 9, mean + 9, args=(mean,), limit=200)[0])
@@ -77,9 +77,9 @@ class Binormal:
         """The area under the precision-recall curve."""
 
         def integrand(x: float) -> float:
-            hits = self.prevalence * norm.sf(x - self.distance)
-            alarms = (1 - self.prevalence) * norm.sf(x)
-            return float(hits / (hits + alarms) * norm.pdf(x - self.distance))
+            hits = self.prevalence * ndtr(self.distance - x)
+            alarms = (1 - self.prevalence) * ndtr(-x)
+            return float(hits / (hits + alarms)) * _density(x - self.distance)
 
         return float(quad(integrand, self.distance - 9, self.distance + 9, limit=200)[0])
 
@@ -202,24 +202,50 @@ def overconfidence(rate: float) -> tuple[World, float]:
     return world, world.mean(lambda stated, true: true - stated)
 
 
-WORLDS: Mapping[str, tuple[str, Callable[[float], tuple[World, float]]]] = {
-    "accuracy": ("accuracy", accuracy),
-    "sensitivity": ("sensitivity", sensitivity),
-    "f1": ("f1", f1),
-    "balanced-accuracy": ("balanced-accuracy", balanced_accuracy),
-    "balanced-accuracy, 4 classes": ("balanced-accuracy", accuracy),
-    "macro-f1, 4 classes": ("macro-f1", macro_f1),
-    "auroc": ("auroc", auroc),
-    "auroc, 10 % positives": ("auroc", rare_auroc),
-    "average-precision": ("average-precision", average_precision),
-    "average-precision, 10 % positives": ("average-precision", rare_average_precision),
-    "brier": ("brier", brier),
-    "calibration-slope": ("calibration-slope", calibration_slope),
-    "calibration-intercept": ("calibration-intercept", calibration_intercept),
-    "calibration-error": ("calibration-error", calibration_error),
-    "overconfidence": ("overconfidence", overconfidence),
+_SHARES = (0.01, 0.07, 0.45, 0.88, 0.99)
+_PREVALENCES = (0.01, 0.07, 0.35, 0.9)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A metric with the worlds in which it is measured.
+
+    Attributes:
+        metric: its name in the catalog.
+        world: the world for a rate, and the true value of the metric there.
+        rates: for which it is drawn.
+        effort: share of the usual number of repetitions; calibration errors are slow.
+    """
+
+    metric: str
+    world: Callable[[float], tuple[World, float]]
+    rates: tuple[float, ...]
+    effort: float = 1.0
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "accuracy": Setting("accuracy", accuracy, _SHARES),
+    "sensitivity": Setting("sensitivity", sensitivity, _SHARES),
+    "F1": Setting("f1", f1, _SHARES),
+    "balanced accuracy": Setting("balanced-accuracy", balanced_accuracy, (0.55, 0.75, 0.88, 0.99)),
+    "balanced accuracy, 4 classes": Setting("balanced-accuracy", accuracy, _SHARES),
+    "macro-F1, 4 classes": Setting("macro-f1", macro_f1, _SHARES),
+    "AUROC, 30 % positives": Setting("auroc", auroc, (0.55, 0.75, 0.88, 0.97, 0.99)),
+    "AUROC, 10 % positives": Setting("auroc", rare_auroc, (0.55, 0.75, 0.88, 0.97, 0.99)),
+    "average precision, 30 % positives": Setting(
+        "average-precision", average_precision, (0.35, 0.55, 0.8, 0.97)
+    ),
+    "average precision, 10 % positives": Setting(
+        "average-precision", rare_average_precision, (0.15, 0.35, 0.8, 0.97)
+    ),
+    "Brier score": Setting("brier", brier, _PREVALENCES),
+    "calibration slope": Setting("calibration-slope", calibration_slope, _PREVALENCES),
+    "calibration intercept": Setting("calibration-intercept", calibration_intercept, _PREVALENCES),
+    "over-confidence": Setting("overconfidence", overconfidence, _PREVALENCES, 0.25),
+    "calibration error": Setting("calibration-error", calibration_error, (0.07, 0.35), 0.25),
 }
-"""By name: the metric, and the world with its true value for a rate."""
+"""The metrics whose intervals are simulated. Predictive values, specificity, selection rate and top-k
+have the same interval as the accuracy and the sensitivity."""
 
 
 def clusters(generator: np.random.Generator, n: int, sizes: Sizes) -> Integers:
@@ -235,6 +261,10 @@ def clusters(generator: np.random.Generator, n: int, sizes: Sizes) -> Integers:
     drawn = generator.lognormal(np.log(_MEAN_SIZE) - 0.5, 1.0, n)
     ends = np.cumsum(np.maximum(1, drawn.round()))
     return np.searchsorted(ends, np.arange(n), side="right").astype(np.int64)
+
+
+def _density(x: float) -> float:
+    return float(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
 
 
 def _normal(generator: np.random.Generator, cluster: Integers, correlation: float) -> Floats:

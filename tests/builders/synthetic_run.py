@@ -14,6 +14,7 @@ import pandas as pd
 from builders.measured_columns import measured_columns
 from builders.synthetic_explanations import write_explanations
 from builders.synthetic_findings import findings, tested
+from builders.synthetic_metrics import curves, metrics, reliability
 from builders.synthetic_plan import Plan, share
 from numpy.typing import NDArray
 
@@ -232,6 +233,9 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             by_check={"label-association": 4, "performance-gap": 34},
         ),
         max_gap=0.05,
+        metrics=metrics(plan, good),
+        curves=curves(plan, good),
+        reliability=reliability(plan, good),
     )
 
 

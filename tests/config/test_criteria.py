@@ -55,8 +55,8 @@ def test_former_keys_still_work_with_a_warning(old: Raw, new: Raw) -> None:
 
 
 def test_values_that_are_whole_numbers_are_texts() -> None:
-    (found,) = parsed({"metric": "accuracy", "at_least": 0.5, "slices": {"site": 1}})
-    assert found.one_slice == {"site": "1"}
+    (found,) = parsed({"metric": "recall", "class": 9, "at_least": 0.5, "slices": {"site": 1}})
+    assert (found.class_name, found.one_slice) == ("9", {"site": "1"})
 
 
 def test_effective_criteria_are_read_again() -> None:

@@ -1,3 +1,7 @@
+"""Several labels per sample."""
+
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -5,14 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
-from auditor.datasets.label_sets import map_label_sets, split_labels
+from auditor.datasets.label_sets import labels_of_columns, map_label_sets, split_labels
 from auditor.errors import DataError
 
 NAMES = ("cat", "dog", "cow")
 EXPECTED = [[True, False, True], [False, False, False], [False, True, False]]
 
 
-def column(*cells: object) -> "pd.Series[Any]":
+def column(*cells: object) -> pd.Series[Any]:
     return pd.Series(list(cells), index=[f"s{k}" for k in range(len(cells))], dtype=object)
 
 
@@ -54,3 +58,14 @@ def test_unknown_label_in_a_row_is_named_with_its_sample() -> None:
 def test_split_labels_strips_blanks_and_accepts_empty_cells() -> None:
     cells = split_labels(column("cat | cow", "", None, "dog|", ["dog"]), "|")
     assert cells.tolist() == [("cat", "cow"), (), (), ("dog",), ("dog",)]
+
+
+def test_columns_of_zeros_and_ones_are_labels() -> None:
+    table = pd.DataFrame({"cat": ["1", "0"], "dog": ["true", "0.0"], "cow": ["", "1.0"]})
+    assert labels_of_columns(table, NAMES, "t.csv").tolist() == [("cat", "dog"), ("cow",)]
+
+
+def test_other_values_in_a_column_of_a_label_are_refused() -> None:
+    table = pd.DataFrame({"cat": ["1", "maybe"]})
+    with pytest.raises(DataError, match="expected 0 or 1 in the column 'cat'; 1 of 2 rows"):
+        labels_of_columns(table, ("cat",), "t.csv: data.labels")

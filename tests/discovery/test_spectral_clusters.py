@@ -109,3 +109,7 @@ def test_limit_on_the_number_joins_clusters_and_splits_none(max_clusters: int) -
     assert 2 <= found.count <= max_clusters
     assert completeness_score(cluster, found.members) > 0.9
     assert cluster_maps(maps, 0, 1) is None
+
+
+def test_no_maps_form_no_clusters() -> None:
+    assert cluster_maps(np.empty((0, 7, 7)), seed=0) is None

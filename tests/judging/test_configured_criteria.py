@@ -141,7 +141,27 @@ def test_undecided_share_states_the_samples_of_the_binomial_search(
     assert found.state == "undecided"
     assert found.missing_samples == wanted - 100
     assert found.missing_clusters is None
-    assert f"about {wanted - 100} more samples would decide it" in found.statement
+    # Two significant digits: 203 becomes 210.
+    assert wanted == 303
+    assert "about 210 more samples would decide it" in found.statement
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind"),
+    [
+        ("recall", "more a samples would"),
+        ("specificity", "more samples that are not a would"),
+        ("ppv", "more samples predicted as a would"),
+        ("npv", "more samples not predicted as a would"),
+    ],
+)
+def test_undecided_share_says_which_samples_are_missing(
+    make_evidence: MakeEvidence, metric: str, kind: str
+) -> None:
+    audit = audit_of(make_evidence, {"A": (10, 200), "B": (10, 200)})
+    (found,) = examined(audit, {"metric": metric, "class": "a", "at_least": 0.93}).results
+    assert found.state == "undecided"
+    assert kind in found.statement
 
 
 def test_undecided_number_on_the_limit_has_no_number_of_missing_samples(
@@ -175,6 +195,21 @@ def test_too_few_clusters_leave_a_criterion_undecided(make_evidence: MakeEvidenc
     (found,) = examined(clustered, criterion).results
     assert found.state == "undecided"
     assert "2 of the 5 clusters" in found.statement
+
+
+@pytest.mark.parametrize("metric", ["error_rate_gap", "sensitivity_gap"])
+def test_gap_of_a_slice_with_too_few_clusters_is_undecided(
+    make_evidence: MakeEvidence, metric: str
+) -> None:
+    audit = audit_of(make_evidence, {"A": (0, 60), "B": (0, 400)})
+    # Site A is two clusters of 30, and site B forty of 10.
+    cluster = np.concatenate([np.arange(60) // 30, 2 + np.arange(400) // 10])
+    clustered = replace(audit, clusters=Clusters("patient", cluster))
+    class_name = "a" if metric == "sensitivity_gap" else None
+    criterion = {"metric": metric, "at_most": 0.2, "class": class_name}
+    (found,) = examined(clustered, criterion).results
+    assert (found.state, found.estimate) == ("undecided", None)
+    assert "2 of the 5 clusters by patient" in found.statement
 
 
 def test_confidence_of_the_criterion_decides_and_is_stated(make_evidence: MakeEvidence) -> None:

@@ -169,6 +169,29 @@ def test_values_and_clusters_come_from_the_data_if_it_exists(tmp_path: Path) -> 
     assert row.clusters == 2 * clusters_for(number, 3, 0.1, 0.95, 0.9)
 
 
+def test_each_class_is_planned_for_the_labels_of_the_data(tmp_path: Path) -> None:
+    labels = ["cat hat", "cat", "hat dog", ""] * 30
+    table = pd.DataFrame({"file": [f"{k}.png" for k in range(120)], "label": labels})
+    table.to_csv(tmp_path / "test.csv", index=False)
+    criterion = {"metric": "sensitivity", "class": "each", "at_least": 0.9}
+    data = {"adapter": "manifest", "path": "test.csv", "separator": " "}
+    model = {"adapter": "python", "factory": "a:b"}
+    path = write_config(
+        tmp_path, {"task": "multi-label", "data": data, "model": model, "criteria": [criterion]}
+    )
+    (row,) = plan_of(AuditConfig.load(path), ["sensitivity=0.95", "prevalence=0.3"]).rows
+    assert row.n_questions == 3
+
+
+def test_each_class_without_known_classes_is_refused() -> None:
+    raw = MINIMAL | {
+        "model": {"adapter": "python", "factory": "a:b"},
+        "criteria": [{"metric": "sensitivity", "class": "each", "at_least": 0.9}],
+    }
+    with pytest.raises(ConfigError, match=r"state `model\.classes`"):
+        plan_of(AuditConfig.parse(raw), ["sensitivity=0.95", "prevalence=0.3"])
+
+
 @pytest.mark.parametrize(
     ("assume", "values", "text"),
     [

@@ -19,7 +19,6 @@ from auditor.report.renderers.json import JsonReport
 from auditor.report.renderers.junit import JunitXml
 from auditor.report.renderers.markdown import ModelCard, _markdown
 from auditor.report.renderers.sarif import SarifLog
-from auditor.report.view.criteria import criteria_text, criterion_views
 from auditor.report.view.report_view import ReportView, build_view
 from auditor.run_folder import RunFolder
 
@@ -54,6 +53,10 @@ def test_csv_tables_have_every_finding_slice_and_failure(run_folder: RunFolder) 
     assert len(slices) == len(view.slices)
     assert slices[0]["cell"] == "mono"
     assert float(slices[0]["gap"]) == pytest.approx(view.slices[0].gap.value)  # type: ignore[union-attr]
+    metrics = table(folder / "metrics.csv")
+    assert len(metrics) == len(run_folder.read_result().metrics)
+    assert metrics[0]["metric"] == "sensitivity"
+    assert metrics[-1]["reason"] == "not defined: no positive samples"
     first = table(folder / "findings.csv")[0]
     assert first["id"] == "performance-gap-1"
     assert "It remains with line held fixed" in first["statement"]
@@ -124,14 +127,7 @@ def with_criteria(run: RunFolder) -> ReportView:
     )
     b = site.model_copy(update={"slice": SliceKey(attributes={"site": "B"}), "state": "met"})
     missed = other.model_copy(update={"state": "missed"})
-    results = (site, b, missed)
-    views = criterion_views(results)
-    return replace(
-        build_view(run),
-        criteria=results,
-        criterion_views=views,
-        criteria_text=criteria_text(views),
-    )
+    return replace(build_view(run), criteria=(site, b, missed))
 
 
 def test_junit_criterion_that_does_not_block_neither_fails_nor_is_an_error(

@@ -51,3 +51,9 @@ def test_numbers_are_typeset_with_narrow_no_break_spaces() -> None:
     )
     assert typeset("label 9 and 12 others") == "label 9 and 12 others"
     assert typeset("site = A, n = 12") == "site\u00a0=\u00a0A, n\u00a0=\u00a012"
+
+
+def test_plural_of_one_is_the_singular() -> None:
+    template = environment().from_string('{{ n|plural("class", "classes") }}')
+    assert template.render(n=1) == "1 class"
+    assert template.render(n=1078) == "1\u202f078 classes"

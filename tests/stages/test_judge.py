@@ -19,7 +19,7 @@ from reference import rate_limits
 from auditor import registry
 from auditor.checks import Check
 from auditor.config import SliceSection
-from auditor.records import AuditData, Claim, Severity, SliceKey
+from auditor.records import AuditData, Claim, OrderedValues, Severity, SliceKey
 from auditor.stages.judge import Judgement, judge
 from auditor.stages.slicing import slice_samples
 
@@ -436,3 +436,20 @@ def test_judge_data_faults_are_counted_once_and_change_nothing_else() -> None:
     assert without.slices == judgement.slices
     assert without.findings == judgement.findings
     assert without.data_faults.n_failures == 0
+
+
+def test_judge_numeric_attribute_with_mostly_untestable_bands_is_named_once() -> None:
+    age = np.tile(np.arange(40.0), 3)
+    audit = _audit(CLASSES * 60, np.arange(120) % 3 == 0, {"age": age}, min_support=35)
+    numeric = replace(audit, ordered={"age": OrderedValues(age)})
+    checks = {"performance-gap": _all_checks()["performance-gap"]}
+
+    def reasons(audited: AuditData) -> list[str]:
+        found = [one.reason for one in judge(checks, audited).skipped]
+        return [one for one in found if "age" in one]
+
+    # The four bands of 30 samples are too small; the ends of the attribute are not.
+    (once,) = reasons(numeric)
+    assert once.startswith("4 of 4 bands of age have too few samples to be tested one by one")
+    (by_value,) = reasons(audit)
+    assert by_value.startswith("too few samples of age = under 10 (30 samples of the 35")

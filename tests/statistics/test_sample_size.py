@@ -8,7 +8,7 @@ from scipy.stats import binom
 from statsmodels.stats.power import normal_sample_size_one_tail
 from statsmodels.stats.proportion import proportion_confint
 
-from auditor.statistics import proportion_gap
+from auditor.statistics import proportion_gap, stratified_gap
 from auditor.statistics.metrics import BinaryCases, interval, measure
 from auditor.statistics.sample_size import (
     clusters_for,
@@ -104,6 +104,18 @@ def test_samples_for_gap_agree_with_the_normal_approximation() -> None:
     # n = 0.42 · ((1.960 + 1.282) / 0.1)² = 441.
     assert samples_for_gap((0.3, 0.3), 0.1, 1.0) == pytest.approx(441, rel=0.02)
     assert samples_for_gap((0.1, 0.2), 0.1, 1.0) is None
+
+
+def test_samples_for_gap_show_a_gap_within_labels_in_80_percent_of_audits() -> None:
+    """The gap that criteria judge is compared within labels: two equally frequent ones; 500 audits."""
+    number = samples_for_gap((0.15, 0.15), 0.1, 1.0)
+    assert number is not None
+    own = np.array([number // 2, number - number // 2])
+    rng = np.random.default_rng(4)
+    failures, rest = rng.binomial(own, 0.15, (2, 500, 2))
+    gap = stratified_gap(failures, own, rest, own).gap
+    shown = float(((gap.low > -0.1) & (gap.high < 0.1)).mean())
+    assert shown == pytest.approx(0.8, abs=3 * np.sqrt(0.16 / 500))
 
 
 def test_samples_for_auroc_show_it_in_80_percent_of_audits() -> None:

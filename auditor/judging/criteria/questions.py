@@ -8,7 +8,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from auditor.comparisons.clusters import gaps_of
+from auditor.comparisons.clusters import gaps_of, too_few_clusters
 from auditor.comparisons.metrics import AuditMetrics, MeasuredMetric
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.config.criteria import Criterion
@@ -20,6 +20,9 @@ from auditor.statistics import LEAST_CLUSTERS, Integers, stratified_gap
 
 _WITHIN_LABELS = frozenset({"accuracy", "error-rate"})
 """Metrics whose gaps are compared within labels and pooled, as the check performance-gap does."""
+
+Measure = Callable[[float], MeasuredMetric]
+"""A number with its interval at some confidence."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Question:
     class_name: str | None
     key: SliceKey
     clustered: bool
-    measure: Callable[[float], MeasuredMetric]
+    measure: Measure
 
 
 def questions_of(
@@ -54,23 +57,38 @@ def questions_of(
     """
     slices, skipped = _slices(audit, criterion, place)
     names = _class_names(audit) if criterion.class_name == "each" else (criterion.class_name,)
-    metrics = AuditMetrics(audit)
-    counter = SliceCounter(audit)
-    questions = []
-    for name in names:
-        for one in slices:
-            ask: Callable[[float], MeasuredMetric]
-            if not criterion.is_gap:
-                ask = partial(_value, metrics, criterion.measured.name, one.rows, name)
-            elif criterion.measured.name in _WITHIN_LABELS and name is None:
-                sign = -1.0 if criterion.measured.name == "accuracy" else 1.0
-                ask = partial(_gap_within_labels, audit, counter, one, sign)
-            else:
-                rest = _rest(audit, one.rows)
-                ask = partial(_gap, metrics, criterion.measured.name, one.rows, rest, name)
-            enough = partial(_with_enough_clusters, ask) if audit.clusters is not None else ask
-            questions.append(Question(name, one.key, audit.clusters is not None, cache(enough)))
+    metrics, counter = AuditMetrics(audit), SliceCounter(audit)
+    clustered = audit.clusters is not None
+    questions = [
+        Question(
+            name, one.key, clustered, cache(_asked(audit, criterion, one, name, metrics, counter))
+        )
+        for name in names
+        for one in slices
+    ]
     return questions, skipped
+
+
+def _asked(
+    audit: AuditData,
+    criterion: Criterion,
+    one: Slice,
+    class_name: str | None,
+    metrics: AuditMetrics,
+    counter: SliceCounter,
+) -> Measure:
+    """Measures the number of one class and slice."""
+    metric = criterion.measured.name
+    if not criterion.is_gap:
+        ask: Measure = partial(_value, metrics, metric, one.rows, class_name)
+        return ask if audit.clusters is None else partial(_with_enough_clusters, ask)
+    reason = too_few_clusters(audit, one)
+    if reason is not None:
+        return partial(_unknown, len(audit.predictions), reason)
+    if metric in _WITHIN_LABELS and class_name is None:
+        sign = -1.0 if metric == "accuracy" else 1.0
+        return partial(_gap_within_labels, audit, counter, one, sign)
+    return partial(_gap, metrics, metric, one.rows, _rest(audit, one.rows), class_name)
 
 
 def _class_names(audit: AuditData) -> tuple[str, ...]:
@@ -88,18 +106,26 @@ def _slices(
         return [Slice(SliceKey(attributes=criterion.one_slice), rows)], []
     chosen: list[Slice] = []
     skipped: list[Skipped] = []
-    n = len(audit.predictions)
+    everything = np.arange(len(audit.predictions))
+    n = _n_samples(audit, everything)
     for one in _values_of(audit, criterion.attributes):
-        sizes = (one.support, n - one.support) if criterion.is_gap else (one.support,)
-        if min(sizes) < audit.min_support:
+        size = _n_samples(audit, one.rows)
+        if min(size, n - size if criterion.is_gap else size) < audit.min_support:
             reason = (
-                f"{criterion.metric}, {one.key}: {one.support} of {n} samples; "
+                f"{criterion.metric}, {one.key}: {size} of {n} samples; "
                 f"at least {audit.min_support} are needed (slices.min_support)"
             )
             skipped.append(Skipped(check=ACCEPTANCE_CRITERIA, reason=reason))
-        elif not (criterion.is_gap and _mirrors_the_last(one, chosen, n)):
+        elif not (criterion.is_gap and _mirrors_the_last(one, chosen, len(everything))):
             chosen.append(one)
     return chosen, skipped
+
+
+def _n_samples(audit: AuditData, rows: Integers) -> int:
+    """Number of samples; a sample of a multi-label task has one row for each label."""
+    if audit.decisions is None or audit.decisions.of_sample is None:
+        return len(rows)
+    return len(np.unique(audit.decisions.of_sample[rows]))
 
 
 def _values_of(audit: AuditData, attributes: Sequence[str] | None) -> list[Slice]:
@@ -180,9 +206,11 @@ def _gap_within_labels(
     return MeasuredMetric(type(gap)(sign * gap.value, low, high), support, n_clusters)
 
 
-def _with_enough_clusters(
-    ask: Callable[[float], MeasuredMetric], confidence: float
-) -> MeasuredMetric:
+def _unknown(support: int, reason: str, _confidence: float) -> MeasuredMetric:
+    return MeasuredMetric(None, support, 0, reason)
+
+
+def _with_enough_clusters(ask: Measure, confidence: float) -> MeasuredMetric:
     """A number without a value if it rests on too few clusters to know its uncertainty."""
     found = ask(confidence)
     if found.value is None or found.n_clusters >= LEAST_CLUSTERS:

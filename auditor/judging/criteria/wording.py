@@ -8,7 +8,7 @@ from auditor.comparisons.metrics import MeasuredMetric
 from auditor.config.criteria import Criterion
 from auditor.judging.criteria.more_samples import MoreSamples
 from auditor.judging.criteria.questions import Question
-from auditor.phrasing import amount, limits, plural, quoted, sentence_start, several, size
+from auditor.phrasing import amount, count, limits, plural, quoted, sentence_start, several, size
 from auditor.records import SliceKey, Unit
 from auditor.statistics.criterion_family import JudgedSlice
 
@@ -87,10 +87,12 @@ class Wording:
             f"requires {self._bound}{' in either direction' if self.criterion.is_gap else ''}."
         )
         if judged.status == "undecided":
-            text += self._undecided(judged, more, number)
+            text += self._undecided(judged, more, number, question.class_name)
         return text
 
-    def _undecided(self, judged: JudgedSlice, more: MoreSamples, number: int) -> str:
+    def _undecided(
+        self, judged: JudgedSlice, more: MoreSamples, number: int, class_name: str | None
+    ) -> str:
         text = ""
         if judged.alone != "undecided":
             text = (
@@ -101,11 +103,27 @@ class Wording:
             return (
                 f"{text} It is too close to the limit for any feasible number of samples to decide."
             )
-        needed = plural(more.samples, "more sample")
+        clusters = ""
         if more.clusters is not None:
-            needed += f" ({plural(more.clusters, 'cluster')} by {self.clusters})"
-        of = " of slice and rest" if self.criterion.is_gap else ""
-        return f"{text} If it stays as measured, about {needed}{of} would decide it."
+            clusters = f" ({plural(_rounded_up(more.clusters), 'cluster')} by {self.clusters})"
+        kind = self._kind_of_samples(class_name)
+        return (
+            f"{text} If it stays as measured, about {count(_rounded_up(more.samples))} more {kind}"
+            f"{clusters} would decide it."
+        )
+
+    def _kind_of_samples(self, class_name: str | None) -> str:
+        """The samples on which the metric rests."""
+        if self.criterion.is_gap:
+            return "samples of slice and rest"
+        positive = "positive" if class_name is None else quoted(class_name)
+        kinds = {
+            "sensitivity": f"{positive} samples",
+            "specificity": f"samples that are not {positive}",
+            "ppv": f"samples predicted as {positive}",
+            "npv": f"samples not predicted as {positive}",
+        }
+        return kinds.get(self.criterion.measured.name, "samples")
 
     @property
     def _bound(self) -> str:
@@ -130,3 +148,9 @@ class Wording:
 
 def _of_slice(attributes: dict[str, str]) -> str:
     return f", {SliceKey(attributes=attributes)}" if attributes else ""
+
+
+def _rounded_up(number: int) -> int:
+    """A number with two significant digits: more would pretend a precision that it lacks."""
+    unit = int(10 ** max(len(str(number)) - 2, 0))
+    return -(-number // unit) * unit

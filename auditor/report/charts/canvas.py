@@ -92,14 +92,19 @@ def canvas(n_rows: int, width: Width, *, notes: bool) -> tuple[Any, Any]:
     return figure, axes
 
 
-def plane() -> tuple[Any, Any]:
-    """A narrow figure and its axes for points of a plane."""
+def plane(height: float = 2.5, below: float = 0.5) -> tuple[Any, Any]:
+    """A narrow figure and its axes for points of a plane.
+
+    Args:
+        height: of the figure, in inches.
+        below: height of the space below the axes, in inches.
+    """
     from matplotlib.figure import Figure
 
-    width, height = _INCHES["narrow"], 2.5
+    width = _INCHES["narrow"]
     figure = Figure(figsize=(width, height), dpi=_POINTS_PER_INCH)
-    left, below = 0.5 / width, 0.5 / height
-    axes = figure.add_axes((left, below, 0.98 - left, 0.96 - below))
+    left, bottom = 0.5 / width, below / height
+    axes = figure.add_axes((left, bottom, 0.98 - left, 0.96 - bottom))
     _style(figure, axes, ("x", "y"))
     return figure, axes
 

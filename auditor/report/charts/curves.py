@@ -25,7 +25,7 @@ _AXIS = 46
 
 
 def curve_charts(views: Iterable[CurveView]) -> list[Chart]:
-    """Curves with the intervals of their points, and the fitted line where there is one."""
+    """Curves with the intervals of their points, and the fitted line and smooth curve where there are any."""
     return [_chart(one) for one in views]
 
 
@@ -33,6 +33,13 @@ def _chart(view: CurveView) -> Chart:
     part = view.part
     scale = 100 if part.y_unit in {"share", "points"} else 1
     figure, axes = plane()
+    if part.smooth:
+        numbers = [one.x for one in part.smooth]
+        low, high = (
+            [scale * getattr(one.y, end) for one in part.smooth] for end in ("low", "high")
+        )
+        axes.fill_between(numbers, low, high, color=MAIN, alpha=0.15, lw=0)
+        axes.plot(numbers, [scale * one.y.value for one in part.smooth], color=MAIN, lw=1.2)
     for point in part.points:
         interval = [scale * point.y.low, scale * point.y.high]
         axes.plot([point.x, point.x], interval, color=MAIN, lw=1.6, solid_capstyle="butt")
@@ -50,6 +57,7 @@ def _chart(view: CurveView) -> Chart:
     axis_name(axes, shortened(part.x_name), "narrow")
     title = f"{sentence_start(part.y_name)} by {part.x_name}, with 95 % intervals"
     title += "; dashed: the straight line" if line else ""
+    title += "; solid: a smooth fit with its pointwise 95 % band" if part.smooth else ""
     description = "; ".join(f"{one.name}: {with_limits(one.y, part.y_unit)}" for one in part.points)
     return finished(figure, view.reference, title, description)
 

@@ -1,4 +1,4 @@
-"""Findings, slices and failures as CSV, for spreadsheets."""
+"""Findings, slices, metrics and failures as CSV, for spreadsheets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @plugin("renderer", "csv")
 class CsvTables(Options):
-    """``tables/findings.csv``, ``slices.csv`` and ``failures.csv``; no cell can become a formula."""
+    """``tables/findings.csv``, ``slices.csv``, ``metrics.csv`` and ``failures.csv``, without formulas."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes the tables.
@@ -39,6 +39,7 @@ class CsvTables(Options):
         _write(tables / "findings.csv", _FINDINGS, _findings(view))
         attributes = list(view.attributes)
         _write(tables / "slices.csv", [*attributes, *_SLICES], _slices(view))
+        _write(tables / "metrics.csv", [*attributes, *_METRICS], _metrics(view))
         _write(tables / "failures.csv", [*EVALUATED, _FAULT, *attributes], _failures(view, folder))
         return tables
 
@@ -54,6 +55,9 @@ _SLICES = [
     *(f"gap{end}" for end in _ESTIMATE), "p_value", "q_value", "detectable_gap",
     *(f"ratio{end}" for end in _ESTIMATE), "gate_stopped", "gate_not_passed",
     *(f"pooled_rate{end}" for end in _ESTIMATE),
+]  # fmt: skip
+_METRICS = [
+    "metric", "class", "value", "low", "high", "support", "clusters", "primary", "reason",
 ]  # fmt: skip
 _FAULT = "data_fault"
 """Why a failure may be the data's fault; empty where nothing suggests it."""
@@ -95,6 +99,20 @@ def _slices(view: ReportView) -> Iterable[list[Any]]:
             *_numbers(one.ratio),
             *_power(one.gate_power),
             *_numbers(one.pooled_rate),
+        ]
+
+
+def _metrics(view: ReportView) -> Iterable[list[Any]]:
+    for one in () if view.metrics is None else view.metrics.values:
+        yield [
+            *(one.slice.attributes.get(name) for name in view.attributes),
+            one.metric,
+            one.class_name,
+            *_numbers(one.estimate),
+            one.support,
+            one.n_clusters,
+            one.primary,
+            one.reason,
         ]
 
 

@@ -18,7 +18,9 @@ from auditor.records import SliceRecord
 from auditor.registry import Options, plugin
 from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
+from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_charts
+from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.gallery import GalleryPage
 from auditor.report.image_data import ImageData
@@ -122,6 +124,9 @@ def _report_only(
         "svg": lambda chart: Markup(chart.themed(VARIABLES)),  # noqa: S704 - escaped there
         "charts": {one.anchor: finding_charts(one, view.confusion) for one in view.findings},
         "gaps": {"wide": gap_chart(view, "wide"), "narrow": gap_chart(view, "narrow")},
+        "error_curves": curve_charts(view.error_curves),
+        "metric_charts": metric_charts(view.metrics),
+        "curves_shown": CURVES_SHOWN,
         "images": images,
         "slices": _slices(view),
         "tested_shown": TESTED_LIMIT,

@@ -9,7 +9,9 @@ from pathlib import Path
 from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
+from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_charts
+from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.image_data import ImageData, ImageKey
 from auditor.report.pdf_document import AttachedFile, require_weasyprint, write_pdf
@@ -21,6 +23,8 @@ FILE = "report.pdf"
 
 _TESTED = 40
 """Rows of the table of what was tested without becoming a finding."""
+_CURVES = 6
+"""Curves of numeric attributes; the HTML report has all of them."""
 _EDGE = 224
 """Longest side of an image, in pixels: 180 dots per inch at the size on paper."""
 
@@ -57,6 +61,9 @@ class PdfReport(Options):
             chart_url=resources.chart_url,
             charts={one.anchor: finding_charts(one, view.confusion) for one in view.findings},
             gaps=gap_chart(view, "wide"),
+            error_curves=curve_charts(view.error_curves[:_CURVES]),
+            metric_charts=metric_charts(view.metrics),
+            curves_shown=CURVES_SHOWN,
             gallery=gallery,
             tested_shown=_TESTED,
             detail=resources.images.detail,

@@ -24,6 +24,16 @@ class CurveView:
     part: Curve
 
 
+def curve_views(parts: Sequence[Curve], anchor: str) -> tuple[CurveView, ...]:
+    """Curves with the names of their drawings.
+
+    Args:
+        parts: the curves.
+        anchor: address of the part of the document that shows them.
+    """
+    return tuple(CurveView(f"{anchor}-curve-{place}", part) for place, part in enumerate(parts))
+
+
 def curves(claims: Sequence[ClaimRecord], anchor: str) -> tuple[CurveView, ...]:
     """The curves among the claims of a finding.
 
@@ -32,6 +42,4 @@ def curves(claims: Sequence[ClaimRecord], anchor: str) -> tuple[CurveView, ...]:
         anchor: address of the finding.
     """
     found = [part for claim in claims for part in claim.evidence if isinstance(part, Curve)]
-    return tuple(
-        CurveView(f"{anchor}-curve-{place}", part) for place, part in enumerate(found[:_SHOWN])
-    )
+    return curve_views(found[:_SHOWN], anchor)

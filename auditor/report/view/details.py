@@ -13,6 +13,7 @@ from auditor.phrasing import (
     amount,
     any_value,
     count,
+    metric_value,
     points,
     sentence_start,
     with_limits,
@@ -26,6 +27,7 @@ from auditor.records import (
     IntersectionContrast,
     Intervention,
     MapShift,
+    MetricComparison,
     Quantities,
     Record,
     SampleGroups,
@@ -35,6 +37,7 @@ from auditor.records import (
     Unit,
     ValueSpread,
 )
+from auditor.report.view.metrics import title_of
 from auditor.report.view.tables import TextTable
 
 _DATA = {"audited": "audited data", "reference": "training data"}
@@ -120,6 +123,17 @@ def _intersection(part: IntersectionContrast) -> Details:
 @details.register
 def _quantities(part: Quantities) -> Details:
     return Details(tuple((one.name, _quantity(one.value, one.unit)) for one in part.items))
+
+
+@details.register
+def _metric_comparison(part: MetricComparison) -> Details:
+    name = title_of(part)
+    return Details(
+        (
+            (name, metric_value(part.own, part.unit)),
+            (f"{name}, other samples", metric_value(part.rest, part.unit)),
+        )
+    )
 
 
 @details.register

@@ -18,6 +18,7 @@ import yaml
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
+from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.population import population_text
 from auditor.records import (
     SEVERITIES,
@@ -41,8 +42,10 @@ from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
+from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
@@ -63,6 +66,7 @@ from auditor.report.view.summary import (
 from auditor.report.view.tables import TextTable
 from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
 from auditor.report.view.units import read_units
+from auditor.report.view.untested import UntestedRow, untested_rows
 from auditor.run_folder import PREDICTIONS, RunFolder
 
 _PANELS = 4
@@ -82,8 +86,6 @@ class ReportView:
         verdict: the gate's outcome as text.
         exit_code: of the command that ran the audit.
         criteria: the results of the acceptance criteria.
-        criterion_views: the acceptance criteria, one each.
-        criteria_text: how many configured criteria are met; empty if there are none.
         summary: the audit in eight numbers.
         findings: the most severe first.
         counts: how many findings of each severity.
@@ -91,11 +93,15 @@ class ReportView:
         tested_text: their number, and why they are not findings; empty if there are none.
         classes: recall and precision.
         confusion: the confusion matrix.
+        metrics: metrics and curves; None in results of versions without them.
         slices: every slice.
         untested: slices that were too small to test.
+        untested_rows: the same as rows of a table; an attribute most of whose bands are among them has one
+            row.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
         decision: the task, and how probabilities become decisions.
+        error_curves: the error rate along each numeric attribute.
         attribute_types: their types, as a table; None in results of versions without types.
         failures: the explained failures, ranked by loss.
         explanations: explainer, preflight, sanity; without the lists of maps.
@@ -109,9 +115,9 @@ class ReportView:
         skipped: what was not checked, and why.
         unusable: samples that could not be evaluated.
         basis_text: number of tests behind the verdict, in a sentence for the first page.
+        decision_text: the task and its thresholds, in a sentence; empty for a single-label task.
         clusters_text: the clusters of the samples, in a sentence; empty if samples are independent.
         population: the accuracy in the target population; None if no population is given.
-        population_text: the same in a few sentences; empty if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         provenance: groups of names and values.
@@ -132,8 +138,6 @@ class ReportView:
     verdict: VerdictText
     exit_code: int
     criteria: tuple[CriterionResult, ...]
-    criterion_views: tuple[CriterionView, ...]
-    criteria_text: str
     summary: Summary
     decision: DecisionRecord
     findings: tuple[FindingView, ...]
@@ -142,10 +146,13 @@ class ReportView:
     tested_text: str
     classes: tuple[ClassRecord, ...]
     confusion: ConfusionMatrix
+    metrics: MetricsView | None
     slices: tuple[SliceRecord, ...]
     untested: tuple[SliceRecord, ...]
+    untested_rows: tuple[UntestedRow, ...]
     untested_text: str
     attributes: tuple[str, ...]
+    error_curves: tuple[CurveView, ...]
     attribute_types: TextTable | None
     failures: tuple[SampleCard, ...]
     explanations: ExplanationsRecord
@@ -158,9 +165,9 @@ class ReportView:
     skipped: tuple[tuple[str, str], ...]
     unusable: tuple[Unusable, ...]
     basis_text: str
+    decision_text: str
     clusters_text: str
     population: PopulationRecord | None
-    population_text: str
     correction_text: str
     tests: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
@@ -173,9 +180,29 @@ class ReportView:
     templates: str | None
 
     @property
+    def primary_metrics_text(self) -> str:
+        """The primary metrics for the first page; empty if accuracy, which it has anyway, is the only one."""
+        return "" if self.metrics is None else self.metrics.primary_text
+
+    @property
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
+
+    @property
+    def criterion_views(self) -> tuple[CriterionView, ...]:
+        """The acceptance criteria, one each."""
+        return criterion_views(self.criteria)
+
+    @property
+    def criteria_text(self) -> str:
+        """How many configured criteria are met; empty if there are none."""
+        return criteria_text(self.criterion_views)
+
+    @property
+    def population_text(self) -> str:
+        """The accuracy in the target population in a few sentences; empty if no population is given."""
+        return population_text(self.population, self.summary)
 
     @property
     def shows_pooled(self) -> bool:
@@ -228,9 +255,7 @@ def build_view(run: RunFolder) -> ReportView:
     evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     sources = _sources(files, result, evaluated, attributes, ordered)
-    blocking = {one.id for one in result.blocking}
     selected = selection_rates(result, evaluated)
-    criteria = criterion_views(result.criteria)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     return ReportView(
         name=result.run.name,
@@ -241,26 +266,21 @@ def build_view(run: RunFolder) -> ReportView:
         verdict=verdict_text(result),
         exit_code=result.outcome.exit_code,
         criteria=tuple(result.criteria),
-        criterion_views=criteria,
-        criteria_text=criteria_text(criteria),
         summary=result.summary,
         decision=result.decision,
-        findings=tuple(
-            finding_view(number, one, one.id in blocking, sources)
-            for number, one in enumerate(ordered, start=1)
-        ),
-        counts=tuple(
-            (severity, sum(one.severity == severity for one in ordered))
-            for severity in reversed(SEVERITIES)
-        ),
+        findings=_finding_views(ordered, result, sources),
+        counts=_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
-        confusion=confusion_matrix([one.name for one in result.classes], evaluated),
+        confusion=_confusion(result, evaluated),
+        metrics=metrics_view(result),
         slices=tuple(result.slices),
         untested=untested,
+        untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
         attributes=attributes,
+        error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
@@ -275,9 +295,9 @@ def build_view(run: RunFolder) -> ReportView:
         skipped=tuple((one.check, one.reason) for one in result.skipped),
         unusable=tuple(result.unusable),
         basis_text=basis_text(result.tests),
+        decision_text=decision_text(result.decision, result.summary),
         clusters_text=clusters_text(result.clusters, result.summary),
         population=result.population,
-        population_text=population_text(result.population, result.summary),
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         provenance=provenance_groups(result),
@@ -290,6 +310,29 @@ def build_view(run: RunFolder) -> ReportView:
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
         templates=_templates(result),
+    )
+
+
+def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
+    labels = result.decision.positive if result.decision.task == "multi-label" else ()
+    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
+
+
+def _finding_views(
+    findings: list[Finding], result: AuditResult, sources: FindingSources
+) -> tuple[FindingView, ...]:
+    blocking = {one.id for one in result.blocking}
+    return tuple(
+        finding_view(number, one, one.id in blocking, sources)
+        for number, one in enumerate(findings, start=1)
+    )
+
+
+def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
+    """How many findings of each severity, the gravest first."""
+    return tuple(
+        (severity, sum(one.severity == severity for one in findings))
+        for severity in reversed(SEVERITIES)
     )
 
 

@@ -102,7 +102,7 @@ def _worst_slice(result: AuditResult) -> str:
         # A small slice is comparable if its rate is pooled, and otherwise if it was tested.
         if (one.pooled_rate is not None or one.gap is not None)
         and one.error_rate is not None
-        and not one.computed
+        and not (one.computed or one.tail)
         if len(one.attributes) == 1 and one.label is None
     ]
     if not known:

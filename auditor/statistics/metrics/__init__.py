@@ -4,9 +4,11 @@ Each metric is measured as an `Estimated`: its value and the influence of each s
 and differences are computed from these.
 """
 
+from auditor.records.metric_names import METRICS, Metric, MetricUnit, metric_named
 from auditor.statistics.metrics.averages import MeanOf, mean_of
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
-from auditor.statistics.metrics.catalog import METRICS, Metric, MetricUnit, measure, metric_named
+from auditor.statistics.metrics.catalog import measure
+from auditor.statistics.metrics.difference_test import difference_p_value
 from auditor.statistics.metrics.estimated import (
     Estimated,
     correlation,
@@ -27,6 +29,7 @@ __all__ = [
     "correlation",
     "correlation_within",
     "difference",
+    "difference_p_value",
     "interval",
     "mean_of",
     "measure",

@@ -236,11 +236,23 @@ def _limits(estimated: Estimated, wider: Widening, confidence: float) -> Interva
     """The interval of a metric from its influences alone."""
     influence = estimated.influence[estimated.rows]
     freedom = min(wider.freedom, freedom_of(influence)) if len(influence) else 1.0
-    quantile = Widening(1.0, freedom).quantile(confidence)
     if estimated.scale == "share":
+        quantile = Widening(1.0, freedom).quantile(confidence)
         return _share_limits(estimated, wider.factor, quantile)
-    half = quantile * float(np.sqrt((influence**2).sum() * wider.factor))
-    return Interval(estimated.value, estimated.value - half, estimated.value + half)
+    return real_limits(estimated.value, influence, Widening(wider.factor, freedom), confidence)
+
+
+def real_limits(value: float, influence: Floats, wider: Widening, confidence: float) -> Interval:
+    """Student's interval of a metric without bounds.
+
+    Args:
+        value: the metric.
+        influence: (m,) influences of its samples.
+        wider: how much clusters widen the interval, with the degrees of freedom.
+        confidence: coverage of the interval.
+    """
+    half = wider.quantile(confidence) * float(np.sqrt((influence**2).sum() * wider.factor))
+    return Interval(value, value - half, value + half)
 
 
 def _share_limits(estimated: Estimated, factor: float, quantile: float) -> Interval:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit, logit
 
 from auditor.statistics.calibration import calibration
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
-from auditor.statistics.metrics.estimated import Estimated, undefined
+from auditor.statistics.metrics.estimated import Estimated, real_limits, undefined
 from auditor.statistics.metrics.ranking import scores_of
-from auditor.statistics.metrics.widening import Widening
+from auditor.statistics.metrics.widening import Widening, freedom_of
 from auditor.statistics.overconfidence import overconfidence
 
 _LEAST = 1e-7
@@ -18,6 +20,8 @@ _LEAST = 1e-7
 _LARGEST = 50.0
 """A larger slope or intercept means that positives and negatives are separated."""
 _STEPS = 100
+_CONFIDENCE = 0.95
+"""Coverage of the interval that is simulated together with the calibration error."""
 
 
 def brier(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
@@ -81,7 +85,17 @@ def calibration_slope(cases: BinaryCases, rows: Integers) -> Estimated:
     if not _varies(truth) or np.ptp(odds) == 0:
         return undefined(len(cases), "real")
     design = np.column_stack([np.ones(len(odds)), odds])
-    return _coefficient(design, np.zeros(len(odds)), truth, rows, len(cases))
+    found = _coefficient(design, np.zeros(len(odds)), truth, rows, len(cases))
+    influence = found.influence[rows]
+    # The rarer outcome determines how well the variance of the slope is known.
+    rarer = min(truth.sum(), len(truth) - truth.sum())
+    known = max(min(freedom_of(influence), float(rarer) - 1), 1.0)
+
+    def limits(wider: Widening, confidence: float) -> Interval:
+        least = Widening(wider.factor, min(known, wider.freedom))
+        return real_limits(found.value, influence, least, confidence)
+
+    return replace(found, limits=limits)
 
 
 def calibration_intercept(cases: BinaryCases, rows: Integers) -> Estimated:
@@ -171,11 +185,12 @@ def calibration_error(cases: BinaryCases | ClassCases, rows: Integers) -> Estima
     stated, right = _stated(cases, rows)
     if len(rows) < 2:
         return undefined(len(cases))
-    found = calibration(stated, right)
+    found = calibration(stated, right, confidence=_CONFIDENCE)
     influence = _noise(stated - right, rows, len(cases))
 
     def limits(wider: Widening, confidence: float) -> Interval:
-        one = calibration(stated, right, confidence=confidence).error
+        known = confidence == _CONFIDENCE
+        one = found.error if known else calibration(stated, right, confidence=confidence).error
         return _widened(one, wider, confidence, 0.0)
 
     return Estimated(found.error.value, influence, len(rows), None, "share", rows, limits=limits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Integers, two_sided_z
@@ -32,8 +32,10 @@ class Widening:
 
     def quantile(self, confidence: float) -> float:
         """Student's quantile of a two-sided interval."""
-        two_sided_z(confidence)
-        return float(student.isf((1 - confidence) / 2, self.freedom))
+        normal = two_sided_z(confidence)
+        if np.isinf(self.freedom):
+            return normal
+        return float(stdtrit(self.freedom, (1 + confidence) / 2))
 
     def inflation(self, confidence: float) -> float:
         """The factor times the squared ratio of Student's to the normal quantile."""

@@ -1,0 +1,36 @@
+"""The task of an audit and its thresholds, in a sentence for every document."""
+
+from __future__ import annotations
+
+from auditor.phrasing.names import quoted, several
+from auditor.phrasing.numbers import count, plural
+from auditor.records import Summary
+from auditor.records.decisions import DecisionRecord
+
+_SHOWN = 6
+"""Labels whose thresholds are listed."""
+
+
+def decision_text(decision: DecisionRecord, summary: Summary) -> str:
+    """What the classifier decides, and from which probability on; empty for a single-label task.
+
+    Args:
+        decision: the decision rule of the audit.
+        summary: the number of decisions.
+    """
+    if decision.task == "single-label":
+        return ""
+    source = f" ({decision.source})" if decision.source else ""
+    pairs = list(zip(decision.positive, decision.thresholds, strict=True))
+    if decision.task == "binary":
+        ((positive, threshold),) = pairs
+        return f"{quoted(positive)} is predicted from a probability of {threshold:.3g}{source}."
+    n_decisions = summary.n_decisions or 0
+    text = (
+        f"Each sample may have any of {plural(len(pairs), 'label')}, which makes {count(n_decisions)} "
+        "decisions; a failure is a wrong decision. "
+    )
+    if len({threshold for _, threshold in pairs}) == 1:
+        return f"{text}A label is predicted from a probability of {pairs[0][1]:.3g}{source}."
+    listed = several([f"{quoted(label)} {threshold:.3g}" for label, threshold in pairs], _SHOWN)
+    return f"{text}Labels are predicted from these probabilities{source}: {listed}."
