@@ -203,7 +203,7 @@ def test_report_states_task_threshold_and_its_source(audit: Audit) -> None:
     html = unescape((audit.folder / "report.html").read_text(encoding="utf-8"))
     (threshold,) = audit.result.decision.thresholds
     assert audit.result.decision.source == (
-        "sensitivity of at least 0.9 on split = calibration (80 samples)"
+        "chosen for the sensitivity of at least 0.9 on split = calibration, 80 samples"
     )
     assert audit.result.decision.source in html
     assert "binary" in html
