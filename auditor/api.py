@@ -149,6 +149,11 @@ def _from_array(image: object) -> Image.Image:
     return Image.fromarray(array)
 
 
+def _label(label: Any) -> Any:
+    """A label; the value of an array or tensor without dimensions, as torch data sets return it."""
+    return np.asarray(label).item() if getattr(label, "shape", None) == () else label
+
+
 def _in_memory(
     dataset: LabelledImages,
     attributes: pd.DataFrame | None,
@@ -164,7 +169,7 @@ def _in_memory(
     require_free_names(names, "attributes")
     ids = [f"{position:06d}" for position in range(len(dataset))]
     samples = pd.DataFrame(
-        {"path": ids, "label": [dataset[position][1] for position in range(len(dataset))]},
+        {"path": ids, "label": [_label(dataset[position][1]) for position in range(len(dataset))]},
         index=pd.Index(ids, name="sample"),
     )
     if attributes is not None:

@@ -19,6 +19,7 @@ from auditor.errors import ConfigError, DataError, UnreadableImageError
 from auditor.explainers import explain, explain_batch
 from auditor.model_opening import open_model
 from auditor.preparation import Prepared, prepare
+from auditor.stages.choose_thresholds import open_with_thresholds
 
 _GAP = 8
 """White pixels between the panels of a sheet."""
@@ -32,7 +33,7 @@ class ExplainedImage:
         image: its file.
         target: the class explained.
         confidence: probability of that class, 0 to 1.
-        predicted: the class with the highest probability.
+        predicted: the predicted class, or labels.
         mass: sum of the unnormalised Grad-CAM.
         detail: the explainer that made the third panel.
         sheet: the PNG with image, Grad-CAM and detail view side by side.
@@ -77,7 +78,12 @@ def explain_images(
 
 
 def _model_for(prepared: Prepared, first: Path) -> AuditedModel:
-    """The model, with its target layer found on the first image: the data set is not read."""
+    """The model, with its target layer found on the first image.
+
+    The data set is only read where a threshold is chosen on it.
+    """
+    if np.isnan(prepared.rule.thresholds).any():
+        return open_with_thresholds(prepared)[1].model
     pixels = _read(first, prepared.preprocess)[None]
     return open_model(prepared, pixels).model
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import auditor
+from auditor.api import _label
 from auditor.errors import DataError, UsageError
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.run_folder import RunFolder
@@ -207,3 +208,10 @@ def test_audit_with_a_bad_population_raises_before_predicting(
             out=tmp_path / "run",
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_labels_may_be_tensors_without_dimensions() -> None:
+    assert _label(torch.tensor(2)) == 2
+    assert _label(np.int64(1)) == 1
+    assert _label([0, 1]) == [0, 1]
+    assert _label("cat") == "cat"

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from auditor.cli import app
+from auditor.config import AuditConfig
 from auditor.demo import solar
 from auditor.demo.networks import solar_net
+from auditor.explain_images import explain_images
 from auditor.records import AuditResult
 from auditor.run_folder import RunFolder
 
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.slow
 FACTORY = """
 from torch import nn
 from auditor.demo.networks import solar_net
+from auditor.explain_images import explain_images
 
 def build():
     return nn.Sequential(*solar_net(1), nn.Sigmoid(), nn.Flatten(0))
@@ -200,8 +203,19 @@ def test_report_states_task_threshold_and_its_source(audit: Audit) -> None:
     html = unescape((audit.folder / "report.html").read_text(encoding="utf-8"))
     (threshold,) = audit.result.decision.thresholds
     assert audit.result.decision.source == (
-        "sensitivity of at least 0.9 on split = calibration (80 samples)"
+        "chosen for the sensitivity of at least 0.9 on split = calibration, 80 samples"
     )
     assert audit.result.decision.source in html
     assert "binary" in html
     assert f"{threshold:.3g}" in html
+
+
+def test_explained_image_is_decided_at_the_chosen_threshold(audit: Audit, tmp_path: Path) -> None:
+    rows = audit.predictions
+    (threshold,) = audit.result.decision.thresholds
+    # Above the threshold, but below 0.5.
+    between = rows[(rows["p:defective"] > 1.2 * threshold) & (rows["p:defective"] < 0.5)]
+    config = AuditConfig.load(audit.folder.parent / "audit.yaml")
+    image = solar.images_folder() / str(between["path"].iloc[0])
+    (found,) = explain_images(config, [image], None, tmp_path)
+    assert found.predicted == "defective"

@@ -129,6 +129,6 @@ def _require_distinct_indices(sets: Sequence[tuple[Any, ...]], samples: pd.Index
         first = repeated[0]
         raise DataError(
             f"label: expected each index at most once; {len(repeated)} of {len(sets)} samples repeat one, "
-            f"first {samples[first]}: {list(sets[first])}: for zeros and ones, pass arrays from Python, or "
-            "one column per label with data.labels"
+            f"first {samples[first]}: {', '.join(map(str, sets[first]))}: for zeros and ones, pass "
+            "arrays from Python, or one column per label with data.labels"
         )
