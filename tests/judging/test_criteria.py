@@ -11,6 +11,7 @@ from reference import rate_limits
 from scipy.stats import binomtest, fisher_exact
 
 from auditor.checks.calibration_gap import CalibrationGap
+from auditor.checks.class_gap import ClassGap
 from auditor.config.criteria import Criterion
 from auditor.errors import ConfigError
 from auditor.judging.criteria import examine_criteria, require_known_names, with_missed_criteria
@@ -191,6 +192,17 @@ def test_finding_about_the_number_of_a_missed_criterion_supports_its_alert(
     (found,) = with_missed_criteria(findings, criteria)
     assert found.title == "The mean confidence is 49 points above the accuracy"
     assert [each.check for each in found.supporting] == ["calibration-gap"]
+
+
+def test_class_gaps_of_missed_recall_criteria_support_their_alert(
+    make_evidence: MakeEvidence,
+) -> None:
+    cells = {("a", "a"): 100, ("b", "b"): 90, ("b", "a"): 10, ("c", "a"): 80}
+    audit = audit_of(make_evidence, cells)
+    findings = judge({"class-gap": ClassGap()}, audit).findings
+    assert [each.slice.label for each in findings] == ["c"]
+    (found,) = with_missed_criteria(findings, examine_criteria(audit, 0, ["recall"], []))
+    assert [each.check for each in found.supporting] == ["class-gap"]
 
 
 def test_useless_models_meet_the_default_criteria_at_most_once_in_a_hundred(
