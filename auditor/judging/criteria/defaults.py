@@ -69,7 +69,6 @@ def _baseline(audit: AuditData) -> CriterionResult:
     share = float(totals[majority] / max(total, 1))
     right = _correct(audit)
     accuracy = shares_of(audit, right, [np.arange(total)])[0]
-    measured, constant = percents(accuracy.value, share)
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
@@ -87,13 +86,16 @@ def _baseline(audit: AuditData) -> CriterionResult:
         support=total,
         state="missed" if shows_no_use else found.status,
         configured=False,
-        statement=(
-            f"Accuracy is {measured} ({interval(accuracy)}); always predicting "
-            f"{quoted(audit.classes[majority])} would reach {constant}."
-            if total
-            else "No sample could be evaluated."
-        ),
+        statement=_against_constant(accuracy, share, audit.classes[majority]),
     )
+
+
+def _against_constant(accuracy: Interval, share: float, majority: str) -> str:
+    if np.isnan(accuracy.value):
+        return "No sample could be evaluated."
+    own, constant = percents(accuracy.value, share)
+    baseline = f"always predicting {quoted(majority)} would reach {constant}"
+    return f"Accuracy is {own} ({interval(accuracy)}); {baseline}."
 
 
 def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
