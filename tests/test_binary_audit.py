@@ -39,7 +39,7 @@ from auditor.explain_images import explain_images
 def build():
     return nn.Sequential(*solar_net(1), nn.Sigmoid(), nn.Flatten(0))
 """
-RULE = {"rule": "sensitivity", "at_least": 0.9, "on": {"split": "calibration"}}
+RULE = {"rule": "sensitivity", "at_least": 0.9, "data": {"split": "calibration"}}
 
 
 def one_output() -> nn.Module:

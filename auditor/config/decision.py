@@ -21,7 +21,7 @@ class ThresholdRule(Options):
     threshold is the one that reaches `at_least` of it and most of the other."""
     at_least: float | None = Field(None, gt=0, le=1)
     """Required sensitivity or specificity (a share)."""
-    on: Literal["reference"] | dict[str, str] = "reference"
+    data: Literal["reference"] | dict[str, str] = "reference"
     """`reference`: the images of the training data; or an attribute value, such as `{split: calibration}`,
     whose samples are then left out of the audit."""
 
@@ -34,7 +34,7 @@ class ThresholdRule(Options):
             raise ValueError(f"expected no `at_least` for the rule `{self.rule}`")
         return self
 
-    @field_validator("on", mode="after")
+    @field_validator("data", mode="after")
     @classmethod
     def _one_split(
         cls, value: Literal["reference"] | dict[str, str]
@@ -70,5 +70,5 @@ class DecisionSection(Options):
     """The positive class of a binary task; null: the second class."""
     threshold: AnyThreshold = 0.5
     """Probability from which on the positive class is predicted: a number in (0, 1), or a rule such as
-    `{rule: youden, on: reference}`; of a multi-label task also a mapping of labels to either. Labels that it
-    lacks have 0.5."""
+    `{rule: youden, data: reference}`; of a multi-label task also a mapping of labels to either. Labels that
+    it lacks have 0.5."""

@@ -22,26 +22,6 @@ from auditor.registry import Kind, Options
 _Model = TypeVar("_Model", bound=Options)
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads `on` and `off` as text, as YAML 1.2 does: `on` is a key of threshold rules."""
-
-    yaml_implicit_resolvers = {
-        first: [
-            (tag, pattern) for tag, pattern in resolvers if first not in "oO" or "bool" not in tag
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-def parse_yaml(text: str) -> Any:
-    """The value of a text in YAML, read safely.
-
-    Raises:
-        yaml.YAMLError: the text is no YAML.
-    """
-    return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file safely.
 
@@ -49,7 +29,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file does not exist or is not a YAML mapping.
     """
     try:
-        raw = parse_yaml(path.read_text(encoding="utf-8"))
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"expected a configuration file at {path}; {error.strerror or error}: give the path "
@@ -88,7 +68,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
             )
         section = inner
     try:
-        section[last] = parse_yaml(value)
+        section[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: expected a value in YAML; {error}") from error
 

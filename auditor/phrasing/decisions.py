@@ -24,7 +24,10 @@ def decision_text(decision: DecisionRecord, summary: Summary) -> str:
     pairs = list(zip(decision.positive, decision.thresholds, strict=True))
     if decision.task == "binary":
         ((positive, threshold),) = pairs
-        return f"The positive class, {quoted(positive)}, is predicted from a probability of {threshold:.3g}{source}."
+        return (
+            f"The positive class, {quoted(positive)}, is predicted from a probability of "
+            f"{threshold:.3g}{source}."
+        )
     n_decisions = summary.n_decisions or 0
     text = (
         f"Each sample may have any of {plural(len(pairs), 'label')}, which makes {count(n_decisions)} "

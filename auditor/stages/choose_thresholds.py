@@ -84,8 +84,8 @@ def _rules(prepared: Prepared) -> dict[int, ThresholdRule]:
 
 
 def _source(rule: ThresholdRule) -> str:
-    if isinstance(rule.on, dict):
-        return ", ".join(f"{name} = {value}" for name, value in rule.on.items())
+    if isinstance(rule.data, dict):
+        return ", ".join(f"{name} = {value}" for name, value in rule.data.items())
     return "the training data"
 
 
@@ -97,8 +97,8 @@ def _described(rule: ThresholdRule) -> str:
 
 def _data_of(prepared: Prepared, rule: ThresholdRule) -> tuple[Dataset, NDArray[np.bool_]]:
     """The samples on which a threshold is chosen, and (n, L) which labels they have."""
-    if isinstance(rule.on, dict):
-        rows = _split_rows(prepared, rule.on)
+    if isinstance(rule.data, dict):
+        rows = _split_rows(prepared, rule.data)
         samples = prepared.dataset.samples[rows]
         part = replace(
             prepared.dataset,
@@ -111,7 +111,7 @@ def _data_of(prepared: Prepared, rule: ThresholdRule) -> tuple[Dataset, NDArray[
         raise ConfigError(
             "decision.threshold: expected training data with images, on which a threshold can be "
             "chosen; there are none: set data.reference, or choose it on a split, such as "
-            "`on: {split: calibration}`"
+            "`data: {split: calibration}`"
         )
     labels = reference[LABEL]
     rule_of_task = prepared.rule
@@ -128,19 +128,19 @@ def _truth(rule: DecisionRule, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(codes.reshape(len(codes), -1) == rule.positives, dtype=np.bool_)
 
 
-def _split_rows(prepared: Prepared, on: dict[str, str]) -> NDArray[np.bool_]:
-    ((name, value),) = on.items()
+def _split_rows(prepared: Prepared, split: dict[str, str]) -> NDArray[np.bool_]:
+    ((name, value),) = split.items()
     dataset = prepared.dataset
     if name not in dataset.attributes:
         raise ConfigError(
-            f"decision.threshold.on: expected one of the attributes {', '.join(dataset.attributes)}; "
+            f"decision.threshold.data: expected one of the attributes {', '.join(dataset.attributes)}; "
             f"got {name!r}: list it in data.attributes"
         )
     cells = dataset.samples[name].astype(str)
     rows = (cells == str(value)).to_numpy(dtype=bool)
     if not rows.any() or rows.all():
         raise ConfigError(
-            f"decision.threshold.on: expected some samples with {name} = {value}, and others that are "
+            f"decision.threshold.data: expected some samples with {name} = {value}, and others that are "
             f"audited; {int(rows.sum())} of {len(rows)} have this value, others are "
             f"{', '.join(sorted(set(cells))[:5])}"
         )
@@ -151,8 +151,8 @@ def _without_splits(prepared: Prepared, sources: dict[str, ThresholdRule]) -> Pr
     """The audit without the samples on which thresholds are chosen."""
     dropped = np.zeros(len(prepared.dataset), dtype=bool)
     for rule in sources.values():
-        if isinstance(rule.on, dict):
-            dropped |= _split_rows(prepared, rule.on)
+        if isinstance(rule.data, dict):
+            dropped |= _split_rows(prepared, rule.data)
     if not dropped.any():
         return prepared
     dataset = prepared.dataset

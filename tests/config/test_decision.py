@@ -20,11 +20,10 @@ def load(folder: Path, threshold: str, overrides: tuple[str, ...] = ()) -> Audit
     return AuditConfig.load(path, list(overrides))
 
 
-def test_threshold_rule_reads_the_unquoted_key_on(tmp_path: Path) -> None:
-    # YAML 1.1 reads `on` as true.
-    config = load(tmp_path, "{rule: youden, on: {split: val}}")
-    assert config.decision.threshold == ThresholdRule(rule="youden", on={"split": "val"})
-    override = "decision.threshold={rule: f1, on: reference}"
+def test_threshold_rule_is_read_from_the_file_and_from_an_override(tmp_path: Path) -> None:
+    config = load(tmp_path, "{rule: youden, data: {split: val}}")
+    assert config.decision.threshold == ThresholdRule(rule="youden", data={"split": "val"})
+    override = "decision.threshold={rule: f1, data: reference}"
     assert load(tmp_path, "0.5", (override,)).decision.threshold == ThresholdRule(rule="f1")
 
 
