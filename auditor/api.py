@@ -19,6 +19,7 @@ from auditor.config import (
     DataSection,
     DecisionSection,
     ModelSection,
+    OutputKind,
     Preprocess,
     population_shares,
 )
@@ -62,6 +63,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     reference: pd.DataFrame | None = None,
     task: TaskName = "single-label",
     decision: DecisionSection | None = None,
+    output: OutputKind | None = None,
     target_layer: str | None = None,
     out: Path | str = Path("reports/audit"),
     name: str = "audit",
@@ -90,6 +92,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         reference: the training data's labels (column ``label``) and attributes.
         task: ``single-label``, ``binary`` or ``multi-label``.
         decision: the positive class of a binary task, and thresholds; None: 0.5.
+        output: what the model returns, ``logits``, ``probabilities`` or ``log-probabilities``; None
+            recognises it on a few images.
         target_layer: dotted name of the layer to explain; None chooses the last one with a spatial
             map.
         out: the run folder.
@@ -106,7 +110,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     """
     config = AuditConfig(
         name=name,
-        model=ModelSection(adapter=_ADAPTER, classes=tuple(classes), target_layer=target_layer),
+        model=ModelSection(
+            adapter=_ADAPTER, classes=tuple(classes), target_layer=target_layer, output=output
+        ),
         data=DataSection(adapter=_ADAPTER),
         task=task,
         decision=decision or DecisionSection(),

@@ -16,6 +16,7 @@ from auditor.config import OutputKind
 from auditor.errors import ModelError
 from auditor.input_pipeline import normalised
 from auditor.preparation import Prepared, sample_images
+from auditor.records.decisions import DecisionRecord
 
 _IMAGES = 16
 """Images on which the outputs are recognised."""
@@ -51,6 +52,14 @@ class OpenedModel:
         )
         what = f"of {self.model.rule.labels[0]}" if self.n_outputs == 1 else f"one per {each}"
         return f"{number}, {what} ({source})"
+
+    @property
+    def decision(self) -> DecisionRecord:
+        """The decision rule as it is stored, with the classes that have no output."""
+        rule = self.model.rule
+        single = rule.task == "multi-label" or self.n_outputs < len(rule.classes)
+        negated = [name for name in rule.classes if single and name not in rule.labels]
+        return rule.record().model_copy(update={"negated": negated})
 
     @property
     def doubt(self) -> str | None:

@@ -82,6 +82,8 @@ def audit(
     """Runs a prepared audit; see ``run``."""
     progress = progress or Silent()
     prepared, opened = open_with_thresholds(prepared)
+    if opened.doubt is not None:
+        progress.message(opened.doubt)
     folder = RunFolder.begin(out, overwrite=overwrite)
     with _kept_or_discarded(folder):
         folder.write_result(_run_stages(prepared, opened, folder, progress))
@@ -164,7 +166,7 @@ def _run_stages(
         data_faults=judgement.data_faults,
         max_gap=judgement.max_gap,
         clusters=record,
-        decision=model.rule.record(),
+        decision=opened.decision,
         error_curves=judgement.error_curves,
         population=population_record(audit_data, dataset.weight, config.population),
         metrics=measured.metrics,

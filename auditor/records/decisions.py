@@ -40,6 +40,8 @@ class DecisionRecord(Record):
     """Probability from which on each of them is predicted."""
     source: str = ""
     """Where the thresholds come from, in words."""
+    negated: list[str] = []
+    """Classes without an output: their evidence is that of the negated output of the positive class."""
 
 
 @dataclass(frozen=True)

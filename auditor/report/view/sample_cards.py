@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class MapView:
         reference: ``file#row`` of its images.
         mass: sum of the unnormalised Grad-CAM.
         location: where its evidence lies.
+        negated: whether the class has no output, so that the negated one of its opposite is explained.
     """
 
     target: str
@@ -36,6 +37,12 @@ class MapView:
     reference: str
     mass: float
     location: EvidenceLocation
+    negated: bool = False
+
+    @property
+    def remark(self) -> str:
+        """Addition to the role in captions."""
+        return ", negated output" if self.negated else ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ def read_sample_cards(
     attributes: tuple[str, ...],
     findings: Mapping[str, list[Finding]],
     faults: Mapping[str, str],
+    negated: Collection[str] = (),
 ) -> list[SampleCard]:
     """Samples with their maps, in the order of the records.
 
@@ -108,6 +116,7 @@ def read_sample_cards(
         attributes: names of the attributes.
         findings: those that name a sample, the most severe first.
         faults: why the failure of a sample may be the data's fault.
+        negated: classes without an output.
     """
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
@@ -129,7 +138,14 @@ def read_sample_cards(
                 attributes=tuple((name, _value(row[name])) for name in attributes),
                 image=maps[0].image,
                 maps=tuple(
-                    MapView(one.target, one.role, one.map, one.mass, _location(cams[one.map]))
+                    MapView(
+                        one.target,
+                        one.role,
+                        one.map,
+                        one.mass,
+                        _location(cams[one.map]),
+                        one.target in negated,
+                    )
                     for one in maps
                 ),
                 findings=tuple(anchor("finding", one.id) for one in findings.get(sample, ())),
