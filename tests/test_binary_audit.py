@@ -6,6 +6,7 @@ sigmoid of their difference.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -208,6 +209,14 @@ def test_report_states_task_threshold_and_its_source(audit: Audit) -> None:
     assert audit.result.decision.source in html
     assert "binary" in html
     assert f"{threshold:.3g}" in html
+
+
+def test_captions_say_that_the_negated_output_is_explained(audit: Audit) -> None:
+    assert audit.result.decision.negated == ["functional"]
+    html = unescape((audit.folder / "report.html").read_text(encoding="utf-8"))
+    captions = set(re.findall(r"for (functional|defective) \(([^)]*)\)", html))
+    assert ("functional", "predicted, negated output") in captions
+    assert not any("negated" in role for name, role in captions if name == "defective")
 
 
 def test_explained_image_is_decided_at_the_chosen_threshold(audit: Audit, tmp_path: Path) -> None:
