@@ -1,13 +1,13 @@
 """How often the 95 % intervals of metrics cover the true value, with and without clusters.
 
-    python -m benchmarks.verdicts.metric_coverage [--repetitions 100] [--seed 2027]
+    python -m benchmarks.verdicts.metric_coverage [--audits 100] [--seed 2027]
         [--only intervals differences] [--cells]
 
 Tables in Markdown. Each entry of the first is the coverage over all rates of a metric with the half
 width of its Monte-Carlo 95 % interval, and the smallest and largest coverage at one rate in brackets.
 The second lists the cells (metric, n, rate, design) whose own Monte-Carlo interval (Clopper-Pearson)
 lies outside 93-97 %. Samples with undefined metrics are left out. n = 20,000 is repeated a quarter as
-often. With 100 repetitions it takes about five minutes on one core.
+often. With 100 simulated audits it takes about five minutes on one core.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Cell:
 def main() -> None:
     """Runs the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--repetitions", type=int, default=100)
+    parser.add_argument("--audits", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2027)
     parts = ("intervals", "differences")
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
@@ -93,7 +93,7 @@ def main() -> None:
     start = time.perf_counter()
     if "intervals" in options.only:
         cells = [
-            _simulated(name, n, rate, design, options.repetitions, options.seed)
+            _simulated(name, n, rate, design, options.audits, options.seed)
             for name, setting in SETTINGS.items()
             for n in _SIZES
             if setting.effort == 1 or n < max(_SIZES)
@@ -105,7 +105,7 @@ def main() -> None:
         if options.cells:
             print(_every(known))
     if "differences" in options.only:
-        print(f"## Differences\n\n{_differences(options.repetitions, options.seed)}\n")
+        print(f"## Differences\n\n{_differences(options.audits, options.seed)}\n")
     print(f"({time.perf_counter() - start:.0f} s)")
 
 
