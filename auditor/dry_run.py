@@ -18,6 +18,7 @@ from auditor.audited_model import AuditedModel
 from auditor.autograd.preflight import Preflight
 from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
+from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
@@ -25,6 +26,7 @@ from auditor.phrasing import count, percent, plural, several
 from auditor.preparation import Prepared, prepare, sample_images
 from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
+from auditor.records.metric_names import metric_named
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.statistics import kish_size
 
@@ -82,6 +84,7 @@ def dry_run(config: AuditConfig) -> DryRun:
         ("input", f"{shape} on {model.device}"),
         ("output", opened.description),
         *_decision_lines(prepared),
+        ("metrics", _metrics_line(prepared.metrics)),
         (
             "target layer",
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
@@ -128,6 +131,17 @@ def _trial_line(trial: _Trial) -> str:
     if trial.n_decisions == n_images:
         return f"{share} of {n_images} images correct"
     return f"{share} of {trial.n_decisions} decisions on {n_images} images correct"
+
+
+def _metrics_line(chosen: ChosenMetrics) -> str:
+    primary, others = (
+        several([metric_named(name).title for name in names], 12)
+        for names in (
+            chosen.primary,
+            [name for name in chosen.shown if name not in chosen.primary],
+        )
+    )
+    return f"tested: {primary}" + (f"; also shown: {others}" if others else "")
 
 
 def _decision_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
