@@ -67,10 +67,7 @@ class ConfusionPairs(Check):
         """Describes the most frequent confusions and tests which attributes they depend on."""
         n_classes = len(audit.classes)
         if n_classes < 3:
-            reason = (
-                "there are two classes, so the confusion of a label is its error rate, which "
-                "performance-gap examines"
-            )
+            reason = "there are two classes, so that a label can be confused with one class only"
             return Examination(skipped=(Skipped(check=NAME, reason=reason),))
         label, predicted = codes(audit.predictions["label"]), codes(audit.predictions["predicted"])
         matrix = np.bincount(label * n_classes + predicted, minlength=n_classes**2)

@@ -34,6 +34,15 @@ def _claim(audit: AuditData, name: str) -> Claim:
     return found
 
 
+def test_performance_gap_without_attributes_says_that_no_groups_were_compared(
+    make_evidence: MakeEvidence,
+) -> None:
+    label, predicted, _ = _rows([("mono", "functional", 40, 4)])
+    examined = PerformanceGap().examine(make_evidence(label, predicted, {}, classes=CLASSES))
+    assert not examined.claims
+    assert "no groups were compared" in examined.skipped[0].reason
+
+
 @pytest.fixture
 def solar(make_evidence: MakeEvidence) -> AuditData:
     label, predicted, cell_type = _rows(

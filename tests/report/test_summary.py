@@ -36,6 +36,13 @@ def test_verdict_without_gate_only_reports(result: AuditResult) -> None:
     assert (verdict.state, verdict.headline) == ("no-gate", "No gate was set")
 
 
+def test_verdict_says_that_no_groups_were_compared_without_attributes(result: AuditResult) -> None:
+    assert verdict_text(result).groups == ""
+    computed = [one for one in result.slices if one.computed]
+    without = result.model_copy(update={"attributes": [], "slices": computed})
+    assert verdict_text(without).groups.startswith("The data has no attributes, so no groups")
+
+
 def test_verdict_names_the_worst_class_and_slice(result: AuditResult) -> None:
     verdict = verdict_text(result)
     recalls = {one.name: one.recall.value for one in result.classes if one.recall is not None}

@@ -111,10 +111,14 @@ def _intersections(result: AuditResult) -> ComplianceEvidence | None:
 
 
 def _missing(result: AuditResult) -> ComplianceEvidence | None:
-    single = [one for one in result.slices if one.label is None and len(one.attributes) == 1]
+    single = [
+        one
+        for one in result.slices
+        if one.label is None and len(one.attributes) == 1 and not one.computed
+    ]
     unknown = [one for one in single if MISSING in one.attributes.values()]
     if not single:
-        return None
+        return ComplianceEvidence("no attribute was given, so no groups were compared", "limits")
     if not unknown:
         return ComplianceEvidence("no sample lacks an attribute value", "slices")
     counts = ", ".join(f"{next(iter(one.attributes))} {count(one.support)}" for one in unknown)

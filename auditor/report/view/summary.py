@@ -21,6 +21,10 @@ _UNNAMED_FAULT = "label doubtful"
 """Label of a sample if the check has no text for it."""
 
 
+_NO_GROUPS = (
+    "The data has no attributes, so no groups were compared: whether the model is worse for some of them "
+    "was not examined."
+)
 _HEADLINES: dict[OutcomeState, str] = {
     "passes": "Passes",
     "fails": "Does not pass",
@@ -39,6 +43,7 @@ class VerdictText:
         reason: why, in a sentence or two.
         reasons: everything that prevents the audit from passing.
         baseline: accuracy beside that of always predicting the most frequent class; empty if unknown.
+        groups: that no groups were compared, if the data has no attributes; empty otherwise.
         worst_class: the class with the lowest recall; empty if unknown.
         worst_slice: the slice with the highest error rate, partially pooled where there are three or more
             values; empty if there is none.
@@ -50,6 +55,7 @@ class VerdictText:
     reason: str
     reasons: tuple[OutcomeReason, ...]
     baseline: str
+    groups: str
     worst_class: str
     worst_slice: str
     gate_power: str
@@ -74,10 +80,16 @@ def verdict_text(result: AuditResult) -> VerdictText:
         reason=reason,
         reasons=tuple(outcome.reasons),
         baseline=next((one.statement for one in result.criteria if _is_baseline(one)), ""),
+        groups=_groups(result),
         worst_class=_worst_class(result),
         worst_slice=_worst_slice(result),
         gate_power=gate_power_text(result.slices),
     )
+
+
+def _groups(result: AuditResult) -> str:
+    compared = result.attributes or any(not one.computed for one in result.slices)
+    return "" if compared else _NO_GROUPS
 
 
 def _is_baseline(one: CriterionResult) -> bool:
