@@ -132,11 +132,12 @@ def _criterion_text(group: Sequence[CriterionResult]) -> str:
 
 def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[OutcomeReason]:
     if summary.n_evaluated < gate.min_samples:
+        verb = "was" if summary.n_evaluated == 1 else "were"
         yield OutcomeReason(
             kind="evaluation",
             state="undecided",
-            text=f"{count(summary.n_evaluated)} samples were evaluated; at least "
-            f"{count(gate.min_samples)} are required.",
+            text=f"{plural(summary.n_evaluated, 'sample')} {verb} evaluated; at least "
+            f"{plural(gate.min_samples, 'sample')} must be.",
             missing_samples=gate.min_samples - summary.n_evaluated,
         )
     share = summary.n_unusable / max(summary.n_samples, 1)
