@@ -132,12 +132,15 @@ def _criterion_text(group: Sequence[CriterionResult]) -> str:
 
 def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[OutcomeReason]:
     if summary.n_evaluated < gate.min_samples:
-        verb = "was" if summary.n_evaluated == 1 else "were"
+        was, are = (
+            "was" if summary.n_evaluated == 1 else "were",
+            "is" if gate.min_samples == 1 else "are",
+        )
         yield OutcomeReason(
             kind="evaluation",
             state="undecided",
-            text=f"{plural(summary.n_evaluated, 'sample')} {verb} evaluated; at least "
-            f"{plural(gate.min_samples, 'sample')} must be.",
+            text=f"{plural(summary.n_evaluated, 'sample')} {was} evaluated; at least "
+            f"{count(gate.min_samples)} {are} required.",
             missing_samples=gate.min_samples - summary.n_evaluated,
         )
     share = summary.n_unusable / max(summary.n_samples, 1)

@@ -109,8 +109,9 @@ def clustered_gap(
         `ClusterPermutation`.
     """
     two_sided_z(confidence)
+    found: list[tuple[float, ...]]
     if np.size(failures) == np.size(strata) == np.size(groups) == 0:  # a class without samples
-        found = [_UNKNOWN for _ in slices]
+        found = [_UNKNOWN] * len(slices)
     else:
         sample = ClusterSample.of(failures, strata, groups)
         if not bool(np.isin(sample.values, (0, 1)).all()):

@@ -189,4 +189,4 @@ def test_outcome_attribute_without_a_testable_value_is_undecided_beside_tested_o
 def test_single_evaluated_sample_is_counted_in_the_singular() -> None:
     summary = SUMMARY.model_copy(update={"n_samples": 1, "n_evaluated": 1})
     (reason,) = decide(GateSection(), summary, [], [], []).reasons
-    assert reason.text == "1 sample was evaluated; at least 30 samples must be."
+    assert reason.text == "1 sample was evaluated; at least 30 are required."
