@@ -188,11 +188,12 @@ def _slices(
     n_clusters = None
     if clusters is not None and missing is not None:
         n_clusters = int(np.ceil(missing * clusters.n_clusters / max(summary.n_evaluated, 1)))
-        more += (
-            f" At {summary.n_evaluated / clusters.n_clusters:.3g} samples per cluster by "
-            f"{clusters.name}, as in this audit, they would come from about "
-            f"{plural(n_clusters, 'more cluster')}."
-        )
+        if clusters.n_clusters < summary.n_evaluated:
+            more += (
+                f" At {summary.n_evaluated / clusters.n_clusters:.3g} samples per cluster by "
+                f"{clusters.name}, as in this audit, they would come from about "
+                f"{plural(n_clusters, 'more cluster')}."
+            )
     listed = several([_name(one) for one in wide], _LISTED)
     yield OutcomeReason(
         kind="power",
