@@ -78,7 +78,8 @@ def _print_outcome(console: Console, outcome: AuditOutcome) -> None:
     for reason in outcome.reasons[:_MAX_REASONS]:
         console.print(f"  {escape(reason.text)}", soft_wrap=True)
     if len(outcome.reasons) > _MAX_REASONS:
-        console.print(f"  … and {len(outcome.reasons) - _MAX_REASONS} more reasons in the report")
+        more = plural(len(outcome.reasons) - _MAX_REASONS, "more reason")
+        console.print(f"  … and {more} in the report")
 
 
 def _print_findings(console: Console, result: AuditResult) -> None:

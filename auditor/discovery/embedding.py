@@ -156,5 +156,7 @@ def _components(values: Floats, fitted_on: NDArray[np.bool_]) -> Floats:
     # LAPACK's divide and conquer does not always converge on grey images, whose three channels are
     # equal. With a fixed seed, the randomised solver is reproducible.
     solver = "covariance_eigh" if scaled.shape[1] <= _MAX_COVARIANCE else "randomized"
+    if not scaled[fitted_on].var(0).any():  # images or features that are all equal
+        return np.zeros((len(scaled), n))
     fitted = PCA(n, svd_solver=solver, random_state=0).fit(scaled[fitted_on])
     return _standardised(fitted.transform(scaled), fitted_on)

@@ -132,11 +132,15 @@ def _criterion_text(group: Sequence[CriterionResult]) -> str:
 
 def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[OutcomeReason]:
     if summary.n_evaluated < gate.min_samples:
+        was, are = (
+            "was" if summary.n_evaluated == 1 else "were",
+            "is" if gate.min_samples == 1 else "are",
+        )
         yield OutcomeReason(
             kind="evaluation",
             state="undecided",
-            text=f"{count(summary.n_evaluated)} samples were evaluated; at least "
-            f"{count(gate.min_samples)} are required.",
+            text=f"{plural(summary.n_evaluated, 'sample')} {was} evaluated; at least "
+            f"{count(gate.min_samples)} {are} required.",
             missing_samples=gate.min_samples - summary.n_evaluated,
         )
     share = summary.n_unusable / max(summary.n_samples, 1)
@@ -184,11 +188,12 @@ def _slices(
     n_clusters = None
     if clusters is not None and missing is not None:
         n_clusters = int(np.ceil(missing * clusters.n_clusters / max(summary.n_evaluated, 1)))
-        more += (
-            f" At {summary.n_evaluated / clusters.n_clusters:.3g} samples per cluster by "
-            f"{clusters.name}, as in this audit, they would come from about "
-            f"{plural(n_clusters, 'more cluster')}."
-        )
+        if clusters.n_clusters < summary.n_evaluated:
+            more += (
+                f" At {summary.n_evaluated / clusters.n_clusters:.3g} samples per cluster by "
+                f"{clusters.name}, as in this audit, they would come from about "
+                f"{plural(n_clusters, 'more cluster')}."
+            )
     listed = several([_name(one) for one in wide], _LISTED)
     yield OutcomeReason(
         kind="power",

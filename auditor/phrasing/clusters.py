@@ -16,8 +16,15 @@ def clusters_text(clusters: ClusterRecord | None, summary: Summary) -> str:
     if clusters is None:
         return ""
     if clusters.largest == 1:
+        if summary.n_decisions:
+            return "There is one decision on each sample, and samples count as independent."
         return f"No two samples have the same {clusters.name}, so samples count as independent."
-    text = f"Samples are clustered by {clusters.name}: {plural(clusters.n_clusters, 'cluster')}, "
+    if summary.n_decisions and clusters.n_clusters == summary.n_evaluated:
+        text = f"The decisions on one sample count as dependent: {plural(clusters.n_clusters, 'sample')}, "
+    else:
+        text = (
+            f"Samples are clustered by {clusters.name}: {plural(clusters.n_clusters, 'cluster')}, "
+        )
     if clusters.design_effect is None:
         text += "with a design effect that cannot be estimated from these samples."
     else:

@@ -29,9 +29,11 @@ def decision_text(decision: DecisionRecord, summary: Summary) -> str:
             f"{threshold:.3g}{source}."
         )
     n_decisions = summary.n_decisions or 0
+    labels = f"Each sample may have any of {count(len(pairs))} labels"
+    if len(pairs) == 1:
+        labels = f"Each sample has the label {quoted(pairs[0][0])} or not"
     text = (
-        f"Each sample may have any of {plural(len(pairs), 'label')}, which makes {count(n_decisions)} "
-        "decisions; a failure is a wrong decision. "
+        f"{labels}, which makes {plural(n_decisions, 'decision')}; a failure is a wrong decision. "
     )
     if len({threshold for _, threshold in pairs}) == 1:
         return f"{text}A label is predicted from a probability of {pairs[0][1]:.3g}{source}."

@@ -31,6 +31,7 @@ from auditor.records import (
     Examination,
     Finding,
     LabelNoiseRecord,
+    MetricComparison,
     MultipleTestingRecord,
     Skipped,
     SliceComparison,
@@ -167,8 +168,8 @@ def _tested(graded: Iterable[GradedClaim]) -> list[TestedRecord]:
 
 def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
     """The slices that were too small: one line for each attribute, and one for those within a label."""
-    single: dict[tuple[str, str], list[str]] = {}
-    values: Counter[tuple[str, str]] = Counter()
+    single: dict[tuple[str, str], dict[str, list[str]]] = {}
+    values: dict[tuple[str, str], set[str]] = {}
     others: Counter[str] = Counter()
     ends = {slice_identity(one.key) for one in audit.slices if one.tail}
     for one in claims:
@@ -176,14 +177,16 @@ def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
             continue
         if len(one.slice.attributes) == 1 and one.slice.label is None:
             ((name, value),) = one.slice.attributes.items()
-            compared = one.untestable is not None or one.part(SliceComparison) is not None
-            values[one.check, name] += compared
+            parts = (one.part(SliceComparison), one.part(MetricComparison))
+            if one.untestable is not None or any(part is not None for part in parts):
+                values.setdefault((one.check, name), set()).add(value)
             if one.untestable is not None:
-                single.setdefault((one.check, name), []).append(f"{value} ({one.untestable})")
+                reasons = single.setdefault((one.check, name), {})
+                reasons.setdefault(value, []).append(one.untestable)
         elif one.untestable is not None:
             others[one.check] += 1
     for (check, name), untested in single.items():
-        n_values = values[check, name]
+        n_values = len(values[check, name])
         numeric = name in audit.ordered and not audit.ordered[name].names
         if numeric and len(untested) >= MOSTLY_UNTESTED * n_values:
             reason = (
@@ -191,7 +194,8 @@ def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
                 "one; choose fewer bands with slices.edges or slices.quantiles"
             )
         else:
-            reason = f"too few samples of {name} = {several(untested, 6)}"
+            listed = [f"{value} ({'; '.join(reasons)})" for value, reasons in untested.items()]
+            reason = f"too few samples of {name} = {several(listed, 6)}"
         yield Skipped(check=check, reason=reason)
     for check, n in others.items():
         yield Skipped(

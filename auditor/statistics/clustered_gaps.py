@@ -94,7 +94,7 @@ def clustered_gap(
         max_draws: maximum number of permutations for a slice; 0 uses the normal approximation.
 
     Returns:
-        Gaps of shape (M,).
+        Gaps of shape (M,); unknown (NaN, with limits of -1 and 1) where either side has no samples.
 
     Raises:
         ValueError: the lengths differ, a failure is neither 0 nor 1, or `confidence` is out of
@@ -109,10 +109,16 @@ def clustered_gap(
         `ClusterPermutation`.
     """
     two_sided_z(confidence)
-    sample = ClusterSample.of(failures, strata, groups)
-    if not bool(np.isin(sample.values, (0, 1)).all()):
-        raise ValueError("expected failures as 0 and 1; got other values: pass whether each failed")
-    found = [_of_slice(sample, rows, confidence, seed, max_draws) for rows in slices]
+    found: list[tuple[float, ...]]
+    if np.size(failures) == np.size(strata) == np.size(groups) == 0:  # a class without samples
+        found = [_UNKNOWN] * len(slices)
+    else:
+        sample = ClusterSample.of(failures, strata, groups)
+        if not bool(np.isin(sample.values, (0, 1)).all()):
+            raise ValueError(
+                "expected failures as 0 and 1; got other values: pass whether each failed"
+            )
+        found = [_of_slice(sample, rows, confidence, seed, max_draws) for rows in slices]
     columns = np.array(found, dtype=np.float64).reshape(len(found), _COLUMNS).T
     return ClusteredGaps(Intervals(*columns[:3]), *columns[3:])
 

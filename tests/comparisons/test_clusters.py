@@ -99,3 +99,18 @@ def test_clusters_text_says_what_samples_are_worth() -> None:
         "No two samples have the same patient, so samples count as independent."
     )
     assert not clusters_text(None, _summary(2000))
+
+
+def test_clusters_text_of_decisions_names_the_samples() -> None:
+    record = ClusterRecord(
+        name="sample", n_clusters=200, n_missing=0, largest=3, correlation=0.1, design_effect=2.0
+    )
+    three = _summary(200).model_copy(update={"n_decisions": 600})
+    assert clusters_text(record, three) == (
+        "The decisions on one sample count as dependent: 200 samples, design effect 2.0, so that 600 "
+        "decisions carry as much information about the error rate as 300 independent ones."
+    )
+    one = _summary(200).model_copy(update={"n_decisions": 200})
+    assert clusters_text(record.model_copy(update={"largest": 1}), one) == (
+        "There is one decision on each sample, and samples count as independent."
+    )

@@ -32,6 +32,13 @@ def test_embedding_separates_a_hidden_group_but_not_the_labels() -> None:
     assert strongest > 0.8
 
 
+def test_embedding_of_equal_images_is_zero() -> None:
+    given = with_hidden_group(np.full(N, 0.1), hidden_group(), 0)
+    assert given.model is not None
+    found = embed(given.model, np.zeros(8, int), np.zeros(8, int), np.ones(8, dtype=bool))
+    assert not found.coordinates.any()
+
+
 def test_brightness_difference_names_the_side_and_the_place() -> None:
     hidden = hidden_group()
     given = with_hidden_group(np.full(N, 0.1), hidden, 0)

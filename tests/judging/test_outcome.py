@@ -184,3 +184,22 @@ def test_outcome_attribute_without_a_testable_value_is_undecided_beside_tested_o
     found = decide(GateSection(), SUMMARY, [], [], [one_slice(0.05, "A"), *untested])
     assert found.state == "undecided"
     assert "No value of stage could be compared" in found.reasons[0].text
+
+
+def test_single_evaluated_sample_is_counted_in_the_singular() -> None:
+    summary = SUMMARY.model_copy(update={"n_samples": 1, "n_evaluated": 1})
+    (reason,) = decide(GateSection(), summary, [], [], []).reasons
+    assert reason.text == "1 sample was evaluated; at least 30 are required."
+
+
+def test_clusters_of_one_sample_are_not_converted() -> None:
+    clusters = ClusterRecord(
+        name="patient",
+        n_clusters=1000,
+        n_missing=0,
+        largest=1,
+        correlation=None,
+        design_effect=None,
+    )
+    (reason,) = decide(GateSection(), SUMMARY, [], [], [one_slice(0.15)], clusters).reasons
+    assert "per cluster" not in reason.text

@@ -31,6 +31,24 @@ def test_verdict_passing_audit_claims_no_more_than_was_tested(result: AuditResul
     assert verdict.reason.endswith("This holds only for what was tested here, on these samples.")
 
 
+def test_verdict_passing_audit_counts_criteria_for_information_that_are_not_met(
+    result: AuditResult,
+) -> None:
+    one = result.criteria[0]
+    of_slices = [
+        one.model_copy(update={"criterion": "strict", "state": state, "blocking": False})
+        for state in ("missed", "undecided", "met")
+    ]
+    other = one.model_copy(update={"criterion": "other", "state": "undecided", "blocking": False})
+    passing = {"outcome": AuditOutcome(state="passes"), "criteria": [*of_slices, other]}
+    reason = verdict_text(result.model_copy(update=passing)).reason
+    assert "every criterion that blocks the gate is met" in reason
+    assert "Of the criteria that do not block it, 1 is missed and 1 is undecided." in reason
+    passing["criteria"] = [one.model_copy(update={"state": "met"})]
+    reason = verdict_text(result.model_copy(update=passing)).reason
+    assert "and every criterion is met." in reason
+
+
 def test_verdict_without_gate_only_reports(result: AuditResult) -> None:
     verdict = verdict_text(result.model_copy(update={"outcome": AuditOutcome(state="no-gate")}))
     assert (verdict.state, verdict.headline) == ("no-gate", "No gate was set")

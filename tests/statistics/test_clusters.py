@@ -165,6 +165,14 @@ def test_uncertainty_agrees_with_cluster_robust_statsmodels(*, varies: bool) -> 
     assert mean.p_value == pytest.approx(float(fit.pvalues[0]), abs=0.06)
 
 
+def test_clustered_gap_without_samples_is_unknown() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    gap = clustered_gap(nothing, [nothing, nothing], nothing, nothing)
+    assert np.isnan(gap.p_value).all()
+    assert gap.gap.low.tolist() == [-1.0, -1.0]
+    assert gap.n_slice.tolist() == [0.0, 0.0]
+
+
 def test_every_image_twice_is_no_more_evidence() -> None:
     failed, label, patient, generator = _patients(5, n_patients=200, images=1)
     inside = generator.random(200) < 0.4

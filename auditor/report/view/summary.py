@@ -68,7 +68,7 @@ def verdict_text(result: AuditResult) -> VerdictText:
     undecided = len(outcome.reasons) - failing
     scope = "This holds only for what was tested here, on these samples."
     reason = {
-        "passes": f"No finding reaches the severity “{result.gate}”, and every criterion is met. {scope}",
+        "passes": f"No finding reaches the severity “{result.gate}”, and {_criteria_met(result)} {scope}",
         "fails": f"{plural(failing, 'reason')} not to pass"
         + (f", and {plural(undecided, 'question')} that cannot be decided." if undecided else "."),
         "undecided": "Nothing was found that blocks the gate, but too little could be examined to pass.",
@@ -90,6 +90,25 @@ def verdict_text(result: AuditResult) -> VerdictText:
 def _groups(result: AuditResult) -> str:
     compared = result.attributes or any(not one.computed for one in result.slices)
     return "" if compared else _NO_GROUPS
+
+
+def _criteria_met(result: AuditResult) -> str:
+    """What a passing audit says of its criteria; those for information may be missed."""
+    missed, undecided = (
+        {one.criterion or one.name for one in result.criteria if one.state == state}
+        for state in ("missed", "undecided")
+    )
+    parts = [
+        f"{len(names)} {'is' if len(names) == 1 else 'are'} {state}"
+        for names, state in ((missed, "missed"), (undecided - missed, "undecided"))
+        if names
+    ]
+    if not parts:
+        return "every criterion is met."
+    return (
+        "every criterion that blocks the gate is met. Of the criteria that do not block it, "
+        f"{' and '.join(parts)}."
+    )
 
 
 def _is_baseline(one: CriterionResult) -> bool:
