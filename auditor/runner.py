@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -48,6 +47,7 @@ from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
+from auditor.traceback_file import keep_traceback
 
 
 def run(
@@ -291,10 +291,9 @@ def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
         folder.discard()
         raise
     except Exception as error:
-        folder.write_traceback(traceback.format_exc())
         raise AuditAbortedError(
-            f"{type(error).__name__}: {error}; the results so far and the traceback are in "
-            f"{folder.path}"
+            f"{type(error).__name__}: {error}; the results so far are in {folder.path}; "
+            f"{keep_traceback(folder.path)}"
         ) from error
 
 
