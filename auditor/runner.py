@@ -10,10 +10,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from auditor import __version__
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
+from auditor.datasets.labels import label_codes
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.judging.broken_parts import BrokenParts
@@ -262,7 +265,19 @@ def _audit_data(
         model=samples,
         images=samples.originals,
         reference_images=dataset.reference_images,
-        reference_labels=None if reference is None else tuple(reference[LABEL].astype("str")),
+        reference_labels=None if reference is None else _reference_labels(reference, prepared),
+    )
+
+
+def _reference_labels(reference: pd.DataFrame, prepared: Prepared) -> tuple[str, ...]:
+    """Labels of the training data, as class names where they are classes of the model."""
+    labels = [str(label) for label in reference[LABEL]]
+    if prepared.config.task == "multi-label":
+        return tuple(labels)
+    codes = label_codes(reference[LABEL], prepared.classes)
+    return tuple(
+        label if code < 0 else prepared.classes[code]
+        for label, code in zip(labels, codes, strict=True)
     )
 
 
