@@ -15,6 +15,7 @@ from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
+from auditor.autograd.user_code import user_code
 from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
@@ -146,22 +147,15 @@ class AuditedModel:
         self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
     ) -> NDArray[np.float64] | None:
         """One pass; None where so many images do not fit into memory."""
-        shape = tuple(images.shape)
         try:
             with torch.inference_mode():
                 return run(images)
-        except ModelError:
-            raise
-        except Exception as error:  # the network is the user's code and may raise anything
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                raise ModelError(
-                    f"model: {type(self.module).__name__} raised {type(error).__name__} on an input "
-                    f"of shape {shape}, float32: {error}: check preprocess.resize and "
-                    "preprocess.crop"
-                ) from error
+                raise
             if len(images) == 1:
                 raise ModelError(
-                    f"model: one image of shape {shape} does not fit into the memory of "
+                    f"model: one image of shape {tuple(images.shape)} does not fit into the memory of "
                     f"{self.device}: set a smaller preprocess.resize and crop, or another device"
                 ) from error
             return None
@@ -191,7 +185,8 @@ class AuditedModel:
         def call(layout: torch.memory_format) -> object:
             return module(inputs.contiguous(memory_format=layout))
 
-        return in_best_layout(module, self.device, call)
+        with user_code(module, inputs):
+            return in_best_layout(module, self.device, call)
 
 
 def checked_logits(output: object, shape: tuple[int, ...], n_classes: int) -> NDArray[np.float64]:

@@ -1,12 +1,14 @@
 """The command line: commands, options and exit codes.
 
 Exit codes: 0 the audit is finished and passes the gate; 1 it is finished, and a finding blocks the
-gate; 2 usage error; 3 the audit was aborted; 130 interrupted.
+gate; 2 usage error; 3 the audit was aborted, or anything unexpected; 4 it can't be judged; 130
+interrupted.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,6 +25,7 @@ from auditor.manifest import read_manifest, record_rendering
 from auditor.progress import display_for
 from auditor.records import AuditResult
 from auditor.run_folder import RunFolder
+from auditor.traceback_file import keep_traceback
 
 app = typer.Typer(
     help="Audits image classifiers and writes the report that decides whether they ship.",
@@ -80,12 +83,28 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except AuditorError as error:
-        label = "aborted" if isinstance(error, AuditAbortedError) else "error"
-        _err.print(f"[bold red]{label}:[/] {escape(str(error))}", soft_wrap=True)
+        _print_error("aborted" if isinstance(error, AuditAbortedError) else "error", str(error))
         raise typer.Exit(_USAGE_ERROR if isinstance(error, UsageError) else _ABORTED) from None
     except KeyboardInterrupt:
         _err.print("interrupted: the run folder is marked as unfinished", soft_wrap=True)
         raise typer.Exit(_INTERRUPTED) from None
+    except (typer.Exit, typer.Abort):  # exceptions too
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort: exit code 1 has another meaning
+        raise typer.Exit(_unexpected(error)) from None
+
+
+def _unexpected(error: Exception) -> int:
+    """Prints what nobody expected in one message, keeps its traceback, and returns the exit code."""
+    kept = keep_traceback()
+    text = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    _print_error("unexpected error", f"{' '.join(text.split())}; {kept}")
+    return _ABORTED
+
+
+def _print_error(label: str, text: str) -> None:
+    printable = text.encode("utf-8", "backslashreplace").decode()  # names of files may be no UTF-8
+    _err.print(f"[bold red]{label}:[/] {escape(printable)}", soft_wrap=True)
 
 
 def _print_version(value: bool) -> None:
@@ -342,7 +361,8 @@ def init(
 
     with _exit_codes():
         path = write_starter(folder)
-        _out.print(f"{path}\nedit it, then run: auditor check {path}", soft_wrap=True)
+        hint = f"{path}\nedit it, then run: auditor check {path}"
+        _out.print(hint, markup=False, soft_wrap=True)
 
 
 def _print_result(folder: RunFolder) -> AuditResult:
@@ -356,4 +376,7 @@ def main() -> None:
     from auditor.allocator import keep_freed_memory
 
     keep_freed_memory()
-    app()
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the imports of a command may fail, too
+        sys.exit(_unexpected(error))

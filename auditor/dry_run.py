@@ -20,6 +20,7 @@ from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
+from auditor.datasets.labels import label_codes
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
 from auditor.phrasing import count, percent, plural, several
@@ -27,7 +28,7 @@ from auditor.preparation import Prepared, prepare, sample_images
 from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
-from auditor.records.predictions import GROUP, WEIGHT
+from auditor.records.predictions import GROUP, LABEL, WEIGHT
 from auditor.statistics import kish_size
 
 _IMAGES = 32
@@ -159,7 +160,7 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
     dataset = prepared.dataset
     yield "data", f"{len(dataset):,} samples ({dataset.adapter})"
     if dataset.reference is not None:
-        yield "reference", f"{len(dataset.reference):,} samples"
+        yield "reference", _reference(prepared, dataset.reference)
     if dataset.group is not None:
         yield "group", f"{dataset.group}: {_groups(dataset.samples[GROUP])}"
     if dataset.weight is not None:
@@ -180,6 +181,15 @@ def _data_lines(prepared: Prepared) -> Iterator[tuple[str, str]]:
             min_support=section.min_support,
         )
         yield "attribute", _attribute(found.record)
+
+
+def _reference(prepared: Prepared, reference: pd.DataFrame) -> str:
+    """How many samples of the training data there are, and how many of them have no class."""
+    text = f"{count(len(reference))} samples"
+    if prepared.config.task == "multi-label":
+        return text
+    n_unknown = int((label_codes(reference[LABEL], prepared.classes) < 0).sum())
+    return f"{text}, {count(n_unknown)} of another class" if n_unknown else text
 
 
 def _attribute(record: AttributeRecord) -> str:

@@ -25,6 +25,9 @@ PREDICTIONS = "predictions.parquet"
 EXPLANATIONS = "explanations"
 MANIFEST = "manifest.json"
 
+TRACEBACK = "traceback.txt"
+"""Where an exception was raised: of an aborted run, or of parts of a run that could not be done."""
+
 UNFINISHED_NOTICE = "UNFINISHED.txt"
 """A file that only unfinished runs contain."""
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from auditor.audited_model import AuditedModel
 from auditor.autograd.target_layer import find_layer
+from auditor.autograd.user_code import user_code
 from auditor.classifiers.outputs import ClassLogits, as_columns, recognise
 from auditor.config import OutputKind
 from auditor.errors import ModelError
@@ -136,16 +137,8 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
 
 def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     """Outputs (n, K) of a few images."""
-    try:
-        with torch.inference_mode():
-            return as_columns(network(inputs)).float().cpu()
-    except ModelError:
-        raise
-    except Exception as error:  # the network is the user's code and may raise anything
-        raise ModelError(
-            f"model: {type(network).__name__} raised {type(error).__name__} on an input of shape "
-            f"{tuple(inputs.shape)}, float32: {error}: check preprocess.resize and preprocess.crop"
-        ) from error
+    with torch.inference_mode(), user_code(network, inputs, memory=True):
+        return as_columns(network(inputs)).float().cpu()
 
 
 def _require_fit(n_outputs: int, prepared: Prepared) -> None:

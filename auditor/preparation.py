@@ -34,6 +34,7 @@ from auditor.records.predictions import GROUP
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     require_known_values(config, dataset, attributes)
     metrics = choose_metrics(config.metrics, config.task, len(rule.classes))
     device = choose_device(config.device)
-    classifier.module.to(device).eval()
+    _place_on(device, classifier.module)
     return Prepared(
         config=config,
         dataset=dataset,
@@ -135,6 +136,17 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         attributes=attributes,
         metrics=metrics,
     )
+
+
+def _place_on(device: torch.device, module: nn.Module) -> None:
+    """Moves a network to a device, in evaluation mode."""
+    import torch
+
+    from auditor.autograd.user_code import require_runnable, user_code
+
+    require_runnable(module)
+    with user_code(module, torch.empty(0), memory=True):  # a subclass may override both
+        module.to(device).eval()
 
 
 def _without_missing_groups(dataset: Dataset, missing: Sequence[str]) -> Dataset:

@@ -8,6 +8,7 @@
         explanations/*.parquet     complete shards of maps and images
     reports/<run>/                 the finished run
         audit.json  predictions.parquet  explanations/  report.html  report.pdf  manifest.json
+        traceback.txt              only where a part of the audit could not be done
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from auditor.manifest import (
     EXPLANATIONS,
     PREDICTIONS,
     RESULT,
+    TRACEBACK,
     UNFINISHED_NOTICE,
     write_manifest,
 )
@@ -124,6 +126,12 @@ class RunFolder:
         """Writes ``audit.json``."""
         path = self.path / RESULT
         path.write_text(result.model_dump_json(indent=1), encoding="utf-8")
+        return path
+
+    def write_traceback(self, text: str) -> Path:
+        """Writes where exceptions were raised to ``traceback.txt``."""
+        path = self.path / TRACEBACK
+        path.write_text(text, encoding="utf-8")
         return path
 
     def read_result(self) -> AuditResult:

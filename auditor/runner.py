@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from auditor import __version__
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
+from auditor.datasets.labels import label_codes
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
+from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.criteria import examine_criteria, with_missed_criteria
 from auditor.judging.outcome import decide
 from auditor.model_opening import OpenedModel
@@ -28,9 +31,11 @@ from auditor.records import (
     AuditResult,
     Clusters,
     CriterionResult,
+    Finding,
     Maps,
     RunInfo,
     Skipped,
+    UnitRecord,
 )
 from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
@@ -40,11 +45,12 @@ from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
-from auditor.stages.map_sanity import measure_map_sanity
+from auditor.stages.map_sanity import MapSanity, measure_map_sanity
 from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
+from auditor.traceback_file import keep_traceback
 
 
 def run(
@@ -101,7 +107,7 @@ def _run_stages(
     prepared: Prepared, opened: OpenedModel, folder: RunFolder, progress: Progress
 ) -> AuditResult:
     config, dataset, model = prepared.config, prepared.dataset, opened.model
-    clock = _Clock(progress)
+    clock, broken = _Clock(progress), BrokenParts()
     with clock.stage("predict", len(dataset)) as advance:
         predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
         predictions = folder.merge_predictions()
@@ -120,32 +126,33 @@ def _run_stages(
             samples, selection, config.explain, folder.explanations, advance
         )
     with clock.stage("map sanity", 1) as advance:
-        sanity = measure_map_sanity(
-            samples, folder.explanations, n_samples=config.explain.trust_samples, seed=config.seed
-        )
+        sanity = _map_sanity(samples, config, folder, broken)
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        judgement = judge(prepared.checks, audit_data, config.gate, advance)
+        judgement = judge(prepared.checks, audit_data, config.gate, advance, broken)
     with clock.stage("measure"):
         measured = measure_metrics(audit_data, prepared.metrics)
     criteria, not_judged = _examined_criteria(config, audit_data, analysis)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
-    outcome = decide(config.gate, analysis.summary, findings, criteria, judgement.slices, record)
+    summary, slices = analysis.summary, judgement.slices
+    outcome = decide(config.gate, summary, findings, criteria, slices, record, broken.outcomes)
     with clock.stage("dissect"):
-        units = dissect(samples, findings, config.explain, folder.explanations, config.seed)
+        units = _dissected(samples, findings, config, folder, broken)
+    if broken.parts:
+        folder.write_traceback(broken.tracebacks)
     return AuditResult(
         run=_run_info(config.name),
         provenance=provenance_of(prepared, opened, predictions, clock.seconds),
-        summary=analysis.summary.model_copy(
+        summary=summary.model_copy(
             update={"n_explained": sum(job.kind != "mean" for job in selection.jobs)}
         ),
         classes=analysis.classes,
         confusion=analysis.confusion,
         attributes=list(slicing.records),
-        slices=judgement.slices,
+        slices=slices,
         findings=findings,
         tested=judgement.tested,
         skipped=[
@@ -153,6 +160,7 @@ def _run_stages(
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,
+            *broken.skipped,
             *not_judged,
         ],
         unusable=analysis.unusable,
@@ -173,6 +181,35 @@ def _run_stages(
         curves=measured.curves,
         reliability=measured.reliability,
     )
+
+
+def _map_sanity(
+    samples: EvaluatedSamples, config: AuditConfig, folder: RunFolder, broken: BrokenParts
+) -> MapSanity:
+    """How far the maps can be trusted; nothing where measuring it raises an exception."""
+
+    def measure() -> MapSanity:
+        n_samples = config.explain.trust_samples
+        return measure_map_sanity(
+            samples, folder.explanations, n_samples=n_samples, seed=config.seed
+        )
+
+    return broken.attempt("map sanity", "map", measure, MapSanity())
+
+
+def _dissected(
+    samples: EvaluatedSamples,
+    findings: Sequence[Finding],
+    config: AuditConfig,
+    folder: RunFolder,
+    broken: BrokenParts,
+) -> list[UnitRecord]:
+    """The units behind the findings; none where finding them raises an exception."""
+
+    def find() -> list[UnitRecord]:
+        return dissect(samples, findings, config.explain, folder.explanations, config.seed)
+
+    return broken.attempt("dissect", "map", find, [])
 
 
 def _examined_criteria(
@@ -230,7 +267,19 @@ def _audit_data(
         model=samples,
         images=samples.originals,
         reference_images=dataset.reference_images,
-        reference_labels=None if reference is None else tuple(reference[LABEL].astype("str")),
+        reference_labels=None if reference is None else _reference_labels(reference, prepared),
+    )
+
+
+def _reference_labels(reference: pd.DataFrame, prepared: Prepared) -> tuple[str, ...]:
+    """Labels of the training data, as class names where they are classes of the model."""
+    labels = [str(label) for label in reference[LABEL]]
+    if prepared.config.task == "multi-label":
+        return tuple(labels)
+    codes = label_codes(reference[LABEL], prepared.classes)
+    return tuple(
+        label if code < 0 else prepared.classes[code]
+        for label, code in zip(labels, codes, strict=True)
     )
 
 
@@ -259,10 +308,9 @@ def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
         folder.discard()
         raise
     except Exception as error:
-        (folder.path / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
         raise AuditAbortedError(
-            f"{type(error).__name__}: {error}; the results so far and the traceback are in "
-            f"{folder.path}"
+            f"{type(error).__name__}: {error}; the results so far are in {folder.path}; "
+            f"{keep_traceback(folder.path)}"
         ) from error
 
 

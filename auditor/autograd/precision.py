@@ -20,6 +20,7 @@ from auditor.autograd.model_state import unwrap
 from auditor.autograd.preflight import Preflight
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
+from auditor.autograd.user_code import user_code
 from auditor.errors import ModelError
 
 Precision = Literal["exact", "fast", "bf16"]
@@ -104,9 +105,10 @@ def _checked_copy(
     """The copy if it is accurate enough, otherwise the reason why it is not."""
     try:
         faster = copy.deepcopy(module)
-    except (RuntimeError, TypeError) as error:
-        return f"the model can't be copied ({error})"
-    folded = fold(faster, images[:1], () if layer is None else (layer.name,))
+    except Exception as error:  # noqa: BLE001 - any part of a network may define __deepcopy__
+        return f"the model can't be copied ({type(error).__name__}: {str(error).split('. ')[0]})"
+    with user_code(module, images):
+        folded = fold(faster, images[:1], () if layer is None else (layer.name,))
     if half:
         _convert_to_bfloat16(faster, images.dtype)
     faster.to(memory_format=torch.channels_last)
@@ -114,8 +116,9 @@ def _checked_copy(
     targets = logits.argmax(1)
     try:
         own_logits, own_gradient = _guided(faster, images, targets)
-    except RuntimeError as error:  # for example, an operation of the model mixes the dtypes
-        return f"the copy does not run ({str(error).splitlines()[0]})"
+    except ModelError as error:  # for example, an operation of the model mixes the dtypes
+        reason = str(error.__cause__ or error).splitlines()[0]
+        return f"the copy does not run ({reason})"
     error_norm = float((own_logits - logits).norm() / logits.norm().clamp(min=1e-30))
     cosine = float(nn.functional.cosine_similarity(own_gradient, gradient).min())
     if not (error_norm <= (0.25 if half else 1e-4) and cosine >= (0.9 if half else 0.999)):

@@ -25,6 +25,7 @@ from auditor.autograd.graph import (
 from auditor.autograd.low_memory import LowMemory
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.target_layer import TargetLayer
+from auditor.autograd.user_code import user_code
 from auditor.errors import ModelError
 
 
@@ -85,9 +86,10 @@ class Recording:
             ModelError: no target layer was recorded.
         """
         layer, edge = self._at_layer()
-        (gradient,) = torch.autograd.grad(
-            self._score(targets, rows), [edge], retain_graph=True, allow_unused=False
-        )
+        with user_code(self.model, self.images):  # hooks of the network on gradients
+            (gradient,) = torch.autograd.grad(
+                self._score(targets, rows), [edge], retain_graph=True, allow_unused=False
+            )
         return layer.to_map(gradient if rows is None else gradient[rows]).to(self.images.dtype)
 
     def input_gradient(
@@ -166,12 +168,13 @@ class Recording:
     ) -> Tensor:
         handles = register_rule(self._relu_like, rule)
         try:
-            (gradient,) = torch.autograd.grad(
-                outputs,
-                [self._leaf],
-                grad_outputs=None if seed is None else [seed],
-                retain_graph=True,
-            )
+            with user_code(self.model, self.images):
+                (gradient,) = torch.autograd.grad(
+                    outputs,
+                    [self._leaf],
+                    grad_outputs=None if seed is None else [seed],
+                    retain_graph=True,
+                )
         finally:
             for handle in handles:
                 handle.remove()
@@ -240,7 +243,7 @@ def record(
             None if layer is None else module.get_submodule(layer.name).register_forward_hook(keep)
         )
         try:
-            with LowMemory():
+            with LowMemory(), user_code(module, images):
                 leaf, logits = _run(module, images, channels_last=channels_last)
         finally:
             if handle is not None:

@@ -27,6 +27,7 @@ from auditor.autograd.layer_outputs import (
     trace,
 )
 from auditor.autograd.model_state import frozen_eval, unwrap
+from auditor.autograd.user_code import require_runnable, user_code
 from auditor.errors import ModelError
 
 _CONFIGURED = "named by the configuration"
@@ -88,12 +89,14 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
     """
     check_images(images)
     module = unwrap(model)
+    require_runnable(module)
     if name is not None:
         name = _resolve(module, model, name)
     with frozen_eval(module):
         leaf = as_leaf(module, images[:1].expand(TRACED_IMAGES, *images.shape[1:]))
         size = (leaf.shape[2], leaf.shape[3])
-        calls, logits = trace(module, leaf)
+        with user_code(module, leaf, memory=True):
+            calls, logits = trace(module, leaf)
         last = {call.name: call for call in calls}  # the last use of a module that runs repeatedly
         tokens = token_geometries(calls, size)
         layers = {
@@ -103,7 +106,8 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         }
         pooled = {call.key for call in calls if _only_pools(call.module)}
         ordered = sorted(last.values(), key=calls.index)
-        gradients = _gradients(logits, [call for call in ordered if call.name in layers])
+        with user_code(module, leaf, memory=True):  # hooks of the network on gradients
+            gradients = _gradients(logits, [call for call in ordered if call.name in layers])
         if name is not None:
             return _named(name, last, layers, gradients)
         candidates = [

@@ -58,6 +58,12 @@ class ClassLogits(nn.Module):
         self.__dict__["_network"].train(mode)
         return self
 
+    @property
+    def audited_network(self) -> nn.Module:
+        """The network itself, by whose name messages call it."""
+        network: nn.Module = self.__dict__["_network"]
+        return network
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K) of the images (N, 3, H, W); of a multi-label network, (N, 2L)."""
         outputs = as_columns(self.__dict__["_network"](images))

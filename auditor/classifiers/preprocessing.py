@@ -194,6 +194,8 @@ def _trial(
 ) -> PreprocessingTrial:
     import torch
 
+    from auditor.autograd.user_code import user_code
+
     weight = next(module.parameters(), None)
     device = torch.device("cpu") if weight is None else weight.device
     shift = torch.tensor(normalisation.mean, device=device).view(1, 3, 1, 1)
@@ -204,7 +206,8 @@ def _trial(
             part = torch.from_numpy(images[start : start + batch_size]).to(device)
             truth = torch.from_numpy(labels[start : start + batch_size]).to(device)
             inputs = (part.float() / 255 - shift) / scale
-            logits = module(inputs.flip(1) if normalisation.blue_first else inputs).double()
+            with user_code(module, inputs, memory=True):
+                logits = module(inputs.flip(1) if normalisation.blue_first else inputs).double()
             n_correct += int((logits.argmax(1) == truth).sum())
             confidence += float(logits.softmax(1).amax(1).sum())
             loss += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))

@@ -29,6 +29,8 @@ _SUFFIXES = frozenset(
     )
 )
 _FILE = "file"
+_NO_CLASSES = frozenset({"__MACOSX"})
+"""Folders that archive tools leave behind."""
 
 
 @plugin("dataset", "folder")
@@ -131,7 +133,11 @@ def _list_images(root: Path) -> tuple[tuple[str, ...], pd.DataFrame]:
     """Class names, and a table with ``path`` and ``label`` of each image, sorted by path."""
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder with one sub-folder per class; found none")
-    classes = sorted(one.name for one in root.iterdir() if one.is_dir() and one.name[0] != ".")
+    classes = sorted(
+        one.name
+        for one in root.iterdir()
+        if one.is_dir() and one.name[0] != "." and one.name not in _NO_CLASSES
+    )
     if not classes:
         raise DataError(f"{root}: expected one sub-folder per class; it has no sub-folders")
     paths = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, DataError
+
+_MOST_DERIVED = 100_000
+"""Largest number of classes that are derived from labels: a label 20241231 is a date, not an index."""
+_MOST_DIGITS = 18
+"""Longer texts are names."""
 
 
 def resolve_classes(
@@ -38,7 +44,7 @@ def resolve_classes(
     """
     if config_classes is not None:
         names = tuple(config_classes)
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if not names or repeated or "" in names:
             problem = (
                 f"{repeated[0]!r} is repeated" if repeated else "a name is empty, or the list is"
@@ -56,7 +62,14 @@ def resolve_classes(
             "expected the class names in the order of the model's outputs; neither the weights nor "
             f"the data set contain them, and the labels are not indices ({shown}): set model.classes"
         )
-    return tuple(str(code) for code in range(max(code for code in codes if code is not None) + 1))
+    largest = max(code for code in codes if code is not None)
+    if largest >= _MOST_DERIVED:
+        raise DataError(
+            f"label: expected indices below {_MOST_DERIVED:,}, because neither the weights nor the data "
+            f"set name the classes; got {largest}: name the column of the labels in data.label, or set "
+            "model.classes"
+        )
+    return tuple(str(code) for code in range(largest + 1))
 
 
 def map_labels(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.int64]:
@@ -64,7 +77,7 @@ def map_labels(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.int
 
     A label is matched with the class names: exactly, else ignoring case and surrounding blanks if only
     one class matches. Other whole numbers are indices, unless a class name is a whole number: then 1
-    would be ambiguous, and only names are accepted.
+    would be ambiguous, and only names are accepted (1.0 is the name 1).
 
     Args:
         labels: names or whole numbers, index = sample id.
@@ -82,54 +95,74 @@ def map_labels(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.int
             f"label: expected one for every sample; {int(missing.sum())} of {len(labels)} have none ("
             f"{_few(labels.index[missing.to_numpy()])}): add them, or remove those samples"
         )
+    codes = label_codes(labels, classes)
+    if (codes < 0).any():
+        raise DataError(_unknown_labels(labels, classes, codes))
+    return codes
+
+
+def label_codes(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Class index of each label, as in ``map_labels``; -1 for those that are missing or no class.
+
+    Args:
+        labels: names or whole numbers.
+        classes: K names in index order.
+
+    Returns:
+        (N,) int64 in -1…K-1.
+    """
     exact = {name: code for code, name in enumerate(classes)}
     loose: dict[str, int | None] = {}
     for code, name in enumerate(classes):
         folded = name.strip().casefold()
         loose[folded] = None if folded in loose else code
-    numbered = any(_whole_number(name) is not None for name in classes)
+    numbered = _has_numbers(classes)
 
     def code_of(label: object) -> int:
         text = _as_text(label)
         code = exact.get(text)
         if code is None:
             code = loose.get(text.strip().casefold())
-        if code is None and not numbered:
-            code = _whole_number(text)
+        number = _whole_number(text) if code is None else None
+        if number is not None:
+            code = exact.get(str(number)) if numbered else number
         return code if code is not None and code < len(classes) else -1
 
     positions, found = pd.factorize(labels)
-    codes = np.array([code_of(label) for label in found], np.int64)
-    if (codes < 0).any():
-        raise DataError(_unknown_labels(labels, classes, codes, numbered=numbered))
+    # A missing label has the position -1.
+    codes = np.array([*(code_of(label) for label in found), -1], np.int64)
     mapped: NDArray[np.int64] = codes[positions]
     return mapped
 
 
+def _has_numbers(classes: Sequence[str]) -> bool:
+    """Whether a class name is a whole number, so that indices are not accepted."""
+    return any(_whole_number(name) is not None for name in classes)
+
+
 def _unknown_labels(
-    labels: pd.Series[Any], classes: Sequence[str], codes: NDArray[np.int64], *, numbered: bool
+    labels: pd.Series[Any], classes: Sequence[str], codes: NDArray[np.int64]
 ) -> str:
     """Message about labels that match no class.
 
     Args:
         labels: all labels.
         classes: the class names.
-        codes: class index of each distinct label in order of appearance, -1 for none.
-        numbered: whether a class name is a whole number, so that indices are not accepted.
+        codes: class index of each label, -1 for none.
     """
-    positions, found = pd.factorize(labels)
-    counts = np.bincount(positions, minlength=len(found))
-    unknown = np.flatnonzero(codes < 0)
+    others = labels[codes < 0]
+    positions, found = pd.factorize(others)
+    counts = np.bincount(positions)
     examples = "; ".join(
-        f"{_as_text(found[at])!r} ({counts[at]} samples, first {labels.index[positions == at][0]})"
-        for at in unknown[:5]
+        f"{_as_text(label)!r} ({counts[at]} samples, first {others.index[positions == at][0]})"
+        for at, label in enumerate(found[:5])
     )
     names = ", ".join(repr(name) for name in classes[:10]) + (" …" if len(classes) > 10 else "")
-    index = "" if numbered else f", or an index below {len(classes)}"
-    more = " …" if len(unknown) > 5 else ""
+    index = "" if _has_numbers(classes) else f", or an index below {len(classes)}"
+    more = " …" if len(found) > 5 else ""
     return (
         f"label: expected one of the {len(classes)} classes {names}{index}; "
-        f"{int(counts[unknown].sum())} of {len(labels)} samples have other labels: "
+        f"{len(others)} of {len(labels)} samples have other labels: "
         f"{examples}{more}: correct them, or set model.classes"
     )
 
@@ -151,7 +184,8 @@ def _as_text(label: object) -> str:
 def _whole_number(text: str) -> int | None:
     """The number that a text consists of, else None; ``2.0`` counts as 2."""
     digits = text.strip().removesuffix(".0")
-    return int(digits) if digits.isascii() and digits.isdecimal() else None
+    whole = digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS
+    return int(digits) if whole else None
 
 
 def _few(samples: pd.Index) -> str:

@@ -45,6 +45,8 @@ class Occlusion(Options):
         """(n, 1, H, W), signed: logit − logit of the occluded image; see ``Explainer.attribute``."""
         import torch
 
+        from auditor.autograd.user_code import user_code
+
         images, logits = recording.images, recording.logits
         if rows is not None:
             images, logits = images[rows], logits[rows]
@@ -61,7 +63,8 @@ class Occlusion(Options):
                 occluded = images[[row for row, _ in part]]
                 for k, (_, (top, bottom, left, right)) in enumerate(part):
                     occluded[k, :, top:bottom, left:right] = self.value
-                scores = recording.model(occluded)
+                with user_code(recording.model, occluded):
+                    scores = recording.model(occluded)
                 for k, (row, (top, bottom, left, right)) in enumerate(part):
                     drop = logits[row, targets[row]] - scores[k, targets[row]]
                     drops[row, :, top:bottom, left:right] += drop

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from auditor.checks import Check
 from auditor.comparisons.slice_counts import slice_identity
 from auditor.config import GateSection
+from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.causes import causes
 from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
@@ -74,6 +76,7 @@ def judge(
     audit: AuditData,
     gate: GateSection | None = None,
     advance: Advance | None = None,
+    broken: BrokenParts | None = None,
 ) -> Judgement:
     """Runs the checks and decides what is a finding.
 
@@ -82,6 +85,7 @@ def judge(
         audit: what they may look at.
         gate: the rules of the gate, for its power; None: the default ones.
         advance: called with 1 after each check.
+        broken: collects the checks that raise an exception; None: the exception is raised.
 
     Returns:
         Findings, slices, what was skipped, and the account of the tests.
@@ -90,7 +94,12 @@ def judge(
     skipped: list[Skipped] = []
     label_noise: LabelNoiseRecord | None = None
     for name, check in checks.items():
-        examined = _examined(check, audit, name)
+        examine = partial(_examined, check, audit, name)
+        examined = (
+            broken.attempt(name, check.kind, examine, Examination())
+            if broken is not None
+            else examine()
+        )
         claims += examined.claims
         skipped += examined.skipped
         label_noise = examined.label_noise or label_noise

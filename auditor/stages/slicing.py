@@ -16,6 +16,7 @@ from auditor.attributes.slices import slices_of
 from auditor.attributes.tails import tails
 from auditor.attributes.typed_columns import typed_column
 from auditor.config import SliceSection
+from auditor.datasets.labels import label_codes
 from auditor.phrasing import several
 from auditor.records import (
     MISSING,
@@ -252,14 +253,14 @@ def _known_labels(
     """The rows of the training data whose label is a class of the model."""
     if reference is None:
         return None, []
-    labels = reference[LABEL].astype("str")
-    indices = pd.Index(list(classes)).get_indexer(pd.Index(labels))
+    labels = reference[LABEL]
+    indices = label_codes(labels, classes)
     known = indices >= 0
     trained = reference.loc[known].reset_index(drop=True)
     trained[LABEL] = pd.Categorical.from_codes(indices[known], pd.Index(list(classes)))
     if known.all():
         return trained, []
-    unknown = sorted(set(labels[~known]))
+    unknown = sorted({str(label) for label in labels[~known]})
     reason = (
         f"{int((~known).sum())} of {len(known)} rows of the reference have a label that is not a "
         f"class of the model, such as {unknown[0]!r}; they were left out"

@@ -65,7 +65,7 @@ def test_exception_in_forward_leaves_the_model_unchanged() -> None:
 
     model.get_submodule("pool").register_forward_hook(fail)
     before = state(model)
-    with pytest.raises(BrokenError):
+    with pytest.raises(ModelError, match="raised BrokenError"):
         explain(model, random_images(), target_layer="layer")
     assert same(before, state(model))
 
@@ -82,7 +82,7 @@ def test_exception_in_backward_leaves_the_model_unchanged() -> None:
 
     model = Written(lambda x: torch.relu(Fails.apply(x))).train()
     before = state(model)
-    with pytest.raises(BrokenError):
+    with pytest.raises(ModelError, match="raised BrokenError"):
         explain(model, random_images(), explainer="guided-backprop")
     assert same(before, state(model))
 

@@ -215,7 +215,7 @@ def test_explain_batch_without_enough_memory_halves_the_batch(
         torch.testing.assert_close(getattr(found, name), getattr(expected, name))
 
 
-def test_explain_batch_passes_other_runtime_errors_on(model: nn.Module) -> None:
+def test_explain_batch_with_another_runtime_error_raises_a_model_error(model: nn.Module) -> None:
     images = random_images()
     layer = find_layer(model, images)
 
@@ -223,7 +223,7 @@ def test_explain_batch_passes_other_runtime_errors_on(model: nn.Module) -> None:
         raise RuntimeError("something else")
 
     model.register_forward_pre_hook(fails)
-    with pytest.raises(RuntimeError, match="something else"):
+    with pytest.raises(ModelError, match="raised RuntimeError .*something else"):
         explain_batch(model, images, [(0, 0)], layer)
 
 

@@ -1,0 +1,162 @@
+"""The boundary around the network: whatever its code raises becomes one error that says how to fix it.
+
+The network is the user's code and may raise anything. Every place that runs it does so inside
+``user_code``.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from auditor.autograd.device_memory import is_out_of_memory
+from auditor.autograd.model_state import unwrap
+from auditor.errors import AuditorError, ModelError
+
+_SIZE = (
+    "the size of the images probably differs from what it was built for: set preprocess.resize and "
+    "preprocess.crop to the size that it was trained with"
+)
+_DTYPE = (
+    "the images are float32: convert the network with `.float()`, or cast its input at the beginning "
+    "of its forward"
+)
+_FIXES: tuple[tuple[str, str], ...] = (
+    (
+        r"to have (?P<n>\d+) channels, but got 3",
+        (
+            "its first layer takes {n} channels, and the images have 3 (RGB): wrap it in a module that "
+            "converts them, such as `images.mean(1, keepdim=True)` for grey values"
+        ),
+    ),
+    (
+        r"missing \d+ required positional argument|required keyword-only argument",
+        (
+            "its forward takes more than the images: wrap it in a module whose forward takes only the "
+            "images and passes the rest"
+        ),
+    ),
+    (r"same dtype|scalar type|Input type .* and (weight|bias) type", _DTYPE),
+    (
+        r"register a hook on a tensor that doesn't require grad",
+        (
+            "predictions are computed without gradients: register the hook only "
+            "`if tensor.requires_grad`"
+        ),
+    ),
+    (
+        r"on the same device",
+        "keep its tensors as buffers (`register_buffer`), which move with it to another device",
+    ),
+    (
+        (
+            r"shapes cannot be multiplied|doesn't match model|Wrong image (height|width)|"
+            r"must match the size of tensor|size mismatch|too small|can't be greater than actual|"
+            r"is invalid for input of size|normalized_shape|different number of features"
+        ),
+        _SIZE,
+    ),
+)
+"""Pattern of a message of torch, torchvision or timm, and the fix."""
+_OTHERWISE = (
+    "run it on a float32 tensor of this shape; its input is set by preprocess.resize and crop"
+)
+_NO_MEMORY = "set a smaller preprocess.resize and crop, a smaller batch_size, or another device"
+
+
+@contextmanager
+def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Iterator[None]:
+    """Turns what a network raises inside the ``with`` into a ``ModelError``.
+
+    Args:
+        module: the network.
+        images: its input.
+        memory: whether running out of memory is an error, too; otherwise it is raised as it is, so
+            that the caller can try again with fewer images.
+
+    Raises:
+        ModelError: it names the network, the place in its code, the input's shape, the original
+            message and a fix.
+    """
+    try:
+        yield
+    except AuditorError:
+        raise
+    except Exception as error:
+        full = is_out_of_memory(error)
+        if full and not memory:
+            raise
+        dtype = str(images.dtype).removeprefix("torch.")
+        raise ModelError(
+            f"model: {_name(module)} raised {type(error).__name__}{_place(error)} on an input of shape "
+            f"{tuple(images.shape)}, {dtype}: {_one_line(error)}: {_NO_MEMORY if full else _fix(error)}"
+        ) from error
+
+
+def require_runnable(module: nn.Module) -> None:
+    """Checks what can be known without running a network.
+
+    Args:
+        module: the network, before it is moved to a device.
+
+    Raises:
+        ModelError: its weights are not there yet, or it is compiled to TorchScript.
+    """
+    network = unwrap(module)
+    if isinstance(network, torch.jit.ScriptModule):
+        raise ModelError(
+            "model: expected a network in Python, whose layers can be recorded; got a TorchScript "
+            "module: load its Python class with the same weights"
+        )
+    for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+        if is_lazy(tensor):
+            raise ModelError(
+                f"model: expected initialised parameters; {name!r} of {_name(network)} gets its shape "
+                "from the first input: load its weights, or run it once on an image before the audit"
+            )
+        if tensor.is_meta:
+            raise ModelError(
+                f"model: expected weights; {name!r} of {_name(network)} is on the device 'meta', which "
+                "holds no values: load the weights first, with `load_state_dict(…, assign=True)`"
+            )
+
+
+def _name(module: nn.Module) -> str:
+    network = unwrap(module)
+    # A network whose outputs were converted to logits is known by its own name.
+    inner = getattr(network, "audited_network", network)
+    return type(inner).__name__
+
+
+def _place(error: Exception) -> str:
+    """Where the user's code raised: the last frame outside this package and the libraries."""
+    own = Path(__file__).parents[1]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if own not in Path(frame.filename).parents
+        and not {"site-packages", "contextlib.py"} & set(Path(frame.filename).parts)
+    ]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()).rstrip(".:")
+    return text if len(text) <= 300 else f"{text[:300]} …"
+
+
+def _fix(error: Exception) -> str:
+    text = str(error)
+    for pattern, fix in _FIXES:
+        found = re.search(pattern, text, re.IGNORECASE)
+        if found:
+            return fix.format(**found.groupdict())
+    return _OTHERWISE

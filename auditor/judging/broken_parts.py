@@ -1,0 +1,89 @@
+"""Parts of an audit that raised an exception: they are listed, and the rest of the audit is kept.
+
+A check or a measurement that fails after everything was predicted must not discard hours of work.
+This is the one place that may catch every exception: what is caught is never lost. The audit lists
+the part as skipped with its reason, keeps the traceback, and cannot be judged where the part bears on
+the model's outcomes.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from auditor.errors import DataError
+from auditor.records import ClaimKind, Skipped
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BrokenPart:
+    """A part of an audit that raised an exception.
+
+    Attributes:
+        name: of the check or stage.
+        kind: what it would have examined; ``outcome`` bears on the verdict.
+        reason: class and message of the exception, in one line.
+        traceback: where it was raised.
+    """
+
+    name: str
+    kind: ClaimKind
+    reason: str
+    traceback: str
+
+    @property
+    def skipped(self) -> Skipped:
+        """The entry in the list of what could not be examined."""
+        return Skipped(check=self.name, reason=f"could not be done: {self.reason}")
+
+
+class BrokenParts:
+    """Runs the parts of one audit and collects those that raise an exception.
+
+    Attributes:
+        parts: those that raised, in order.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[BrokenPart] = []
+
+    def attempt(self, name: str, kind: ClaimKind, part: Callable[[], T], otherwise: T) -> T:
+        """Runs a part.
+
+        Args:
+            name: of the part.
+            kind: what it examines.
+            part: the work.
+            otherwise: its result where it raises: that nothing was examined.
+
+        Raises:
+            DataError: the data can't be read any more, which no other part could do either.
+            Warning: warnings were turned into errors on purpose.
+        """
+        try:
+            return part()
+        except (DataError, Warning):
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary; see the module's docstring
+            reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+            self.parts.append(BrokenPart(name, kind, reason, traceback.format_exc()))
+            return otherwise
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """The parts as entries in the list of what could not be examined."""
+        return [one.skipped for one in self.parts]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """Names of those that bear on the verdict."""
+        return [one.name for one in self.parts if one.kind == "outcome"]
+
+    @property
+    def tracebacks(self) -> str:
+        """All tracebacks as one text; empty where nothing failed."""
+        return "\n".join(f"{one.name}\n{one.traceback}" for one in self.parts)
