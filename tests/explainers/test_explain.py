@@ -223,7 +223,7 @@ def test_explain_batch_with_another_runtime_error_raises_a_model_error(model: nn
         raise RuntimeError("something else")
 
     model.register_forward_pre_hook(fails)
-    with pytest.raises(ModelError, match="raised RuntimeError .*something else"):
+    with pytest.raises(ModelError, match=r"raised RuntimeError .*something else"):
         explain_batch(model, images, [(0, 0)], layer)
 
 
