@@ -103,7 +103,7 @@ def summary(comparison: Comparison) -> str:
     found = ", ".join(f"{n} {status}" for status, n in statuses.items()) or "none"
     lines = [
         f"{outcome.text}. {outcome.reason}",
-        f"accuracy {before} → {after} on {count(whole.support)} samples",
+        f"accuracy {before} → {after} on {plural(whole.support, 'sample')}",
         f"{count(whole.broken)} broken, {count(whole.fixed)} fixed; findings: {found}",
         *(f"  {one.shape} {one.tag}: {one.text}" for one in highlights(comparison)),
         *(f"note: {remark}" for remark in comparison.remarks),

@@ -108,6 +108,11 @@ class Criterion(Options):
                     "expected a limit that can be exceeded: no data can show a value of exactly "
                     f"{self.limit:g}"
                 )
+            word = "below" if self.at_most is None else "above"
+            if self.at_least == 0 or self.at_most == 1:
+                raise ValueError(
+                    f"expected a limit that can be missed: no value is {word} {self.limit:g}"
+                )
 
     @property
     def is_gap(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from auditor.phrasing.numbers import count
 from auditor.records import MISSING, SliceKey, SliceRecord
 
 
@@ -40,7 +41,7 @@ def several(names: Sequence[str], most: int = 3) -> str:
     """A list in a sentence: ``a, b and 4 more``."""
     shown = list(names[:most])
     if len(names) > most:
-        return f"{', '.join(shown)} and {len(names) - most} more"
+        return f"{', '.join(shown)} and {count(len(names) - most)} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 

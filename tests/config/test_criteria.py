@@ -86,6 +86,8 @@ ACCURACY = {"metric": "accuracy", "at_least": 0.9}
         ({"metric": "accuracy", "at_least": 90}, "a limit from 0 to 1, such as 0.9 for 90 %"),
         ({"metric": "accuracy", "at_least": -0.1}, "a limit from 0 to 1"),
         ({"metric": "accuracy", "at_least": float("nan")}, "should be a finite number"),
+        ({"metric": "accuracy", "at_least": 0}, "no value is below 0"),
+        ({"metric": "error_rate", "at_most": 1}, "no value is above 1"),
         ({"metric": "accuracy", "at_least": 1}, "no data can show a value of exactly 1"),
         ({"metric": "error-rate", "at_most": 0}, "no data can show a value of exactly 0"),
         ({"metric": "error-rate-gap", "at_least": 0.1}, "expected `at_most` for a gap"),

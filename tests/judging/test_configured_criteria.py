@@ -194,7 +194,9 @@ def test_too_few_clusters_leave_a_criterion_undecided(make_evidence: MakeEvidenc
     criterion = {"metric": "accuracy", "at_least": 0.5, "slices": {"site": "A"}}
     (found,) = examined(clustered, criterion).results
     assert found.state == "undecided"
-    assert "2 of the 5 clusters" in found.statement
+    assert found.statement == (
+        "Accuracy, site = A could not be judged (its samples come from 2 of the 5 clusters that are needed)."
+    )
 
 
 @pytest.mark.parametrize("metric", ["error_rate_gap", "sensitivity_gap"])

@@ -26,6 +26,7 @@ def test_long_list_is_cut() -> None:
     assert several(["a"]) == "a"
     assert several(["a", "b", "c"]) == "a, b and c"
     assert several(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert several(["a"] * 1553).endswith(" and 1 550 more")
 
 
 def test_bands_are_sorted_by_their_numbers_and_missing_values_come_last() -> None:

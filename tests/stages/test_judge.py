@@ -453,3 +453,13 @@ def test_judge_numeric_attribute_with_mostly_untestable_bands_is_named_once() ->
     assert once.startswith("4 of 4 bands of age have too few samples to be tested one by one")
     (by_value,) = reasons(audit)
     assert by_value.startswith("too few samples of age = under 10 (30 samples of the 35")
+
+
+def test_judge_value_with_two_untestable_metrics_is_named_once() -> None:
+    audit = _audit(CLASSES * 60, np.zeros(120, dtype=bool), {"site": np.tile(["A", "B"], 60)})
+    base = claim({"site": "A"}, None, None)
+    both = tuple(replace(base, untestable=reason) for reason in ("first", "second"))
+    skipped = judge({"stub": FixedClaims(claims=both)}, audit).skipped
+    assert [one.reason for one in skipped if "too few samples" in one.reason] == [
+        "too few samples of site = A (first; second)"
+    ]

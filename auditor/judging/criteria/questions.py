@@ -215,5 +215,7 @@ def _with_enough_clusters(ask: Measure, confidence: float) -> MeasuredMetric:
     found = ask(confidence)
     if found.value is None or found.n_clusters >= LEAST_CLUSTERS:
         return found
-    reason = f"from {found.n_clusters} of the {LEAST_CLUSTERS} clusters that are needed"
+    reason = (
+        f"its samples come from {found.n_clusters} of the {LEAST_CLUSTERS} clusters that are needed"
+    )
     return MeasuredMetric(None, found.support, found.n_clusters, reason)

@@ -76,7 +76,7 @@ class Wording:
         """
         what = self._subject(question)
         if measured.value is None:
-            return f"{sentence_start(what)} could not be measured ({measured.reason})."
+            return f"{sentence_start(what)} could not be judged ({measured.reason})."
         confidence = f"{100 * self.criterion.confidence:.4g} %"
         clusters = ""
         if self.clusters is not None:
