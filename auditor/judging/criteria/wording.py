@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditor.comparisons.chosen_metrics import written_unit
 from auditor.comparisons.metrics import MeasuredMetric
 from auditor.config.criteria import Criterion
 from auditor.judging.criteria.more_samples import MoreSamples
@@ -35,7 +36,7 @@ class Wording:
             criterion: of the configuration.
             clusters: name of the column with the clusters; None for independent samples.
         """
-        unit: Unit = criterion.measured.unit
+        unit = written_unit(criterion.measured)
         return cls(criterion, "points" if criterion.is_gap and unit == "share" else unit, clusters)
 
     @property
