@@ -36,14 +36,11 @@ def test_exchanged_classes_of_a_confusion_matrix(
 def _statements(counts: list[list[int]]) -> dict[str, str]:
     names = list("xyz"[: len(counts)])
     pairs = [(a, b) for a, row in enumerate(counts) for b, n in enumerate(row) for _ in range(n)]
-    label, predicted = (
-        pd.Categorical.from_codes(list(one), names) for one in zip(*pairs, strict=True)
-    )
     frame = pd.DataFrame(
         {
             "sample": [f"s{k}" for k in range(len(pairs))],
-            "label": label,
-            "predicted": predicted,
+            "label": pd.Categorical([names[a] for a, _ in pairs], categories=names),
+            "predicted": pd.Categorical([names[b] for _, b in pairs], categories=names),
             "confidence": 0.9,
             "failure": [a != b for a, b in pairs],
         }
