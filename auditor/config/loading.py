@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from auditor import registry
+from auditor.config.yaml_files import parse_yaml
 from auditor.errors import ConfigError
 from auditor.registry import Kind, Options
 
@@ -29,13 +29,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file does not exist or is not a YAML mapping.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"expected a configuration file at {path}; {error.strerror or error}: give the path "
             "of a YAML file, or write one with `auditor init`"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no YAML, or no UTF-8
         raise ConfigError(f"{path}: expected YAML; {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(
@@ -68,8 +68,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
             )
         section = inner
     try:
-        section[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        section[last] = parse_yaml(value)
+    except ValueError as error:
         raise ConfigError(f"--set {override}: expected a value in YAML; {error}") from error
 
 

@@ -96,6 +96,20 @@ class ModelSection(Options):
     """What the network returns; null: recognised on a few images."""
     options: SerializeAsAny[Options] = Options()
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        others = (
+            [one for one in value if not isinstance(one, str)] if isinstance(value, list) else []
+        )
+        if others:
+            raise ValueError(
+                f"expected names as text, but {others[0]!r} is not: YAML reads no, yes, off, on, false "
+                "and true as booleans, and 0 and 007 as numbers: write such names in quotes, such as "
+                "`classes: ['no', 'yes']`"
+            )
+        return value
+
 
 class DataSection(Options):
     """The data set: its adapter and the adapter's own options."""

@@ -11,6 +11,7 @@ from auditor.statistics.association import (
     cramers_v,
 )
 from auditor.statistics.calibration import Calibration, calibration
+from auditor.statistics.class_order import exchanged_classes
 from auditor.statistics.closed_testing import after_omnibus, hochberg, holm, worse_p_values
 from auditor.statistics.cluster_sample import LEAST_CLUSTERS
 from auditor.statistics.clustered_adjusted import clustered_adjusted_gaps
@@ -166,6 +167,7 @@ __all__ = [
     "detectable_by",
     "detectable_gap",
     "doubt_power",
+    "exchanged_classes",
     "fairness_distances",
     "find_series",
     "gate_power",

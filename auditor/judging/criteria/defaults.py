@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import DefaultCriterion
-from auditor.phrasing import interval, percent, percents, quoted, signed_points
+from auditor.phrasing import interval, percent, percents, quoted, several, signed_points
 from auditor.records import AuditData, CriterionResult, Estimate, SliceKey
 from auditor.records.outcome import GROSS_OVERCONFIDENCE
 from auditor.records.predictions import codes
 from auditor.statistics import (
     Interval,
+    exchanged_classes,
     judge_against_chance,
     judge_against_majority,
     judge_interval,
@@ -86,8 +87,26 @@ def _baseline(audit: AuditData) -> CriterionResult:
         support=total,
         state="missed" if shows_no_use else found.status,
         configured=False,
-        statement=_against_constant(accuracy, share, audit.classes[majority]),
+        statement=_against_constant(accuracy, share, audit.classes[majority])
+        + next(iter(_order_hints(matrix, audit.classes).values()), ""),
     )
+
+
+def _order_hints(matrix: NDArray[np.int64], classes: Sequence[str]) -> dict[int, str]:
+    """A hint for each label whose class looks exchanged with another one."""
+    found = exchanged_classes(matrix)
+    if not found:
+        return {}
+    predicted = np.arange(len(matrix))
+    predicted[list(found)] = list(found.values())
+    share = float(matrix[np.arange(len(matrix)), predicted].sum() / matrix.sum())
+    names = several([quoted(classes[k]) for k in sorted({*found, *found.values()})], 6)
+    how = "exchanged" if len(found) <= 2 else "in another order"
+    hint = (
+        f" With the classes {names} {how}, accuracy would be {percent(share)}: check the order of the "
+        "classes in model.classes."
+    )
+    return dict.fromkeys(found, hint)
 
 
 def _against_constant(accuracy: Interval, share: float, majority: str) -> str:
@@ -108,6 +127,7 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
     hits, own, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
     others = matrix.sum() - own
     rates = shares_of(audit, right, rows)
+    hints = _order_hints(matrix, audit.classes)
     for k in map(int, np.flatnonzero(own)):
         name = audit.classes[k]
         chance = float((predicted[k] - hits[k]) / others[k]) if others[k] else 1.0
@@ -128,7 +148,7 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
             statement=(
                 f"{int(hits[k])} of {int(own[k])} {quoted(name)} samples are recognised "
                 f"({percent(hits[k] / own[k])}; {interval(rates[k])}); {percent(chance)} of the other "
-                f"samples are predicted as {quoted(name)}."
+                f"samples are predicted as {quoted(name)}.{hints.get(k, '')}"
                 if others[k]
                 else f"All samples have the label {quoted(name)}; there is nothing to compare."
             ),

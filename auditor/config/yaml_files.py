@@ -1,0 +1,62 @@
+"""YAML, read safely: a key that is given twice is refused, and so is a file that grows without bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+_MOST_ALIASES = 100
+"""More aliases than any configuration needs; nested ones multiply (an "alias bomb")."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which refuses repeated keys, keys that are no text, and very many aliases."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.n_aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Counts the aliases."""
+        if self.check_event(yaml.AliasEvent):
+            self.n_aliases += 1
+            if self.n_aliases > _MOST_ALIASES:
+                raise yaml.MarkedYAMLError(
+                    problem=f"more than {_MOST_ALIASES} aliases (`*name`): write the values out",
+                    problem_mark=self.get_mark(),
+                )
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Checks the keys as they are written, before merges (`<<`) add others."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            name = key.value
+            if not isinstance(name, str):
+                problem = "a key is a list or a mapping: give it a name"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            if name in seen:
+                problem = f"the key {name!r} is given twice in one section: remove one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(name)
+        return node
+
+
+def parse_yaml(text: str) -> Any:
+    """The value that a YAML text describes: plain types only.
+
+    Raises:
+        ValueError: the text is no YAML, or can't be accepted; the message has line, column and fix.
+    """
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - derived from SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        raise ValueError(f"{place}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
