@@ -39,7 +39,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
-from auditor.run_folder import RunFolder
+from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain_samples
@@ -301,10 +301,15 @@ def _run_info(name: str) -> RunInfo:
 
 @contextmanager
 def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
-    """Removes the folder after a usage error, and keeps it, with the traceback, after any other."""
+    """Removes the folder after a usage error, and keeps it, with the traceback, after any other.
+
+    Once everything is predicted, the folder is kept after a usage error as well.
+    """
     try:
         yield
-    except UsageError:
+    except UsageError as error:
+        if (folder.path / PREDICTIONS).exists():
+            raise AuditAbortedError(f"{error}; the results so far are in {folder.path}") from error
         folder.discard()
         raise
     except Exception as error:
