@@ -34,7 +34,19 @@ def column(*cells: object) -> pd.Series[Any]:
         ([2, 0], np.nan, torch.tensor(1)),
         (["cat", "cow", "cat"], [], ["dog", "dog"]),
     ],
-    ids=str,
+    # The text of a set depends on the hash seed; every worker must collect the same names.
+    ids=[
+        "names",
+        "tuples",
+        "sets",
+        "indices",
+        "arrays",
+        "tensors",
+        "indicator-arrays",
+        "indicator-tensors",
+        "missing-cell",
+        "repeated-names",
+    ],
 )
 def test_label_sets_in_every_form_are_the_same(cells: tuple[object, ...]) -> None:
     assert map_label_sets(column(*cells), NAMES).tolist() == EXPECTED
