@@ -1,12 +1,15 @@
-"""State of a model: frozen while it is explained, and restored afterwards."""
+"""State of a model: copied, frozen while it is explained, and restored afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from auditor.errors import ModelError
 
@@ -70,3 +73,36 @@ def frozen_eval(model: nn.Module) -> Iterator[None]:
                 module.training = True
             for parameter in tracked:
                 parameter.requires_grad_(True)
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """A copy of a model that shares no tensor with it.
+
+    ``deepcopy`` refuses tensors that are part of a graph, such as the maps of the last forward pass
+    that a network keeps as ``self.maps``. In the copy, these are detached.
+
+    Args:
+        model: any module; left unchanged.
+
+    Raises:
+        Exception: whatever a part of the network raises when it is copied.
+    """
+    with _DetachedCopies():
+        return deepcopy(model)
+
+
+class _DetachedCopies(TorchFunctionMode):
+    """Copies tensors that are part of a graph without their graph."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        _types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            original, memo = args
+            # The memo keeps two references to one tensor references to one copy.
+            return memo.setdefault(id(original), original.detach().clone())
+        return func(*args, **(kwargs or {}))
