@@ -75,6 +75,66 @@ def frozen_eval(model: nn.Module) -> Iterator[None]:
                 parameter.requires_grad_(True)
 
 
+@contextmanager
+def left_unchanged(model: nn.Module) -> Iterator[None]:
+    """Restores a model of the caller after the ``with``, also after an exception.
+
+    Restored are the training mode of every submodule, the buffers and their values, and of every
+    parameter its device, its gradient and whether it requires one. Values of parameters are not
+    copied: nothing changes them.
+
+    Args:
+        model: a module with values; inside, it may be moved to another device and put into
+            evaluation mode.
+    """
+    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
+    parameters = [_SavedParameter(parameter) for parameter in model.parameters()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        if not isinstance(module, torch.jit.ScriptModule)
+        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False)
+    ]
+    try:
+        yield
+    finally:
+        if was_training and not model.training:
+            model.train()  # undoes what a subclass does in `eval`, such as merging adapters
+        for module, training in modes:
+            module.training = training
+        for saved in parameters:
+            saved.restore()
+        for module, name, buffer, values in buffers:
+            module._buffers[name] = buffer  # noqa: SLF001 - `register_buffer` refuses a known name
+            if not torch.equal(buffer, values):
+                with torch.inference_mode():  # allows changes of buffers created in this mode, too
+                    buffer.copy_(values)
+
+
+class _SavedParameter:
+    """Device, gradient and flag of a parameter, to be restored."""
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        self._parameter = parameter
+        self._values = parameter.data
+        self._tracked = parameter.requires_grad
+        self._gradient = parameter.grad
+        self._slope = None if parameter.grad is None else parameter.grad.data
+
+    def restore(self) -> None:
+        parameter = self._parameter
+        if parameter.device != self._values.device:
+            parameter.grad = None  # it is on the other device, too
+            parameter.data = self._values
+        if self._gradient is not None and self._slope is not None:
+            if self._gradient.device != self._slope.device:
+                self._gradient.data = self._slope
+            parameter.grad = self._gradient
+        if parameter.requires_grad != self._tracked:
+            parameter.requires_grad_(self._tracked)
+
+
 def copy_of(model: nn.Module) -> nn.Module:
     """A copy of a model that shares no tensor with it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,9 @@ _SIZE = (
 _DTYPE = (
     "the images are float32: convert the network with `.float()`, or cast its input at the beginning "
     "of its forward"
+)
+_OTHER_DTYPE = (
+    "pass the images in the dtype of the network's weights, usually float32 (`images.float()`)"
 )
 _FIXES: tuple[tuple[str, str], ...] = (
     (
@@ -95,10 +98,31 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         if full and not memory:
             raise
         dtype = str(images.dtype).removeprefix("torch.")
+        fix = _NO_MEMORY if full else _fix(error, images)
         raise ModelError(
             f"model: {_name(module)} raised {type(error).__name__}{_place(error)} on an input of shape "
-            f"{tuple(images.shape)}, {dtype}: {_one_line(error)}: {_NO_MEMORY if full else _fix(error)}"
+            f"{tuple(images.shape)}, {dtype}: {_one_line(error)}: {fix}"
         ) from error
+
+
+def require_module(model: object) -> None:
+    """Checks that what the caller passed as the model is a network.
+
+    Raises:
+        ModelError: it is something else, such as its class or its weights.
+    """
+    if isinstance(model, nn.Module):
+        return
+    kind, fix = type(model).__name__, "pass the network itself"
+    if isinstance(model, type):
+        kind, fix = f"the class {model.__name__}", f"create it, as in `{model.__name__}(…)`"
+    elif isinstance(model, Mapping):
+        fix = "load its weights into a network, with `network.load_state_dict(…)`"
+    elif isinstance(model, str | Path):
+        fix = "load it first, or use a configuration file and `auditor run`"
+    elif callable(model):
+        fix = "wrap it in a torch.nn.Module whose forward calls it"
+    raise ModelError(f"model: expected a torch.nn.Module; got {kind}: {fix}")
 
 
 def require_runnable(module: nn.Module) -> None:
@@ -153,10 +177,12 @@ def _one_line(error: Exception) -> str:
     return text if len(text) <= 300 else f"{text[:300]} …"
 
 
-def _fix(error: Exception) -> str:
+def _fix(error: Exception, images: Tensor) -> str:
     text = str(error)
     for pattern, fix in _FIXES:
         found = re.search(pattern, text, re.IGNORECASE)
+        if found and fix is _DTYPE and images.dtype != torch.float32:
+            return _OTHER_DTYPE
         if found:
             return fix.format(**found.groupdict())
     return _OTHERWISE
