@@ -7,7 +7,6 @@ The network is the user's code and may raise anything. Every place that runs it 
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -20,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.model_state import unwrap
 from auditor.errors import AuditorError, ModelError
+from auditor.traceback_file import one_line, place_of
 
 _SIZE = (
     "the size of the images probably differs from what it was built for: set preprocess.resize and "
@@ -100,19 +100,19 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         dtype = str(images.dtype).removeprefix("torch.")
         fix = _NO_MEMORY if full else _fix(error, images)
         raise ModelError(
-            f"model: {_name(module)} raised {type(error).__name__}{_place(error)} on an input of shape "
-            f"{tuple(images.shape)}, {dtype}: {_one_line(error)}: {fix}"
+            f"model: {_name(module)} raised {type(error).__name__}{place_of(error)} on an input of shape "
+            f"{tuple(images.shape)}, {dtype}: {one_line(error)}: {fix}"
         ) from error
 
 
-def require_module(model: object) -> None:
-    """Checks that what the caller passed as the model is a network.
+def require_module(model: object) -> nn.Module:
+    """What the caller passed as the model, if it is a network.
 
     Raises:
         ModelError: it is something else, such as its class or its weights.
     """
     if isinstance(model, nn.Module):
-        return
+        return model
     kind, fix = type(model).__name__, "pass the network itself"
     if isinstance(model, type):
         kind, fix = f"the class {model.__name__}", f"create it, as in `{model.__name__}(…)`"
@@ -158,23 +158,6 @@ def _name(module: nn.Module) -> str:
     # A network whose outputs were converted to logits is known by its own name.
     inner = getattr(network, "audited_network", network)
     return type(inner).__name__
-
-
-def _place(error: Exception) -> str:
-    """Where the user's code raised: the last frame outside this package and the libraries."""
-    own = Path(__file__).parents[1]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if own not in Path(frame.filename).parents
-        and not {"site-packages", "contextlib.py"} & set(Path(frame.filename).parts)
-    ]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()).rstrip(".:")
-    return text if len(text) <= 300 else f"{text[:300]} …"
 
 
 def _fix(error: Exception, images: Tensor) -> str:

@@ -175,9 +175,15 @@ def _message(model: type[Options], item: ErrorDetails, prefix: str) -> str:
         return _unknown_key(place, str(item["loc"][-1]), _known_keys(model, item["loc"][:-1]))
     if item["type"] == "missing":
         return f"{place}: expected a value; it is missing"
-    got = "" if isinstance(item["input"], Options) else f"; got {item['input']!r}"
+    got = "" if isinstance(item["input"], Options) else f"; got {_shown(item['input'])}"
     text = item["msg"].removeprefix("Value error, ")
     return f"{place}: {text[:1].lower()}{text[1:]}{got}"
+
+
+def _shown(value: object) -> str:
+    """A value in one line: from Python, it may be any object."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def _unknown_key(place: str, name: str, known: set[str]) -> str:

@@ -64,8 +64,7 @@ def explain(
     Reference:
         See the file of each method.
     """
-    require_module(model)
-    require_runnable(model)
+    require_runnable(require_module(model))
     method = _method(GuidedGradCam() if explainer is None else explainer)
     layer = _layer(model, target_layer)
     indices = _indices(targets)
