@@ -40,7 +40,16 @@ def class_names(classes: object) -> tuple[str, ...]:
                 f"{wanted}, as text or whole numbers; got {name!r} ({type(name).__name__}): convert "
                 "the names with `str`"
             )
-    return tuple(str(name) for name in names)
+    texts = tuple(str(name) for name in names)
+    bad = [text for text in texts if has_surrogates(text)]
+    if bad:
+        raise ConfigError(f"{wanted}; {bad[0]!r} can't be written as UTF-8: correct its encoding")
+    return texts
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a text can't be written as UTF-8."""
+    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def plain_label(label: Any, place: str, task: TaskName, classes: Sequence[str]) -> Any:

@@ -9,9 +9,13 @@ import numpy as np
 import pandas as pd
 
 from auditor.datasets.tables import require_free_names
+from auditor.datasets.user_labels import has_surrogates
 from auditor.errors import ConfigError, DataError
 from auditor.records import StatedType
 from auditor.records.predictions import LABEL
+
+_SEVERAL = (Mapping, list, tuple, set, frozenset, bytes)
+"""Types of cells that hold several values, or bytes."""
 
 
 def attribute_table(attributes: object, n: int) -> pd.DataFrame:
@@ -32,15 +36,13 @@ def attribute_table(attributes: object, n: int) -> pd.DataFrame:
     if len(table) != n:
         raise DataError(f"attributes: expected one row per sample, {n}; got {len(table)}")
     require_free_names(table.columns, "attributes")
-    blank = [name for name in table.columns if not name.strip()]
-    if blank:
+    bad = [name for name in table.columns if not name.strip() or has_surrogates(name)]
+    if bad:
         raise DataError(
-            f"attributes: expected a name for every column; got {blank[0]!r}: rename it with "
+            f"attributes: expected a printable name for every column; got {bad[0]!r}: rename it with "
             "`attributes.rename(columns={…})`"
         )
-    for name in table.columns:
-        _require_values(table[name], f"attributes: attribute {name!r}")
-    return table
+    return _with_plain_cells(table, "attributes")
 
 
 def reference_table(reference: object, plain: Callable[[Any, str], Any]) -> pd.DataFrame | None:
@@ -68,10 +70,9 @@ def reference_table(reference: object, plain: Callable[[Any, str], Any]) -> pd.D
         raise DataError(
             "reference: expected the training data; the table has no rows: leave it out"
         )
-    for name in table.columns.drop(LABEL):
-        _require_values(table[name], f"reference: attribute {name!r}")
     labels = [plain(cell, f"reference: row {row + 1}") for row, cell in enumerate(table[LABEL])]
-    return table.assign(**{LABEL: pd.Series(labels, index=table.index, dtype=object)})
+    others = _with_plain_cells(table.drop(columns=LABEL), "reference")
+    return others.assign(**{LABEL: pd.Series(labels, index=table.index, dtype=object)})
 
 
 def value_column(values: object, option: str, n: int, unit: str) -> pd.Series[Any]:
@@ -146,16 +147,26 @@ def _name(name: object) -> str:
     return " ".join(str(level) for level in name) if isinstance(name, tuple) else str(name)
 
 
-def _require_values(column: pd.Series[Any], place: str) -> None:
-    """Checks that every cell is one value."""
-    if column.dtype != object:
-        return
-    for row, cell in enumerate(column):
-        if isinstance(cell, Mapping | list | tuple | set | frozenset | bytes | np.ndarray) or (
-            hasattr(cell, "detach") and getattr(cell, "shape", ()) != ()
-        ):
+def _with_plain_cells(table: pd.DataFrame, option: str) -> pd.DataFrame:
+    """The table, whose cells that may be any object are single values."""
+    objects = [name for name in table.columns if table[name].dtype == object]
+    plain = {name: _plain_cells(table[name], f"{option}: attribute {name!r}") for name in objects}
+    return table.assign(**plain)
+
+
+def _plain_cells(column: pd.Series[Any], place: str) -> pd.Series[Any]:
+    """Checks that every cell is one value; a tensor without dimensions becomes a number."""
+    cells = [cell.item() if getattr(cell, "shape", None) == () else cell for cell in column]
+    for row, cell in enumerate(cells):
+        if isinstance(cell, _SEVERAL) or hasattr(cell, "__array__"):
             raise DataError(
                 f"{place}: expected one value per sample, as text, a number or a date; got "
                 f"{type(cell).__name__} in row {row + 1}: make a column of each of its parts, or drop "
                 "the column"
             )
+        if isinstance(cell, str) and not cell.isascii() and has_surrogates(cell):
+            raise DataError(
+                f"{place}: expected text; {cell!r} in row {row + 1} can't be written as UTF-8: read the "
+                "table again in its own encoding"
+            )
+    return pd.Series(cells, index=column.index, dtype=object)

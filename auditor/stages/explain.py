@@ -124,5 +124,9 @@ class _BatchExplainer:
             return found.cams.numpy(), found.maps.numpy()
         rows, targets = torch.tensor(pairs, device=inputs.device).T
         other = explain_or_grad_cam(module, inputs[rows], targets, self._section.explainer, layer)
+        if other.explainer != self._section.explainer:
+            # It is undefined for this network. Grad-CAM is shown beside the detail view anyway.
+            self.method = found.detail
+            return found.cams.numpy(), found.maps.numpy()
         self.method = other.explainer
         return found.cams.numpy(), other.maps.cpu().numpy()
