@@ -42,6 +42,7 @@ def test_audit_writes_the_run_and_leaves_the_model_unchanged(tmp_path: Path) -> 
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(not part._forward_hooks and not part._backward_hooks for part in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(part.training for part in model.modules())
 
 
 @pytest.mark.parametrize("name", ["label", "loss", "phash", "image.hue", "p:cat"])

@@ -36,12 +36,6 @@ def attribute_table(attributes: object, n: int) -> pd.DataFrame:
     if len(table) != n:
         raise DataError(f"attributes: expected one row per sample, {n}; got {len(table)}")
     require_free_names(table.columns, "attributes")
-    bad = [name for name in table.columns if not name.strip() or has_surrogates(name)]
-    if bad:
-        raise DataError(
-            f"attributes: expected a printable name for every column; got {bad[0]!r}: rename it with "
-            "`attributes.rename(columns={…})`"
-        )
     return _with_plain_cells(table, "attributes")
 
 
@@ -131,7 +125,14 @@ def _named_table(table: object, option: str, content: str) -> pd.DataFrame:
             f"{option}: expected a pandas DataFrame with {content}; got {type(table).__name__}: convert "
             "it with `pandas.DataFrame(…)`"
         )
-    named = table.set_axis([_name(name) for name in table.columns], axis=1)
+    names = [_name(name) for name in table.columns]
+    bad = [name for name in names if not name.strip() or has_surrogates(name)]
+    if bad:
+        raise DataError(
+            f"{option}: expected a printable name for every column; got {bad[0]!r}: rename it with "
+            f"`{option}.rename(columns={{…}})`"
+        )
+    named = table.set_axis(names, axis=1)
     repeated = named.columns[named.columns.duplicated()]
     if len(repeated):
         number = int((named.columns == repeated[0]).sum())
