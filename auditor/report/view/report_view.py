@@ -47,7 +47,7 @@ from auditor.report.view.findings import FindingSources, FindingView, finding_vi
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
-from auditor.report.view.provenance import NamesAndValues, provenance_groups
+from auditor.report.view.provenance import NamesAndValues, identity, provenance_groups
 from auditor.report.view.sample_cards import (
     MeanView,
     SampleCard,
@@ -120,6 +120,7 @@ class ReportView:
         population: the accuracy in the target population; None if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
+        identity: what a signature refers to, with fingerprints.
         provenance: groups of names and values.
         config: the configuration as YAML.
         max_gap: the largest acceptable gap; None if none was stated.
@@ -170,6 +171,7 @@ class ReportView:
     population: PopulationRecord | None
     correction_text: str
     tests: NamesAndValues
+    identity: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
     config: str
     max_gap: float | None
@@ -193,6 +195,16 @@ class ReportView:
     def criterion_views(self) -> tuple[CriterionView, ...]:
         """The acceptance criteria, one each."""
         return criterion_views(self.criteria)
+
+    @property
+    def criteria_by_state(self) -> tuple[CriterionView, ...]:
+        """The acceptance criteria, those that are not met first."""
+        return tuple(sorted(self.criterion_views, key=lambda one: one.state == "met"))
+
+    @property
+    def has_criterion_rows(self) -> bool:
+        """Whether any configured criterion has results of several classes or slices."""
+        return any(one.configured and one.rows for one in self.criterion_views)
 
     @property
     def criteria_text(self) -> str:
@@ -300,6 +312,7 @@ def build_view(run: RunFolder) -> ReportView:
         population=result.population,
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
+        identity=identity(result),
         provenance=provenance_groups(result),
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
         max_gap=result.max_gap,
