@@ -228,8 +228,8 @@ class ReportSection(Options):
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
     """Folder with templates that replace built-in ones of the same name."""
-    compliance: tuple[str, ...] | None = None
-    """Names of the regulations in the compliance appendix; null: all of `configs/compliance`."""
+    compliance: tuple[str, ...] | None = ()
+    """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
 
 
 class AboutSection(Options):
