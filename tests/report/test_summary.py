@@ -73,7 +73,7 @@ def test_data_faults_are_an_addition_to_the_accuracy(result: AuditResult) -> Non
     assert data_faults_text(result).startswith(
         f"Of {summary.n_failures} failures, 2 may be the data’s fault (copies with different labels 1, "
         "suspected label errors 2; some for two reasons); all other numbers count them as failures. "
-        "An estimated 1.2 % of the labels are wrong (0.4–2.5 %): "
+        "The model contradicts an estimated 1.2 % of the labels (0.4–2.5 %) "
     )
     assert summary.accuracy is not None
     n_correct = summary.n_evaluated - summary.n_failures
