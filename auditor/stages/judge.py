@@ -20,6 +20,7 @@ from auditor.comparisons.slice_counts import slice_identity
 from auditor.config import GateSection
 from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.causes import causes
+from auditor.judging.common_causes import with_common_causes
 from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
 from auditor.judging.multiple_testing import Correction, adjust
@@ -112,7 +113,7 @@ def judge(
     max_gap = _max_gap(claims)
     labels = {name: one.fault_labels for name, one in checks.items() if one.fault_labels}
     return Judgement(
-        findings=findings,
+        findings=with_common_causes(findings, audit),
         tested=_tested(graded),
         slices=slice_records(audit, graded, max_gap, gate or GateSection()),
         skipped=[*skipped, *_too_small(claims, audit)],
