@@ -88,7 +88,14 @@ class ConfusionPairs(Check):
             pair = _Pair(audit, row, column, of_label, predicted[of_label] == column)
             claims += pair.described(found, self.min_excess)
             claims += pair.tested(self.max_gap)
-        return Examination(tuple(claims))
+        skipped: tuple[Skipped, ...] = ()
+        if not audit.attributes:
+            reason = (
+                "without attributes, confusions were only counted: it was not tested for which samples they "
+                "are more frequent"
+            )
+            skipped = (Skipped(check=NAME, reason=reason),)
+        return Examination(tuple(claims), skipped)
 
 
 class _Pair:

@@ -75,6 +75,7 @@ class PredictionDependence(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in recall or in false-positive rate (a share, 0 to 1)."""

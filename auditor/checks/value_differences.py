@@ -68,6 +68,7 @@ class ValueDifferences(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between two values (a share, 0 to 1)."""

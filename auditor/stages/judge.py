@@ -127,9 +127,12 @@ def judge(
 
 
 def _examined(check: Check, audit: AuditData, name: str) -> Examination:
-    """What a check brings back; nothing where it does not support the task or clustered samples."""
+    """What a check brings back; nothing where it does not support the data."""
     if audit.task not in check.tasks:
         reason = f"not examined: the check does not support {audit.task} classifiers"
+        return Examination(skipped=(Skipped(check=name, reason=reason),))
+    if check.compares_attributes and not audit.attributes:
+        reason = "the data has no attributes that can be compared, so no groups were compared"
         return Examination(skipped=(Skipped(check=name, reason=reason),))
     if audit.clusters is None or check.handles_clusters:
         return check.examine(audit)

@@ -58,7 +58,17 @@ def test_verdict_says_that_no_groups_were_compared_without_attributes(result: Au
     assert verdict_text(result).groups == ""
     computed = [one for one in result.slices if one.computed]
     without = result.model_copy(update={"attributes": [], "slices": computed})
-    assert verdict_text(without).groups.startswith("The data has no attributes, so no groups")
+    verdict = verdict_text(without)
+    assert verdict.groups.startswith("The data has no attributes, so no groups were compared")
+    assert "(bias) cannot be judged" in verdict.groups
+    passing = without.model_copy(update={"outcome": AuditOutcome(state="passes")})
+    assert "It says nothing of bias: no groups were compared." in verdict_text(passing).reason
+
+
+def test_verdict_says_that_no_group_is_large_enough(result: AuditResult) -> None:
+    small = [one.model_copy(update={"gap": None}) for one in result.slices]
+    verdict = verdict_text(result.model_copy(update={"slices": small}))
+    assert verdict.groups.startswith("No group has enough samples to be compared")
 
 
 def test_verdict_names_the_worst_class_and_slice(result: AuditResult) -> None:
