@@ -244,6 +244,16 @@ class ReportView:
             and not self.exceeds_limit(one)
         )
 
+    @property
+    def pairs_text(self) -> str:
+        """What the q-value of a pair is about, for the table of slices; empty without pairs."""
+        if all(len(one.attributes) < 2 for one in self.slices):
+            return ""
+        return (
+            " Several values together are tested for what exceeds each of them, and the sum of what they "
+            "add; their q is about that, and may be large beside a large gap."
+        )
+
     def _is_significant(self, one: SliceRecord) -> bool:
         return one.q_value is not None and one.q_value <= self.alpha
 
