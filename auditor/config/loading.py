@@ -34,8 +34,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raw = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"expected a configuration file at {shortened(path, quoted=False)}; {error.strerror or error}: give the path "
-            "of a YAML file, or write one with `auditor init`"
+            f"expected a configuration file at {shortened(path, quoted=False)}; {error.strerror or error}: "
+            "give the path of a YAML file, or write one with `auditor init`"
         ) from error
     except ValueError as error:  # no YAML, no UTF-8, or a path with a NUL character
         raise ConfigError(f"{path}: expected YAML; {error}") from error
