@@ -36,7 +36,11 @@ from auditor.registry import Options
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base")
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        text = f"the home folder of {path.parts[0]!r} is not known: write the path out"
+        raise ValueError(text) from None
     return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from PIL import Image
 
+from auditor.errors import DataError
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.charts.map_images import difference_image, map_image, region_image
 from auditor.report.view.findings import FindingView
 from auditor.report.view.image_differences import COLUMN as BRIGHTNESS
-from auditor.report.view.map_files import MapFiles
+from auditor.report.view.map_files import MapFiles, Row
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.sample_cards import SampleCard
 
@@ -102,7 +103,7 @@ def _read(
     files: MapFiles, references: Iterable[str], columns: tuple[str, ...], edge: int
 ) -> dict[ImageKey, bytes]:
     return {
-        (reference, column): shrink(row[column], edge)
+        (reference, column): stored_jpeg(row, column, reference, edge)
         for reference, row in files.rows(references, columns).items()
         for column in columns
         if row[column] is not None
@@ -134,6 +135,27 @@ def _grids(finding: FindingView) -> Iterator[tuple[ImageKey, bytes]]:
         yield (difference.reference, BRIGHTNESS), difference_image(difference.values)
 
 
+def stored_jpeg(row: Row, column: str, reference: str, edge: int) -> bytes:
+    """An image of a run folder as a JPEG, no larger than ``edge``.
+
+    Args:
+        row: of a file in ``explanations/``.
+        column: of the image.
+        reference: of the row, for the message.
+        edge: longest side in pixels.
+
+    Raises:
+        DataError: it is missing, or can't be decoded.
+    """
+    try:
+        return shrink(row[column], edge)
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{reference}: {column}: expected a JPEG; it is missing or damaged ({type(error).__name__}): "
+            "check the run with `auditor verify`, and restore it from a backup"
+        ) from error
+
+
 def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
     """A JPEG whose longest side has at most ``edge`` pixels.
 
@@ -144,6 +166,7 @@ def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
     """
     with Image.open(io.BytesIO(jpeg)) as image:
         if max(image.size) <= edge:
+            image.load()  # a damaged one fails here, not in the reader's browser
             return jpeg
         image.draft("RGB", (edge, edge))
         smaller: Any = image.convert("RGB")

@@ -37,6 +37,7 @@ from auditor.records import (
 )
 from auditor.records.decision_table import read_decisions
 from auditor.records.decisions import DecisionRecord
+from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
@@ -332,7 +333,7 @@ def build_view(run: RunFolder) -> ReportView:
         compliance=compliance.answers(
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
-        templates=_templates(result),
+        templates=result.provenance.stated.report.templates,
     )
 
 
@@ -391,11 +392,6 @@ def _sources(
 def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
+    require_predictions(path, result)
     table = read_decisions(path, result.decision, [one.name for one in result.classes])
     return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
-
-
-def _templates(result: AuditResult) -> str | None:
-    section = result.provenance.config.get("report")
-    stated = section.get("templates") if isinstance(section, dict) else None
-    return None if stated is None else str(stated)

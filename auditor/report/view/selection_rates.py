@@ -7,10 +7,9 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
@@ -82,10 +81,9 @@ def selection_rates(result: AuditResult, samples: pd.DataFrame) -> SelectionRate
     Returns:
         The rates; None where the configuration names no class of the model, or no attribute.
     """
-    stated = result.provenance.config.get("about")
-    about: Mapping[str, Any] = stated if isinstance(stated, dict) else {}
-    chosen, names = about.get("selected"), tuple(str(one) for one in about.get("sensitive") or ())
-    if not names or chosen not in {one.name for one in result.classes}:
+    about = result.provenance.stated.about
+    chosen, names = about.selected, about.sensitive
+    if chosen is None or not names or chosen not in {one.name for one in result.classes}:
         return None
     present = [name for name in names if name in samples]
     selected = samples["predicted"].astype(str) == str(chosen)
