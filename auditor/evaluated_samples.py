@@ -133,10 +133,29 @@ class EvaluatedSamples:
             DataError: an image can't be read, or two images have different sizes after
                 preprocessing.
         """
+        return self._features(self._read(self._with_images(images), rows))
+
+    def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities of other images, preprocessed in the same way.
+
+        Args:
+            images: any images.
+            rows: (n,) positions in ``images``, at least one.
+
+        Returns:
+            (n, K), in the order given.
+
+        Raises:
+            DataError: as ``features_of``.
+        """
+        decoded = self._read(self._with_images(images), rows)
+        return np.concatenate([self.model.probabilities(part) for part in decoded])
+
+    def _with_images(self, images: Images) -> Dataset:
+        """The data set with other images, which have numbers instead of paths."""
         names = [f"image {k}" for k in range(len(images))]
         samples = pd.DataFrame({PATH: names}, index=pd.Index(names))
-        other = replace(self.dataset, images=images, samples=samples)
-        return self._features(self._read(other, rows))
+        return replace(self.dataset, images=images, samples=samples)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM at the target layer's resolution, not normalised.

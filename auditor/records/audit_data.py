@@ -108,6 +108,10 @@ class ModelAccess(Protocol):
         """
         ...
 
+    def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities (n, K) of any images, prepared as the audited ones are; raises as above."""
+        ...
+
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Unnormalised Grad-CAMs (n, h, w), at least 0, of one class index each."""
         ...
@@ -192,6 +196,9 @@ class AuditData:
         reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
+        reference_groups: their clusters in the same order, None where one is not known; None as a whole
+            where the training data names none.
+        expected_accuracy: the published accuracy of the model, or None.
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
@@ -216,6 +223,8 @@ class AuditData:
     images: Images | None = None
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
+    reference_groups: tuple[str | None, ...] | None = None
+    expected_accuracy: float | None = None
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None

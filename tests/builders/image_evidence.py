@@ -28,6 +28,7 @@ class Model:
         object_masks: (N, H, W) where the object is.
         cams_with: returns the maps of images and targets.
         features_with: returns the features (n, C) of other images at some positions.
+        probabilities_with: returns the probabilities (n, K) of other images at some positions.
         n_predicted: how many images were predicted so far.
     """
 
@@ -37,6 +38,7 @@ class Model:
     object_masks: NDArray[np.bool_] | None = None
     cams_with: Callable[[ImageArray, NDArray[np.int64]], NDArray[np.float32]] | None = None
     features_with: Callable[[Images, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    probabilities_with: Callable[[Images, NDArray[np.int64]], Probabilities] | None = None
     n_predicted: int = 0
 
     def images(self, rows: NDArray[np.int64]) -> ImageArray:
@@ -56,6 +58,10 @@ class Model:
     def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.features_with is not None
         return self.features_with(images, rows)
+
+    def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> Probabilities:
+        assert self.probabilities_with is not None
+        return self.probabilities_with(images, rows)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.cams_with is not None
