@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 import pandas as pd
 from PIL import Image
+from pydantic import ValidationError
 
 from auditor import runner
 from auditor.classifiers import Classifier
@@ -18,6 +19,7 @@ from auditor.config import (
     AuditConfig,
     DataSection,
     DecisionSection,
+    ExpectedSection,
     ModelSection,
     OutputKind,
     Preprocess,
@@ -61,6 +63,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     preprocess: Preprocess | None = None,
     reference: pd.DataFrame | None = None,
+    reference_images: LabelledImages | None = None,
+    expected: Mapping[str, float] | None = None,
     task: TaskName = "single-label",
     decision: DecisionSection | None = None,
     output: OutputKind | None = None,
@@ -90,6 +94,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
             categorical of pandas is ordinal.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
+        reference_images: the training images with their labels, in the order of ``reference`` where both
+            are given.
+        expected: what is published of the model: ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
         decision: the positive class of a binary task, and thresholds; None: 0.5.
         output: what the model returns, ``logits``, ``probabilities`` or ``log-probabilities``; None
@@ -111,7 +118,11 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     config = AuditConfig(
         name=name,
         model=ModelSection(
-            adapter=_ADAPTER, classes=tuple(classes), target_layer=target_layer, output=output
+            adapter=_ADAPTER,
+            classes=tuple(classes),
+            target_layer=target_layer,
+            output=output,
+            expected=_expected(expected or {}),
         ),
         data=DataSection(adapter=_ADAPTER),
         task=task,
@@ -124,6 +135,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
     data = _in_memory(dataset, attributes, groups, attribute_types or {}, reference)
+    if reference_images is not None:
+        data = _with_reference_images(data, reference_images)
     if weights is not None:
         data = _with_weights(data, weights)
     prepared = match(config, data, classifier)
@@ -204,6 +217,32 @@ def _with_weights(data: Dataset, weights: pd.Series[Any]) -> Dataset:
     column = weight_column(weights, "weights").to_numpy(dtype=np.float64)
     samples = data.samples.assign(**{WEIGHT: column})
     return replace(data, samples=samples, weight=str(weights.name or "weight"))
+
+
+def _with_reference_images(data: Dataset, images: LabelledImages) -> Dataset:
+    reference = data.reference
+    if reference is None:
+        if data.attributes:
+            raise DataError(
+                f"reference: expected a table with the label and the attributes "
+                f"{', '.join(data.attributes)} of the reference images; got only the images"
+            )
+        reference = pd.DataFrame({"label": [_label(images[k][1]) for k in range(len(images))]})
+    if len(reference) != len(images):
+        raise DataError(
+            f"reference_images: expected one image per row of the reference, {len(reference)}; got "
+            f"{len(images)}"
+        )
+    return replace(data, reference=reference, reference_images=_InMemoryImages(images))
+
+
+def _expected(published: Mapping[str, float]) -> ExpectedSection:
+    try:
+        return ExpectedSection.model_validate(published)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(["expected", *map(str, first["loc"])])
+        raise ConfigError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _shares(population: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

@@ -17,7 +17,6 @@ from auditor.attributes.cells import stored_cells
 from auditor.audited_model import AuditedModel
 from auditor.autograd.preflight import Preflight
 from auditor.classifiers.fingerprint import n_parameters
-from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.datasets.labels import label_codes
@@ -30,6 +29,7 @@ from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
 from auditor.records.predictions import GROUP, LABEL, WEIGHT
 from auditor.statistics import kish_size
+from auditor.trial_advice import accuracy_advice
 
 _IMAGES = 32
 """Images in the trial."""
@@ -56,7 +56,6 @@ class _Trial:
     """
 
     images: NDArray[np.uint8]
-    codes: NDArray[np.int64]
     unreadable: int
     n_decisions: int
     error_rate: float
@@ -110,7 +109,6 @@ def _trial(prepared: Prepared, model: AuditedModel) -> _Trial:
     explained = time.perf_counter()
     return _Trial(
         images=images,
-        codes=codes,
         unreadable=unreadable,
         n_decisions=labels.size,
         error_rate=float((_decided(model.rule, probabilities) != labels).sum(1).mean()),
@@ -247,11 +245,7 @@ def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterato
     empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
     if empty:
         yield f"{len(empty)} of {len(counts)} classes have no sample, such as {empty[0]!r}"
-    if prepared.rule.task == "multi-label":
-        return
-    trials = compare_preprocessing(
-        opened.model.module, trial.images, trial.codes, prepared.preprocess
-    )
-    better = better_preprocessing(trials)
-    if better is not None:
-        yield better
+    if prepared.rule.task != "multi-label":
+        yield from accuracy_advice(
+            prepared, opened.model, trial.read_seconds + trial.predict_seconds
+        )

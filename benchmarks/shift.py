@@ -76,7 +76,7 @@ def trained(images: Pixels, label: NDArray[np.int64], steps: int) -> Network:
     inputs, targets = _inputs(images), torch.from_numpy(label)
     for _ in range(steps):
         optimiser.zero_grad()
-        nn.functional.cross_entropy(network(inputs), targets).backward()
+        nn.functional.cross_entropy(network(inputs), targets).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return network.eval()
 
@@ -194,9 +194,7 @@ def one_audit(kind: str, seed: int, n: int = 240) -> tuple[float, float, float, 
         other = rng.permutation(np.arange(n) % 3)
         source = shapes(rng, other, rng.uniform(40, 110, n)), other
     network = trained(*source, steps=300 if kind == "trained" else 40)
-    data = audit(
-        network, sides[0], sides[1], seed, [group, group] if kind == "clusters" else None
-    )
+    data = audit(network, sides[0], sides[1], seed, [group, group] if kind == "clusters" else None)
     images, features = CovariateShift().examine(data).claims
     assert images.effect is not None
     assert features.effect is not None

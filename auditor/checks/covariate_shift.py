@@ -11,7 +11,7 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.comparisons.image_shift import ImageShift, PropertyDifference, image_shift
 from auditor.comparisons.reference_images import STORY, accuracy_loss, severity_of
-from auditor.phrasing import percent, plural, points, several
+from auditor.phrasing import amount, percent, plural, points, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -184,7 +184,8 @@ def _in_words(one: PropertyDifference) -> str:
     by = f"{abs(one.difference):.1f} standard deviations {way}"
     if one.is_share:
         return f"{one.name} in {percent(one.audited)} instead of {percent(one.reference)} of images"
-    return f"{one.name} {one.audited:.3g} instead of {one.reference:.3g} ({by})"
+    audited, reference = (amount(value, "score") for value in (one.audited, one.reference))
+    return f"{one.name} {audited} instead of {reference} ({by})"
 
 
 def _quantity(name: str, found: TwoSample) -> Iterator[Quantity]:

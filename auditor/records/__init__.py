@@ -19,6 +19,7 @@ from auditor.records.audit_data import (
     Maps,
     ModelAccess,
     OrderedValues,
+    PreprocessingAdvice,
     Slice,
 )
 from auditor.records.base import (
@@ -207,6 +208,7 @@ __all__ = [
     "PopulationRecord",
     "PopulationValue",
     "PreflightRecord",
+    "PreprocessingAdvice",
     "Provenance",
     "Quantities",
     "Quantity",

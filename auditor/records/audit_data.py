@@ -81,6 +81,21 @@ class Maps:
         return self.cams[np.searchsorted(self.rows, rows)]
 
 
+@dataclass(frozen=True)
+class PreprocessingAdvice:
+    """Whether another preprocessing than the configured one fits the network better.
+
+    Attributes:
+        n_images: on how many images they were tried.
+        tried: names of the alternatives.
+        better: one sentence about a better one; None if none is shown to be better.
+    """
+
+    n_images: int
+    tried: tuple[str, ...]
+    better: str | None
+
+
 class ModelAccess(Protocol):
     """The audited model as a check sees it: images in, probabilities out, nothing of torch."""
 
@@ -110,6 +125,10 @@ class ModelAccess(Protocol):
 
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probabilities (n, K) of any images, prepared as the audited ones are; raises as above."""
+        ...
+
+    def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
+        """Tries other preprocessings on these positions in ``AuditData.predictions``."""
         ...
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.config import SliceSection
-from auditor.records import AuditData, Cell, Images, Maps
+from auditor.records import AuditData, Cell, Images, Maps, PreprocessingAdvice
 from auditor.stages.slicing import slice_samples
 
 ImageArray = NDArray[np.uint8]
@@ -30,6 +30,7 @@ class Model:
         features_with: returns the features (n, C) of other images at some positions.
         probabilities_with: returns the probabilities (n, K) of other images at some positions.
         n_predicted: how many images were predicted so far.
+        better: a sentence about a better preprocessing.
     """
 
     inputs: ImageArray
@@ -40,6 +41,7 @@ class Model:
     features_with: Callable[[Images, NDArray[np.int64]], NDArray[np.float32]] | None = None
     probabilities_with: Callable[[Images, NDArray[np.int64]], Probabilities] | None = None
     n_predicted: int = 0
+    better: str | None = None
 
     def images(self, rows: NDArray[np.int64]) -> ImageArray:
         return self.inputs[rows]
@@ -62,6 +64,9 @@ class Model:
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> Probabilities:
         assert self.probabilities_with is not None
         return self.probabilities_with(images, rows)
+
+    def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
+        return PreprocessingAdvice(len(rows), ("values from 0 to 255",), self.better)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.cams_with is not None
