@@ -123,7 +123,7 @@ class CovariateShift(Check):
                 "The accuracy is not shown to be lower on the audited images, so this is a note."
                 if not fell
                 else f"The accuracy is {fell} lower on the audited images.",
-                "The images shown are those least like the reference.",
+                "The images shown are the failures least like the reference.",
             ),
             action="Look at the audited images least like the reference. If use brings such images, add "
             "them to the training data; if not, audit images like those of use.",
@@ -174,8 +174,12 @@ def _effect(found: TwoSample) -> Effect:
 
 
 def _samples(audit: AuditData, found: ImageShift) -> tuple[str, ...]:
+    """The least similar failures, whose maps the report shows, then the least similar others."""
     names = audit.predictions["sample"].to_numpy(dtype=object)
-    return tuple(str(name) for name in names[found.least_like_reference[:_SHOWN]])
+    failed = audit.predictions["failure"].to_numpy(dtype=bool)
+    rows = found.least_like_reference
+    ordered = [*rows[failed[rows]], *rows[~failed[rows]]]
+    return tuple(str(name) for name in names[ordered[:_SHOWN]])
 
 
 def _in_words(one: PropertyDifference) -> str:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-CLASSES = ("square", "disc", "cross")
+CLASSES = ("square", "ring", "cross")
 SIDE = 24
 Sample = tuple[NDArray[np.uint8], str]
 
@@ -21,14 +21,14 @@ def shapes(seed: int, n: int, low: float, high: float) -> list[Sample]:
     samples: list[Sample] = []
     for k in range(n):
         dx, dy = x - rng.integers(9, 15), y - rng.integers(9, 15)
-        size = rng.integers(4, 7)
+        size = rng.integers(5, 7)
         inside = (
             (np.abs(dx) <= size) & (np.abs(dy) <= size),
-            dx**2 + dy**2 <= size**2,
+            (dx**2 + dy**2 <= size**2) & (dx**2 + dy**2 > (size - 3) ** 2),
             ((np.abs(dx) <= 1) | (np.abs(dy) <= 1)) & (np.maximum(np.abs(dx), np.abs(dy)) <= size),
         )[k % 3]
         image = np.where(inside[..., None], 220, rng.uniform(low, high))
-        noisy = image + rng.normal(0, 25, (SIDE, SIDE, 3))
+        noisy = image + rng.normal(0, 12, (SIDE, SIDE, 3))
         samples.append((np.clip(noisy, 0, 255).astype(np.uint8), CLASSES[k % 3]))
     return samples
 
@@ -58,7 +58,7 @@ def trained_on_dark_backgrounds(n: int = 300) -> Trained:
     pixels = np.stack([image for image, _ in images]).transpose(0, 3, 1, 2)
     inputs = torch.from_numpy(pixels).float() / 255
     labels = torch.tensor([CLASSES.index(label) for _, label in images])
-    for _ in range(60):
+    for _ in range(80):
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(inputs), labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
