@@ -94,8 +94,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
             categorical of pandas is ordinal.
         preprocess: how an image becomes the model's input; None only divides by 255.
         reference: the training data's labels (column ``label``) and attributes.
-        reference_images: the training images with their labels, in the order of ``reference`` where both
-            are given.
+        reference_images: the training images with their labels, in the order of ``reference``.
         expected: what is published of the model: ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
         decision: the positive class of a binary task, and thresholds; None: 0.5.
@@ -117,13 +116,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     """
     config = AuditConfig(
         name=name,
-        model=ModelSection(
-            adapter=_ADAPTER,
-            classes=tuple(classes),
-            target_layer=target_layer,
-            output=output,
-            expected=_expected(expected or {}),
-        ),
+        model=_model_section(classes, target_layer, output, expected or {}),
         data=DataSection(adapter=_ADAPTER),
         task=task,
         decision=decision or DecisionSection(),
@@ -135,12 +128,24 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         module=model, adapter=_ADAPTER, description=f"{type(model).__name__}, passed from Python"
     )
     data = _in_memory(dataset, attributes, groups, attribute_types or {}, reference)
-    if reference_images is not None:
-        data = _with_reference_images(data, reference_images)
-    if weights is not None:
-        data = _with_weights(data, weights)
+    data = _with_weights(_with_reference_images(data, reference_images), weights)
     prepared = match(config, data, classifier)
     return runner.audit(prepared, Path(out), overwrite=overwrite).read_result()
+
+
+def _model_section(
+    classes: Sequence[str],
+    target_layer: str | None,
+    output: OutputKind | None,
+    expected: Mapping[str, float],
+) -> ModelSection:
+    return ModelSection(
+        adapter=_ADAPTER,
+        classes=tuple(classes),
+        target_layer=target_layer,
+        output=output,
+        expected=_expected(expected),
+    )
 
 
 @dataclass(frozen=True)
@@ -211,7 +216,9 @@ def _in_memory(
     )
 
 
-def _with_weights(data: Dataset, weights: pd.Series[Any]) -> Dataset:
+def _with_weights(data: Dataset, weights: pd.Series[Any] | None) -> Dataset:
+    if weights is None:
+        return data
     if len(weights) != len(data):
         raise DataError(f"weights: expected one number per sample, {len(data)}; got {len(weights)}")
     column = weight_column(weights, "weights").to_numpy(dtype=np.float64)
@@ -219,7 +226,9 @@ def _with_weights(data: Dataset, weights: pd.Series[Any]) -> Dataset:
     return replace(data, samples=samples, weight=str(weights.name or "weight"))
 
 
-def _with_reference_images(data: Dataset, images: LabelledImages) -> Dataset:
+def _with_reference_images(data: Dataset, images: LabelledImages | None) -> Dataset:
+    if images is None:
+        return data
     reference = data.reference
     if reference is None:
         if data.attributes:

@@ -19,6 +19,7 @@ from auditor.autograd.preflight import Preflight
 from auditor.classifiers.fingerprint import n_parameters
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
+from auditor.cost_estimate import TrialCost, estimate_cost
 from auditor.datasets.labels import label_codes
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
@@ -217,23 +218,14 @@ def _groups(column: pd.Series[Any]) -> str:
 
 
 def _estimate(prepared: Prepared, trial: _Trial) -> str:
-    total = len(prepared.dataset)
-    # A failure is explained for two targets, and its contrast for one.
-    n_maps = total * trial.error_rate * (3 if prepared.config.explain.contrast else 2)
-    seconds = total * (trial.read_seconds + trial.predict_seconds) + n_maps * (
-        trial.read_seconds + trial.explain_seconds
+    cost = TrialCost(
+        trial.read_seconds,
+        trial.predict_seconds,
+        trial.explain_seconds,
+        trial.error_rate,
+        trial.images[0].size,
     )
-    megabytes = prepared.config.batch_size * trial.images[0].size * 4 / 2**20
-    return (
-        f"about {_duration(seconds)} ({total:,} predictions, {n_maps:,.0f} maps); one batch of "
-        f"{prepared.config.batch_size} inputs takes {megabytes:.0f} MiB"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    return str(estimate_cost(prepared, cost))
 
 
 def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterator[str]:

@@ -14,11 +14,13 @@ from auditor.comparisons.reference_images import STORY, accuracy_loss, severity_
 from auditor.phrasing import amount, percent, plural, points, several
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
     Estimate,
     Examination,
+    Passes,
     Quantities,
     Quantity,
     SampleGroup,
@@ -74,6 +76,11 @@ class CovariateShift(Check):
     """Largest acceptable loss of accuracy (a share, 0 to 1); a shift with a larger one is a warning."""
     alert_loss: float = Field(0.2, ge=0, lt=1)
     """A shift with a loss of accuracy above it is an alert (a share, 0 to 1)."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """The features of both sides, and the predictions of the reference images."""
+        number = 3.0 * min(size.n_reference, size.n_samples, self.max_images)
+        return Passes(number, number)
 
     def examine(self, audit: AuditData) -> Examination:
         """Compares audited and reference images of the same labels."""

@@ -14,10 +14,12 @@ from auditor.comparisons.slice_counts import SliceCounter
 from auditor.phrasing import count, interval, percent, percents, plural, points, quoted, several
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     Effect,
     Estimate,
     Examination,
+    Passes,
     Quantities,
     Quantity,
     Skipped,
@@ -59,6 +61,11 @@ class ReferenceAccuracy(Check):
     """Largest acceptable loss of accuracy (a share, 0 to 1); a warning if the interval lies above it."""
     alert_loss: float = Field(0.2, ge=0, lt=1)
     """A larger loss is an alert if the interval lies above it (a share, 0 to 1)."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """One for each reference image of the sample."""
+        number = float(min(size.n_reference, self.max_images))
+        return Passes(number, number)
 
     def examine(self, audit: AuditData) -> Examination:
         """Compares the accuracy on reference images with that on the audited ones."""

@@ -22,6 +22,7 @@ from auditor.records.audit_data import (
     PreprocessingAdvice,
     Slice,
 )
+from auditor.records.audit_size import AuditSize, Passes
 from auditor.records.base import (
     SEVERITIES,
     AttributeRole,
@@ -145,6 +146,7 @@ __all__ = [
     "AuditData",
     "AuditOutcome",
     "AuditResult",
+    "AuditSize",
     "Cell",
     "Claim",
     "ClaimKind",
@@ -205,6 +207,7 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "Passes",
     "PopulationRecord",
     "PopulationValue",
     "PreflightRecord",
