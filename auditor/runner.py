@@ -37,7 +37,7 @@ from auditor.records import (
     Skipped,
     UnitRecord,
 )
-from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
+from auditor.records.predictions import GROUP, LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
@@ -268,6 +268,8 @@ def _audit_data(
         images=samples.originals,
         reference_images=dataset.reference_images,
         reference_labels=None if reference is None else _reference_labels(reference, prepared),
+        reference_groups=None if reference is None else _reference_groups(reference),
+        expected_accuracy=config.model.expected.accuracy,
     )
 
 
@@ -281,6 +283,13 @@ def _reference_labels(reference: pd.DataFrame, prepared: Prepared) -> tuple[str,
         label if code < 0 else prepared.classes[code]
         for label, code in zip(labels, codes, strict=True)
     )
+
+
+def _reference_groups(reference: pd.DataFrame) -> tuple[str | None, ...] | None:
+    """Clusters of the training data, None where one is not known."""
+    if GROUP not in reference:
+        return None
+    return tuple(None if pd.isna(group) else str(group) for group in reference[GROUP])
 
 
 def folder_name(name: str) -> str:

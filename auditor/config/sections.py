@@ -24,6 +24,7 @@ from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
+from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
@@ -98,6 +99,8 @@ class ModelSection(Options):
     """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
     output: OutputKind | None = None
     """What the network returns; null: recognised on a few images."""
+    expected: ExpectedSection = ExpectedSection()
+    """Published results of the model on such data."""
     options: SerializeAsAny[Options] = Options()
 
     @field_validator("classes", mode="before")

@@ -19,8 +19,10 @@ from auditor.records.audit_data import (
     Maps,
     ModelAccess,
     OrderedValues,
+    PreprocessingAdvice,
     Slice,
 )
+from auditor.records.audit_size import AuditSize, Passes
 from auditor.records.base import (
     SEVERITIES,
     AttributeRole,
@@ -144,6 +146,7 @@ __all__ = [
     "AuditData",
     "AuditOutcome",
     "AuditResult",
+    "AuditSize",
     "Cell",
     "Claim",
     "ClaimKind",
@@ -204,9 +207,11 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "Passes",
     "PopulationRecord",
     "PopulationValue",
     "PreflightRecord",
+    "PreprocessingAdvice",
     "Provenance",
     "Quantities",
     "Quantity",
