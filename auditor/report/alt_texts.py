@@ -6,7 +6,7 @@ from auditor.phrasing import count, sentence_start
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.view.interventions import InterventionView
 from auditor.report.view.sample_cards import MapView, MeanView, SampleCard
-from auditor.report.view.units import UnitImage, UnitView
+from auditor.report.view.units import UnitImage, UnitOfReport, UnitView
 
 
 def image_alt(card: SampleCard) -> str:
@@ -35,7 +35,7 @@ def mean_alt(one: MeanView) -> str:
     )
 
 
-def unit_alt(one: UnitImage, unit: UnitView) -> str:
+def unit_alt(one: UnitImage, unit: UnitView | UnitOfReport) -> str:
     """Of an image that activates a unit."""
     return (
         f"Sample {one.sample}, label {one.label}; the places that activate unit {unit.channel} are "

@@ -47,10 +47,12 @@ from auditor.report.view.findings import FindingSources, FindingView, finding_vi
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
+from auditor.report.view.probabilities import Probabilities, top_probabilities
 from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
     MeanView,
     SampleCard,
+    SampleSources,
     anchor,
     read_means,
     read_sample_cards,
@@ -65,7 +67,7 @@ from auditor.report.view.summary import (
 )
 from auditor.report.view.tables import TextTable
 from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
-from auditor.report.view.units import read_units
+from auditor.report.view.units import UnitOfReport, read_units, units_of_report
 from auditor.report.view.untested import UntestedRow, untested_rows
 from auditor.run_folder import PREDICTIONS, RunFolder
 
@@ -183,6 +185,11 @@ class ReportView:
     def primary_metrics_text(self) -> str:
         """The primary metrics for the first page; empty if accuracy, which it has anyway, is the only one."""
         return "" if self.metrics is None else self.metrics.primary_text
+
+    @property
+    def units(self) -> tuple[UnitOfReport, ...]:
+        """The channels that carry much of the evidence behind any finding, each once."""
+        return units_of_report((one.number, one.anchor, one.units) for one in self.findings)
 
     @property
     def gate_gap(self) -> float | None:
@@ -352,10 +359,11 @@ def _sources(
         for sample in finding.samples:
             naming[sample].append(finding)
     faults = faults_of_samples(result.data_faults)
+    of_samples = SampleSources(
+        samples, _probabilities(files, result, samples), attributes, naming, result.decision.negated
+    )
     failures, contrasts = (
-        read_sample_cards(
-            files, records, samples, attributes, naming, suspected, result.decision.negated
-        )
+        read_sample_cards(files, records, of_samples, suspected)
         for records, suspected in (
             (result.explanations.failures, faults),
             (result.explanations.contrasts, {}),
@@ -363,6 +371,16 @@ def _sources(
     )
     means = read_means(files, result)
     return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
+
+
+def _probabilities(
+    files: MapFiles, result: AuditResult, samples: pd.DataFrame
+) -> dict[str, Probabilities]:
+    """The largest probabilities by sample; of a multi-label decision, its confidence says it all."""
+    if result.decision.task == "multi-label":
+        return {}
+    classes = [one.name for one in result.classes]
+    return top_probabilities(files.folder / PREDICTIONS, classes, [str(one) for one in samples.index])
 
 
 def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
