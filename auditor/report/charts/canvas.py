@@ -54,12 +54,14 @@ class Chart:
         title: what it shows, as its caption.
         description: what can be read from it, for readers who cannot see it.
         svg: the drawing with placeholder colours.
+        legend: what its colours mean; empty where there is only one.
     """
 
     name: str
     title: str
     description: str
     svg: str
+    legend: str = ""
 
     def themed(self, colours: Mapping[str, str]) -> str:
         """The drawing in colours by role, see `VARIABLES` and `FIXED`."""
@@ -169,7 +171,7 @@ def axis_name(axes: Any, text: str, width: Width) -> None:
     )
 
 
-def finished(figure: Any, name: str, title: str, description: str) -> Chart:
+def finished(figure: Any, name: str, title: str, description: str, legend: str = "") -> Chart:
     """The figure as a chart.
 
     Args:
@@ -177,6 +179,7 @@ def finished(figure: Any, name: str, title: str, description: str) -> Chart:
         name: unique in the document.
         title: what it shows.
         description: what can be read from it.
+        legend: what its colours mean; empty where there is only one.
     """
     import matplotlib as mpl
 
@@ -202,7 +205,7 @@ def finished(figure: Any, name: str, title: str, description: str) -> Chart:
     title, description = _one_line(title), _one_line(description)
     label = escape(f"{title}. {description}", quote=True)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return Chart(name, title, description, svg)
+    return Chart(name, title, description, svg, legend)
 
 
 def shortened(text: str, most: int = _LONGEST_NAME) -> str:

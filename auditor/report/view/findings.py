@@ -20,6 +20,7 @@ from auditor.report.view.held_fixed import held_fixed_table
 from auditor.report.view.image_differences import ImageDifferenceView, image_differences
 from auditor.report.view.interventions import InterventionView, interventions
 from auditor.report.view.map_shifts import MapShiftView, map_shifts
+from auditor.report.view.marks import Marks
 from auditor.report.view.sample_cards import MeanView, SampleCard, anchor
 from auditor.report.view.supporting import SupportingClaimView, supporting_claims
 from auditor.report.view.tables import TextTable
@@ -60,6 +61,7 @@ class FindingView:
         numbers: further numbers behind it, names and values as text.
         tables: further tables behind it.
         cells: slices of one of its attributes (by label where they exist), for its chart.
+        marks: what charts mark.
     """
 
     number: int
@@ -83,6 +85,7 @@ class FindingView:
     numbers: tuple[tuple[str, str], ...]
     tables: tuple[TextTable, ...]
     cells: tuple[SliceRecord, ...]
+    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class FindingSources:
         contrasts: explained correct samples.
         means: mean maps.
         units: units by the id of their finding.
+        marks: what charts mark.
     """
 
     result: AuditResult
@@ -104,6 +108,7 @@ class FindingSources:
     contrasts: Sequence[SampleCard]
     means: Sequence[MeanView]
     units: Mapping[str, tuple[UnitView, ...]]
+    marks: Marks
 
 
 def finding_view(
@@ -149,6 +154,7 @@ def finding_view(
         numbers=tuple(number for one in behind for number in one.numbers),
         tables=tuple(table for one in behind for table in one.tables),
         cells=_cells(sources.result.slices, concerned),
+        marks=sources.marks,
     )
 
 

@@ -45,9 +45,10 @@ from auditor.report.view.criteria import CriterionView, criteria_text, criterion
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.marks import Marks, exceeds_limit, is_significant
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
-from auditor.report.view.probabilities import Probabilities, top_probabilities
+from auditor.report.view.probabilities import top_probabilities
 from auditor.report.view.provenance import NamesAndValues, provenance_groups
 from auditor.report.view.sample_cards import (
     MeanView,
@@ -223,11 +224,19 @@ class ReportView:
 
     def exceeds_limit(self, one: SliceRecord) -> bool:
         """Whether a slice's gap is above the largest acceptable one and significant."""
+        return exceeds_limit(one, self.max_gap, self.alpha)
+
+    def is_pair_without_excess(self, one: SliceRecord) -> bool:
+        """Whether a slice of several values fails more often, but not beyond each of its values.
+
+        Its test asks for more than its gap: errors beyond those of both values.
+        """
         return (
-            self.max_gap is not None
+            len(one.attributes) > 1
             and one.gap is not None
-            and one.gap.value > self.max_gap
-            and self._is_significant(one)
+            and one.gap.low > 0
+            and one.q_value is not None
+            and one.q_value > self.alpha
         )
 
     def counts_by_ratio(self, one: SliceRecord) -> bool:
@@ -235,12 +244,9 @@ class ReportView:
         return (
             one.ratio is not None
             and one.ratio.value > 1
-            and self._is_significant(one)
+            and is_significant(one, self.alpha)
             and not self.exceeds_limit(one)
         )
-
-    def _is_significant(self, one: SliceRecord) -> bool:
-        return one.q_value is not None and one.q_value <= self.alpha
 
 
 def build_view(run: RunFolder) -> ReportView:
@@ -261,9 +267,10 @@ def build_view(run: RunFolder) -> ReportView:
     untested = tuple(one for one in result.slices if one.gap is None)
     evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
-    sources = _sources(files, result, evaluated, attributes, ordered)
-    selected = selection_rates(result, evaluated)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
+    marks = Marks.of(result, alpha)
+    sources = _sources(files, result, evaluated, attributes, ordered, marks)
+    selected = selection_rates(result, evaluated)
     return ReportView(
         name=result.run.name,
         run_id=result.run.id,
@@ -281,7 +288,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=_confusion(result, evaluated),
-        metrics=metrics_view(result),
+        metrics=metrics_view(result, marks),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
@@ -349,6 +356,7 @@ def _sources(
     evaluated: pd.DataFrame,
     attributes: tuple[str, ...],
     findings: list[Finding],
+    marks: Marks,
 ) -> FindingSources:
     explained = {
         one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)
@@ -360,7 +368,11 @@ def _sources(
             naming[sample].append(finding)
     faults = faults_of_samples(result.data_faults)
     of_samples = SampleSources(
-        samples, _probabilities(files, result, samples), attributes, naming, result.decision.negated
+        samples,
+        top_probabilities(files.folder / PREDICTIONS, result, samples.index),
+        attributes,
+        naming,
+        result.decision.negated,
     )
     failures, contrasts = (
         read_sample_cards(files, records, of_samples, suspected)
@@ -370,17 +382,9 @@ def _sources(
         )
     )
     means = read_means(files, result)
-    return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
-
-
-def _probabilities(
-    files: MapFiles, result: AuditResult, samples: pd.DataFrame
-) -> dict[str, Probabilities]:
-    """The largest probabilities by sample; of a multi-label decision, its confidence says it all."""
-    if result.decision.task == "multi-label":
-        return {}
-    classes = [one.name for one in result.classes]
-    return top_probabilities(files.folder / PREDICTIONS, classes, [str(one) for one in samples.index])
+    return FindingSources(
+        result, attributes, failures, contrasts, means, read_units(files, result), marks
+    )
 
 
 def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
