@@ -80,6 +80,7 @@ from auditor.records.evidence import (
 from auditor.records.explanations import (
     ExplanationsRecord,
     MapRecord,
+    MatchedImageRecord,
     MeanMap,
     PanelRecord,
     PreflightRecord,
@@ -192,6 +193,7 @@ __all__ = [
     "MapRecord",
     "MapShift",
     "Maps",
+    "MatchedImageRecord",
     "MeanMap",
     "MediatedPart",
     "MetricComparison",

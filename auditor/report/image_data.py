@@ -24,8 +24,9 @@ REGION_CARDS = 3
 _IMAGE_COLUMNS = ("image",)
 _MAP_COLUMNS = ("overlay", *DETAIL_NAMES)
 _PANEL_COLUMNS = ("image", "overlay", "gradient", "edges")
-_UNIT_EDGE, _REGION_EDGE = 112, 160
-"""Longest side in pixels of images that activate a unit, and of those with a region drawn on them."""
+_UNIT_EDGE, _REGION_EDGE, _GROUP_EDGE = 112, 160, 160
+"""Longest side in pixels of images that activate a unit, of those with a region drawn on them, and of
+members of a group."""
 
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the JPEG markers that are followed by the size of the image."""
@@ -83,6 +84,15 @@ class ImageData:
             item.reference for one in view.findings for unit in one.units for item in unit.images
         }
         images |= _read(files, units, ("overlay",), _UNIT_EDGE)
+        members = {
+            member.image
+            for one in view.findings
+            for part in one.groups
+            for group in part.groups
+            for member in group.members
+            if member.image
+        }
+        images |= _read(files, members - {key[0] for key in images}, _IMAGE_COLUMNS, _GROUP_EDGE)
         for one in view.findings:
             images |= dict(_regions(one, images))
             images |= dict(_grids(one))

@@ -58,6 +58,7 @@ from auditor.report.view.sample_cards import (
     read_means,
     read_sample_cards,
 )
+from auditor.report.view.sample_groups import matched_images
 from auditor.report.view.selection_rates import SelectionRates, selection_rates
 from auditor.report.view.summary import (
     VerdictText,
@@ -298,7 +299,7 @@ def build_view(run: RunFolder) -> ReportView:
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
-            update={"failures": [], "contrasts": [], "means": [], "units": []}
+            update={"failures": [], "contrasts": [], "means": [], "units": [], "matches": []}
         ),
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
@@ -382,9 +383,8 @@ def _sources(
         )
     )
     means = read_means(files, result)
-    return FindingSources(
-        result, attributes, failures, contrasts, means, read_units(files, result), marks
-    )
+    units, images = read_units(files, result), matched_images(result)
+    return FindingSources(result, attributes, failures, contrasts, means, units, images, marks)
 
 
 def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
