@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ TEXT_SIZE = 9.0
 """In points; a chart is shown at its own size or a little larger."""
 _INCHES: Mapping[Width, float] = {"narrow": 3.7, "wide": 7.6}
 _POINTS_PER_INCH = 72
-_LONGEST_NAME = 44
+_LONGEST_NAME = 36
+"""Of the name of a row, in widths of a lower-case letter."""
 
 # Placeholders, all different and in no palette; `Chart.themed` replaces them.
 INK, MUTED, RULE, MAIN, STRONG = "#010203", "#010305", "#010507", "#01070b", "#010b0d"
@@ -85,7 +87,7 @@ def canvas(n_rows: int, width: Width, *, notes: bool) -> tuple[Any, Any]:
     below = 0.52
     height = (0.42 if narrow else 0.27) * max(n_rows, 1) + below + 0.1
     figure = Figure(figsize=(_INCHES[width], height), dpi=_POINTS_PER_INCH)
-    left = 0.02 if narrow else 0.34
+    left = 0.02 if narrow else 0.38
     right = 0.88 if notes and not narrow else 0.98
     axes = figure.add_axes((left, below / height, right - left, 1 - (below + 0.05) / height))
     axes.set_ylim(-(n_rows - 0.45), 0.78 if narrow else 0.6)
@@ -209,9 +211,38 @@ def finished(figure: Any, name: str, title: str, description: str, legend: str =
 
 
 def shortened(text: str, most: int = _LONGEST_NAME) -> str:
-    """A name on one line, cut off after `most` characters."""
+    """A name on one line; one that is too long keeps its beginning and its end.
+
+    Args:
+        text: the name.
+        most: its largest width, in widths of a lower-case letter.
+    """
     line = _one_line(text)
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    if _width(line) <= most:
+        return line
+    tail = _fitting(line[::-1], most // 3)[::-1]
+    return f"{_fitting(line, most - most // 3 - 1)}…{tail}"
+
+
+def _fitting(text: str, most: float) -> str:
+    """The longest beginning of a text that is at most so wide."""
+    end = 0
+    while end < len(text) and _width(text[: end + 1]) <= most:
+        end += 1
+    return text[:end]
+
+
+def _width(text: str) -> float:
+    """Width of a text in widths of a lower-case letter, without knowing the reader's font."""
+    return sum(map(_width_of_one, text))
+
+
+def _width_of_one(character: str) -> float:
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2.0
+    return 1.3 if character.isupper() else 1.0
 
 
 def _one_line(text: str) -> str:

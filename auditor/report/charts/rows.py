@@ -19,6 +19,7 @@ from auditor.report.charts.canvas import (
     finished,
     row_name,
     row_note,
+    shortened,
 )
 from auditor.report.view.marks import LEGEND
 
@@ -121,7 +122,7 @@ def interval_chart(
     axis = text.axis
     if mark is not None:
         axes.axvline(mark.value, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)
-        axis = f"{axis}; dashed: {mark.text}"
+        axis = f"{axis}; dashed: {shortened(mark.text)}"
     axis_name(axes, axis, width)
     legend = LEGEND if any(row.marked for row in rows) else ""
     return finished(figure, text.name, text.title, text.description, legend)
