@@ -33,7 +33,7 @@ from auditor.datasets.user_tables import (
     stated_types,
     value_column,
 )
-from auditor.errors import ConfigError, ModelError
+from auditor.errors import ConfigError, DataError, ModelError
 from auditor.preparation import match
 from auditor.records import AuditResult, Dataset, StatedType
 from auditor.records.decisions import TaskName
@@ -61,6 +61,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     population: Mapping[str, Mapping[str, float]] | None = None,
     attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
     reference: pd.DataFrame | None = None,
+    reference_images: LabelledImages | None = None,
+    expected: Mapping[str, float] | None = None,
     task: TaskName = "single-label",
     decision: DecisionSection | Mapping[str, Any] | None = None,
     output: OutputKind | None = None,
@@ -91,6 +93,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         attribute_types: ``categorical``, ``ordinal``, ``numeric``, or the values in order, by the name
             of the attribute; others are guessed. An ordered categorical of pandas is ordinal.
         reference: the training data's labels (column ``label``) and attributes.
+        reference_images: the training images with their labels, in the order of ``reference``.
+        expected: what is published of the model: ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
         decision: the positive class of a binary task, and thresholds; None: 0.5.
         output: ``logits``, ``probabilities`` or ``log-probabilities``; None recognises it.
@@ -108,7 +112,12 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         AuditAbortedError: the audit was aborted.
     """
     _require_network(model)
-    section = {"classes": class_names(classes), "target_layer": target_layer, "output": output}
+    section = {
+        "classes": class_names(classes),
+        "target_layer": target_layer,
+        "output": output,
+        "expected": expected or {},
+    }
     settings = {"name": name, "task": task, "decision": decision, "preprocess": preprocess}
     config = _config(section, {**settings, "population": population, "seed": seed})
     place = _place(out, overwrite)
@@ -118,7 +127,30 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         stated_types=stated_types(attribute_types or {}),
         reference=reference_table(reference, _label_reader(config)),
     )
+    if reference_images is not None:
+        data = _with_reference_images(data, reference_images, _label_reader(config))
     return _audit(config, data, model, place, overwrite=overwrite)
+
+
+def _with_reference_images(
+    data: Dataset, images: LabelledImages, label_of: Callable[[Any, str], Any]
+) -> Dataset:
+    """The data with the images of its reference, whose labels stand in when there is no table."""
+    n = n_samples(images)
+    reference = data.reference
+    if reference is None:
+        if data.attributes:
+            raise DataError(
+                "reference: expected a table with the label and the attributes "
+                f"{', '.join(data.attributes)} of the reference images; got only the images"
+            )
+        labels = read_labels(images, label_of)
+        reference = pd.DataFrame({LABEL: pd.Series(labels, dtype=object).infer_objects()})
+    if len(reference) != n:
+        raise DataError(
+            f"reference_images: expected one image per row of the reference, {len(reference)}; got {n}"
+        )
+    return replace(data, reference=reference, reference_images=UserImages(images))
 
 
 def _audit(
