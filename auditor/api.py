@@ -112,12 +112,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         AuditAbortedError: the audit was aborted.
     """
     _require_network(model)
-    section = {
-        "classes": class_names(classes),
-        "target_layer": target_layer,
-        "output": output,
-        "expected": expected or {},
-    }
+    section: dict[str, Any] = {"target_layer": target_layer, "output": output}
+    section |= {"classes": class_names(classes), "expected": expected or {}}
     settings = {"name": name, "task": task, "decision": decision, "preprocess": preprocess}
     config = _config(section, {**settings, "population": population, "seed": seed})
     place = _place(out, overwrite)

@@ -69,20 +69,26 @@ def test_confidence_of_a_softmax_inside_the_network(
     np.testing.assert_allclose(share.max(1), 0.958, atol=1e-3)
 
 
-def _opened(last: nn.Module, output: OutputKind | None) -> OpenedModel:
-    config = AuditConfig(
+def _config(output: OutputKind | None) -> AuditConfig:
+    return AuditConfig(
         name="odd",
         model=ModelSection(adapter="in memory", classes=("a", "b"), output=output),
         data=DataSection(adapter="in memory"),
         preprocess=Preprocess(),
     )
-    data = _in_memory(_images(), None, None, {}, None)
+
+
+def _opened(last: nn.Module, output: OutputKind | None) -> OpenedModel:
+    config = _config(output)
+    data = _in_memory(_images(), config, None, None, None)
     return open_model(match(config, data, Classifier(Confident(last), "in memory", "Confident")))
 
 
 def test_confidence_of_a_softmax_from_python(tmp_path: Path) -> None:
     network = Confident(nn.Softmax(1))
-    result = auditor.audit(network, _images(), classes=["a", "b"], out=tmp_path / "run")
+    result = auditor.audit(
+        network, _images(), classes=["a", "b"], preprocess={}, out=tmp_path / "run"
+    )
     frame = pd.read_parquet(tmp_path / "run" / PREDICTIONS)
     np.testing.assert_allclose(frame["confidence"], 0.958, atol=1e-3)
     np.testing.assert_allclose(frame[["p:a", "p:b"]].max(axis=1), 0.958, atol=1e-3)
@@ -116,7 +122,7 @@ def test_outputs_are_recognised(outputs: list[list[float]], kind: OutputKind) ->
 
 def test_trial_of_other_preprocessings_keeps_the_confidence() -> None:
     model: AuditedModel = _opened(nn.Softmax(1), None).model
-    data = _in_memory(_images(), None, None, {}, None)
+    data = _in_memory(_images(), _config(None), None, None, None)
     rows = np.arange(60)
     used = try_preprocessing(model, data.images, rows, rows % 2)[0]
     assert used.confidence == pytest.approx(0.958, abs=1e-3)
