@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from auditor.records import AuditData, ClaimKind, Examination, FaultLabels
+from auditor.records import AuditData, AuditSize, ClaimKind, Examination, FaultLabels, Passes
 from auditor.records.decisions import ALL_TASKS, TaskName
 from auditor.registry import Options
 
@@ -42,6 +42,10 @@ class Check(Options, ABC):
     compares_attributes: ClassVar[bool] = False
     tasks: ClassVar[frozenset[TaskName]] = ALL_TASKS
     fault_labels: ClassVar[FaultLabels | None] = None
+
+    def passes(self, size: AuditSize) -> Passes:  # noqa: ARG002 - for those that run the model
+        """How many images it runs through the model, for the estimate of a dry run; by default none."""
+        return Passes()
 
     @abstractmethod
     def examine(self, audit: AuditData) -> Examination:

@@ -18,6 +18,7 @@ from auditor.imaging.location import grid
 from auditor.phrasing import interval, percent, points, several
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
@@ -25,6 +26,7 @@ from auditor.records import (
     EvidencePart,
     Examination,
     ImageDifference,
+    Passes,
     Quantities,
     Quantity,
     Skipped,
@@ -76,6 +78,11 @@ class HiddenSlices(Check):
     """Largest number of slices that are tested."""
     min_stability: float = Field(0.5, ge=0, le=1)
     """Smallest mean overlap (Jaccard index) with the slices found on resampled images."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """The features of each sample that is examined."""
+        number = float(min(self.max_samples, size.n_samples))
+        return Passes(number if size.n_failures >= 2 * self.min_failures else 0.0, number)
 
     def examine(self, audit: AuditData) -> Examination:
         """Searches for slices on one half of the samples and tests them on the other."""

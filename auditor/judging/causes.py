@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from auditor.judging.explained_slices import explained_sentences, title_of_explained
 from auditor.judging.graded_claim import GradedClaim
-from auditor.records import SEVERITIES, Finding, HeldFixed, Question, Severity
+from auditor.records import SEVERITIES, Claim, Finding, HeldFixed, Question, Severity
 
 _SAMPLES = 12
 """Maximum number of sample ids in a finding."""
@@ -137,10 +137,17 @@ def _same_failures(reported: Sequence[GradedClaim]) -> dict[int, int]:
             for first in dict.fromkeys(first_of.values())
             if own.is_significant
             and reported[first].is_significant
-            and _overlap(own.claim.accounts_for, reported[first].claim.accounts_for) >= _OVERLAP
+            and _have_one_cause(own.claim, reported[first].claim)
         )
         first_of[position] = next(similar, position)
     return first_of
+
+
+def _have_one_cause(one: Claim, other: Claim) -> bool:
+    """Whether two claims belong to one story, or account for the same failures."""
+    if one.story is not None or other.story is not None:
+        return one.story == other.story
+    return _overlap(one.accounts_for, other.accounts_for) >= _OVERLAP
 
 
 def _overlap(one: frozenset[int], other: frozenset[int]) -> float:
