@@ -271,7 +271,7 @@ def test_undefined_metric_is_undecided_with_its_reason(make_evidence: MakeEviden
             "Guessing would reach 50 %, so this limit is below",
         ),
         (
-            {"metric": "accuracy", "at_least": 0.5},
+            {"metric": "accuracy", "at_least": 0.49},
             "Guessing would reach 50 %, so this limit is below",
         ),
         (
