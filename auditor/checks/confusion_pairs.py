@@ -11,6 +11,7 @@ from pydantic import Field
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, widened
+from auditor.comparisons.value_associations import attributes_holding
 from auditor.phrasing import interval, percent, percents, points, quoted, whom
 from auditor.records import (
     AuditData,
@@ -169,6 +170,8 @@ class _Pair:
                 ),
             ),
             weight=max(0.0, excess.value) * n,
+            # A pair that occurs mostly in one slice is a part of the finding on that slice.
+            explained_by=attributes_holding(self._audit, self._everywhere()),
         )
 
     def _others(self, found: Confusions) -> float | None:

@@ -68,7 +68,7 @@ def with_explanation(
         statement=(*claim.statement, *sentences),
         evidence=(*claim.evidence, held),
         explained_by=() if sensitive else (explained_by(held) or tuple(overall)),
-        graded_by=graded_by,
+        graded_by=graded_by or claim.graded_by,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ from auditor.statistics import (
     Gaps,
     Interval,
     Intervals,
+    exact_p_value,
     proportion_gap,
     stratified_gap,
     stratified_ratio,
@@ -111,7 +113,8 @@ class SliceClaims:
                 ratio=_known(ratios, k),
                 excluded_gap=float(gaps.gap.high[k]),
             )
-            yield self._claim(one, comparison, ratios[k], float(p_values[k]), sizes)
+            claim = self._claim(one, comparison, ratios[k], float(p_values[k]), sizes)
+            yield graded_by_exact_test(claim, own[[k]], rest[[k]], self._audit.alpha)
 
     def _untestable(self, one: Slice, gaps: Gaps, k: int) -> str | None:
         needed = self._audit.min_support
@@ -187,6 +190,8 @@ class SliceClaims:
         )
 
 
+_FEW_FAILURES = 50
+"""Failures of slice or rest up to which the exact test decides whether a gap is more than a note."""
 _CAUTION = (
     "Samples are compared within labels, so harder classes do not count against the slice; other "
     "differences between slice and rest are not held fixed."
@@ -195,6 +200,33 @@ _CAUTION_WITHIN = (
     "A comparison of error rates cannot show that the attribute is the cause: check the maps, and what "
     "else differs in this slice."
 )
+
+
+def graded_by_exact_test(claim: Claim, own: Counts, rest: Counts, alpha: float) -> Claim:
+    """A claim about few failures is a note if the two-sided exact test does not exclude chance.
+
+    The tests of slices are one-sided mid-p tests, whose p-value may be less than half of that.
+
+    Args:
+        claim: about the gap of a slice.
+        own: (1, S) counts of the slice; effective ones for clustered samples.
+        rest: (1, S) counts of the samples that it is compared with.
+        alpha: level of the audit.
+    """
+    effect, p_value = claim.effect, claim.p_value
+    few = min(own.failures.sum(), rest.failures.sum()) <= _FEW_FAILURES
+    if effect is None or p_value is None or p_value > alpha or not few:
+        return claim
+    exact = exact_p_value(own.failures[0], own.totals[0], rest.failures[0], rest.totals[0])
+    nothing = 1.0 if effect.unit == "ratio" else 0.0
+    if exact <= alpha or effect.low <= nothing:
+        return claim
+    sentence = (
+        f"The exact two-sided test has p = {exact:.2f}: with so few failures, this may be chance, so it is a "
+        "note."
+    )
+    graded_by = effect.model_copy(update={"low": nothing})
+    return replace(claim, graded_by=graded_by, statement=(*claim.statement, sentence))
 
 
 def _column(counts: Counts, labels: NDArray[np.int64]) -> Counts:

@@ -1,4 +1,4 @@
-"""The attribute value that chosen samples are most significantly associated with."""
+"""Attribute values that chosen samples are associated with, or that hold most of them."""
 
 from __future__ import annotations
 
@@ -44,3 +44,36 @@ def associated_value(audit: AuditData, chosen: NDArray[np.bool_]) -> str | None:
         return None
     least, words = min(found)
     return words if least * len(found) <= audit.alpha else None
+
+
+def attributes_holding(audit: AuditData, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Annotated attributes one value of which holds most of the chosen samples.
+
+    Most is at least half of them, and significantly more than of the other samples of the same labels
+    (as in `associated_value`, with a Bonferroni correction over all values).
+
+    Args:
+        audit: the audited data.
+        chosen: (N,) the samples.
+
+    Returns:
+        The attributes, the most significant first.
+    """
+    label = codes(audit.predictions["label"])
+    n_labels, n_chosen = len(audit.classes), int(chosen.sum())
+    found: list[tuple[float, str]] = []
+    n_tests = 0
+    for name in audit.attributes:
+        column = audit.predictions[name]
+        shape = (len(column.cat.categories), n_labels)
+        cells = codes(column) * n_labels + label
+        totals = np.bincount(cells, minlength=shape[0] * n_labels).reshape(shape)
+        counts = np.bincount(cells[chosen], minlength=shape[0] * n_labels).reshape(shape)
+        gaps = stratified_gap(counts, totals, counts.sum(0) - counts, totals.sum(0) - totals)
+        n_tests += int(np.isfinite(gaps.p_value).sum())
+        holds = (counts.sum(1) >= n_chosen / 2) & (gaps.gap.value > 0)
+        found += [
+            (float(p_value), name) for p_value in gaps.p_value[holds & np.isfinite(gaps.p_value)]
+        ]
+    significant = sorted(one for one in found if one[0] * n_tests <= audit.alpha)
+    return tuple(dict.fromkeys(name for _, name in significant))

@@ -166,13 +166,18 @@ def _root(name: _Group, groups: Mapping[_Group, Sequence[GradedClaim]]) -> _Grou
         found = [
             one
             for one in candidates
-            if one in groups and groups[one][0].is_significant and first.is_significant
+            if one in groups and groups[one][0].is_significant and _may_join(first)
         ]
         if not found:
             return path[-1]
         if found[0] in path:  # they explain each other: the highest-ranked one leads
             return min(path[path.index(found[0]) :], key=lambda one: groups[one][0].rank)
         path.append(found[0])
+
+
+def _may_join(first: GradedClaim) -> bool:
+    """Whether a cause with this leading claim may join another: it is significant, or only described."""
+    return first.is_significant or (first.claim.p_value is None and not first.claim.counted)
 
 
 def _explanations(claims: Sequence[GradedClaim]) -> Iterator[str]:

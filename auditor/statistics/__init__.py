@@ -51,7 +51,13 @@ from auditor.statistics.fairness import (
     class_rates,
     fairness_distances,
 )
-from auditor.statistics.gaps import Gaps, detectable_gap, proportion_gap, stratified_gap
+from auditor.statistics.gaps import (
+    Gaps,
+    detectable_gap,
+    exact_p_value,
+    proportion_gap,
+    stratified_gap,
+)
 from auditor.statistics.gatekeeping import Gatekept, gatekeeping
 from auditor.statistics.interaction import (
     Interactions,
@@ -167,6 +173,7 @@ __all__ = [
     "detectable_by",
     "detectable_gap",
     "doubt_power",
+    "exact_p_value",
     "exchanged_classes",
     "fairness_distances",
     "find_series",

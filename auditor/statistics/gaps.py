@@ -191,10 +191,43 @@ def _mantel_haenszel_p(
     return np.where(total.sum(-1) > 0, np.clip(p_value, 0, 1), np.nan)
 
 
-def _exact_mid_p(count: Floats, total: Floats, rest_count: Floats, rest_total: Floats) -> float:
-    """Mid-p from the exact conditional distribution, a sum of independent hypergeometric counts.
+def exact_p_value(
+    failures: ArrayLike, totals: ArrayLike, rest_failures: ArrayLike, rest_totals: ArrayLike
+) -> float:
+    """Two-sided exact p-value of "no gap in any stratum": twice the smaller tail, with all of its mass.
 
-    Effective counts of clustered samples are rounded.
+    In one stratum, it is Fisher's exact test. Mid-p values keep their level on average; for few failures,
+    this one keeps it in any case.
+
+    Args:
+        failures: (S,) failures of the slice in each stratum.
+        totals: (S,) samples of the slice.
+        rest_failures: (S,) failures of the rest.
+        rest_totals: (S,) samples of the rest.
+
+    Raises:
+        ValueError: a count is outside of 0 … total.
+    """
+    count, total = counts_and_totals(failures, totals)
+    rest_count, rest_total = counts_and_totals(rest_failures, rest_totals)
+    law, seen = _exact_law(count, total, rest_count, rest_total)
+    return float(min(1.0, 2 * min(law[: seen + 1].sum(), law[seen:].sum())))
+
+
+def _exact_mid_p(count: Floats, total: Floats, rest_count: Floats, rest_total: Floats) -> float:
+    """Mid-p from the exact conditional distribution."""
+    law, seen = _exact_law(count, total, rest_count, rest_total)
+    own = law[seen] / 2
+    return float(min(1.0, 2 * min(law[:seen].sum() + own, law[seen + 1 :].sum() + own)))
+
+
+def _exact_law(
+    count: Floats, total: Floats, rest_count: Floats, rest_total: Floats
+) -> tuple[Floats, int]:
+    """Distribution of the failures in the slice given all margins, and the position of those seen.
+
+    It is that of a sum of independent hypergeometric counts. Effective counts of clustered samples are
+    rounded.
     """
     count, total, rest_count, rest_total = map(np.rint, (count, total, rest_count, rest_total))
     failed = count + rest_count
@@ -208,9 +241,7 @@ def _exact_mid_p(count: Floats, total: Floats, rest_count: Floats, rest_total: F
         law = np.convolve(
             law, _hypergeometric(support, total[stratum], rest_total[stratum], failed[stratum])
         )
-    seen = int((count[free] - least[free]).sum())
-    own = law[seen] / 2
-    return float(min(1.0, 2 * min(law[:seen].sum() + own, law[seen + 1 :].sum() + own)))
+    return law, int((count[free] - least[free]).sum())
 
 
 def _hypergeometric(support: Integers, total: float, rest_total: float, failed: float) -> Floats:

@@ -78,7 +78,9 @@ class Visit:
 
     def open_details(self) -> None:
         """Opens everything that is folded."""
-        self.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        self.page.evaluate(
+            "for (const one of document.querySelectorAll('details')) one.open = true"
+        )
 
     def layout_faults(self) -> list[str]:
         """What is clipped, overflows, or breaks a word."""

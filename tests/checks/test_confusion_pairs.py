@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import hypergeom
 
 from auditor.checks.confusion_pairs import ConfusionPairs
+from auditor.checks.performance_gap import PerformanceGap
 from auditor.records import AuditData, Quantities
+from auditor.stages.judge import judge
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("cat", "dog", "eel")
@@ -87,3 +89,34 @@ def test_confusion_pairs_popular_class_is_not_described(make_evidence: MakeEvide
         predicted += ["b"] * 20 + [name] * 80
     audit = make_evidence(label, predicted, {}, classes=tuple("abcdef"))
     assert not list(ConfusionPairs().examine(audit))
+
+
+def test_confusion_pair_of_one_slice_is_explained_by_its_attribute(
+    make_evidence: MakeEvidence,
+) -> None:
+    # The model was trained on photographs: in sketches, each class is predicted as the next one.
+    classes = tuple("abcdefg")
+    label, predicted, style = [], [], []
+    for k, name in enumerate(classes):
+        for kind in ("photo", "painting", "cartoon", "sketch"):
+            n_wrong = 20 if kind == "sketch" else 1
+            label += [name] * 40
+            predicted += [classes[(k + 1) % 7]] * n_wrong + [name] * (40 - n_wrong)
+            style += [kind] * 40
+    audit = make_evidence(label, predicted, {"style": style}, classes=classes)
+    pairs = [one for one in ConfusionPairs().examine(audit) if not one.slice.attributes]
+    assert len(pairs) == 7
+    assert all(one.explained_by == ("style",) for one in pairs)
+    checks = {"performance-gap": PerformanceGap(), "confusion-pairs": ConfusionPairs()}
+    (finding,) = judge(checks, audit).findings
+    assert finding.slice.attributes == {"style": "sketch"}
+    assert sum(one.check == "confusion-pairs" for one in finding.supporting) >= 7
+
+
+def test_confusion_pair_in_all_slices_is_explained_by_none(make_evidence: MakeEvidence) -> None:
+    label = ["cat"] * 200 + ["dog"] * 100 + ["eel"] * 100
+    predicted = ["dog"] * 60 + ["cat"] * 140 + ["dog"] * 100 + ["eel"] * 100
+    light = ["night", "day"] * 200
+    audit = make_evidence(label, predicted, {"light": light}, classes=CLASSES)
+    (pair,) = [one for one in ConfusionPairs().examine(audit) if not one.slice.attributes]
+    assert pair.explained_by == ()

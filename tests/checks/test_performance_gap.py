@@ -38,8 +38,9 @@ def test_performance_gap_without_attributes_says_that_no_groups_were_compared(
     make_evidence: MakeEvidence,
 ) -> None:
     label, predicted, _ = _rows([("mono", "functional", 40, 4)])
-    examined = PerformanceGap().examine(make_evidence(label, predicted, {}, classes=CLASSES))
-    assert not examined.claims
+    audit = make_evidence(label, predicted, {}, classes=CLASSES)
+    examined = judge({"performance-gap": PerformanceGap()}, audit)
+    assert not examined.findings
     assert "no groups were compared" in examined.skipped[0].reason
 
 

@@ -260,3 +260,35 @@ def test_undefined_metric_is_undecided_with_its_reason(make_evidence: MakeEviden
     found = examined(audit, criterion).results
     assert states(found) == {"site = A": "met", "site = B": "undecided"}
     assert "no positive samples" in found[1].statement
+
+
+@pytest.mark.parametrize(
+    ("criterion", "sentence"),
+    [
+        # Half of the samples have the label a, so that guessing it is right for 50 %.
+        (
+            {"metric": "accuracy", "at_least": 0.001},
+            "Guessing would reach 50 %, so this limit is below",
+        ),
+        (
+            {"metric": "accuracy", "at_least": 0.49},
+            "Guessing would reach 50 %, so this limit is below",
+        ),
+        (
+            {"metric": "error-rate", "at_most": 0.99},
+            "Guessing would reach 50 %, so this limit is above",
+        ),
+        ({"metric": "balanced-accuracy", "at_least": 0.3}, "Guessing would reach 50 %"),
+        ({"metric": "sensitivity", "class": "a", "at_least": 0.01}, "Guessing would reach 50 %"),
+        ({"metric": "accuracy", "at_least": 0.9}, ""),
+        ({"metric": "error-rate", "at_most": 0.1}, ""),
+        ({"metric": "error-rate-gap", "at_most": 0.4}, ""),
+    ],
+)
+def test_limit_that_guessing_meets_is_called_so(
+    make_evidence: MakeEvidence, criterion: Mapping[str, Any], sentence: str
+) -> None:
+    audit = audit_of(make_evidence, {"A": (4, 200), "B": (10, 200)})
+    for one in examined(audit, criterion).results:
+        assert ("Guessing would reach" in one.statement) == bool(sentence)
+        assert sentence in one.statement

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.config.criteria import Criterion
+from auditor.judging.criteria.chance import chance_sentence
 from auditor.judging.criteria.more_samples import MoreSamples, more_samples
 from auditor.judging.criteria.questions import Question, questions_of
 from auditor.judging.criteria.wording import Wording
@@ -52,8 +53,9 @@ def examine_configured(
     wording = Wording.of(criterion, None if audit.clusters is None else audit.clusters.name)
     if not questions:
         return [_nothing_to_judge(criterion, wording)], skipped
+    chance = chance_sentence(audit, criterion)
     results = [
-        _result(criterion, wording, one, found, len(questions))
+        _with_chance(_result(criterion, wording, one, found, len(questions)), chance)
         for one, found in zip(questions, judged, strict=True)
     ]
     return results, skipped
@@ -101,6 +103,10 @@ def _result(
         missing_samples=more.samples,
         missing_clusters=more.clusters,
     )
+
+
+def _with_chance(result: CriterionResult, sentence: str) -> CriterionResult:
+    return result.model_copy(update={"statement": f"{result.statement}{sentence}"})
 
 
 def _more(

@@ -9,7 +9,7 @@ differences, orange and blue are more and less, and their captions say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.records import AuditResult, ClaimRecord, MetricComparison, SliceKey, SliceRecord
@@ -103,3 +103,47 @@ def _is_marked(claim: ClaimRecord) -> bool:
 
 def _attributes_only(key: SliceKey) -> SliceId:
     return slice_id(key.attributes, None)
+
+
+def is_pair_without_excess(one: SliceRecord, alpha: float) -> bool:
+    """Whether a slice of several values fails more often, but not beyond each of its values.
+
+    Its test asks for more than its gap: errors beyond those of both values.
+
+    Args:
+        one: the slice.
+        alpha: a q-value up to this is significant.
+    """
+    return (
+        len(one.attributes) > 1
+        and one.gap is not None
+        and one.gap.low > 0
+        and one.q_value is not None
+        and one.q_value > alpha
+    )
+
+
+def counts_by_ratio(one: SliceRecord, max_gap: float | None, alpha: float) -> bool:
+    """Whether a slice has significantly more errors, but only the ratio can exceed its limit.
+
+    Args:
+        one: the slice.
+        max_gap: the largest acceptable gap; None if none was stated.
+        alpha: a q-value up to this is significant.
+    """
+    return (
+        one.ratio is not None
+        and one.ratio.value > 1
+        and is_significant(one, alpha)
+        and not exceeds_limit(one, max_gap, alpha)
+    )
+
+
+def pairs_text(slices: Sequence[SliceRecord]) -> str:
+    """What the q-value of a pair is about, for the table of slices; empty without pairs."""
+    if all(len(one.attributes) < 2 for one in slices):
+        return ""
+    return (
+        " Several values together are tested for what exceeds each of them, and the sum of what they "
+        "add; their q is about that, and may be large beside a large gap."
+    )

@@ -39,14 +39,13 @@ from auditor.records.decision_table import read_decisions
 from auditor.records.decisions import DecisionRecord
 from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
-from auditor.report.view import compliance, map_sanity
+from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
-from auditor.report.view.marks import Marks, exceeds_limit, is_significant
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.probabilities import top_probabilities
@@ -238,39 +237,20 @@ class ReportView:
 
     def exceeds_limit(self, one: SliceRecord) -> bool:
         """Whether a slice's gap is above the largest acceptable one and significant."""
-        return exceeds_limit(one, self.max_gap, self.alpha)
+        return marks.exceeds_limit(one, self.max_gap, self.alpha)
 
     def is_pair_without_excess(self, one: SliceRecord) -> bool:
-        """Whether a slice of several values fails more often, but not beyond each of its values.
-
-        Its test asks for more than its gap: errors beyond those of both values.
-        """
-        return (
-            len(one.attributes) > 1
-            and one.gap is not None
-            and one.gap.low > 0
-            and one.q_value is not None
-            and one.q_value > self.alpha
-        )
+        """Whether a slice of several values fails more often, but not beyond each of its values."""
+        return marks.is_pair_without_excess(one, self.alpha)
 
     def counts_by_ratio(self, one: SliceRecord) -> bool:
         """Whether a slice has significantly more errors, but only the ratio can exceed its limit."""
-        return (
-            one.ratio is not None
-            and one.ratio.value > 1
-            and is_significant(one, self.alpha)
-            and not self.exceeds_limit(one)
-        )
+        return marks.counts_by_ratio(one, self.max_gap, self.alpha)
 
     @property
     def pairs_text(self) -> str:
         """What the q-value of a pair is about, for the table of slices; empty without pairs."""
-        if all(len(one.attributes) < 2 for one in self.slices):
-            return ""
-        return (
-            " Several values together are tested for what exceeds each of them, and the sum of what they "
-            "add; their q is about that, and may be large beside a large gap."
-        )
+        return marks.pairs_text(self.slices)
 
 
 def build_view(run: RunFolder) -> ReportView:
@@ -292,8 +272,8 @@ def build_view(run: RunFolder) -> ReportView:
     evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
-    marks = Marks.of(result, alpha)
-    sources = _sources(files, result, evaluated, attributes, ordered, marks)
+    marked = marks.Marks.of(result, alpha)
+    sources = _sources(files, result, evaluated, attributes, ordered, marked)
     selected = selection_rates(result, evaluated)
     return ReportView(
         name=result.run.name,
@@ -312,7 +292,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=_confusion(result, evaluated),
-        metrics=metrics_view(result, marks),
+        metrics=metrics_view(result, marked),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
@@ -381,7 +361,7 @@ def _sources(
     evaluated: pd.DataFrame,
     attributes: tuple[str, ...],
     findings: list[Finding],
-    marks: Marks,
+    marked: marks.Marks,
 ) -> FindingSources:
     explained = {
         one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)
@@ -408,7 +388,7 @@ def _sources(
     )
     means = read_means(files, result)
     units, images = read_units(files, result), matched_images(result)
-    return FindingSources(result, attributes, failures, contrasts, means, units, images, marks)
+    return FindingSources(result, attributes, failures, contrasts, means, units, images, marked)
 
 
 def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
