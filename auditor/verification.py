@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyarrow import ArrowInvalid
-
 from auditor.errors import DataError
 from auditor.manifest import MANIFEST, PREDICTIONS, read_manifest, seal, sha256
 from auditor.records.decision_table import read_decisions
@@ -101,7 +99,7 @@ def _disagreements(run: RunFolder) -> Iterator[str]:
     try:
         frame = read_decisions(path, result.decision, [one.name for one in result.classes])
         evaluated = frame.loc[usable_rows(frame), [LABEL, PREDICTED]].astype(str)
-    except (ArrowInvalid, KeyError, ValueError) as error:
+    except (DataError, KeyError, ValueError) as error:
         yield f"{PREDICTIONS} can't be read: {error}"
         return
     summary = result.summary

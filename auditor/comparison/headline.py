@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ def headline(comparison: Comparison) -> Headline:
         parts = ["overall"] if whole.blocks else []
         parts += [f"in {plural(n, 'slice')}"] if n else []
         return Headline("blocked", f"Worse {' and '.join(parts)}", numbers)
+    if comparison.undecided:
+        return Headline("none", "Cannot be judged", _too_few(comparison))
     excluded = (
         f"{numbers} A rise of up to {points(max(whole.change.high, 0.0))} cannot be ruled out."
     )
@@ -88,9 +91,18 @@ def headline(comparison: Comparison) -> Headline:
     better = sum(one.direction == "better" for one in comparison.slices)
     if better:
         return Headline("passes", f"Better in {plural(better, 'slice')}, worse in none", excluded)
-    if whole.direction == "worse":
-        return Headline("none", "Worse, but within the acceptable rise", numbers)
-    return Headline("none", "No significant change", excluded)
+    worse = whole.direction == "worse"
+    text = "Worse, but within the acceptable rise" if worse else "No significant change"
+    return Headline("none", text, numbers if worse else excluded)
+
+
+def _too_few(comparison: Comparison) -> str:
+    paired, rules = comparison.pairing, comparison.rules
+    needed = max(rules.min_samples, math.ceil(rules.min_paired * paired.n_before))
+    return (
+        f"Only {count(paired.n_paired)} of {plural(paired.n_before, 'sample')} of the earlier audit could "
+        f"be compared; at least {count(needed)} are needed."
+    )
 
 
 def summary(comparison: Comparison) -> str:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from auditor.attributes.types_of_run import types_of_run
 from auditor.comparison.records import Pairing
-from auditor.config import JudgeSection, SliceSection
+from auditor.config import GateSection, JudgeSection, SliceSection
 from auditor.errors import DataError
 from auditor.records import AuditResult, SliceKey
 from auditor.records.decision_table import read_decisions
@@ -26,6 +25,7 @@ from auditor.records.predictions import (
     codes,
     usable_rows,
 )
+from auditor.records.stored_tables import stored_schema
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.slicing import slice_samples
 
@@ -63,7 +63,7 @@ class RunData:
                 f"{path}: expected the predictions of a finished run; they are missing: copy the whole "
                 "run folder again"
             )
-        names = pq.read_schema(path).names
+        names = stored_schema(path).names
         lacking = [name for name in REQUIRED if name not in names]
         if lacking:
             raise DataError(
@@ -84,8 +84,8 @@ class RunData:
         return tuple(one.name for one in self.result.classes)
 
     @property
-    def slicing(self) -> tuple[SliceSection, JudgeSection]:
-        """How this run formed its slices, and its false discovery rate.
+    def settings(self) -> tuple[SliceSection, JudgeSection, GateSection]:
+        """How this run formed its slices, its false discovery rate, and its gate.
 
         Raises:
             DataError: its configuration cannot be read.
@@ -95,6 +95,7 @@ class RunData:
             return (
                 SliceSection.model_validate(config.get("slices", {})),
                 JudgeSection.model_validate(config.get("judge", {})),
+                GateSection.model_validate(config.get("gate", {})),
             )
         except ValidationError as error:
             first = error.errors()[0]
@@ -169,12 +170,7 @@ def pair(before: RunData, after: RunData) -> Pairs:
     usable = [usable_rows(side) for side in (one, two)]
     kept = same & usable[0] & usable[1]
     if not kept.any():
-        raise DataError(
-            f"{before.run.path} and {after.run.path}: expected audits of the same samples; of "
-            f"{len(before.table)} and {len(after.table)} samples, {len(shared)} have the same id, and "
-            "none of these has the same image and label and a prediction in both: audit the new model "
-            "on the data of the old one"
-        )
+        raise DataError(_nothing_paired(before, after, len(shared), label, image))
     attributes = [name for name in before.attributes if name in after.attributes]
     changed = np.zeros(int(kept.sum()), dtype=bool)
     for name in attributes:
@@ -194,7 +190,34 @@ def pair(before: RunData, after: RunData) -> Pairs:
             unusable_after=int((same & usable[0] & ~usable[1]).sum()),
             other_attributes=int(changed.sum()),
             images_compared=compared,
+            n_before=int(usable_rows(before.table).sum()),
         ),
+    )
+
+
+def _nothing_paired(
+    before: RunData,
+    after: RunData,
+    n_shared: int,
+    label: NDArray[np.bool_],
+    image: NDArray[np.bool_],
+) -> str:
+    """Why no sample can be compared, with the most frequent reason."""
+    n_before, n_after = len(before.table), len(after.table)
+    reasons = {
+        f"{n_shared} of {n_before} and {n_after} samples have the same id": n_before - n_shared,
+        f"of {n_shared} samples with the same id, {int(label.sum())} have another label": label.sum(),
+        f"of {n_shared} samples with the same id, {int(image.sum())} have another image (its SHA-256)": (
+            image.sum()
+        ),
+        f"of {n_shared} samples with the same id and image, none has a prediction in both audits": (
+            n_shared - label.sum() - image.sum()
+        ),
+    }
+    reason = max(reasons, key=lambda text: int(reasons[text]))
+    return (
+        f"{before.run.path} and {after.run.path}: expected audits of the same samples; {reason}: audit "
+        "the new model on the images and labels of the old audit"
     )
 
 
@@ -228,7 +251,7 @@ def _slices(source: RunData, pairs: pd.DataFrame) -> tuple[PairedSlice, ...]:
     usable = source.table[usable_rows(source.table)].reset_index(drop=True)
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
-    section, _ = source.slicing
+    section, *_ = source.settings
     types = types_of_run(source.result, source.run.path / PREDICTIONS)
     found = slice_samples(usable, None, classes, source.attributes, section, types=types)
     place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])

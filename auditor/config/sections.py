@@ -27,6 +27,7 @@ from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.metrics import MetricsSection
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
+from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -36,14 +37,20 @@ from auditor.registry import Options
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base")
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"expected a path; the home folder of {path.parts[0]} is not known: write the path without ~"
+        ) from error
     return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
 
 
 def _relative_to_working_directory(path: Path) -> str:
     """Shorter and free of user names: a path below the working directory is stored relative to it."""
     here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return printable(shown.as_posix())
 
 
 ConfigPath = Annotated[

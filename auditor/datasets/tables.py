@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError
+from auditor.file_system import decode_text, encoding_of, read_text
 from auditor.records.predictions import is_reserved
 
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
@@ -21,6 +22,8 @@ _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 
 _NO_GROUP = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
 """Cells of a group column that say that the group is not known: these samples do not belong together."""
+
+_COMPRESSED = frozenset({".gz", ".bz2", ".zip", ".xz", ".zst", ".tar"})
 
 _OBJECT_COLUMNS = ("box", "mask")
 """Columns of ``Dataset.samples`` that locate the object."""
@@ -53,10 +56,12 @@ def read_table(path: Path) -> pd.DataFrame:
             dtype=str,
             na_filter=False,
             sep="\t" if path.suffix.lower() == ".tsv" else ",",
-            encoding="utf-8-sig",
+            encoding=_encoding(path),
         )
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path}: expected a header and rows; the file is empty") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: {_why_no_text(path, error)}") from error
     except (ValueError, OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: expected a table; it can't be read: {error}") from error
     if not isinstance(table.index, pd.RangeIndex):
@@ -65,6 +70,27 @@ def read_table(path: Path) -> pd.DataFrame:
             f"{path}: expected {len(table.columns)} cells per row, as in the header; the rows have more"
         )
     return table
+
+
+def _encoding(path: Path) -> str:
+    """The encoding that a text file states by a byte-order mark, else UTF-8."""
+    if path.suffix.lower() in _COMPRESSED:
+        return "utf-8-sig"
+    with path.open("rb") as file:
+        start = file.read(1024)
+    encoding = encoding_of(start)
+    if encoding == "utf-8" and b"\0" in start:
+        decode_text(start[: start.index(b"\0") + 1])  # says why this is no text
+    return encoding
+
+
+def _why_no_text(path: Path, error: UnicodeDecodeError) -> str:
+    if path.suffix.lower() not in _COMPRESSED:
+        try:
+            read_text(path)
+        except ValueError as reason:
+            return str(reason)
+    return f"expected text in UTF-8; {error.reason}: save the file as UTF-8"
 
 
 def require_columns(table: pd.DataFrame, columns: dict[str, str], path: Path) -> None:

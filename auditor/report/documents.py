@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor import registry
-from auditor.errors import ConfigError, MissingDependencyError
+from auditor.config.loading import validate
+from auditor.errors import ConfigError, DataError, MissingDependencyError
 from auditor.report import Renderer
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
@@ -39,7 +40,7 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
     Raises:
         ConfigError: there is no renderer of that name.
     """
-    stated = store.read_result().provenance.config["report"].get("options", {})
+    stated = _report_section(store)["options"]
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     view = build_view(store)
     paths: list[Path] = []
@@ -54,11 +55,29 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
 
 def configured(store: RunFolder) -> list[str]:
     """The formats that the run's own configuration asks for."""
-    return list(store.read_result().provenance.config["report"]["formats"])
+    return list(_report_section(store)["formats"])
+
+
+def _report_section(store: RunFolder) -> dict[str, Any]:
+    """What the run's own configuration says about documents.
+
+    Raises:
+        DataError: it has another form than any audit writes.
+    """
+    section = store.read_result().provenance.config.get("report", {})
+    formats = section.get("formats", []) if isinstance(section, Mapping) else None
+    options = section.get("options", {}) if isinstance(section, Mapping) else None
+    named = isinstance(formats, list) and all(isinstance(one, str) for one in formats)
+    if not named or not isinstance(options, Mapping):
+        raise DataError(
+            f"{store.path}: audit.json: provenance.config.report: expected `formats`, a list of names, "
+            "and `options`, a mapping: restore the run from a backup"
+        )
+    return {"formats": formats, "options": options}
 
 
 def _renderer(name: str, stated: Mapping[str, Any]) -> Renderer:
-    options = registry.get("renderer", name)(**stated)
+    options = validate(registry.get("renderer", name), stated, None, f"report.options.{name}.")
     if not isinstance(options, Renderer):
         raise ConfigError(
             f"renderer {name!r}: expected a plug-in with `render(view, folder)`; "

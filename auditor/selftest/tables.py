@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.attributes.types_of_run import types_of_run
@@ -22,6 +21,7 @@ from auditor.preparation import prepare, select_checks
 from auditor.records import AttributeSpec, AuditData, Clusters
 from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.records.predictions import codes
+from auditor.records.stored_tables import stored_schema
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import find_failures
@@ -242,7 +242,7 @@ def _tables(
     alpha: float,
     seed: int,
 ) -> Tables:
-    there = set(pq.read_schema(predictions).names)
+    there = set(stored_schema(predictions).names)
     computed = [name for name in section.computed if name in there]
     analysis = find_failures(predictions, classes, tuple(types), computed)
     return Tables.of(

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.errors import DataError
+from auditor.records.stored_tables import parquet_errors
 
 Row = Mapping[str, Any]
 
@@ -62,7 +63,7 @@ class MapFiles:
                 f"{self.folder}: expected the file {name!r}, which audit.json refers to; it is "
                 "missing: copy the whole run folder again"
             )
-        with pq.ParquetFile(path) as file:
+        with parquet_errors(path), pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             stored = {one: _FORMER.get(one, one) if one not in names else one for one in columns}
             present = [one for one in columns if stored[one] in names]

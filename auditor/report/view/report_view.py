@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-import pyarrow.parquet as pq
 import yaml
 
 from auditor.config import JudgeSection
@@ -38,6 +37,7 @@ from auditor.records import (
 from auditor.records.decision_table import read_decisions
 from auditor.records.decisions import DecisionRecord
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
+from auditor.records.stored_tables import stored_schema
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
@@ -369,7 +369,7 @@ def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
     table = read_decisions(path, result.decision, [one.name for one in result.classes])
-    return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
+    return table[usable_rows(table)], attribute_columns(stored_schema(path).names)
 
 
 def _templates(result: AuditResult) -> str | None:
