@@ -17,6 +17,7 @@ from auditor.audited_model import AuditedModel
 from auditor.config import AuditConfig, Preprocess
 from auditor.errors import ConfigError, DataError, UnreadableImageError
 from auditor.explainers import explain, explain_batch
+from auditor.file_system import require_writable
 from auditor.model_opening import open_model
 from auditor.preparation import Prepared, prepare
 from auditor.stages.choose_thresholds import open_with_thresholds
@@ -65,6 +66,7 @@ def explain_images(
     Raises:
         UsageError: an image can't be read, the class does not exist, or the model does not fit.
     """
+    require_writable(out)
     prepared = prepare(config)
     if target is not None and target not in prepared.classes:
         raise ConfigError(

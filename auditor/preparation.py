@@ -27,7 +27,6 @@ from auditor.comparisons.chosen_metrics import ChosenMetrics, choose_metrics
 from auditor.config import AuditConfig, Preprocess
 from auditor.config.loading import read_class_names
 from auditor.datasets import DatasetAdapter
-from auditor.datasets.printable_names import with_printable_names
 from auditor.datasets.tasks import match_labels
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.judging.criteria import KnownNames, require_known_names
@@ -111,7 +110,6 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     """
     if not len(dataset):
         raise DataError("expected at least one sample in the data set; it is empty")
-    dataset = with_printable_names(dataset)
     rule, codes = match_labels(
         config, dataset, _class_names(config.model.classes), classifier.classes
     )

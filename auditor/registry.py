@@ -94,7 +94,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from auditor.errors import ConfigError
 
@@ -113,14 +113,29 @@ GROUPS: dict[Kind, str] = PACKAGES | {"renderer": "auditor.report"}
 """The entry-point group of each kind, for other distributions."""
 
 
-class Options(BaseModel):
-    """Options from the configuration file: a frozen model that refuses unknown keys."""
+LARGEST = 2**32 - 1
+"""The largest integer of a configuration: libraries fail at larger ones, each in its own way."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+class Options(BaseModel):
+    """Options from the configuration file: a frozen model that refuses unknown keys, NaN and infinity."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     plugin_name: ClassVar[str] = ""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Former names of fields → current names; former names still work, with a warning."""
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_huge_integer(cls, value: Any) -> Any:
+        numbers = value if isinstance(value, tuple) else (value,)
+        for number in numbers:
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise ValueError(f"expected a number of at most {LARGEST:,}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

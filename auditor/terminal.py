@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from auditor.console import line
-from auditor.phrasing import NOT_AVAILABLE, count, percent, plural
+from auditor.phrasing import NOT_AVAILABLE, count, percent, plural, several
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
 from auditor.phrasing.population import population_text
 from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
+from auditor.report.view.criteria import criterion_views
 from auditor.report.view.tested import count_tested
 
 if TYPE_CHECKING:  # imported only for annotations: the command line must start without torch
@@ -64,6 +65,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     print_lines(console, (counts, *(text for text in described if text)))
     _print_findings(console, result)
     _print_outcome(console, result.outcome)
+    _print_not_blocking(console, result)
     print_paths(console, (folder / name for name in ("report.html", "report.pdf")), "report: ")
     hint = f"seal: {seal} (note it outside this folder, for `auditor verify --seal`)"
     console.print(line((hint, "dim")), soft_wrap=True)
@@ -76,6 +78,16 @@ def _print_outcome(console: Console, outcome: AuditOutcome) -> None:
     if len(outcome.reasons) > _MAX_REASONS:
         more = plural(len(outcome.reasons) - _MAX_REASONS, "more reason")
         print_lines(console, [f"  … and {more} in the report"])
+
+
+def _print_not_blocking(console: Console, result: AuditResult) -> None:
+    """Prints which criteria are not met although the outcome does not depend on them."""
+    views = [one for one in criterion_views(result.criteria) if not one.blocking]
+    for state in ("missed", "undecided"):
+        names = [one.name for one in views if one.state == state]
+        if names:
+            said = f"  {state}, without blocking the gate: {several(names, _MAX_REASONS)}"
+            print_lines(console, [said])
 
 
 def _print_findings(console: Console, result: AuditResult) -> None:

@@ -202,19 +202,17 @@ def _nothing_paired(
     label: NDArray[np.bool_],
     image: NDArray[np.bool_],
 ) -> str:
-    """Why no sample can be compared, with the most frequent reason."""
+    """Why no sample can be compared: the most frequent reason."""
     n_before, n_after = len(before.table), len(after.table)
+    n_label, n_image = int(label.sum()), int(image.sum())
     reasons = {
-        f"{n_shared} of {n_before} and {n_after} samples have the same id": n_before - n_shared,
-        f"of {n_shared} samples with the same id, {int(label.sum())} have another label": label.sum(),
-        f"of {n_shared} samples with the same id, {int(image.sum())} have another image (its SHA-256)": (
-            image.sum()
-        ),
-        f"of {n_shared} samples with the same id and image, none has a prediction in both audits": (
-            n_shared - label.sum() - image.sum()
-        ),
+        f"{n_label} have another label": n_label,
+        f"{n_image} have another image (by its SHA-256)": n_image,
+        "the others have no prediction in one of the audits": n_shared - n_label - n_image,
     }
-    reason = max(reasons, key=lambda text: int(reasons[text]))
+    reason = f"{n_shared} of {n_before} and {n_after} samples have the same id"
+    if n_shared:
+        reason += f"; of these, {max(reasons, key=lambda text: reasons[text])}"
     return (
         f"{before.run.path} and {after.run.path}: expected audits of the same samples; {reason}: audit "
         "the new model on the images and labels of the old audit"

@@ -33,7 +33,9 @@ def read_stored(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         DataError: the file is no Parquet file, is damaged, or lacks a column.
     """
     with parquet_errors(path):
-        table: pd.DataFrame = pq.read_table(path, columns=list(columns)).to_pandas()
+        stored = pq.read_table(path, columns=list(columns))
+        stored.validate(full=True)  # whether texts are UTF-8
+        table: pd.DataFrame = stored.to_pandas()
     lacking = [name for name in columns if name not in table.columns]
     if lacking:
         raise DataError(
