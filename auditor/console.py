@@ -9,7 +9,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.text import Text
 
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127) if chr(code) not in "\n\t"}
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127) if chr(code) != "\n"}
 """Control characters, which could move the cursor or change colours."""
 
 

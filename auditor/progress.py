@@ -169,7 +169,9 @@ class Bars:
         )
         with RichProgress(*columns, console=self._console) as bar:
             task = bar.add_task(name, total=total)
-            self._describe = lambda item: bar.update(task, description=f"{name} {printable(item)}")
+            self._describe = lambda item: bar.update(
+                task, description=f"{name} {printable(item)}", refresh=True
+            )
             yield lambda items: bar.advance(task, items)
             bar.update(task, description=name)
             self._describe = None

@@ -286,8 +286,9 @@ def _reference_labels(reference: pd.DataFrame, prepared: Prepared) -> tuple[str,
 
 
 def folder_name(name: str) -> str:
-    """A name as a folder name: in lower case, with hyphens for all but letters and digits."""
-    return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.") or "audit"
+    """A name as a folder name: in lower case, with hyphens for all but letters and digits, and short."""
+    # 80 characters of 3 bytes, and the ending of an unfinished run, are fewer than 255 bytes.
+    return re.sub(r"[^\w.]+", "-", name.lower())[:80].strip("-.") or "audit"
 
 
 def _run_info(name: str) -> RunInfo:

@@ -113,8 +113,8 @@ def print_lines(console: Console, texts: Iterable[str]) -> None:
 
 
 def print_paths(console: Console, paths: Iterable[Path], prefix: str = "") -> None:
-    """Prints those of some files that exist, one per line."""
-    print_lines(console, (f"{prefix}{path}" for path in paths if path.is_file()))
+    """Prints those of some files and folders that exist, one per line."""
+    print_lines(console, (f"{prefix}{path}" for path in paths if path.exists()))
 
 
 def print_dry_run(console: Console, found: DryRun) -> None:

@@ -1,4 +1,4 @@
-"""Classifiers from timm (PyTorch image models); requires the extra ``auditor[timm]``."""
+"""Classifiers from timm (PyTorch image models); requires the extra ``timm``."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TimmClassifier(Options):
             timm: Any = importlib.import_module("timm")
         except ImportError as error:
             raise MissingDependencyError(
-                "model.adapter: timm is not installed: `pip install 'auditor[timm]'`"
+                "model.adapter: timm is not installed: `pip install timm`"
             ) from error
         self._require_known(timm)
         if self.pretrained:

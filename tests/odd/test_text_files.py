@@ -114,7 +114,7 @@ def test_damaged_parquet_table_is_refused(broken: bytes, tmp_path: Path) -> None
     [
         ("caf\udce9", "caf\\udce9"),
         ("a\x1b[31mb", "a\\x1b[31mb"),
-        ("a\rb\x7f", "a\\x0db\\x7f"),
+        ("a\rb\x7f\tc", "a\\x0db\\x7f\\x09c"),
         ("épée 中 [b] :smile:", "épée 中 [b] :smile:"),
     ],
 )
