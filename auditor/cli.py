@@ -309,10 +309,12 @@ def selftest(
 def list_plugins() -> None:
     """List all plug-ins with their options."""
     with exit_codes():
-        from auditor import registry, terminal
+        from auditor.plugin_descriptions import describe_plugins
+        from auditor.plugin_list import print_plugins
+        from auditor.registry import PACKAGES
 
-        for kind in registry.PACKAGES:
-            terminal.print_plugins(out_console, kind, registry.all_of(kind))
+        for kind in PACKAGES:
+            print_plugins(out_console, kind, describe_plugins(kind))
 
 
 @app.command()

@@ -214,12 +214,24 @@ def all_of(kind: Kind) -> dict[str, type[Options]]:
     return dict(sorted(_registered[kind].items()))
 
 
+def from_entry_points(kind: Kind) -> dict[str, type[Options]]:
+    """The plug-ins of other distributions by name; the built-in ones are not imported.
+
+    Raises:
+        ConfigError: an entry point can't be imported.
+    """
+    for entry_point in entry_points(group=GROUPS[kind]):
+        _load(entry_point)
+    own = f"{PACKAGES[kind]}."
+    found = _registered[kind].items()
+    return {name: one for name, one in found if not one.__module__.startswith(own)}
+
+
 def _load_all(kind: Kind) -> None:
     package = importlib.import_module(PACKAGES[kind])
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{PACKAGES[kind]}.{module.name}")
-    for entry_point in entry_points(group=GROUPS[kind]):
-        _load(entry_point)
+    from_entry_points(kind)
 
 
 def _load(entry_point: EntryPoint) -> None:

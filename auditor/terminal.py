@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:  # imported only for annotations: the command line must start 
     from auditor.dry_run import DryRun
     from auditor.explain_images import ExplainedImage
     from auditor.planning import Plan
-    from auditor.registry import Options
     from auditor.selftest import SelfTest
     from auditor.verification import Verification
 
@@ -196,25 +193,3 @@ def print_selftest(console: Console, found: SelfTest) -> None:
         table.add_row(*map(line, row))
     console.print(table)
     print_lines(console, found.sentences)
-
-
-def print_plugins(console: Console, kind: str, plugins: dict[str, type[Options]]) -> None:
-    """Prints the plug-ins of one kind with their options and defaults."""
-    console.print(line("\n", (kind, "bold")))
-    for name, plugin in plugins.items():
-        summary = (plugin.__doc__ or "").strip().splitlines()[0]
-        console.print(line("  ", (name, "bold cyan"), f"  {summary}"), soft_wrap=True)
-        fields = plugin.model_fields.items()
-        print_lines(
-            console,
-            (
-                f"      {key} ({_default(field)})  {field.description or ''}"
-                for key, field in fields
-            ),
-        )
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    return json.dumps(field.get_default(call_default_factory=True), default=str)

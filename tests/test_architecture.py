@@ -66,6 +66,7 @@ def imported_by(statement: str) -> set[str]:
     ("module", "heavy"),
     [
         ("auditor", {"torch", "pandas", "numpy"}),
+        ("auditor.plugin_descriptions, auditor.plugin_list", {"torch", "pandas", "numpy", "scipy"}),
         ("auditor.cli", {"torch", "pandas", "numpy", "pyarrow", "pydantic"}),
     ],
 )
