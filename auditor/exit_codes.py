@@ -12,7 +12,7 @@ from auditor.console import PlainConsole, line, silence_output
 from auditor.errors import AuditAbortedError, AuditorError, UsageError
 from auditor.file_system import refusal
 
-PASSED, BLOCKED, USAGE_ERROR, ABORTED, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+PASSED, BLOCKED, USAGE_ERROR, ABORTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 out = PlainConsole()
 err = PlainConsole(stderr=True)
