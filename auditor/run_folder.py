@@ -13,16 +13,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from auditor.errors import DataError, OutputExistsError
 from auditor.file_system import refusal, require_writable
@@ -34,7 +31,8 @@ from auditor.manifest import (
     UNFINISHED_NOTICE,
     write_manifest,
 )
-from auditor.records import SCHEMA_VERSION, AuditResult, version_1
+from auditor.records import AuditResult
+from auditor.records.parsing import parse_result
 
 __all__ = ["EXPLANATIONS", "PREDICTIONS", "RESULT", "RunFolder", "ShardWriter"]
 
@@ -185,29 +183,17 @@ class RunFolder:
         """Reads ``audit.json``.
 
         Raises:
-            DataError: the file is not a result, or has an unknown schema version.
+            DataError: the file is not a result, has an unknown schema version, or its parts contradict
+                each other.
         """
         path = self.path / RESULT
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             raise DataError(
-                f"{path}: expected JSON; {error}: restore the run from a backup"
+                f"{path}: expected JSON in UTF-8; {error}: restore the run from a backup, or audit again"
             ) from error
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if version == 1:
-            raw = _upgraded(raw, path)
-        elif version != SCHEMA_VERSION:
-            raise DataError(
-                f"{path}: expected schema_version {SCHEMA_VERSION}; got {version!r}: use the version of "
-                "auditor that wrote it"
-            )
-        try:
-            return AuditResult.model_validate(raw)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {place}: {first['msg']}") from error
+        return parse_result(text, str(path))
 
     def finish(self) -> RunFolder:
         """Writes the manifest and moves the run to its final place.
@@ -232,16 +218,6 @@ class RunFolder:
     def discard(self) -> None:
         """Removes the unfinished folder, after a usage error that occurred before any result."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _upgraded(raw: dict[str, Any], path: Path) -> dict[str, Any]:
-    try:
-        return version_1.upgrade(raw)
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(
-            f"{path}: expected a result of schema_version 1; its parts have another form "
-            f"({type(error).__name__}: {error}): restore the run from a backup"
-        ) from error
 
 
 def _unfinished(final: Path) -> Path:

@@ -160,11 +160,12 @@ def _planned(number: int | None) -> str:
 def print_explained(console: Console, images: Sequence[ExplainedImage]) -> None:
     """Prints prediction, explained class and sheet of each image."""
     for one in images:
+        panels = ", ".join(["image", "Grad-CAM", *([one.detail] if one.detail else [])])
         said = (
             f"{one.image}: predicted {one.predicted}; {one.target} has {percent(one.confidence, 1)}, "
             f"Grad-CAM mass {one.mass:.4g}"
         )
-        print_lines(console, (said, f"  {one.sheet} (image, Grad-CAM, {one.detail})"))
+        print_lines(console, (said, f"  {one.sheet} ({panels})"))
 
 
 def print_verification(console: Console, found: Verification, *, seal_given: bool) -> None:

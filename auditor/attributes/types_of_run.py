@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from auditor.records import AttributeSpec, AuditResult
 from auditor.records.predictions import attribute_columns
-from auditor.records.stored_tables import stored_schema
 
 
 def types_of_run(result: AuditResult, predictions: Path) -> dict[str, AttributeSpec]:
@@ -23,7 +23,7 @@ def types_of_run(result: AuditResult, predictions: Path) -> dict[str, AttributeS
         cut all numbers into bands, so numbers are numeric.
     """
     recorded = {one.name: one for one in result.attributes}
-    schema = stored_schema(predictions)
+    schema = pq.read_schema(predictions)
     types: dict[str, AttributeSpec] = {}
     for name in attribute_columns(schema.names):
         dtype = schema.field(name).type

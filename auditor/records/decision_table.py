@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.records.decisions import DecisionRecord, DecisionRule, Decisions
@@ -25,7 +26,6 @@ from auditor.records.predictions import (
     sample_columns,
     usable_rows,
 )
-from auditor.records.stored_tables import read_stored, stored_schema
 
 _SMALLEST = np.finfo(np.float32).tiny
 """Probabilities are stored as float32: 0 stands for anything below this."""
@@ -45,11 +45,16 @@ def read_decisions(
         One row per sample, or of a multi-label task one per sample and label, as `decision_table`
         returns them; those of samples that could not be evaluated are among them.
     """
-    columns = sample_columns(stored_schema(predictions).names)
+    columns = sample_columns(pq.read_schema(predictions).names)
     if decision.task != "multi-label":
-        return read_stored(predictions, columns)
+        table: pd.DataFrame = pq.read_table(predictions, columns=columns).to_pandas(
+            ignore_metadata=True
+        )
+        return table
     scores = [probability_column(label) for label in decision.positive]
-    samples = read_stored(predictions, [*columns, *scores])
+    samples = pq.read_table(predictions, columns=[*columns, *scores]).to_pandas(
+        ignore_metadata=True
+    )
     probabilities = samples[scores].to_numpy(dtype=np.float32)
     rule = DecisionRule.of(decision, classes)
     return decision_table(samples.drop(columns=scores), probabilities, rule)[0]

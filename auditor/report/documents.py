@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor import registry
-from auditor.config.loading import validate
-from auditor.errors import ConfigError, DataError, MissingDependencyError
+from auditor.config import loading
+from auditor.errors import ConfigError, MissingDependencyError
 from auditor.report import Renderer
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
@@ -40,7 +40,7 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
     Raises:
         ConfigError: there is no renderer of that name.
     """
-    stated = _report_section(store)["options"]
+    stated = store.read_result().provenance.stated.report.options
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     view = build_view(store)
     paths: list[Path] = []
@@ -54,30 +54,24 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
 
 
 def configured(store: RunFolder) -> list[str]:
-    """The formats that the run's own configuration asks for."""
-    return list(_report_section(store)["formats"])
-
-
-def _report_section(store: RunFolder) -> dict[str, Any]:
-    """What the run's own configuration says about documents.
+    """The formats that the run's own configuration asks for.
 
     Raises:
-        DataError: it has another form than any audit writes.
+        ConfigError: it asks for none.
     """
-    section = store.read_result().provenance.config.get("report", {})
-    formats = section.get("formats", []) if isinstance(section, Mapping) else None
-    options = section.get("options", {}) if isinstance(section, Mapping) else None
-    named = isinstance(formats, list) and all(isinstance(one, str) for one in formats)
-    if not named or not isinstance(options, Mapping):
-        raise DataError(
-            f"{store.path}: audit.json: provenance.config.report: expected `formats`, a list of names, "
-            "and `options`, a mapping: restore the run from a backup"
+    formats = store.read_result().provenance.stated.report.formats
+    if not formats:
+        raise ConfigError(
+            f"{store.path}: expected formats in the run's configuration (report.formats); it has none: "
+            "name them, such as `--format html,pdf`"
         )
-    return {"formats": formats, "options": options}
+    return list(formats)
 
 
 def _renderer(name: str, stated: Mapping[str, Any]) -> Renderer:
-    options = validate(registry.get("renderer", name), stated, None, f"report.options.{name}.")
+    options = loading.validate(
+        registry.get("renderer", name), stated, None, f"provenance.config.report.options.{name}."
+    )
     if not isinstance(options, Renderer):
         raise ConfigError(
             f"renderer {name!r}: expected a plug-in with `render(view, folder)`; "

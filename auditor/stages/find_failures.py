@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.comparisons.clusters import clusters_of, shares
@@ -35,7 +36,6 @@ from auditor.records.predictions import (
     reserved_names,
     usable_rows,
 )
-from auditor.records.stored_tables import read_stored, stored_schema
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ def _read(
     predictions: Path, classes: list[str], others: Sequence[str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """The predictions, and the names of the probability columns; none if one is missing."""
-    present = set(stored_schema(predictions).names)
+    present = set(pq.read_schema(predictions).names)
     stored = [name for name in (*FINGERPRINTS, GROUP, WEIGHT) if name in present]
     columns = [probability_column(name) for name in classes]
     probabilities = columns if present.issuperset(columns) else []
     wanted = [*REQUIRED, *others, *stored, *probabilities]
-    return read_stored(predictions, wanted), probabilities
+    return pq.read_table(predictions, columns=wanted).to_pandas(ignore_metadata=True), probabilities
 
 
 def _summary(

@@ -11,7 +11,7 @@ from builders.configurations import MINIMAL, write_config
 from auditor.config import AuditConfig
 from auditor.config.loading import read_class_names
 from auditor.console import line, printable
-from auditor.datasets.tables import read_table
+from auditor.datasets.table_files import read_table
 from auditor.errors import AuditorError, ConfigError, DataError
 
 LATIN = "(Latin-1?): save the file as UTF-8"
@@ -82,23 +82,22 @@ def test_configuration_is_read_or_refused(
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("encoding", "message"), [(row[0], row[2]) for row in TEXTS])
+@pytest.mark.parametrize("encoding", [row[0] for row in TEXTS])
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt"])
-def test_table_is_read_or_refused(
-    encoding: str, message: str | None, suffix: str, tmp_path: Path
+def test_table_is_read_in_utf_8_and_else_refused(
+    encoding: str, suffix: str, tmp_path: Path
 ) -> None:
     path = tmp_path / f"table{suffix}"
     separator = "\t" if suffix == ".tsv" else ","
     path.write_bytes(f"file{separator}label\na.png{separator}épée\n".encode(encoding))
-    if message is None:
+    if encoding in {"utf-8", "utf-8-sig"}:
         table = read_table(path)
         assert list(table.columns) == ["file", "label"]
         assert table["label"].tolist() == ["épée"]
         return
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="expected a table") as caught:
         read_table(path)
     assert str(caught.value).startswith(f"{path}: ")
-    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("broken", [b"PAR1", b"", b"PAR1" + bytes(40) + b"PAR1", b"a,b\n1,2\n"])
@@ -134,7 +133,5 @@ def test_path_with_bytes_that_are_no_utf_8_can_be_stored(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("path", ["~nouser-of-this-name/a.csv"])
 def test_home_folder_that_is_not_known_is_refused(path: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"data\.path: expected a path; the home folder of ~nouser"
-    ):
+    with pytest.raises(ConfigError, match=r"data\.path: .*the home folder of '~nouser"):
         AuditConfig.load(write_config(tmp_path, {}), [f"data.path={path}"])
