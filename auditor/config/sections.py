@@ -59,10 +59,8 @@ ConfigPath = Annotated[
 """A path that is relative to the configuration file that contains it."""
 
 
-_LARGEST_SIDE = 10_000
-"""Pixels; one such image needs 300 MB."""
-_LARGEST_NORM = 1e6
-"""Largest mean, and reciprocal of the smallest standard deviation: others overflow in float32."""
+_LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
+_LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
 
 
 class Preprocess(Options):

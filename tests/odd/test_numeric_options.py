@@ -15,7 +15,7 @@ from auditor.errors import ConfigError
 from auditor.registry import Options
 
 SECTIONS = ("slices", "explain", "judge", "gate", "plan")
-NEVER = (".nan", ".inf", "-.inf", str(10**30))
+NEVER = (".nan", ".inf", "-.inf", str(10**18))
 """What no numeric option accepts, in YAML."""
 
 # Key, then values that it refuses besides those, then values that it accepts.
