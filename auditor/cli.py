@@ -9,23 +9,35 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from auditor import __version__, terminal
-from auditor.errors import AuditAbortedError, AuditorError, UsageError
-from auditor.manifest import read_manifest, record_rendering
-from auditor.progress import display_for
-from auditor.records import AuditResult
-from auditor.run_folder import RunFolder
-from auditor.traceback_file import keep_traceback
+from auditor import __version__, interrupts
+from auditor.command_options import (
+    Case,
+    ConfigArgument,
+    Device,
+    OutOption,
+    OverwriteOption,
+    QuietOption,
+    RunArgument,
+    SchemaName,
+    SetOption,
+    finite,
+)
+from auditor.console import accept_all_text, line, silence_output
+from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
+from auditor.exit_codes import err as err_console
+from auditor.exit_codes import out as out_console
+
+if (
+    TYPE_CHECKING
+):  # commands import what they need: `auditor --help` starts without pandas and torch
+    from auditor.progress import Progress
+    from auditor.records import AuditResult
+    from auditor.run_folder import RunFolder
 
 app = typer.Typer(
     help="Audits image classifiers and writes the report that decides whether they ship.",
@@ -34,82 +46,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-_out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
-
-_PASSED, _BLOCKED, _USAGE_ERROR, _ABORTED, _INTERRUPTED = 0, 1, 2, 3, 130
-
-ConfigArgument = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Folder for the run; default: reports/<name>.")
-]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a finished run in that folder.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Hide the progress display.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
-]
-
-
-class Device(StrEnum):
-    """Device on which the model runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-
-class Case(StrEnum):
-    """The embedded examples."""
-
-    SOLAR = "solar"
-    DIGITS = "digits"
-
-
-class SchemaName(StrEnum):
-    """The available JSON Schemas."""
-
-    CONFIG = "config"
-    RESULT = "result"
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Converts errors into one message and an exit code, without a traceback."""
-    try:
-        yield
-    except AuditorError as error:
-        _print_error("aborted" if isinstance(error, AuditAbortedError) else "error", str(error))
-        raise typer.Exit(_USAGE_ERROR if isinstance(error, UsageError) else _ABORTED) from None
-    except KeyboardInterrupt:
-        _err.print("interrupted: the run folder is marked as unfinished", soft_wrap=True)
-        raise typer.Exit(_INTERRUPTED) from None
-    except (typer.Exit, typer.Abort):  # exceptions too
-        raise
-    except Exception as error:  # noqa: BLE001 - the last resort: exit code 1 has another meaning
-        raise typer.Exit(_unexpected(error)) from None
-
-
-def _unexpected(error: Exception) -> int:
-    """Prints what nobody expected in one message, keeps its traceback, and returns the exit code."""
-    kept = keep_traceback()
-    text = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-    _print_error("unexpected error", f"{' '.join(text.split())}; {kept}")
-    return _ABORTED
-
-
-def _print_error(label: str, text: str) -> None:
-    printable = text.encode("utf-8", "backslashreplace").decode()  # names of files may be no UTF-8
-    _err.print(f"[bold red]{label}:[/] {escape(printable)}", soft_wrap=True)
 
 
 def _print_version(value: bool) -> None:
     if value:
-        _out.print(__version__)
+        out_console.print(__version__)
         raise typer.Exit
 
 
@@ -133,14 +74,18 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Audit an embedded example: offline, no settings."""
-    from auditor import demo as cases
-    from auditor import runner
-    from auditor.config import AuditConfig
+    with exit_codes():
+        from auditor import demo as cases
+        from auditor import runner
+        from auditor.config import AuditConfig
+        from auditor.file_system import require_writable
+        from auditor.run_folder import RunFolder
 
-    with _exit_codes():
         final = out or Path("reports") / f"demo-{case}"
-        progress = display_for(_err, quiet=quiet)
+        progress = _progress(quiet)
         inputs = final.with_name(f"{final.name}-inputs")
+        RunFolder.require_place(final, overwrite=overwrite)
+        require_writable(inputs)
         config = cases.prepare(case.value, inputs, progress.message)
         folder = runner.run(AuditConfig.load(config), final, overwrite=overwrite, progress=progress)
         _print_result(folder)
@@ -156,14 +101,14 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Audit a classifier."""
-    from auditor import runner
-    from auditor.config import AuditConfig
+    with exit_codes():
+        from auditor import runner
+        from auditor.config import AuditConfig
 
-    with _exit_codes():
         changes = [*(overrides or []), *([f"device={device}"] if device is not Device.AUTO else [])]
         settings = AuditConfig.load(config, changes)
         final = out or Path("reports") / runner.folder_name(settings.name)
-        progress = display_for(_err, quiet=quiet)
+        progress = _progress(quiet)
         folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
         result = _print_result(folder)
         raise typer.Exit(result.outcome.exit_code)
@@ -172,11 +117,12 @@ def run(
 @app.command()
 def check(config: ConfigArgument, overrides: SetOption = None) -> None:
     """Dry run: validate configuration, data and model; estimate time and memory."""
-    from auditor.config import AuditConfig
-    from auditor.dry_run import dry_run
+    with exit_codes():
+        from auditor import terminal
+        from auditor.config import AuditConfig
+        from auditor.dry_run import dry_run
 
-    with _exit_codes():
-        terminal.print_dry_run(_out, dry_run(AuditConfig.load(config, overrides or [])))
+        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, overrides or [])))
 
 
 @app.command()
@@ -200,31 +146,41 @@ def plan(
     overrides: SetOption = None,
 ) -> None:
     """Say how many samples each acceptance criterion needs; needs neither the data nor the model."""
-    from auditor.config import AuditConfig
-    from auditor.planning import plan_of
+    with exit_codes():
+        from auditor import terminal
+        from auditor.config import AuditConfig
+        from auditor.planning import plan_of
 
-    with _exit_codes():
         settings = AuditConfig.load(config, overrides or [])
-        terminal.print_plan(_out, plan_of(settings, assume or [], values or [], power))
+        terminal.print_plan(out_console, plan_of(settings, assume or [], values or [], power))
 
 
 @app.command()
 def render(
     folder: RunArgument,
     formats: Annotated[
-        str | None,
-        typer.Option("--format", help="Comma-separated; default: as configured for the run."),
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
+        ),
     ] = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
-    from auditor.report import documents
+    with exit_codes():
+        from auditor import terminal
+        from auditor.file_system import require_writable
+        from auditor.manifest import record_rendering
+        from auditor.report import documents
+        from auditor.run_folder import RunFolder
 
-    with _exit_codes():
         store = RunFolder.open(folder)
-        names = formats.split(",") if formats else documents.configured(store)
+        given = [name.strip() for one in formats or [] for name in one.split(",")]
+        names = list(dict.fromkeys(given)) or documents.configured(store)
+        require_writable(store.path)
         with record_rendering(store.path):
-            written = documents.write(store, [name.strip() for name in names])
-        terminal.print_paths(_out, written.paths)
+            written = documents.write(store, names)
+        terminal.print_paths(out_console, written.paths)
         if written.missing:
             raise written.missing[0]
 
@@ -239,12 +195,13 @@ def explain(
     out: Annotated[Path, typer.Option(help="Folder for the sheets.")] = Path("explained"),
 ) -> None:
     """Compute attribution maps of single images: one sheet each with image, Grad-CAM, detail view."""
-    from auditor.config import AuditConfig
-    from auditor.explain_images import explain_images
+    with exit_codes():
+        from auditor import terminal
+        from auditor.config import AuditConfig
+        from auditor.explain_images import explain_images
 
-    with _exit_codes():
         explained = explain_images(AuditConfig.load(config), images, target, out)
-        terminal.print_explained(_out, explained)
+        terminal.print_explained(out_console, explained)
 
 
 @app.command()
@@ -256,28 +213,48 @@ def compare(
     ] = None,
     max_rise: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Largest acceptable rise of an error rate (a share)."),
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            callback=finite,
+            help="Largest acceptable rise of an error rate (a share).",
+        ),
     ] = 0.0,
+    min_paired: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            callback=finite,
+            help="Share of the earlier run's samples that must be comparable; below it: exit code 4.",
+        ),
+    ] = 0.5,
+    quiet: QuietOption = False,
 ) -> None:
     """Compare two audits; exit code 1 if the overall error rate or that of a slice rose.
 
     A rise counts if the error rate on the same samples is higher by more than --max-rise and q is at
-    most the earlier run's alpha (McNemar's test, corrected for multiple testing).
+    most the earlier run's alpha (McNemar's test, corrected for multiple testing). Exit code 4: no rise
+    was found, but too few samples could be compared.
     """
-    from auditor import comparison
-    from auditor.comparison import documents
+    with exit_codes():
+        from auditor import comparison, terminal
+        from auditor.comparison import documents
+        from auditor.run_folder import RunFolder
 
-    with _exit_codes():
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
         place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
         documents.check_place(place)
-        found = comparison.compare(before, after, max_rise=max_rise)
-        written = documents.write(found, before, after, place)
-        _out.print(f"\n{comparison.summary(found)}", highlight=False, markup=False, soft_wrap=True)
-        terminal.print_paths(_out, written.paths)
+        progress = _progress(quiet)
+        found = comparison.compare(
+            before, after, max_rise=max_rise, min_paired=min_paired, progress=progress
+        )
+        written = documents.write(found, before, after, place, progress)
+        terminal.print_lines(out_console, ["", *comparison.summary(found).splitlines()])
+        terminal.print_paths(out_console, written.paths)
         if written.missing is not None:
-            _err.print(escape(str(written.missing)), soft_wrap=True)
-        raise typer.Exit(_BLOCKED if found.blocking else _PASSED)
+            terminal.print_lines(err_console, [str(written.missing)])
+        raise typer.Exit(found.exit_code)
 
 
 @app.command()
@@ -288,12 +265,12 @@ def verify(
     ] = None,
 ) -> None:
     """Check whether a run was altered; exit code 0: intact, 1: altered, 2: not a finished run."""
-    from auditor import verification
+    with exit_codes():
+        from auditor import terminal, verification
 
-    with _exit_codes():
         found = verification.verify(folder, seal)
-        terminal.print_verification(_out, found, seal_given=seal is not None)
-        raise typer.Exit(_PASSED if found.ok else _BLOCKED)
+        terminal.print_verification(out_console, found, seal_given=seal is not None)
+        raise typer.Exit(PASSED if found.ok else BLOCKED)
 
 
 @app.command()
@@ -302,7 +279,9 @@ def selftest(
         Path,
         typer.Argument(metavar="CONFIG|RUN", help="Configuration, or folder of a finished run."),
     ],
-    seconds: Annotated[float, typer.Option(min=0.0, help="Time for the simulated audits.")] = 45.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, callback=finite, help="Time for the simulated audits.")
+    ] = 45.0,
     quiet: QuietOption = False,
 ) -> None:
     """Estimate detection and false-alarm rates on your own data.
@@ -310,28 +289,32 @@ def selftest(
     The predictions are permuted within each label, so that they depend on no attribute. Gaps of 5 to
     20 points are planted, and the audit is judged again.
     """
-    from auditor import selftest as simulation
-    from auditor.config import AuditConfig
+    with exit_codes():
+        from auditor import selftest as simulation
+        from auditor import terminal
+        from auditor.config import AuditConfig
+        from auditor.run_folder import RunFolder
 
-    with _exit_codes():
         if target.is_dir():
             tables = simulation.of_run(RunFolder.open(target))
         else:
             tables = simulation.of_config(AuditConfig.load(target))
-        progress = display_for(_err, quiet=quiet)
+        progress = _progress(quiet)
         with progress.stage("self-test", simulation.n_audits(tables)) as advance:
             found = simulation.selftest(tables, seconds=seconds, advance=advance)
-        terminal.print_selftest(_out, found)
+        terminal.print_selftest(out_console, found)
 
 
 @app.command(name="list")
 def list_plugins() -> None:
     """List all plug-ins with their options."""
-    from auditor import registry
+    with exit_codes():
+        from auditor.plugin_descriptions import describe_plugins
+        from auditor.plugin_list import print_plugins
+        from auditor.registry import PACKAGES
 
-    with _exit_codes():
-        for kind in registry.PACKAGES:
-            terminal.print_plugins(_out, kind, registry.all_of(kind))
+        for kind in PACKAGES:
+            print_plugins(out_console, kind, describe_plugins(kind))
 
 
 @app.command()
@@ -341,9 +324,10 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schemas of the configuration and of audit.json."""
-    from auditor.config import json_schema
+    with exit_codes():
+        from auditor.config import json_schema
+        from auditor.records import AuditResult
 
-    with _exit_codes():
         schemas = {
             SchemaName.CONFIG: json_schema,
             SchemaName.RESULT: AuditResult.model_json_schema,
@@ -357,26 +341,52 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the file.")] = Path(),
 ) -> None:
     """Write a commented configuration to start from."""
-    from auditor.config import write_starter
+    with exit_codes():
+        from auditor.config import write_starter
 
-    with _exit_codes():
         path = write_starter(folder)
-        hint = f"{path}\nedit it, then run: auditor check {path}"
-        _out.print(hint, markup=False, soft_wrap=True)
+        for text in (str(path), f"edit it, then run: auditor check {path}"):
+            out_console.print(line(text), soft_wrap=True)
 
 
 def _print_result(folder: RunFolder) -> AuditResult:
+    from auditor import terminal
+    from auditor.manifest import read_manifest
+
     result = folder.read_result()
-    terminal.print_result(_out, result, folder.path, read_manifest(folder.path).seal)
+    terminal.print_result(out_console, result, folder.path, read_manifest(folder.path).seal)
     return result
+
+
+def _progress(quiet: bool) -> Progress:
+    from auditor.progress import display_for
+
+    return display_for(err_console, quiet=quiet)
 
 
 def main() -> None:
     """Entry point of the command ``auditor``."""
     from auditor.allocator import keep_freed_memory
 
+    interrupts.remember()
     keep_freed_memory()
+    accept_all_text()
     try:
         app()
-    except Exception as error:  # noqa: BLE001 - the imports of a command may fail, too
-        sys.exit(_unexpected(error))
+    except SystemExit as left:
+        if isinstance(left.__context__, BrokenPipeError):  # for which typer exits with 1
+            silence_output()
+            sys.exit(PASSED)
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - outside of a command
+        sys.exit(code_of(error))
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Flushes what was printed; a full disk must not change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence_output()

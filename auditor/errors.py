@@ -8,6 +8,7 @@
     │   ├── DataError               data set: missing column, unknown label, no samples
     │   ├── ModelError              classifier: checkpoint, output, classes, target layer
     │   ├── OutputExistsError       the output folder is not empty
+    │   ├── FileSystemError         a file or folder can't be read or written
     │   └── MissingDependencyError  an optional or a system library is not installed
     ├── UnreadableImageError        one image can't be decoded; recorded in its row's `status`
     └── AuditAbortedError           the audit stopped before it was finished; exit code 3
@@ -43,6 +44,10 @@ class ModelError(UsageError):
 
 class OutputExistsError(UsageError):
     """The output folder already holds a finished run or other files."""
+
+
+class FileSystemError(UsageError):
+    """A file or folder can't be read or written: no permission, no space, a name that is too long."""
 
 
 class MissingDependencyError(UsageError):

@@ -22,6 +22,7 @@ from auditor.explainers.api import explain_or_grad_cam
 from auditor.explainers.explanation import BatchExplanation
 from auditor.explainers.grad_cam import GradCam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
+from auditor.file_system import require_writable
 from auditor.imaging.sheet import Panel, for_display, sheet
 from auditor.model_opening import open_model
 from auditor.phrasing import percent, several
@@ -84,6 +85,7 @@ def explain_images(
     Raises:
         UsageError: an image can't be read, the class does not exist, or the model does not fit.
     """
+    require_writable(out)
     prepared = prepare(config)
     if target is not None and target not in prepared.classes:
         near = difflib.get_close_matches(target, prepared.classes, n=1)

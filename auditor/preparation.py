@@ -25,6 +25,7 @@ from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
 from auditor.comparisons.chosen_metrics import ChosenMetrics, choose_metrics
 from auditor.config import AuditConfig, Preprocess, loading
+from auditor.config.loading import read_class_names
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.tasks import match_labels
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
@@ -259,13 +260,4 @@ def _class_names(classes: Sequence[str] | Path | None) -> tuple[str, ...] | None
     """Class names from the configuration: a list, or a file with one name per line."""
     if classes is None:
         return None
-    if not isinstance(classes, Path):
-        return tuple(classes)
-    try:
-        lines = classes.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ConfigError(
-            f"model.classes: expected a list, or a text file with one class per line; {classes}: "
-            f"{error.strerror}"
-        ) from error
-    return tuple(line.strip() for line in lines if line.strip())
+    return read_class_names(classes) if isinstance(classes, Path) else tuple(classes)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from auditor.classifiers.fingerprint import n_parameters, sha256_of
+from auditor.console import printable
 from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared
 from auditor.records import DataProvenance, Dataset, ModelProvenance, Provenance
@@ -49,7 +50,7 @@ def provenance_of(
             target_layer_reason=layer.why,
             output=opened.description,
             n_parameters=n_parameters(module),
-            description=prepared.classifier.description,
+            description=printable(prepared.classifier.description),
         ),
         data=DataProvenance(
             adapter=dataset.adapter,

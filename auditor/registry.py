@@ -96,7 +96,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from auditor.errors import ConfigError
 
@@ -115,14 +115,29 @@ GROUPS: dict[Kind, str] = PACKAGES | {"renderer": "auditor.report"}
 """The entry-point group of each kind, for other distributions."""
 
 
-class Options(BaseModel):
-    """Options from the configuration file: a frozen model that refuses unknown keys."""
+LARGEST = 2**32 - 1
+"""The largest integer of a configuration: libraries fail at larger ones, each in its own way."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+class Options(BaseModel):
+    """Options from the configuration file: a frozen model that refuses unknown keys, NaN and infinity."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     plugin_name: ClassVar[str] = ""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Former names of fields → current names; former names still work, with a warning."""
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_huge_integer(cls, value: Any) -> Any:
+        numbers = value if isinstance(value, tuple) else (value,)
+        for number in numbers:
+            if isinstance(number, int) and abs(number) > LARGEST:
+                raise ValueError(f"expected a number of at most {LARGEST:,}")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -201,12 +216,24 @@ def all_of(kind: Kind) -> dict[str, type[Options]]:
     return dict(sorted(_registered[kind].items()))
 
 
+def from_entry_points(kind: Kind) -> dict[str, type[Options]]:
+    """The plug-ins of other distributions by name; the built-in ones are not imported.
+
+    Raises:
+        ConfigError: an entry point can't be imported.
+    """
+    for entry_point in entry_points(group=GROUPS[kind]):
+        _load(entry_point)
+    own = f"{PACKAGES[kind]}."
+    found = _registered[kind].items()
+    return {name: one for name, one in found if not one.__module__.startswith(own)}
+
+
 def _load_all(kind: Kind) -> None:
     package = importlib.import_module(PACKAGES[kind])
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{PACKAGES[kind]}.{module.name}")
-    for entry_point in entry_points(group=GROUPS[kind]):
-        _load(entry_point)
+    from_entry_points(kind)
 
 
 def _load(entry_point: EntryPoint) -> None:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError, OutputExistsError
+from auditor.file_system import refusal, require_writable
 from auditor.manifest import (
     EXPLANATIONS,
     PREDICTIONS,
@@ -56,31 +58,66 @@ class RunFolder:
             overwrite: whether an earlier finished run at that place is replaced at the end.
 
         Raises:
-            OutputExistsError: the place holds a finished run and ``overwrite`` is false, or it holds
-                anything other than a run.
+            UsageError: see `require_place`.
         """
-        final = final.resolve()
-        if final.exists() and any(final.iterdir() if final.is_dir() else [final]):
-            if not (final / RESULT).is_file():
-                raise OutputExistsError(
-                    f"{final}: expected a new folder or an earlier run; it contains other files, which "
-                    "are never overwritten: choose another folder with --out"
-                )
-            if not overwrite:
-                raise OutputExistsError(
-                    f"{final}: contains a finished run: choose another folder with --out, or replace "
-                    "the run with --overwrite"
-                )
-        path = final.with_name(f"{final.name}.unfinished")
+        final = cls.require_place(final, overwrite=overwrite)
+        path = _unfinished(final)
         if path.exists():
             shutil.rmtree(path)
-        (path / EXPLANATIONS).mkdir(parents=True)
-        (path / UNFINISHED_NOTICE).write_text(
-            "This audit is not finished: it is still running, or it was aborted. The shards in this "
-            "folder are complete; there is no result yet.\n",
-            encoding="utf-8",
-        )
-        return cls(path, final)
+        folder = cls(path, final)
+        try:
+            (path / EXPLANATIONS).mkdir(parents=True)
+            (path / UNFINISHED_NOTICE).write_text(
+                "This audit is not finished: it is still running, or it was aborted. The shards in this "
+                "folder are complete; there is no result yet.\n",
+                encoding="utf-8",
+            )
+        except OSError as error:
+            folder.discard()
+            raise refusal(error, path) or error from error
+        return folder
+
+    @staticmethod
+    def require_place(final: Path, *, overwrite: bool = False) -> Path:
+        """Makes sure that a run can be written, before hours are spent on it; changes nothing.
+
+        Args:
+            final: the folder for the finished run.
+            overwrite: whether an earlier finished run at that place may be replaced.
+
+        Returns:
+            The same path, absolute.
+
+        Raises:
+            OutputExistsError: the place holds a finished run and ``overwrite`` is false, or it holds
+                anything other than a run.
+            FileSystemError: the folder can't be created or written.
+        """
+        try:
+            final = Path(os.path.realpath(final))  # unlike `resolve`, it accepts circular links
+            used = final.exists() and any(final.iterdir() if final.is_dir() else [final])
+            finished = used and (final / RESULT).is_file()
+            aside = _unfinished(final) if final.name else final
+            foreign = aside.exists() and not (aside / UNFINISHED_NOTICE).is_file()
+        except OSError as error:
+            raise refusal(error, final) or error from error
+        if used and not finished:
+            raise OutputExistsError(
+                f"{final}: expected a new folder or an earlier run; it contains other files, which "
+                "are never overwritten: choose another folder with --out"
+            )
+        if finished and not overwrite:
+            raise OutputExistsError(
+                f"{final}: contains a finished run: choose another folder with --out, or replace "
+                "the run with --overwrite"
+            )
+        if foreign:
+            raise OutputExistsError(
+                f"{aside}: expected no such place, or an unfinished audit; it is something else, which "
+                "is never overwritten: remove it, or choose another folder with --out"
+            )
+        require_writable(aside)
+        return final
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -89,15 +126,24 @@ class RunFolder:
         Raises:
             DataError: the folder does not hold a finished run.
         """
-        path = path.resolve()
-        if not (path / RESULT).is_file():
-            unfinished = (path / UNFINISHED_NOTICE).is_file()
+        try:
+            path = Path(os.path.realpath(path))
+            finished, unfinished = ((path / one).is_file() for one in (RESULT, UNFINISHED_NOTICE))
+        except OSError as error:
+            raise refusal(error, path) or error from error
+        if not finished:
             state = "an unfinished audit" if unfinished else f"no {RESULT}"
             raise DataError(
                 f"{path}: expected the folder of a finished run; it contains {state}: give the folder "
                 "that `auditor run` printed"
             )
         return cls(path, path)
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether a part of the predictions is complete, which is worth keeping after an error."""
+        shards = (self.path / "predictions").glob("part-*.parquet")
+        return (self.path / PREDICTIONS).exists() or any(shards)
 
     @property
     def explanations(self) -> Path:
@@ -172,6 +218,11 @@ class RunFolder:
     def discard(self) -> None:
         """Removes the unfinished folder, after a usage error that occurred before any result."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _unfinished(final: Path) -> Path:
+    """Where a run is while it is built."""
+    return final.with_name(f"{final.name}.unfinished")
 
 
 class ShardWriter:

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from auditor import __version__
+from auditor import __version__, interrupts
+from auditor.aborted_runs import kept_or_discarded
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
 from auditor.datasets.labels import label_codes
-from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.criteria import examine_criteria, with_missed_criteria
@@ -40,7 +41,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import GROUP, LABEL, NOT_FINITE, SAMPLE
 from auditor.report import documents
-from auditor.run_folder import PREDICTIONS, RunFolder
+from auditor.run_folder import RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain_samples
@@ -52,7 +53,6 @@ from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
-from auditor.traceback_file import keep_traceback
 
 
 def run(
@@ -77,6 +77,7 @@ def run(
         UsageError: configuration, data or model can't be used; no folder is left behind.
         AuditAbortedError: the audit was aborted; ``<out>.unfinished`` holds what was done.
     """
+    RunFolder.require_place(out, overwrite=overwrite)
     return audit(prepare(config), out, overwrite=overwrite, progress=progress)
 
 
@@ -89,11 +90,12 @@ def audit(
 ) -> RunFolder:
     """Runs a prepared audit; see ``run``."""
     progress = progress or Silent()
+    RunFolder.require_place(out, overwrite=overwrite)
     prepared, opened = open_with_thresholds(prepared)
     if opened.doubt is not None:
         progress.message(opened.doubt)
     folder = RunFolder.begin(out, overwrite=overwrite)
-    with _kept_or_discarded(folder):
+    with kept_or_discarded(folder):
         folder.write_result(_run_stages(prepared, opened, folder, progress))
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
@@ -133,7 +135,7 @@ def _run_stages(
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        judgement = judge(prepared.checks, audit_data, config.gate, advance, broken)
+        judgement = judge(prepared.checks, audit_data, config.gate, advance, broken, progress.doing)
     with clock.stage("measure"):
         measured = measure_metrics(audit_data, prepared.metrics)
     criteria, not_judged = _examined_criteria(config, audit_data, analysis)
@@ -301,8 +303,9 @@ def _reference_groups(reference: pd.DataFrame) -> tuple[str | None, ...] | None:
 
 
 def folder_name(name: str) -> str:
-    """A name as a folder name: in lower case, with hyphens for all but letters and digits."""
-    return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.") or "audit"
+    """A name as a folder name: in lower case, with hyphens for all but letters and digits, and short."""
+    # 80 characters of 3 bytes, and the ending of an unfinished run, are fewer than 255 bytes.
+    return re.sub(r"[^\w.]+", "-", name.lower())[:80].strip("-.") or "audit"
 
 
 def _run_info(name: str) -> RunInfo:
@@ -314,26 +317,6 @@ def _run_info(name: str) -> RunInfo:
         auditor_version=__version__,
         status="complete",
     )
-
-
-@contextmanager
-def _kept_or_discarded(folder: RunFolder) -> Iterator[None]:
-    """Removes the folder after a usage error, and keeps it, with the traceback, after any other.
-
-    Once everything is predicted, the folder is kept after a usage error as well.
-    """
-    try:
-        yield
-    except UsageError as error:
-        if (folder.path / PREDICTIONS).exists():
-            raise AuditAbortedError(f"{error}; the results so far are in {folder.path}") from error
-        folder.discard()
-        raise
-    except Exception as error:
-        raise AuditAbortedError(
-            f"{type(error).__name__}: {error}; the results so far are in {folder.path}; "
-            f"{keep_traceback(folder.path)}"
-        ) from error
 
 
 class _Clock:
@@ -358,8 +341,13 @@ class _Clock:
         start = time.perf_counter()
         shown = nullcontext(_ignore) if total is None else self._progress.stage(name, total)
         with shown as advance:
-            yield advance
+            yield partial(_advanced, advance)
         self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def _advanced(advance: Advance, pieces: int) -> None:
+    advance(pieces)
+    interrupts.raise_again()
 
 
 def _ignore(_pieces: int) -> None:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic.fields import FieldInfo
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from auditor.phrasing import NOT_AVAILABLE, count, percent, plural
+from auditor.console import line
+from auditor.phrasing import NOT_AVAILABLE, count, percent, plural, several
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.glossary import OUTCOME_NAMES
 from auditor.phrasing.population import population_text
 from auditor.records import AuditOutcome, AuditResult, OutcomeState, Severity
+from auditor.report.view.criteria import criterion_views
 from auditor.report.view.tested import count_tested
 
 if TYPE_CHECKING:  # imported only for annotations: the command line must start without torch
     from auditor.dry_run import DryRun
     from auditor.explain_images import ExplainedImage
     from auditor.planning import Plan
-    from auditor.registry import Options
     from auditor.selftest import SelfTest
     from auditor.verification import Verification
 
@@ -51,66 +49,79 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     """
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
-    console.print(
+    counts = (
         f"\n{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
         f"{plural(summary.n_failures, 'failure')}, "
         f"{summary.n_unusable} unusable"
     )
-    for text in (
+    described = (
         population_text(result.population, summary),
         decision_text(result.decision, summary),
         clusters_text(result.clusters, summary),
-    ):
-        if text:
-            console.print(escape(text), soft_wrap=True)
+    )
+    print_lines(console, (counts, *(text for text in described if text)))
     _print_findings(console, result)
     _print_outcome(console, result.outcome)
+    _print_not_blocking(console, result)
     print_paths(console, (folder / name for name in ("report.html", "report.pdf")), "report: ")
-    console.print(
-        f"[dim]seal: {seal} (note it outside this folder, for `auditor verify --seal`)[/]",
-        soft_wrap=True,
-    )
+    hint = f"seal: {seal} (note it outside this folder, for `auditor verify --seal`)"
+    console.print(line((hint, "dim")), soft_wrap=True)
 
 
 def _print_outcome(console: Console, outcome: AuditOutcome) -> None:
     colour = _OUTCOME_COLOURS[outcome.state]
-    console.print(f"outcome: [bold {colour}]{OUTCOME_NAMES[outcome.state]}[/]")
-    for reason in outcome.reasons[:_MAX_REASONS]:
-        console.print(f"  {escape(reason.text)}", soft_wrap=True)
+    console.print(line("outcome: ", (OUTCOME_NAMES[outcome.state], f"bold {colour}")))
+    print_lines(console, (f"  {reason.text}" for reason in outcome.reasons[:_MAX_REASONS]))
     if len(outcome.reasons) > _MAX_REASONS:
         more = plural(len(outcome.reasons) - _MAX_REASONS, "more reason")
-        console.print(f"  … and {more} in the report")
+        print_lines(console, [f"  … and {more} in the report"])
+
+
+def _print_not_blocking(console: Console, result: AuditResult) -> None:
+    """Prints which criteria are not met although the outcome does not depend on them."""
+    views = [one for one in criterion_views(result.criteria) if not one.blocking]
+    for state in ("missed", "undecided"):
+        names = [one.name for one in views if one.state == state]
+        if names:
+            said = f"  {state}, without blocking the gate: {several(names, _MAX_REASONS)}"
+            print_lines(console, [said])
 
 
 def _print_findings(console: Console, result: AuditResult) -> None:
     tested = [finding for finding in result.findings if finding.verdict != "untestable"]
     for finding in tested[:_MAX_FINDINGS]:
-        console.print(
-            f"  [bold {_COLOURS[finding.severity]}]{finding.severity:<7}[/] {finding.id}  "
-            f"{escape(finding.title)} [dim]({finding.verdict})[/]",
-            soft_wrap=True,
+        shown = line(
+            "  ",
+            (f"{finding.severity:<7}", f"bold {_COLOURS[finding.severity]}"),
+            f" {finding.id}  {finding.title} ",
+            (f"({finding.verdict})", "dim"),
         )
+        console.print(shown, soft_wrap=True)
     if len(tested) > _MAX_FINDINGS:
-        console.print(f"  … and {len(tested) - _MAX_FINDINGS} more in the report")
+        print_lines(console, [f"  … and {len(tested) - _MAX_FINDINGS} more in the report"])
     if result.tested:
-        console.print(f"  [dim]{count_tested(len(result.tested))}[/]", soft_wrap=True)
+        console.print(line((f"  {count_tested(len(result.tested))}", "dim")), soft_wrap=True)
+
+
+def print_lines(console: Console, texts: Iterable[str]) -> None:
+    """Prints texts as they are, one per line."""
+    for text in texts:
+        console.print(line(text), soft_wrap=True)
 
 
 def print_paths(console: Console, paths: Iterable[Path], prefix: str = "") -> None:
-    """Prints those of some files that exist, one per line."""
-    for path in paths:
-        if path.is_file():
-            console.print(f"{prefix}{escape(str(path))}", soft_wrap=True)
+    """Prints those of some files and folders that exist, one per line."""
+    print_lines(console, (f"{prefix}{path}" for path in paths if path.exists()))
 
 
 def print_dry_run(console: Console, found: DryRun) -> None:
     """Prints what a dry run found, and its warnings."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in found.lines:
-        table.add_row(f"[bold]{escape(name)}[/]", escape(value))
+        table.add_row(line((name, "bold")), line(value))
     console.print(table)
     for warning in found.warnings:
-        console.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+        console.print(line(("warning:", "bold yellow"), f" {warning}"), soft_wrap=True)
 
 
 def print_plan(console: Console, found: Plan) -> None:
@@ -130,7 +141,7 @@ def print_plan(console: Console, found: Plan) -> None:
         if row.what and row.counted is not None and row.clusters is None:
             samples += f" ({count(row.counted)} {row.what})"
         table.add_row(
-            escape(row.name),
+            line(row.name),
             count(row.n_questions),
             NOT_AVAILABLE if isnan(row.assumed) else f"{row.assumed:g}",
             samples,
@@ -139,8 +150,7 @@ def print_plan(console: Console, found: Plan) -> None:
             *([_planned(row.smallest)] if with_data else []),
         )
     console.print(table)
-    for line in found.sentences:
-        console.print(escape(line), soft_wrap=True)
+    print_lines(console, found.sentences)
 
 
 def _planned(number: int | None) -> str:
@@ -151,12 +161,11 @@ def print_explained(console: Console, images: Sequence[ExplainedImage]) -> None:
     """Prints prediction, explained class and sheet of each image."""
     for one in images:
         panels = ", ".join(["image", "Grad-CAM", *([one.detail] if one.detail else [])])
-        console.print(
+        said = (
             f"{one.image}: predicted {one.predicted}; {one.target} has {percent(one.confidence, 1)}, "
-            f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} ({panels})",
-            soft_wrap=True,
-            markup=False,
+            f"Grad-CAM mass {one.mass:.4g}"
         )
+        print_lines(console, (said, f"  {one.sheet} ({panels})"))
 
 
 def print_verification(console: Console, found: Verification, *, seal_given: bool) -> None:
@@ -168,42 +177,20 @@ def print_verification(console: Console, found: Verification, *, seal_given: boo
         *(("contradiction", sentence) for sentence in found.contradictions),
     )
     for change, subject in changes:
-        console.print(f"[bold red]{change:<7}[/] {escape(subject)}", soft_wrap=True)
-    console.print(f"seal: {found.seal}", soft_wrap=True)
+        console.print(line((f"{change:<7}", "bold red"), f" {subject}"), soft_wrap=True)
+    print_lines(console, [f"seal: {found.seal}"])
     if found.ok:
         hint = "" if seal_given else "; compare the seal with the noted one (--seal)"
-        console.print(
-            f"{found.n_files} files, intact: no file was altered, removed or added{hint}",
-            soft_wrap=True,
-        )
+        intact = f"{found.n_files} files, intact: no file was altered, removed or added{hint}"
+        print_lines(console, [intact])
 
 
 def print_selftest(console: Console, found: SelfTest) -> None:
     """Prints the detection rates of a self-test as a table, and its sentences."""
-    table = Table(title=found.heading, title_justify="left", show_edge=False)
+    table = Table(title=line(found.heading), title_justify="left", show_edge=False)
     for name in ("attribute", *found.columns):
-        table.add_column(escape(name))
+        table.add_column(line(name))
     for row in found.rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(line, row))
     console.print(table)
-    for line in found.sentences:
-        console.print(escape(line), soft_wrap=True)
-
-
-def print_plugins(console: Console, kind: str, plugins: dict[str, type[Options]]) -> None:
-    """Prints the plug-ins of one kind with their options and defaults."""
-    console.print(f"\n[bold]{kind}[/]")
-    for name, plugin in plugins.items():
-        summary = (plugin.__doc__ or "").strip().splitlines()[0]
-        console.print(f"  [bold cyan]{name}[/]  {escape(summary)}", soft_wrap=True)
-        for key, field in plugin.model_fields.items():
-            console.print(
-                f"      {key} ({escape(_default(field))})  {escape(field.description or '')}",
-                soft_wrap=True,
-            )
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    return json.dumps(field.get_default(call_default_factory=True), default=str)
+    print_lines(console, found.sentences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from auditor.manifest import TRACEBACK
@@ -34,12 +35,24 @@ def _written(folder: Path | None, text: str) -> Path:
         try:
             path.write_bytes(content)
         except OSError:
-            path.unlink(missing_ok=True)  # an empty file on a full disk
+            _remove(path)
         else:
             return path
     with tempfile.NamedTemporaryFile(prefix="auditor-", suffix=".txt", delete=False) as stream:
-        stream.write(content)
-    return Path(stream.name)
+        path = Path(stream.name)
+        try:
+            stream.write(content)
+            stream.flush()
+        except OSError:
+            _remove(path)
+            raise
+    return path
+
+
+def _remove(path: Path) -> None:
+    """Removes a file that could not be written, such as an empty one on a full disk."""
+    with suppress(OSError):  # what can't be written often can't be removed
+        path.unlink(missing_ok=True)
 
 
 def place_of(error: Exception) -> str:

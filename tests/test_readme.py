@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from auditor import cli, registry
+from auditor import cli, exit_codes, registry
 from auditor.config import AuditConfig
 from auditor.records.outcome import EXIT_CODES
 
@@ -44,11 +44,11 @@ def test_readme_exit_codes_are_those_of_the_command_line() -> None:
     table = README.split("## Exit codes")[1].split("##")[0]
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
     assert listed == {
-        cli._PASSED,
-        cli._BLOCKED,
-        cli._USAGE_ERROR,
-        cli._ABORTED,
-        cli._INTERRUPTED,
+        exit_codes.PASSED,
+        exit_codes.BLOCKED,
+        exit_codes.USAGE_ERROR,
+        exit_codes.ABORTED,
+        exit_codes.INTERRUPTED,
         EXIT_CODES["undecided"],
     }
 

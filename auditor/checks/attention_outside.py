@@ -64,7 +64,7 @@ class AttentionOutside(Check):
     """Smallest number of maps on each side."""
     max_samples: int = Field(800, ge=20)
     """Largest number of samples whose boxes or masks are read; of more, a random sample."""
-    permutations: int = Field(1999, ge=99)
+    permutations: int = Field(1999, ge=99, le=10_000_000)
     """Number of permutations; the smallest possible p-value is 1 / (permutations + 1)."""
 
     def examine(self, audit: AuditData) -> Examination:

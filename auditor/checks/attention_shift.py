@@ -71,7 +71,7 @@ class AttentionShift(Check):
     """Smallest shift of the evidence that is reported (a share); its interval must lie above it."""
     min_maps: int = Field(12, ge=4)
     """Smallest number of maps with evidence on each side."""
-    permutations: int = Field(1999, ge=99)
+    permutations: int = Field(1999, ge=99, le=10_000_000)
     """Number of permutations; the smallest possible p-value is 1 / (permutations + 1)."""
 
     def examine(self, audit: AuditData) -> Examination:

@@ -46,7 +46,7 @@ class PerformanceGap(Check):
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate (a share, 0 to 1)."""
-    max_ratio: float | None = Field(2.0, gt=1)
+    max_ratio: float | None = Field(2.0, gt=1, le=1e6)
     """Largest acceptable ratio of error rates of up to 10 %; null: no limit."""
 
     def examine(self, audit: AuditData) -> Examination:

@@ -79,7 +79,7 @@ class PredictionDependence(Check):
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in recall or in false-positive rate (a share, 0 to 1)."""
-    permutations: int = Field(39_999, ge=199)
+    permutations: int = Field(39_999, ge=199, le=10_000_000)
     """Permutations of the test at most; 1999 where these show no dependence."""
 
     def examine(self, audit: AuditData) -> Examination:

@@ -72,7 +72,7 @@ class ValueDifferences(Check):
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between two values (a share, 0 to 1)."""
-    max_ratio: float | None = Field(2.0, gt=1)
+    max_ratio: float | None = Field(2.0, gt=1, le=1e6)
     """Largest acceptable ratio of two values' error rates of up to 10 %; null: no limit."""
 
     def examine(self, audit: AuditData) -> Examination:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import field_validator
+from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from auditor.classifiers import Classifier
 from auditor.config import ConfigPath
@@ -34,13 +35,22 @@ class PythonClassifier(Options):
     factory: str
     """A callable as `package.module:name`; the name may contain dots, as in `mod:Net.from_name`."""
     path: ConfigPath | None = None
-    """Folder of your code, on the import path only while the factory is imported and called."""
+    """Folder of your code, first on the import path while the factory is imported and called; null: the
+    folder of the configuration file, last on the import path."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the factory."""
     checkpoint: ConfigPath | None = None
     """File of weights: safetensors or a state dict; null if the factory loads them itself."""
     checkpoint_key: str | None = None
     """Entry of that file that contains the weights, if it has several."""
+
+    _beside: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _remember_folder(self, info: ValidationInfo) -> Self:
+        base = (info.context or {}).get("base")
+        self._beside = None if base is None else Path(base)
+        return self
 
     @field_validator("factory", mode="after")
     @classmethod
@@ -59,7 +69,7 @@ class PythonClassifier(Options):
         """
         from auditor.classifiers.checkpoint import load_weights
 
-        with _importable(self.path):
+        with _importable(self.path, self._beside):
             module = self._call(self._find_factory())
         source = "weights from the factory"
         if self.checkpoint is not None:
@@ -99,10 +109,11 @@ class PythonClassifier(Options):
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-                where = f"in {self.path}" if self.path else "in this environment"
+                folder = self.path or self._beside
+                where = "" if folder is None else f" in {folder} or"
                 raise ModelError(
-                    f"model.factory: expected a module {name!r} {where}; there is no {error.name!r}: "
-                    "install it, or set `path` to its folder"
+                    f"model.factory: expected a module {name!r}{where} in this environment; there is no "
+                    f"{error.name!r}: install it, or set `model.path` to its folder"
                 ) from error
             raise ModelError(
                 f"model.factory: {name} imports {error.name!r}, which is not installed: install it "
@@ -138,21 +149,34 @@ class PythonClassifier(Options):
 
 
 @contextmanager
-def _importable(folder: Path | None) -> Iterator[None]:
-    """Puts a folder first on the import path inside the ``with``."""
-    if folder is None:
+def _importable(folder: Path | None, beside: Path | None) -> Iterator[None]:
+    """Extends the import path inside the ``with``.
+
+    Args:
+        folder: of the user's code, as stated: it comes first.
+        beside: folder of the configuration file, used if none is stated: it comes last, so that files
+            in it never replace installed modules.
+    """
+    if folder is not None and not folder.is_dir():
+        raise ModelError(f"model.path: expected a folder of Python code; {folder} is not a folder")
+    added = folder or beside
+    if added is None or (folder is None and str(added) in sys.path):
         yield
         return
-    if not folder.is_dir():
-        raise ModelError(f"model.path: expected a folder of Python code; {folder} is not a folder")
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0 if folder is not None else len(sys.path), str(added))
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        sys.path.remove(str(added))
 
 
 def _is_in(module: ModuleType, folder: Path) -> bool:
+    """Whether a module lies in a folder: by its name there, which may be a link, or by its real place."""
     paths = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
-    return any(Path(path).resolve().is_relative_to(folder.resolve()) for path in paths if path)
+    return any(
+        place(path).startswith(os.path.join(place(folder), ""))  # noqa: PTH118 - as a text
+        for path in paths
+        if path
+        for place in (os.path.abspath, os.path.realpath)
+    )

@@ -1,4 +1,4 @@
-"""Classifiers from timm (PyTorch image models); requires the extra ``auditor[timm]``."""
+"""Classifiers from timm (PyTorch image models); requires the extra ``timm``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TimmClassifier(Options):
     """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
     """Entry of that file that contains the weights, if it has several."""
-    num_classes: int | None = Field(None, ge=2)
+    num_classes: int | None = Field(None, ge=2, le=1_000_000)
     """Number of classes of your own weights; null: that of the model."""
 
     @field_validator("checkpoint", mode="after")
@@ -60,7 +60,7 @@ class TimmClassifier(Options):
             timm: Any = importlib.import_module("timm")
         except ImportError as error:
             raise MissingDependencyError(
-                "model.adapter: timm is not installed: `pip install 'auditor[timm]'`"
+                "model.adapter: timm is not installed: `pip install timm`"
             ) from error
         self._require_known(timm)
         if self.pretrained:

@@ -37,7 +37,7 @@ class TorchvisionClassifier(Options):
     """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
     """Entry of that file that contains the weights, if it has several."""
-    num_classes: int | None = Field(None, ge=2)
+    num_classes: int | None = Field(None, ge=2, le=1_000_000)
     """Number of classes of your own weights; null: 1000, as in torchvision."""
 
     @field_validator("checkpoint", mode="after")

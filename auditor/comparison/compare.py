@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from auditor import __version__
 from auditor.comparison.differences import remarks, setting_differences
 from auditor.comparison.finding_changes import finding_changes
 from auditor.comparison.pairing import PairedSlice, Pairs, RunData, pair
@@ -25,6 +25,7 @@ from auditor.comparison.records import (
 )
 from auditor.comparisons.clusters import clusters_of
 from auditor.manifest import sha256
+from auditor.progress import Advance, Progress, Silent
 from auditor.records import MISSING, Estimate, SliceKey
 from auditor.records.predictions import GROUP, LABEL, LOSS, PREDICTED
 from auditor.run_folder import PREDICTIONS, RESULT, RunFolder
@@ -39,7 +40,14 @@ from auditor.statistics import (
 )
 
 
-def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Comparison:
+def compare(
+    before: RunFolder,
+    after: RunFolder,
+    *,
+    max_rise: float = 0.0,
+    min_paired: float = 0.5,
+    progress: Progress | None = None,
+) -> Comparison:
     """Compares two finished runs, sample by sample.
 
     Slices, smallest support and false discovery rate are those of the earlier run. All samples
@@ -51,6 +59,8 @@ def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Co
         after: the later run.
         max_rise: largest acceptable rise of an error rate (a share, 0 to 1); a significant rise
             above it is ``blocking``.
+        min_paired: with a smaller share of the earlier run's samples, nothing can be judged (0 to 1).
+        progress: display of the progress; None shows nothing.
 
     Returns:
         The comparison.
@@ -62,16 +72,23 @@ def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Co
         Runs whose samples have a ``data.group`` are compared by `sign_flip` over whole clusters. Else:
         M. W. Fagerland, S. Lydersen and P. Laake, BMC Medical Research Methodology 13 (2013) 91.
     """
-    runs = RunData.read(before), RunData.read(after)
-    pairs = pair(*runs)
-    slicing, judging = runs[0].slicing
-    overall, *slices = slice_changes(pairs, judging.alpha, slicing.min_support, max_rise)
+    progress = progress or Silent()
+    with progress.stage("read", 2) as advance:
+        runs = _read(before, advance), _read(after, advance)
+    slicing, judging, gate = runs[0].settings
+    with progress.stage("compare", 2) as advance:
+        progress.doing("slices")
+        pairs = pair(*runs)
+        advance(1)
+        progress.doing("tests")
+        overall, *slices = slice_changes(pairs, judging.alpha, slicing.min_support, max_rise)
+        advance(1)
     one, two = pairs.failed
     flipped = (pairs.before[PREDICTED] != pairs.after[PREDICTED]).to_numpy(dtype=bool)
     attributes = runs[0].attributes
     return Comparison(
         created_at=datetime.now(UTC),
-        auditor_version=version("auditor"),
+        auditor_version=__version__,
         before=_compared_run(runs[0], one),
         after=_compared_run(runs[1], two),
         pairing=pairs.account,
@@ -79,6 +96,8 @@ def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Co
             alpha=judging.alpha,
             min_support=slicing.min_support,
             max_rise=max_rise,
+            min_paired=min_paired,
+            min_samples=gate.min_samples,
             n_tests=sum(change.p_value is not None for change in (overall, *slices)),
         ),
         overall=overall,
@@ -91,6 +110,12 @@ def compare(before: RunFolder, after: RunFolder, *, max_rise: float = 0.0) -> Co
         differences=list(setting_differences(runs[0].result, runs[1].result)),
         remarks=list(remarks(runs, pairs)),
     )
+
+
+def _read(run: RunFolder, advance: Advance) -> RunData:
+    found = RunData.read(run)
+    advance(1)
+    return found
 
 
 def slice_changes(

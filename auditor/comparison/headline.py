@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,17 +91,18 @@ def headline(comparison: Comparison) -> Headline:
         parts = ["overall"] if whole.blocks else []
         parts += [f"in {plural(n, 'slice')}"] if n else []
         return Headline("blocked", f"Worse {' and '.join(parts)}", numbers, finding)
+    if comparison.undecided:
+        return Headline("undecided", "Cannot be judged", _too_few(comparison), finding)
     if whole.direction == "better":
         return Headline("passes", "Better overall", numbers, finding)
     better = sum(one.direction == "better" for one in comparison.slices)
     if better:
         text = f"Better in {plural(better, 'slice')}, worse in none"
         return Headline("passes", text, excluded, finding)
-    if whole.direction == "worse":
-        return Headline("none", "Worse, but within the acceptable rise", numbers, finding)
-    changed = whole.broken or whole.fixed
-    text = "No significant change" if changed else "No outcome changed"
-    return Headline("none", text, excluded, finding)
+    worse = whole.direction == "worse"
+    text = "No significant change" if whole.broken or whole.fixed else "No outcome changed"
+    text = "Worse, but within the acceptable rise" if worse else text
+    return Headline("none", text, numbers if worse else excluded, finding)
 
 
 def accuracy_change(comparison: Comparison) -> str:
@@ -130,6 +132,15 @@ def main_finding(comparison: Comparison) -> str:
     became = {"gone": "is gone", "milder": "is less severe now", "graver": "is more severe now"}
     text = f"The main finding of the earlier audit {became.get(one.status, 'is still there')}: {ref.title}."
     return f"{text} Caution: {one.caution}." if one.caution else text
+
+
+def _too_few(comparison: Comparison) -> str:
+    paired, rules = comparison.pairing, comparison.rules
+    needed = max(rules.min_samples, math.ceil(rules.min_paired * paired.n_before))
+    return (
+        f"Only {count(paired.n_paired)} of {plural(paired.n_before, 'sample')} of the earlier audit could "
+        f"be compared; at least {count(needed)} are needed."
+    )
 
 
 def summary(comparison: Comparison) -> str:

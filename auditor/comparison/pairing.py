@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from auditor.attributes.types_of_run import types_of_run
 from auditor.comparison.records import Pairing
-from auditor.config import JudgeSection, SliceSection, loading
+from auditor.config import GateSection, JudgeSection, SliceSection, loading
 from auditor.errors import ConfigError, DataError
 from auditor.records import AuditResult, SliceKey
 from auditor.records.decision_table import read_decisions
@@ -69,8 +69,8 @@ class RunData:
         return tuple(one.name for one in self.result.classes)
 
     @property
-    def slicing(self) -> tuple[SliceSection, JudgeSection]:
-        """How this run formed its slices, and its false discovery rate.
+    def settings(self) -> tuple[SliceSection, JudgeSection, GateSection]:
+        """How this run formed its slices, its false discovery rate, and its gate.
 
         Raises:
             DataError: its configuration cannot be read.
@@ -81,6 +81,7 @@ class RunData:
             return (
                 loading.validate(SliceSection, config.get("slices", {}), None, f"{place}.slices."),
                 loading.validate(JudgeSection, config.get("judge", {}), None, f"{place}.judge."),
+                loading.validate(GateSection, config.get("gate", {}), None, f"{place}.gate."),
             )
         except ConfigError as error:
             raise DataError(str(error)) from error
@@ -151,12 +152,7 @@ def pair(before: RunData, after: RunData) -> Pairs:
     usable = [usable_rows(side) for side in (one, two)]
     kept = same & usable[0] & usable[1]
     if not kept.any():
-        raise DataError(
-            f"{before.run.path} and {after.run.path}: expected audits of the same samples; of "
-            f"{len(before.table)} and {len(after.table)} samples, {len(shared)} have the same id, and "
-            "none of these has the same image and label and a prediction in both: audit the new model "
-            "on the data of the old one"
-        )
+        raise DataError(_nothing_paired(before, after, len(shared), label, image))
     attributes = [name for name in before.attributes if name in after.attributes]
     changed = np.zeros(int(kept.sum()), dtype=bool)
     for name in attributes:
@@ -176,7 +172,32 @@ def pair(before: RunData, after: RunData) -> Pairs:
             unusable_after=int((same & usable[0] & ~usable[1]).sum()),
             other_attributes=int(changed.sum()),
             images_compared=compared,
+            n_before=int(usable_rows(before.table).sum()),
         ),
+    )
+
+
+def _nothing_paired(
+    before: RunData,
+    after: RunData,
+    n_shared: int,
+    label: NDArray[np.bool_],
+    image: NDArray[np.bool_],
+) -> str:
+    """Why no sample can be compared: the most frequent reason."""
+    n_before, n_after = len(before.table), len(after.table)
+    n_label, n_image = int(label.sum()), int(image.sum())
+    reasons = {
+        f"{n_label} have another label": n_label,
+        f"{n_image} have another image (by its SHA-256)": n_image,
+        "the others have no prediction in one of the audits": n_shared - n_label - n_image,
+    }
+    reason = f"{n_shared} of {n_before} and {n_after} samples have the same id"
+    if n_shared:
+        reason += f"; of these, {max(reasons, key=lambda text: reasons[text])}"
+    return (
+        f"{before.run.path} and {after.run.path}: expected audits of the same samples; {reason}: audit "
+        "the new model on the images and labels of the old audit"
     )
 
 
@@ -210,7 +231,7 @@ def _slices(source: RunData, pairs: pd.DataFrame) -> tuple[PairedSlice, ...]:
     usable = source.table[usable_rows(source.table)].reset_index(drop=True)
     for column in (LABEL, PREDICTED):
         usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
-    section, _ = source.slicing
+    section, *_ = source.settings
     types = types_of_run(source.result, source.run.path / PREDICTIONS)
     found = slice_samples(usable, None, classes, source.attributes, section, types=types)
     place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])

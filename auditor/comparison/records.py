@@ -55,6 +55,8 @@ class Pairing(Record):
     """Paired, with an attribute value that changed; slices follow the earlier run."""
     images_compared: bool
     """False where a run has no fingerprints of its images."""
+    n_before: int
+    """Evaluated in the earlier run."""
 
 
 class ComparisonRules(Record):
@@ -66,6 +68,10 @@ class ComparisonRules(Record):
     """Slices with fewer pairs are not tested."""
     max_rise: float
     """Largest acceptable rise of an error rate, a share from 0 to 1."""
+    min_paired: float
+    """Smallest share of the earlier run's evaluated samples that must be paired, from 0 to 1."""
+    min_samples: int
+    """With fewer pairs nothing can be judged; taken from the gate of the earlier run."""
     n_tests: int
     test: str = "McNemar, mid-p, two-sided"
     correction: str = "Benjamini-Hochberg over all samples together and all slices"
@@ -177,3 +183,15 @@ class Comparison(Record):
     def blocking(self) -> list[SliceChange]:
         """All samples, or slices, whose error rate rose by more than is acceptable."""
         return [one for one in (self.overall, *self.slices) if one.blocks]
+
+    @property
+    def undecided(self) -> bool:
+        """Whether too few samples were paired to say that nothing became worse."""
+        n, rules = self.pairing.n_paired, self.rules
+        few = n < rules.min_samples or n < rules.min_paired * self.pairing.n_before
+        return few and not self.blocking
+
+    @property
+    def exit_code(self) -> int:
+        """0 no unacceptable rise; 1 an unacceptable rise; 4 cannot be judged."""
+        return 1 if self.blocking else 4 if self.undecided else 0

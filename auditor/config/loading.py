@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from auditor import registry
 from auditor.config.yaml_files import parse_yaml
 from auditor.errors import ConfigError
+from auditor.file_system import read_lines, read_text
 from auditor.registry import Kind, Options
 
 _Model = TypeVar("_Model", bound=Options)
@@ -31,13 +32,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file does not exist or is not a YAML mapping.
     """
     try:
-        raw = parse_yaml(path.read_text(encoding="utf-8"))
+        raw = parse_yaml(read_text(path))
     except OSError as error:
         raise ConfigError(
             f"expected a configuration file at {shortened(path, quoted=False)}; {error.strerror or error}: "
             "give the path of a YAML file, or write one with `auditor init`"
         ) from error
-    except ValueError as error:  # no YAML, no UTF-8, or a path with a NUL character
+    except ValueError as error:  # no YAML, no text, or a path with a NUL character
         raise ConfigError(f"{path}: expected YAML; {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(
@@ -45,6 +46,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"{'an empty file' if raw is None else type(raw).__name__}"
         )
     return raw
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Reads a text file with one class name per line.
+
+    Raises:
+        ConfigError: the file does not exist or is no text.
+    """
+    try:
+        return tuple(read_lines(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"model.classes: expected a list, or a text file with one class per line; {path}: {reason}"
+        ) from error
 
 
 def apply_override(raw: dict[str, Any], override: str) -> None:

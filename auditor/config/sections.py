@@ -28,6 +28,7 @@ from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
+from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -48,13 +49,18 @@ def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
 def _relative_to_working_directory(path: Path) -> str:
     """Shorter and free of user names: a path below the working directory is stored relative to it."""
     here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return printable(shown.as_posix())
 
 
 ConfigPath = Annotated[
     Path, AfterValidator(_relative_to_file), PlainSerializer(_relative_to_working_directory)
 ]
 """A path that is relative to the configuration file that contains it."""
+
+
+_LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
+_LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
 
 
 class Preprocess(Options):
@@ -71,6 +77,14 @@ class Preprocess(Options):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     """Interpolation of the resize; always antialiased."""
 
+    @field_validator("resize", "crop", mode="after")
+    @classmethod
+    def _possible_sides(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        sides = (value,) if isinstance(value, int) else value or ()
+        if any(not 1 <= side <= _LARGEST_SIDE for side in sides):
+            raise ValueError(f"expected a number of pixels from 1 to {_LARGEST_SIDE:,}")
+        return value
+
     @field_validator("mean", "std", mode="after")
     @classmethod
     def _three_channels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -85,6 +99,15 @@ class Preprocess(Options):
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if min(value) <= 0:
             raise ValueError(f"expected standard deviations above 0; got {list(value)}")
+        if min(value) < 1 / _LARGEST_NORM:
+            raise ValueError(f"expected standard deviations of at least {1 / _LARGEST_NORM:g}")
+        return value
+
+    @field_validator("mean", "std", mode="after")
+    @classmethod
+    def _plausible(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if max(abs(one) for one in value) > _LARGEST_NORM:
+            raise ValueError(f"expected numbers of at most {_LARGEST_NORM:,.0f}")
         return value
 
 
@@ -290,9 +313,9 @@ class AuditConfig(Options):
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)
     """Seed of all random draws."""
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, le=65_536)
     """Number of images in one forward pass."""
-    workers: int | None = Field(None, ge=0)
+    workers: int | None = Field(None, ge=0, le=1024)
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device on which the model runs."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from auditor import resources
 from auditor.errors import OutputExistsError
+from auditor.file_system import require_writable
 
 
 def write_starter(folder: Path) -> Path:
@@ -19,12 +20,14 @@ def write_starter(folder: Path) -> Path:
 
     Raises:
         OutputExistsError: the folder already contains a configuration of that name.
+        FileSystemError: the folder can't be created or written.
     """
     path = folder / "audit.yaml"
     if path.exists():
         raise OutputExistsError(
             f"{path}: already exists and is not overwritten: choose another folder, or remove it"
         )
+    require_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = (resources.folder("configs") / "starter.yaml").read_text(encoding="utf-8")
     path.write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -11,6 +12,10 @@ _MOST_ALIASES = 100
 _DEEPEST = 50
 _LONGEST = 100_000
 _MOST_BITS = 64
+
+
+_FORBIDDEN = re.compile("[\0\ud800-\udfff]")
+"""NUL and lone surrogates, which double quotes can write as escapes."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -30,6 +35,15 @@ class _Loader(yaml.SafeLoader):
                     problem_mark=self.get_mark(),
                 )
         return super().compose_node(parent, index)
+
+    def construct_scalar(self, node: Any) -> Any:
+        """Refuses characters that no name and no document can hold."""
+        value = super().construct_scalar(node)
+        found = _FORBIDDEN.search(value) if isinstance(value, str) else None
+        if found is not None:
+            problem = f"the character {found.group()!r} is not allowed: remove the escape"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Checks the keys as they are written, before merges (`<<`) add others."""

@@ -130,7 +130,7 @@ def images_folder() -> Path:
     raise MissingDependencyError(
         "the solar cell example needs the images of the distribution elpv-dataset; "
         f"{'it is not installed' if spec is None else 'its data folder is missing'}: "
-        "pip install 'auditor[demo]' (or run `auditor demo --case digits`, which needs no download)"
+        "pip install elpv-dataset (or run `auditor demo --case digits`, which needs no download)"
     )
 
 

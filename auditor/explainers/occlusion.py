@@ -30,10 +30,10 @@ class Occlusion(Options):
     stride: float = Field(default=0.5, gt=0, le=1)
     """Step between squares, as a share of their side."""
 
-    value: float = 0.0
+    value: float = Field(default=0.0, ge=-1e6, le=1e6)
     """Value of the square, in preprocessed images; 0 is the mean colour if they are centred."""
 
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=65_536)
     """Images in one forward pass."""
 
     rule: ClassVar[Rule] = "plain"

@@ -11,6 +11,7 @@ from auditor.attributes.known_values import KnownValues, known_values
 from auditor.attributes.typed_columns import type_attributes
 from auditor.config import AuditConfig
 from auditor.config.criteria import Criterion
+from auditor.config.loading import read_class_names
 from auditor.datasets import DatasetAdapter
 from auditor.errors import ConfigError, DataError
 from auditor.phrasing import several
@@ -194,8 +195,7 @@ def _classes(config: AuditConfig, dataset: Dataset | None) -> tuple[str, ...]:
     if isinstance(stated, tuple):
         return stated
     if isinstance(stated, Path) and stated.is_file():
-        lines = stated.read_text(encoding="utf-8").splitlines()
-        return tuple(line.strip() for line in lines if line.strip())
+        return read_class_names(stated)
     if dataset is None:
         return ()
     if dataset.classes is not None:

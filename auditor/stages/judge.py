@@ -78,6 +78,7 @@ def judge(
     gate: GateSection | None = None,
     advance: Advance | None = None,
     broken: BrokenParts | None = None,
+    doing: Callable[[str], object] | None = None,
 ) -> Judgement:
     """Runs the checks and decides what is a finding.
 
@@ -87,6 +88,7 @@ def judge(
         gate: the rules of the gate, for its power; None: the default ones.
         advance: called with 1 after each check.
         broken: collects the checks that raise an exception; None: the exception is raised.
+        doing: called with the name of each check before it runs.
 
     Returns:
         Findings, slices, what was skipped, and the account of the tests.
@@ -95,6 +97,8 @@ def judge(
     skipped: list[Skipped] = []
     label_noise: LabelNoiseRecord | None = None
     for name, check in checks.items():
+        if doing is not None:
+            doing(name)
         examine = partial(_examined, check, audit, name)
         examined = (
             broken.attempt(name, check.kind, examine, Examination())

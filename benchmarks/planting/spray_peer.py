@@ -123,7 +123,7 @@ def _memberships(flat: Floats, seed: int) -> list[Integers]:
     except ImportError as error:
         raise ImportError(
             "the comparison with spectral relevance analysis needs CoRelAy, which is not installed; "
-            "install it with: pip install 'auditor[peers]'"
+            "install it with: pip install corelay"
         ) from error
     start = np.random.default_rng(seed).standard_normal(len(flat))
     pipeline = SpectralClustering(

@@ -123,7 +123,7 @@ def test_invalid_factory_raises_with_the_reason(
 
 
 def test_unknown_module_or_folder_raises_with_the_path(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"in this environment; .* set `path` to its folder"):
+    with pytest.raises(ModelError, match=r"in this environment; .* set `model.path` to its folder"):
         adapter(None, "my_absent:build").load()
     with pytest.raises(
         ModelError, match=r"model.path: expected a folder of Python code; .*none is not a folder"

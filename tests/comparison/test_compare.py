@@ -87,6 +87,7 @@ def test_models_that_differ_by_chance_are_rarely_worse() -> None:
     account = Pairing(
         n_paired=n, only_before=0, only_after=0, other_label=0, other_image=0,
         unusable_before=0, unusable_after=0, other_attributes=0, images_compared=True,
+        n_before=n,
     )  # fmt: skip
     slices = tuple(
         PairedSlice(SliceKey(attributes={"site": str(k)}), np.arange(k, n, 8, dtype=np.int64))
@@ -171,6 +172,7 @@ def test_runs_of_clustered_samples_are_compared_by_sign_flips_of_clusters() -> N
     account = Pairing(
         n_paired=n, only_before=0, only_after=0, other_label=0, other_image=0,
         unusable_before=0, unusable_after=0, other_attributes=0, images_compared=True,
+        n_before=n,
     )  # fmt: skip
     (found,) = slice_changes(Pairs(sides[0], sides[1], (), account), 0.05, 20, 0.0)
     expected = sign_flip(two.astype(float) - one, groups=patient)

@@ -27,6 +27,7 @@ def test_only_the_same_samples_are_compared_and_the_others_counted(tmp_path: Pat
     assert found.pairing == Pairing(
         n_paired=194, only_before=2, only_after=5, other_label=1, other_image=1,
         unusable_before=1, unusable_after=1, other_attributes=1, images_compared=True,
+        n_before=199,
     )  # fmt: skip
     assert {one.sample for one in found.broken} == {f"s{k:04d}" for k in (4, *range(7, 20))}
     (site,) = [one for one in found.slices if slice_name(one.slice) == "site A"]
@@ -48,7 +49,7 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
         compare(one, small_run(tmp_path / "c", other, classes=("intact", "cracked")))
     unknown = predictions(40)
     unknown["sample"] = [f"t{k}" for k in range(40)]
-    with pytest.raises(DataError, match="0 have the same id"):
+    with pytest.raises(DataError, match="0 of 200 and 40 samples have the same id"):
         compare(one, small_run(tmp_path / "d", unknown))
     twice = pd.concat([predictions(40), predictions(1)])
     with pytest.raises(DataError, match="'s0000' occurs more than once"):

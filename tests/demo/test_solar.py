@@ -143,6 +143,6 @@ def test_prepare_without_images_raises_and_names_the_extra(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
-    with pytest.raises(MissingDependencyError, match=r"pip install 'auditor\[demo\]'"):
+    with pytest.raises(MissingDependencyError, match="pip install elpv-dataset"):
         prepare("solar", tmp_path / "out", log=_silent)
     assert not (tmp_path / "out").exists()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import Field
+
 from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
@@ -46,7 +48,7 @@ _EDGE = 224
 class PdfReport(Options):
     """A tagged document with contents, running heads, bookmarks and a sign-off block."""
 
-    failures: int = 60
+    failures: int = Field(60, ge=0)
     """Failures shown with their maps: of every kind some, those with the highest loss first."""
     attach: bool = False
     """Whether to write PDF/A-3 with `audit.json` (and `manifest.json`, if it exists) attached."""

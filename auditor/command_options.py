@@ -1,0 +1,54 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigArgument = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder for the run; default: reports/<name>.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a finished run in that folder.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Hide the progress display.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
+]
+
+
+class Device(StrEnum):
+    """Device on which the model runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Case(StrEnum):
+    """The embedded examples."""
+
+    SOLAR = "solar"
+    DIGITS = "digits"
+
+
+class SchemaName(StrEnum):
+    """The available JSON Schemas."""
+
+    CONFIG = "config"
+    RESULT = "result"
+
+
+def finite(value: float) -> float:
+    """Refuses NaN and infinity, which a range lets pass."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"expected a finite number; got {value}")
+    return value
