@@ -27,6 +27,7 @@ from auditor.preparation import Prepared, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
 from auditor.records import (
+    DATA_NOTE,
     AuditData,
     AuditResult,
     Clusters,
@@ -117,7 +118,7 @@ def _run_stages(
         )
     with clock.stage("slicing"):
         slicing = _sliced(prepared, analysis)
-    samples = EvaluatedSamples(model, dataset, slicing.predictions)
+    samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
     )
@@ -156,6 +157,7 @@ def _run_stages(
         findings=findings,
         tested=judgement.tested,
         skipped=[
+            *(Skipped(check=DATA_NOTE, reason=note.text) for note in (*dataset.notes, *regions)),
             *prepared.switched_off,
             *slicing.skipped,
             *selection.skipped,

@@ -33,10 +33,14 @@ class FileImages:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def path(self, index: int) -> Path:
+        """The path of the image at a position."""
+        return self.root / str(self.paths[index].as_py())
+
     def __getitem__(self, index: int) -> DecodedImage:
         """Decodes the image at a position.
 
         Raises:
             UnreadableImageError: it can't be decoded.
         """
-        return open_image(self.root / self.paths[index].as_py())
+        return open_image(self.path(index))

@@ -22,6 +22,7 @@ from auditor.records.audit_data import (
     Slice,
 )
 from auditor.records.base import (
+    DATA_NOTE,
     SEVERITIES,
     AttributeRole,
     ClaimKind,
@@ -43,6 +44,7 @@ from auditor.records.claims import (
 from auditor.records.clusters import ClusterRecord
 from auditor.records.data import (
     MISSING,
+    DataNote,
     Dataset,
     DecodedImage,
     Images,
@@ -132,6 +134,7 @@ from auditor.records.result import (
 )
 
 __all__ = [
+    "DATA_NOTE",
     "MISSING",
     "OTHER_VALUES",
     "RARE_VALUES",
@@ -162,6 +165,7 @@ __all__ = [
     "CurvePoint",
     "CurveRole",
     "DataFaults",
+    "DataNote",
     "DataProvenance",
     "Dataset",
     "Decisions",
