@@ -16,6 +16,7 @@ from auditor import __version__
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
+from auditor.datasets.images import image_names
 from auditor.datasets.labels import label_codes
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
@@ -269,6 +270,7 @@ def _audit_data(
         model=samples,
         images=samples.originals,
         reference_images=dataset.reference_images,
+        reference_names=image_names(dataset.reference_images),
         reference_labels=None if reference is None else _reference_labels(reference, prepared),
     )
 

@@ -9,7 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from auditor.imaging import open_image
-from auditor.records import DecodedImage
+from auditor.records import DecodedImage, Images
+
+
+def image_names(images: Images | None) -> tuple[str, ...] | None:
+    """The paths of images in files, as the data names them; None for other images."""
+    return tuple(images.paths.to_pylist()) if isinstance(images, FileImages) else None
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,8 @@ class AuditData:
         reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
+        reference_names: the paths of the training data's images in the same order; None where they have
+            none.
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
@@ -216,6 +218,7 @@ class AuditData:
     images: Images | None = None
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
+    reference_names: tuple[str, ...] | None = None
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None

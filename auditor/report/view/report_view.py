@@ -21,6 +21,7 @@ from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.population import population_text
 from auditor.records import (
+    DATA_NOTE,
     SEVERITIES,
     AuditResult,
     ClassRecord,
@@ -278,7 +279,11 @@ def build_view(run: RunFolder) -> ReportView:
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
-        untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
+        untested_text=untested_text(
+            len(result.slices),
+            len(untested),
+            sum(one.check != DATA_NOTE for one in result.skipped),
+        ),
         attributes=attributes,
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
