@@ -101,8 +101,8 @@ _REASONS: dict[str, tuple[str, str]] = {
         "folders could not be read, and nothing in them is evaluated",
     ),
     "repeated": (
-        "link leads to a folder that was read already",
-        "links lead to folders that were read already",
+        "link leads to a folder that contains it or was read already, and was left out",
+        "links lead to folders that contain them or were read already, and were left out",
     ),
     "name": (
         "file or folder was left out, because its name is not UTF-8",
@@ -174,22 +174,23 @@ def _class_folders(root: Path, found: _Found) -> Iterator[str]:
 def _files(root: Path, name: str, found: _Found) -> Iterator[str]:
     """Paths of the images in one class folder, in no particular order.
 
-    A folder is read once, so that links can't lead in circles.
+    A folder is read once, and never one that contains the root, so that links can't lead in circles.
     """
-    seen: set[tuple[int, int]] = set()
+    resolved = root.resolve()
+    seen = {_identity(folder) for folder in (resolved, *resolved.parents)}
     pending = [name]
     while pending:
         folder = pending.pop()
         try:
-            status = (root / folder).stat()
+            identity = _identity(root / folder)
             entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
         except OSError:
             found.leave_out("unreadable", folder)
             continue
-        if (status.st_dev, status.st_ino) in seen:
+        if identity in seen:
             found.leave_out("repeated", folder)
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
         for entry in entries:
             path = f"{folder}/{entry.name}"
             if _is_system(entry.name):
@@ -200,6 +201,12 @@ def _files(root: Path, name: str, found: _Found) -> Iterator[str]:
                 pending.append(path)
             elif _is_image(entry, path, found):
                 yield path
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """The same for all paths of a folder."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _is_image(entry: os.DirEntry[str], path: str, found: _Found) -> bool:
