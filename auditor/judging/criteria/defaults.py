@@ -34,6 +34,8 @@ from auditor.statistics import (
 
 LEVEL = 0.01
 """Level of the default tests: useful models pass them easily, and a guessing model in 1 of 100 audits."""
+_ONE_BY_ONE = 20
+"""With more classes, the recalls are one criterion in the report, with a result for each class."""
 
 Mask = NDArray[np.bool_]
 
@@ -143,6 +145,7 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
         yield CriterionResult(
             id="",
             name=f"recall of {quoted(name)} above chance",
+            criterion="" if len(rows) <= _ONE_BY_ONE else "recall above chance",
             metric="recall",
             class_name=name,
             slice=SliceKey(label=name),

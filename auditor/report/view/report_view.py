@@ -45,6 +45,7 @@ from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
+from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
@@ -184,6 +185,11 @@ class ReportView:
     def primary_metrics_text(self) -> str:
         """The primary metrics for the first page; empty if accuracy, which it has anyway, is the only one."""
         return "" if self.metrics is None else self.metrics.primary_text
+
+    @property
+    def listed_classes(self) -> tuple[ClassRecord, ...]:
+        """The classes in the tables of the PDF and the model card."""
+        return listed_classes(self.classes)
 
     @property
     def gate_gap(self) -> float | None:
