@@ -11,10 +11,10 @@ from auditor.config import AttributeTypes, ConfigPath, stated_types
 from auditor.datasets.folder_listing import SUFFIXES, list_images
 from auditor.datasets.images import FileImages
 from auditor.datasets.joined_tables import join_attributes
+from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
     group_column,
     parse_labels,
-    read_table,
     require_columns,
     weight_column,
 )

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from auditor.datasets.object_cells import existing
-from auditor.datasets.tables import as_text, first_few
+from auditor.datasets.tables import as_text, first_few, require_plain_cells
 from auditor.errors import DataError
 from auditor.phrasing import count, plural
 from auditor.records import DataNote
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_URL = re.compile(r"^\s*(?:[A-Za-z][A-Za-z0-9+.-]+://|data:[a-z]+/)")
 
 
 def image_paths(
@@ -36,7 +35,7 @@ def image_paths(
         DataError: a cell is empty or holds something else than a path.
     """
     place = f"{table}: data.image"
-    _require_text(column, place)
+    require_plain_cells(column, "image", table)
     texts = as_text(column)
     cells = pd.DataFrame({"cell": texts})
     blank = texts.isna() | (texts.str.strip() == "")
@@ -45,12 +44,12 @@ def image_paths(
             f"{place}: expected a path in every cell of {column.name!r}; missing in "
             f"{first_few(cells, blank, lambda _: '')}"
         )
-    addresses = texts.map(lambda text: _URL.match(text) is not None).astype(bool)
-    if addresses.any():
+    unusable = texts.str.contains(_URL) | texts.str.contains("\0", regex=False)
+    if unusable.any():
         raise DataError(
-            f"{place}: expected paths of files in {column.name!r}; got addresses, which auditor does not "
-            f"download, in {first_few(cells, addresses, lambda row: f' ({row.cell})')}: store the images "
-            "and name their paths"
+            f"{place}: expected paths of files in {column.name!r}; URLs are not downloaded, and no path "
+            f"holds a NUL; got {first_few(cells, unusable, lambda row: f' ({str(row.cell)[:80]!r})')}: "
+            "download the images, and give their paths"
         )
     paths = [existing(root, str(text)) for text in texts]
     written = [
@@ -58,19 +57,6 @@ def image_paths(
         for path in paths
     ]
     return written, _notes(paths, written, root)
-
-
-def _require_text(column: pd.Series[Any], place: str) -> None:
-    """Refuses images that are stored in the table itself."""
-    stored = column.map(lambda cell: isinstance(cell, bytes | dict | list | np.ndarray)).astype(
-        bool
-    )
-    if stored.any():
-        kind = type(column[stored].iloc[0]).__name__
-        raise DataError(
-            f"{place}: expected paths in {column.name!r}; {int(stored.sum())} of {len(column)} cells hold "
-            f"the type {kind}: write the images to files, and their paths to the table"
-        )
 
 
 def _notes(paths: Sequence[Path], written: Sequence[str], root: Path) -> tuple[DataNote, ...]:

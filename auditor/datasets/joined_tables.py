@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from auditor.datasets.tables import as_text, read_table, require_columns, require_free_names
+from auditor.datasets.table_files import read_table
+from auditor.datasets.tables import as_text, require_columns, require_free_names
 from auditor.errors import DataError
 from auditor.phrasing import count, plural
 from auditor.records import DataNote

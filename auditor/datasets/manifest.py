@@ -16,13 +16,14 @@ from auditor.datasets.image_paths import image_paths
 from auditor.datasets.images import FileImages
 from auditor.datasets.label_sets import labels_of_columns, split_labels
 from auditor.datasets.object_cells import BoxFormat, merge_objects, read_boxes, read_masks
+from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
     as_text,
     group_column,
     parse_labels,
-    read_table,
     require_columns,
     require_free_names,
+    require_plain_cells,
     unique_ids,
     weight_column,
 )
@@ -41,7 +42,8 @@ class Manifest(Options):
     root: ConfigPath | None = None
     """Folder to which image paths are relative; null: the folder of the table."""
     image: str = "file"
-    """Column with the paths of the images."""
+    """Column with the paths of the images; backslashes separate folders, as on Windows. URLs are not
+    downloaded."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
     separator: str | None = Field(None, min_length=1)
@@ -97,6 +99,7 @@ class Manifest(Options):
         paths, found = image_paths(table[self.image], root, self.path)
         samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
         for name in self.attributes:
+            require_plain_cells(table[name], f"attributes: {name}", self.path)
             samples[name] = table[name]
         if self.group:
             samples[GROUP] = group_column(table[self.group])
@@ -170,9 +173,11 @@ class Manifest(Options):
         if self.labels:
             return labels_of_columns(table, self.labels, f"{path}: data.labels")
         column = table[self.label]
+        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
+        if not lists.any():
+            require_plain_cells(column, "label", path)
         if self.separator is not None:
             return split_labels(column, self.separator)
-        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
         return split_labels(column, ",") if lists.any() else parse_labels(column)
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:

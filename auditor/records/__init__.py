@@ -19,8 +19,10 @@ from auditor.records.audit_data import (
     Maps,
     ModelAccess,
     OrderedValues,
+    PreprocessingAdvice,
     Slice,
 )
+from auditor.records.audit_size import AuditSize, Passes
 from auditor.records.base import (
     DATA_NOTE,
     SEVERITIES,
@@ -82,6 +84,7 @@ from auditor.records.evidence import (
 from auditor.records.explanations import (
     ExplanationsRecord,
     MapRecord,
+    MatchedImageRecord,
     MeanMap,
     PanelRecord,
     PreflightRecord,
@@ -147,6 +150,7 @@ __all__ = [
     "AuditData",
     "AuditOutcome",
     "AuditResult",
+    "AuditSize",
     "Cell",
     "Claim",
     "ClaimKind",
@@ -196,6 +200,7 @@ __all__ = [
     "MapRecord",
     "MapShift",
     "Maps",
+    "MatchedImageRecord",
     "MeanMap",
     "MediatedPart",
     "MetricComparison",
@@ -208,9 +213,11 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "Passes",
     "PopulationRecord",
     "PopulationValue",
     "PreflightRecord",
+    "PreprocessingAdvice",
     "Provenance",
     "Quantities",
     "Quantity",

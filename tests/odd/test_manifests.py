@@ -69,9 +69,12 @@ def test_row_without_an_image_of_its_own_is_counted(rows: str, words: str, tmp_p
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
-        (["https://x.org/a.png"], "got addresses, which auditor does not download, in 1 of 1 rows"),
-        ([b"\x89PNG"], "1 of 1 cells hold the type bytes: write the images to files"),
-        ([{"bytes": b"\x89PNG", "path": None}], "hold the type dict"),
+        (
+            ["https://x.org/a.png"],
+            "URLs are not downloaded, and no path holds a NUL; got 1 of 1 rows",
+        ),
+        ([b"\x89PNG"], "write them to files"),
+        ([{"bytes": b"\x89PNG", "path": None}], "write them to files"),
         ([" "], "expected a path in every cell"),
     ],
 )
