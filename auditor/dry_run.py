@@ -21,10 +21,11 @@ from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.cost_estimate import TrialCost, estimate_cost
 from auditor.datasets.labels import label_codes
+from auditor.datasets.object_regions import usable_regions
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
 from auditor.phrasing import count, percent, plural, several
-from auditor.preparation import Prepared, prepare, sample_images
+from auditor.preparation import Prepared, prepare, sample_images, trial_positions
 from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
@@ -34,6 +35,8 @@ from auditor.trial_advice import accuracy_advice
 
 _IMAGES = 32
 """Images in the trial."""
+_REGIONS = 500
+"""Boxes and masks that are read."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +236,9 @@ def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterato
         yield f"{trial.unreadable} of the images tried could not be read; the audit lists them"
     if opened.doubt is not None:
         yield opened.doubt
-    counts = np.bincount(prepared.codes.ravel(), minlength=len(prepared.classes))
-    empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
-    if empty:
-        yield f"{len(empty)} of {len(counts)} classes have no sample, such as {empty[0]!r}"
+    tried = trial_positions(len(prepared.dataset), _REGIONS)
+    _, regions = usable_regions(prepared.dataset, tried)
+    yield from (note.text for note in (*prepared.dataset.notes, *regions))
     if prepared.rule.task != "multi-label":
         yield from accuracy_advice(
             prepared, opened.model, trial.read_seconds + trial.predict_seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor import imaging
 from auditor.audited_model import AuditedModel
 from auditor.classifiers.preprocessing import better_preprocessing
-from auditor.config import Preprocess
-from auditor.errors import DataError
+from auditor.datasets.object_regions import has_regions, object_mask, usable_regions
 from auditor.input_pipeline import readable
 from auditor.preprocessing_trials import try_preprocessing
-from auditor.records import Dataset, Images, ImageSubset, PreprocessingAdvice
+from auditor.records import DataNote, Dataset, Images, ImageSubset, PreprocessingAdvice
 from auditor.records.predictions import IMAGE_SAMPLE, LABEL, PATH, SAMPLE, codes
 
 
@@ -206,13 +203,18 @@ class EvaluatedSamples:
             DataError: a mask has another size than its image.
             UnreadableImageError: an image or mask can't be read.
         """
-        if not {"box", "mask"} & set(self.dataset.samples):
+        if not has_regions(self.dataset):
             return None
         masks = [
-            _object_mask(self.dataset, int(self.positions[row]), self.model.preprocess)
+            object_mask(self.dataset, int(self.positions[row]), self.model.preprocess)
             for row in rows
         ]
         return np.stack(masks)
+
+    def with_usable_regions(self) -> tuple[EvaluatedSamples, tuple[DataNote, ...]]:
+        """The samples without the boxes and masks that can't be used, and notes on these."""
+        dataset, notes = usable_regions(self.dataset, np.unique(self.positions))
+        return replace(self, dataset=dataset), notes
 
     def _read(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[Tensor]:
         for batch in self.model.batches(dataset, positions):
@@ -220,29 +222,3 @@ class EvaluatedSamples:
 
     def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
         return np.concatenate([self.model.features(images) for images in decoded])
-
-
-def _object_mask(dataset: Dataset, position: int, preprocess: Preprocess) -> NDArray[np.bool_]:
-    """(H, W), True on the object, after the image's resize and crop."""
-    image = dataset.images[position].image
-    sample = dataset.samples.iloc[position]
-    path = sample.get("mask")
-    if isinstance(path, str):
-        mask = imaging.open_image(Path(path)).image
-        if mask.size != image.size:
-            raise DataError(
-                f"{path}: expected a mask of {image.width} × {image.height} pixels, the size of its "
-                f"image; got {mask.width} × {mask.height}"
-            )
-        pixels = imaging.prepare(mask, preprocess.resize, preprocess.crop, "nearest")
-        return np.asarray(pixels[0] > 127, dtype=np.bool_)
-    geometry = imaging.resize_geometry(*image.size, preprocess.resize, preprocess.crop)
-    inside = np.zeros((geometry.height, geometry.width), dtype=np.bool_)
-    box = sample.get("box")
-    visible = geometry.box(box) if isinstance(box, tuple) else None
-    if visible is not None:
-        left, top, right, bottom = visible
-        rows = slice(round(top), max(round(bottom), round(top) + 1))
-        columns = slice(round(left), max(round(right), round(left) + 1))
-        inside[rows, columns] = True
-    return inside

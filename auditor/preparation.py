@@ -6,7 +6,7 @@ a run folder exists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor import imaging, registry
+from auditor.attributes.identifiers import cluster_hints
 from auditor.attributes.known_values import known_values
 from auditor.attributes.population import require_known_values
 from auditor.attributes.stated_names import require_stated_names
@@ -30,7 +31,8 @@ from auditor.datasets import DatasetAdapter
 from auditor.datasets.tasks import match_labels
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.judging.criteria import KnownNames, require_known_names
-from auditor.records import AttributeSpec, Dataset, Skipped
+from auditor.phrasing import several
+from auditor.records import AttributeSpec, DataNote, Dataset, Skipped
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import GROUP
 
@@ -115,6 +117,8 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     )
     dataset, attributes = type_attributes(dataset, config.data.missing, config.slices.edges)
     dataset = _without_missing_groups(dataset, config.data.missing)
+    notes = (*cluster_hints(dataset), *_empty_classes(rule, codes))
+    dataset = replace(dataset, notes=(*dataset.notes, *notes))
     preprocess, note = resolve_preprocess(config.preprocess, classifier)
     checks, switched_off = select_checks(config.checks)
     values = known_values(dataset, attributes, config.slices)
@@ -139,6 +143,18 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
         attributes=attributes,
         metrics=metrics,
     )
+
+
+def _empty_classes(rule: DecisionRule, codes: NDArray[np.int64]) -> Iterator[DataNote]:
+    """A note on the classes without a sample."""
+    counts = np.bincount(codes.ravel(), minlength=len(rule.classes))
+    empty = [name for name, number in zip(rule.classes, counts, strict=True) if not number]
+    if empty:
+        have = "has" if len(empty) == 1 else "have"
+        yield DataNote(
+            f"{len(empty)} of {len(counts)} classes {have} no sample, and nothing can be said about "
+            f"them: {several([repr(name) for name in empty], 5)}"
+        )
 
 
 def _place_on(device: torch.device, module: nn.Module) -> None:
@@ -213,6 +229,11 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def trial_positions(total: int, number: int) -> NDArray[np.int64]:
+    """Positions at equal distances in a data set of ``total`` samples, ``number`` at most."""
+    return np.unique(np.linspace(0, total - 1, min(number, total)).astype(np.int64))
+
+
 def sample_images(
     prepared: Prepared, number: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
@@ -234,7 +255,7 @@ def sample_images(
     images: list[NDArray[np.uint8]] = []
     codes: list[NDArray[np.int64]] = []
     reasons: list[str] = []
-    for position in np.unique(np.linspace(0, total - 1, min(number, total)).astype(int)):
+    for position in trial_positions(total, number):
         try:
             image = prepared.dataset.images[int(position)].image
         except UnreadableImageError as error:
@@ -243,9 +264,11 @@ def sample_images(
         images.append(imaging.prepare(image, setting.resize, setting.crop, setting.interpolation))
         codes.append(prepared.codes[position])
     if not images:
+        missing = all(reason.startswith("missing") for reason in reasons)
         raise DataError(
             f"expected images; none of the {len(reasons)} that were tried could be read; the reason "
             f"for the first: {reasons[0]}"
+            + (": correct the paths, or the folder to which they are relative" if missing else "")
         )
     sizes = {pixels.shape[1:] for pixels in images}
     if len(sizes) > 1:

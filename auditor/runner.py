@@ -18,6 +18,7 @@ from auditor.aborted_runs import kept_or_discarded
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
+from auditor.datasets.images import image_names
 from auditor.datasets.labels import label_codes
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.judging.broken_parts import BrokenParts
@@ -28,6 +29,7 @@ from auditor.preparation import Prepared, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
 from auditor.records import (
+    DATA_NOTE,
     AuditData,
     AuditResult,
     Clusters,
@@ -121,7 +123,7 @@ def _run_stages(
         )
     with clock.stage("slicing"):
         slicing = _sliced(prepared, analysis)
-    samples = EvaluatedSamples(model, dataset, slicing.predictions)
+    samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
     )
@@ -160,6 +162,7 @@ def _run_stages(
         findings=findings,
         tested=judgement.tested,
         skipped=[
+            *(Skipped(check=DATA_NOTE, reason=note.text) for note in (*dataset.notes, *regions)),
             *prepared.switched_off,
             *slicing.skipped,
             *selection.skipped,
@@ -277,6 +280,7 @@ def _audit_data(
         model=samples,
         images=samples.originals,
         reference_images=dataset.reference_images,
+        reference_names=image_names(dataset.reference_images),
         reference_labels=None if reference is None else _reference_labels(reference, prepared),
         reference_groups=None if reference is None else _reference_groups(reference),
         expected_accuracy=config.model.expected.accuracy,

@@ -137,7 +137,8 @@ def categories_of(
     pooled = frozenset[str]()
     if edges is None and left_out is None and len(counts) > MOST_VALUES:
         ranked = sorted(counts, key=lambda one: (-counts[one], natural_order(one)))
-        pooled = frozenset(ranked[MOST_VALUES - 1 :])
+        n_large = sum(number >= min_support for number in counts.values())
+        pooled = frozenset(ranked[min(n_large or MOST_VALUES, MOST_VALUES - 1) :])
     integers = cells.numbers is not None and are_integers(cells.numbers)
     rule = CutRule(edges, pooled, spec.order, integers)
     column = rule.categories(cells)
@@ -174,10 +175,10 @@ def _not_comparable(counts: Mapping[str, int], cells: Cells, min_support: int) -
     """Why samples cannot be compared by the values of an attribute; None if they can."""
     if not counts:
         return "no sample has a value"
-    present, n = sum(counts.values()), len(counts)
-    identifies = n > max(present // _IDENTIFIER, 2)
+    present, n, largest = sum(counts.values()), len(counts), max(counts.values())
+    identifies = n > max(present // _IDENTIFIER, 2) and largest < min_support
     if n > MOST_VALUES:
-        identifies |= n > present // _RARE and max(counts.values()) < min_support
+        identifies |= n > present // _RARE and largest < min_support
     if identifies:
         return (
             f"{n} values for {present} samples: it identifies samples rather than groups; to examine "

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from auditor.phrasing import leading_number
+
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(\.[0-9]*)?(?:[eE]([+-]?)[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[ T][0-9:.]+)?)?")
@@ -76,10 +78,16 @@ def number_text(number: float) -> str:
 
 
 def natural_order(text: str) -> tuple[int, float, str]:
-    """Sort key of values: numbers and codes by their number, then words in alphabetical order."""
+    """Sort key of values: numbers and codes, then words that begin with a number, then other words.
+
+    The first two by their number, such as the bands 1-10, 11-100, 101-1000; the last in alphabetical
+    order.
+    """
     found = _NUMBER.fullmatch(text)
-    is_code = found is not None and _has_digits(found)
-    return (0, float(text), text) if is_code or is_number(text) else (1, 0.0, text)
+    if (found is not None and _has_digits(found)) or is_number(text):
+        return 0, float(text), text
+    number = leading_number(text)
+    return 1, np.inf if number is None else number[0] + 1e-9 * number[1], text
 
 
 def sorted_values(texts: Collection[str]) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clusters import effective, enough_clusters, inflation, shares_of
 from auditor.comparisons.slice_counts import Counts, SliceCounter
-from auditor.phrasing import interval, percent, plural, points, quoted
+from auditor.phrasing import interval, is_or_are, percent, plural, points, quoted
 from auditor.records import (
     AuditData,
     Claim,
@@ -138,7 +138,7 @@ class _Recalls:
             samples=counter.highest_loss(one),
             statement=(
                 (
-                    f"{hits} of {plural(n, f'{quoted(name)} sample')} are recognised "
+                    f"{hits} of {plural(n, f'{quoted(name)} sample')} {is_or_are(hits, n)} recognised "
                     f"({percent(recall.value)}; {interval(recall)})."
                 ),
                 (

@@ -291,7 +291,7 @@ def _pairs(matches: TrainingMatches, notes: Sequence[str]) -> SampleGroups:
     pairs = zip(
         matches.samples,
         matches.labels,
-        matches.training_rows,
+        matches.training_names,
         matches.training_labels,
         notes,
         strict=True,
@@ -300,11 +300,11 @@ def _pairs(matches: TrainingMatches, notes: Sequence[str]) -> SampleGroups:
         SampleGroup(
             members=(
                 SampleRef(sample=sample, label=label),
-                SampleRef(sample=f"row {row + 1}", label=training_label, source="reference"),
+                SampleRef(sample=name, label=training_label, source="reference"),
             ),
             note=note,
         )
-        for sample, label, row, training_label, note in islice(pairs, _LISTED)
+        for sample, label, name, training_label, note in islice(pairs, _LISTED)
     )
     return SampleGroups(title="Matches in the training data", groups=groups)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.comparisons.slice_counts import Counts
+from auditor.phrasing.clusters import cluster_count
 from auditor.records import AuditData, ClusterRecord, Clusters, Slice
 from auditor.records.predictions import GROUP, codes
 from auditor.statistics import (
@@ -208,7 +209,7 @@ def of_clusters(audit: AuditData) -> str:
     """Addition to a message on too few samples, if these are clustered."""
     if audit.clusters is None:
         return ""
-    return f", from {LEAST_CLUSTERS} clusters by {audit.clusters.name} on each side"
+    return f", from {cluster_count(LEAST_CLUSTERS, audit.clusters.name)} on each side"
 
 
 def enough_clusters(audit: AuditData, rows: Integers) -> bool:
@@ -239,7 +240,7 @@ def too_few_clusters(audit: AuditData, one: Slice) -> str | None:
         n = len(np.unique(cluster[side & compared]))
         if n < LEAST_CLUSTERS:
             return (
-                f"{what} come from {n} of the {LEAST_CLUSTERS} clusters by {audit.clusters.name} "
-                "that are needed"
+                f"{what} come from {n} of the {cluster_count(LEAST_CLUSTERS, audit.clusters.name)} that "
+                "are needed"
             )
     return None

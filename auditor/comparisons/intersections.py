@@ -13,6 +13,7 @@ from auditor.comparisons.clustered_intersections import CrossedContrasts, cluste
 from auditor.comparisons.clusters import inflation, rates_of, widened
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks, slice_identity
 from auditor.phrasing import advice, interval, percent, points, whom
+from auditor.phrasing.clusters import cluster_count
 from auditor.records import (
     AuditData,
     Claim,
@@ -97,7 +98,8 @@ class Intersections:
                 yield Skipped(
                     check=self._check,
                     reason=f"{self._too_few_clusters[number]} {what} of attribute values were not tested: "
-                    f"fewer than {LEAST_CLUSTERS} clusters by {self._audit.clusters.name} have all values, "
+                    f"fewer than {cluster_count(LEAST_CLUSTERS, self._audit.clusters.name)} have all "
+                    "values, "
                     "or only some of them",
                 )
 

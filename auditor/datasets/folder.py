@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from auditor.config import AttributeTypes, ConfigPath, stated_types
+from auditor.datasets.folder_listing import SUFFIXES, list_images
 from auditor.datasets.images import FileImages
+from auditor.datasets.joined_tables import join_attributes
 from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
-    as_text,
     group_column,
     parse_labels,
     require_columns,
-    require_free_names,
     weight_column,
 )
 from auditor.errors import DataError
-from auditor.records import Dataset
+from auditor.records import DataNote, Dataset
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
-
-_SUFFIXES = frozenset(
-    (
-        *(".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
-        *(".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
-    )
-)
-_FILE = "file"
-_NO_CLASSES = frozenset({"__MACOSX"})
-"""Folders that archive tools leave behind."""
 
 
 @plugin("dataset", "folder")
@@ -60,15 +51,20 @@ class Folder(Options):
         Raises:
             DataError: the folder or a table is missing or does not match, or there are no images.
         """
-        classes, samples = _list_images(self.path)
+        listing = list_images(
+            self.path, (self.attributes, self.reference, self.reference_attributes)
+        )
+        samples, notes = listing.samples, listing.notes
         if samples.empty:
+            found = "".join(f"; {note.text}" for note in notes if note.n_left_out)
             raise DataError(
-                f"{self.path}: expected images ({' '.join(sorted(_SUFFIXES))}) in its sub-folders; "
-                "found none"
+                f"{self.path}: expected images ({' '.join(sorted(SUFFIXES))}) in its sub-folders; "
+                f"found none{found}"
             )
         attributes = pd.DataFrame(index=samples.index)
         if self.attributes is not None:
-            attributes = _read_attributes(self.attributes, samples.index)
+            attributes, joined = join_attributes(self.attributes, self.path, samples.index)
+            notes += joined
         table = Path("data.attributes" if self.attributes is None else self.attributes)
         if self.group is not None:
             require_columns(attributes, {"group": self.group}, table)
@@ -77,7 +73,7 @@ class Folder(Options):
             require_columns(attributes, {"weight": self.weight}, table)
             samples[WEIGHT] = weight_column(attributes.pop(self.weight), f"{table}: data.weight")
         names = tuple(str(name) for name in attributes.columns)
-        trained = self._reference_table(names)
+        trained, trained_notes = self._reference_table(names)
         reference = None if trained is None else trained[["label"]].copy()
         if trained is not None and reference is not None and self.group in trained:
             reference[GROUP] = group_column(trained[self.group])
@@ -90,12 +86,16 @@ class Folder(Options):
             images=FileImages.of(self.path, samples["path"]),
             attributes=names,
             adapter=self.plugin_name,
-            classes=classes,
+            classes=listing.classes,
             reference=reference,
             reference_images=self._reference_images(trained),
             group=self.group,
             stated_types=stated_types(self.attribute_types),
             weight=self.weight,
+            notes=(
+                *notes,
+                *(replace(one, text=f"reference: {one.text}") for one in trained_notes),
+            ),
         )
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
@@ -104,70 +104,30 @@ class Folder(Options):
             return None
         return FileImages.of(self.reference, trained["path"])
 
-    def _reference_table(self, names: tuple[str, ...]) -> pd.DataFrame | None:
+    def _reference_table(
+        self, names: tuple[str, ...]
+    ) -> tuple[pd.DataFrame | None, tuple[DataNote, ...]]:
+        """Labels and attributes of the training data, and notes on what was left out."""
         if self.reference is None:
-            return None
+            return None, ()
         if self.reference.is_file():
             table = read_table(self.reference)
             columns = {"reference": "label"} | {f"reference: {name}": name for name in names}
             require_columns(table, columns, self.reference)
-            return table.assign(label=parse_labels(table["label"]))
-        _, table = _list_images(self.reference)
+            return table.assign(label=parse_labels(table["label"])), ()
+        listing = list_images(self.reference, (self.attributes, self.reference_attributes))
+        table, notes = listing.samples, listing.notes
         if not names:
-            return table
+            return table, notes
         if self.reference_attributes is None:
             raise DataError(
                 f"{self.reference}: expected the attributes {', '.join(names)} of the audited images; "
                 "set data.reference_attributes to the table of the training data"
             )
-        described = _read_attributes(self.reference_attributes, table.index)
+        described, joined = join_attributes(self.reference_attributes, self.reference, table.index)
         require_columns(
             described,
             {f"reference_attributes: {name}": name for name in names},
             self.reference_attributes,
         )
-        return table.join(described)
-
-
-def _list_images(root: Path) -> tuple[tuple[str, ...], pd.DataFrame]:
-    """Class names, and a table with ``path`` and ``label`` of each image, sorted by path."""
-    if not root.is_dir():
-        raise DataError(f"{root}: expected a folder with one sub-folder per class; found none")
-    classes = sorted(
-        one.name
-        for one in root.iterdir()
-        if one.is_dir() and one.name[0] != "." and one.name not in _NO_CLASSES
-    )
-    if not classes:
-        raise DataError(f"{root}: expected one sub-folder per class; it has no sub-folders")
-    paths = [
-        file.relative_to(root).as_posix()
-        for name in classes
-        for file in sorted((root / name).rglob("*"))
-        if file.suffix.lower() in _SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(root).parts)
-    ]
-    labels = [path.split("/", 1)[0] for path in paths]
-    index = pd.Index(paths, name="sample", dtype=object)
-    samples = pd.DataFrame({"path": paths, "label": labels}, index=index, dtype="string")
-    return tuple(classes), samples
-
-
-def _read_attributes(path: Path, samples: pd.Index) -> pd.DataFrame:
-    """Attribute columns of a table in the order of the samples; NA for samples without a row."""
-    table = read_table(path)
-    require_columns(table, {"attributes": _FILE}, path)
-    names = [str(name) for name in table.columns if name != _FILE]
-    require_free_names(names, path)
-    files = as_text(table[_FILE]).fillna("")
-    table.index = pd.Index([PurePosixPath(name.replace("\\", "/")).as_posix() for name in files])
-    repeated = table.index[table.index.duplicated()]
-    if len(repeated):
-        raise DataError(f"{path}: expected one row per image; {repeated[0]!r} has several")
-    if not table.index.isin(samples).any():
-        raise DataError(
-            f"{path}: expected paths such as {samples[0]!r} in column {_FILE!r}; none of the "
-            f"{len(table)} rows matches an image"
-            + (f", the first has {table.index[0]!r}" if len(table) else "")
-        )
-    return table[names].reindex(samples)
+        return table.join(described), (*notes, *joined)

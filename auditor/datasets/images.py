@@ -9,7 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from auditor.imaging import open_image
-from auditor.records import DecodedImage
+from auditor.records import DecodedImage, Images
+
+
+def image_names(images: Images | None) -> tuple[str, ...] | None:
+    """The paths of images in files, as the data names them; None for other images."""
+    return tuple(images.paths.to_pylist()) if isinstance(images, FileImages) else None
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,14 @@ class FileImages:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def path(self, index: int) -> Path:
+        """The path of the image at a position."""
+        return self.root / str(self.paths[index].as_py())
+
     def __getitem__(self, index: int) -> DecodedImage:
         """Decodes the image at a position.
 
         Raises:
             UnreadableImageError: it can't be decoded.
         """
-        return open_image(self.root / self.paths[index].as_py())
+        return open_image(self.path(index))

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, DataError
+from auditor.phrasing import plural
 
 _MOST_DERIVED = 100_000
 """Largest number of classes that are derived from labels: a label 20241231 is a date, not an index."""
@@ -154,15 +155,18 @@ def _unknown_labels(
     positions, found = pd.factorize(others)
     counts = np.bincount(positions)
     examples = "; ".join(
-        f"{_as_text(label)!r} ({counts[at]} samples, first {others.index[positions == at][0]})"
+        f"{_as_text(label)!r} ({plural(int(counts[at]), 'sample')}, first "
+        f"{others.index[positions == at][0]})"
         for at, label in enumerate(found[:5])
     )
     names = ", ".join(repr(name) for name in classes[:10]) + (" …" if len(classes) > 10 else "")
+    n_others = len(others.index.unique())  # a sample of a multi-label task has several entries
+    have = "has another label" if n_others == 1 else "have other labels"
     index = "" if _has_numbers(classes) else f", or an index below {len(classes)}"
     more = " …" if len(found) > 5 else ""
     return (
         f"label: expected one of the {len(classes)} classes {names}{index}; "
-        f"{len(others)} of {len(labels)} samples have other labels: "
+        f"{n_others} of {plural(len(labels.index.unique()), 'sample')} {have}: "
         f"{examples}{more}: correct them, or set model.classes"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from auditor.attributes.identifiers import cluster_hint
 from auditor.config import AttributeNames, ConfigPath, stated_types
+from auditor.datasets.image_paths import image_paths
 from auditor.datasets.images import FileImages
 from auditor.datasets.label_sets import labels_of_columns, split_labels
+from auditor.datasets.object_cells import BoxFormat, merge_objects, read_boxes, read_masks
 from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
     as_text,
-    first_few,
     group_column,
     parse_labels,
     require_columns,
@@ -26,12 +28,9 @@ from auditor.datasets.tables import (
     weight_column,
 )
 from auditor.errors import DataError
-from auditor.imaging import Box
-from auditor.records import Dataset
+from auditor.records import DataNote, Dataset
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
-
-_URL = re.compile(r"^\s*(?:[A-Za-z][A-Za-z0-9+.-]+://|data:[a-z]+/)")
 
 
 @plugin("dataset", "manifest")
@@ -61,9 +60,14 @@ class Manifest(Options):
     """Column with the weight of each image in the target population, such as a sampling weight. The
     accuracy for this population is reported beside the raw one; tests stay unweighted."""
     box: str | None = None
-    """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image."""
+    """Column with the bounding box of the object as `x0,y0,x1,y1` in pixels of the upright image, or as
+    shares of its width and height; several boxes as `[[x0,y0,x1,y1], …]`, or one row per box."""
+    box_format: BoxFormat = "xyxy"
+    """What the four numbers of a box are: the edges, `xywh` (left, top, width, height), or `cxcywh`
+    (centre, width, height)."""
     mask: str | None = None
-    """Column with the paths of masks in which the object is white."""
+    """Column with the paths of masks in which the object is not black; several paths as a list or
+    separated by semicolons."""
     reference: ConfigPath | None = None
     """Table of the training data with the same label and attribute columns. If it also has the image
     column, its images are searched for copies of the audited ones."""
@@ -87,9 +91,12 @@ class Manifest(Options):
         if table.empty:
             raise DataError(f"{self.path}: expected one row per image; there are none")
         trained = self._trained(described)
-
-        paths = self._paths(table)
+        objects = [name for name in (self.box, self.mask) if name]
+        table, merged = merge_objects(
+            table, self.image, objects, [name for name in own.values() if name not in objects]
+        )
         root = self.root or self.path.parent
+        paths, found = image_paths(table[self.image], root, self.path)
         samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
         for name in self.attributes:
             require_plain_cells(table[name], f"attributes: {name}", self.path)
@@ -98,13 +105,7 @@ class Manifest(Options):
             samples[GROUP] = group_column(table[self.group])
         if self.weight:
             samples[WEIGHT] = weight_column(table[self.weight], f"{self.path}: data.weight")
-        if self.box:
-            samples["box"] = self._boxes(table)
-        if self.mask:
-            samples["mask"] = [
-                pd.NA if pd.isna(cell) or not cell.strip() else str(root / cell)
-                for cell in as_text(table[self.mask])
-            ]
+        relative, notes = self._locate(samples, table, root)
         samples.index = pd.Index(unique_ids(paths), name="sample")
         return Dataset(
             samples=samples,
@@ -117,7 +118,32 @@ class Manifest(Options):
             group=self.group,
             stated_types=stated_types(self.attributes),
             weight=self.weight,
+            notes=(*merged, *found, *notes, *self._unused_clusters(table)),
+            relative_boxes=relative,
         )
+
+    def _locate(
+        self, samples: pd.DataFrame, table: pd.DataFrame, root: Path
+    ) -> tuple[bool, tuple[DataNote, ...]]:
+        """Adds boxes and masks to the samples; whether the boxes are shares, and notes."""
+        relative, notes = False, tuple[DataNote, ...]()
+        if self.box:
+            samples["box"], relative, notes = read_boxes(
+                table[self.box], self.box_format, self.path
+            )
+        if self.mask:
+            samples["mask"] = read_masks(table[self.mask], root)
+        return relative, notes
+
+    def _unused_clusters(self, table: pd.DataFrame) -> Iterator[DataNote]:
+        """Notes on columns that no option names, but that look like identifiers of clusters."""
+        used = {self.image, self.label, *self.labels, *self.attributes, self.box, self.mask}
+        for name in map(str, table.columns):
+            if self.group is None and name not in used:
+                sizes = as_text(table[name]).replace("", pd.NA).value_counts().tolist()
+                hint = cluster_hint(name, sizes, is_text=False)
+                if hint is not None:
+                    yield hint
 
     def _trained(self, columns: dict[str, str]) -> pd.DataFrame | None:
         """The table of the training data, if there is one."""
@@ -161,67 +187,3 @@ class Manifest(Options):
         # Images are optional here: a row without a path is a missing image, not an error.
         paths = as_text(trained[self.image]).fillna("")
         return FileImages.of(self.root or self.reference.parent, paths)
-
-    def _paths(self, table: pd.DataFrame) -> list[str]:
-        require_plain_cells(table[self.image], "image", self.path)
-        paths = as_text(table[self.image])
-        blank = paths.isna() | (paths.str.strip() == "")
-        if blank.any():
-            raise DataError(
-                f"{self.path}: data.image: expected a path in every cell of {self.image!r}; missing in "
-                f"{first_few(table, blank, lambda _: '')}"
-            )
-        unusable = paths.str.contains(_URL) | paths.str.contains("\0", regex=False)
-        if unusable.any():
-            raise DataError(
-                f"{self.path}: data.image: expected paths of files in {self.image!r}; URLs are not "
-                "downloaded, and no path holds a NUL; got "
-                f"{first_few(table, unusable, lambda row: f' ({str(row[self.image])[:80]!r})')}: download "
-                "the images, and give their paths"
-            )
-        root = self.root or self.path.parent
-        return [_plain_path(path, root) for path in paths]
-
-    def _boxes(self, table: pd.DataFrame) -> pd.Series[Any]:
-        boxes: list[Box | None] = []
-        bad = pd.Series(data=False, index=table.index)
-        for position, cell in enumerate(table[str(self.box)]):
-            try:
-                boxes.append(_box(cell))
-            except (TypeError, ValueError):
-                boxes.append(None)
-                bad.iloc[position] = True
-        if bad.any():
-            raise DataError(
-                f"{self.path}: data.box: expected x0,y0,x1,y1 with x0 < x1 and y0 < y1, or an empty cell; "
-                "got something else in "
-                + first_few(table, bad, lambda row: f" ({row[self.box]!r})")
-            )
-        return pd.Series(boxes, index=table.index, dtype=object)
-
-
-def _box(cell: object) -> Box | None:
-    """The four numbers in a cell; None if it is empty. Raises ValueError or TypeError otherwise."""
-    if cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell)):
-        return None
-    parts: list[Any]
-    if isinstance(cell, str):
-        numbers = cell.strip(" ()[]").replace(";", ",")
-        parts = numbers.split(",") if numbers else []
-    elif isinstance(cell, list | tuple | np.ndarray):
-        parts = list(cell)
-    else:
-        raise TypeError(f"not a box: {cell!r}")
-    if not parts:
-        return None
-    x0, y0, x1, y1 = (float(part) for part in parts)
-    if not (x0 < x1 and y0 < y1 and np.isfinite([x0, y0, x1, y1]).all()):
-        raise ValueError(f"not a box: {cell!r}")
-    return (x0, y0, x1, y1)
-
-
-def _plain_path(path: str, root: Path) -> str:
-    """A path with slashes; a backslash is a separator unless a file has one in its name."""
-    if "\\" in path and not (root / path).exists():
-        path = path.replace("\\", "/")
-    return Path(path).as_posix()

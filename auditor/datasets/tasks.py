@@ -51,6 +51,12 @@ def match_labels(
             "of labels: set `task: multi-label`"
         )
     classes = resolve_classes(*names, labels)
+    if len(classes) < 2:
+        raise DataError(
+            f"model.classes: expected at least two classes; got only {classes[0]!r}: name the classes in "
+            "the order of the network's outputs; a network with one output for a yes/no decision has two "
+            "(`task: binary`)"
+        )
     codes = map_labels(labels, classes)
     if config.task == "binary":
         return _binary(config, classes), codes

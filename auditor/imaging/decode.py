@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -31,6 +32,14 @@ _TO_UPRIGHT: dict[int, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """The operation that undoes each value of the EXIF tag ``Orientation``."""
+
+_TURNS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+"""Operations that exchange width and height."""
 
 # What Pillow's decoders raise on damaged bytes. Each format has its own parser, so the list is long.
 _DECODER_ERRORS = (
@@ -67,14 +76,51 @@ def open_image(path: Path) -> DecodedImage:
             ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``) or
             ``unreadable``.
     """
+    data = _read(path)
+    image = _identify(data)
+    return DecodedImage(upright_rgb(image), hashlib.sha256(data).hexdigest(), _metadata(image))
+
+
+def open_unconverted(path: Path) -> Image.Image:
+    """Reads one image file, upright, but in its own mode.
+
+    Raises:
+        UnreadableImageError: as for `open_image`.
+    """
+    data = _read(path)
+    image = _identify(data)
+    _require_size(image)
+    with translate_decoding_errors(data):
+        image.load()
+        transpose = _TO_UPRIGHT.get(_orientation(image))
+        upright = image if transpose is None else image.transpose(transpose)
+        upright.format = image.format
+        return upright
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) of the upright image, from the start of its file.
+
+    Raises:
+        UnreadableImageError: as for `open_image`.
+    """
+    image = _identify(_read(path))
+    with translate_decoding_errors():
+        turned = _TO_UPRIGHT.get(_orientation(image)) in _TURNS
+    return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+            raise UnreadableImageError("unreadable", f"{path}: not a file")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnreadableImageError("missing", str(path)) from error
     except (OSError, ValueError) as error:
         raise UnreadableImageError("unreadable", f"{path}: {error}") from error
-    image = _identify(data)
-    return DecodedImage(upright_rgb(image), hashlib.sha256(data).hexdigest(), _metadata(image))
+    return data
 
 
 def decode_image(data: bytes) -> Image.Image:
@@ -109,18 +155,22 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     Raises:
         UnreadableImageError: the image can't be decoded, or its range of values is not known.
     """
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        # Pillow only warns below twice its limit, but the result must not depend on warning filters.
-        raise UnreadableImageError(
-            "too-large", f"expected at most {limit} pixels; got {image.width} × {image.height}"
-        )
+    _require_size(image)
     with translate_decoding_errors():
         image.load()
         # Read the tag after loading: the TIFF and AVIF readers rotate the image while they load it.
         transpose = _TO_UPRIGHT.get(_orientation(image))
         image = _rgb(image)
         return image if transpose is None else image.transpose(transpose)
+
+
+def _require_size(image: Image.Image) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        # Pillow only warns below twice its limit, but the result must not depend on warning filters.
+        raise UnreadableImageError(
+            "too-large", f"expected at most {limit} pixels; got {image.width} × {image.height}"
+        )
 
 
 @contextmanager

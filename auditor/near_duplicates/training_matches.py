@@ -141,6 +141,12 @@ class TrainingMatches:
         return [None if labels is None else labels[row] for row in self.training_rows]
 
     @property
+    def training_names(self) -> list[str]:
+        """Paths of the training images; their rows where these are unknown."""
+        names = self.audit.reference_names
+        return [f"row {row + 1}" if names is None else names[row] for row in self.training_rows]
+
+    @property
     def conflicts(self) -> NDArray[np.bool_]:
         """Whether the label in the training data is another one of the model's classes, (n,)."""
         return np.array(

@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from auditor.phrasing.numbers import count, plural
 from auditor.records import ClusterRecord, Summary
+from auditor.records.predictions import SAMPLE
+
+
+def cluster_count(number: int, name: str | None, *, named: bool = True) -> str:
+    """A number of clusters: ``69 clusters by patient``, and ``69 samples`` of a multi-label task.
+
+    Args:
+        number: of clusters.
+        name: of the column with the clusters; ``sample`` where the decisions on one sample are a
+            cluster.
+        named: whether to name the column.
+    """
+    if name == SAMPLE:
+        return plural(number, "sample")
+    return f"{plural(number, 'cluster')} by {name}" if named else plural(number, "cluster")
 
 
 def clusters_text(clusters: ClusterRecord | None, summary: Summary) -> str:

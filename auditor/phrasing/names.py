@@ -65,14 +65,39 @@ def sentence_start(text: str) -> str:
 
 
 def reading_order(attributes: Mapping[str, str]) -> tuple[tuple[str, int, float, str], ...]:
-    """Sort key of attribute values: bands by their numbers, then words, missing values last."""
+    """Sort key of attribute values: bands by their numbers, then words, missing values last.
+
+    A value that begins with a number counts as a band: ``under 18``, ``11-100``, ``>= 65``, ``20 mg``.
+    """
     return tuple((name, *_value_order(value)) for name, value in attributes.items())
+
+
+def leading_number(value: str) -> tuple[float, int] | None:
+    """The number at the beginning of a value, and -1 or 1 if it is what lies below or above it.
+
+    Returns:
+        ``(18, -1)`` for ``under 18`` and ``<18``, ``(65, 1)`` for ``> 65``, ``(11, 0)`` for ``11-100``
+        and ``11 mg``; None for words.
+    """
+    found = _LEADING_NUMBER.match(value)
+    if found is None:
+        return None
+    side = -1 if found["below"] else 1 if found["above"] else 0
+    return float(found["number"].replace("−", "-")), side
+
+
+_LEADING_NUMBER = re.compile(
+    r"\s*(?:(?P<below>under |below |up to |less than |<=?|≤)|(?P<above>over |above |more than |>=?|≥))?"
+    r"\s*(?P<number>[-−+]?\d+(?:\.\d+)?(?:e[-+]\d+)?)",
+    re.IGNORECASE,
+)
 
 
 def _value_order(value: str) -> tuple[int, float, str]:
     if value == MISSING:
         return 3, 0.0, value
-    band = re.match(r"(under )?([-−]?\d+(?:\.\d+)?)(?:–| and over$|$)", value)
-    if band is None:
+    found = leading_number(value)
+    if found is None:
         return 2, 0.0, value
-    return (0 if band[1] else 1), float(band[2].replace("−", "-")), value
+    number, side = found
+    return (0 if side < 0 else 1), number, value

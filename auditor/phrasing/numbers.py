@@ -148,6 +148,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def is_or_are(number: int, total: int) -> str:
+    """The verb after ``{number} of {total} samples``."""
+    return "is" if 1 in (number, total) else "are"
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """A count with its noun: ``1 slice``, ``1 078 slices``.
 

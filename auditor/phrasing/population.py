@@ -26,7 +26,11 @@ def population_text(record: PopulationRecord | None, summary: Summary) -> str:
     if record.effective_size is not None:
         text += f" Their effective sample size is {count(round(record.effective_size))}."
     if record.n_left_out:
-        text += f" {plural(record.n_left_out, 'sample')} without a weight in it did not count."
+        have, were = ("has", "was") if record.n_left_out == 1 else ("have", "were")
+        text += (
+            f" {plural(record.n_left_out, 'sample')} {have} no weight in the target population and "
+            f"{were} left out of it."
+        )
     return f"{text} All tests compare slices without weights."
 
 

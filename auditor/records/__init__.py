@@ -24,6 +24,7 @@ from auditor.records.audit_data import (
 )
 from auditor.records.audit_size import AuditSize, Passes
 from auditor.records.base import (
+    DATA_NOTE,
     SEVERITIES,
     AttributeRole,
     ClaimKind,
@@ -45,6 +46,7 @@ from auditor.records.claims import (
 from auditor.records.clusters import ClusterRecord
 from auditor.records.data import (
     MISSING,
+    DataNote,
     Dataset,
     DecodedImage,
     Images,
@@ -135,6 +137,7 @@ from auditor.records.result import (
 )
 
 __all__ = [
+    "DATA_NOTE",
     "MISSING",
     "OTHER_VALUES",
     "RARE_VALUES",
@@ -166,6 +169,7 @@ __all__ = [
     "CurvePoint",
     "CurveRole",
     "DataFaults",
+    "DataNote",
     "DataProvenance",
     "Dataset",
     "Decisions",

@@ -215,6 +215,8 @@ class AuditData:
         reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
+        reference_names: the paths of the training data's images in the same order; None where they have
+            none.
         reference_groups: their clusters in the same order, None where one is not known; None as a whole
             where the training data names none.
         expected_accuracy: the published accuracy of the model, or None.
@@ -242,6 +244,7 @@ class AuditData:
     images: Images | None = None
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
+    reference_names: tuple[str, ...] | None = None
     reference_groups: tuple[str | None, ...] | None = None
     expected_accuracy: float | None = None
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)

@@ -88,6 +88,10 @@ class SliceKey(Record):
         return ", ".join(parts) or "all samples"
 
 
+DATA_NOTE = "data"
+"""The name instead of a check where `Skipped` says what was left out or assumed of the data."""
+
+
 class Skipped(Record):
     """A check, or a part of one, that could not be done."""
 

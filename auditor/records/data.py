@@ -68,6 +68,20 @@ class ImageSubset:
 
 
 @dataclass(frozen=True)
+class DataNote:
+    """What was left out, or assumed, when the data was read.
+
+    Attributes:
+        text: a sentence without a final full stop.
+        n_left_out: number of files, folders or rows that became no sample for this reason; 0 if the
+            note is about something else.
+    """
+
+    text: str
+    n_left_out: int = 0
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Labelled images with attributes.
 
@@ -75,9 +89,10 @@ class Dataset:
         samples: one row per sample, in reading order; the index is the sample id (str, unique). Has
             the columns ``path`` (str, as shown in the report), ``label`` (as in the data: a name or
             an index) and one column per attribute, with its cells as they were read. Where boxes or
-            masks exist, ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image) or ``mask``
-            (path). Where a group is named, ``data.group``: the cluster of each sample as text, NA
-            where it is unknown. Where a weight is named, ``data.weight``: float64, at least 0.
+            masks exist, ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image, or a tuple of
+            such boxes) or ``mask`` (path, or a tuple of paths). Where a group is named,
+            ``data.group``: the cluster of each sample as text, NA where it is unknown. Where a weight
+            is named, ``data.weight``: float64, at least 0.
         images: the images, in the order of ``samples``.
         attributes: names of the attribute columns.
         classes: the data's own class names in the order of their indices, where it has them.
@@ -90,6 +105,8 @@ class Dataset:
         stated_types: types of attributes by name; those of all others are guessed.
         weight: name of the column with the weight of each sample in the target population; None
             where there is none.
+        notes: what was left out or assumed; `auditor check` and the report list it.
+        relative_boxes: whether the boxes are shares of the image's width and height.
     """
 
     samples: pd.DataFrame
@@ -102,6 +119,8 @@ class Dataset:
     group: str | None = None
     stated_types: Mapping[str, StatedType] = field(default_factory=dict)
     weight: str | None = None
+    notes: tuple[DataNote, ...] = ()
+    relative_boxes: bool = False
 
     def __len__(self) -> int:
         return len(self.samples)

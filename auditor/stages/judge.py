@@ -212,7 +212,7 @@ def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
             )
         else:
             listed = [f"{value} ({'; '.join(reasons)})" for value, reasons in untested.items()]
-            reason = f"too few samples of {name} = {several(listed, 6)}"
+            reason = f"{name}: not compared were {several(listed, 6)}"
         yield Skipped(check=check, reason=reason)
     for check, n in others.items():
         yield Skipped(

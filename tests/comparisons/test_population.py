@@ -101,7 +101,7 @@ def test_population_text_names_the_weights_and_what_does_not_count(audit: AuditD
     text = population_text(record, _summary())
     assert text.startswith("The accuracy in the target population is 80.0 %")
     assert "unweighted: 74.0 %" in text
-    assert "20 samples without a weight in it did not count" in text
+    assert "20 samples have no weight in the target population and were left out of it" in text
     assert text.endswith("All tests compare slices without weights.")
 
 

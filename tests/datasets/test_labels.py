@@ -90,7 +90,7 @@ def test_map_labels_by_name_then_by_index(
         # Is 1 the second class or the class "1"? The label 0 shows that the labels are indices.
         (_labels(0, 1), ["1", "2"], r"2 classes '1', '2'; 1 of 2 .*'0'"),
         (_labels("CAT"), ["cat", "Cat"], r"'CAT'"),
-        (_labels(*"pqrstuv"), ["a"], r"'p' .*'t' \(1 samples, first s4\) …: correct them, or set"),
+        (_labels(*"pqrstuv"), ["a"], r"'p' .*'t' \(1 sample, first s4\) …: correct them, or set"),
         (_labels("a", None, "a", None), ["a"], r"2 of 4 have none \(s1, s3\): add them"),
     ],
 )

@@ -112,9 +112,20 @@ def test_fault_of_a_check_without_labels_is_shown_by_its_name(result: AuditResul
     ("n_untested", "n_skipped", "text"),
     [
         (0, 0, "Every slice was large enough, and every check could be done."),
-        (5, 0, "5 of 26 slices have too few samples."),
+        (
+            5,
+            0,
+            "5 of 26 slices have too few samples, or too few with labels that the rest has as well.",
+        ),
         (0, 1, "1 part of the checks could not be done."),
-        (5, 2, "5 of 26 slices have too few samples, and 2 parts of the checks could not be done."),
+        (
+            5,
+            2,
+            (
+                "5 of 26 slices have too few samples, or too few with labels that the rest has as well, "
+                "and 2 parts of the checks could not be done."
+            ),
+        ),
     ],
 )
 def test_untested_parts_are_counted(n_untested: int, n_skipped: int, text: str) -> None:

@@ -261,7 +261,7 @@ def test_judge_untestable_slices_are_summarised() -> None:
     assert not judgement.tested
     assert [one.reason for one in judgement.skipped[:2]] == [
         "the rest",
-        "too few samples of site = A (too few), B (too few) and C (too few)",
+        "site: not compared were A (too few), B (too few) and C (too few)",
     ]
     assert judgement.skipped[2].reason.startswith("3 slices within one label")
 
@@ -452,7 +452,7 @@ def test_judge_numeric_attribute_with_mostly_untestable_bands_is_named_once() ->
     (once,) = reasons(numeric)
     assert once.startswith("4 of 4 bands of age have too few samples to be tested one by one")
     (by_value,) = reasons(audit)
-    assert by_value.startswith("too few samples of age = under 10 (30 samples of the 35")
+    assert by_value.startswith("age: not compared were under 10 (30 samples of the 35")
 
 
 def test_judge_value_with_two_untestable_metrics_is_named_once() -> None:
@@ -461,5 +461,5 @@ def test_judge_value_with_two_untestable_metrics_is_named_once() -> None:
     both = tuple(replace(base, untestable=reason) for reason in ("first", "second"))
     skipped = judge({"stub": FixedClaims(claims=both)}, audit).skipped
     assert [one.reason for one in skipped if "too few samples" in one.reason] == [
-        "too few samples of site = A (first; second)"
+        "site: not compared were A (first; second)"
     ]

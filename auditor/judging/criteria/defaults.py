@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import DefaultCriterion
-from auditor.phrasing import interval, percent, percents, quoted, several, signed_points
+from auditor.phrasing import (
+    interval,
+    is_or_are,
+    percent,
+    percents,
+    plural,
+    quoted,
+    several,
+    signed_points,
+)
 from auditor.records import AuditData, CriterionResult, Estimate, SliceKey
 from auditor.records.outcome import GROSS_OVERCONFIDENCE
 from auditor.records.predictions import codes
@@ -25,7 +34,6 @@ from auditor.statistics import (
 
 LEVEL = 0.01
 """Level of the default tests: useful models pass them easily, and a guessing model in 1 of 100 audits."""
-
 Mask = NDArray[np.bool_]
 
 
@@ -147,7 +155,8 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
             state=found.each[k],
             configured=False,
             statement=(
-                f"{int(hits[k])} of {int(own[k])} {quoted(name)} samples are recognised "
+                f"{int(hits[k])} of {plural(int(own[k]), f'{quoted(name)} sample')} "
+                f"{is_or_are(int(hits[k]), int(own[k]))} recognised "
                 f"({percent(hits[k] / own[k])}; {interval(rates[k])}); {percent(chance)} of the other "
                 f"samples are predicted as {quoted(name)}.{hints.get(k, '')}"
                 if others[k]

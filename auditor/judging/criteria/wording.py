@@ -9,7 +9,8 @@ from auditor.comparisons.metrics import MeasuredMetric
 from auditor.config.criteria import Criterion
 from auditor.judging.criteria.more_samples import MoreSamples
 from auditor.judging.criteria.questions import Question
-from auditor.phrasing import amount, count, limits, plural, quoted, sentence_start, several, size
+from auditor.phrasing import amount, count, limits, quoted, sentence_start, several, size
+from auditor.phrasing.clusters import cluster_count
 from auditor.records import SliceKey, Unit
 from auditor.statistics.criterion_family import JudgedSlice
 
@@ -81,7 +82,7 @@ class Wording:
         confidence = f"{100 * self.criterion.confidence:.4g} %"
         clusters = ""
         if self.clusters is not None:
-            clusters = f" in {plural(measured.n_clusters, 'cluster')}"
+            clusters = f" in {cluster_count(measured.n_clusters, self.clusters, named=False)}"
         text = (
             f"{sentence_start(what)} is {amount(measured.value.value, self.unit)} ({confidence} interval "
             f"{limits(measured.value, self.unit)}; n = {measured.support}{clusters}); the criterion "
@@ -106,7 +107,7 @@ class Wording:
             )
         clusters = ""
         if more.clusters is not None:
-            clusters = f" ({plural(_rounded_up(more.clusters), 'cluster')} by {self.clusters})"
+            clusters = f" ({cluster_count(_rounded_up(more.clusters), self.clusters)})"
         kind = self._kind_of_samples(class_name)
         return (
             f"{text} If it stays as measured, about {count(_rounded_up(more.samples))} more {kind}"

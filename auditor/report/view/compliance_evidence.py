@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.phrasing import count, date, limits, percent, plural
-from auditor.records import MISSING, AuditResult
+from auditor.records import DATA_NOTE, MISSING, AuditResult
 from auditor.report.view.criteria import criteria_text, criterion_views
 from auditor.report.view.selection_rates import SelectionRates
 
@@ -129,9 +129,9 @@ def _missing(result: AuditResult) -> ComplianceEvidence | None:
 
 def _untested(result: AuditResult) -> ComplianceEvidence:
     n = sum(one.gap is None for one in result.slices)
+    not_done = sum(one.check != DATA_NOTE for one in result.skipped)
     return ComplianceEvidence(
-        f"list of {plural(n, 'slice')} too small to test and {plural(len(result.skipped), 'check')} "
-        "not done",
+        f"list of {plural(n, 'slice')} too small to test and {plural(not_done, 'check')} not done",
         "limits",
     )
 

@@ -21,6 +21,7 @@ from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.population import population_text
 from auditor.records import (
+    DATA_NOTE,
     SEVERITIES,
     AuditResult,
     ClassRecord,
@@ -45,6 +46,7 @@ from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
+from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
@@ -191,6 +193,11 @@ class ReportView:
         return "" if self.metrics is None else self.metrics.primary_text
 
     @property
+    def listed_classes(self) -> tuple[ClassRecord, ...]:
+        """The classes in the tables of the PDF and the model card."""
+        return listed_classes(self.classes)
+
+    @property
     def units(self) -> tuple[UnitOfReport, ...]:
         """The channels that carry much of the evidence behind any finding, each once."""
         return units_of_report((one.number, one.anchor, one.units) for one in self.findings)
@@ -296,7 +303,11 @@ def build_view(run: RunFolder) -> ReportView:
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
-        untested_text=untested_text(len(result.slices), len(untested), len(result.skipped)),
+        untested_text=untested_text(
+            len(result.slices),
+            len(untested),
+            sum(one.check != DATA_NOTE for one in result.skipped),
+        ),
         attributes=attributes,
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),

@@ -162,7 +162,10 @@ def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
     """
     parts = []
     if n_untested:
-        parts.append(f"{count(n_untested)} of {count(n_slices)} slices have too few samples")
+        parts.append(
+            f"{count(n_untested)} of {count(n_slices)} slices have too few samples, or too few with labels "
+            "that the rest has as well"
+        )
     if n_skipped:
         parts.append(f"{plural(n_skipped, 'part')} of the checks could not be done")
     if not parts:
