@@ -29,21 +29,25 @@ LAYOUT_FAULTS = """() => {
     const inScroll = one.closest('.scroll, pre, .stack-frame');
     if (!inScroll && box.width && box.right > innerWidth + 1) faults.push(`beyond the window: ${name(one)}`);
     const style = getComputedStyle(one);
-    if (style.overflowX === 'hidden' && one.scrollWidth > one.clientWidth + 1) faults.push(`clipped: ${name(one)} ${short(one.textContent)}`);
+    const clips = style.overflowX === 'hidden' && one.scrollWidth > one.clientWidth + 1;
+    if (clips) faults.push(`clipped: ${name(one)} ${short(one.textContent)}`);
   }
   for (const text of document.querySelectorAll('main svg text')) {
     if (!shown(text)) continue;
     const box = text.getBoundingClientRect();
     const frame = text.closest('svg').getBoundingClientRect();
-    if (box.left < frame.left - 1 || box.right > frame.right + 1) faults.push(`clipped in a chart: ${short(text.textContent)}`);
+    const clips = box.left < frame.left - 1 || box.right > frame.right + 1;
+    if (clips) faults.push(`clipped in a chart: ${short(text.textContent)}`);
   }
   // A word of usual length is never broken, unless at a hyphen or another place made for it.
+  const WORD = /(?<![\\p{L}\\p{N}_.\\/-])[A-Za-z]{2,13}(?![\\p{L}\\p{N}_.\\/-])/gu;
   const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
-    if (!parent || parent.closest('svg, script, option, select, .visually-hidden, .mono, code, pre') || !shown(parent)) continue;
-    for (const found of node.data.matchAll(/(?<![\\p{L}\\p{N}_.\\/-])[A-Za-z]{2,13}(?![\\p{L}\\p{N}_.\\/-])/gu)) {
+    const apart = 'svg, script, option, select, .visually-hidden, .mono, code, pre';
+    if (!parent || parent.closest(apart) || !shown(parent)) continue;
+    for (const found of node.data.matchAll(WORD)) {
       range.setStart(node, found.index);
       range.setEnd(node, found.index + found[0].length);
       const rows = new Set([...range.getClientRects()].map((one) => Math.round(one.top)));

@@ -160,9 +160,12 @@ def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
     return records
 
 
-def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFaults:
-    """Two explained failures with doubtful labels, one of them for two reasons."""
-    first, second = list(dict.fromkeys(one.sample for one in explanations.failures))[:2]
+def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFaults | None:
+    """Two explained failures with doubtful labels, one of them for two reasons; None with fewer."""
+    explained = list(dict.fromkeys(one.sample for one in explanations.failures))[:2]
+    if len(explained) < 2:
+        return None
+    first, second = explained
     return DataFaults(
         n_failures=2,
         by_check={"duplicates": 1, "label-errors": 2},

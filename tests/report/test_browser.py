@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import csv
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.browser_visits import CHROMIUM, Visit
 from builders.synthetic_run import Plan, build_run
 
 from auditor.report import gallery
@@ -16,15 +16,7 @@ from auditor.report.renderers.html import HtmlReport
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(
-    (
-        found
-        for one in ("chromium", "chromium-browser", "google-chrome")
-        if (found := shutil.which(one))
-    ),
-    None,
-)
+pytest.importorskip("playwright.sync_api")
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,40 +25,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def report(run_folder: RunFolder) -> Path:
     return HtmlReport().render(build_view(run_folder), run_folder.path)
-
-
-class Visit:
-    """A page with its console messages and requests."""
-
-    def __init__(self, browser: Any, path: Path, fragment: str = "", **context: Any) -> None:
-        settings = {"viewport": {"width": 1280, "height": 900}} | context
-        self.page = browser.new_context(**settings).new_page()
-        self.messages: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri() + fragment)
-
-    def cards(self) -> int:
-        return int(self.page.locator(".card:visible").count())
-
-    def address(self) -> str:
-        # Asked of the page itself: the driver learns of a changed address a moment later.
-        return str(self.page.evaluate("location.href"))
-
-    def close(self) -> None:
-        self.page.context.close()
 
 
 def test_page_loads_without_requests_or_messages(browser: Any, report: Path) -> None:
@@ -129,6 +89,59 @@ def test_failure_is_enlarged_by_keyboard_and_by_address(browser: Any, report: Pa
     assert again.page.locator("#viewer").is_visible()
     assert again.messages == []
     again.close()
+
+
+def test_viewer_shows_probabilities_position_zoom_and_findings(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report)
+    n = visit.cards()
+    card = visit.page.locator(".card:not([data-finding=''])").first
+    place = card.evaluate("(one) => [...one.parentElement.children].indexOf(one) + 1")
+    stated = card.evaluate("(one) => Number(one.dataset.confidence)")
+    card.locator(".open").click()
+    assert visit.page.inner_text("#viewer-place") == f"{place} of {n}"
+    shown = visit.page.locator(".probability").all_inner_texts()
+    assert len(shown) == 2
+    assert "(predicted)" in shown[0]
+    assert f"{100 * stated:.1f}" in shown[0]
+    width = "document.querySelector('#viewer-stack').getBoundingClientRect().width"
+    before = visit.page.evaluate(width)
+    visit.page.keyboard.press("+")
+    visit.page.keyboard.press("+")
+    assert visit.page.evaluate(width) == pytest.approx(2 * before, rel=0.05)  # without a scroll bar
+    visit.page.keyboard.press("-")
+    visit.page.keyboard.press("-")
+    link = visit.page.locator("#viewer-facts a").first
+    anchor = link.get_attribute("href")
+    link.click()
+    visit.page.wait_for_function(f"location.hash === '{anchor}'")
+    assert not visit.page.locator("#viewer").is_visible()
+    assert visit.messages == []
+    visit.close()
+
+
+def test_selected_failures_are_exported_as_csv(browser: Any, report: Path, tmp_path: Path) -> None:
+    visit = Visit(browser, report)
+    assert visit.page.locator("#pick-export").is_disabled()
+    visit.page.locator(".card .pick input").first.check()
+    visit.page.locator(".card .open").nth(2).click()
+    visit.page.keyboard.press("s")
+    assert visit.page.get_attribute("#viewer-pick", "aria-pressed") == "true"
+    visit.page.keyboard.press("Escape")
+    assert visit.page.inner_text("#picked-count") == "2 selected"
+    with visit.page.expect_download() as download:
+        visit.page.click("#pick-export")
+    path = tmp_path / "failures.csv"
+    download.value.save_as(path)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.reader(stream))
+    names = visit.page.locator(".card .sample").all_inner_texts()
+    assert rows[0] == ["sample", "label", "predicted", "confidence", "cell", "line"]
+    assert [row[0] for row in rows[1:]] == [names[0], names[2]]
+    assert all(len(row) == 6 for row in rows)
+    assert [one for one in visit.requests if not one.startswith(("data:", "blob:"))] == [
+        report.as_uri()
+    ]
+    visit.close()
 
 
 def test_slices_are_filtered_and_sorted(browser: Any, report: Path) -> None:

@@ -21,6 +21,10 @@ TEXT_SIZE = 9.0
 """In points; a chart is shown at its own size or a little larger."""
 _INCHES: Mapping[Width, float] = {"narrow": 3.7, "wide": 7.6}
 _POINTS_PER_INCH = 72
+_MARGIN = 0.045
+"""Share of a narrow chart on either side of its axis: room for half a number below the axis."""
+_HANGING = 7
+"""Points by which names and notes of a narrow chart stand out over its axis."""
 _LONGEST_NAME = 36
 """Of the name of a row, in widths of a lower-case letter."""
 
@@ -87,8 +91,8 @@ def canvas(n_rows: int, width: Width, *, notes: bool) -> tuple[Any, Any]:
     below = 0.52
     height = (0.42 if narrow else 0.27) * max(n_rows, 1) + below + 0.1
     figure = Figure(figsize=(_INCHES[width], height), dpi=_POINTS_PER_INCH)
-    left = 0.02 if narrow else 0.38
-    right = 0.88 if notes and not narrow else 0.98
+    left = _MARGIN if narrow else 0.38
+    right = 0.88 if notes and not narrow else 1 - _MARGIN
     axes = figure.add_axes((left, below / height, right - left, 1 - (below + 0.05) / height))
     axes.set_ylim(-(n_rows - 0.45), 0.78 if narrow else 0.6)
     axes.set_yticks([])
@@ -133,7 +137,7 @@ def row_name(axes: Any, text: str, y: float, width: Width, *, strong: bool = Fal
         shortened(text),
         (0, y + (0.42 if narrow else 0)),
         xycoords=axes.get_yaxis_transform(),
-        xytext=(0 if narrow else -8, 0),
+        xytext=(-_HANGING if narrow else -8, 0),
         textcoords="offset points",
         ha="left" if narrow else "right",
         va="center",
@@ -152,7 +156,7 @@ def row_note(axes: Any, text: str, y: float, width: Width) -> None:
         text,
         (1, y + (0.42 if narrow else 0)),
         xycoords=axes.get_yaxis_transform(),
-        xytext=(0 if narrow else 8, 0),
+        xytext=(_HANGING if narrow else 8, 0),
         textcoords="offset points",
         ha="right" if narrow else "left",
         va="center",
