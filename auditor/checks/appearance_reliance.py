@@ -17,6 +17,7 @@ from auditor.interventions.value_contrasts import observed_gap
 from auditor.phrasing import interval, points, signed_points, whom
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
@@ -26,6 +27,7 @@ from auditor.records import (
     Intervention,
     InterventionEffect,
     ModelAccess,
+    Passes,
     Quantities,
     Skipped,
     SliceKey,
@@ -81,6 +83,14 @@ class AppearanceReliance(Check):
     max_comparisons: int = Field(12, ge=1)
     """Largest number of attribute values to examine, those with the largest gaps first. Each takes 16
     forward passes per search image and 4 per test image."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """16 passes per search image and 4 per test image of either side, for each value with a gap."""
+        values = min(self.max_comparisons, size.n_values)
+        searched, tested = (
+            min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
+        )
+        return Passes(0.0, values * 2 * (16 * searched + 4 * tested))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value with a gap."""

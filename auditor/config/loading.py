@@ -169,7 +169,7 @@ def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = 
 def shortened(value: object, *, quoted: bool = True) -> str:
     """A value as it was given, on one line and cut after so many characters that a message stays readable."""
     try:
-        text = repr(value) if quoted else " ".join(str(value).split())
+        text = " ".join((repr(value) if quoted else str(value)).split())
     except ValueError:  # an integer with thousands of digits
         return (
             f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "(too long)"

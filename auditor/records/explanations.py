@@ -81,6 +81,18 @@ SanityRecord = dict[str, float | LocalisationRecord | None]
 """Measures of the maps by name, see `auditor.map_metrics.summary`, and ``localisation``."""
 
 
+class MatchedImageRecord(Record):
+    """An image that a finding about the data shows beside others, such as a copy."""
+
+    sample: str
+    """Its id; of the training data, its row, such as ``row 17``."""
+    source: Literal["audited", "reference"]
+    path: str
+    """Its file; empty where it has none."""
+    image: str
+    """``file#row`` below the run folder."""
+
+
 class ExplanationsRecord(Record):
     """What was explained, how, and how far the maps can be trusted."""
 
@@ -94,3 +106,5 @@ class ExplanationsRecord(Record):
     means: list[MeanMap] = []
     panels: list[PanelRecord] = []
     units: list[UnitRecord] = []
+    matches: list[MatchedImageRecord] = []
+    """Images of the groups in findings about the data."""

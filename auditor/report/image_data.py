@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +25,12 @@ REGION_CARDS = 3
 _IMAGE_COLUMNS = ("image",)
 _MAP_COLUMNS = ("overlay", *DETAIL_NAMES)
 _PANEL_COLUMNS = ("image", "overlay", "gradient", "edges")
-_UNIT_EDGE, _REGION_EDGE = 112, 160
-"""Longest side in pixels of images that activate a unit, and of those with a region drawn on them."""
+_UNIT_EDGE, _REGION_EDGE, _GROUP_EDGE = 112, 160, 160
+"""Longest side in pixels of images that activate a unit, of those with a region drawn on them, and of
+members of a group."""
+
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Second bytes of the JPEG markers that are followed by the size of the image."""
 
 ImageKey = tuple[str, str]
 """Reference and column, such as ``("explanations/maps-00000.parquet#12", "overlay")``."""
@@ -83,6 +88,15 @@ class ImageData:
             item.reference for one in view.findings for unit in one.units for item in unit.images
         }
         images |= _read(files, units, ("overlay",), _UNIT_EDGE)
+        members = {
+            member.image
+            for one in view.findings
+            for part in one.groups
+            for group in part.groups
+            for member in group.members
+            if member.image
+        }
+        images |= _read(files, members - {key[0] for key in images}, _IMAGE_COLUMNS, _GROUP_EDGE)
         for one in view.findings:
             images |= dict(_regions(one, images))
             images |= dict(_grids(one))
@@ -100,6 +114,10 @@ class ImageData:
     def data_uri(self, reference: str, column: str) -> str:
         """The image as a ``data:`` address."""
         return data_uri(self.files[reference, column])
+
+    def size(self, reference: str, column: str) -> tuple[int, int]:
+        """Width and height in pixels, so that a page keeps the room of an image not yet loaded."""
+        return jpeg_size(self.files[reference, column])
 
 
 def _read(
@@ -182,6 +200,21 @@ def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
     stream = io.BytesIO()
     smaller.save(stream, "JPEG", quality=quality, optimize=True)
     return stream.getvalue()
+
+
+def jpeg_size(jpeg: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG in pixels, from its header.
+
+    Raises:
+        ValueError: there is no frame header.
+    """
+    place = 2  # after the start-of-image marker
+    while place + 9 <= len(jpeg):
+        if jpeg[place + 1] in _FRAME_MARKERS:
+            height, width = struct.unpack(">HH", jpeg[place + 5 : place + 9])
+            return width, height
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4])
+    raise ValueError("expected a JPEG; got bytes without a frame header")
 
 
 def data_uri(jpeg: bytes) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from auditor import imaging
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.explainers.api import explain
+from auditor.explainers.api import explain, explain_or_grad_cam
 from auditor.map_metrics.edges import edges
 from auditor.map_metrics.localisation import (
     bounding_box,
@@ -109,7 +109,7 @@ def _panels(samples: EvaluatedSamples, rows: NDArray[np.int64], folder: Path) ->
     module, layer = samples.model.module, samples.model.layer
     images, inputs = samples.images(rows), samples.inputs(rows)
     cams = explain(module, inputs, None, "grad-cam", layer)
-    gradient = explain(module, inputs, cams.targets, "guided-backprop", layer)
+    gradient = explain_or_grad_cam(module, inputs, cams.targets, "guided-backprop", layer)
     if gradient.explainer != "guided-backprop":  # undefined for this network
         gradient = explain(module, inputs, cams.targets, "gradient")
     strengths = edges(inputs).cpu().numpy()

@@ -68,6 +68,8 @@ class ComplianceRule(BaseModel):
     written: date
     basis: str
     """What the file was written from."""
+    status: str = ""
+    """Its legal status, and changes that are known of."""
     checked: date | None
     """When it was checked against the official text; null if it was not."""
     clauses: tuple[ComplianceClause, ...]
@@ -181,7 +183,8 @@ def _standing(rule: ComplianceRule) -> str:
         if rule.checked is None
         else f"checked against the official text on {rule.checked.isoformat()}"
     )
-    return f"Written {rule.written.isoformat()} from {rule.basis}; {checked}."
+    standing = f"Written {rule.written.isoformat()} from {rule.basis}; {checked}."
+    return f"{rule.status} {standing}" if rule.status else standing
 
 
 def _answer(

@@ -15,6 +15,9 @@ import pandas as pd
 
 from auditor.records import MISSING, AuditResult
 
+_SMALL = 0.02
+"""Share of the samples below which a category is marked as small."""
+
 
 @dataclass(frozen=True)
 class CategoryRate:
@@ -26,6 +29,8 @@ class CategoryRate:
         selected: how many of them are predicted to be the selected class.
         rate: ``selected / support``.
         ratio: its rate divided by that of the most selected category; None where none is selected.
+        is_small: whether it has under 2 % of the compared samples: New York City's rules let such a
+            category be left out of the ratios, with a justification.
     """
 
     names: tuple[str, ...]
@@ -33,6 +38,7 @@ class CategoryRate:
     selected: int
     rate: float
     ratio: float | None
+    is_small: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ def _rate_table(
             selected=int(k),
             rate=k / n,
             ratio=k / n / highest if highest > 0 else None,
+            is_small=n < _SMALL * len(known),
         )
         for key, n, k in zip(counts.index, counts["size"], counts["sum"], strict=True)
     )
