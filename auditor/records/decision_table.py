@@ -47,13 +47,15 @@ def read_decisions(
     """
     columns = sample_columns(pq.read_schema(predictions).names)
     if decision.task != "multi-label":
-        table: pd.DataFrame = pq.read_table(predictions, columns=columns).to_pandas(
-            ignore_metadata=True
+        table: pd.DataFrame = (
+            pq.read_table(predictions, columns=columns).replace_schema_metadata(None).to_pandas()
         )
         return table
     scores = [probability_column(label) for label in decision.positive]
-    samples = pq.read_table(predictions, columns=[*columns, *scores]).to_pandas(
-        ignore_metadata=True
+    samples = (
+        pq.read_table(predictions, columns=[*columns, *scores])
+        .replace_schema_metadata(None)
+        .to_pandas()
     )
     probabilities = samples[scores].to_numpy(dtype=np.float32)
     rule = DecisionRule.of(decision, classes)

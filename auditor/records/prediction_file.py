@@ -83,7 +83,8 @@ def _read(path: Path, result: AuditResult) -> pd.DataFrame:
         columns += scores
     stored = pq.read_table(path, columns=columns)
     stored.validate(full=True)  # offsets, and text that is no UTF-8
-    table: pd.DataFrame = stored.to_pandas(ignore_metadata=True)
+    # What another program wrote about pandas is ignored: it may name columns that do not exist.
+    table: pd.DataFrame = stored.replace_schema_metadata(None).to_pandas()
     return table
 
 

@@ -61,6 +61,7 @@ class ImageData:
                     (one.reference for card in cards for one in card.maps),
                     _MAP_COLUMNS,
                     edge,
+                    optional=_MAP_COLUMNS,
                 ),
             }
         )
@@ -80,7 +81,9 @@ class ImageData:
         shown = [card for one in view.findings for card in (*one.cards, *one.contrasts)]
         images = dict(cls.of_cards(files, (*shown, *gallery), edge).files)
         images |= _read(files, (one.reference for one in view.means), ("overlay",), edge)
-        images |= _read(files, (one.panel for one in view.panels), _PANEL_COLUMNS, edge)
+        images |= _read(
+            files, (one.panel for one in view.panels), _PANEL_COLUMNS, edge, _PANEL_COLUMNS[1:]
+        )
         units = {
             item.reference for one in view.findings for unit in one.units for item in unit.images
         }
@@ -118,13 +121,18 @@ class ImageData:
 
 
 def _read(
-    files: MapFiles, references: Iterable[str], columns: tuple[str, ...], edge: int
+    files: MapFiles,
+    references: Iterable[str],
+    columns: tuple[str, ...],
+    edge: int,
+    optional: tuple[str, ...] = (),
 ) -> dict[ImageKey, bytes]:
+    """The images in some columns; those that are optional may be missing."""
     return {
         (reference, column): stored_jpeg(row, column, reference, edge)
         for reference, row in files.rows(references, columns).items()
         for column in columns
-        if row[column] is not None
+        if row[column] is not None or column not in optional
     }
 
 

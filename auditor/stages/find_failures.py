@@ -148,7 +148,9 @@ def _read(
     columns = [probability_column(name) for name in classes]
     probabilities = columns if present.issuperset(columns) else []
     wanted = [*REQUIRED, *others, *stored, *probabilities]
-    return pq.read_table(predictions, columns=wanted).to_pandas(ignore_metadata=True), probabilities
+    return pq.read_table(predictions, columns=wanted).replace_schema_metadata(
+        None
+    ).to_pandas(), probabilities
 
 
 def _summary(

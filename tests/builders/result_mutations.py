@@ -2,22 +2,33 @@
 
 Mutations that a run folder accepts are collected; the documents are rendered once for several of them.
 If that raises anything but a usage error, they are rendered one by one to find which it was.
+
+A long run over any finished run, which is copied and not changed::
+
+    PYTHONPATH=tests python -m builders.result_mutations reports/example --number 3000 --seed 1
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
+import functools
+import io
 import json
 import math
 import random
+import shutil
+import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from auditor import comparison, terminal, verification
+from auditor import comparison, selftest, terminal, verification
 from auditor.comparison import documents as comparison_documents
 from auditor.comparison.view import build_view
 from auditor.errors import UsageError
@@ -135,6 +146,13 @@ class Outcome:
     late: list[tuple[str, str]] = field(default_factory=list)
     crashes: list[tuple[str, str]] = field(default_factory=list)
 
+    def summary(self) -> str:
+        """The numbers in one line."""
+        return (
+            f"{self.n} mutations: {self.refused} refused when the result was read, {len(self.late)} usage "
+            f"errors of later readers, {len(self.crashes)} crashes"
+        )
+
 
 @dataclass
 class Mutations:
@@ -153,7 +171,7 @@ class Mutations:
     def __post_init__(self) -> None:
         self._raw = json.loads((self.run.path / RESULT).read_text("utf-8"))
         self._kinds = by_kind(self._raw)
-        self._sink = Console(file=(self.run.path.parent / "terminal.txt").open("w"), width=120)
+        self._sink = Console(file=io.StringIO(), width=120)
 
     def run_all(
         self, n: int, seed: int, report: Callable[[Outcome], None] = lambda _: None
@@ -183,16 +201,21 @@ class Mutations:
             return
         before = len(outcome.crashes)
         words = "; ".join(one for _, one in kept)
-        message = self._attempt(current, words, outcome, self.read_everything)
-        if message:
-            outcome.late.append((words, message))
+        self._read_all(current, words, outcome)
         if len(outcome.crashes) > before:
             del outcome.crashes[before:]
             for changed, one in kept:  # each on top of those before it
-                self._attempt(changed, one, outcome, self.read_everything)
+                self._read_all(changed, one, outcome)
                 if len(outcome.crashes) > before:
                     return
             raise AssertionError(words)
+
+    def _read_all(self, changed: Any, words: str, outcome: Outcome) -> None:
+        """Every reader of the run; a usage error of one does not keep the others from reading."""
+        for reader in self.readers():
+            message = self._attempt(changed, words, outcome, reader)
+            if message:
+                outcome.late.append((words, message))
 
     def _attempt(
         self, changed: Any, words: str, outcome: Outcome, read: Callable[[], object]
@@ -209,21 +232,59 @@ class Mutations:
             return ""
         return None
 
-    def read_everything(self) -> None:
-        """Prints, verifies, renders and compares the run."""
-        for document in self.run.path.glob("report*"):
-            document.unlink()
+    def readers(self) -> tuple[Callable[[], object], ...]:
+        """Prints, verifies, renders and compares the run, and simulates audits of it."""
+        return (
+            self._print,
+            lambda: documents.configured(self.run),
+            *(functools.partial(self._render, name) for name in FORMATS),
+            lambda: _compare(self.run, self.other),
+            lambda: _compare(self.other, self.run),
+            lambda: selftest.of_run(self.run),
+        )
+
+    def _print(self) -> None:
         write_manifest(self.run.path)
         verification.verify(self.run.path)
-        terminal.print_result(
-            self._sink, self.run.read_result(), self.run.path, read_manifest(self.run.path).seal
+        seal = read_manifest(self.run.path).seal
+        terminal.print_result(self._sink, self.run.read_result(), self.run.path, seal)
+
+    def _render(self, name: str) -> None:
+        for document in self.run.path.glob("report*"):
+            document.unlink()
+        documents.write(self.run, [name])
+
+
+def _compare(one: RunFolder, two: RunFolder) -> None:
+    found = comparison.compare(one, two)
+    view = build_view(found, one, two)
+    comparison_documents.page(view)
+    comparison_documents.page(view, "comparison/pdf.html")
+    found.model_dump_json()
+    comparison.summary(found)
+
+
+def main() -> None:
+    """Runs mutations of a run, and prints every crash once with its count."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--number", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--together", type=int, default=40)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("changed", "intact"):
+            shutil.copytree(given.run, Path(place) / name)
+        runs = [RunFolder.open(Path(place) / name) for name in ("changed", "intact")]
+        found = Mutations(runs[0], runs[1], given.together).run_all(
+            given.number,
+            given.seed,
+            lambda one: print(one.summary(), flush=True),  # noqa: T201
         )
-        documents.configured(self.run)
-        documents.write(self.run, FORMATS)
-        for one, two in ((self.run, self.other), (self.other, self.run)):
-            found = comparison.compare(one, two)
-            view = build_view(found, one, two)
-            comparison_documents.page(view)
-            comparison_documents.page(view, "comparison/pdf.html")
-            found.model_dump_json()
-            comparison.summary(found)
+    for crash, n in Counter(trace.splitlines()[-1] for _, trace in found.crashes).most_common():
+        first = next(one for one in found.crashes if one[1].splitlines()[-1] == crash)
+        print(f"{n} x {crash}\n{first[0]}\n{first[1]}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

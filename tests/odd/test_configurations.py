@@ -106,3 +106,56 @@ def test_quoted_class_names_are_accepted(tmp_path: Path) -> None:
     path = write_config(tmp_path, {})
     config = AuditConfig.load(path, ["model.classes=['no', 'yes']"])
     assert config.model.classes == ("no", "yes")
+
+
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (f"seed={LONG}", "Exceeds the limit"),
+        ("seed=0x" + "f" * 5000, "an integer has 20000 bits; expected at most 64"),
+        ("seed=" + "9" * 400, "an integer has"),
+        ('name="a\\0b"', "a text holds a NUL or half a character"),
+        ('data.path="a\\0b.csv"', "a text holds a NUL"),
+        ("name=" + "x" * 200_000, "a text has 200000 characters"),
+        ("data.path=~nouser/x.csv", "data.path: the home folder of '~nouser' is not known"),
+        ("report.templates=~nouser/x", "the home folder of '~nouser' is not known"),
+        ("name=" + "[" * 60 + "]" * 60, "nested too deeply"),
+        ("name=" + "[" * 5000, "nested too deeply"),
+        ("name=!!bool x", "a value does not match its tag"),
+        ("name=2020-13-45", "month must be in 1..12"),
+        ("x" * 5000 + "=1", "unknown key"),
+        ("a" * 5000, "--set: expected key.path=value"),
+        ("data.path=" + "9" * 19, "data.path: "),
+    ],
+)
+def test_override_with_a_mistake_is_refused_in_one_short_message(
+    override: str, message: str, tmp_path: Path
+) -> None:
+    path = write_config(tmp_path, {})
+    with pytest.raises(ConfigError) as caught:
+        AuditConfig.load(path, [override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize("key", ["1", "null", "true", "1.5", "2020-01-01", ".nan", "~"])
+@pytest.mark.parametrize("section", ["", "model", "slices", "checks", "about", "data"])
+def test_key_that_is_no_text_is_refused(section: str, key: str, tmp_path: Path) -> None:
+    path = tmp_path / "audit.yaml"
+    head = "adapter: timm, " if section == "model" else ""
+    text = f"{section}: {{{head}{key}: x}}\n" if section else f"{key}: x\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        AuditConfig.load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a\0b.yaml", "x" * 5000, "~nouser/a.yaml", "."])
+def test_path_of_no_configuration_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        AuditConfig.load(Path(name))
+    assert len(str(caught.value)) < 1000
