@@ -21,7 +21,6 @@ from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.decisions import decision_text
 from auditor.phrasing.population import population_text
 from auditor.records import (
-    DATA_NOTE,
     SEVERITIES,
     AuditResult,
     ClassRecord,
@@ -66,6 +65,7 @@ from auditor.report.view.summary import (
     VerdictText,
     data_faults_text,
     faults_of_samples,
+    n_not_done,
     untested_text,
     verdict_text,
 )
@@ -303,11 +303,7 @@ def build_view(run: RunFolder) -> ReportView:
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
-        untested_text=untested_text(
-            len(result.slices),
-            len(untested),
-            sum(one.check != DATA_NOTE for one in result.skipped),
-        ),
+        untested_text=untested_text(len(result.slices), len(untested), n_not_done(result)),
         attributes=attributes,
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditor.phrasing import count, limits, percent, plural, sentence_start
 from auditor.records import (
+    DATA_NOTE,
     AuditResult,
     CriterionResult,
     DataFaults,
@@ -150,6 +151,11 @@ def _worst_slice(result: AuditResult) -> str:
     if worst.pooled_rate is None:
         return text
     return f"{text}; pooled estimate {percent(ranked.value)} ({limits(ranked, 'share')})"
+
+
+def n_not_done(result: AuditResult) -> int:
+    """Number of checks, or parts of them, that could not be done; notes on the data do not count."""
+    return sum(one.check != DATA_NOTE for one in result.skipped)
 
 
 def untested_text(n_slices: int, n_untested: int, n_skipped: int) -> str:
