@@ -16,6 +16,7 @@ from auditor.autograd.model_state import unwrap
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
+from auditor.autograd.watched_layer import watched
 from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
@@ -167,16 +168,19 @@ class AuditedModel:
     def _mean_maps(self, images: Tensor) -> NDArray[np.float64]:
         maps: list[NDArray[np.float64]] = []
 
-        def keep(_: nn.Module, __: object, output: Tensor) -> None:
+        def keep(output: object) -> None:
+            assert isinstance(output, Tensor)
             maps[:] = [self.layer.to_map(output).float().mean((2, 3)).cpu().numpy()]
 
         # A compiled model would not run the hook.
         module = unwrap(self.module)
-        handle = module.get_submodule(self.layer.name).register_forward_hook(keep)
-        try:
+        with watched(module, self.layer, keep):
             self._forward(module, images)
-        finally:
-            handle.remove()
+        if not maps:
+            raise ModelError(
+                f"model: expected the target layer {self.layer.name!r} to run in every forward pass; "
+                "it did not: choose another layer in model.target_layer"
+            )
         return maps[0]
 
     def _forward(self, module: nn.Module, images: Tensor) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,7 @@ class LayerCall:
         dtype: of its output.
         device: of its output.
         edge: where its output is in the graph.
+        number: how often the module had run before.
     """
 
     name: str
@@ -37,6 +39,7 @@ class LayerCall:
     dtype: torch.dtype
     device: torch.device
     edge: GradientEdge
+    number: int
 
     @property
     def key(self) -> tuple[Node, int]:
@@ -80,6 +83,7 @@ def trace(module: nn.Module, leaf: Tensor) -> tuple[list[LayerCall], Tensor]:
         execution, and the logits.
     """
     calls: list[LayerCall] = []
+    n_runs: Counter[str] = Counter()
     handles = []
     try:
         for name, part in module.named_modules():
@@ -95,7 +99,12 @@ def trace(module: nn.Module, leaf: Tensor) -> tuple[list[LayerCall], Tensor]:
                 ):
                     edge = get_gradient_edge(output)
                     shape = tuple(output.shape)
-                    calls.append(LayerCall(name, part, shape, output.dtype, output.device, edge))
+                    calls.append(
+                        LayerCall(
+                            name, part, shape, output.dtype, output.device, edge, n_runs[name]
+                        )
+                    )
+                n_runs[name] += 1
 
             handles.append(part.register_forward_hook(note))
         return calls, forward(module, leaf)
