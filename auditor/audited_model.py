@@ -121,13 +121,14 @@ class AuditedModel:
             targets: (n,) class index that each map explains.
 
         Returns:
-            (n, h, w), at least 0.
+            (n, h, w), at least 0; all 0 where the map is not finite, which says nothing about places.
         """
         with record(self.module, self.inputs(images), self.layer) as recording:
             wanted = torch.as_tensor(targets).to(recording.images.device)
             evidence = class_evidence(recording, wanted)
-            result: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
-            return result
+            maps: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
+            finite = np.isfinite(maps).all((1, 2), keepdims=True)
+            return np.where(finite, maps, np.float32(0))
 
     def _in_passes(
         self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]

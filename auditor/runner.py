@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,8 +19,9 @@ from auditor.config import AuditConfig
 from auditor.datasets.labels import label_codes
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
+from auditor.isolated_stages import IsolatedStages
 from auditor.judging.broken_parts import BrokenParts
-from auditor.judging.criteria import examine_criteria, with_missed_criteria
+from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
 from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared, prepare
@@ -30,23 +31,15 @@ from auditor.records import (
     AuditData,
     AuditResult,
     Clusters,
-    CriterionResult,
-    Finding,
     Maps,
     RunInfo,
-    Skipped,
-    UnitRecord,
 )
-from auditor.records.predictions import LABEL, NOT_FINITE, SAMPLE
+from auditor.records.predictions import LABEL, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
-from auditor.stages.dissect import dissect
-from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
-from auditor.stages.map_sanity import MapSanity, measure_map_sanity
-from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
@@ -108,6 +101,7 @@ def _run_stages(
 ) -> AuditResult:
     config, dataset, model = prepared.config, prepared.dataset, opened.model
     clock, broken = _Clock(progress), BrokenParts()
+    stages = IsolatedStages(config, folder, broken)
     with clock.stage("predict", len(dataset)) as advance:
         predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
         predictions = folder.merge_predictions()
@@ -122,33 +116,30 @@ def _run_stages(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
     )
     with clock.stage("explain", len(selection.jobs)) as advance:
-        explained = explain_samples(
-            samples, selection, config.explain, folder.explanations, advance
-        )
+        explained = stages.explain(samples, selection, advance)
     with clock.stage("map sanity", 1) as advance:
-        sanity = _map_sanity(samples, config, folder, broken)
+        sanity = stages.map_sanity(samples)
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
         judgement = judge(prepared.checks, audit_data, config.gate, advance, broken)
     with clock.stage("measure"):
-        measured = measure_metrics(audit_data, prepared.metrics)
-    criteria, not_judged = _examined_criteria(config, audit_data, analysis)
+        measured = stages.measure(audit_data, prepared.metrics)
+    examined = stages.criteria(audit_data, analysis.summary)
+    criteria = list(examined.results)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
     summary, slices = analysis.summary, judgement.slices
-    outcome = decide(config.gate, summary, findings, criteria, slices, record, broken.outcomes)
+    outcome = decide(config.gate, summary, findings, criteria, slices, record, broken.reasons)
     with clock.stage("dissect"):
-        units = _dissected(samples, findings, config, folder, broken)
+        units = stages.dissect(samples, findings)
     if broken.parts:
         folder.write_traceback(broken.tracebacks)
     return AuditResult(
         run=_run_info(config.name),
         provenance=provenance_of(prepared, opened, predictions, clock.seconds),
-        summary=summary.model_copy(
-            update={"n_explained": sum(job.kind != "mean" for job in selection.jobs)}
-        ),
+        summary=summary.model_copy(update={"n_explained": explained.n_explained}),
         classes=analysis.classes,
         confusion=analysis.confusion,
         attributes=list(slicing.records),
@@ -159,9 +150,10 @@ def _run_stages(
             *prepared.switched_off,
             *slicing.skipped,
             *selection.skipped,
+            *explained.skipped,
             *judgement.skipped,
             *broken.skipped,
-            *not_judged,
+            *examined.skipped,
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
@@ -181,47 +173,6 @@ def _run_stages(
         curves=measured.curves,
         reliability=measured.reliability,
     )
-
-
-def _map_sanity(
-    samples: EvaluatedSamples, config: AuditConfig, folder: RunFolder, broken: BrokenParts
-) -> MapSanity:
-    """How far the maps can be trusted; nothing where measuring it raises an exception."""
-
-    def measure() -> MapSanity:
-        n_samples = config.explain.trust_samples
-        return measure_map_sanity(
-            samples, folder.explanations, n_samples=n_samples, seed=config.seed
-        )
-
-    return broken.attempt("map sanity", "map", measure, MapSanity())
-
-
-def _dissected(
-    samples: EvaluatedSamples,
-    findings: Sequence[Finding],
-    config: AuditConfig,
-    folder: RunFolder,
-    broken: BrokenParts,
-) -> list[UnitRecord]:
-    """The units behind the findings; none where finding them raises an exception."""
-
-    def find() -> list[UnitRecord]:
-        return dissect(samples, findings, config.explain, folder.explanations, config.seed)
-
-    return broken.attempt("dissect", "map", find, [])
-
-
-def _examined_criteria(
-    config: AuditConfig, audit_data: AuditData, analysis: FailureAnalysis
-) -> tuple[list[CriterionResult], tuple[Skipped, ...]]:
-    """The acceptance criteria, and slices for which they could not be judged."""
-    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
-    gate = config.gate
-    found = examine_criteria(
-        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
-    )
-    return list(found.results), found.skipped
 
 
 def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:

@@ -1,0 +1,92 @@
+"""The stages after predicting: one that raises an exception is listed, and the audit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditor.comparisons.chosen_metrics import ChosenMetrics
+from auditor.config import AuditConfig
+from auditor.evaluated_samples import EvaluatedSamples
+from auditor.judging.broken_parts import BrokenParts
+from auditor.judging.criteria.examine import ExaminedCriteria, examine_criteria
+from auditor.progress import Advance
+from auditor.records import (
+    AuditData,
+    Finding,
+    SampleSelection,
+    Summary,
+    UnitRecord,
+)
+from auditor.records.predictions import NOT_FINITE
+from auditor.run_folder import RunFolder
+from auditor.stages.dissect import dissect
+from auditor.stages.explain import Explained, explain_samples
+from auditor.stages.map_sanity import MapSanity, measure_map_sanity
+from auditor.stages.measure import Measurements, measure_metrics
+
+
+@dataclass(frozen=True)
+class IsolatedStages:
+    """The stages of one audit whose failure must not discard the rest.
+
+    Attributes:
+        config: settings of the audit.
+        folder: of the run.
+        broken: collects the stages that raise an exception.
+    """
+
+    config: AuditConfig
+    folder: RunFolder
+    broken: BrokenParts
+
+    def explain(
+        self, samples: EvaluatedSamples, selection: SampleSelection, advance: Advance
+    ) -> Explained:
+        """The maps; none where computing them raises an exception."""
+
+        def compute() -> Explained:
+            section, files = self.config.explain, self.folder.explanations
+            return explain_samples(samples, selection, section, files, advance, self.broken)
+
+        return self.broken.attempt("explain", "map", compute, Explained())
+
+    def map_sanity(self, samples: EvaluatedSamples) -> MapSanity:
+        """How far the maps can be trusted; nothing where measuring it raises an exception."""
+
+        def measure() -> MapSanity:
+            n_samples, seed = self.config.explain.trust_samples, self.config.seed
+            return measure_map_sanity(
+                samples, self.folder.explanations, n_samples=n_samples, seed=seed
+            )
+
+        return self.broken.attempt("map sanity", "map", measure, MapSanity())
+
+    def measure(self, audit: AuditData, chosen: ChosenMetrics) -> Measurements:
+        """The metrics; those that raise an exception are left out."""
+
+        def measure() -> Measurements:
+            return measure_metrics(audit, chosen, self.broken)
+
+        return self.broken.attempt("metrics", "outcome", measure, Measurements())
+
+    def criteria(self, audit: AuditData, summary: Summary) -> ExaminedCriteria:
+        """The acceptance criteria; those that raise an exception are left out."""
+        n_not_finite = sum(summary.unusable.get(status, 0) for status in NOT_FINITE)
+        gate = self.config.gate
+
+        def examine() -> ExaminedCriteria:
+            return examine_criteria(
+                audit, n_not_finite, gate.criteria, self.config.criteria, gate.blocking, self.broken
+            )
+
+        return self.broken.attempt("criteria", "outcome", examine, ExaminedCriteria())
+
+    def dissect(self, samples: EvaluatedSamples, findings: Sequence[Finding]) -> list[UnitRecord]:
+        """The units behind the findings; none where finding them raises an exception."""
+
+        def find() -> list[UnitRecord]:
+            section, files = self.config.explain, self.folder.explanations
+            return dissect(samples, findings, section, files, self.config.seed)
+
+        return self.broken.attempt("dissect", "map", find, [])
