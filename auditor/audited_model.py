@@ -97,6 +97,23 @@ class AuditedModel:
         nothing = np.empty((0, len(self.classes)))  # no image of a batch may be readable
         return np.concatenate([nothing, *self._in_passes(images, self._logits)])
 
+    def logits_of_each(self, images: Tensor) -> tuple[NDArray[np.float64], dict[int, ModelError]]:
+        """Logits of images of which some may make the network raise an exception.
+
+        Where a batch raises, its images are run one by one.
+
+        Returns:
+            (n, K), NaN for an image that raises, and the exceptions by the position of the image.
+        """
+        try:
+            return self.logits(images), {}
+        except ModelError as error:
+            if len(images) == 1:
+                return np.full((1, len(self.classes)), np.nan), {0: error}
+        found = [self.logits_of_each(images[k : k + 1]) for k in range(len(images))]
+        errors = {k: failed[0] for k, (_, failed) in enumerate(found) if failed}
+        return np.concatenate([row for row, _ in found]), errors
+
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:
         """Probabilities of the images, (n, K); raises as ``logits`` does."""
         return np.exp(self.rule.log_probabilities(self.logits(images)))

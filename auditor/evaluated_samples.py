@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from torch import Tensor
 from auditor import imaging
 from auditor.audited_model import AuditedModel
 from auditor.config import Preprocess
-from auditor.errors import DataError
+from auditor.errors import DataError, UnreadableImageError
 from auditor.input_pipeline import readable
-from auditor.records import Dataset, Images, ImageSubset
+from auditor.phrasing import plural
+from auditor.records import Dataset, Images, ImageSubset, Skipped
 from auditor.records.predictions import IMAGE_SAMPLE, PATH, SAMPLE
 
 
@@ -26,18 +27,21 @@ from auditor.records.predictions import IMAGE_SAMPLE, PATH, SAMPLE
 class EvaluatedSamples:
     """The model together with the samples that it was evaluated on.
 
-    Fulfils `records.ModelAccess`. Nothing is kept between two calls.
+    Fulfils `records.ModelAccess`. Nothing else than ``bad_masks`` is kept between
+    two calls.
 
     Attributes:
         model: the audited model.
         dataset: the data set.
         table: the evaluated samples, as in ``AuditData.predictions``. The arguments ``rows`` are
             positions in this table.
+        bad_masks: why masks could not be used, by sample; filled by ``objects``.
     """
 
     model: AuditedModel
     dataset: Dataset
     table: pd.DataFrame
+    bad_masks: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
@@ -165,20 +169,38 @@ class EvaluatedSamples:
             rows: (n,) positions in the evaluated samples, at least one.
 
         Returns:
-            (n, H, W); all False for samples without box or mask, and where the crop removes the
-            object. None where the data has neither boxes nor masks.
+            (n, H, W); all False for samples without box or mask, where the crop removes the object,
+            and where the mask can't be used (`bad_masks` then has the reason). None where the data has
+            neither boxes nor masks.
 
         Raises:
-            DataError: a mask has another size than its image.
-            UnreadableImageError: an image or mask can't be read.
+            UnreadableImageError: an image can't be read.
         """
         if not {"box", "mask"} & set(self.dataset.samples):
             return None
-        masks = [
-            _object_mask(self.dataset, int(self.positions[row]), self.model.preprocess)
-            for row in rows
-        ]
-        return np.stack(masks)
+        return np.stack([self._object(int(row)) for row in rows])
+
+    def skipped_masks(self) -> list[Skipped]:
+        """The masks so far that can't be used, counted; nothing where all could be."""
+        if not self.bad_masks:
+            return []
+        n, first = len(self.bad_masks), next(iter(self.bad_masks.values()))
+        reason = f"{plural(n, 'mask')} could not be used, and the samples count as without: {first}"
+        return [Skipped(check="masks", reason=reason)]
+
+    def _object(self, row: int) -> NDArray[np.bool_]:
+        """(H, W), True on the object of one sample."""
+        image = self.dataset.images[int(self.positions[row])].image
+        sample = self.dataset.samples.iloc[int(self.positions[row])]
+        path = sample.get("mask")
+        if not isinstance(path, str):
+            return _inside_box(image.size, sample.get("box"), self.model.preprocess)
+        try:
+            return _inside_mask(path, image.size, self.model.preprocess)
+        except (UnreadableImageError, DataError) as error:
+            problem = str(error) if isinstance(error, DataError) else f"{path}: it is {error}"
+            self.bad_masks[str(self.table[SAMPLE].iloc[row])] = problem
+            return _inside_box(image.size, None, self.model.preprocess)
 
     def _read(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[Tensor]:
         for batch in self.model.batches(dataset, positions):
@@ -188,23 +210,22 @@ class EvaluatedSamples:
         return np.concatenate([self.model.features(images) for images in decoded])
 
 
-def _object_mask(dataset: Dataset, position: int, preprocess: Preprocess) -> NDArray[np.bool_]:
-    """(H, W), True on the object, after the image's resize and crop."""
-    image = dataset.images[position].image
-    sample = dataset.samples.iloc[position]
-    path = sample.get("mask")
-    if isinstance(path, str):
-        mask = imaging.open_image(Path(path)).image
-        if mask.size != image.size:
-            raise DataError(
-                f"{path}: expected a mask of {image.width} × {image.height} pixels, the size of its "
-                f"image; got {mask.width} × {mask.height}"
-            )
-        pixels = imaging.prepare(mask, preprocess.resize, preprocess.crop, "nearest")
-        return np.asarray(pixels[0] > 127, dtype=np.bool_)
-    geometry = imaging.resize_geometry(*image.size, preprocess.resize, preprocess.crop)
+def _inside_mask(path: str, size: tuple[int, int], preprocess: Preprocess) -> NDArray[np.bool_]:
+    """(H, W), True on the object of a mask, after the image's resize and crop."""
+    mask = imaging.open_image(Path(path)).image
+    if mask.size != size:
+        raise DataError(
+            f"{path}: expected a mask of {size[0]} × {size[1]} pixels, the size of its image; got "
+            f"{mask.width} × {mask.height}"
+        )
+    pixels = imaging.prepare(mask, preprocess.resize, preprocess.crop, "nearest")
+    return np.asarray(pixels[0] > 127, dtype=np.bool_)
+
+
+def _inside_box(size: tuple[int, int], box: object, preprocess: Preprocess) -> NDArray[np.bool_]:
+    """(H, W), True inside a box, after the image's resize and crop; all False without a box."""
+    geometry = imaging.resize_geometry(*size, preprocess.resize, preprocess.crop)
     inside = np.zeros((geometry.height, geometry.width), dtype=np.bool_)
-    box = sample.get("box")
     visible = geometry.box(box) if isinstance(box, tuple) else None
     if visible is not None:
         left, top, right, bottom = visible

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,7 +114,7 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
     inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
     network, rule = prepared.classifier.module, prepared.rule
     stated = prepared.config.model.output
-    outputs = _outputs(network, inputs)
+    inputs, outputs = _outputs(network, inputs)
     _require_fit(outputs.shape[1], prepared)
     looks_like = recognise(outputs, rule.task)
     kind = stated or looks_like
@@ -135,10 +136,27 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
     )
 
 
-def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Outputs (n, K) of a few images."""
-    with torch.inference_mode(), user_code(network, inputs, memory=True):
-        return as_columns(network(inputs)).float().cpu()
+def _outputs(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The images on which the network runs, and its outputs (n, K) for them.
+
+    Raises:
+        ModelError: it runs on no image.
+    """
+
+    def run(part: Tensor) -> Tensor:
+        with torch.inference_mode(), user_code(network, part, memory=True):
+            return as_columns(network(part)).float().cpu()
+
+    try:
+        return inputs, run(inputs)
+    except ModelError:
+        found: dict[int, Tensor] = {}
+        for k in range(len(inputs)):
+            with suppress(ModelError):  # of one image: the audit counts it
+                found[k] = run(inputs[k : k + 1])
+        if not found:
+            raise
+    return inputs[list(found)], torch.cat(list(found.values()))
 
 
 def _require_fit(n_outputs: int, prepared: Prepared) -> None:

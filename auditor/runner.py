@@ -103,7 +103,9 @@ def _run_stages(
     clock, broken = _Clock(progress), BrokenParts()
     stages = IsolatedStages(config, folder, broken)
     with clock.stage("predict", len(dataset)) as advance:
-        predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
+        not_predicted = predict(
+            model, dataset, prepared.codes, folder.shards("predictions"), advance
+        )
         predictions = folder.merge_predictions()
     with clock.stage("find failures"):
         analysis = find_failures(
@@ -148,9 +150,11 @@ def _run_stages(
         tested=judgement.tested,
         skipped=[
             *prepared.switched_off,
+            *not_predicted,
             *slicing.skipped,
             *selection.skipped,
             *explained.skipped,
+            *samples.skipped_masks(),
             *judgement.skipped,
             *broken.skipped,
             *examined.skipped,

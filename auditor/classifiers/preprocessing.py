@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -133,7 +134,7 @@ def compare_preprocessing(
 
     Returns:
         The configured one, then the others by ascending mean loss. Alternatives equal to the
-        configured one (to half a grey level) are left out.
+        configured one (to half a grey level), and those on which the network raises, are left out.
 
     Raises:
         ValueError: there are no images, or the numbers of images and labels differ.
@@ -147,9 +148,11 @@ def compare_preprocessing(
     configured = _Normalisation("as configured", mean, std)
     alternatives = [one for one in _ALTERNATIVES if one.blue_first or not _equal(one, configured)]
     alternatives.append(_Normalisation("as configured, but BGR", mean, std, blue_first=True))
-    used, *others = (
-        _trial(one, module, images, labels, batch_size) for one in (configured, *alternatives)
-    )
+    used = _trial(configured, module, images, labels, batch_size)
+    others: list[PreprocessingTrial] = []
+    for one in alternatives:
+        with suppress(ModelError):  # a network may refuse values of another range
+            others.append(_trial(one, module, images, labels, batch_size))
     return [used, *sorted(others, key=lambda trial: (np.isnan(trial.loss), trial.loss))]
 
 
