@@ -18,6 +18,7 @@ from auditor.attributes.categories import categories_of
 from auditor.attributes.cells import stored_cells
 from auditor.audited_model import AuditedModel
 from auditor.autograd.preflight import Preflight
+from auditor.batch_dependence import batch_dependence
 from auditor.classifiers.fingerprint import n_parameters
 from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.comparisons.chosen_metrics import ChosenMetrics
@@ -271,6 +272,8 @@ def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterato
         )
     if opened.doubt is not None:
         yield opened.doubt
+    for limit in batch_dependence(prepared, opened.model):
+        yield limit.problem
     counts = np.bincount(prepared.codes.ravel(), minlength=len(prepared.classes))
     empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
     if empty:

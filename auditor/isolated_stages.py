@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from auditor.audited_model import AuditedModel
+from auditor.batch_dependence import BatchDependence
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.criteria.examine import ExaminedCriteria, examine_criteria
+from auditor.preparation import Prepared
 from auditor.progress import Advance
 from auditor.records import (
     AuditData,
+    CriterionResult,
     Finding,
+    OutcomeReason,
     SampleSelection,
+    Skipped,
     Summary,
     UnitRecord,
 )
@@ -24,6 +31,7 @@ from auditor.stages.dissect import dissect
 from auditor.stages.explain import Explained, explain_samples
 from auditor.stages.map_sanity import MapSanity, measure_map_sanity
 from auditor.stages.measure import Measurements, measure_metrics
+from auditor.stages.predict import predict
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,33 @@ class IsolatedStages:
     Attributes:
         config: settings of the audit.
         folder: of the run.
+        limits: what is known before predicting, such as that predictions depend on the batch.
         broken: collects the stages that raise an exception.
+        left_out: collects the parts of stages that could not be done, such as single images.
     """
 
     config: AuditConfig
     folder: RunFolder
-    broken: BrokenParts
+    limits: Sequence[BatchDependence] = ()
+    broken: BrokenParts = field(default_factory=BrokenParts)
+    left_out: list[Skipped] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What could not be done so far."""
+        return [*(one.skipped for one in self.limits), *self.left_out, *self.broken.skipped]
+
+    @property
+    def reasons(self) -> list[OutcomeReason]:
+        """Why the audit cannot be judged, as far as the stages know."""
+        return [*(one.reason for one in self.limits), *self.broken.reasons]
+
+    def predict(self, prepared: Prepared, model: AuditedModel, advance: Advance) -> Path:
+        """The predictions of all samples; images on which the network raises are left out."""
+        shards = self.folder.shards("predictions")
+        failed = predict(model, prepared.dataset, prepared.codes, shards, advance)
+        self.left_out.extend(failed)
+        return self.folder.merge_predictions()
 
     def explain(
         self, samples: EvaluatedSamples, selection: SampleSelection, advance: Advance
@@ -49,7 +78,9 @@ class IsolatedStages:
             section, files = self.config.explain, self.folder.explanations
             return explain_samples(samples, selection, section, files, advance, self.broken)
 
-        return self.broken.attempt("explain", "map", compute, Explained())
+        explained = self.broken.attempt("explain", "map", compute, Explained())
+        self.left_out.extend(explained.skipped)
+        return explained
 
     def map_sanity(self, samples: EvaluatedSamples) -> MapSanity:
         """How far the maps can be trusted; nothing where measuring it raises an exception."""
@@ -70,7 +101,7 @@ class IsolatedStages:
 
         return self.broken.attempt("metrics", "outcome", measure, Measurements())
 
-    def criteria(self, audit: AuditData, summary: Summary) -> ExaminedCriteria:
+    def criteria(self, audit: AuditData, summary: Summary) -> list[CriterionResult]:
         """The acceptance criteria; those that raise an exception are left out."""
         n_not_finite = sum(summary.unusable.get(status, 0) for status in NOT_FINITE)
         gate = self.config.gate
@@ -80,7 +111,9 @@ class IsolatedStages:
                 audit, n_not_finite, gate.criteria, self.config.criteria, gate.blocking, self.broken
             )
 
-        return self.broken.attempt("criteria", "outcome", examine, ExaminedCriteria())
+        examined = self.broken.attempt("criteria", "outcome", examine, ExaminedCriteria())
+        self.left_out.extend(examined.skipped)
+        return list(examined.results)
 
     def dissect(self, samples: EvaluatedSamples, findings: Sequence[Finding]) -> list[UnitRecord]:
         """The units behind the findings; none where finding them raises an exception."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from auditor import __version__
+from auditor.batch_dependence import BatchDependence, batch_dependence
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
@@ -20,7 +21,6 @@ from auditor.datasets.labels import label_codes
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.isolated_stages import IsolatedStages
-from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
 from auditor.model_opening import OpenedModel
@@ -40,7 +40,6 @@ from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
-from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
 from auditor.traceback_file import keep_traceback
@@ -83,9 +82,12 @@ def audit(
     prepared, opened = open_with_thresholds(prepared)
     if opened.doubt is not None:
         progress.message(opened.doubt)
+    limits = batch_dependence(prepared, opened.model)
+    for limit in limits:
+        progress.message(limit.problem)
     folder = RunFolder.begin(out, overwrite=overwrite)
     with _kept_or_discarded(folder):
-        folder.write_result(_run_stages(prepared, opened, folder, progress))
+        folder.write_result(_run_stages(prepared, opened, limits, folder, progress))
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
             written = documents.write(folder, formats)
@@ -97,16 +99,16 @@ def audit(
 
 
 def _run_stages(
-    prepared: Prepared, opened: OpenedModel, folder: RunFolder, progress: Progress
+    prepared: Prepared,
+    opened: OpenedModel,
+    limits: list[BatchDependence],
+    folder: RunFolder,
+    progress: Progress,
 ) -> AuditResult:
     config, dataset, model = prepared.config, prepared.dataset, opened.model
-    clock, broken = _Clock(progress), BrokenParts()
-    stages = IsolatedStages(config, folder, broken)
+    clock, stages = _Clock(progress), IsolatedStages(config, folder, limits)
     with clock.stage("predict", len(dataset)) as advance:
-        not_predicted = predict(
-            model, dataset, prepared.codes, folder.shards("predictions"), advance
-        )
-        predictions = folder.merge_predictions()
+        predictions = stages.predict(prepared, model, advance)
     with clock.stage("find failures"):
         analysis = find_failures(
             predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
@@ -125,19 +127,18 @@ def _run_stages(
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        judgement = judge(prepared.checks, audit_data, config.gate, advance, broken)
+        judgement = judge(prepared.checks, audit_data, config.gate, advance, stages.broken)
     with clock.stage("measure"):
         measured = stages.measure(audit_data, prepared.metrics)
-    examined = stages.criteria(audit_data, analysis.summary)
-    criteria = list(examined.results)
+    criteria = stages.criteria(audit_data, analysis.summary)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
     summary, slices = analysis.summary, judgement.slices
-    outcome = decide(config.gate, summary, findings, criteria, slices, record, broken.reasons)
+    outcome = decide(config.gate, summary, findings, criteria, slices, record, stages.reasons)
     with clock.stage("dissect"):
         units = stages.dissect(samples, findings)
-    if broken.parts:
-        folder.write_traceback(broken.tracebacks)
+    if stages.broken.parts:
+        folder.write_traceback(stages.broken.tracebacks)
     return AuditResult(
         run=_run_info(config.name),
         provenance=provenance_of(prepared, opened, predictions, clock.seconds),
@@ -150,14 +151,11 @@ def _run_stages(
         tested=judgement.tested,
         skipped=[
             *prepared.switched_off,
-            *not_predicted,
             *slicing.skipped,
             *selection.skipped,
-            *explained.skipped,
             *samples.skipped_masks(),
             *judgement.skipped,
-            *broken.skipped,
-            *examined.skipped,
+            *stages.skipped,
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(

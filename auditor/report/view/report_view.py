@@ -353,9 +353,7 @@ def _sources(
             naming[sample].append(finding)
     faults = faults_of_samples(result.data_faults)
     failures, contrasts = (
-        read_sample_cards(
-            files, records, samples, attributes, naming, suspected, result.decision.negated
-        )
+        read_sample_cards(files, records, samples, attributes, naming, suspected, result.decision)
         for records, suspected in (
             (result.explanations.failures, faults),
             (result.explanations.contrasts, {}),

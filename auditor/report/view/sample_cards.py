@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from auditor.imaging.location import EvidenceLocation, locate_evidence
 from auditor.phrasing import any_value
 from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
+from auditor.records.decisions import DecisionRecord
 from auditor.report.view.map_files import MapFiles, cam_of
 
 _NOT_COMPUTED = EvidenceLocation(0.0, "", "was not computed")
@@ -29,7 +30,7 @@ class MapView:
         reference: ``file#row`` of its images.
         mass: sum of the unnormalised Grad-CAM.
         location: where its evidence lies.
-        negated: whether the class has no output, so that the negated one of its opposite is explained.
+        remark: addition to the role in captions, where something else than the logit is explained.
     """
 
     target: str
@@ -37,12 +38,7 @@ class MapView:
     reference: str
     mass: float
     location: EvidenceLocation
-    negated: bool = False
-
-    @property
-    def remark(self) -> str:
-        """Addition to the role in captions."""
-        return ", negated output" if self.negated else ""
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def read_sample_cards(
     attributes: tuple[str, ...],
     findings: Mapping[str, list[Finding]],
     faults: Mapping[str, str],
-    negated: Collection[str] = (),
+    decision: DecisionRecord,
 ) -> list[SampleCard]:
     """Samples with their maps, in the order of the records.
 
@@ -116,7 +112,7 @@ def read_sample_cards(
         attributes: names of the attributes.
         findings: those that name a sample, the most severe first.
         faults: why the failure of a sample may be the data's fault.
-        negated: classes without an output.
+        decision: of the audit; says which classes have no output of their own.
     """
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
@@ -144,7 +140,7 @@ def read_sample_cards(
                         one.map,
                         one.mass,
                         _location(cams[one.map]),
-                        one.target in negated,
+                        _remark(one.target, decision),
                     )
                     for one in maps
                 ),
@@ -155,6 +151,12 @@ def read_sample_cards(
             )
         )
     return cards
+
+
+def _remark(target: str, decision: DecisionRecord) -> str:
+    if target in decision.negated:
+        return ", negated output"
+    return ", minus the mean logit" if decision.centred else ""
 
 
 def read_means(files: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:
