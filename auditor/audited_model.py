@@ -21,6 +21,7 @@ from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
 from auditor.input_pipeline import Batch, batches, normalised
+from auditor.phrasing import plural
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
 
@@ -238,8 +239,8 @@ def checked_logits(output: object, shape: tuple[int, ...], n_classes: int) -> ND
         )
     if output.shape[1] != n_classes:
         raise ModelError(
-            f"model: {wanted}; got {output.shape[1]} columns: name all {output.shape[1]} classes of "
-            "the network in model.classes, in the order of its outputs"
+            f"model: {wanted}; got {plural(output.shape[1], 'column')}: name every class of the network "
+            "in model.classes, in the order of its outputs"
         )
     if output.is_complex():
         raise ModelError(f"model: {wanted}; got {output.dtype}: return real numbers")

@@ -240,14 +240,21 @@ def _require_fit(n_outputs: int, prepared: Prepared) -> None:
         wanted = {len(rule.classes)} | ({1} if rule.task == "binary" else set())
     if n_outputs in wanted:
         return
-    if n_outputs == 1 and len(rule.classes) == 2:
+    if n_outputs == 1 and rule.task != "multi-label":
+        fix = (
+            "set `task: binary` and `decision: {positive: …}`"
+            if len(rule.classes) == 2
+            else "a single output per image can only tell two classes apart: name both in model.classes, "
+            "and set `task: binary` and `decision: {positive: …}`"
+        )
         raise ModelError(
-            "model: expected two outputs, one per class; the network returns one per image: set "
-            "`task: binary` and `decision: {positive: …}`"
+            f"model: expected {len(rule.classes)} outputs, one per class; the network returns one per "
+            f"image: {fix}"
         )
     each = "label" if rule.task == "multi-label" else "class"
     number = " or ".join(str(one) for one in sorted(wanted))
     raise ModelError(
-        f"model: expected {number} outputs, one per {each}; the network returns {n_outputs}: name all "
-        f"{n_outputs} of them in model.classes, in the order of its outputs"
+        f"model: expected {number} outputs, one per {each}; the network returns {n_outputs}: name "
+        f"{'it' if n_outputs == 1 else f'all {n_outputs} of them'} in model.classes, in the order of its "
+        "outputs"
     )

@@ -104,7 +104,7 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         size = (leaf.shape[2], leaf.shape[3])
         with user_code(module, leaf, memory=True):
             calls, logits = trace(module, leaf)
-        tokens = token_geometries(calls, size)
+        tokens = token_geometries(calls, leaf)
         readable = [
             (call, layer)
             for call in reversed(calls)
@@ -126,8 +126,37 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
     raise ModelError(
         "expected a layer whose output is a map, (N, C, h, w), (N, h, w, C) or image tokens "
         f"(N, T, C), on which the logits depend; found none among the modules of "
-        f"{type(module).__name__}: name one as target_layer, or use larger images if the maps "
-        "shrink to a single place; an untrained token model whose head is all zeros has none either"
+        f"{type(module).__name__}: {_remedy(calls, readable, tokens)}"
+    )
+
+
+def _remedy(
+    calls: list[LayerCall],
+    readable: list[_Candidate],
+    tokens: dict[tuple[int, int], TokenGeometry],
+) -> str:
+    """What helps a network without a layer that can be explained."""
+    if tokens:
+        return (
+            "its image tokens do not reach the logits; load trained weights, as a head of zeros reads "
+            "none of them"
+        )
+    if any(len(call.shape) == 3 for call in calls):
+        return (
+            "it has tokens, but which part of the image each represents could not be found; embed the "
+            "patches with `nn.Conv2d(3, channels, patch, stride=patch)`, which computes the same as a "
+            "linear layer on cut patches"
+        )
+    if any(len(call.shape) == 4 for call in calls):
+        if readable:
+            return "the logits do not depend on its maps; name a layer before as target_layer"
+        return (
+            "its maps have a single place, or another shape than the images; use larger images, or name "
+            "a layer as target_layer"
+        )
+    return (
+        "its modules return vectors only; a network is explained at a convolution or an attention, which "
+        "must be a module (`nn.Conv2d`), not a function (`functional.conv2d`)"
     )
 
 
