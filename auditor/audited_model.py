@@ -239,7 +239,8 @@ def checked_logits(output: object, shape: tuple[int, ...], n_classes: int) -> ND
         )
     if output.shape[1] != n_classes:
         raise ModelError(
-            f"model: {wanted}; got {plural(output.shape[1], 'column')}: name every class of the network "
+            f"model: {wanted}; got {plural(output.shape[1], 'column')}: name "
+            f"{'the class' if output.shape[1] == 1 else f'all {output.shape[1]} classes'} of the network "
             "in model.classes, in the order of its outputs"
         )
     if output.is_complex():

@@ -167,7 +167,7 @@ def token_geometries(calls: list[LayerCall], leaf: Tensor) -> dict[tuple[int, in
                 source = call
             continue
         length, channels = call.shape[1:]
-        if source is None and not known and n_tried < _MOST_TRIED:
+        if source is None and (length, channels) not in known and n_tried < _MOST_TRIED:
             n_tried += 1
             geometry = _geometry_of_patches(leaf, call)
             if geometry is not None:

@@ -130,7 +130,7 @@ class AppearanceReliance(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"{intervention} costs {points(same.value)} of accuracy",
+            title=f"{intervention} costs {points(same.value)} of accuracy{_most(audit, effect)}",
             slice=key,
             effect=Effect.measured("drop in accuracy with the transferred style", same, "points")
             if significant
@@ -212,11 +212,18 @@ def _statement(audit: AuditData, result: _StyleResult) -> tuple[str, ...]:
     return transferred, same_label, *_by_label(audit, effect), unchanged, other_labels
 
 
+def _most(audit: AuditData, effect: PairedEffect) -> str:
+    """The label that the style affects most, for the title; empty if it affects all alike."""
+    rates = effect.rates_by_label()
+    if not rates:
+        return ""
+    worst = max(rates, key=lambda one: abs(one.change))
+    return f", {points(abs(worst.change))} for label {quoted(audit.classes[worst.code])}"
+
+
 def _by_label(audit: AuditData, effect: PairedEffect) -> Iterator[str]:
     """Error rates of the labels, if the effect differs between them; those that differ most first."""
-    rates = sorted(
-        effect.rates_by_label(), key=lambda one: -abs(one.with_value - one.without_value)
-    )
+    rates = sorted(effect.rates_by_label(), key=lambda one: -abs(one.change))
     if not rates:
         return
     key = SliceKey(attributes={effect.contrast.attribute: effect.contrast.value})

@@ -41,6 +41,11 @@ class LabelRates:
     without_value: float
     n: int
 
+    @property
+    def change(self) -> float:
+        """Additional failures with content of images with the value, as a share."""
+        return self.with_value - self.without_value
+
 
 @dataclass(frozen=True)
 class PairedEffect:
