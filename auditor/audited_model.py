@@ -109,10 +109,15 @@ class AuditedModel:
         try:
             return self.logits(images), {}
         except ModelError as error:
-            if len(images) == 1:
-                return np.full((1, len(self.classes)), np.nan), {0: error}
+            if error.__cause__ is None:
+                raise  # outputs of a wrong shape or type, which no image is to blame for
+            batch_error = error
+        if len(images) == 1:
+            return np.full((1, len(self.classes)), np.nan), {0: batch_error}
         found = [self.logits_of_each(images[k : k + 1]) for k in range(len(images))]
         errors = {k: failed[0] for k, (_, failed) in enumerate(found) if failed}
+        if len(errors) == len(images):
+            errors = dict.fromkeys(errors, batch_error)
         return np.concatenate([row for row, _ in found]), errors
 
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:

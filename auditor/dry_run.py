@@ -20,9 +20,9 @@ from auditor.audited_model import AuditedModel
 from auditor.autograd.preflight import Preflight
 from auditor.batch_dependence import batch_dependence
 from auditor.classifiers.fingerprint import n_parameters
-from auditor.classifiers.preprocessing import better_preprocessing, compare_preprocessing
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
+from auditor.cost_estimate import TrialCost, estimate_cost
 from auditor.datasets.labels import label_codes
 from auditor.errors import ModelError
 from auditor.explainers.api import explain_batch
@@ -34,6 +34,7 @@ from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
 from auditor.records.predictions import GROUP, LABEL, WEIGHT
 from auditor.statistics import kish_size
+from auditor.trial_advice import accuracy_advice
 
 _IMAGES = 32
 """Images in the trial."""
@@ -61,7 +62,6 @@ class _Trial:
     """
 
     images: NDArray[np.uint8]
-    codes: NDArray[np.int64]
     unreadable: int
     n_failed: int
     n_decisions: int
@@ -121,7 +121,6 @@ def _trial(prepared: Prepared, model: AuditedModel) -> _Trial:
     explained = time.perf_counter()
     return _Trial(
         images=images,
-        codes=codes,
         unreadable=unreadable,
         n_failed=len(errors),
         n_decisions=labels.size,
@@ -243,23 +242,14 @@ def _groups(column: pd.Series[Any]) -> str:
 
 
 def _estimate(prepared: Prepared, trial: _Trial) -> str:
-    total = len(prepared.dataset)
-    # A failure is explained for two targets, and its contrast for one.
-    n_maps = total * trial.error_rate * (3 if prepared.config.explain.contrast else 2)
-    seconds = total * (trial.read_seconds + trial.predict_seconds) + n_maps * (
-        trial.read_seconds + trial.explain_seconds
+    cost = TrialCost(
+        trial.read_seconds,
+        trial.predict_seconds,
+        trial.explain_seconds,
+        trial.error_rate,
+        trial.images[0].size,
     )
-    megabytes = prepared.config.batch_size * trial.images[0].size * 4 / 2**20
-    return (
-        f"about {_duration(seconds)} ({total:,} predictions, {n_maps:,.0f} maps); one batch of "
-        f"{prepared.config.batch_size} inputs takes {megabytes:.0f} MiB"
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    return str(estimate_cost(prepared, cost))
 
 
 def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterator[str]:
@@ -278,11 +268,7 @@ def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterato
     empty = [name for name, count in zip(prepared.classes, counts, strict=True) if not count]
     if empty:
         yield f"{len(empty)} of {len(counts)} classes have no sample, such as {empty[0]!r}"
-    if prepared.rule.task == "multi-label":
-        return
-    trials = compare_preprocessing(
-        opened.model.module, trial.images, trial.codes, prepared.preprocess
-    )
-    better = better_preprocessing(trials)
-    if better is not None:
-        yield better
+    if prepared.rule.task != "multi-label":
+        yield from accuracy_advice(
+            prepared, opened.model, trial.read_seconds + trial.predict_seconds
+        )

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from auditor import imaging
 from auditor.audited_model import AuditedModel
+from auditor.classifiers.preprocessing import better_preprocessing
 from auditor.config import Preprocess
 from auditor.errors import DataError, UnreadableImageError
 from auditor.input_pipeline import readable
 from auditor.phrasing import plural
-from auditor.records import Dataset, Images, ImageSubset, Skipped
-from auditor.records.predictions import IMAGE_SAMPLE, PATH, SAMPLE
+from auditor.preprocessing_trials import try_preprocessing
+from auditor.records import Dataset, Images, ImageSubset, PreprocessingAdvice, Skipped
+from auditor.records.predictions import IMAGE_SAMPLE, LABEL, PATH, SAMPLE, codes
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,42 @@ class EvaluatedSamples:
             DataError: an image can't be read, or two images have different sizes after
                 preprocessing.
         """
+        return self._features(self._read(self._with_images(images), rows))
+
+    def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities of other images, preprocessed in the same way.
+
+        Args:
+            images: any images.
+            rows: (n,) positions in ``images``, at least one.
+
+        Returns:
+            (n, K), in the order given.
+
+        Raises:
+            DataError: as ``features_of``.
+        """
+        decoded = self._read(self._with_images(images), rows)
+        return np.concatenate([self.model.probabilities(part) for part in decoded])
+
+    def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
+        """Tries other preprocessings; not for a multi-label task.
+
+        Args:
+            rows: (n,) positions in the evaluated samples.
+        """
+        labels = codes(self.table[LABEL])[rows]
+        trials = try_preprocessing(self.model, self.dataset.images, self.positions[rows], labels)
+        if not trials:
+            return PreprocessingAdvice(0, (), None)
+        others = tuple(one.name for one in trials[1:])
+        return PreprocessingAdvice(trials[0].n, others, better_preprocessing(trials))
+
+    def _with_images(self, images: Images) -> Dataset:
+        """The data set with other images, which have numbers instead of paths."""
         names = [f"image {k}" for k in range(len(images))]
         samples = pd.DataFrame({PATH: names}, index=pd.Index(names))
-        other = replace(self.dataset, images=images, samples=samples)
-        return self._features(self._read(other, rows))
+        return replace(self.dataset, images=images, samples=samples)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM at the target layer's resolution, not normalised.

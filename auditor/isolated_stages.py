@@ -19,6 +19,7 @@ from auditor.records import (
     AuditData,
     CriterionResult,
     Finding,
+    MatchedImageRecord,
     OutcomeReason,
     SampleSelection,
     Skipped,
@@ -30,6 +31,7 @@ from auditor.run_folder import RunFolder
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import Explained, explain_samples
 from auditor.stages.map_sanity import MapSanity, measure_map_sanity
+from auditor.stages.matched_images import store_matched_images
 from auditor.stages.measure import Measurements, measure_metrics
 from auditor.stages.predict import predict
 
@@ -115,11 +117,19 @@ class IsolatedStages:
         self.left_out.extend(examined.skipped)
         return list(examined.results)
 
-    def dissect(self, samples: EvaluatedSamples, findings: Sequence[Finding]) -> list[UnitRecord]:
-        """The units behind the findings; none where finding them raises an exception."""
+    def behind_findings(
+        self, samples: EvaluatedSamples, findings: Sequence[Finding]
+    ) -> dict[str, Sequence[UnitRecord | MatchedImageRecord]]:
+        """The units behind the findings, and the images of copies; none where a part raises."""
+        section, files = self.config.explain, self.folder.explanations
 
-        def find() -> list[UnitRecord]:
-            section, files = self.config.explain, self.folder.explanations
+        def units() -> list[UnitRecord]:
             return dissect(samples, findings, section, files, self.config.seed)
 
-        return self.broken.attempt("dissect", "map", find, [])
+        def matches() -> list[MatchedImageRecord]:
+            return store_matched_images(samples, findings, files)
+
+        return {
+            "units": self.broken.attempt("dissect", "map", units, []),
+            "matches": self.broken.attempt("matched images", "data", matches, []),
+        }

@@ -34,7 +34,7 @@ from auditor.records import (
     Maps,
     RunInfo,
 )
-from auditor.records.predictions import LABEL, SAMPLE
+from auditor.records.predictions import GROUP, LABEL, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
@@ -136,7 +136,7 @@ def _run_stages(
     summary, slices = analysis.summary, judgement.slices
     outcome = decide(config.gate, summary, findings, criteria, slices, record, stages.reasons)
     with clock.stage("dissect"):
-        units = stages.dissect(samples, findings)
+        behind = stages.behind_findings(samples, findings)
     if stages.broken.parts:
         folder.write_traceback(stages.broken.tracebacks)
     return AuditResult(
@@ -159,7 +159,7 @@ def _run_stages(
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
-            update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
+            update={"sanity": sanity.metrics, "panels": sanity.panels, **behind}
         ),
         outcome=outcome,
         criteria=criteria,
@@ -221,6 +221,8 @@ def _audit_data(
         images=samples.originals,
         reference_images=dataset.reference_images,
         reference_labels=None if reference is None else _reference_labels(reference, prepared),
+        reference_groups=None if reference is None else _reference_groups(reference),
+        expected_accuracy=config.model.expected.accuracy,
     )
 
 
@@ -234,6 +236,13 @@ def _reference_labels(reference: pd.DataFrame, prepared: Prepared) -> tuple[str,
         label if code < 0 else prepared.classes[code]
         for label, code in zip(labels, codes, strict=True)
     )
+
+
+def _reference_groups(reference: pd.DataFrame) -> tuple[str | None, ...] | None:
+    """Clusters of the training data, None where one is not known."""
+    if GROUP not in reference:
+        return None
+    return tuple(None if pd.isna(group) else str(group) for group in reference[GROUP])
 
 
 def folder_name(name: str) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from auditor.records import AuditData, ClaimKind, Examination, FaultLabels
+from auditor.records import AuditData, AuditSize, ClaimKind, Examination, FaultLabels, Passes
 from auditor.records.decisions import ALL_TASKS, TaskName
 from auditor.registry import Options
 
@@ -30,6 +30,8 @@ class Check(Options, ABC):
         needs: without these it can only be skipped; the self-test leaves such checks out.
         handles_clusters: whether its tests and intervals are right for samples that come in clusters
             (``AuditData.clusters``). Otherwise it is skipped where they do.
+        compares_attributes: whether it compares values of annotated attributes and nothing else. It is
+            skipped where the data has none.
         tasks: the tasks that it examines; it is skipped for others.
         fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
     """
@@ -37,8 +39,13 @@ class Check(Options, ABC):
     kind: ClassVar[ClaimKind] = "outcome"
     needs: ClassVar[frozenset[Need]] = frozenset()
     handles_clusters: ClassVar[bool] = False
+    compares_attributes: ClassVar[bool] = False
     tasks: ClassVar[frozenset[TaskName]] = ALL_TASKS
     fault_labels: ClassVar[FaultLabels | None] = None
+
+    def passes(self, size: AuditSize) -> Passes:  # noqa: ARG002 - for those that run the model
+        """How many images it runs through the model, for the estimate of a dry run; by default none."""
+        return Passes()
 
     @abstractmethod
     def examine(self, audit: AuditData) -> Examination:

@@ -26,6 +26,7 @@ from auditor.phrasing import (
 )
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
@@ -35,6 +36,7 @@ from auditor.records import (
     Intervention,
     InterventionEffect,
     ModelAccess,
+    Passes,
     Quantities,
     Skipped,
     SliceKey,
@@ -90,6 +92,14 @@ class AppearanceReliance(Check):
     max_comparisons: int = Field(12, ge=1)
     """Largest number of attribute values to examine, those with the largest gaps first. Each takes 16
     forward passes per search image and 4 per test image."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """16 passes per search image and 4 per test image of either side, for each value with a gap."""
+        values = min(self.max_comparisons, size.n_values)
+        searched, tested = (
+            min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
+        )
+        return Passes(0.0, values * 2 * (16 * searched + 4 * tested))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value with a gap."""

@@ -25,11 +25,13 @@ from auditor.interventions.regions import REGION_ACTION
 from auditor.phrasing import quoted, several
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
     Examination,
     ModelAccess,
+    Passes,
     Skipped,
     SliceKey,
 )
@@ -100,6 +102,17 @@ class FailureRegions(Check):
     max_clusters: int = Field(2, ge=0)
     """Largest number of clusters of maps to examine within a class, the largest first; 0 for none. Each
     takes as many passes as a class. Clustering takes one map per failure, at most 500 per class."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """120 passes per search image and 8 per test image, for each class and cluster; and the maps."""
+        classes = min(self.max_classes, size.n_classes)
+        failures = size.n_failures / classes
+        if failures < 3 * MIN_SEARCHED:
+            return Passes()
+        searched = min(self.search_images, failures / 3)
+        each = 120 * searched + 8 * min(self.test_images, failures - searched)
+        maps = 3 * min(failures, 500) if self.max_clusters else 0.0
+        return Passes(each, classes * ((1 + self.max_clusters) * each + maps))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every predicted class with enough failures."""

@@ -18,6 +18,7 @@ from auditor.imaging.location import grid
 from auditor.phrasing import interval, percent, points, several
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
@@ -25,6 +26,7 @@ from auditor.records import (
     EvidencePart,
     Examination,
     ImageDifference,
+    Passes,
     Quantities,
     Quantity,
     Skipped,
@@ -76,6 +78,11 @@ class HiddenSlices(Check):
     """Largest number of slices that are tested."""
     min_stability: float = Field(0.5, ge=0, le=1)
     """Smallest mean overlap (Jaccard index) with the slices found on resampled images."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """The features of each sample that is examined."""
+        number = float(min(self.max_samples, size.n_samples))
+        return Passes(number if size.n_failures >= 2 * self.min_failures else 0.0, number)
 
     def examine(self, audit: AuditData) -> Examination:
         """Searches for slices on one half of the samples and tests them on the other."""
@@ -159,8 +166,8 @@ class _TestedSlice:
 
     Attributes:
         members: its rows of ``AuditData.predictions``, the most typical first.
-        rate: its error rate.
-        rest: error rate of the rest.
+        rate: its error rate, with labels weighted as in the rest.
+        rest: error rate of the rest, weighted alike.
         gap: gap in the error rate.
         excess: gap in the excess.
         p_value: the larger one of both tests.
@@ -201,7 +208,7 @@ def _tested(
     members = audit.predictions.iloc[rows[order]]
     return _TestedSlice(
         members=members,
-        rate=float(members["failure"].mean()),
+        rate=float(gaps.base_rate[0] + gaps.gap.value[0]),
         rest=float(gaps.base_rate[0]),
         gap=gaps.gap[0],
         excess=excess.gap,
@@ -218,7 +225,7 @@ def _statement(tested: _TestedSlice, direction: FailureDirection) -> tuple[str, 
     return (
         (
             f"Found on one half of the samples and tested on the other: {len(tested.members)} images "
-            "with similar features or thumbnails have an error rate of "
+            "with similar features or thumbnails have, with labels weighted alike, an error rate of "
             f"{percent(tested.rate)}{predicted}; for other images of the same labels it is "
             f"{percent(tested.rest)}."
         ),

@@ -28,12 +28,14 @@ from auditor.near_duplicates.transformed_copies import TransformedCopies, find_t
 from auditor.phrasing import interval, percent, plural, several
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
     Examination,
     FaultLabels,
     Images,
+    Passes,
     Quantities,
     Quantity,
     SampleGroup,
@@ -102,6 +104,14 @@ class Leakage(Check):
     max_share: float = Field(0.01, ge=0, le=1)
     """Largest acceptable share of audited images that are in the training data; above it, the finding
     is a warning."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """The features of the audited images, of their mirror images, and of the training images."""
+        searched = min(size.n_samples, self.max_searched)
+        trained = min(size.n_reference, self.max_images)
+        used = trained > 0 and max(searched, trained) <= self.max_described
+        number = float(2 * searched + trained) if used else 0.0
+        return Passes(number, number)
 
     def examine(self, audit: AuditData) -> Examination:
         """Searches the training data for the audited images."""

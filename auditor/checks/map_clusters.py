@@ -16,12 +16,14 @@ from auditor.imaging.location import evidence_shares, grid, place_of_gain
 from auditor.phrasing import interval, percent, points, quoted, several, signed_points
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
     Estimate,
     Examination,
     MapShift,
+    Passes,
     Quantities,
     Quantity,
     Skipped,
@@ -74,6 +76,11 @@ class MapClusters(Check):
     """Largest number of maps in all; of more images, a random sample."""
     min_stability: float = Field(0.6, ge=0, le=1)
     """Smallest mean overlap (Jaccard index) with the groups found on parts of the maps."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """One map of each sample that is examined."""
+        number = 3.0 * min(self.max_samples, size.n_samples)
+        return Passes(0.0 if size.n_failures < 2 * self.min_failures else number / 2, number)
 
     def examine(self, audit: AuditData) -> Examination:
         """Searches for groups on one half of the maps of each class and tests them on the other."""

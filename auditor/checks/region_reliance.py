@@ -24,6 +24,7 @@ from auditor.interventions.regions import (
 from auditor.phrasing import interval, percent, plural, points, quoted, signed_points, whom
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     ClaimKind,
     Effect,
@@ -33,6 +34,7 @@ from auditor.records import (
     Intervention,
     InterventionEffect,
     ModelAccess,
+    Passes,
     Quantities,
     Quantity,
     Skipped,
@@ -86,6 +88,14 @@ class RegionReliance(Check):
     max_comparisons: int = Field(12, ge=1)
     """Largest number of attribute values to examine, those with the largest gaps first. Each takes
     about 52 forward passes per search image and 4 per test image."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        """52 passes per search image and 4 per test image of either side, for each value with a gap."""
+        values = min(self.max_comparisons, size.n_values)
+        searched, tested = (
+            min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
+        )
+        return Passes(0.0, values * 2 * (52 * searched + 4 * tested))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value with a gap."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from auditor.classifiers import Classifier
 from auditor.config import Preprocess
 from auditor.errors import ModelError
-from auditor.phrasing import percent
+from auditor.phrasing import percents
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +37,9 @@ _ALTERNATIVES = (
         "ImageNet's mean and standard deviation", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     ),
     _Normalisation("values from -1 to 1", (0.5,) * 3, (0.5,) * 3),
+    _Normalisation(
+        "CIFAR-10's mean and standard deviation", (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
+    ),
     _Normalisation("(x - 127) / 128", (127 / 255,) * 3, (128 / 255,) * 3),
     _Normalisation("values from 0 to 255", (0.0,) * 3, (1 / 255,) * 3),
     # Networks of Caffe: BGR, minus the mean of ImageNet, not divided.
@@ -47,6 +52,25 @@ _ALTERNATIVES = (
 )
 
 
+_LEVEL = 0.05
+"""Probability that any alternative to the right preprocessing is reported as better."""
+
+
+@dataclass(frozen=True)
+class ResizedImages:
+    """The same images with another resize and crop.
+
+    Attributes:
+        name: description of the resize.
+        setting: what the configuration would say.
+        images: uint8 (N, 3, H, W), of the size that the network takes.
+    """
+
+    name: str
+    setting: str
+    images: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class PreprocessingTrial:
     """Results of the network on a few images with one preprocessing.
@@ -56,20 +80,30 @@ class PreprocessingTrial:
         mean: subtracted from the red, green and blue values in 0…1.
         std: the values are then divided by it.
         blue_first: whether the channels are then reordered to blue, green, red.
-        accuracy: share of images that are classified correctly, 0 to 1.
         confidence: mean probability of the predicted class, 0 to 1.
         loss: mean negative log-probability of the label, in nats; infinite or NaN like the logits.
-        n: number of images.
+        correct: (n,) whether each image is classified correctly.
+        fix: what to change to get this preprocessing.
     """
 
     name: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     blue_first: bool
-    accuracy: float
     confidence: float
     loss: float
-    n: int
+    correct: NDArray[np.bool_]
+    fix: str
+
+    @property
+    def n(self) -> int:
+        """Number of images."""
+        return len(self.correct)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images that are classified correctly, 0 to 1."""
+        return float(self.correct.mean())
 
 
 def resolve_preprocess(
@@ -119,11 +153,12 @@ def compare_preprocessing(
     labels: NDArray[np.int64],
     preprocess: Preprocess,
     batch_size: int = 32,
+    resized: Sequence[ResizedImages] = (),
 ) -> list[PreprocessingTrial]:
-    """Runs labelled images through the network with the configured and other common normalisations.
+    """Runs labelled images through the network with the configured and other common preprocessings.
 
-    A wrong normalisation usually costs some points of accuracy without any error. This function makes
-    it visible.
+    A wrong normalisation or resize usually costs some points of accuracy without any error. This function
+    makes it visible.
 
     Args:
         module: float32 (N, 3, H, W) → logits (N, K); in evaluation mode, on any device.
@@ -131,6 +166,7 @@ def compare_preprocessing(
         labels: (N,), class indices.
         preprocess: the configured mean and std.
         batch_size: images in one forward pass.
+        resized: the same images with another resize, tried with the configured normalisation.
 
     Returns:
         The configured one, then the others by ascending mean loss. Alternatives equal to the
@@ -153,39 +189,46 @@ def compare_preprocessing(
     for one in alternatives:
         with suppress(ModelError):  # a network may refuse values of another range
             others.append(_trial(one, module, images, labels, batch_size))
+    for other in resized:
+        with suppress(ModelError):  # or another size
+            found = _trial(configured, module, other.images, labels, batch_size)
+            others.append(replace(found, name=other.name, fix=other.setting))
     return [used, *sorted(others, key=lambda trial: (np.isnan(trial.loss), trial.loss))]
 
 
 def better_preprocessing(trials: list[PreprocessingTrial]) -> str | None:
-    """Describes a preprocessing that fits the network better than the configured one.
+    """Describes a preprocessing with which the network is more accurate than with the configured one.
 
-    It fits better if the accuracy is at least as high and the mean loss is lower by a tenth: a
-    single flipped prediction is not enough. This is a hint to check how the network was trained,
-    not a test.
+    Each alternative is compared on the same images by McNemar's exact one-sided test, with Bonferroni's
+    correction: if the configured one is right, the probability of any hint is at most 5 %.
 
     Args:
         trials: the result of ``compare_preprocessing``.
 
     Returns:
-        One sentence about the best of the others; None if none fits better.
+        One sentence about the most accurate one of those shown to be better; None if there is none.
     """
     used, *others = trials
-    for other in others:  # in ascending order of loss
-        gain = other.accuracy - used.accuracy
-        broken = not np.isfinite(used.loss) and np.isfinite(other.loss)
-        if gain < 0 or not (broken or other.loss < 0.9 * used.loss):
-            continue
-        fix = (
-            "the model would have to reorder its channels"
-            if other.blue_first
-            else f"`mean: {_rounded(other.mean)}, std: {_rounded(other.std)}`"
-        )
-        return (
-            f"with {other.name}, {percent(other.accuracy)} of the same {used.n} images are classified "
-            f"correctly instead of {percent(used.accuracy)} (mean loss {other.loss:.2f} instead of "
-            f"{used.loss:.2f}): check what the network was trained with; {fix}"
-        )
-    return None
+    better = [one for one in others if _p_value(used, one) * len(others) <= _LEVEL]
+    if not better:
+        return None
+    best = min(better, key=lambda one: (-one.accuracy, np.isnan(one.loss), one.loss))
+    with_it, as_used = percents(best.accuracy, used.accuracy)
+    gained, lost = (
+        int((one & ~other).sum())
+        for one, other in ((best.correct, used.correct), (used.correct, best.correct))
+    )
+    return (
+        f"with {best.name}, {with_it} of the same {used.n} images are classified correctly instead of "
+        f"{as_used} ({gained} more, {lost} fewer): check what the network was trained with; {best.fix}"
+    )
+
+
+def _p_value(used: PreprocessingTrial, other: PreprocessingTrial) -> float:
+    """McNemar's exact test of "the other is no better", one-sided."""
+    gained = int((other.correct & ~used.correct).sum())
+    changed = int((other.correct != used.correct).sum())
+    return float(binom.sf(gained - 1, changed, 0.5))
 
 
 def _trial(
@@ -203,7 +246,7 @@ def _trial(
     device = torch.device("cpu") if weight is None else weight.device
     shift = torch.tensor(normalisation.mean, device=device).view(1, 3, 1, 1)
     scale = torch.tensor(normalisation.std, device=device).view(1, 3, 1, 1)
-    n_correct, confidence, loss = 0, 0.0, 0.0
+    correct, confidence, loss = [np.empty(0, dtype=np.bool_)], 0.0, 0.0
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
             part = torch.from_numpy(images[start : start + batch_size]).to(device)
@@ -211,7 +254,7 @@ def _trial(
             inputs = (part.float() / 255 - shift) / scale
             with user_code(module, inputs, memory=True):
                 logits = module(inputs.flip(1) if normalisation.blue_first else inputs).double()
-            n_correct += int((logits.argmax(1) == truth).sum())
+            correct.append((logits.argmax(1) == truth).cpu().numpy())
             confidence += float(logits.softmax(1).amax(1).sum())
             loss += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))
     n = len(images)
@@ -220,10 +263,12 @@ def _trial(
         mean=normalisation.mean,
         std=normalisation.std,
         blue_first=normalisation.blue_first,
-        accuracy=n_correct / n,
         confidence=confidence / n,
         loss=loss / n,
-        n=n,
+        correct=np.concatenate(correct),
+        fix="the model would have to reorder its channels"
+        if normalisation.blue_first
+        else f"`mean: {_rounded(normalisation.mean)}, std: {_rounded(normalisation.std)}`",
     )
 
 

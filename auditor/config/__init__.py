@@ -2,6 +2,7 @@
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
 from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
+from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.population import population_shares
 from auditor.config.schema import json_schema
@@ -28,6 +29,7 @@ __all__ = [
     "ConfigPath",
     "DataSection",
     "DecisionSection",
+    "ExpectedSection",
     "ExplainSection",
     "GateSection",
     "JudgeSection",

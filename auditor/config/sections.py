@@ -24,6 +24,7 @@ from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
+from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
@@ -36,7 +37,11 @@ from auditor.registry import Options
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base")
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        text = f"the home folder of {path.parts[0]!r} is not known: write the path out"
+        raise ValueError(text) from None
     return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
 
 
@@ -94,6 +99,8 @@ class ModelSection(Options):
     """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
     output: OutputKind | None = None
     """What the network returns; null: recognised on a few images."""
+    expected: ExpectedSection = ExpectedSection()
+    """Published results of the model on such data."""
     options: SerializeAsAny[Options] = Options()
 
     @field_validator("classes", mode="before")
@@ -228,8 +235,8 @@ class ReportSection(Options):
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
     """Folder with templates that replace built-in ones of the same name."""
-    compliance: tuple[str, ...] | None = None
-    """Names of the regulations in the compliance appendix; null: all of `configs/compliance`."""
+    compliance: tuple[str, ...] | None = ()
+    """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
 
 
 class AboutSection(Options):

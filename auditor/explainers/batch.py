@@ -145,7 +145,7 @@ def _as_tensors(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tenso
     k = logits.shape[1]
     for row, target in pairs:
         if not 0 <= target < k:
-            raise ModelError(f"pair ({row}, {target}): {wrong_target(target, k)}")
+            raise ModelError(f"got the pair ({row}, {target}): {wrong_target(target, k)}")
     both = torch.tensor(list(pairs), dtype=torch.long, device=logits.device).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 

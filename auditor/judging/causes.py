@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from auditor.judging.explained_slices import explained_sentences, title_of_explained
 from auditor.judging.graded_claim import GradedClaim
-from auditor.records import SEVERITIES, Finding, HeldFixed, Question, Severity
+from auditor.records import SEVERITIES, Claim, Finding, HeldFixed, Question, Severity
 
 _SAMPLES = 12
 """Maximum number of sample ids in a finding."""
@@ -47,6 +48,7 @@ class Cause:
             **{field: getattr(record, field) for field in type(record).model_fields}
             | {
                 "title": self._title(),
+                "statement": [*record.statement, *explained_sentences(leading, self._as_certain)],
                 "severity": self.severity,
                 "action": self._action(),
                 "id": name,
@@ -69,7 +71,7 @@ class Cause:
         leading, more = self.claims[0], self._as_certain
         if leading.verdict == "untestable" and more:
             return f"{leading.claim.title}; so are {len(more)} more values"
-        return leading.claim.title
+        return leading.claim.title + title_of_explained(leading, more)
 
     def _action(self) -> str:
         """The action of the leading claim, and actions about the data.
@@ -135,10 +137,17 @@ def _same_failures(reported: Sequence[GradedClaim]) -> dict[int, int]:
             for first in dict.fromkeys(first_of.values())
             if own.is_significant
             and reported[first].is_significant
-            and _overlap(own.claim.accounts_for, reported[first].claim.accounts_for) >= _OVERLAP
+            and _have_one_cause(own.claim, reported[first].claim)
         )
         first_of[position] = next(similar, position)
     return first_of
+
+
+def _have_one_cause(one: Claim, other: Claim) -> bool:
+    """Whether two claims belong to one story, or account for the same failures."""
+    if one.story is not None or other.story is not None:
+        return one.story == other.story
+    return _overlap(one.accounts_for, other.accounts_for) >= _OVERLAP
 
 
 def _overlap(one: frozenset[int], other: frozenset[int]) -> float:

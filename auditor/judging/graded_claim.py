@@ -111,10 +111,10 @@ class GradedClaim:
 
     @property
     def rank(self) -> tuple[int, int, float]:
-        """Sort key: by severity, then by verdict, then by weight."""
+        """Sort key: by severity; what concerns the whole audit first; then by verdict and weight."""
         return (
             -SEVERITIES.index(self.severity),
-            _VERDICTS.index(self.verdict),
+            -1 if self.claim.story is not None else _VERDICTS.index(self.verdict),
             -self.claim.weight,
         )
 

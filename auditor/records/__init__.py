@@ -19,8 +19,10 @@ from auditor.records.audit_data import (
     Maps,
     ModelAccess,
     OrderedValues,
+    PreprocessingAdvice,
     Slice,
 )
+from auditor.records.audit_size import AuditSize, Passes
 from auditor.records.base import (
     SEVERITIES,
     AttributeRole,
@@ -80,6 +82,7 @@ from auditor.records.evidence import (
 from auditor.records.explanations import (
     ExplanationsRecord,
     MapRecord,
+    MatchedImageRecord,
     MeanMap,
     PanelRecord,
     PreflightRecord,
@@ -144,6 +147,7 @@ __all__ = [
     "AuditData",
     "AuditOutcome",
     "AuditResult",
+    "AuditSize",
     "Cell",
     "Claim",
     "ClaimKind",
@@ -192,6 +196,7 @@ __all__ = [
     "MapRecord",
     "MapShift",
     "Maps",
+    "MatchedImageRecord",
     "MeanMap",
     "MediatedPart",
     "MetricComparison",
@@ -204,9 +209,11 @@ __all__ = [
     "OutcomeReason",
     "OutcomeState",
     "PanelRecord",
+    "Passes",
     "PopulationRecord",
     "PopulationValue",
     "PreflightRecord",
+    "PreprocessingAdvice",
     "Provenance",
     "Quantities",
     "Quantity",

@@ -81,6 +81,21 @@ class Maps:
         return self.cams[np.searchsorted(self.rows, rows)]
 
 
+@dataclass(frozen=True)
+class PreprocessingAdvice:
+    """Whether another preprocessing than the configured one fits the network better.
+
+    Attributes:
+        n_images: on how many images they were tried.
+        tried: names of the alternatives.
+        better: one sentence about a better one; None if none is shown to be better.
+    """
+
+    n_images: int
+    tried: tuple[str, ...]
+    better: str | None
+
+
 class ModelAccess(Protocol):
     """The audited model as a check sees it: images in, probabilities out, nothing of torch."""
 
@@ -106,6 +121,14 @@ class ModelAccess(Protocol):
         Raises:
             DataError: one of them can't be read, or they come out in different sizes.
         """
+        ...
+
+    def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities (n, K) of any images, prepared as the audited ones are; raises as above."""
+        ...
+
+    def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
+        """Tries other preprocessings on these positions in ``AuditData.predictions``."""
         ...
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -192,6 +215,9 @@ class AuditData:
         reference_images: the training data's images, or None where they are not at hand.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
+        reference_groups: their clusters in the same order, None where one is not known; None as a whole
+            where the training data names none.
+        expected_accuracy: the published accuracy of the model, or None.
         ordered: the values of the ordered attributes by name.
         declared: what the configuration states about attributes.
         clusters: which samples belong together; None where all are independent.
@@ -216,6 +242,8 @@ class AuditData:
     images: Images | None = None
     reference_images: Images | None = None
     reference_labels: tuple[str, ...] | None = None
+    reference_groups: tuple[str | None, ...] | None = None
+    expected_accuracy: float | None = None
     ordered: Mapping[str, OrderedValues] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     clusters: Clusters | None = None

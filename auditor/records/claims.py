@@ -110,6 +110,8 @@ class Claim:
             same check and attributes. It may depend on sample sizes, but never on outcomes.
         sizes: sample sizes of the comparisons behind the test; if there are several, each of them must
             be significant.
+        story: claims without an attribute and with the same text here are one finding. It comes first
+            among the findings of its severity, because it concerns the whole audit.
     """
 
     check: str
@@ -139,6 +141,7 @@ class Claim:
     joint: str | None = None
     level_weight: float = 1.0
     sizes: tuple[ComparisonSizes, ...] = ()
+    story: str | None = None
 
     def part(self, kind: type[Part]) -> Part | None:
         """The first part of the evidence of that type, or None."""

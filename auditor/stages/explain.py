@@ -19,7 +19,7 @@ from auditor.audited_model import AuditedModel
 from auditor.autograd.precision import Accelerated, accelerate
 from auditor.config import ExplainSection
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.explainers.api import explain, explain_batch
+from auditor.explainers.api import explain_batch, explain_or_grad_cam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
 from auditor.explanation_files import SHARD_SAMPLES, MapWriter, MeanMaps, SampleMaps
 from auditor.judging.broken_parts import BrokenPart, BrokenParts, result_of
@@ -208,8 +208,12 @@ class _BatchExplainer:
         details, method = found.maps, found.detail
         if self._section.explainer != GuidedGradCam.plugin_name:
             rows, targets = torch.tensor(pairs, device=inputs.device).T
-            other = explain(module, inputs[rows], targets, self._section.explainer, layer)
-            details, method = other.maps.cpu(), other.explainer
+            other = explain_or_grad_cam(
+                module, inputs[rows], targets, self._section.explainer, layer
+            )
+            # Where it is undefined for this network, Grad-CAM is shown beside the detail view anyway.
+            if other.explainer == self._section.explainer:
+                details, method = other.maps.cpu(), other.explainer
         verdict = self._accelerated.annotate(found.preflight)
         self.preflight = PreflightRecord(status=verdict.status, reason=verdict.reason)
         self.method = method

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.config import SliceSection
-from auditor.records import AuditData, Cell, Images, Maps
+from auditor.records import AuditData, Cell, Images, Maps, PreprocessingAdvice
 from auditor.stages.slicing import slice_samples
 
 ImageArray = NDArray[np.uint8]
@@ -28,7 +28,9 @@ class Model:
         object_masks: (N, H, W) where the object is.
         cams_with: returns the maps of images and targets.
         features_with: returns the features (n, C) of other images at some positions.
+        probabilities_with: returns the probabilities (n, K) of other images at some positions.
         n_predicted: how many images were predicted so far.
+        better: a sentence about a better preprocessing.
     """
 
     inputs: ImageArray
@@ -37,7 +39,9 @@ class Model:
     object_masks: NDArray[np.bool_] | None = None
     cams_with: Callable[[ImageArray, NDArray[np.int64]], NDArray[np.float32]] | None = None
     features_with: Callable[[Images, NDArray[np.int64]], NDArray[np.float32]] | None = None
+    probabilities_with: Callable[[Images, NDArray[np.int64]], Probabilities] | None = None
     n_predicted: int = 0
+    better: str | None = None
 
     def images(self, rows: NDArray[np.int64]) -> ImageArray:
         return self.inputs[rows]
@@ -56,6 +60,13 @@ class Model:
     def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.features_with is not None
         return self.features_with(images, rows)
+
+    def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> Probabilities:
+        assert self.probabilities_with is not None
+        return self.probabilities_with(images, rows)
+
+    def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
+        return PreprocessingAdvice(len(rows), ("values from 0 to 255",), self.better)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         assert self.cams_with is not None
