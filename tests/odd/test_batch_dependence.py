@@ -104,7 +104,7 @@ def test_audit_of_a_network_that_depends_on_the_batch_cannot_be_judged(tmp_path:
     random = np.random.default_rng(0)
     images = [(random.integers(0, 255, (8, 8, 3), np.uint8), "ab"[k % 2]) for k in range(24)]
     network = CASES["no statistics"].build()
-    result = auditor.audit(network, images, classes=["a", "b"], out=tmp_path / "run")
+    result = auditor.audit(network, images, classes=["a", "b"], preprocess={}, out=tmp_path / "run")
     reasons = [one for one in result.outcome.reasons if "not a function of the image" in one.text]
     assert [(one.kind, one.state) for one in reasons] == [("evaluation", "undecided")]
     assert result.outcome.state != "passes"

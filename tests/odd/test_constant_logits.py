@@ -172,7 +172,7 @@ def test_audit_of_a_head_with_a_row_of_zeros_says_what_is_explained(tmp_path: Pa
     network = with_head([ZEROS, ROW], [0.5, 0.0], nn.Identity())
     random = np.random.default_rng(0)
     images = [(random.integers(0, 255, (8, 8, 3), np.uint8), "ab"[k % 2]) for k in range(40)]
-    result = auditor.audit(network, images, classes=["a", "b"], out=tmp_path / "run")
+    result = auditor.audit(network, images, classes=["a", "b"], preprocess={}, out=tmp_path / "run")
     assert not (tmp_path / "run" / "traceback.txt").exists()
     assert result.decision.negated == ["a"]
     text = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -32,7 +32,12 @@ def test_odd_images_are_counted_and_the_audit_goes_on(tmp_path: Path) -> None:
     images = [(image, "ab"[k % 2]) for k, image in enumerate(_images(40, marks))]
     sites = pd.DataFrame({"site": np.random.default_rng(1).choice(["x", "y"], 40)})
     result = auditor.audit(
-        OddOnSome(), images, classes=["a", "b"], attributes=sites, out=tmp_path / "run"
+        OddOnSome(),
+        images,
+        classes=["a", "b"],
+        attributes=sites,
+        preprocess={},
+        out=tmp_path / "run",
     )
     assert result.summary.n_evaluated == 38
     assert result.summary.unusable == {"network-error": 2}
@@ -61,7 +66,7 @@ def test_network_that_raises_on_every_image_is_a_usage_error(tmp_path: Path) -> 
         (one, "ab"[k % 2]) for k, one in enumerate(_images(6, dict.fromkeys(range(6), RAISES)))
     ]
     with pytest.raises(ModelError, match="OddOnSome raised ValueError"):
-        auditor.audit(OddOnSome(), images, classes=["a", "b"], out=tmp_path / "run")
+        auditor.audit(OddOnSome(), images, classes=["a", "b"], preprocess={}, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
