@@ -70,7 +70,7 @@ class OpenedModel:
         if not self.centred:
             return f"{number}, {what} ({source}); {constant}"
         how = "the difference of both logits" if self.n_outputs == 2 else "logits minus their mean"
-        return f"{number}, {what} ({source}); {constant}, so that {how} explain the classes"
+        return f"{number}, {what} ({source}); {constant}, so that classes are explained by {how}"
 
     @property
     def decision(self) -> DecisionRecord:
