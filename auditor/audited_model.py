@@ -16,10 +16,12 @@ from auditor.autograd.model_state import unwrap
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
+from auditor.autograd.watched_layer import watched
 from auditor.config import Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
 from auditor.input_pipeline import Batch, batches, normalised
+from auditor.phrasing import plural
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
 
@@ -96,6 +98,28 @@ class AuditedModel:
         nothing = np.empty((0, len(self.classes)))  # no image of a batch may be readable
         return np.concatenate([nothing, *self._in_passes(images, self._logits)])
 
+    def logits_of_each(self, images: Tensor) -> tuple[NDArray[np.float64], dict[int, ModelError]]:
+        """Logits of images of which some may make the network raise an exception.
+
+        Where a batch raises, its images are run one by one.
+
+        Returns:
+            (n, K), NaN for an image that raises, and the exceptions by the position of the image.
+        """
+        try:
+            return self.logits(images), {}
+        except ModelError as error:
+            if error.__cause__ is None:
+                raise  # outputs of a wrong shape or type, which no image is to blame for
+            batch_error = error
+        if len(images) == 1:
+            return np.full((1, len(self.classes)), np.nan), {0: batch_error}
+        found = [self.logits_of_each(images[k : k + 1]) for k in range(len(images))]
+        errors = {k: failed[0] for k, (_, failed) in enumerate(found) if failed}
+        if len(errors) == len(images):
+            errors = dict.fromkeys(errors, batch_error)
+        return np.concatenate([row for row, _ in found]), errors
+
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:
         """Probabilities of the images, (n, K); raises as ``logits`` does."""
         return np.exp(self.rule.log_probabilities(self.logits(images)))
@@ -120,13 +144,14 @@ class AuditedModel:
             targets: (n,) class index that each map explains.
 
         Returns:
-            (n, h, w), at least 0.
+            (n, h, w), at least 0; all 0 where the map is not finite, which says nothing about places.
         """
         with record(self.module, self.inputs(images), self.layer) as recording:
             wanted = torch.as_tensor(targets).to(recording.images.device)
             evidence = class_evidence(recording, wanted)
-            result: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
-            return result
+            maps: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
+            finite = np.isfinite(maps).all((1, 2), keepdims=True)
+            return np.where(finite, maps, np.float32(0))
 
     def _in_passes(
         self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
@@ -167,16 +192,19 @@ class AuditedModel:
     def _mean_maps(self, images: Tensor) -> NDArray[np.float64]:
         maps: list[NDArray[np.float64]] = []
 
-        def keep(_: nn.Module, __: object, output: Tensor) -> None:
+        def keep(output: object) -> None:
+            assert isinstance(output, Tensor)
             maps[:] = [self.layer.to_map(output).float().mean((2, 3)).cpu().numpy()]
 
         # A compiled model would not run the hook.
         module = unwrap(self.module)
-        handle = module.get_submodule(self.layer.name).register_forward_hook(keep)
-        try:
+        with watched(module, self.layer, keep):
             self._forward(module, images)
-        finally:
-            handle.remove()
+        if not maps:
+            raise ModelError(
+                f"model: expected the target layer {self.layer.name!r} to run in every forward pass; "
+                "it did not: choose another layer in model.target_layer"
+            )
         return maps[0]
 
     def _forward(self, module: nn.Module, images: Tensor) -> object:
@@ -216,8 +244,9 @@ def checked_logits(output: object, shape: tuple[int, ...], n_classes: int) -> ND
         )
     if output.shape[1] != n_classes:
         raise ModelError(
-            f"model: {wanted}; got {output.shape[1]} columns: name all {output.shape[1]} classes of "
-            "the network in model.classes, in the order of its outputs"
+            f"model: {wanted}; got {plural(output.shape[1], 'column')}: name "
+            f"{'the class' if output.shape[1] == 1 else f'all {output.shape[1]} classes'} of the network "
+            "in model.classes, in the order of its outputs"
         )
     if output.is_complex():
         raise ModelError(f"model: {wanted}; got {output.dtype}: return real numbers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,17 +12,20 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from auditor.attributes.categories import categories_of
 from auditor.attributes.cells import stored_cells
 from auditor.audited_model import AuditedModel
 from auditor.autograd.preflight import Preflight
+from auditor.batch_dependence import batch_dependence
 from auditor.classifiers.fingerprint import n_parameters
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.cost_estimate import TrialCost, estimate_cost
 from auditor.datasets.labels import label_codes
 from auditor.datasets.object_regions import usable_regions
+from auditor.errors import ModelError
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
 from auditor.phrasing import count, percent, plural, several
@@ -56,11 +60,13 @@ class DryRun:
 class _Trial:
     """A few images, read, predicted and explained; times are in seconds per image.
 
-    ``error_rate`` is the number of wrong decisions per image.
+    ``error_rate`` is the number of wrong decisions per image. ``n_failed`` images made the network raise
+    an exception; they are not among the others.
     """
 
     images: NDArray[np.uint8]
     unreadable: int
+    n_failed: int
     n_decisions: int
     error_rate: float
     preflight: Preflight
@@ -104,23 +110,41 @@ def _trial(prepared: Prepared, model: AuditedModel) -> _Trial:
     start = time.perf_counter()
     images, codes, unreadable = sample_images(prepared, _IMAGES)
     read = time.perf_counter()
-    probabilities = model.probabilities(torch.from_numpy(images))
+    logits, errors = model.logits_of_each(torch.from_numpy(images))
+    if len(errors) == len(images):
+        raise errors[0]
+    kept = np.array([k not in errors for k in range(len(images))])
+    images, codes = images[kept], codes[kept]
+    probabilities = np.exp(model.rule.log_probabilities(logits[kept]))
     predicted = time.perf_counter()
     labels = codes.reshape(len(images), -1)
     pairs = [(k, int(code)) for k, code in enumerate(labels[:, 0])]
     inputs = model.inputs(torch.from_numpy(images))
-    maps = explain_batch(model.module, inputs, pairs, model.layer)
+    verdict = _verdict(model, inputs, pairs)
     explained = time.perf_counter()
     return _Trial(
         images=images,
         unreadable=unreadable,
+        n_failed=len(errors),
         n_decisions=labels.size,
         error_rate=float((_decided(model.rule, probabilities) != labels).sum(1).mean()),
-        preflight=maps.preflight,
+        preflight=verdict,
         read_seconds=(read - start) / len(images),
         predict_seconds=(predicted - read) / len(images),
         explain_seconds=(explained - predicted) / len(images),
     )
+
+
+def _verdict(model: AuditedModel, inputs: Tensor, pairs: list[tuple[int, int]]) -> Preflight:
+    """Whether the detail view is defined, from maps of the images; computing them may raise."""
+    try:
+        return explain_batch(model.module, inputs, pairs, model.layer).preflight
+    except ModelError as error:
+        for row, target in pairs:
+            with suppress(ModelError):
+                one = inputs[row : row + 1]
+                return explain_batch(model.module, one, [(0, target)], model.layer).preflight
+        return Preflight("undefined", f"no map of the trial could be computed: {error}", 0)
 
 
 def _decided(rule: DecisionRule, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -234,11 +258,18 @@ def _estimate(prepared: Prepared, trial: _Trial) -> str:
 def _warnings(prepared: Prepared, opened: OpenedModel, trial: _Trial) -> Iterator[str]:
     if trial.unreadable:
         yield f"{trial.unreadable} of the images tried could not be read; the audit lists them"
+    if trial.n_failed:
+        yield (
+            f"the network raised an exception on {trial.n_failed} of the images tried; the audit lists "
+            "them and goes on without"
+        )
     if opened.doubt is not None:
         yield opened.doubt
     tried = trial_positions(len(prepared.dataset), _REGIONS)
     _, regions = usable_regions(prepared.dataset, tried)
     yield from (note.text for note in (*prepared.dataset.notes, *regions))
+    for limit in batch_dependence(prepared, opened.model):
+        yield limit.problem
     if prepared.rule.task != "multi-label":
         yield from accuracy_advice(
             prepared, opened.model, trial.read_seconds + trial.predict_seconds

@@ -25,7 +25,8 @@ from auditor.records.predictions import IMAGE_SAMPLE, LABEL, PATH, SAMPLE, codes
 class EvaluatedSamples:
     """The model together with the samples that it was evaluated on.
 
-    Fulfils `records.ModelAccess`. Nothing is kept between two calls.
+    Fulfils `records.ModelAccess`. Nothing is kept between
+    two calls.
 
     Attributes:
         model: the audited model.
@@ -196,12 +197,12 @@ class EvaluatedSamples:
             rows: (n,) positions in the evaluated samples, at least one.
 
         Returns:
-            (n, H, W); all False for samples without box or mask, and where the crop removes the
-            object. None where the data has neither boxes nor masks.
+            (n, H, W); all False for samples without box or mask, where the crop removes the object,
+            and where the mask can't be used. None where the data has
+            neither boxes nor masks.
 
         Raises:
-            DataError: a mask has another size than its image.
-            UnreadableImageError: an image or mask can't be read.
+            UnreadableImageError: an image can't be read.
         """
         if not has_regions(self.dataset):
             return None

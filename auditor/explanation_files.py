@@ -12,8 +12,9 @@ A shard is either complete or absent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,7 @@ class MeanMaps:
             for row in cell.rows:
                 self._of_row.setdefault(int(row), []).append(k)
         self._sums: dict[int, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
+        self._numbers: Counter[int] = Counter()
         self._kept: dict[int, NDArray[np.float32]] = {}
 
     def add(
@@ -188,14 +190,19 @@ class MeanMaps:
             cams, images = self._sums[k]
             cams += np.maximum(cam, 0)
             images += image
+            self._numbers[k] += 1
 
     def maps(self) -> Maps | None:
-        """The maps of the cells' samples, in ascending order of the samples; None without any."""
+        """The maps of the cells' samples, in ascending order of the samples; None without any.
+
+        Samples without a map, because it could not be computed, are left out of the cells.
+        """
         if not self._kept:
             return None
-        rows = sorted(self._kept)
-        cams = np.stack([self._kept[row] for row in rows])
-        return Maps(np.array(rows, dtype=np.int64), cams, tuple(self._cells))
+        rows = np.array(sorted(self._kept), dtype=np.int64)
+        cams = np.stack([self._kept[row] for row in rows.tolist()])
+        cells = (replace(one, rows=one.rows[np.isin(one.rows, rows)]) for one in self._cells)
+        return Maps(rows, cams, tuple(one for one in cells if len(one.rows)))
 
     def write(self, folder: Path) -> list[MeanMap]:
         """Writes the mean maps to one file."""
@@ -203,7 +210,7 @@ class MeanMaps:
         rows: list[dict[str, object]] = []
         records: list[MeanMap] = []
         for k, (cams, images) in sorted(self._sums.items()):
-            cell, n = self._cells[k], len(self._cells[k].rows)
+            cell, n = self._cells[k], self._numbers[k]
             image = np.rint(images / n).astype(np.uint8)
             own = {"attribute": cell.attribute, "value": cell.value, "label": cell.label, "n": n}
             records.append(MeanMap(**own, map=f"{EXPLANATIONS}/{shards.next_name}#{len(rows)}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,14 +15,15 @@ import pandas as pd
 
 from auditor import __version__, interrupts
 from auditor.aborted_runs import kept_or_discarded
+from auditor.batch_dependence import BatchDependence, batch_dependence
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
 from auditor.datasets.images import image_names
 from auditor.datasets.labels import label_codes
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.judging.broken_parts import BrokenParts
-from auditor.judging.criteria import examine_criteria, with_missed_criteria
+from auditor.isolated_stages import IsolatedStages
+from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
 from auditor.model_opening import OpenedModel
 from auditor.preparation import Prepared, prepare
@@ -33,26 +34,15 @@ from auditor.records import (
     AuditData,
     AuditResult,
     Clusters,
-    CriterionResult,
-    Finding,
     Maps,
-    MatchedImageRecord,
     RunInfo,
-    Skipped,
-    UnitRecord,
 )
-from auditor.records.predictions import GROUP, LABEL, NOT_FINITE, SAMPLE
+from auditor.records.predictions import GROUP, LABEL, SAMPLE
 from auditor.report import documents
 from auditor.run_folder import RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
-from auditor.stages.dissect import dissect
-from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
-from auditor.stages.map_sanity import MapSanity, measure_map_sanity
-from auditor.stages.matched_images import store_matched_images
-from auditor.stages.measure import measure_metrics
-from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
 
@@ -96,9 +86,12 @@ def audit(
     prepared, opened = open_with_thresholds(prepared)
     if opened.doubt is not None:
         progress.message(opened.doubt)
+    limits = batch_dependence(prepared, opened.model)
+    for limit in limits:
+        progress.message(limit.problem)
     folder = RunFolder.begin(out, overwrite=overwrite)
     with kept_or_discarded(folder):
-        folder.write_result(_run_stages(prepared, opened, folder, progress))
+        folder.write_result(_run_stages(prepared, opened, limits, folder, progress))
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
             written = documents.write(folder, formats)
@@ -110,13 +103,16 @@ def audit(
 
 
 def _run_stages(
-    prepared: Prepared, opened: OpenedModel, folder: RunFolder, progress: Progress
+    prepared: Prepared,
+    opened: OpenedModel,
+    limits: list[BatchDependence],
+    folder: RunFolder,
+    progress: Progress,
 ) -> AuditResult:
     config, dataset, model = prepared.config, prepared.dataset, opened.model
-    clock, broken = _Clock(progress), BrokenParts()
+    clock, stages = _Clock(progress), IsolatedStages(config, folder, limits)
     with clock.stage("predict", len(dataset)) as advance:
-        predict(model, dataset, prepared.codes, folder.shards("predictions"), advance)
-        predictions = folder.merge_predictions()
+        predictions = stages.predict(prepared, model, advance)
     with clock.stage("find failures"):
         analysis = find_failures(
             predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
@@ -128,33 +124,31 @@ def _run_stages(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
     )
     with clock.stage("explain", len(selection.jobs)) as advance:
-        explained = explain_samples(
-            samples, selection, config.explain, folder.explanations, advance
-        )
+        explained = stages.explain(samples, selection, advance)
     with clock.stage("map sanity", 1) as advance:
-        sanity = _map_sanity(samples, config, folder, broken)
+        sanity = stages.map_sanity(samples)
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        judgement = judge(prepared.checks, audit_data, config.gate, advance, broken, progress.doing)
+        judgement = judge(
+            prepared.checks, audit_data, config.gate, advance, stages.broken, progress.doing
+        )
     with clock.stage("measure"):
-        measured = measure_metrics(audit_data, prepared.metrics)
-    criteria, not_judged = _examined_criteria(config, audit_data, analysis)
+        measured = stages.measure(audit_data, prepared.metrics)
+    criteria = stages.criteria(audit_data, analysis.summary)
     findings = with_missed_criteria(judgement.findings, criteria)
     record = None if clusters is None else cluster_record(slicing.predictions, clusters)
     summary, slices = analysis.summary, judgement.slices
-    outcome = decide(config.gate, summary, findings, criteria, slices, record, broken.outcomes)
+    outcome = decide(config.gate, summary, findings, criteria, slices, record, stages.reasons)
     with clock.stage("dissect"):
-        behind = _images_behind_findings(samples, findings, config, folder, broken)
-    if broken.parts:
-        folder.write_traceback(broken.tracebacks)
+        behind = stages.behind_findings(samples, findings)
+    if stages.broken.parts:
+        folder.write_traceback(stages.broken.tracebacks)
     return AuditResult(
         run=_run_info(config.name),
         provenance=provenance_of(prepared, opened, predictions, clock.seconds),
-        summary=summary.model_copy(
-            update={"n_explained": sum(job.kind != "mean" for job in selection.jobs)}
-        ),
+        summary=summary.model_copy(update={"n_explained": explained.n_explained}),
         classes=analysis.classes,
         confusion=analysis.confusion,
         attributes=list(slicing.records),
@@ -167,8 +161,7 @@ def _run_stages(
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,
-            *broken.skipped,
-            *not_judged,
+            *stages.skipped,
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
@@ -188,53 +181,6 @@ def _run_stages(
         curves=measured.curves,
         reliability=measured.reliability,
     )
-
-
-def _map_sanity(
-    samples: EvaluatedSamples, config: AuditConfig, folder: RunFolder, broken: BrokenParts
-) -> MapSanity:
-    """How far the maps can be trusted; nothing where measuring it raises an exception."""
-
-    def measure() -> MapSanity:
-        n_samples = config.explain.trust_samples
-        return measure_map_sanity(
-            samples, folder.explanations, n_samples=n_samples, seed=config.seed
-        )
-
-    return broken.attempt("map sanity", "map", measure, MapSanity())
-
-
-def _images_behind_findings(
-    samples: EvaluatedSamples,
-    findings: Sequence[Finding],
-    config: AuditConfig,
-    folder: RunFolder,
-    broken: BrokenParts,
-) -> dict[str, Sequence[UnitRecord | MatchedImageRecord]]:
-    """The units behind the findings, and the images of copies; none where a part raises an exception."""
-
-    def units() -> list[UnitRecord]:
-        return dissect(samples, findings, config.explain, folder.explanations, config.seed)
-
-    def matches() -> list[MatchedImageRecord]:
-        return store_matched_images(samples, findings, folder.explanations)
-
-    return {
-        "units": broken.attempt("dissect", "map", units, []),
-        "matches": broken.attempt("matched images", "data", matches, []),
-    }
-
-
-def _examined_criteria(
-    config: AuditConfig, audit_data: AuditData, analysis: FailureAnalysis
-) -> tuple[list[CriterionResult], tuple[Skipped, ...]]:
-    """The acceptance criteria, and slices for which they could not be judged."""
-    n_not_finite = sum(analysis.summary.unusable.get(status, 0) for status in NOT_FINITE)
-    gate = config.gate
-    found = examine_criteria(
-        audit_data, n_not_finite, gate.criteria, config.criteria, gate.blocking
-    )
-    return list(found.results), found.skipped
 
 
 def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:

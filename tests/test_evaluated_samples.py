@@ -175,11 +175,27 @@ def test_objects_from_masks_follow_resize_and_crop(tmp_path: Path) -> None:
     assert not objects[0, :, :4].any()
 
 
-def test_objects_with_a_mask_of_another_size_raise(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((5, 20), np.uint8)).save(tmp_path / "small.png")
-    samples = evaluated(prepared(mask=[str(tmp_path / "small.png")] * N))
-    with pytest.raises(DataError, match="expected a mask of 20 × 10"):
-        samples.objects(np.array([1]))
+@pytest.mark.parametrize(
+    ("size", "problem"),
+    [((5, 20), "expected a mask of 20 × 10"), (None, "missing.png: it is missing")],
+)
+def test_objects_with_an_unusable_mask_are_empty_and_counted(
+    size: tuple[int, int] | None, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "missing.png"
+    if size is not None:
+        Image.fromarray(np.zeros(size, np.uint8)).save(path)
+    whole = tmp_path / "whole.png"
+    Image.fromarray(np.full((10, 20), 255, np.uint8)).save(whole)
+    samples = evaluated(prepared(mask=[str(path), str(path), *[str(whole)] * (N - 2)]))
+    assert samples.skipped_masks() == []
+    objects = samples.objects(np.array([0, 2]))
+    assert objects is not None
+    used = list(samples.dataset.samples["mask"].iloc[samples.positions[[0, 2]]])
+    assert [bool(one.any()) for one in objects] == [one == str(whole) for one in used]
+    (skipped,) = samples.skipped_masks()
+    assert skipped.reason.startswith("1 mask could not be used")
+    assert problem in skipped.reason
 
 
 def test_objects_without_boxes_and_masks_are_none() -> None:

@@ -249,7 +249,9 @@ def test_run_uses_dataset_classifier_and_explainer(run: RunFolder) -> None:
     assert result.summary.n_evaluated == 240
     assert result.provenance.data.adapter == "squares"
     assert result.provenance.model.adapter == "brighter-half"
-    assert result.provenance.config["explain"]["explainer"] == "absolute-gradient"
+    explain = result.provenance.config["explain"]
+    assert isinstance(explain, dict)
+    assert explain["explainer"] == "absolute-gradient"
     assert result.explanations.failures
 
 

@@ -188,9 +188,23 @@ def as_targets(targets: int | list[int] | Tensor | None, logits: Tensor) -> Tens
     if isinstance(targets, int):
         targets = [targets] * n
     chosen = logits.new_tensor([int(target) for target in targets]).long()
-    if len(chosen) != n or bool(((chosen < 0) | (chosen >= k)).any()):
+    outside = [int(target) for target in chosen if not 0 <= target < k]
+    if len(chosen) != n:
         raise ModelError(
-            f"expected one target for all images or {n} of them, each a class index between 0 "
-            f"and {k - 1}; got {chosen.tolist()}"
+            f"expected one target for all images or {n} of them; got {len(chosen)}: give one class index "
+            "per image"
         )
+    if outside:
+        raise ModelError(wrong_target(outside[0], k))
     return chosen
+
+
+def wrong_target(target: int, n_outputs: int) -> str:
+    """The message about a target that the network does not have."""
+    if n_outputs == 1:
+        return (
+            f"expected target 0, the only output of the network; got {target}: a network with one output "
+            "z per image has no output for the other class; wrap it in a module that returns "
+            "`torch.cat((-z / 2, z / 2), dim=1)`, whose columns are both classes"
+        )
+    return f"expected a target between 0 and {n_outputs - 1}, the index of a class; got {target}"

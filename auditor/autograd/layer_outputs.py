@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,8 @@ Layout = Literal["NCHW", "NHWC", "tokens"]
 
 TRACED_IMAGES = 2
 """Batch size of the trace; 2, so that an axis of windows is not mistaken for the axis of images."""
+_MOST_TRIED = 4
+"""Sequences whose tokens are compared with patches of the image; later ones mix the patches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,7 @@ class LayerCall:
         dtype: of its output.
         device: of its output.
         edge: where its output is in the graph.
+        number: how often the module had run before.
     """
 
     name: str
@@ -37,6 +41,7 @@ class LayerCall:
     dtype: torch.dtype
     device: torch.device
     edge: GradientEdge
+    number: int
 
     @property
     def key(self) -> tuple[Node, int]:
@@ -80,6 +85,7 @@ def trace(module: nn.Module, leaf: Tensor) -> tuple[list[LayerCall], Tensor]:
         execution, and the logits.
     """
     calls: list[LayerCall] = []
+    n_runs: Counter[str] = Counter()
     handles = []
     try:
         for name, part in module.named_modules():
@@ -95,7 +101,12 @@ def trace(module: nn.Module, leaf: Tensor) -> tuple[list[LayerCall], Tensor]:
                 ):
                     edge = get_gradient_edge(output)
                     shape = tuple(output.shape)
-                    calls.append(LayerCall(name, part, shape, output.dtype, output.device, edge))
+                    calls.append(
+                        LayerCall(
+                            name, part, shape, output.dtype, output.device, edge, n_runs[name]
+                        )
+                    )
+                n_runs[name] += 1
 
             handles.append(part.register_forward_hook(note))
         return calls, forward(module, leaf)
@@ -130,44 +141,78 @@ def map_layout(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | None:
     return "NCHW" if fits.get("NCHW", math.inf) <= fits.get("NHWC", math.inf) else "NHWC"
 
 
-def token_geometries(
-    calls: list[LayerCall], size: tuple[int, int]
-) -> dict[tuple[int, int], TokenGeometry]:
+def token_geometries(calls: list[LayerCall], leaf: Tensor) -> dict[tuple[int, int], TokenGeometry]:
     """The geometry of every token sequence that is made from a map.
 
     It is measured between the sequence and the last map before it. As long as every token depends
     on one place only (after embedding, position and norm, but before any attention), the gradient
     of Σ_t (t + 1) · ⟨r, token_t⟩ with respect to the map is, at the place of token t, (t + 1) times
-    that of Σ_t ⟨r, token_t⟩.
+    that of Σ_t ⟨r, token_t⟩. Where no map comes before the sequence, such as in a transformer that cuts
+    the image into patches by reshaping it, the image itself takes the place of the map.
 
     Args:
         calls: the trace.
-        size: (H, W) of the images.
+        leaf: the images of the trace.
 
     Returns:
         Length and channels of a sequence → its geometry.
     """
     known: dict[tuple[int, int], TokenGeometry] = {}
     source: LayerCall | None = None
+    size = (leaf.shape[2], leaf.shape[3])
+    n_tried = 0
     for call in calls:
         if len(call.shape) == 4:
             if map_layout(call.shape, size) == "NCHW":
                 source = call
             continue
         length, channels = call.shape[1:]
+        if source is None and (length, channels) not in known and n_tried < _MOST_TRIED:
+            n_tried += 1
+            geometry = _geometry_of_patches(leaf, call)
+            if geometry is not None:
+                known[length, channels] = geometry
         if source is None or channels != source.shape[1] or (length, channels) in known:
             continue
         rows, columns = source.shape[2:]
         if not rows * columns <= length <= rows * columns + 64:
             continue
-        index = _token_of_place(source, call)
+        index = _token_of_place(source.edge, call)
         if index is not None:
             known[length, channels] = TokenGeometry(length, channels, rows, columns, index)
     return known
 
 
-def _token_of_place(source: LayerCall, tokens: LayerCall) -> Tensor | None:
-    """(h · w,) int64; None where a place does not belong to exactly one token."""
+def _geometry_of_patches(leaf: Tensor, tokens: LayerCall) -> TokenGeometry | None:
+    """The geometry of tokens that each depend on one patch of the image; None for any others."""
+    height, width = leaf.shape[2:]
+    index = _token_of_place(get_gradient_edge(leaf), tokens, distinct=False)
+    if index is None:
+        return None
+    pixels = index.view(height, width)
+    n_patches = len(set(index.tolist()))
+    side = math.isqrt(height * width // n_patches)
+    if n_patches < 2 or side * side * n_patches != height * width or height % side or width % side:
+        return None
+    rows, columns = height // side, width // side
+    patches = pixels.view(rows, side, columns, side)
+    corners = patches[:, :1, :, :1]
+    if bool((patches != corners).any()):
+        return None
+    length, channels = tokens.shape[1:]
+    return TokenGeometry(length, channels, rows, columns, corners.flatten())
+
+
+def _token_of_place(
+    source: GradientEdge, tokens: LayerCall, *, distinct: bool = True
+) -> Tensor | None:
+    """(h · w,) int64; None where a place does not belong to exactly one token.
+
+    Args:
+        source: where the map is in the graph.
+        tokens: the sequence.
+        distinct: whether each token must belong to one place only.
+    """
     generator = torch.Generator().manual_seed(0)
     _, length, width = tokens.shape
     device, dtype = tokens.device, tokens.dtype
@@ -176,7 +221,7 @@ def _token_of_place(source: LayerCall, tokens: LayerCall) -> Tensor | None:
     one, many = (
         torch.autograd.grad(
             [tokens.edge],
-            [source.edge],
+            [source],
             grad_outputs=[seed],
             retain_graph=True,
             materialize_grads=True,
@@ -187,6 +232,6 @@ def _token_of_place(source: LayerCall, tokens: LayerCall) -> Tensor | None:
     residual = (many - ratio[:, None] * one).norm() / many.norm().clamp_min(1e-300)
     index = ratio[0].round().long().flatten() - 1
     exact = float(residual) < 1e-3 and bool(((ratio - ratio.round()).abs() < 0.1).all())
-    distinct = len(set(index.tolist())) == len(index)
+    unique = not distinct or len(set(index.tolist())) == len(index)
     inside = bool(((index >= 0) & (index < length)).all())
-    return index.cpu() if exact and distinct and inside else None
+    return index.cpu() if exact and unique and inside else None

@@ -8,7 +8,7 @@ parameters are never computed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from auditor.autograd.low_memory import LowMemory
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
+from auditor.autograd.watched_layer import watched
 from auditor.errors import ModelError
 
 
@@ -234,20 +235,14 @@ def record(
     with frozen_eval(module):
         kept: list[tuple[Tensor, GradientEdge]] = []
 
-        def keep(_: nn.Module, __: object, output: object) -> None:
+        def keep(output: object) -> None:
             if isinstance(output, Tensor) and output.requires_grad:
                 # A later in-place operation changes the values of the output, but not the edge.
                 kept[:] = [(output.detach().clone(), get_gradient_edge(output))]
 
-        handle = (
-            None if layer is None else module.get_submodule(layer.name).register_forward_hook(keep)
-        )
-        try:
-            with LowMemory(), user_code(module, images):
-                leaf, logits = _run(module, images, channels_last=channels_last)
-        finally:
-            if handle is not None:
-                handle.remove()
+        recorded = nullcontext() if layer is None else watched(module, layer, keep)
+        with recorded, LowMemory(), user_code(module, images):
+            leaf, logits = _run(module, images, channels_last=channels_last)
         if layer is not None and not kept:
             raise ModelError(
                 f"expected the target layer {layer.name!r} to return a differentiable tensor in "

@@ -46,6 +46,7 @@ class TargetLayer:
         tokens: (h · w,) int64, the token of each place, row by row; None unless ``layout`` is
             ``"tokens"``.
         why: the reason for this choice, for the report.
+        call: which call of the module in a forward pass is explained, counted from 0.
     """
 
     name: str
@@ -55,6 +56,7 @@ class TargetLayer:
     layout: Layout
     tokens: Tensor | None
     why: str
+    call: int = 0
 
     def to_map(self, output: Tensor) -> Tensor:
         """The module's output, or a gradient of the same shape, as (n, C, h, w)."""
@@ -69,6 +71,10 @@ class TargetLayer:
                 return places.reshape(-1, self.channels, self.height, self.width)
 
 
+_Candidate = tuple[LayerCall, TargetLayer]
+"""A call of a module, and how to read its output."""
+
+
 def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> TargetLayer:
     """Finds the layer for Grad-CAM.
 
@@ -78,7 +84,8 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         name: dotted name; None chooses the last layer whose output is a map on which the logits
             depend. Pooling layers are skipped (they only blur the map before them), and so are
             tokens that are not read any more (those of a vision transformer after its last
-            attention).
+            attention). Of a module that runs several times in a forward pass, the last call that
+            qualifies is explained.
 
     Returns:
         The layer with its geometry.
@@ -97,33 +104,59 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         size = (leaf.shape[2], leaf.shape[3])
         with user_code(module, leaf, memory=True):
             calls, logits = trace(module, leaf)
-        last = {call.name: call for call in calls}  # the last use of a module that runs repeatedly
-        tokens = token_geometries(calls, size)
-        layers = {
-            call.name: layer
-            for call in last.values()
+        tokens = token_geometries(calls, leaf)
+        readable = [
+            (call, layer)
+            for call in reversed(calls)
             if (layer := _as_layer(call, size, tokens, named=name == call.name)) is not None
-        }
-        pooled = {call.key for call in calls if _only_pools(call.module)}
-        ordered = sorted(last.values(), key=calls.index)
-        with user_code(module, leaf, memory=True):  # hooks of the network on gradients
-            gradients = _gradients(logits, [call for call in ordered if call.name in layers])
-        if name is not None:
-            return _named(name, last, layers, gradients)
-        candidates = [
-            call
-            for call in reversed(ordered)
-            if call.key not in pooled
-            and call.name in layers
-            and _has_effect(layers[call.name], gradients.get(call.key), strict=bool(tokens))
         ]
+        with user_code(module, leaf, memory=True):  # hooks of the network on gradients
+            gradients = _gradients(logits, [call for call, _ in readable])
+        if name is not None:
+            return _named(name, calls, readable, gradients)
+        pooled = {call.key for call in calls if _only_pools(call.module)}
+        candidates: dict[str, _Candidate] = {}
+        for call, layer in readable:
+            effect = _has_effect(layer, gradients.get(call.key), strict=bool(tokens))
+            if effect and call.key not in pooled:
+                candidates.setdefault(call.name, (call, layer))  # the last call of each module
         if candidates:
-            return _choose(candidates, layers, logits, leaf)
+            call, layer = _choose(list(candidates.values()), logits, leaf)
+            return _with_call(layer, call, calls)
     raise ModelError(
         "expected a layer whose output is a map, (N, C, h, w), (N, h, w, C) or image tokens "
-        f"(N, T, C), on which the logits depend; found none among {len(last)} modules of "
-        f"{type(module).__name__}: name one as target_layer, or use larger images if the maps "
-        "shrink to a single place; an untrained token model whose head is all zeros has none either"
+        f"(N, T, C), on which the logits depend; found none among the modules of "
+        f"{type(module).__name__}: {_remedy(calls, readable, tokens)}"
+    )
+
+
+def _remedy(
+    calls: list[LayerCall],
+    readable: list[_Candidate],
+    tokens: dict[tuple[int, int], TokenGeometry],
+) -> str:
+    """What helps a network without a layer that can be explained."""
+    if tokens:
+        return (
+            "its image tokens do not reach the logits; load trained weights, as a head of zeros reads "
+            "none of them"
+        )
+    if any(len(call.shape) == 3 for call in calls):
+        return (
+            "it has tokens, but which part of the image each represents could not be found; embed the "
+            "patches with `nn.Conv2d(3, channels, patch, stride=patch)`, which computes the same as a "
+            "linear layer on cut patches"
+        )
+    if any(len(call.shape) == 4 for call in calls):
+        if readable:
+            return "the logits do not depend on its maps; name a layer before as target_layer"
+        return (
+            "its maps have a single place, or another shape than the images; use larger images, or name "
+            "a layer as target_layer"
+        )
+    return (
+        "its modules return vectors only; a network is explained at a convolution or an attention, which "
+        "must be a module (`nn.Conv2d`), not a function (`functional.conv2d`)"
     )
 
 
@@ -132,31 +165,34 @@ def as_layer(model: nn.Module, images: Tensor, layer: str | TargetLayer | None) 
     return layer if isinstance(layer, TargetLayer) else find_layer(model, images, layer)
 
 
-def _choose(
-    candidates: list[LayerCall], layers: dict[str, TargetLayer], logits: Tensor, leaf: Tensor
-) -> TargetLayer:
+def _choose(candidates: list[_Candidate], logits: Tensor, leaf: Tensor) -> _Candidate:
     """The last candidate; but where it is a side branch, the last equally coarse map that is not.
 
     Args:
         candidates: the last one first.
-        layers: how to read each of them.
         logits: end of the trace.
         leaf: its beginning.
-
-    Returns:
-        One of ``layers``.
     """
-    last = layers[candidates[0].name]
+    first, last = candidates[0]
     if last.layout == "tokens":
-        return last  # the path around it carries only the class token
+        return first, last  # the path around it carries only the class token
     top, source = get_gradient_edge(logits).node, get_gradient_edge(leaf).node
-    for call in candidates:
-        layer = layers[call.name]
+    for call, layer in candidates:
         if layer.height > 2 * last.height:
             break  # a complete map of twice the resolution says less than a branch of the last one
         if not has_path_around(top, source, call.edge.node):
-            return layer
-    return replace(last, why=last.why + ", partly through other layers")
+            return call, layer
+    return first, replace(last, why=last.why + ", partly through other layers")
+
+
+def _with_call(layer: TargetLayer, call: LayerCall, calls: list[LayerCall]) -> TargetLayer:
+    """The layer with the number of the call, which the reason names if there are several maps."""
+    numbers = [one.number for one in calls if one.name == call.name]
+    if len(numbers) == 1:
+        return replace(layer, call=call.number)
+    which = "the last one" if call.number == max(numbers) else f"number {call.number + 1}"
+    several = f"the module returns {len(numbers)} maps in a forward pass, of which this is {which}"
+    return replace(layer, call=call.number, why=f"{layer.why}; {several}")
 
 
 def _as_layer(
@@ -237,12 +273,16 @@ def _has_effect(layer: TargetLayer, gradient: Tensor | None, *, strict: bool) ->
 
 
 def _resolve(module: nn.Module, wrapped: nn.Module, name: str) -> str:
-    names = [known for known, _ in module.named_modules() if known]
-    if name in names:
-        return name
+    # A module that is shared has several names; its outputs are recorded under the first of them.
+    first: dict[int, str] = {id(part): known for known, part in module.named_modules()}
+    everywhere = module.named_modules(remove_duplicate=False)
+    aliases: dict[str, str] = {known: first[id(part)] for known, part in everywhere if known}
+    names = list(aliases)
+    if name in aliases:
+        return aliases[name]
     for prefix in ("module.", "_orig_mod."):
-        if wrapped is not module and name.removeprefix(prefix) in names:
-            return name.removeprefix(prefix)
+        if wrapped is not module and name.removeprefix(prefix) in aliases:
+            return aliases[name.removeprefix(prefix)]
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[-5:]
     raise ModelError(
         f"expected the dotted name of a layer of {type(module).__name__}; there is no {name!r}; "
@@ -252,23 +292,27 @@ def _resolve(module: nn.Module, wrapped: nn.Module, name: str) -> str:
 
 def _named(
     name: str,
-    last: dict[str, LayerCall],
-    layers: dict[str, TargetLayer],
+    calls: list[LayerCall],
+    readable: list[_Candidate],
     gradients: dict[tuple[Node, int], Tensor | None],
 ) -> TargetLayer:
-    if name not in layers:
-        got = last[name].shape if name in last else "no differentiable (N, …) tensor"
-        near = difflib.get_close_matches(name, list(layers), n=5, cutoff=0.0)
+    """The last call of the named module that returns a map on which the logits depend."""
+    own = [(call, layer) for call, layer in readable if call.name == name]
+    if not own:
+        shapes = [call.shape for call in calls if call.name == name]
+        got = shapes[-1] if shapes else "no differentiable (N, …) tensor"
+        others = list(dict.fromkeys(call.name for call, _ in readable))
+        near = difflib.get_close_matches(name, others, n=5, cutoff=0.0)
         raise ModelError(
             f"expected target_layer {name!r} to return a map, (N, C, h, w), (N, h, w, C) or image "
             f"tokens (N, T, C); for {TRACED_IMAGES} images it returned {got}; layers that return a "
             f"map: {', '.join(near) or 'none'}"
         )
-    gradient = gradients.get(last[name].key)
-    if not _has_effect(layers[name], gradient, strict=layers[name].layout == "tokens"):
-        raise ModelError(
-            f"expected logits that depend on the places of target_layer {name!r}; their gradient "
-            "there is zero, so that its Grad-CAM would be empty: choose a layer before it, or leave "
-            "target_layer out"
-        )
-    return layers[name]
+    for call, layer in own:
+        if _has_effect(layer, gradients.get(call.key), strict=layer.layout == "tokens"):
+            return _with_call(layer, call, calls)
+    raise ModelError(
+        f"expected logits that depend on the places of target_layer {name!r}; their gradient "
+        "there is zero, so that its Grad-CAM would be empty: choose a layer before it, or leave "
+        "target_layer out"
+    )

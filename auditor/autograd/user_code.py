@@ -69,9 +69,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     ),
 )
 """Pattern of a message of torch, torchvision or timm, and the fix."""
-_OTHERWISE = (
-    "run it on a float32 tensor of this shape; its input is set by preprocess.resize and crop"
-)
+_OTHERWISE = "the error comes from the network's own code: run it on a float32 tensor of this shape"
 _NO_MEMORY = "set a smaller preprocess.resize and crop, a smaller batch_size, or another device"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,16 @@ from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.style_donors import StyleDonors
 from auditor.interventions.style_transfer import STYLE_TRANSFERS, StyleTransfer
 from auditor.interventions.value_contrasts import observed_gap
-from auditor.phrasing import interval, points, signed_points, whom
+from auditor.phrasing import (
+    count,
+    interval,
+    percent,
+    points,
+    quoted,
+    several,
+    signed_points,
+    whom,
+)
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -131,7 +140,7 @@ class AppearanceReliance(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"{intervention} costs {points(same.value)} of accuracy",
+            title=f"{intervention} costs {points(same.value)} of accuracy{_most(audit, effect)}",
             slice=key,
             effect=Effect.measured("drop in accuracy with the transferred style", same, "points")
             if significant
@@ -210,7 +219,33 @@ def _statement(audit: AuditData, result: _StyleResult) -> tuple[str, ...]:
         "With styles from images of other labels, which carry no trace of the object, the difference "
         f"is {signed_points(other.value)} ({interval(other, ' points')})."
     )
-    return transferred, same_label, unchanged, other_labels
+    return transferred, same_label, *_by_label(audit, effect), unchanged, other_labels
+
+
+def _most(audit: AuditData, effect: PairedEffect) -> str:
+    """The label that the style affects most, for the title; empty if it affects all alike."""
+    rates = effect.rates_by_label()
+    if not rates:
+        return ""
+    worst = max(rates, key=lambda one: abs(one.change))
+    return f", {points(abs(worst.change))} for label {quoted(audit.classes[worst.code])}"
+
+
+def _by_label(audit: AuditData, effect: PairedEffect) -> Iterator[str]:
+    """Error rates of the labels, if the effect differs between them; those that differ most first."""
+    rates = sorted(effect.rates_by_label(), key=lambda one: -abs(one.change))
+    if not rates:
+        return
+    key = SliceKey(attributes={effect.contrast.attribute: effect.contrast.value})
+    listed = [
+        f"{quoted(audit.classes[one.code])} {percent(one.with_value)} against "
+        f"{percent(one.without_value)} (n = {count(one.n)})"
+        for one in rates
+    ]
+    yield (
+        f"The effect differs between labels. Error rates with the style of {whom(key)} against that of "
+        f"others: {several(listed, 4)}."
+    )
 
 
 def _evidence(audit: AuditData, result: _StyleResult) -> tuple[EvidencePart, ...]:

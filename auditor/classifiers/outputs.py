@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _TOLERANCE = 1e-3
 """Largest difference of the sum of probabilities from 1: half precision rounds to about this."""
+_CONSTANT = 1e-6
+"""Largest range of a constant output, as a share of the largest range of an output."""
 
 
 class ClassLogits(nn.Module):
@@ -29,10 +31,21 @@ class ClassLogits(nn.Module):
     It shares the parts of the network under their own names, so that layers keep their dotted names.
     A single output z becomes z/2 for the positive class and -z/2 for the negative one: their softmax is
     the sigmoid of z, and the evidence for the negative class is the negated output.
+
+    Where the logit of a class is the same for all images, such as that of a row of zeros in the head,
+    its gradient is 0, and nothing would explain the class. Its probability still depends on the image,
+    through the other logits. All logits are then taken minus their mean, which changes no probability.
+    Of two classes, these are half the difference of both logits, with either sign.
     """
 
     def __init__(
-        self, network: nn.Module, kind: OutputKind, task: TaskName, positive: int = 1
+        self,
+        network: nn.Module,
+        kind: OutputKind,
+        task: TaskName,
+        positive: int = 1,
+        *,
+        centred: bool = False,
     ) -> None:
         """Wraps a network, which stays as it is.
 
@@ -41,6 +54,7 @@ class ClassLogits(nn.Module):
             kind: what it returns.
             task: with ``multi-label``, each output is a label of its own.
             positive: column of the positive class, 0 or 1, for a binary network with one output.
+            centred: whether to subtract the mean logit; for logits of two classes or more.
         """
         super().__init__()
         network = unwrap(network)
@@ -51,6 +65,7 @@ class ClassLogits(nn.Module):
         self._kind = kind
         self._task = task
         self._positive = positive
+        self._centred = centred
 
     def train(self, mode: bool = True) -> ClassLogits:
         """Sets the mode of the network, too."""
@@ -79,7 +94,7 @@ class ClassLogits(nn.Module):
             return torch.cat(columns, dim=1)
         if self._kind == "probabilities":
             return (outputs + torch.finfo(outputs.dtype).tiny).log()
-        return outputs
+        return outputs - outputs.mean(1, keepdim=True) if self._centred else outputs
 
 
 def as_columns(outputs: object) -> Tensor:
@@ -126,6 +141,25 @@ def recognise(outputs: Tensor, task: TaskName) -> OutputKind:
     if bool((values <= 0).all()) and _close_to_one(values.exp().sum(1)):
         return "log-probabilities"
     return "logits"
+
+
+def constant_columns(outputs: Tensor) -> list[int]:
+    """Columns that are the same for all images, up to rounding.
+
+    Args:
+        outputs: (n, K) for several different images.
+
+    Returns:
+        Their numbers, in ascending order; none if no column varies, or an output is not finite.
+    """
+    values = outputs.detach().double()
+    if len(values) < 2 or not bool(torch.isfinite(values).all()):
+        return []
+    spread = values.amax(0) - values.amin(0)
+    largest = float(spread.max())
+    if largest == 0:
+        return []
+    return [int(k) for k in torch.nonzero(spread <= _CONSTANT * largest).flatten()]
 
 
 def _close_to_one(sums: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,7 +170,7 @@ def compare_preprocessing(
 
     Returns:
         The configured one, then the others by ascending mean loss. Alternatives equal to the
-        configured one (to half a grey level) are left out.
+        configured one (to half a grey level), and those on which the network raises, are left out.
 
     Raises:
         ValueError: there are no images, or the numbers of images and labels differ.
@@ -183,12 +184,15 @@ def compare_preprocessing(
     configured = _Normalisation("as configured", mean, std)
     alternatives = [one for one in _ALTERNATIVES if one.blue_first or not _equal(one, configured)]
     alternatives.append(_Normalisation("as configured, but BGR", mean, std, blue_first=True))
-    used, *others = (
-        _trial(one, module, images, labels, batch_size) for one in (configured, *alternatives)
-    )
+    used = _trial(configured, module, images, labels, batch_size)
+    others: list[PreprocessingTrial] = []
+    for one in alternatives:
+        with suppress(ModelError):  # a network may refuse values of another range
+            others.append(_trial(one, module, images, labels, batch_size))
     for other in resized:
-        found = _trial(configured, module, other.images, labels, batch_size)
-        others.append(replace(found, name=other.name, fix=other.setting))
+        with suppress(ModelError):  # or another size
+            found = _trial(configured, module, other.images, labels, batch_size)
+            others.append(replace(found, name=other.name, fix=other.setting))
     return [used, *sorted(others, key=lambda trial: (np.isnan(trial.loss), trial.loss))]
 
 

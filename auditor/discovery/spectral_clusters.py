@@ -76,8 +76,9 @@ def cluster_maps(maps: Floats, seed: int, max_clusters: int = _MAX_CLUSTERS) -> 
     if count > max_clusters:
         count = 1 + eigengap(eigenvalues[1 : max_clusters + 1])
     rows = vectors[:, :count]
-    # No row has length 0: that would be a map without neighbours.
-    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    # A row has length 0 if the graph has more components than there are eigenvectors.
+    rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     members = KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(rows)
     return Clusters(flat, np.asarray(members, dtype=np.int64), count)
 

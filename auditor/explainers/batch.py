@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
-from auditor.autograd.forward import check_images, device_of, pieces
+from auditor.autograd.forward import check_images, device_of, pieces, wrong_target
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import preflight
 from auditor.autograd.recording import record
@@ -145,9 +145,7 @@ def _as_tensors(pairs: Sequence[tuple[int, int]], logits: Tensor) -> tuple[Tenso
     k = logits.shape[1]
     for row, target in pairs:
         if not 0 <= target < k:
-            raise ModelError(
-                f"expected targets between 0 and {k - 1}; got the pair ({row}, {target})"
-            )
+            raise ModelError(f"got the pair ({row}, {target}): {wrong_target(target, k)}")
     both = torch.tensor(list(pairs), dtype=torch.long, device=logits.device).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 

@@ -88,6 +88,7 @@ _LINEAR = frozenset(
         "ReshapeAlias",
         "Reshape",
         "Squeeze",
+        "Sub",
         "Sum",
         "T",
         "Transpose",

@@ -47,7 +47,8 @@ def overlay(
     if highest <= 0:
         return image.copy()
     shown = upsample(cam, image.shape[0], image.shape[1])
-    shown *= np.float32(255 / highest)
+    shown /= np.float32(highest)  # first, because 255 / highest may overflow
+    shown *= np.float32(255)
     steps = Image.fromarray(np.clip(shown, 0, 255, out=shown).astype(np.uint8))
     alpha = steps.point([round(255 * opacity * step / 255) for step in range(256)])
     steps.putpalette(_viridis())

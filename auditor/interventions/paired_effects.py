@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from auditor.interventions.matched_pairs import MatchedPairs
 from auditor.interventions.value_contrasts import ValueContrast
@@ -18,6 +19,32 @@ _MAX_SAMPLES = 12
 """Sample ids that a claim names at most."""
 _MIN_OF_LABEL = 8
 """Images of a label that are needed to test it alone."""
+
+
+_MIN_FOR_RATES = 10
+"""Images of a label whose error rates are reported."""
+
+
+@dataclass(frozen=True)
+class LabelRates:
+    """Error rates of one label with content of either side.
+
+    Attributes:
+        code: class index of the label.
+        with_value: share of its images that fail with content of images with the value.
+        without_value: the same with content of other images.
+        n: number of its images.
+    """
+
+    code: int
+    with_value: float
+    without_value: float
+    n: int
+
+    @property
+    def change(self) -> float:
+        """Additional failures with content of images with the value, as a share."""
+        return self.with_value - self.without_value
 
 
 @dataclass(frozen=True)
@@ -98,6 +125,38 @@ class PairedEffect:
             ),
             Quantity(name="error rate with other donors", value=without_value, unit="share"),
         )
+
+    def rates_by_label(self) -> tuple[LabelRates, ...]:
+        """Error rates of each label with enough images, if the effect differs between labels.
+
+        It differs if one label's mean effect is further from that of the other labels than chance
+        explains (two-sided normal test at 1 %, Bonferroni-corrected for the labels).
+        """
+        codes, counts = np.unique(self.pairs.label, return_counts=True)
+        large = codes[counts >= _MIN_FOR_RATES]
+        limit = norm.isf(0.005 / max(len(large), 1))
+        if len(large) < 2 or not any(self._distance(int(code)) > limit for code in large):
+            return ()
+        here = {int(code): self.pairs.label == code for code in large}
+        return tuple(
+            LabelRates(
+                code,
+                float(self.fails_with_value[rows].mean()),
+                float(self.fails_without_value[rows].mean()),
+                int(rows.sum()),
+            )
+            for code, rows in here.items()
+        )
+
+    def _distance(self, code: int) -> float:
+        """Difference of a label's mean effect and that of the others, in standard errors."""
+        change = self.fails_with_value.astype(np.float64) - self.fails_without_value
+        own, rest = change[self.pairs.label == code], change[self.pairs.label != code]
+        if min(len(own), len(rest)) < _MIN_FOR_RATES:
+            return 0.0
+        # A constant effect still has the uncertainty of one image that may differ.
+        variance = sum(max(part.var(), 1 / len(part)) / len(part) for part in (own, rest))
+        return float(abs(own.mean() - rest.mean()) / np.sqrt(variance))
 
     def samples(self, audit: AuditData) -> tuple[str, ...]:
         """Ids of images whose prediction flips to a failure, as the gap predicts."""

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from auditor.errors import DataError
-from auditor.records import ClaimKind, Skipped
+from auditor.manifest import TRACEBACK
+from auditor.phrasing import several
+from auditor.records import ClaimKind, OutcomeReason, Skipped
 
 T = TypeVar("T")
 
@@ -41,6 +43,23 @@ class BrokenPart:
         return Skipped(check=self.name, reason=f"could not be done: {self.reason}")
 
 
+def result_of(name: str, kind: ClaimKind, part: Callable[[], T]) -> T | BrokenPart:
+    """The result of a part of an audit, or how it failed; raises as ``BrokenParts.attempt`` does.
+
+    Args:
+        name: of the part.
+        kind: what it examines.
+        part: the work.
+    """
+    try:
+        return part()
+    except (DataError, Warning):
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary; see the module's docstring
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        return BrokenPart(name, kind, reason, traceback.format_exc())
+
+
 class BrokenParts:
     """Runs the parts of one audit and collects those that raise an exception.
 
@@ -64,14 +83,11 @@ class BrokenParts:
             DataError: the data can't be read any more, which no other part could do either.
             Warning: warnings were turned into errors on purpose.
         """
-        try:
-            return part()
-        except (DataError, Warning):
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary; see the module's docstring
-            reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-            self.parts.append(BrokenPart(name, kind, reason, traceback.format_exc()))
+        found = result_of(name, kind, part)
+        if isinstance(found, BrokenPart):
+            self.parts.append(found)
             return otherwise
+        return found
 
     @property
     def skipped(self) -> list[Skipped]:
@@ -79,9 +95,14 @@ class BrokenParts:
         return [one.skipped for one in self.parts]
 
     @property
-    def outcomes(self) -> list[str]:
-        """Names of those that bear on the verdict."""
-        return [one.name for one in self.parts if one.kind == "outcome"]
+    def reasons(self) -> list[OutcomeReason]:
+        """Why the audit cannot be judged: parts that bear on the verdict are missing."""
+        names = [one.name for one in self.parts if one.kind == "outcome"]
+        if not names:
+            return []
+        which = "A part" if len(names) == 1 else "Parts"
+        text = f"{which} of the audit could not be done: {several(names, 6)}; {TRACEBACK} says why."
+        return [OutcomeReason(kind="evaluation", state="undecided", text=text)]
 
     @property
     def tracebacks(self) -> str:

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.stats import norm
 
 from auditor.config import GateSection
-from auditor.manifest import TRACEBACK
 from auditor.phrasing import class_and_slice, count, percent, plural, points, several
 from auditor.records import (
     SEVERITIES,
@@ -42,7 +41,7 @@ def decide(
     criteria: Sequence[CriterionResult],
     slices: Sequence[SliceRecord],
     clusters: ClusterRecord | None = None,
-    broken: Sequence[str] = (),
+    others: Sequence[OutcomeReason] = (),
 ) -> AuditOutcome:
     """Decides whether an audit passes.
 
@@ -53,7 +52,7 @@ def decide(
         criteria: of the audit.
         slices: of the audit; computed properties do not count.
         clusters: of the samples; they increase the number of samples needed.
-        broken: checks of the model's outcomes that raised an exception.
+        others: further reasons, such as parts of the audit that could not be done.
 
     Returns:
         The outcome with its reasons, those that fail the audit first.
@@ -64,7 +63,7 @@ def decide(
         *_criteria(criteria, "missed"),
         *_blocking(findings, gate),
         *_too_little_evaluated(summary, gate),
-        *_broken(broken),
+        *others,
         *_open_findings(findings, gate),
         *_criteria(criteria, "undecided"),
         *_slices(slices, findings, gate, summary, clusters),
@@ -154,18 +153,6 @@ def _too_little_evaluated(summary: Summary, gate: GateSection) -> Iterator[Outco
             state="undecided",
             text=f"{count(summary.n_unusable)} of {count(summary.n_samples)} samples "
             f"({percent(share)}) could not be evaluated; at most {percent(gate.max_unusable)} may be.",
-        )
-
-
-def _broken(checks: Sequence[str]) -> Iterator[OutcomeReason]:
-    """Checks that raised an exception: what they might have found is not known."""
-    if checks:
-        one = len(checks) == 1
-        yield OutcomeReason(
-            kind="evaluation",
-            state="undecided",
-            text=f"The check{'' if one else 's'} {several(checks, 6)} could not be done; "
-            f"{TRACEBACK} says why.",
         )
 
 

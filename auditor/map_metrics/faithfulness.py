@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from auditor.autograd.model_state import frozen_eval, unwrap
+from auditor.autograd.user_code import user_code
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def _curves(
     with frozen_eval(module), torch.no_grad():
         for share in shares:
             replaced = rank < round(float(share) * order.shape[1])
-            probabilities = module(torch.where(replaced, end, start)).float().softmax(1)
+            changed = torch.where(replaced, end, start)
+            with user_code(module, changed, memory=True):
+                probabilities = module(changed).float().softmax(1)
             columns.append(probabilities.gather(1, targets[:, None])[:, 0].cpu().double().numpy())
     curve = np.stack(columns, 1)
     return Curves(shares, curve, trapezoid(curve, shares, axis=1))

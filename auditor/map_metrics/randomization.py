@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from auditor.autograd.model_state import copy_of, frozen_eval, unwrap
 from auditor.autograd.target_layer import TargetLayer
+from auditor.autograd.user_code import user_code
 from auditor.explainers.api import explain
 from auditor.map_metrics.agreement import rank_correlation
 
@@ -62,7 +63,8 @@ def parameter_randomization(
     """
     module = unwrap(model)
     before = explain(module, images, targets, explainer, layer).maps
-    randomized = copy_of(module)
+    with user_code(module, images, memory=True):  # a network may define its own copying
+        randomized = copy_of(module)
     generator = torch.Generator().manual_seed(seed)
     owners = _owners_from_the_head(randomized, images)
     stops = {round(stop) for stop in np.linspace(1, len(owners), min(depths, len(owners)))}
@@ -96,7 +98,7 @@ def _owners_from_the_head(module: nn.Module, images: Tensor) -> list[tuple[str, 
         if any(True for _ in part.parameters(recurse=False))
     ]
     try:
-        with frozen_eval(module), torch.no_grad():
+        with frozen_eval(module), torch.no_grad(), user_code(module, images[:1], memory=True):
             module(images[:1])
     finally:
         for handle in handles:

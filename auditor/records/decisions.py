@@ -41,7 +41,10 @@ class DecisionRecord(Record):
     source: str = ""
     """Where the thresholds come from, in words."""
     negated: list[str] = []
-    """Classes without an output: their evidence is that of the negated output of the positive class."""
+    """Classes without an output, or with a constant one: their evidence is that of the negated output
+    of the other class."""
+    centred: bool = False
+    """Whether the evidence is that of the logits minus their mean, because a logit is constant."""
 
 
 @dataclass(frozen=True)

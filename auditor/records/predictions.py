@@ -68,6 +68,8 @@ OK = "ok"
 
 NAN_OUTPUT = "nan-logits"
 INFINITE_OUTPUT = "infinite-logits"
+NETWORK_ERROR = "network-error"
+"""The ``status`` of a sample for which the model raised an exception, although it ran on others."""
 NOT_FINITE = (NAN_OUTPUT, INFINITE_OUTPUT)
 """Values of ``status`` of samples for which the model returned NaN or infinite outputs."""
 

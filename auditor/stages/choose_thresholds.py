@@ -167,11 +167,14 @@ def _without_splits(prepared: Prepared, sources: dict[str, ThresholdRule]) -> Pr
 def _scores(
     model: AuditedModel, dataset: Dataset, truth: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities (n, L) of the positive classes of all readable images, and the truth."""
+    """Probabilities (n, L) of the positive classes of all usable images, and the truth."""
     parts, rows = [], []
     for batch in model.batches(dataset, np.arange(len(dataset), dtype=np.int64)):
         readable = np.array([status == OK for status in batch.status])
-        parts.append(model.probabilities(batch.images)[:, model.rule.positives])
-        rows.append(batch.rows[readable])
+        logits, _ = model.logits_of_each(batch.images)
+        usable = np.isfinite(logits).all(1)
+        probabilities = np.exp(model.rule.log_probabilities(logits[usable]))
+        parts.append(probabilities[:, model.rule.positives])
+        rows.append(batch.rows[readable][usable])
     positions = np.concatenate(rows)
     return np.concatenate(parts), truth[positions]

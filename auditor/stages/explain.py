@@ -1,9 +1,13 @@
-"""Explain: compute the attribution maps of the selected samples, and draw and store them."""
+"""Explain: compute the attribution maps of the selected samples, and draw and store them.
+
+An image whose maps can't be computed, or are not finite, is left out and counted; the others are kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +22,23 @@ from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explainers.api import explain_batch, explain_or_grad_cam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
 from auditor.explanation_files import SHARD_SAMPLES, MapWriter, MeanMaps, SampleMaps
+from auditor.judging.broken_parts import BrokenPart, BrokenParts, result_of
+from auditor.phrasing import count, plural
 from auditor.progress import Advance
-from auditor.records import ExplanationsRecord, Job, Maps, PreflightRecord, SampleSelection
+from auditor.records import ExplanationsRecord, Job, Maps, PreflightRecord, SampleSelection, Skipped
 from auditor.records.predictions import SAMPLE
 
-_NOTHING_EXPLAINED = PreflightRecord(status="undefined", reason="no sample was explained")
+NAME = "explain"
+"""Of the stage, in the list of what could not be done."""
+NOTHING_EXPLAINED = ExplanationsRecord(
+    explainer="none",
+    preflight=PreflightRecord(status="undefined", reason="no sample was explained"),
+)
+"""The record of an audit without maps."""
+
+
+_GIVE_UP = 100
+"""If the maps of so many images could not be computed, and those of no other, no more are tried."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +48,14 @@ class Explained:
     Attributes:
         record: what was explained, with references to the files.
         maps: the maps of the cells' samples, for the checks; None where there are no cells.
+        n_explained: number of failures and contrasts with maps.
+        skipped: images without maps, counted.
     """
 
-    record: ExplanationsRecord
-    maps: Maps | None
+    record: ExplanationsRecord = NOTHING_EXPLAINED
+    maps: Maps | None = None
+    n_explained: int = 0
+    skipped: tuple[Skipped, ...] = ()
 
 
 def explain_samples(
@@ -44,6 +64,7 @@ def explain_samples(
     section: ExplainSection,
     folder: Path,
     advance: Advance,
+    broken: BrokenParts,
 ) -> Explained:
     """Computes, draws and stores the maps of the selected samples.
 
@@ -53,6 +74,7 @@ def explain_samples(
         section: the explainer of the detail view, and the precision. Grad-CAM is always computed.
         folder: ``explanations/`` of the run.
         advance: called after each batch with its number of samples.
+        broken: collects why the maps of some images could not be computed.
 
     Returns:
         What was explained, and the maps that the checks compare.
@@ -61,24 +83,29 @@ def explain_samples(
     writer, means = MapWriter(folder, classes), MeanMaps(selection.cells)
     ids = samples.table[SAMPLE].to_numpy()
     maps_of = _BatchExplainer(samples.model, section)
-    done = 0
+    left_out = _LeftOut(len(selection.jobs))
+    done = n_explained = 0
     for images in samples.read(np.array([job.row for job in selection.jobs], dtype=np.int64)):
         jobs = selection.jobs[done : done + len(images)]
         done += len(images)
-        cams, details = maps_of(images, jobs)
         views = images.permute(0, 2, 3, 1).numpy()
-        start = 0
-        for view, job in zip(views, jobs, strict=True):
-            own = slice(start, start + len(job.targets))
-            start = own.stop
+        for view, job, found in zip(views, jobs, maps_of.each(images, jobs), strict=True):
+            sample = str(ids[job.row])
+            arrays = left_out.usable(sample, found)
+            if arrays is None:
+                continue
+            cams, details = arrays
             if job.kind != "mean":
-                sample = str(ids[job.row])
-                writer.add(job, SampleMaps(sample, view, cams[own], details[own], maps_of.method))
-            for (_, code), cam in zip(job.targets, cams[own], strict=True):
+                n_explained += 1
+                writer.add(job, SampleMaps(sample, view, cams, details, maps_of.method))
+            for (_, code), cam in zip(job.targets, cams, strict=True):
                 means.add(job.row, classes[code], cam, view)
         writer.flush(SHARD_SAMPLES)
         advance(len(jobs))
+        if len(left_out.raised) == done >= _GIVE_UP:
+            break
     writer.flush()
+    broken.parts += left_out.broken(done)
     record = ExplanationsRecord(
         explainer=maps_of.method,
         preflight=maps_of.preflight,
@@ -86,7 +113,61 @@ def explain_samples(
         contrasts=writer.contrasts,
         means=means.write(folder),
     )
-    return Explained(record, means.maps())
+    return Explained(record, means.maps(), n_explained, tuple(left_out.skipped()))
+
+
+_SampleArrays = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Grad-CAMs (t, h, w) and detail views (t, 1 or 3, H, W) of the targets of one sample."""
+
+
+class _LeftOut:
+    """Counts the images without maps.
+
+    Attributes:
+        raised: samples for which an exception was raised, in order, with the exception.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.raised: list[tuple[str, BrokenPart]] = []
+        self._total = total
+        self._not_finite: list[str] = []
+        self._without_detail: list[str] = []
+
+    def usable(self, sample: str, found: _SampleArrays | BrokenPart) -> _SampleArrays | None:
+        """The maps of a sample; None where they can't be used."""
+        if isinstance(found, BrokenPart):
+            self.raised.append((sample, found))
+            return None
+        cams, details = found
+        if not np.isfinite(cams).all():
+            self._not_finite.append(sample)
+            return None
+        if not np.isfinite(details).all():
+            self._without_detail.append(sample)
+            details = np.zeros_like(details)
+        return cams, details
+
+    def broken(self, n_tried: int) -> Iterator[BrokenPart]:
+        """Why maps could not be computed, with the first traceback; nothing where all could be."""
+        if not self.raised:
+            return
+        sample, first = self.raised[0]
+        which = f"no maps of {self._share(len(self.raised), n_tried)}, such as {sample}"
+        yield replace(first, reason=f"{which}: {first.reason}")
+
+    def skipped(self) -> Iterator[Skipped]:
+        """Maps that are not finite."""
+        for samples, what in (
+            (self._not_finite, "no maps of {}: their Grad-CAM is not finite (NaN or infinity)"),
+            (self._without_detail, "the detail view of {} is empty: it is not finite"),
+        ):
+            if samples:
+                share = f"{self._share(len(samples), self._total)}, such as {samples[0]}"
+                yield Skipped(check=NAME, reason=what.format(share))
+
+    @staticmethod
+    def _share(n: int, total: int) -> str:
+        return f"{count(n)} of {plural(total, 'image')}"
 
 
 class _BatchExplainer:
@@ -98,16 +179,23 @@ class _BatchExplainer:
     """
 
     def __init__(self, model: AuditedModel, section: ExplainSection) -> None:
-        self.method = "none"
-        self.preflight = _NOTHING_EXPLAINED
+        self.method = NOTHING_EXPLAINED.explainer
+        self.preflight = NOTHING_EXPLAINED.preflight
         self._model = model
         self._section = section
         self._accelerated: Accelerated | None = None
 
-    def __call__(
-        self, images: Tensor, jobs: Sequence[Job]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Grad-CAMs (n, h, w) and detail views (n, 1 or 3, H, W) of all targets of the jobs."""
+    def each(self, images: Tensor, jobs: Sequence[Job]) -> list[_SampleArrays | BrokenPart]:
+        """The maps of each image; where the batch raises an exception, of its halves, down to one."""
+        found = result_of(NAME, "map", partial(self._maps, images, jobs))
+        if not isinstance(found, BrokenPart):
+            return list(found)
+        if len(jobs) == 1:
+            return [found]
+        half = len(jobs) // 2
+        return [*self.each(images[:half], jobs[:half]), *self.each(images[half:], jobs[half:])]
+
+    def _maps(self, images: Tensor, jobs: Sequence[Job]) -> list[_SampleArrays]:
         layer = self._model.layer
         inputs = self._model.inputs(images)
         pairs = [(k, code) for k, job in enumerate(jobs) for _, code in job.targets]
@@ -117,16 +205,23 @@ class _BatchExplainer:
             )
         module = self._accelerated.module
         found = explain_batch(module, inputs, pairs, layer)
+        details, method = found.maps, found.detail
+        if self._section.explainer != GuidedGradCam.plugin_name:
+            rows, targets = torch.tensor(pairs, device=inputs.device).T
+            other = explain_or_grad_cam(
+                module, inputs[rows], targets, self._section.explainer, layer
+            )
+            # Where it is undefined for this network, Grad-CAM is shown beside the detail view anyway.
+            if other.explainer == self._section.explainer:
+                details, method = other.maps.cpu(), other.explainer
         verdict = self._accelerated.annotate(found.preflight)
         self.preflight = PreflightRecord(status=verdict.status, reason=verdict.reason)
-        if self._section.explainer == GuidedGradCam.plugin_name:
-            self.method = found.detail
-            return found.cams.numpy(), found.maps.numpy()
-        rows, targets = torch.tensor(pairs, device=inputs.device).T
-        other = explain_or_grad_cam(module, inputs[rows], targets, self._section.explainer, layer)
-        if other.explainer != self._section.explainer:
-            # It is undefined for this network. Grad-CAM is shown beside the detail view anyway.
-            self.method = found.detail
-            return found.cams.numpy(), found.maps.numpy()
-        self.method = other.explainer
-        return found.cams.numpy(), other.maps.cpu().numpy()
+        self.method = method
+        ends = np.cumsum([len(job.targets) for job in jobs])
+        return list(
+            zip(
+                np.split(found.cams.numpy(), ends[:-1]),
+                np.split(details.numpy(), ends[:-1]),
+                strict=True,
+            )
+        )

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from auditor import imaging
+from auditor.errors import ModelError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explainers.api import explain, explain_or_grad_cam
 from auditor.map_metrics.edges import edges
@@ -62,7 +65,8 @@ def measure_map_sanity(
     if not n_samples or not total:
         return MapSanity()
     random = np.random.default_rng(seed)
-    rows = np.sort(random.choice(total, min(n_samples, total), replace=False))
+    drawn = np.sort(random.choice(total, min(n_samples, total), replace=False))
+    rows = _explicable(samples, drawn)
     model = samples.model
     metrics: SanityRecord = dict(
         mean_map_metrics(model.module, samples.inputs(rows), model.layer, seed=seed)
@@ -72,6 +76,41 @@ def measure_map_sanity(
     if objects is not None:
         metrics["localisation"] = _localisation(samples, located, objects)
     return MapSanity(metrics, _panels(samples, rows[:_PANELS], folder))
+
+
+def _explicable(samples: EvaluatedSamples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The samples whose maps can be computed and are finite.
+
+    Raises:
+        ModelError: the network raises on all of them.
+        ValueError: no map is finite.
+    """
+    inputs = samples.inputs(rows)
+    found: list[NDArray[np.bool_]] = []
+    problem: ModelError | None = None
+    try:
+        found.append(_finite(samples, inputs))
+    except ModelError as error:
+        problem = error
+        for k in range(len(rows)):
+            try:
+                found.append(_finite(samples, inputs[k : k + 1]))
+            except ModelError:
+                found.append(np.zeros(1, dtype=np.bool_))
+    kept = rows[np.concatenate(found)]
+    if not len(kept):
+        raise problem or ValueError("no map of the samples is finite")
+    return kept
+
+
+def _finite(samples: EvaluatedSamples, inputs: Tensor) -> NDArray[np.bool_]:
+    """Whether the maps (n,) are finite."""
+    module, layer = samples.model.module, samples.model.layer
+    finite = torch.ones(len(inputs), dtype=torch.bool)
+    for name in ("grad-cam", "gradient"):
+        maps = explain(module, inputs, None, name, layer).maps
+        finite &= torch.isfinite(maps).flatten(1).all(1).cpu()
+    return np.asarray(finite.numpy(), dtype=np.bool_)
 
 
 def _localisation(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from auditor.comparisons.chosen_metrics import ChosenMetrics, written_unit
 from auditor.comparisons.clusters import shares_of
 from auditor.comparisons.metrics import AuditMetrics
 from auditor.comparisons.operating_curves import operating_curves
+from auditor.judging.broken_parts import BrokenParts
 from auditor.records import (
     AuditData,
     Estimate,
@@ -23,6 +25,8 @@ from auditor.records import (
 from auditor.records.predictions import FAILURE
 from auditor.statistics import Integers, reliability_bins
 from auditor.statistics.metrics import metric_named
+
+T = TypeVar("T")
 
 _OF_LABELS = frozenset({"sensitivity", "specificity", "ppv", "f1", "auroc"})
 """Metrics that are also shown for each label of a multi-label task."""
@@ -40,25 +44,35 @@ class Measurements:
         reliability: the reliability diagram of all samples; None if there are too few.
     """
 
-    metrics: list[MetricValue]
-    curves: list[OperatingCurve]
-    reliability: ReliabilityDiagram | None
+    metrics: list[MetricValue] = field(default_factory=list)
+    curves: list[OperatingCurve] = field(default_factory=list)
+    reliability: ReliabilityDiagram | None = None
 
 
-def measure_metrics(audit: AuditData, chosen: ChosenMetrics) -> Measurements:
+def measure_metrics(
+    audit: AuditData, chosen: ChosenMetrics, broken: BrokenParts | None = None
+) -> Measurements:
     """Measures metrics and curves.
 
     Args:
         audit: the evaluated samples.
         chosen: the metrics.
+        broken: collects the parts that raise an exception; None: the exception is raised.
     """
     if not len(audit.predictions):
-        return Measurements([], [], None)
+        return Measurements()
+
+    def attempt(name: str, part: Callable[[], T], otherwise: T) -> T:
+        return part() if broken is None else broken.attempt(name, "outcome", part, otherwise)
+
     measuring = _Measuring(audit, chosen, AuditMetrics(audit))
+    nothing: list[MetricValue] = []
+    of_all = attempt("metrics of all samples", lambda: list(measuring.of_all()), nothing)
+    of_slices = attempt("metrics of slices", lambda: list(measuring.of_slices()), nothing)
     return Measurements(
-        [*measuring.of_all(), *measuring.of_slices()],
-        operating_curves(audit, chosen.primary),
-        _reliability(audit),
+        of_all + of_slices,
+        attempt("operating curves", lambda: operating_curves(audit, chosen.primary), []),
+        attempt("reliability diagram", lambda: _reliability(audit), None),
     )
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from auditor.audited_model import AuditedModel
+from auditor.errors import ModelError
 from auditor.input_pipeline import Batch, Measured
+from auditor.phrasing import count, plural
 from auditor.progress import Advance
-from auditor.records import Dataset, image_properties
+from auditor.records import Dataset, Skipped, image_properties
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import (
     GROUP,
     INFINITE_OUTPUT,
     NAN_OUTPUT,
+    NETWORK_ERROR,
     OK,
     PATH,
     WEIGHT,
@@ -29,6 +32,9 @@ from auditor.run_folder import ShardWriter
 SHARD_ROWS = 2048
 """Samples per shard: at most so many are lost when a run is aborted."""
 
+_GIVE_UP = 64
+"""If the network raised on so many images, and ran on no other, no more are tried."""
+
 MOST_PROBABILITY_COLUMNS = 100
 """With more classes, only the probability of the predicted one is kept."""
 
@@ -39,12 +45,13 @@ def predict(
     codes: NDArray[np.int64],
     shards: ShardWriter,
     advance: Advance,
-) -> None:
+) -> list[Skipped]:
     """Predicts every sample and writes one row per sample, in the order of the data set.
 
     The columns are those of `records.predictions`, with the probabilities of all classes where
-    there are at most 100. A sample whose image can't be read, or whose logits are not finite, keeps
-    its row: ``status`` gives the reason, and ``predicted``, ``confidence`` and ``loss`` are null.
+    there are at most 100. A sample whose image can't be read, whose logits are not finite, or for
+    which the network raises, keeps its row: ``status`` gives the reason, and ``predicted``,
+    ``confidence`` and ``loss`` are null.
     Memory does not grow with the number of samples.
 
     Args:
@@ -54,16 +61,25 @@ def predict(
         shards: receives the rows, ``SHARD_ROWS`` at a time.
         advance: called after each batch with its number of samples.
 
+    Returns:
+        How many images the network raised an exception on, and which; nothing where it ran on all.
+
     Raises:
         DataError: two images have different sizes after preprocessing.
-        ModelError: the network raises, its output is not (B, K), or a single image does not fit
-            into memory.
+        ModelError: on every image so far, the network raises, its output is not (B, K), or a single
+            image does not fit into memory.
     """
     table = _PredictionRows(dataset, codes, model.rule)
     pending: list[pa.Table] = []
-    n_pending = 0
+    failed: list[tuple[str, ModelError]] = []
+    n_pending = n_run = 0
     for batch in model.batches(dataset, np.arange(len(dataset), dtype=np.int64), measured=True):
-        pending.append(table.of(batch, model.logits(batch.images)))
+        logits, errors = model.logits_of_each(batch.images)
+        failed += [(_readable_samples(dataset, batch)[k], error) for k, error in errors.items()]
+        n_run += len(logits)
+        if len(failed) == n_run >= _GIVE_UP:
+            break
+        pending.append(table.of(batch, logits, errors))
         n_pending += len(batch.rows)
         while n_pending >= SHARD_ROWS:
             joined = pa.concat_tables(pending)
@@ -71,8 +87,17 @@ def predict(
             pending = [joined.slice(SHARD_ROWS).combine_chunks()]
             n_pending -= SHARD_ROWS
         advance(len(batch.rows))
+    if failed and len(failed) == n_run:
+        raise failed[0][1]
     if n_pending:
         shards.write(pa.concat_tables(pending).combine_chunks())
+    if not failed:
+        return []
+    sample, error = failed[0]
+    reason = (
+        f"no predictions for {count(len(failed))} of {plural(n_run, 'image')}, such as {sample}"
+    )
+    return [Skipped(check="predict", reason=f"{reason}: {error}")]
 
 
 class _PredictionRows:
@@ -92,11 +117,19 @@ class _PredictionRows:
             weighted=self._weighted,
         )
 
-    def of(self, batch: Batch, logits: NDArray[np.float64]) -> pa.Table:
-        """The rows of one batch; ``logits`` are those of its readable images."""
+    def of(
+        self, batch: Batch, logits: NDArray[np.float64], errors: Collection[int] = ()
+    ) -> pa.Table:
+        """The rows of one batch.
+
+        Args:
+            batch: the samples.
+            logits: of its readable images.
+            errors: positions among them of those for which the network raised an exception.
+        """
         readable = np.array([status == OK for status in batch.status])
         status = np.array(batch.status, dtype=object)
-        status[readable] = _status_of(logits)
+        status[readable] = _status_of(logits, errors)
         usable = status == OK
         log_share = np.zeros((len(status), logits.shape[1]))  # the zeros are masked below
         log_share[usable] = self._rule.log_probabilities(logits[usable[readable]])
@@ -156,10 +189,18 @@ def _attribute_type(dataset: Dataset, attribute: str) -> pa.DataType:
     return dtype if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) else pa.string()
 
 
-def _status_of(logits: NDArray[np.float64]) -> list[str]:
+def _readable_samples(dataset: Dataset, batch: Batch) -> list[str]:
+    """Ids of the samples of a batch whose images could be read."""
+    readable = [status == OK for status in batch.status]
+    return [str(one) for one in dataset.samples.index[batch.rows[readable]]]
+
+
+def _status_of(logits: NDArray[np.float64], errors: Collection[int]) -> list[str]:
     """``ok`` for each row of logits, or the reason why it can't be used."""
     nan, infinite = np.isnan(logits).any(axis=1), np.isinf(logits).any(axis=1)
-    status = np.select([nan, infinite], [NAN_OUTPUT, INFINITE_OUTPUT], OK)
+    failed = np.isin(np.arange(len(logits)), list(errors))
+    reasons = [NETWORK_ERROR, NAN_OUTPUT, INFINITE_OUTPUT]
+    status = np.select([failed, nan, infinite], reasons, OK)
     return [str(one) for one in status]
 
 

@@ -144,6 +144,15 @@ def test_evidence_holds_both_drops_and_the_error_rates() -> None:
     assert [one.value for one in rates.items] == [pytest.approx(2 / 3, abs=0.06), 0]
 
 
+def test_error_rates_of_labels_are_said_where_the_effect_differs() -> None:
+    # The style makes classes b and c fail always, and never class a.
+    claim = only_claim(audited(brighten, is_bright))
+    assert claim.title.endswith(" of accuracy, 100 points for label b")
+    (sentence,) = [one for one in claim.statement if "differs between labels" in one]
+    assert "b 100 % against 0 % (n = " in sentence
+    assert "a 0 % against 0 % (n = " in sentence
+
+
 def test_label_that_the_style_helps_is_confirmed_for_the_other_value() -> None:
     audit = audited(brighten, is_bright)
     predict_style = model_of(audit).predict_with

@@ -70,10 +70,12 @@ def test_version_1_run_compared_with_itself_is_sliced_by_its_annotated_attribute
 ) -> None:
     run = RunFolder.open(example_v1)
     found = compare(run, run)
-    configured = run.read_result().provenance.config["data"]["attributes"]
+    data = run.read_result().provenance.config["data"]
+    assert isinstance(data, dict)
+    configured = data["attributes"]
     assert configured == ["mark", "stroke"]
     names = {name for one in found.slices for name in one.slice.attributes}
-    assert names == set(configured)
+    assert names == {"mark", "stroke"}
     # 10 labels, 2 values each of mark and of stroke, each value within 10 labels, and the 2 by 2
     # intersections: 10 + (2 + 2) + (20 + 20) + 4 = 58. All of them have at least 30 samples and are
     # tested, and so are all samples together.

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import auditor
-from auditor.errors import DataError
+from auditor.errors import DataError, ModelError
 from auditor.records import AuditResult
 from auditor.run_folder import RunFolder
 from auditor.verification import verify
@@ -59,17 +59,59 @@ def _raising(error: Exception) -> Callable[..., object]:
             False,
         ),
         (
-            "runner.measure_map_sanity",
+            "isolated_stages.measure_map_sanity",
             ZeroDivisionError(),
             "map sanity",
             "could not be done: ZeroDivisionError",
             False,
         ),
         (
-            "runner.dissect",
+            "isolated_stages.dissect",
             torch.cuda.OutOfMemoryError("full"),
             "dissect",
             "could not be done: OutOfMemoryError: full",
+            False,
+        ),
+        (
+            "isolated_stages.explain_samples",
+            RuntimeError("a view was modified in place"),
+            "explain",
+            "could not be done: RuntimeError: a view was modified in place",
+            False,
+        ),
+        (
+            "isolated_stages.measure_metrics",
+            ValueError("no number"),
+            "metrics",
+            "could not be done: ValueError: no number",
+            True,
+        ),
+        (
+            "stages.measure.operating_curves",
+            IndexError("0"),
+            "operating curves",
+            "could not be done: IndexError: 0",
+            True,
+        ),
+        (
+            "isolated_stages.examine_criteria",
+            KeyError("site"),
+            "criteria",
+            "could not be done: KeyError: 'site'",
+            True,
+        ),
+        (
+            "judging.criteria.defaults._confidence",
+            ZeroDivisionError("division by zero"),
+            "criterion confidence",
+            "could not be done: ZeroDivisionError: division by zero",
+            True,
+        ),
+        (
+            "map_metrics.summary.deletion",
+            ModelError("model: Sequential raised RuntimeError"),
+            "map sanity",
+            "could not be done: ModelError: model: Sequential raised RuntimeError",
             False,
         ),
     ],

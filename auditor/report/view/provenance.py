@@ -35,13 +35,12 @@ def provenance_groups(result: AuditResult) -> tuple[tuple[str, NamesAndValues], 
 def identity(result: AuditResult) -> NamesAndValues:
     """What a signature refers to: the audit, the model and the data, each with its fingerprint."""
     source = result.provenance
-    stated = _rows(result.provenance.config.get("about") or {})
-    version = dict(stated).get("version", "")
+    version = source.stated.about.version
     rows = (
         ("Audit", f"{result.run.name}, {result.run.id}, {date(result.run.created_at)}"),
         ("Program", f"auditor {result.run.auditor_version}"),
         ("Model", source.model.description or source.model.adapter),
-        ("Version of the model", version),
+        ("Version of the model", "" if version is None else any_value(version)),
         ("SHA-256 of the weights", source.model.sha256),
         ("Data", f"{source.data.adapter}, {count(source.data.n_samples)} samples"),
         ("SHA-256 of the data", source.data.sha256),

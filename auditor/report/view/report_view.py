@@ -384,7 +384,7 @@ def _sources(
         top_probabilities(files.folder / PREDICTIONS, result, samples.index),
         attributes,
         naming,
-        result.decision.negated,
+        result.decision,
     )
     failures, contrasts = (
         read_sample_cards(files, records, of_samples, suspected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from auditor.imaging.location import EvidenceLocation, locate_evidence
 from auditor.phrasing import any_value
 from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
+from auditor.records.decisions import DecisionRecord
 from auditor.report.view.map_files import MapFiles, cam_of
 from auditor.report.view.probabilities import Probabilities
 
@@ -30,7 +31,7 @@ class MapView:
         reference: ``file#row`` of its images.
         mass: sum of the unnormalised Grad-CAM.
         location: where its evidence lies.
-        negated: whether the class has no output, so that the negated one of its opposite is explained.
+        remark: addition to the role in captions, where something else than the logit is explained.
     """
 
     target: str
@@ -38,17 +39,12 @@ class MapView:
     reference: str
     mass: float
     location: EvidenceLocation
-    negated: bool = False
+    remark: str = ""
 
     @property
     def empty(self) -> bool:
         """Whether no part of the image supports the class, so that there is nothing to draw."""
         return self.mass <= 0
-
-    @property
-    def remark(self) -> str:
-        """Addition to the role in captions."""
-        return ", negated output" if self.negated else ""
 
 
 @dataclass(frozen=True)
@@ -115,14 +111,14 @@ class SampleSources:
         probabilities: the largest ones by sample.
         attributes: names of the attributes.
         findings: those that name a sample, the most severe first.
-        negated: classes without an output.
+        decision: of the audit; says which classes have no output of their own.
     """
 
     samples: pd.DataFrame
     probabilities: Mapping[str, Probabilities]
     attributes: tuple[str, ...]
     findings: Mapping[str, list[Finding]]
-    negated: Collection[str] = ()
+    decision: DecisionRecord
 
 
 def read_sample_cards(
@@ -139,7 +135,7 @@ def read_sample_cards(
         sources: what is known of the samples.
         faults: why the failure of a sample may be the data's fault.
     """
-    attributes, findings, negated = sources.attributes, sources.findings, sources.negated
+    attributes, findings, decision = sources.attributes, sources.findings, sources.decision
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
         by_sample[record.sample].append(record)
@@ -169,7 +165,7 @@ def read_sample_cards(
                         one.map,
                         one.mass,
                         _location(cams[one.map]),
-                        one.target in negated,
+                        _remark(one.target, decision),
                     )
                     for one in maps
                 ),
@@ -180,6 +176,12 @@ def read_sample_cards(
             )
         )
     return cards
+
+
+def _remark(target: str, decision: DecisionRecord) -> str:
+    if target in decision.negated:
+        return ", negated output"
+    return ", minus the mean logit" if decision.centred else ""
 
 
 def read_means(files: MapFiles, result: AuditResult) -> tuple[MeanView, ...]:

@@ -1,0 +1,135 @@
+"""The stages after predicting: one that raises an exception is listed, and the audit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from auditor.audited_model import AuditedModel
+from auditor.batch_dependence import BatchDependence
+from auditor.comparisons.chosen_metrics import ChosenMetrics
+from auditor.config import AuditConfig
+from auditor.evaluated_samples import EvaluatedSamples
+from auditor.judging.broken_parts import BrokenParts
+from auditor.judging.criteria.examine import ExaminedCriteria, examine_criteria
+from auditor.preparation import Prepared
+from auditor.progress import Advance
+from auditor.records import (
+    AuditData,
+    CriterionResult,
+    Finding,
+    MatchedImageRecord,
+    OutcomeReason,
+    SampleSelection,
+    Skipped,
+    Summary,
+    UnitRecord,
+)
+from auditor.records.predictions import NOT_FINITE
+from auditor.run_folder import RunFolder
+from auditor.stages.dissect import dissect
+from auditor.stages.explain import Explained, explain_samples
+from auditor.stages.map_sanity import MapSanity, measure_map_sanity
+from auditor.stages.matched_images import store_matched_images
+from auditor.stages.measure import Measurements, measure_metrics
+from auditor.stages.predict import predict
+
+
+@dataclass(frozen=True)
+class IsolatedStages:
+    """The stages of one audit whose failure must not discard the rest.
+
+    Attributes:
+        config: settings of the audit.
+        folder: of the run.
+        limits: what is known before predicting, such as that predictions depend on the batch.
+        broken: collects the stages that raise an exception.
+        left_out: collects the parts of stages that could not be done, such as single images.
+    """
+
+    config: AuditConfig
+    folder: RunFolder
+    limits: Sequence[BatchDependence] = ()
+    broken: BrokenParts = field(default_factory=BrokenParts)
+    left_out: list[Skipped] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What could not be done so far."""
+        return [*(one.skipped for one in self.limits), *self.left_out, *self.broken.skipped]
+
+    @property
+    def reasons(self) -> list[OutcomeReason]:
+        """Why the audit cannot be judged, as far as the stages know."""
+        return [*(one.reason for one in self.limits), *self.broken.reasons]
+
+    def predict(self, prepared: Prepared, model: AuditedModel, advance: Advance) -> Path:
+        """The predictions of all samples; images on which the network raises are left out."""
+        shards = self.folder.shards("predictions")
+        failed = predict(model, prepared.dataset, prepared.codes, shards, advance)
+        self.left_out.extend(failed)
+        return self.folder.merge_predictions()
+
+    def explain(
+        self, samples: EvaluatedSamples, selection: SampleSelection, advance: Advance
+    ) -> Explained:
+        """The maps; none where computing them raises an exception."""
+
+        def compute() -> Explained:
+            section, files = self.config.explain, self.folder.explanations
+            return explain_samples(samples, selection, section, files, advance, self.broken)
+
+        explained = self.broken.attempt("explain", "map", compute, Explained())
+        self.left_out.extend(explained.skipped)
+        return explained
+
+    def map_sanity(self, samples: EvaluatedSamples) -> MapSanity:
+        """How far the maps can be trusted; nothing where measuring it raises an exception."""
+
+        def measure() -> MapSanity:
+            n_samples, seed = self.config.explain.trust_samples, self.config.seed
+            return measure_map_sanity(
+                samples, self.folder.explanations, n_samples=n_samples, seed=seed
+            )
+
+        return self.broken.attempt("map sanity", "map", measure, MapSanity())
+
+    def measure(self, audit: AuditData, chosen: ChosenMetrics) -> Measurements:
+        """The metrics; those that raise an exception are left out."""
+
+        def measure() -> Measurements:
+            return measure_metrics(audit, chosen, self.broken)
+
+        return self.broken.attempt("metrics", "outcome", measure, Measurements())
+
+    def criteria(self, audit: AuditData, summary: Summary) -> list[CriterionResult]:
+        """The acceptance criteria; those that raise an exception are left out."""
+        n_not_finite = sum(summary.unusable.get(status, 0) for status in NOT_FINITE)
+        gate = self.config.gate
+
+        def examine() -> ExaminedCriteria:
+            return examine_criteria(
+                audit, n_not_finite, gate.criteria, self.config.criteria, gate.blocking, self.broken
+            )
+
+        examined = self.broken.attempt("criteria", "outcome", examine, ExaminedCriteria())
+        self.left_out.extend(examined.skipped)
+        return list(examined.results)
+
+    def behind_findings(
+        self, samples: EvaluatedSamples, findings: Sequence[Finding]
+    ) -> dict[str, Sequence[UnitRecord | MatchedImageRecord]]:
+        """The units behind the findings, and the images of copies; none where a part raises."""
+        section, files = self.config.explain, self.folder.explanations
+
+        def units() -> list[UnitRecord]:
+            return dissect(samples, findings, section, files, self.config.seed)
+
+        def matches() -> list[MatchedImageRecord]:
+            return store_matched_images(samples, findings, files)
+
+        return {
+            "units": self.broken.attempt("dissect", "map", units, []),
+            "matches": self.broken.attempt("matched images", "data", matches, []),
+        }
