@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auditor.records.base import Record
 
-
 if TYPE_CHECKING:
     JsonObject = dict[str, Any]
 else:
