@@ -120,7 +120,7 @@ def _at(root: Any, place: Place) -> Any:
     """The part at a place; None where it is gone."""
     node: Any = root
     for key in place:
-        if isinstance(node, list) and isinstance(key, int) and key < len(node):
+        if isinstance(node, list) and isinstance(key, int) and key < len(node):  # noqa: SIM114 - for mypy
             node = node[key]
         elif isinstance(node, dict) and key in node:
             node = node[key]
