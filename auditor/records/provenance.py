@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auditor.records.base import Record
+
+if TYPE_CHECKING:
+    JsonObject = dict[str, Any]
+else:
+    JsonObject = dict[str, JsonValue]  # checked when it is read
 
 
 class RunInfo(Record):
@@ -80,11 +85,11 @@ class Provenance(Record):
 
     model: ModelProvenance
     data: DataProvenance
-    config: dict[str, JsonValue]
+    config: JsonObject
     """The configuration with all defaults, as it was given; of any version."""
     environment: dict[str, str]
     seed: int
-    preprocess: dict[str, JsonValue] = {}
+    preprocess: JsonObject = {}
     seconds: dict[str, float] = {}
     """Wall time of each stage."""
 

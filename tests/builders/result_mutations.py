@@ -116,12 +116,13 @@ def _other(old: Any, what: str, rng: random.Random) -> Any:
     return copy.deepcopy(rng.choice(VALUES))
 
 
-def _at(node: Any, place: Place) -> Any:
+def _at(root: Any, place: Place) -> Any:
     """The part at a place; None where it is gone."""
+    node: Any = root
     for key in place:
-        if (isinstance(node, dict) and key in node) or (
-            isinstance(node, list) and isinstance(key, int) and key < len(node)
-        ):
+        if isinstance(node, list) and isinstance(key, int) and key < len(node):  # noqa: SIM114 - for mypy
+            node = node[key]
+        elif isinstance(node, dict) and key in node:
             node = node[key]
         else:
             return None

@@ -168,9 +168,6 @@ def test_map_of_numbers_that_are_not_finite_is_shown_as_empty(run: Path, tmp_pat
 def test_metadata_of_pandas_in_predictions_is_not_believed(run: Path, tmp_path: Path) -> None:
     store = _copy(run, tmp_path)
     for metadata in (b"no json", b"[]", b'{"index_columns": ["nope"], "columns": []}'):
-        described = {b"pandas": metadata}
-        _rewrite(
-            store.path / "predictions.parquet",
-            partial(pa.Table.replace_schema_metadata, metadata=described),
-        )
+        path = store.path / "predictions.parquet"
+        pq.write_table(pq.read_table(path).replace_schema_metadata({b"pandas": metadata}), path)
         documents.write(store, ["markdown"])
