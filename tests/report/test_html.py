@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from builders.synthetic_run import Plan, build_run
 
+from auditor.records import SampleGroup, SampleGroups, SampleRef
 from auditor.report.renderers.html import HtmlReport
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
@@ -139,3 +141,28 @@ def test_failures_that_may_be_the_datas_fault_are_marked(text: str) -> None:
     assert text.count("2 may be the data’s fault") == 1
     cards = re.findall(r'<article class="card".*?</article>', text, re.DOTALL)
     assert sum("label doubtful" in card for card in cards) == 2
+
+
+def test_copies_are_shown_side_by_side_without_maps(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", Plan(samples=220, side=24, drawn=6))
+    result = run.read_result()
+    one, other = list(dict.fromkeys(each.sample for each in result.explanations.failures))[:2]
+    members = (SampleRef(sample=one, label="a"), SampleRef(sample=other, label="b"))
+    part = SampleGroups(title="copies", groups=(SampleGroup(members=members, note="equal files"),))
+    found = result.findings[0].model_copy(
+        update={"kind": "data", "evidence": [part], "supporting": []}
+    )
+    run.write_result(result.model_copy(update={"findings": [found]}))
+    text = render(run).read_text(encoding="utf-8")
+    article = text[text.index('<article class="finding"') :]
+    article = article[: article.index("</article>")]
+    groups = article[article.index('<div class="groups">') :]
+    alts = [attributes["alt"] or "" for attributes in Page(groups).all("img")]
+    assert [alt.split(",")[0] for alt in alts] == [f"Audited image {one}", f"Audited image {other}"]
+    assert "▲ Labels differ</b>; equal files." in groups
+    assert "pane-cam" not in article
+    assert "Units behind the evidence" not in article
+
+
+def test_every_image_keeps_its_room_before_it_is_loaded(page: Page) -> None:
+    assert all(one.get("width") and one.get("height") for one in page.all("img"))

@@ -158,7 +158,7 @@ def finding_view(
         # Attribution maps have nothing to say about a fault of the data.
         cards=() if groups else cards,
         contrasts=() if groups else contrasts,
-        means=_ordered(means, record, found),
+        means=() if groups else _ordered(means, record, found),
         numbers=tuple(number for one in behind for number in one.numbers),
         tables=tuple(table for one in behind for table in one.tables),
         cells=_cells(sources.result.slices, concerned),
