@@ -251,7 +251,8 @@ def _expected(published: Mapping[str, float]) -> ExpectedSection:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(["expected", *map(str, first["loc"])])
-        raise ConfigError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{place}: {message}; got {first['input']!r}") from None
 
 
 def _shares(population: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
