@@ -24,7 +24,7 @@ from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
 from auditor.classifiers.preprocessing import resolve_preprocess
 from auditor.comparisons.chosen_metrics import ChosenMetrics, choose_metrics
-from auditor.config import AuditConfig, Preprocess
+from auditor.config import AuditConfig, Preprocess, loading
 from auditor.datasets import DatasetAdapter
 from auditor.datasets.tasks import match_labels
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
@@ -181,7 +181,7 @@ def select_checks(options: Mapping[str, Any]) -> tuple[dict[str, Check], tuple[S
             reason = "switched off in the configuration"
             switched_off.append(Skipped(check=name, reason=reason))
             continue
-        check: object = plugin.model_validate(given)
+        check: object = loading.validate(plugin, given, None, f"checks.{name}.")
         if not isinstance(check, Check):
             raise ConfigError(
                 f"checks.{name}: expected a class derived from auditor.checks.Check; got "

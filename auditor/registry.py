@@ -68,6 +68,8 @@ of them. Class variables of a check say what the rest of the package has to know
 - ``weight``: its weight in the correction for multiple testing;
 - ``needs``: what it can't do without (model, maps, images, reference data), so that the self-test knows
   where it applies;
+- ``compares_attributes``: whether it compares values of annotated attributes and nothing else, so that it
+  is listed as not tested where the data has none;
 - ``fault_labels``: names for failures that may be caused by faulty data, if the check finds any.
 
 Built-in plug-ins are found by their file name: the check ``performance-gap`` is in

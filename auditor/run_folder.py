@@ -13,14 +13,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from auditor.errors import DataError, OutputExistsError
 from auditor.manifest import (
@@ -31,7 +29,8 @@ from auditor.manifest import (
     UNFINISHED_NOTICE,
     write_manifest,
 )
-from auditor.records import SCHEMA_VERSION, AuditResult, version_1
+from auditor.records import AuditResult
+from auditor.records.parsing import parse_result
 
 __all__ = ["EXPLANATIONS", "PREDICTIONS", "RESULT", "RunFolder", "ShardWriter"]
 
@@ -138,27 +137,17 @@ class RunFolder:
         """Reads ``audit.json``.
 
         Raises:
-            DataError: the file is not a result, or has an unknown schema version.
+            DataError: the file is not a result, has an unknown schema version, or its parts contradict
+                each other.
         """
         path = self.path / RESULT
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{path}: expected JSON; {error}") from error
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        if version == 1:
-            raw = version_1.upgrade(raw)
-        elif version != SCHEMA_VERSION:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             raise DataError(
-                f"{path}: expected schema_version {SCHEMA_VERSION}; got {version!r}: use the version of "
-                "auditor that wrote it"
-            )
-        try:
-            return AuditResult.model_validate(raw)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: {place}: {first['msg']}") from error
+                f"{path}: expected JSON in UTF-8; {error}: restore the run from a backup, or audit again"
+            ) from error
+        return parse_result(text, str(path))
 
     def finish(self) -> RunFolder:
         """Writes the manifest and moves the run to its final place.

@@ -33,6 +33,7 @@ from auditor.records import (
     CriterionResult,
     Finding,
     Maps,
+    MatchedImageRecord,
     RunInfo,
     Skipped,
     UnitRecord,
@@ -46,6 +47,7 @@ from auditor.stages.explain import explain_samples
 from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
 from auditor.stages.map_sanity import MapSanity, measure_map_sanity
+from auditor.stages.matched_images import store_matched_images
 from auditor.stages.measure import measure_metrics
 from auditor.stages.predict import predict
 from auditor.stages.select_samples import select_samples
@@ -140,7 +142,7 @@ def _run_stages(
     summary, slices = analysis.summary, judgement.slices
     outcome = decide(config.gate, summary, findings, criteria, slices, record, broken.outcomes)
     with clock.stage("dissect"):
-        units = _dissected(samples, findings, config, folder, broken)
+        behind = _images_behind_findings(samples, findings, config, folder, broken)
     if broken.parts:
         folder.write_traceback(broken.tracebacks)
     return AuditResult(
@@ -165,7 +167,7 @@ def _run_stages(
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
-            update={"sanity": sanity.metrics, "panels": sanity.panels, "units": units}
+            update={"sanity": sanity.metrics, "panels": sanity.panels, **behind}
         ),
         outcome=outcome,
         criteria=criteria,
@@ -197,19 +199,25 @@ def _map_sanity(
     return broken.attempt("map sanity", "map", measure, MapSanity())
 
 
-def _dissected(
+def _images_behind_findings(
     samples: EvaluatedSamples,
     findings: Sequence[Finding],
     config: AuditConfig,
     folder: RunFolder,
     broken: BrokenParts,
-) -> list[UnitRecord]:
-    """The units behind the findings; none where finding them raises an exception."""
+) -> dict[str, Sequence[UnitRecord | MatchedImageRecord]]:
+    """The units behind the findings, and the images of copies; none where a part raises an exception."""
 
-    def find() -> list[UnitRecord]:
+    def units() -> list[UnitRecord]:
         return dissect(samples, findings, config.explain, folder.explanations, config.seed)
 
-    return broken.attempt("dissect", "map", find, [])
+    def matches() -> list[MatchedImageRecord]:
+        return store_matched_images(samples, findings, folder.explanations)
+
+    return {
+        "units": broken.attempt("dissect", "map", units, []),
+        "matches": broken.attempt("matched images", "data", matches, []),
+    }
 
 
 def _examined_criteria(

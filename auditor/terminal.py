@@ -150,9 +150,10 @@ def _planned(number: int | None) -> str:
 def print_explained(console: Console, images: Sequence[ExplainedImage]) -> None:
     """Prints prediction, explained class and sheet of each image."""
     for one in images:
+        panels = ", ".join(["image", "Grad-CAM", *([one.detail] if one.detail else [])])
         console.print(
             f"{one.image}: predicted {one.predicted}; {one.target} has {percent(one.confidence, 1)}, "
-            f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} (image, Grad-CAM, {one.detail})",
+            f"Grad-CAM mass {one.mass:.4g}\n  {one.sheet} ({panels})",
             soft_wrap=True,
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""Tracebacks of unexpected errors: kept in a file, so that the terminal shows one message."""
+"""Errors in code of others: where they were raised, and a file with the traceback of unexpected ones."""
 
 from __future__ import annotations
 
@@ -40,3 +40,24 @@ def _written(folder: Path | None, text: str) -> Path:
     with tempfile.NamedTemporaryFile(prefix="auditor-", suffix=".txt", delete=False) as stream:
         stream.write(content)
     return Path(stream.name)
+
+
+def place_of(error: Exception) -> str:
+    """Where code of the user raised an error, such as `` (model.py, line 12)``.
+
+    It is the last frame outside this package and the libraries; empty if there is none.
+    """
+    own = Path(__file__).parent
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if own not in Path(frame.filename).parents
+        and not {"site-packages", "contextlib.py"} & set(Path(frame.filename).parts)
+    ]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def one_line(error: Exception) -> str:
+    """The text of an error in one line of at most 300 characters."""
+    text = " ".join(str(error).split()).rstrip(".:")
+    return text if len(text) <= 300 else f"{text[:300]} …"

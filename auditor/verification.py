@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyarrow import ArrowInvalid
-
 from auditor.errors import DataError
 from auditor.manifest import MANIFEST, PREDICTIONS, read_manifest, seal, sha256
 from auditor.records.decision_table import read_decisions
+from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import LABEL, PREDICTED, usable_rows
 from auditor.run_folder import RunFolder
 
@@ -99,11 +98,12 @@ def _disagreements(run: RunFolder) -> Iterator[str]:
     if not path.is_file():
         return  # already reported as missing
     try:
-        frame = read_decisions(path, result.decision, [one.name for one in result.classes])
-        evaluated = frame.loc[usable_rows(frame), [LABEL, PREDICTED]].astype(str)
-    except (ArrowInvalid, KeyError, ValueError) as error:
+        require_predictions(path, result)
+    except DataError as error:
         yield f"{PREDICTIONS} can't be read: {error}"
         return
+    frame = read_decisions(path, result.decision, [one.name for one in result.classes])
+    evaluated = frame.loc[usable_rows(frame), [LABEL, PREDICTED]].astype(str)
     summary = result.summary
     labels = evaluated[LABEL].value_counts()
     failures = int((evaluated[LABEL] != evaluated[PREDICTED]).sum())

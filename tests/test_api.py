@@ -8,7 +8,6 @@ import pytest
 import torch
 
 import auditor
-from auditor.api import _label
 from auditor.errors import DataError, UsageError
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.run_folder import RunFolder
@@ -33,6 +32,7 @@ def test_audit_writes_the_run_and_leaves_the_model_unchanged(tmp_path: Path) -> 
         model,
         images,
         classes=["cat", "dog"],
+        preprocess={},
         attributes=pd.DataFrame({"site": ["a", "b", "a", "a"] * 20}),
         out=tmp_path / "run",
         name="from Python",
@@ -52,6 +52,7 @@ def test_audit_with_an_attribute_named_like_a_column_raises(tmp_path: Path, name
             torch.nn.Flatten(),
             images,
             classes=["cat", "dog"],
+            preprocess={},
             attributes=pd.DataFrame({name: ["a", "b"]}),
             out=tmp_path / "run",
         )
@@ -76,6 +77,7 @@ def test_audit_groups_reach_every_document_and_the_self_test(tmp_path: Path) -> 
         model,
         images,
         classes=["cat", "dog"],
+        preprocess={},
         attributes=pd.DataFrame({"site": random.choice(["a", "b"], 120)}),
         groups=pd.Series(owner, name="owner"),
         out=tmp_path / "run",
@@ -104,6 +106,7 @@ def test_audit_with_groups_of_another_length_raises(tmp_path: Path) -> None:
             torch.nn.Flatten(),
             images,
             classes=["cat", "dog"],
+            preprocess={},
             groups=pd.Series([1, 2, 3]),
             out=tmp_path / "run",
         )
@@ -134,6 +137,7 @@ def test_audit_weights_pooled_rates_and_curves_reach_the_report(tmp_path: Path) 
         _network(),
         _images(80),
         classes=["cat", "dog"],
+        preprocess={},
         attributes=pd.DataFrame({"site": list("abcc") * 20, "age": np.arange(80)}),
         weights=weights,
         out=out,
@@ -162,6 +166,7 @@ def test_audit_population_is_not_estimated_for_a_value_without_samples(tmp_path:
         _network(),
         _images(80),
         classes=["cat", "dog"],
+        preprocess={},
         attributes=pd.DataFrame({"site": ["a", "b"] * 40}),
         attribute_types={"site": ["a", "b", "c"]},
         population={"site": {"a": 0.3, "b": 0.3, "c": 0.4}},
@@ -202,16 +207,10 @@ def test_audit_with_a_bad_population_raises_before_predicting(
             torch.nn.Flatten(),
             [(np.zeros((8, 8, 3), np.uint8), "cat")] * 2,
             classes=["cat", "dog"],
+            preprocess={},
             attributes=pd.DataFrame({"site": ["a", "a"]}),
             weights=None if weights is None else pd.Series(weights),
             population=population,
             out=tmp_path / "run",
         )
     assert not (tmp_path / "run").exists()
-
-
-def test_labels_may_be_tensors_without_dimensions() -> None:
-    assert _label(torch.tensor(2)) == 2
-    assert _label(np.int64(1)) == 1
-    assert _label([0, 1]) == [0, 1]
-    assert _label("cat") == "cat"

@@ -85,10 +85,12 @@ def test_explain_writes_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Pa
     sheets = sorted((tmp_path / "maps").iterdir())
     assert [sheet.name for sheet in sheets] == [f"{one.stem}-8.png" for one in images]
     with Image.open(sheets[0]) as sheet, Image.open(images[0]) as image:
-        assert sheet.height == image.height == 32
-        panel = np.asarray(sheet.crop((0, 0, 32, 32)))
-        assert (panel == np.asarray(image.convert("RGB"))).all()
-        assert sheet.width > 3 * 32
+        # 32 pixels become 12 × 32 = 384; the panels begin below a title and a line of text.
+        top = 20 + 27 + 20 + 12
+        panel = np.asarray(sheet.crop((20, top, 20 + 384, top + 384)))
+        enlarged = np.asarray(image.convert("RGB").resize((384, 384), Image.Resampling.NEAREST))
+        assert (panel == enlarged).all()
+        assert sheet.width == 2 * 20 + 3 * 384 + 2 * 12
     assert "guided-grad-cam" in done.stdout
     for arguments, message in (
         ((images[0], "--target", "eleven"), "expected one of the classes 0, 1"),

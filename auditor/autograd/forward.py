@@ -27,11 +27,23 @@ def check_images(images: Tensor) -> None:
     Raises:
         ModelError: the shape or dtype differs, or the batch is empty.
     """
-    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape:
+    if not isinstance(images, Tensor):
         raise ModelError(
-            "expected preprocessed images as a floating (N, channels, height, width) tensor with "
-            f"N of at least 1; got {tuple(images.shape)} of {images.dtype}"
+            "images: expected a floating tensor (N, channels, height, width), preprocessed as in "
+            f"training; got {type(images).__name__}: stack the images with `torch.stack`, or convert "
+            "an array with `torch.from_numpy`"
         )
+    if images.ndim == 4 and images.is_floating_point() and 0 not in images.shape:
+        return
+    fix = "pass at least one image"
+    if images.ndim == 3:
+        fix = "add the first dimension with `images[None]`"
+    elif not images.is_floating_point():
+        fix = "divide by 255 and normalise as in training"
+    raise ModelError(
+        "images: expected preprocessed images as a floating (N, channels, height, width) tensor with "
+        f"N of at least 1; got {tuple(images.shape)} of {images.dtype}: {fix}"
+    )
 
 
 def device_of(model: nn.Module, images: Tensor) -> torch.device:

@@ -1,12 +1,15 @@
-"""State of a model: frozen while it is explained, and restored afterwards."""
+"""State of a model: copied, frozen while it is explained, and restored afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from auditor.errors import ModelError
 
@@ -70,3 +73,96 @@ def frozen_eval(model: nn.Module) -> Iterator[None]:
                 module.training = True
             for parameter in tracked:
                 parameter.requires_grad_(True)
+
+
+@contextmanager
+def left_unchanged(model: nn.Module) -> Iterator[None]:
+    """Restores a model of the caller after the ``with``, also after an exception.
+
+    Restored are the training mode of every submodule, the buffers and their values, and of every
+    parameter its device, its gradient and whether it requires one. Values of parameters are not
+    copied: nothing changes them.
+
+    Args:
+        model: a module with values; inside, it may be moved to another device and put into
+            evaluation mode.
+    """
+    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
+    parameters = [_SavedParameter(parameter) for parameter in model.parameters()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        if not isinstance(module, torch.jit.ScriptModule)
+        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False)
+    ]
+    try:
+        yield
+    finally:
+        if was_training and not model.training:
+            model.train()  # undoes what a subclass does in `eval`, such as merging adapters
+        for module, training in modes:
+            module.training = training
+        for saved in parameters:
+            saved.restore()
+        for module, name, buffer, values in buffers:
+            module._buffers[name] = buffer  # noqa: SLF001 - `register_buffer` refuses a known name
+            if not torch.equal(buffer, values):
+                with torch.inference_mode():  # allows changes of buffers created in this mode, too
+                    buffer.copy_(values)
+
+
+class _SavedParameter:
+    """Device, gradient and flag of a parameter, to be restored."""
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        self._parameter = parameter
+        self._values = parameter.data
+        self._tracked = parameter.requires_grad
+        self._gradient = parameter.grad
+        self._slope = None if parameter.grad is None else parameter.grad.data
+
+    def restore(self) -> None:
+        parameter = self._parameter
+        if parameter.device != self._values.device:
+            parameter.grad = None  # it is on the other device, too
+            parameter.data = self._values
+        if self._gradient is not None and self._slope is not None:
+            if self._gradient.device != self._slope.device:
+                self._gradient.data = self._slope
+            parameter.grad = self._gradient
+        if parameter.requires_grad != self._tracked:
+            parameter.requires_grad_(self._tracked)
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """A copy of a model that shares no tensor with it.
+
+    ``deepcopy`` refuses tensors that are part of a graph, such as the maps of the last forward pass
+    that a network keeps as ``self.maps``. In the copy, these are detached.
+
+    Args:
+        model: any module; left unchanged.
+
+    Raises:
+        Exception: whatever a part of the network raises when it is copied.
+    """
+    with _DetachedCopies():
+        return deepcopy(model)
+
+
+class _DetachedCopies(TorchFunctionMode):
+    """Copies tensors that are part of a graph without their graph."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        _types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            original, memo = args
+            # The memo keeps two references to one tensor references to one copy.
+            return memo.setdefault(id(original), original.detach().clone())
+        return func(*args, **(kwargs or {}))

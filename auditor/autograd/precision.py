@@ -6,7 +6,6 @@ accurate enough, the model itself is used and the reason is reported. The model 
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from auditor.autograd.batch_norm_folding import fold
 from auditor.autograd.forward import device_of
-from auditor.autograd.model_state import unwrap
+from auditor.autograd.model_state import copy_of, unwrap
 from auditor.autograd.preflight import Preflight
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
@@ -104,7 +103,7 @@ def _checked_copy(
 ) -> Accelerated | str:
     """The copy if it is accurate enough, otherwise the reason why it is not."""
     try:
-        faster = copy.deepcopy(module)
+        faster = copy_of(module)
     except Exception as error:  # noqa: BLE001 - any part of a network may define __deepcopy__
         return f"the model can't be copied ({type(error).__name__}: {str(error).split('. ')[0]})"
     with user_code(module, images):

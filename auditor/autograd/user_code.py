@@ -7,8 +7,7 @@ The network is the user's code and may raise anything. Every place that runs it 
 from __future__ import annotations
 
 import re
-import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.model_state import unwrap
 from auditor.errors import AuditorError, ModelError
+from auditor.traceback_file import one_line, place_of
 
 _SIZE = (
     "the size of the images probably differs from what it was built for: set preprocess.resize and "
@@ -28,6 +28,9 @@ _SIZE = (
 _DTYPE = (
     "the images are float32: convert the network with `.float()`, or cast its input at the beginning "
     "of its forward"
+)
+_OTHER_DTYPE = (
+    "pass the images in the dtype of the network's weights, usually float32 (`images.float()`)"
 )
 _FIXES: tuple[tuple[str, str], ...] = (
     (
@@ -95,10 +98,31 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         if full and not memory:
             raise
         dtype = str(images.dtype).removeprefix("torch.")
+        fix = _NO_MEMORY if full else _fix(error, images)
         raise ModelError(
-            f"model: {_name(module)} raised {type(error).__name__}{_place(error)} on an input of shape "
-            f"{tuple(images.shape)}, {dtype}: {_one_line(error)}: {_NO_MEMORY if full else _fix(error)}"
+            f"model: {_name(module)} raised {type(error).__name__}{place_of(error)} on an input of shape "
+            f"{tuple(images.shape)}, {dtype}: {one_line(error)}: {fix}"
         ) from error
+
+
+def require_module(model: object) -> nn.Module:
+    """What the caller passed as the model, if it is a network.
+
+    Raises:
+        ModelError: it is something else, such as its class or its weights.
+    """
+    if isinstance(model, nn.Module):
+        return model
+    kind, fix = type(model).__name__, "pass the network itself"
+    if isinstance(model, type):
+        kind, fix = f"the class {model.__name__}", f"create it, as in `{model.__name__}(…)`"
+    elif isinstance(model, Mapping):
+        fix = "load its weights into a network, with `network.load_state_dict(…)`"
+    elif isinstance(model, str | Path):
+        fix = "load it first, or use a configuration file and `auditor run`"
+    elif callable(model):
+        fix = "wrap it in a torch.nn.Module whose forward calls it"
+    raise ModelError(f"model: expected a torch.nn.Module; got {kind}: {fix}")
 
 
 def require_runnable(module: nn.Module) -> None:
@@ -136,27 +160,12 @@ def _name(module: nn.Module) -> str:
     return type(inner).__name__
 
 
-def _place(error: Exception) -> str:
-    """Where the user's code raised: the last frame outside this package and the libraries."""
-    own = Path(__file__).parents[1]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if own not in Path(frame.filename).parents
-        and not {"site-packages", "contextlib.py"} & set(Path(frame.filename).parts)
-    ]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()).rstrip(".:")
-    return text if len(text) <= 300 else f"{text[:300]} …"
-
-
-def _fix(error: Exception) -> str:
+def _fix(error: Exception, images: Tensor) -> str:
     text = str(error)
     for pattern, fix in _FIXES:
         found = re.search(pattern, text, re.IGNORECASE)
+        if found and fix is _DTYPE and images.dtype != torch.float32:
+            return _OTHER_DTYPE
         if found:
             return fix.format(**found.groupdict())
     return _OTHERWISE

@@ -30,6 +30,8 @@ class Check(Options, ABC):
         needs: without these it can only be skipped; the self-test leaves such checks out.
         handles_clusters: whether its tests and intervals are right for samples that come in clusters
             (``AuditData.clusters``). Otherwise it is skipped where they do.
+        compares_attributes: whether it compares values of annotated attributes and nothing else. It is
+            skipped where the data has none.
         tasks: the tasks that it examines; it is skipped for others.
         fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
     """
@@ -37,6 +39,7 @@ class Check(Options, ABC):
     kind: ClassVar[ClaimKind] = "outcome"
     needs: ClassVar[frozenset[Need]] = frozenset()
     handles_clusters: ClassVar[bool] = False
+    compares_attributes: ClassVar[bool] = False
     tasks: ClassVar[frozenset[TaskName]] = ALL_TASKS
     fault_labels: ClassVar[FaultLabels | None] = None
 

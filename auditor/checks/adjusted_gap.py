@@ -53,6 +53,7 @@ class AdjustedGap(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate with the other attributes held fixed (a share, 0 to 1)."""

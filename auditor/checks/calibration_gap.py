@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, mean_gap_of, widened
+from auditor.comparisons.others_fixed import OthersFixed
 from auditor.comparisons.strata import confounders, crossed
 from auditor.phrasing import count, interval, percent, points, several, whom
 from auditor.records import (
@@ -35,6 +36,7 @@ from auditor.statistics import (
     Floats,
     Integers,
     Interval,
+    MeanGap,
     calibration,
     overconfidence_gap,
 )
@@ -134,11 +136,14 @@ class CalibrationGap(Check):
         (name,) = one.key.attributes
         fixed, alike = confounders(audit, name)
         strata = crossed(alike, codes(audit.predictions["label"]))
-        gaps = (
-            overconfidence_gap(confidence, correct, inside, strata)
-            if audit.clusters is None
-            else mean_gap_of(audit, confidence - correct, inside, strata)
-        )
+        every = np.arange(len(confidence))
+
+        def compared(within: Integers) -> MeanGap:
+            if audit.clusters is None:
+                return overconfidence_gap(confidence, correct, inside, within)
+            return mean_gap_of(audit, confidence - correct, inside, within)
+
+        gaps = compared(strata)
         if min(gaps.n_slice, gaps.n_rest) < audit.min_support or np.isnan(gaps.p_value):
             return
         found = _calibration(audit, confidence, correct, one.rows)
@@ -146,7 +151,10 @@ class CalibrationGap(Check):
         gap = gaps.gap
         who = whom(one.key)
         more = "more" if gap.value >= 0 else "less"
-        yield Claim(
+        others = OthersFixed(
+            audit, every, inside, strata, lambda within: _gap_and_p(compared(within))
+        )
+        claim = Claim(
             check=NAME,
             kind=self.kind,
             title=f"Confidence is {points(over.value)} {_side(over)} for {who}, {points(gap.value)} "
@@ -181,6 +189,11 @@ class CalibrationGap(Check):
                 ),
             ),
         )
+        yield others.added_to(claim)
+
+
+def _gap_and_p(found: MeanGap) -> tuple[Interval, float]:
+    return found.gap, found.p_value
 
 
 def _calibration(

@@ -39,13 +39,17 @@ from auditor.statistics import (
 NAME = "confusion-pairs"
 _SHOWN = 12
 """Sample ids that a claim carries at most."""
+_OTHERS = 10
+"""Smallest number of failures of other labels whose shares are stated."""
 
 
 @plugin("check", NAME)
 class ConfusionPairs(Check):
     """Which class is predicted for which, and which attribute makes that more frequent?
 
-    Similar classes are confused by any model, so a pair by itself is described and not tested. The
+    Similar classes are confused by any model, so a pair by itself is described and not tested: where
+    more of a label's failures go to the class than of the other labels' failures, and more than if
+    they were spread evenly. The
     test is whether the confusion is more frequent for an attribute value than for the rest of the
     label (Newcombe's interval, Fisher's exact test, mid-p). The pairs are chosen by their number,
     which is independent of the attribute.
@@ -59,7 +63,8 @@ class ConfusionPairs(Check):
     max_pairs: int = Field(20, ge=1)
     """How many of the most frequent confusions are examined."""
     min_excess: float = Field(0.1, ge=0, le=1)
-    """Smallest reported excess: share of the label's failures above the expected one."""
+    """Smallest reported excess: share of the label's failures above that of the other labels' failures,
+    and above an even spread over the wrong classes."""
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap of a confusion's rate between an attribute value and the rest."""
 
@@ -83,7 +88,14 @@ class ConfusionPairs(Check):
             pair = _Pair(audit, row, column, of_label, predicted[of_label] == column)
             claims += pair.described(found, self.min_excess)
             claims += pair.tested(self.max_gap)
-        return Examination(tuple(claims))
+        skipped: tuple[Skipped, ...] = ()
+        if not audit.attributes:
+            reason = (
+                "without attributes, confusions were only counted: it was not tested for which samples they "
+                "are more frequent"
+            )
+            skipped = (Skipped(check=NAME, reason=reason),)
+        return Examination(tuple(claims), skipped)
 
 
 class _Pair:
@@ -108,11 +120,12 @@ class _Pair:
         failing = codes(self._audit.predictions["predicted"])[self._of_label] != self._row
         worth = inflation(self._audit, self._everywhere(), [self._of_label[failing]])
         share = widened(found.share[self._row, self._column], float(worth[0]), 0.0)
-        expected = float(found.expected[self._row, self._column])
-        if share.low <= expected:
+        others, expected = self._others(found), found.expected
+        usual = expected if others is None else max(others, expected)
+        if share.low <= usual:
             return
         n = int(self._confused.sum())
-        excess = Interval(share.value - expected, share.low - expected, share.high - expected)
+        excess = Interval(share.value - usual, share.low - usual, share.high - usual)
         yield Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
@@ -120,7 +133,7 @@ class _Pair:
             f"{self._predicted}",
             slice=SliceKey(label=self._label, predicted=self._predicted),
             effect=Effect.measured(
-                "share of the label's failures above the expected one", excess, "share"
+                "share of the label's failures above the usual one", excess, "share"
             ),
             limit=limit,
             p_value=None,
@@ -132,10 +145,7 @@ class _Pair:
                     f"{self._predicted}: {percent(share.value)} of the failures of that label "
                     f"({interval(share)})."
                 ),
-                (
-                    f"If they were predicted as {self._predicted} as often as samples of other "
-                    f"labels are, it would be {percent(expected)}."
-                ),
+                self._usual_share(others, expected),
             ),
             action=f"Compare the maps for {self._label} and for {self._predicted} side by side; check "
             "the labels of these samples.",
@@ -149,12 +159,36 @@ class _Pair:
                             value=Estimate.of(share),
                             unit="share",
                         ),
-                        Quantity(name="expected share", value=expected, unit="share"),
+                        Quantity(
+                            name="share if spread evenly over the classes",
+                            value=expected,
+                            unit="share",
+                        ),
+                        *self._others_quantity(others),
                     )
                 ),
             ),
             weight=max(0.0, excess.value) * n,
         )
+
+    def _others(self, found: Confusions) -> float | None:
+        """Share of the other labels' failures that are predicted as the class; None with too few."""
+        if found.n_others[self._row, self._column] < _OTHERS:
+            return None
+        return float(found.of_others[self._row, self._column])
+
+    def _usual_share(self, others: float | None, expected: float) -> str:
+        even = f"spread evenly over the wrong classes, it would be {percent(expected)}"
+        if others is None:
+            return f"Were these failures {even}."
+        return (
+            f"Of the failures of the other labels, {percent(others)} are predicted as {self._predicted}; "
+            f"were failures {even}."
+        )
+
+    def _others_quantity(self, others: float | None) -> Iterator[Quantity]:
+        if others is not None:
+            yield Quantity(name="share of the other labels' failures", value=others, unit="share")
 
     def tested(self, limit: float) -> Iterator[Claim]:
         """One claim for each attribute value with enough samples of the label."""

@@ -43,6 +43,7 @@ class ErrorTrend(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between the two ends of an ordered attribute (a share)."""

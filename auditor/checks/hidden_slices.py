@@ -166,8 +166,8 @@ class _TestedSlice:
 
     Attributes:
         members: its rows of ``AuditData.predictions``, the most typical first.
-        rate: its error rate.
-        rest: error rate of the rest.
+        rate: its error rate, with labels weighted as in the rest.
+        rest: error rate of the rest, weighted alike.
         gap: gap in the error rate.
         excess: gap in the excess.
         p_value: the larger one of both tests.
@@ -208,7 +208,7 @@ def _tested(
     members = audit.predictions.iloc[rows[order]]
     return _TestedSlice(
         members=members,
-        rate=float(members["failure"].mean()),
+        rate=float(gaps.base_rate[0] + gaps.gap.value[0]),
         rest=float(gaps.base_rate[0]),
         gap=gaps.gap[0],
         excess=excess.gap,
@@ -225,7 +225,7 @@ def _statement(tested: _TestedSlice, direction: FailureDirection) -> tuple[str, 
     return (
         (
             f"Found on one half of the samples and tested on the other: {len(tested.members)} images "
-            "with similar features or thumbnails have an error rate of "
+            "with similar features or thumbnails have, with labels weighted alike, an error rate of "
             f"{percent(tested.rate)}{predicted}; for other images of the same labels it is "
             f"{percent(tested.rest)}."
         ),

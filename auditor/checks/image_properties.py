@@ -15,8 +15,9 @@ from auditor.checks import Check
 from auditor.comparisons.clusters import design_effects, gaps_of, rates_of
 from auditor.comparisons.confounding import Confounding
 from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
+from auditor.comparisons.gap_texts import RatesOfGap
 from auditor.comparisons.slice_counts import Counts, SliceCounter
-from auditor.phrasing import interval, percent, points, several, whom
+from auditor.phrasing import points, several, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -112,12 +113,11 @@ class ImageProperties(Check):
         rate = rates_of(audit, [one])[0]
         who = whom(one.key)
         name = property_name(next(iter(one.key.attributes))).replace("_", " ")
-        more = "more" if gap.value >= 0 else "less"
+        rates = RatesOfGap(rate, tested.rest, gap)
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"{percent(rate.value)} of the {who} are misclassified: {points(gap.value)} "
-            f"{more} than the rest of the same labels",
+            title=rates.difference(who),
             slice=one.key,
             effect=Effect.measured("error-rate gap", gap, "points"),
             limit=self.max_gap,
@@ -125,15 +125,8 @@ class ImageProperties(Check):
             support=one.support,
             samples=counter.highest_loss(one) if gap.value > 0 else (),
             statement=(
-                (
-                    f"Of {one.support} {who}, {percent(rate.value)} are misclassified "
-                    f"({interval(rate)}); of the rest, with labels in the same proportion, "
-                    f"{percent(tested.rest)}."
-                ),
-                (
-                    f"The gap is {points(gap.value)} ({interval(gap, ' points')}); the test is whether "
-                    f"it exceeds {points(self.max_gap)}."
-                ),
+                *rates.sentences(f"{one.support} {who}"),
+                f"The test is whether the gap exceeds {points(self.max_gap)}.",
                 f"The {name} was computed from the images, not annotated.",
             ),
             action=f"Check whether images of such {name} come from one source, and whether they occur "

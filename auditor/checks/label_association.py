@@ -51,6 +51,7 @@ class LabelAssociation(Check):
     kind: ClassVar[ClaimKind] = "data"
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_association: float = Field(0.1, gt=0, le=1)
     """Largest acceptable bias-corrected Cramér's V (0: independent, 1: one determines the other)."""

@@ -1,4 +1,4 @@
-"""Label errors: which failures are probably due to wrong labels and not to the model?"""
+"""Label errors: which labels does the model contradict more confidently than its errors explain?"""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ from auditor.records import (
     ClaimKind,
     Effect,
     Examination,
-    FaultLabels,
     LabelNoiseReason,
-    Quantities,
-    Quantity,
     Skipped,
     SliceKey,
     Table,
@@ -41,35 +38,39 @@ _SHOWN = 12
 _LISTED = 500
 """Maximum number of samples that are listed in the evidence of a claim."""
 
-_TOO_WEAK: dict[LabelNoiseReason, str] = {
+_NOT_DONE: dict[LabelNoiseReason, str] = {
+    "few-samples": "there are too few samples to tell contradicted labels from ordinary errors",
     "no-probabilities": "no probabilities are stored for more than 100 classes",
     "weak-model": "the model is too weak to judge labels: it is hardly better than always predicting the "
     "most frequent class",
     "confident-errors": "the model cannot judge labels: over a fifth of its most confident predictions "
     "contradict the label",
 }
-"""Reasons for which no label is suspected at all."""
+"""Reasons for which no label can be examined."""
 
 Mask = NDArray[np.bool_]
 
 
 @plugin("check", NAME)
 class LabelErrors(Check):
-    """Which failures are probably due to wrong labels and not to the model?
+    """Which labels does the model contradict more confidently than its errors explain?
 
-    Confident learning: a label is suspected if the probability of another class is as high as usual
-    for samples of that class. The method assumes that labels are wrong at random within a class.
-    A model that uses a shortcut contradicts correct labels with the same confidence, but not at random.
-    Therefore labels are not suspected if the model predicts that class more often for other samples
-    with the same value of an attribute or property, or if the suspected labels are associated with
-    such a value (exact mid-p tests; both with a Bonferroni correction over all values). Nor
-    are they suspected if hard images are the more likely cause: the model predicts mislabelled images
-    as confidently as correctly labelled ones of the same class, but is less confident on hard images
-    (Mann-Whitney test). The labels themselves are not tested: the result is a list to
-    inspect, never more than a note. Suspected labels count as possible data faults if label noise is
-    detected (see ``auditor.statistics.label_noise``), and the model is at least as confident as for half
-    of the correctly labelled samples. With neither attributes nor computed properties, label noise is not
-    estimated and nothing counts.
+    Confident learning: a label is contradicted if the probability of another class is as high as usual
+    for samples of that class. Any model contradicts some correct labels in this way. Labels are
+    therefore listed only if more of the most confident predictions contradict the label than the errors
+    of the model explain (see ``auditor.statistics.label_noise``), or if the model is no less confident
+    where it contradicts the label.
+
+    Even then, the labels are not blamed. A model that uses a shortcut, such as the background, contradicts
+    correct labels with the same confidence, and its own probabilities cannot separate the two. The claim
+    states both possibilities, is never more than a note, and no failure counts as the fault of the data;
+    near-duplicates with different labels, which are independent evidence, are found by ``duplicates``.
+
+    What can be ruled out is left out: labels are not listed if the model predicts the class more often for
+    other samples with the same value of an attribute or property, or if the labels are associated with
+    such a value (exact mid-p tests; both with a Bonferroni correction over all values), and neither are
+    hard images, which the model predicts less confidently than correctly labelled ones of the same class
+    (Mann-Whitney test).
 
     Reference:
         C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in
@@ -77,80 +78,75 @@ class LabelErrors(Check):
     """
 
     kind: ClassVar[ClaimKind] = "data"
-    # Its tests can only clear suspected labels, and clear more of them if samples are clustered.
+    # Its tests can only clear contradicted labels, and clear more of them if samples are clustered.
     handles_clusters: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
-    fault_labels: ClassVar[FaultLabels | None] = FaultLabels(
-        many="suspected label errors", one="label doubtful"
-    )
 
     min_count: int = Field(3, ge=1)
-    """Smallest number of suspected labels, of a pair of classes, that is reported."""
+    """Smallest number of contradicted labels, of a pair of classes, that is reported."""
 
     def examine(self, audit: AuditData) -> Examination:
         """Finds labels that the model contradicts with confidence."""
         noise = estimate_wrong_labels(audit)
-        if audit.probabilities is None or noise.reason in _TOO_WEAK:
-            reason = _TOO_WEAK[noise.reason or "no-probabilities"]
-            return Examination(skipped=(_skipped(reason),), label_noise=noise)
-        label, predicted = (codes(audit.predictions[name]) for name in ("label", "predicted"))
-        suggested = confident_learning(label, audit.probabilities).suggested
-        suspected = (suggested == predicted) & (predicted != label)
-        claims: list[Claim] = []
-        skipped: list[Skipped] = []
+        if noise.reason in _NOT_DONE:
+            return Examination(skipped=(_skipped(_NOT_DONE[noise.reason]),), label_noise=noise)
+        skipped: tuple[Skipped, ...] = ()
         if audit.clusters is not None:
-            skipped.append(
+            skipped = (
                 _skipped(
                     f"the number of wrong labels was not estimated: images of one {audit.clusters.name} "
                     "are not independent, and the method does not support clusters"
-                )
+                ),
             )
-        estimated = audit.clusters is None
-        for target in np.unique(predicted[suspected]):
-            for value, rows in _predicted_more_often(audit, label, predicted, int(target)):
-                cleared = suspected & (predicted == target) & rows
-                if cleared.any():
-                    suspected &= ~cleared
-                    skipped.append(
-                        _skipped(
-                            f"predicted as {audit.classes[target]}: the model contradicts "
-                            f"{plural(int(cleared.sum()), 'label')} with confidence, but it predicts that "
-                            f"class more often for other samples with {value}; the labels are not suspected"
-                        )
-                    )
-        pairs = np.unique(np.stack([label[suspected], predicted[suspected]]), axis=1)
-        for pair in pairs.T:
-            chosen = suspected & (label == pair[0]) & (predicted == pair[1])
-            if int(chosen.sum()) >= self.min_count:
-                found = self._examined(
-                    _Suspects(audit, np.flatnonzero(chosen)),
-                    counts=estimated and noise.is_detected,
-                )
+        claims: list[Claim] = []
+        cleared: list[str] = []
+        # Where confidence does not separate errors from correct predictions, it explains no contradiction.
+        if noise.is_detected or noise.reason == "uninformative-confidence":
+            for found in self._found(audit):
                 if isinstance(found, Claim):
                     claims.append(found)
                 else:
-                    skipped.append(found)
-        return Examination(tuple(claims), tuple(skipped), noise if estimated else None)
+                    cleared.append(found)
+        noise = noise.model_copy(update={"cleared": tuple(cleared)})
+        return Examination(tuple(claims), skipped, noise if audit.clusters is None else None)
 
-    def _examined(self, suspects: _Suspects, *, counts: bool) -> Claim | Skipped:
-        """The claim on a pair of classes, or why its labels are not suspected."""
+    def _found(self, audit: AuditData) -> Iterator[Claim | str]:
+        """Claims on pairs of classes; a sentence for labels that have another explanation."""
+        if audit.probabilities is None:
+            return
+        label, predicted = (codes(audit.predictions[name]) for name in ("label", "predicted"))
+        suggested = confident_learning(label, audit.probabilities).suggested
+        contradicted = (suggested == predicted) & (predicted != label)
+        for target in np.unique(predicted[contradicted]):
+            for value, rows in _predicted_more_often(audit, label, predicted, int(target)):
+                explained = contradicted & (predicted == target) & rows
+                if explained.any():
+                    contradicted &= ~explained
+                    yield (
+                        f"{plural(int(explained.sum()), 'label')} predicted as {audit.classes[target]}: the "
+                        f"model predicts that class more often for other samples with {value}"
+                    )
+        pairs = np.unique(np.stack([label[contradicted], predicted[contradicted]]), axis=1)
+        for pair in pairs.T:
+            chosen = contradicted & (label == pair[0]) & (predicted == pair[1])
+            if int(chosen.sum()) >= self.min_count:
+                yield self._examined(_Suspects(audit, np.flatnonzero(chosen)))
+
+    def _examined(self, suspects: _Suspects) -> Claim | str:
+        """The claim on a pair of classes, or what else explains the predictions."""
         audit, label, other = suspects.audit, suspects.label, suspects.suggested
-        prefix = (
-            f"{label} predicted as {other}: the model contradicts "
-            f"{plural(len(suspects.rows), 'label')} with "
-            "confidence, but"
-        )
+        prefix = f"{plural(len(suspects.rows), 'label')} {label} predicted as {other}:"
         value = associated_value(audit, suspects.mask)
         if value is not None:
-            return _skipped(f"{prefix} they are associated with {value}; they are not suspected")
+            return f"{prefix} they are associated with {value}"
         correct = suspects.confidence_of(other, other)
         contradicted = suspects.confidence_of(label, other)
         if len(correct) < self.min_count or _lower(contradicted, correct, audit.alpha):
-            return _skipped(
-                f"{prefix} it predicts these images less confidently than samples correctly labelled "
-                f"{other}, as is usual for hard images; the labels are not suspected"
+            return (
+                f"{prefix} the model is less confident than for samples correctly labelled {other}, as is "
+                "usual for hard images"
             )
-        return _claim(suspects, float(np.median(correct)), counts=counts)
+        return _claim(suspects)
 
 
 @dataclass(frozen=True)
@@ -231,14 +227,8 @@ def _predicted_more_often(
             yield words, rows
 
 
-def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
-    """The claim that labels may be wrong.
-
-    Args:
-        suspects: the samples.
-        usual: median confidence of samples correctly labelled as the suggested class.
-        counts: whether the most confident ones count as possible data faults.
-    """
+def _claim(suspects: _Suspects) -> Claim:
+    """The claim that labels are wrong, or that the model uses a shortcut."""
     label, other = suspects.label, suspects.suggested
     frame = suspects.audit.predictions.iloc[suspects.rows].sort_values(
         "loss", ascending=False, kind="stable"
@@ -246,61 +236,58 @@ def _claim(suspects: _Suspects, usual: float, *, counts: bool) -> Claim:
     samples = [str(one) for one in frame["sample"]]
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
     share = proportion(len(samples), suspects.n_label)[()]
-    confident = tuple(np.array(samples, dtype=object)[confidence >= usual])
-    faulty = confident if counts else ()
     rows = tuple(
         (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
     )
+    n = len(samples)
     return Claim(
         check=NAME,
         kind=LabelErrors.kind,
-        title=f"{plural(len(samples), 'sample')} labelled {label} may show {other}",
+        title=f"{plural(n, 'sample')} labelled {label} {'is' if n == 1 else 'are'} confidently predicted as "
+        f"{other}: wrong labels or a shortcut",
         slice=SliceKey(label=label, predicted=other),
         effect=Effect.measured("share of the label's samples", share, "share"),
         limit=0.0,
         p_value=None,
-        support=len(samples),
+        support=n,
         samples=tuple(samples[:_SHOWN]),
-        statement=_statement(suspects, samples, share, len(confident)),
-        action=f"Look at these images. Where they show {other}, correct the labels, and audit again.",
-        limits="The suspicion is based only on the model, which may be confident and wrong. It must not have "
-        "been trained on these samples.",
+        statement=_statement(suspects, samples, share),
+        action=f"Look at these images. Where they show {other}, correct the labels. Where they show {label}, "
+        f"look for what they have in common with the {other} samples, such as the background, and add it as "
+        "an attribute. Then audit again.",
+        limits="The model's own predictions cannot tell wrong labels from a shortcut, so no label is blamed "
+        "and these samples count as failures. The model must not have been trained on them.",
         evidence=(
             Table(
-                title="Suspected labels",
-                columns=("sample", "label", "suggested label", "confidence"),
+                title="Labels that the model contradicts",
+                columns=("sample", "label", "predicted", "confidence"),
                 rows=rows[:_LISTED],
                 units=(None, None, None, "share"),
             ),
-            Quantities(
-                items=(Quantity(name="possible data faults", value=len(faulty), unit="count"),)
-            ),
         ),
-        weight=float(len(samples)),
+        weight=float(n),
         ceiling="note",
-        faulty=faulty,
     )
 
 
-def _statement(
-    suspects: _Suspects, samples: list[str], share: Interval, n_confident: int
-) -> tuple[str, ...]:
-    label, other = suspects.label, suspects.suggested
-    associated = (
-        "not associated with any attribute"
-        if suspects.audit.attributes or suspects.audit.computed
-        else "not compared with any attribute, because there is none"
-    )
+def _statement(suspects: _Suspects, samples: list[str], share: Interval) -> tuple[str, ...]:
+    other = suspects.suggested
+    has_attributes = bool(suspects.audit.attributes)
     return (
         (
-            f"Of {suspects.n_label} {quoted(label)} samples, {len(samples)} ({percent(share.value)}, "
-            f"{interval(share)}) are predicted as {other} as confidently as {other} samples usually "
-            f"are, such as {several(samples)}."
+            f"Of {suspects.n_label} {quoted(suspects.label)} samples, {len(samples)} "
+            f"({percent(share.value)}, {interval(share)}) are predicted as {other} as confidently as "
+            f"{other} samples usually are, such as {several(samples)}."
         ),
-        f"They are {associated}.",
         (
-            f"For {n_confident} of them, the model is at least as confident as for half of the "
-            f"samples correctly labelled {other}."
+            "Either the labels are wrong, or the model uses a shortcut: something else that these images "
+            f"share with {other} samples, such as the background or the style."
+        ),
+        (
+            "They are not associated with any attribute of the data, but a shortcut that no attribute "
+            "describes would look the same."
+            if has_attributes
+            else "No attribute was given that could show a shortcut."
         ),
     )
 

@@ -74,6 +74,7 @@ class MetricGap(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap of a metric (a share, 0 to 1)."""

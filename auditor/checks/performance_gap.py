@@ -14,7 +14,7 @@ from auditor.comparisons.intersections import Intersections
 from auditor.comparisons.limits import Limits
 from auditor.comparisons.slice_claims import SliceClaims
 from auditor.comparisons.slice_counts import SliceCounter
-from auditor.records import AuditData, Claim, Examination, Skipped, Slice, SliceKey
+from auditor.records import AuditData, Claim, Examination, Slice, SliceKey
 from auditor.registry import plugin
 
 NAME = "performance-gap"
@@ -42,6 +42,7 @@ class PerformanceGap(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate (a share, 0 to 1)."""
@@ -50,9 +51,6 @@ class PerformanceGap(Check):
 
     def examine(self, audit: AuditData) -> Examination:
         """Compares every slice with the rest."""
-        if not audit.attributes:
-            reason = "the data has no attributes that can be compared, so no groups were compared"
-            return Examination(skipped=(Skipped(check=NAME, reason=reason),))
         counter = SliceCounter(audit)
         values, within, crossed = _by_question(audit.slices)
         limits = Limits(self.max_gap, self.max_ratio)

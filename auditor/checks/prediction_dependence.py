@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from auditor.checks import Check
 from auditor.comparisons.class_rates import WorstRate, worst_rates
 from auditor.comparisons.clustered_rates import ClusteredRates
 from auditor.comparisons.clusters import of_clusters
+from auditor.comparisons.others_fixed import OthersFixed, rate_within
 from auditor.comparisons.strata import confounders, crossed
 from auditor.phrasing import interval, sentence_start, several, signed_points, whom
 from auditor.records import (
@@ -74,6 +75,7 @@ class PredictionDependence(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in recall or in false-positive rate (a share, 0 to 1)."""
@@ -102,7 +104,10 @@ class PredictionDependence(Check):
                 skipped.append(Skipped(check=NAME, reason=f"{name}: {reason}"))
                 continue
             stated = self._claims(audit, name, values, counts.sum(1), found, worst)
-            claims += [_with_fixed(one, fixed) for one in stated]
+            held = _OthersHeld(
+                audit, name, alike, {values[code]: one for code, one in worst.items()}
+            )
+            claims += [held.added_to(_with_fixed(one, fixed)) for one in stated]
         return Examination(tuple(claims), tuple(skipped))
 
     def _examined(
@@ -219,6 +224,38 @@ class PredictionDependence(Check):
             limits="It shows that prediction and attribute are associated among samples of one label, "
             "not why.",
         )
+
+
+@dataclass(frozen=True)
+class _OthersHeld:
+    """The disadvantages of the values of an attribute with each other attribute held fixed.
+
+    Attributes:
+        audit: the audited data.
+        name: the attribute.
+        alike: (n,) what is held fixed in any case, besides the label.
+        worst: the disadvantage of each value.
+    """
+
+    audit: AuditData
+    name: str
+    alike: Integers
+    worst: Mapping[str, WorstRate]
+
+    def added_to(self, claim: Claim) -> Claim:
+        """The claim with what explains its gap; that of the attribute as a whole as it is."""
+        if self.name not in claim.slice.attributes:
+            return claim
+        value = claim.slice.attributes[self.name]
+        frame, worst = self.audit.predictions, self.worst[value]
+        label, predicted = codes(frame["label"]), codes(frame["predicted"])
+        is_recall = worst.rate_name == "recall"
+        rows = np.flatnonzero((label == worst.target) == is_recall)
+        outcome = (predicted[rows] == worst.target) != is_recall
+        inside = (frame[self.name] == value).to_numpy(dtype=bool)[rows]
+        strata = crossed(self.alike, label)[rows]
+        within = rate_within(self.audit, rows, inside, outcome)
+        return OthersFixed(self.audit, rows, inside, strata, within).added_to(claim)
 
 
 def _four_fifths(distances: FairnessDistances, classes: tuple[str, ...]) -> Iterator[str]:

@@ -43,6 +43,7 @@ class Representation(Check):
     kind: ClassVar[ClaimKind] = "data"
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
 
     min_ratio: float = Field(0.5, gt=0, le=1)

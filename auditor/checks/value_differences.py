@@ -68,6 +68,7 @@ class ValueDifferences(Check):
     """
 
     handles_clusters: ClassVar[bool] = True
+    compares_attributes: ClassVar[bool] = True
 
     max_gap: float = Field(0.05, ge=0, le=1)
     """Largest acceptable gap in error rate between two values (a share, 0 to 1)."""
@@ -194,12 +195,14 @@ class _Compared:
                 continue
             effect, limit = self.limits.effect(gaps.gap[k], ratios[k])
             rate, gap = rates[k], gaps.gap[k]
-            rest_rate = rate.value + gap.value
+            # In these comparisons, the value itself is what the rest is compared with.
+            own_rate = float(gaps.base_rate[k])
+            rest_rate = own_rate + gap.value
             others = Slice(one.key, outside[k])
             yield Claim(
                 check=NAME,
                 kind=ValueDifferences.kind,
-                title=self._only(k, minority, rate.value, rest_rate),
+                title=self._only(k, minority, own_rate, rest_rate),
                 slice=one.key,
                 # A value that is better than the rest is reported only if most values are worse.
                 effect=effect if minority[k] else None,
@@ -210,9 +213,12 @@ class _Compared:
                 statement=(
                     (
                         f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
-                        f"({interval(rate)}); of the rest of the same labels, {percent(rest_rate)}."
+                        f"({interval(rate)})."
                     ),
-                    f"The rest has a gap of {points(gap.value)} ({interval(gap, ' points')}).",
+                    (
+                        f"With labels weighted alike, it is {percent(own_rate)}, and {percent(rest_rate)} of "
+                        f"the rest: a gap of {points(gap.value)} ({interval(gap, ' points')})."
+                    ),
                 ),
                 action=f"Find out how the {whom(one.key)} differ, and train with more samples of the "
                 "other values.",

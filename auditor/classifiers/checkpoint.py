@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _SHOWN = 5
+_COUNTERS = frozenset({"n_averaged", "total_ops", "total_params"})
+"""Of averaged models, and of tools that count operations."""
+_LOSSES = frozenset({"criterion", "loss", "loss_fn", "loss_func", "loss_function", "criterion_fn"})
+"""Names of the loss in a training module."""
+_SHARD = re.compile(r"-\d+-of-\d+")
 
 
 def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
@@ -38,6 +44,7 @@ def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
     """
     weights = read_weights(path, key)
     expected = module.state_dict()
+    weights, left_out = _without_companions(weights, expected)
     weights, prefix = _without_prefix(weights, expected)
     other_shape = [
         f"{name}: {_shape(expected[name])} in the model, {_shape(tensor)} in the file"
@@ -54,9 +61,36 @@ def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
         raise ModelError(
             _mismatch(path, expected, weights.tensors, missing, unexpected, other_shape)
         )
-    notes = [weights.note, prefix and f"prefix {prefix!r} removed", _cast(expected, weights)]
+    notes = [
+        weights.note,
+        left_out and f"without {_few(left_out)}",
+        prefix and f"prefix {prefix!r} removed",
+        _cast(expected, weights),
+    ]
     extra = ", ".join(note for note in notes if note)
     return f"{path.name} ({extra})" if extra else path.name
+
+
+def _without_companions(
+    weights: Weights, expected: Mapping[str, Tensor]
+) -> tuple[Weights, list[str]]:
+    """Leaves out what training tools store beside the weights, unless the network has it, too."""
+
+    def is_companion(name: str) -> bool:
+        parts = name.split(".")
+        if any(".".join(parts[start:]) in expected for start in range(len(parts))):
+            return False
+        return parts[-1] in _COUNTERS or not _LOSSES.isdisjoint(parts[:2])
+
+    left_out = [name for name in weights.tensors if is_companion(name)]
+    kept = {name: one for name, one in weights.tensors.items() if name not in set(left_out)}
+    return Weights(kept, weights.versions, weights.note), left_out
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (
+        f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else ""
+    )
 
 
 def _without_prefix(weights: Weights, expected: Mapping[str, Tensor]) -> tuple[Weights, str]:
@@ -134,10 +168,10 @@ def _mismatch(
         )
     if other_shape:
         parts.append(_listed("of another shape", other_shape[:_SHOWN], len(other_shape)))
-    return (
-        f"{path} does not fit the model: {'; '.join(parts)}. State the architecture and the number "
-        "of classes that these weights were trained with"
-    )
+    fix = "State the architecture and the number of classes that these weights were trained with"
+    if missing and _SHARD.search(path.name):
+        fix = "The file is one of several parts of the weights: merge them into one file"
+    return f"{path} does not fit the model: {'; '.join(parts)}. {fix}"
 
 
 def _listed(what: str, shown: list[str], total: int) -> str:

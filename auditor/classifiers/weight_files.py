@@ -11,20 +11,23 @@ import os
 import pickle
 import re
 import struct
-import tarfile
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from auditor.classifiers.other_formats import describe_other_format
 from auditor.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _TORCH_MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # the magic number of the older format
+_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".safetensors"})
+_NESTED = 3
+"""Levels of a checkpoint that are searched for weights."""
 _UNTRUSTED = re.compile(r"GLOBAL (\S+)")
 _SAVE = (
     "`torch.save(model.state_dict(), 'weights.pt')` or "
@@ -84,9 +87,15 @@ def _format_of(path: Path) -> Literal["safetensors", "torch"]:
             f"expected a file of weights at {path}; it does not exist: correct `checkpoint` (relative "
             "paths start at the folder of the configuration)"
         ) from error
-    except OSError as error:
+    except IsADirectoryError as error:
+        inside = sorted(one.name for one in path.iterdir() if one.suffix in _SUFFIXES)
+        found = f"one of {', '.join(inside[:5])}" if inside else "none lies in it"
         raise ModelError(
-            f"expected a readable file of weights at {path}; {error.strerror or error}"
+            f"expected a file of weights at {path}; it is a folder: name the file in it ({found})"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"expected a readable file of weights at {path}; {getattr(error, 'strerror', None) or error}"
         ) from error
     if size == 0:
         raise ModelError(f"expected weights in {path}; the file is empty: copy it again")
@@ -99,7 +108,7 @@ def _format_of(path: Path) -> Literal["safetensors", "torch"]:
         return "safetensors"
     if head.startswith(b"\x80") and _TORCH_MAGIC in head[:32]:
         return "torch"
-    content = _describe_other_format(path, head)
+    content = describe_other_format(path, head)
     raise ModelError(
         f"expected weights in {path}, as safetensors or as a state dict; it is {content}: in a program "
         f"that can read it, save only the weights with {_SAVE}"
@@ -110,20 +119,6 @@ def _is_safetensors(head: bytes, size: int) -> bool:
     """Eight bytes of header length, then JSON; also for truncated files, which are damaged."""
     length = int.from_bytes(head[:8], "little")
     return head[8:9] == b"{" and 2 <= length <= max(size, 100_000_000)
-
-
-def _describe_other_format(path: Path, head: bytes) -> str:
-    if head.startswith(b"\x89HDF\r\n"):
-        return "an HDF5 file, such as Keras writes"
-    if head.startswith(b"\x80"):
-        return "a pickle that was not written by torch.save; reading it could run any code"
-    if head.lstrip()[:1] == b"<":
-        return "an HTML or XML page, such as after a failed download"
-    if tarfile.is_tarfile(path):
-        return "a tar archive, such as of PyTorch before 0.1.10 or of a download"
-    if path.suffix == ".onnx":
-        return "an ONNX model"
-    return f"damaged, or in an unknown format (first bytes {head[:8]!r})"
 
 
 def _require_state_dict_archive(path: Path) -> None:
@@ -210,27 +205,36 @@ def _pick(path: Path, content: Any, key: str | None) -> Weights:
             f"expected a state dict in {path}, tensors by name; got {type(content).__name__}: save "
             f"the weights with {_SAVE}"
         )
+    found = dict(_state_dicts(content))
     if key is not None:
-        if key not in content:
+        if key not in content and key not in found:
+            entries = list(found) or [str(name) for name in content]
             raise ModelError(
                 f"checkpoint_key: expected an entry of {path.name}, one of "
-                f"{', '.join(map(str, list(content)[:10]))}; got {key!r}"
+                f"{', '.join(entries[:10])}; got {key!r}"
             )
-        if not _is_state_dict(content[key]):
+        chosen = found[key] if key in found else content[key]
+        if not _is_state_dict(chosen):
             raise ModelError(
                 f"checkpoint_key: expected tensors by name in entry {key!r} of {path.name}; got "
-                f"{type(content[key]).__name__}"
+                f"{type(chosen).__name__}"
             )
-        return _weights(content[key], f"entry {key!r}")
+        return _weights(chosen, f"entry {key!r}")
     if _is_state_dict(content):
         return _weights(content, "")
-    entries = [str(name) for name, value in content.items() if _is_state_dict(value)]
-    if len(entries) == 1:
-        return _weights(content[entries[0]], f"entry {entries[0]!r}")
-    if entries:
+    if len(found) == 1:
+        (name,) = found
+        return _weights(found[name], f"entry {name!r}")
+    if found:
         raise ModelError(
-            f"{path} contains several sets of weights ({', '.join(entries)}): select one with "
-            f"`checkpoint_key: {entries[0]}`"
+            f"{path} contains several sets of weights ({', '.join(found)}): select one with "
+            f"`checkpoint_key: {next(iter(found))}`"
+        )
+    tensors, others = _tensors_and_scalars(content)
+    if tensors and not others:
+        scalars = [str(name) for name in content if name not in tensors]
+        return Weights(
+            tensors, getattr(content, "_metadata", None), f"without {', '.join(scalars)}"
         )
     odd = [
         f"{name}: {type(value).__name__}"
@@ -242,6 +246,31 @@ def _pick(path: Path, content: Any, key: str | None) -> Weights:
         f"{', '.join(odd[:5]) or 'nothing'}{f' and {len(odd) - 5} more' if len(odd) > 5 else ''}: "
         f"save the weights with {_SAVE}"
     )
+
+
+def _state_dicts(content: Mapping[Any, Any], depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """Sets of weights among the entries, and inside of these, with names such as ``model.state_dict``."""
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Mapping) or "optim" in name.lower():
+            continue
+        if _is_state_dict(value):
+            yield name, value
+        elif depth < _NESTED:
+            yield from ((f"{name}.{inner}", one) for inner, one in _state_dicts(value, depth + 1))
+
+
+def _tensors_and_scalars(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[object]]:
+    """The tensors by name, and the values that are neither tensors nor plain numbers and texts."""
+    import torch
+
+    tensors: dict[str, Tensor] = {}
+    others: list[object] = []
+    for name, value in content.items():
+        if isinstance(name, str) and isinstance(value, torch.Tensor):
+            tensors[name] = value
+        elif not (value is None or isinstance(value, bool | int | float | str)):
+            others.append(value)
+    return tensors, others
 
 
 def _is_state_dict(value: object) -> bool:

@@ -11,12 +11,12 @@ from typing import Literal
 from auditor.comparison.records import Comparison, FindingStatus, SliceChange
 from auditor.phrasing import change, count, percent, plural, points, slice_name
 from auditor.phrasing.glossary import SEVERITY_SHAPES
-from auditor.records import Estimate
+from auditor.records import SEVERITIES, Estimate
 
 HIGHLIGHTS = 5
-"""Main changes that are listed."""
-_BLOCKING = 3
-"""Slices that became worse among them at most, so that there is room for other changes."""
+"""Improvements, and regressions, that are listed."""
+_SLICES = 3
+"""Slices among them at most, so that there is room for findings."""
 
 STATUS: Mapping[FindingStatus, str] = {
     "new": "New",
@@ -40,14 +40,16 @@ class Headline:
     """The outcome in words.
 
     Attributes:
-        state: for style.
+        state: for style; ``undecided`` where it is better overall and worse in some slices.
         text: a few words.
         reason: a sentence or two.
+        finding: what became of the main finding of the earlier audit; empty if it had none.
     """
 
-    state: Literal["blocked", "passes", "none"]
+    state: Literal["blocked", "passes", "undecided", "none"]
     text: str
     reason: str
+    finding: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Highlight:
         tag: what it is, in a word or two.
         text: one sentence.
         href: where the details are.
+        improves: whether it is an improvement.
     """
 
     shape: str
@@ -67,43 +70,77 @@ class Highlight:
     tag: str
     text: str
     href: str
+    improves: bool = False
 
 
 def headline(comparison: Comparison) -> Headline:
-    """The outcome; it claims no more than was tested."""
+    """The outcome, what changed overall first; it claims no more than was tested."""
     whole, blocking = comparison.overall, comparison.blocking
     n = len(blocking) - (1 if whole.blocks else 0)
-    numbers = f"Overall, the error rate on the same samples {rate_change(whole.change)}."
+    numbers = accuracy_change(comparison)
+    excluded = (
+        f"{numbers} A rise of the error rate by up to {points(max(whole.change.high, 0.0))} cannot be "
+        "ruled out."
+    )
+    finding = main_finding(comparison)
     if blocking:
+        if whole.direction == "better":
+            text = f"Better overall, worse in {plural(n, 'slice')}"
+            return Headline("undecided", text, numbers, finding)
         parts = ["overall"] if whole.blocks else []
         parts += [f"in {plural(n, 'slice')}"] if n else []
-        return Headline("blocked", f"Worse {' and '.join(parts)}", numbers)
-    excluded = (
-        f"{numbers} A rise of up to {points(max(whole.change.high, 0.0))} cannot be ruled out."
-    )
-    if not (whole.broken or whole.fixed):
-        return Headline("none", "No outcome changed", excluded)
+        return Headline("blocked", f"Worse {' and '.join(parts)}", numbers, finding)
     if whole.direction == "better":
-        return Headline("passes", "Better overall", numbers)
+        return Headline("passes", "Better overall", numbers, finding)
     better = sum(one.direction == "better" for one in comparison.slices)
     if better:
-        return Headline("passes", f"Better in {plural(better, 'slice')}, worse in none", excluded)
+        text = f"Better in {plural(better, 'slice')}, worse in none"
+        return Headline("passes", text, excluded, finding)
     if whole.direction == "worse":
-        return Headline("none", "Worse, but within the acceptable rise", numbers)
-    return Headline("none", "No significant change", excluded)
+        return Headline("none", "Worse, but within the acceptable rise", numbers, finding)
+    changed = whole.broken or whole.fixed
+    text = "No significant change" if changed else "No outcome changed"
+    return Headline("none", text, excluded, finding)
+
+
+def accuracy_change(comparison: Comparison) -> str:
+    """How the accuracy changed on the same samples, in a sentence."""
+    gap = comparison.overall.change
+    before, after = (
+        percent(run.paired_accuracy.value, 1) for run in (comparison.before, comparison.after)
+    )
+    if gap.value == 0:
+        return f"The accuracy on the same samples is {after} in both audits."
+    verb = "fell" if gap.value > 0 else "rose"
+    return (
+        f"The accuracy on the same samples {verb} from {before} to {after}: "
+        f"{change(-gap.value)} points (95 % interval {change(-gap.high)} to {change(-gap.low)})."
+    )
+
+
+def main_finding(comparison: Comparison) -> str:
+    """What became of the most severe finding of the earlier audit; empty if it had none."""
+    known = [(one, one.before) for one in comparison.findings if one.before is not None]
+    if not known:
+        return ""
+    one, ref = min(
+        known,
+        key=lambda pair: (-SEVERITIES.index(pair[1].severity), len(pair[1].id), pair[1].id),
+    )
+    became = {"gone": "is gone", "milder": "is less severe now", "graver": "is more severe now"}
+    text = f"The main finding of the earlier audit {became.get(one.status, 'is still there')}: {ref.title}."
+    return f"{text} Caution: {one.caution}." if one.caution else text
 
 
 def summary(comparison: Comparison) -> str:
     """The outcome as a few lines for a terminal."""
     outcome, whole = headline(comparison), comparison.overall
-    before, after = (
-        percent(run.paired_accuracy.value, 1) for run in (comparison.before, comparison.after)
-    )
     statuses = Counter(STATUS[one.status].lower() for one in comparison.findings)
     found = ", ".join(f"{n} {status}" for status, n in statuses.items()) or "none"
     lines = [
         f"{outcome.text}. {outcome.reason}",
-        f"accuracy {before} → {after} on {plural(whole.support, 'sample')}",
+        *([outcome.finding] if outcome.finding else []),
+        f"compared on {plural(whole.support, 'sample')}",
         f"{count(whole.broken)} broken, {count(whole.fixed)} fixed; findings: {found}",
         *(f"  {one.shape} {one.tag}: {one.text}" for one in highlights(comparison)),
         *(f"note: {remark}" for remark in comparison.remarks),
@@ -120,12 +157,15 @@ def rate_change(gap: Estimate) -> str:
 
 
 def highlights(comparison: Comparison) -> list[Highlight]:
-    """The main changes, the most important first."""
-    return list(islice(_highlights(comparison), HIGHLIGHTS))
+    """The main changes: regressions, then improvements, the most important of each first."""
+    return [
+        *islice(_regressions(comparison), HIGHLIGHTS),
+        *islice(_improvements(comparison), HIGHLIGHTS),
+    ]
 
 
-def _highlights(comparison: Comparison) -> Iterator[Highlight]:
-    for one in comparison.blocking[:_BLOCKING]:
+def _regressions(comparison: Comparison) -> Iterator[Highlight]:
+    for one in comparison.blocking[:_SLICES]:
         yield Highlight("■", "alert", "Worse", _sentence(one), "#slices")
     for finding in comparison.findings:
         ref = finding.after
@@ -133,14 +173,17 @@ def _highlights(comparison: Comparison) -> Iterator[Highlight]:
             tag = f"{_TAGS[finding.status]}: {ref.severity}"
             shape = SEVERITY_SHAPES[ref.severity]
             yield Highlight(shape, ref.severity, tag, ref.title, "#findings")
-    for one in (comparison.overall, *comparison.slices):
-        if one.direction == "better":
-            yield Highlight("▼", "good", "Better", _sentence(one), "#slices")
+
+
+def _improvements(comparison: Comparison) -> Iterator[Highlight]:
+    better = [one for one in (comparison.overall, *comparison.slices) if one.direction == "better"]
+    for one in better[:_SLICES]:
+        yield Highlight("▼", "good", "Better", _sentence(one), "#slices", improves=True)
     for finding in comparison.findings:
         ref = finding.before
         if finding.status == "gone" and ref is not None and finding.caution is None:
             tag = f"{_TAGS[finding.status]}: {ref.severity}"
-            yield Highlight("○", "note", tag, ref.title, "#findings")
+            yield Highlight("○", "good", tag, ref.title, "#findings", improves=True)
 
 
 def _sentence(one: SliceChange) -> str:

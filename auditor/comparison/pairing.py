@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from auditor.attributes.types_of_run import types_of_run
 from auditor.comparison.records import Pairing
-from auditor.config import JudgeSection, SliceSection
-from auditor.errors import DataError
+from auditor.config import JudgeSection, SliceSection, loading
+from auditor.errors import ConfigError, DataError
 from auditor.records import AuditResult, SliceKey
 from auditor.records.decision_table import read_decisions
+from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import (
     LABEL,
     PREDICTED,
-    REQUIRED,
     SAMPLE,
     SHA256,
     attribute_columns,
@@ -58,24 +57,10 @@ class RunData:
         """
         result = run.read_result()
         path = run.path / PREDICTIONS
-        if not path.is_file():
-            raise DataError(
-                f"{path}: expected the predictions of a finished run; they are missing: copy the whole "
-                "run folder again"
-            )
-        names = pq.read_schema(path).names
-        lacking = [name for name in REQUIRED if name not in names]
-        if lacking:
-            raise DataError(
-                f"{path}: expected the columns {', '.join(REQUIRED)}; it lacks {lacking}"
-            )
+        require_predictions(path, result)
         classes = [one.name for one in result.classes]
         table = read_decisions(path, result.decision, classes)
-        twice = table[SAMPLE][table[SAMPLE].duplicated()]
-        if len(twice):
-            raise DataError(
-                f"{path}: expected every sample once; {twice.iloc[0]!r} occurs more than once"
-            )
+        names = pq.read_schema(path).names
         return cls(run, result, table.set_index(SAMPLE, drop=False), attribute_columns(names))
 
     @property
@@ -91,17 +76,14 @@ class RunData:
             DataError: its configuration cannot be read.
         """
         config = self.result.provenance.config
+        place = f"{self.run.path}: audit.json: provenance.config"
         try:
             return (
-                SliceSection.model_validate(config.get("slices", {})),
-                JudgeSection.model_validate(config.get("judge", {})),
+                loading.validate(SliceSection, config.get("slices", {}), None, f"{place}.slices."),
+                loading.validate(JudgeSection, config.get("judge", {}), None, f"{place}.judge."),
             )
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DataError(
-                f"{self.run.path}: audit.json: provenance.config: {place}: {first['msg']}"
-            ) from error
+        except ConfigError as error:
+            raise DataError(str(error)) from error
 
 
 @dataclass(frozen=True)

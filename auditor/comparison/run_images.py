@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from auditor.comparison.records import FlippedPrediction
 from auditor.imaging.location import locate_evidence
 from auditor.records import AuditResult, MapRecord
-from auditor.report.image_data import data_uri, shrink
+from auditor.report.image_data import data_uri, stored_jpeg
 from auditor.report.view.map_files import MapFiles, Row, cam_of
 from auditor.run_folder import RunFolder
 
@@ -139,9 +139,9 @@ def _panes(
     rows: Sequence[Mapping[str, Row]],
 ) -> Iterator[ImagePane]:
     side, record = chosen[0]
-    image = rows[side][record.image]["image"]
+    image = stored_jpeg(rows[side][record.image], "image", record.image, _EDGE)
     alt = f"Sample {prediction.sample}, label {prediction.label}."
-    yield ImagePane(data_uri(shrink(image, _EDGE)), "Image", "", alt)
+    yield ImagePane(data_uri(image), "Image", "", alt)
     for side, record in chosen:
         row = rows[side][record.map]
         if row["overlay"] is None:
@@ -150,7 +150,7 @@ def _panes(
         where = "" if cam is None else f": the evidence {locate_evidence(cam).words}"
         role = "predicted" if record.role == "predicted" else "the label"
         yield ImagePane(
-            data_uri(shrink(row["overlay"], _EDGE)),
+            data_uri(stored_jpeg(row, "overlay", record.map, _EDGE)),
             f"{_WHEN[side]}: Grad-CAM",
             f"for {record.target} ({role})",
             f"Grad-CAM {_WHEN[side].lower()} for {record.target} ({role}){where}.",

@@ -22,7 +22,8 @@ class ComparisonView:
         comparison: the numbers.
         headline: the outcome.
         highlights: the main changes, the most important first.
-        changed: slices whose error rate changed significantly.
+        worse: slices whose error rate rose significantly.
+        better: slices whose error rate fell significantly.
         unclear: tested slices without a significant change, the largest rise first; those without any
             change are left out.
         scale: the largest limit of an interval among both, for their drawing; above 0.
@@ -37,7 +38,8 @@ class ComparisonView:
     comparison: Comparison
     headline: Headline
     highlights: tuple[Highlight, ...]
-    changed: tuple[SliceChange, ...]
+    worse: tuple[SliceChange, ...]
+    better: tuple[SliceChange, ...]
     unclear: tuple[SliceChange, ...]
     scale: float
     omitted: int
@@ -61,20 +63,24 @@ def build_view(comparison: Comparison, before: RunFolder, after: RunFolder) -> C
     """
     images = RunImages.of(before, after)
     slices = comparison.slices
-    changed = [one for one in slices if one.direction in {"worse", "better"}][:_LISTED_SLICES]
+    worse, better = (
+        [one for one in slices if one.direction == direction][:_LISTED_SLICES]
+        for direction in ("worse", "better")
+    )
     unclear = [one for one in slices if one.direction == "unclear" and (one.broken or one.fixed)][
         :_LISTED_SLICES
     ]
-    drawn = [comparison.overall, *changed, *unclear]
+    drawn = [comparison.overall, *worse, *better, *unclear]
     n_untested = sum(one.direction == "untested" for one in slices)
     return ComparisonView(
         comparison=comparison,
         headline=headline(comparison),
         highlights=tuple(highlights(comparison)),
-        changed=tuple(changed),
+        worse=tuple(worse),
+        better=tuple(better),
         unclear=tuple(unclear),
         scale=max(max(abs(one.change.low), abs(one.change.high)) for one in drawn) or 1.0,
-        omitted=len(slices) - len(changed) - len(unclear) - n_untested,
+        omitted=len(slices) - len(worse) - len(better) - len(unclear) - n_untested,
         n_untested=n_untested,
         findings=tuple(
             (status, found)

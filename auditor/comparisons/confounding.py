@@ -94,12 +94,12 @@ class Confounding:
                 continue
             strata = crossed(label, value[rows])
             fixed = self._gaps(strata, rows, inside)
-            weight = _weight(strata, inside) / _weight(label, inside)
+            weight = comparison_weight(strata, inside) / comparison_weight(label, inside)
             left = WithHeldFixed(
                 name,
                 fixed.gap[0],
                 float(fixed.p_value[0]),
-                effective_samples=4 * _weight(strata, inside),
+                effective_samples=4 * comparison_weight(strata, inside),
                 shared=weight,
             )
             found.append(left.judged(gap, self._needed, self._alpha, self._limit))
@@ -290,8 +290,13 @@ def _within(left: Interval, limit: float) -> bool:
     return -limit <= left.low and left.high <= limit
 
 
-def _weight(strata: NDArray[Any], inside: NDArray[np.bool_]) -> float:
-    """Mantel-Haenszel weight of a comparison, Σ n·m / (n + m)."""
+def comparison_weight(strata: NDArray[Any], inside: NDArray[np.bool_]) -> float:
+    """Mantel-Haenszel weight of a comparison, Σ n·m / (n + m).
+
+    Args:
+        strata: (n,) codes from 0.
+        inside: (n,) which samples are in the slice.
+    """
     totals = np.bincount(strata)
     own = np.bincount(strata[inside], minlength=len(totals))
     return float((own * (totals - own) / np.maximum(totals, 1)).sum())

@@ -172,7 +172,10 @@ class Intersections:
                     f"({interval(rate)}): {alone}, and {points(found.beyond.value)} "
                     f"{_side(found.beyond)} than the sum of what {_ADDED[number]} add, within labels."
                 ),
-                f"The effect is the smallest of these ({interval(least, ' points')}).",
+                (
+                    f"The effect is the smallest of these ({interval(least, ' points')}), and the test is "
+                    f"about that: it says nothing of the gap that {_ADDED[number]} explain."
+                ),
             ),
             action=advice(one.key),
             limits="It compares within labels and with fewer of the values; what else differs "

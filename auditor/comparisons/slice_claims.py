@@ -15,6 +15,7 @@ from auditor.comparisons.clusters import (
     rates_of,
     too_few_clusters,
 )
+from auditor.comparisons.gap_texts import RatesOfGap
 from auditor.comparisons.limits import Limits, finite
 from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import (
@@ -186,8 +187,6 @@ class SliceClaims:
         )
 
 
-_ALIKE = 0.005
-"""Largest difference between the error rate and the weighted one at which only the former is stated."""
 _CAUTION = (
     "Samples are compared within labels, so harder classes do not count against the slice; other "
     "differences between slice and rest are not held fixed."
@@ -238,42 +237,42 @@ def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, one: Slice
 
 
 def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
-    rate, gap = _present(comparison.error_rate).value, _present(comparison.gap).value
-    own, rest = percents(rate, comparison.rest_error_rate or 0.0)
-    failed = f"of the {whom(key)} are {outcome}"
+    rates = _rates(comparison)
     if key.label is not None:
+        own, rest = percents(rates.rate.value, rates.rest)
+        failed = f"of the {whom(key)} are {outcome}"
         return f"{own} {failed}; {rest} of the other {quoted(key.label)} samples"
     if effect.unit == "ratio":
-        return f"{own} {failed}, and {rest} of the rest of the same labels"
-    more = "more" if gap >= 0 else "less"
-    return f"{percent(rate)} {failed}: {points(gap)} {more} than the rest of the same labels"
+        return rates.both(whom(key), outcome)
+    return rates.difference(whom(key), outcome)
 
 
 def _statement(
     one: Slice, comparison: SliceComparison, effect: Effect, outcome: str
 ) -> tuple[str, ...]:
-    key, rate, gap = one.key, _present(comparison.error_rate), _present(comparison.gap)
-    rest = comparison.rest_error_rate or 0.0
-    weighted = rest + gap.value
-    if key.label is not None:
-        against = f"of the other {quoted(key.label)} samples, {percent(rest)} are misclassified"
-    elif abs(weighted - rate.value) < _ALIKE:
-        against = f"of the rest, with labels in the same proportion, {percent(rest)}"
+    key, rates = one.key, _rates(comparison)
+    who = f"{one.support} {whom(key)}"
+    if key.label is None:
+        sentences = [*rates.sentences(who, outcome)]
     else:
-        against = (
-            f"with labels weighted for the comparison, {percent(weighted)} against {percent(rest)} of "
-            "the rest"
-        )
-    sentences = [
-        (
-            f"Of {one.support} {whom(key)}, {percent(rate.value)} are {outcome} "
-            f"({interval(rate)}); {against}."
-        ),
-        f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",
-    ]
+        sentences = [
+            (
+                f"Of {who}, {percent(rates.rate.value)} are {outcome} ({interval(rates.rate)}); of the "
+                f"other {quoted(key.label)} samples, {percent(rates.rest)} are misclassified."
+            ),
+            f"The gap is {points(rates.gap.value)} ({interval(rates.gap, ' points')}).",
+        ]
     if effect.unit == "ratio":
         sentences.append(
             f"The error rate is {amount(effect.value, 'ratio')} that of the rest (95 % interval "
             f"{limits(effect, 'ratio')})."
         )
     return tuple(sentences)
+
+
+def _rates(comparison: SliceComparison) -> RatesOfGap:
+    return RatesOfGap(
+        _present(comparison.error_rate),
+        comparison.rest_error_rate or 0.0,
+        _present(comparison.gap),
+    )

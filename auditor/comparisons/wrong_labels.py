@@ -1,11 +1,10 @@
-"""Estimate of the number of wrong labels in the audited data, from the model and the attributes."""
+"""How many labels are wrong or contradicted by a shortcut, from the model and the attributes."""
 
 from __future__ import annotations
 
 from auditor.comparisons.value_associations import associated_value
 from auditor.records import AuditData, Estimate, LabelNoiseRecord
 from auditor.records.predictions import codes
-from auditor.statistics import Interval
 from auditor.statistics.label_noise import label_noise
 
 _LIKELY = 0.8
@@ -14,19 +13,19 @@ admit ordinary errors of the model, which differ between attribute values in man
 
 
 def estimate_wrong_labels(audit: AuditData) -> LabelNoiseRecord:
-    """Estimates the number of wrong labels, or states why it cannot be estimated.
+    """Estimates how many labels the model contradicts more confidently than its errors explain.
 
-    Wrong labels are assumed to occur at random within a class. A model that is confidently wrong in one
-    slice contradicts correct labels just as often, and the predictions alone cannot distinguish the
-    two. The estimate is therefore withheld if there is no attribute or computed property to compare,
-    or if the labels that are probably wrong are associated with one of its values. A slice that no
-    attribute describes is not detected.
+    These labels are wrong, or the model uses a shortcut: a model that is confidently wrong in one slice
+    contradicts correct labels just as often, and the predictions alone cannot distinguish the two. If
+    the labels are associated with an attribute value or a computed property, a shortcut is more likely,
+    and the estimate is withheld. A slice that no attribute describes is not detected; therefore the
+    accuracy is not corrected.
 
     Args:
         audit: the audited data.
 
     Returns:
-        The estimate.
+        The estimate, or why it is withheld.
     """
     if audit.probabilities is None:
         return LabelNoiseRecord(reason="no-probabilities")
@@ -34,20 +33,17 @@ def estimate_wrong_labels(audit: AuditData) -> LabelNoiseRecord:
     found = label_noise(label, audit.probabilities)
     if found.reason is not None:
         return LabelNoiseRecord(reason=found.reason)
-    if not (audit.attributes or audit.computed):
-        return LabelNoiseRecord(reason="no-attributes")
     disagrees = audit.probabilities.argmax(1) != label
     value = associated_value(audit, disagrees & (found.wrong >= _LIKELY))
     if value is not None:
         return LabelNoiseRecord(reason="associated", associated_value=value)
     n_failures = int(disagrees.sum())
+    failures = found.among_failures
     return LabelNoiseRecord(
         share=Estimate.of(found.share),
-        failures=_count(found.among_failures, n_failures),
-        successes=_count(found.among_successes, len(label) - n_failures),
-        accuracy=Estimate.of(found.accuracy),
+        failures=Estimate(
+            value=failures.value * n_failures,
+            low=failures.low * n_failures,
+            high=failures.high * n_failures,
+        ),
     )
-
-
-def _count(share: Interval, n: int) -> Estimate:
-    return Estimate(value=share.value * n, low=share.low * n, high=share.high * n)

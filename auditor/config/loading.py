@@ -20,6 +20,8 @@ from auditor.errors import ConfigError
 from auditor.registry import Kind, Options
 
 _Model = TypeVar("_Model", bound=Options)
+_SHOWN = 300
+"""Characters of a value in a message."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -32,10 +34,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raw = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"expected a configuration file at {path}; {error.strerror or error}: give the path "
-            "of a YAML file, or write one with `auditor init`"
+            f"expected a configuration file at {shortened(path, quoted=False)}; {error.strerror or error}: "
+            "give the path of a YAML file, or write one with `auditor init`"
         ) from error
-    except ValueError as error:  # no YAML, or no UTF-8
+    except ValueError as error:  # no YAML, no UTF-8, or a path with a NUL character
         raise ConfigError(f"{path}: expected YAML; {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(
@@ -57,20 +59,23 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     """
     key, equals, value = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set: expected key.path=value; got {override!r}")
+        raise ConfigError(f"--set: expected key.path=value; got {shortened(override)}")
     *parents, last = key.split(".")
     section = raw
     for parent in parents:
         inner = section.setdefault(parent, {})
         if not isinstance(inner, dict):
             raise ConfigError(
-                f"--set {override}: expected {parent} to be a section; it is the value {inner!r}"
+                f"--set {shortened(override)}: expected {parent} to be a section; it is the value "
+                f"{shortened(inner)}"
             )
         section = inner
     try:
         section[last] = parse_yaml(value)
     except ValueError as error:
-        raise ConfigError(f"--set {override}: expected a value in YAML; {error}") from error
+        raise ConfigError(
+            f"--set {shortened(override)}: expected a value in YAML; {error}"
+        ) from error
 
 
 def split_adapter_options(
@@ -96,7 +101,7 @@ def split_adapter_options(
     for name in own:
         if name not in known:
             raise ConfigError(
-                _unknown_key(f"{key}.{name}", name, fields | set(adapter.model_fields))
+                _unknown_key(f"{key}.{name}", str(name), fields | set(adapter.model_fields))
             )
     options = validate(adapter, own, base, f"{key}.")
     common = {name: value for name, value in given.items() if name in shared}
@@ -118,7 +123,8 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
             checks[name] = validate(check, options, base, f"checks.{name}.")
         else:
             raise ConfigError(
-                f"checks.{name}: expected options such as `{{max_gap: 0.05}}`, or false; got {value!r}"
+                f"checks.{name}: expected options such as `{{max_gap: 0.05}}`, or false; got "
+                f"{shortened(value)}"
             )
     return {**raw, "checks": checks}
 
@@ -140,9 +146,7 @@ def parse_renderer_options(raw: Mapping[str, Any], base: Path | None) -> dict[st
     return {**raw, "report": {**report, "options": options}}
 
 
-def validate(
-    model: type[_Model], raw: Mapping[str, Any], base: Path | None, prefix: str = ""
-) -> _Model:
+def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = "") -> _Model:
     """Validates one section.
 
     Args:
@@ -162,6 +166,17 @@ def validate(
         ) from None
 
 
+def shortened(value: object, *, quoted: bool = True) -> str:
+    """A value as it was given, on one line and cut after so many characters that a message stays readable."""
+    try:
+        text = " ".join((repr(value) if quoted else str(value)).split())
+    except ValueError:  # an integer with thousands of digits
+        return (
+            f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "(too long)"
+        )
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _plugin(kind: Kind, name: str, place: str) -> type[Options]:
     try:
         return registry.get(kind, name)
@@ -170,20 +185,21 @@ def _plugin(kind: Kind, name: str, place: str) -> type[Options]:
 
 
 def _message(model: type[Options], item: ErrorDetails, prefix: str) -> str:
-    place = prefix + ".".join(str(part) for part in item["loc"])
+    inner = ".".join(shortened(part, quoted=False) for part in item["loc"])
+    place = prefix + inner if inner else prefix.removesuffix(".")
     if item["type"] == "extra_forbidden":
         return _unknown_key(place, str(item["loc"][-1]), _known_keys(model, item["loc"][:-1]))
     if item["type"] == "missing":
         return f"{place}: expected a value; it is missing"
-    got = "" if isinstance(item["input"], Options) else f"; got {item['input']!r}"
+    got = "" if isinstance(item["input"], Options) else f"; got {shortened(item['input'])}"
     text = item["msg"].removeprefix("Value error, ")
     return f"{place}: {text[:1].lower()}{text[1:]}{got}"
 
 
 def _unknown_key(place: str, name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
+    near = difflib.get_close_matches(name[:_SHOWN], sorted(known), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-    return f"{place}: unknown key; {hint}"
+    return f"{shortened(place, quoted=False)}: unknown key; {hint}"
 
 
 def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:

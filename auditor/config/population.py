@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
+from numbers import Real
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -38,7 +39,7 @@ def _of_attribute(name: str, given: Any) -> dict[str, float]:
         )
     shares = {_text(name, value): share for value, share in given.items()}
     for value, share in shares.items():
-        number = isinstance(share, int | float) and not isinstance(share, bool)
+        number = isinstance(share, Real) and not isinstance(share, bool)
         if not number or not isfinite(share) or not 0 <= share <= 1:
             raise ValueError(f"{name}: {value}: expected a share from 0 to 1, not {share!r}")
     total = sum(shares.values())

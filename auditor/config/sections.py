@@ -37,7 +37,11 @@ from auditor.registry import Options
 
 def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
     base = (info.context or {}).get("base")
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        text = f"the home folder of {path.parts[0]!r} is not known: write the path out"
+        raise ValueError(text) from None
     return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
 
 
@@ -231,8 +235,8 @@ class ReportSection(Options):
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
     """Folder with templates that replace built-in ones of the same name."""
-    compliance: tuple[str, ...] | None = None
-    """Names of the regulations in the compliance appendix; null: all of `configs/compliance`."""
+    compliance: tuple[str, ...] | None = ()
+    """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
 
 
 class AboutSection(Options):

@@ -8,6 +8,9 @@ import yaml
 
 _MOST_ALIASES = 100
 """More aliases than any configuration needs; nested ones multiply (an "alias bomb")."""
+_DEEPEST = 50
+_LONGEST = 100_000
+_MOST_BITS = 64
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,7 +54,8 @@ def parse_yaml(text: str) -> Any:
         ValueError: the text is no YAML, or can't be accepted; the message has line, column and fix.
     """
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - derived from SafeLoader
+        value = yaml.load(text, _Loader)  # noqa: S506 - derived from SafeLoader
+        _require_plain(value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
@@ -60,3 +64,26 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:  # such as `!!bool x`
+        raise ValueError(f"a value does not match its tag ({error}): remove the tag") from error
+    return value
+
+
+def _require_plain(value: Any, depth: int = 0) -> None:
+    """Refuses what no setting can hold: NUL characters, half characters, very long texts, deep nesting."""
+    if depth > _DEEPEST:
+        raise ValueError(f"it is nested too deeply (more than {_DEEPEST} levels)")
+    if isinstance(value, str):
+        if len(value) > _LONGEST:
+            raise ValueError(f"a text has {len(value)} characters; expected at most {_LONGEST}")
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError(f"a text holds a NUL or half a character: {value[:80]!r}")
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise ValueError(f"an integer has {value.bit_length()} bits; expected at most {_MOST_BITS}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _require_plain(key, depth + 1)
+            _require_plain(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _require_plain(inner, depth + 1)

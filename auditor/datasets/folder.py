@@ -8,11 +8,11 @@ import pandas as pd
 
 from auditor.config import AttributeTypes, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
+from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
     as_text,
     group_column,
     parse_labels,
-    read_table,
     require_columns,
     require_free_names,
     weight_column,

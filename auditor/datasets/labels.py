@@ -169,9 +169,12 @@ def _unknown_labels(
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Appends the index to a repeated name: ImageNet has two classes called crane."""
-    return tuple(
-        name if name not in names[:code] else f"{name} ({code})" for code, name in enumerate(names)
-    )
+    seen: set[str] = set()
+    distinct = []
+    for code, name in enumerate(names):
+        distinct.append(f"{name} ({code})" if name in seen else name)
+        seen.add(name)
+    return tuple(distinct)
 
 
 def _as_text(label: object) -> str:

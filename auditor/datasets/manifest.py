@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ from pydantic import Field
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.label_sets import labels_of_columns, split_labels
+from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
     as_text,
     first_few,
     group_column,
     parse_labels,
-    read_table,
     require_columns,
     require_free_names,
+    require_plain_cells,
     unique_ids,
     weight_column,
 )
@@ -28,6 +30,8 @@ from auditor.imaging import Box
 from auditor.records import Dataset
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
+
+_URL = re.compile(r"^\s*(?:[A-Za-z][A-Za-z0-9+.-]+://|data:[a-z]+/)")
 
 
 @plugin("dataset", "manifest")
@@ -39,7 +43,8 @@ class Manifest(Options):
     root: ConfigPath | None = None
     """Folder to which image paths are relative; null: the folder of the table."""
     image: str = "file"
-    """Column with the paths of the images."""
+    """Column with the paths of the images; backslashes separate folders, as on Windows. URLs are not
+    downloaded."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
     separator: str | None = Field(None, min_length=1)
@@ -87,6 +92,7 @@ class Manifest(Options):
         root = self.root or self.path.parent
         samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
         for name in self.attributes:
+            require_plain_cells(table[name], f"attributes: {name}", self.path)
             samples[name] = table[name]
         if self.group:
             samples[GROUP] = group_column(table[self.group])
@@ -141,9 +147,11 @@ class Manifest(Options):
         if self.labels:
             return labels_of_columns(table, self.labels, f"{path}: data.labels")
         column = table[self.label]
+        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
+        if not lists.any():
+            require_plain_cells(column, "label", path)
         if self.separator is not None:
             return split_labels(column, self.separator)
-        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
         return split_labels(column, ",") if lists.any() else parse_labels(column)
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
@@ -155,6 +163,7 @@ class Manifest(Options):
         return FileImages.of(self.root or self.reference.parent, paths)
 
     def _paths(self, table: pd.DataFrame) -> list[str]:
+        require_plain_cells(table[self.image], "image", self.path)
         paths = as_text(table[self.image])
         blank = paths.isna() | (paths.str.strip() == "")
         if blank.any():
@@ -162,7 +171,16 @@ class Manifest(Options):
                 f"{self.path}: data.image: expected a path in every cell of {self.image!r}; missing in "
                 f"{first_few(table, blank, lambda _: '')}"
             )
-        return [Path(path).as_posix() for path in paths]
+        unusable = paths.str.contains(_URL) | paths.str.contains("\0", regex=False)
+        if unusable.any():
+            raise DataError(
+                f"{self.path}: data.image: expected paths of files in {self.image!r}; URLs are not "
+                "downloaded, and no path holds a NUL; got "
+                f"{first_few(table, unusable, lambda row: f' ({str(row[self.image])[:80]!r})')}: download "
+                "the images, and give their paths"
+            )
+        root = self.root or self.path.parent
+        return [_plain_path(path, root) for path in paths]
 
     def _boxes(self, table: pd.DataFrame) -> pd.Series[Any]:
         boxes: list[Box | None] = []
@@ -200,3 +218,10 @@ def _box(cell: object) -> Box | None:
     if not (x0 < x1 and y0 < y1 and np.isfinite([x0, y0, x1, y1]).all()):
         raise ValueError(f"not a box: {cell!r}")
     return (x0, y0, x1, y1)
+
+
+def _plain_path(path: str, root: Path) -> str:
+    """A path with slashes; a backslash is a separator unless a file has one in its name."""
+    if "\\" in path and not (root / path).exists():
+        path = path.replace("\\", "/")
+    return Path(path).as_posix()

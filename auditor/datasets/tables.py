@@ -10,61 +10,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from auditor.errors import DataError
 from auditor.records.predictions import is_reserved
 
-_NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
-"""Integers that float64 does not hold exactly."""
-
 _NO_GROUP = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
 """Cells of a group column that say that the group is not known: these samples do not belong together."""
 
+_SHOWN = 500
+"""Characters of column names in a message."""
 _OBJECT_COLUMNS = ("box", "mask")
 """Columns of ``Dataset.samples`` that locate the object."""
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Reads a CSV, TSV or Parquet file.
-
-    Args:
-        path: ``.parquet``, ``.tsv``, or anything else as CSV in UTF-8.
-
-    Returns:
-        The table; cells of a text file are unchanged text, empty cells are "".
-
-    Raises:
-        DataError: the file does not exist, or its content does not match its suffix.
-    """
-    if not path.is_file():
-        raise DataError(
-            f"{path}: expected a CSV or Parquet file; it does not exist: correct the path"
-        )
-    try:
-        if path.suffix.lower() in {".parquet", ".pq"}:
-            stored = pq.read_table(path)
-            # As floats, large integers beside missing values would not be exact.
-            table: pd.DataFrame = stored.to_pandas(types_mapper=_NULLABLE.get)
-            return table.reset_index(drop=isinstance(table.index, pd.RangeIndex))
-        table = pd.read_csv(
-            path,
-            dtype=str,
-            na_filter=False,
-            sep="\t" if path.suffix.lower() == ".tsv" else ",",
-            encoding="utf-8-sig",
-        )
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path}: expected a header and rows; the file is empty") from error
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: expected a table; it can't be read: {error}") from error
-    if not isinstance(table.index, pd.RangeIndex):
-        # pandas uses the surplus first cell of each row as index.
-        raise DataError(
-            f"{path}: expected {len(table.columns)} cells per row, as in the header; the rows have more"
-        )
-    return table
 
 
 def require_columns(table: pd.DataFrame, columns: dict[str, str], path: Path) -> None:
@@ -84,7 +40,42 @@ def require_columns(table: pd.DataFrame, columns: dict[str, str], path: Path) ->
             near = difflib.get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]!r}? The columns are" if near else "the columns are"
             listed = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
+            listed = listed[:_SHOWN] + _other_separator(known)
             raise DataError(f"{path}: data.{option}: no column {column!r}; {hint} {listed}")
+
+
+def _other_separator(columns: Sequence[str]) -> str:
+    """A hint if a table has one column, whose name holds another separator."""
+    found = [one for one in (";", "\t", "|") if len(columns) == 1 and one in columns[0]]
+    return f": the cells seem to be separated by {found[0]!r}; expected commas" if found else ""
+
+
+def require_plain_cells(column: pd.Series[Any], option: str, place: Path | str) -> None:
+    """Checks that cells are text or numbers, not bytes or structures; prints none of their content.
+
+    Args:
+        column: its cells as they were read.
+        option: that names the column.
+        place: file with the table, for the message.
+
+    Raises:
+        DataError: a cell holds something else.
+    """
+    if column.dtype != object:
+        return
+    bad = column.map(lambda cell: isinstance(cell, bytes | dict | list | tuple | set | np.ndarray))
+    if bad.any():
+        first = column[bad.astype(bool)].iloc[0]
+        inside = isinstance(first, bytes) or (isinstance(first, dict) and "bytes" in first)
+        fix = (
+            "the images seem to be inside the table: write them to files"
+            if inside and option == "image"
+            else "convert the column"
+        )
+        raise DataError(
+            f"{place}: data.{option}: expected text or numbers in {column.name!r}; "
+            f"{int(bad.sum())} of {len(column)} cells hold {type(first).__name__}: {fix}"
+        )
 
 
 def require_free_names(attributes: Iterable[str], place: Path | str) -> None:

@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeGuard
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor import registry
 from auditor.autograd.forward import as_targets, check_images, pieces, targets_of
+from auditor.autograd.model_state import left_unchanged, unwrap
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import Preflight, preflight
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer, as_layer
-from auditor.errors import ConfigError
+from auditor.autograd.user_code import require_module, require_runnable
+from auditor.errors import ConfigError, ModelError
 from auditor.explainers.batch import explain_batch
 from auditor.explainers.explanation import Explainer, Explanation
 from auditor.explainers.grad_cam import GradCam
+from auditor.explainers.guided_grad_cam import GuidedGradCam
 
-__all__ = ["explain", "explain_batch"]
+__all__ = ["explain", "explain_batch", "explain_or_grad_cam"]
 
 
 def explain(
     model: nn.Module,
     images: Tensor,
-    targets: int | list[int] | Tensor | None = None,
-    explainer: str | Explainer = "guided-grad-cam",
+    targets: int | Sequence[int] | Tensor | NDArray[np.integer] | None = None,
+    explainer: str | Explainer | None = None,
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
 ) -> Explanation:
     """Computes attribution maps of a batch of images.
 
-    The model is left unchanged: weights, flags, modes, hooks, gradients. Where the method is
-    undefined for the model (guided backpropagation without any ReLU-like activation), the maps are
-    those of Grad-CAM; ``Explanation.explainer`` and ``Explanation.preflight`` report this.
+    The model is left unchanged: weights, buffers, flags, modes, hooks, gradients.
 
     Args:
         model: a classifier, (N, 3, H, W) → (N, K) logits.
         images: (N, 3, H, W), floating, preprocessed.
         targets: the class to explain: one for all images, one per image, or None for the predicted
             classes.
-        explainer: name of an explainer plug-in, or an instance with its options.
+        explainer: name of an explainer plug-in, or an instance with its options. None chooses Guided
+            Grad-CAM, or Grad-CAM where that is undefined for the model (without any ReLU-like
+            activation); ``Explanation.explainer`` says which.
         target_layer: dotted name, the result of ``find_layer``, or None to choose by tracing.
         precision: ``"exact"``, ``"fast"`` (with folded batch normalisation) or ``"bf16"``. The last
             two copy the model in each call and compare the copy with it. For many batches, call
@@ -49,23 +58,63 @@ def explain(
 
     Raises:
         ConfigError: the explainer is unknown.
-        ModelError: the precision is unknown; or the model, the images, a target or the layer does
-            not fit.
+        ModelError: the precision is unknown; the named method is undefined for the model; or the
+            model, the images, a target or the layer does not fit.
 
     Reference:
         See the file of each method.
     """
+    require_runnable(require_module(model))
+    method = _method(GuidedGradCam() if explainer is None else explainer)
+    layer = _layer(model, target_layer)
+    indices = _indices(targets)
+    with left_unchanged(model):
+        if explainer is None:
+            return explain_or_grad_cam(model, images, indices, method, layer, precision)
+        found = _explain(model, images, indices, method, layer, precision)
+    if isinstance(found, Preflight):
+        raise ModelError(
+            f"explainer: {method.plugin_name} is undefined for {type(unwrap(model)).__name__}: "
+            f"{found.reason}: choose a method without such a rule, such as 'grad-cam' or 'gradient'"
+        )
+    return found
+
+
+def explain_or_grad_cam(
+    model: nn.Module,
+    images: Tensor,
+    targets: int | list[int] | Tensor | None,
+    explainer: str | Explainer,
+    target_layer: str | TargetLayer | None = None,
+    precision: Precision = "exact",
+) -> Explanation:
+    """As ``explain``; where the method is undefined for the model, the maps are those of Grad-CAM.
+
+    For callers that show ``Explanation.explainer``, which says whose maps they are.
+    """
+    found = _explain(model, images, targets, _method(explainer), target_layer, precision)
+    if isinstance(found, Explanation):
+        return found
+    instead = _explain(model, images, targets, GradCam(), target_layer, precision)
+    assert isinstance(instead, Explanation)  # Grad-CAM has no rule
+    return replace(instead, preflight=found)
+
+
+def _explain(
+    model: nn.Module,
+    images: Tensor,
+    targets: int | list[int] | Tensor | None,
+    method: Explainer,
+    target_layer: str | TargetLayer | None,
+    precision: Precision,
+) -> Explanation | Preflight:
+    """The maps; or the verdict where the method is undefined for the model."""
     check_images(images)
-    method = _method(explainer)
     layer = as_layer(model, images, target_layer) if method.needs_layer else None
     network = accelerate(model, images, precision, layer)
     verdict, parts = _explain_pieces(network.module, images, targets, method, layer)
     if verdict.status == "undefined":
-        method = GradCam()
-        if layer is None:
-            layer = as_layer(model, images, target_layer)
-            network = accelerate(model, images, precision, layer)
-        _, parts = _explain_pieces(network.module, images, targets, method, layer)
+        return network.annotate(verdict)
     maps, chosen, logits = (torch.cat(of_parts) for of_parts in zip(*parts, strict=True))
     return Explanation(
         maps=maps.detach().float(),
@@ -98,13 +147,63 @@ def _explain_pieces(
     return verdict, parts
 
 
-def _method(explainer: str | Explainer) -> Explainer:
-    if not isinstance(explainer, str):
-        return explainer
-    method = registry.get("explainer", explainer)()
-    if not isinstance(method, Explainer):
+def _method(explainer: object) -> Explainer:
+    method = registry.get("explainer", explainer)() if isinstance(explainer, str) else explainer
+    if isinstance(method, type):
+        raise ConfigError(
+            f"explainer: expected its name or an instance; got the class {method.__name__}: create it, "
+            f"as in `{method.__name__}()`"
+        )
+    if isinstance(method, Explainer):
+        return method
+    if isinstance(explainer, str):
         raise ConfigError(
             f"expected the explainer plug-in {explainer!r} to have `rule`, `needs_layer` and "
             f"`attribute`; {type(method).__name__} lacks one of them"
         )
-    return method
+    raise ConfigError(
+        f"explainer: expected the name of a plug-in, such as 'grad-cam', or an instance of one; got "
+        f"{type(method).__name__}"
+    )
+
+
+def _layer(model: nn.Module, layer: object) -> str | TargetLayer | None:
+    if layer is None or isinstance(layer, str | TargetLayer):
+        return layer
+    names = [name for name, module in unwrap(model).named_modules() if module is layer and name]
+    fix = f"pass {names[0]!r}" if names else "print its names with `model.named_modules()`"
+    raise ModelError(
+        "target_layer: expected the dotted name of a layer, such as 'layer4'; got "
+        f"{type(layer).__name__}: {fix}"
+    )
+
+
+def _indices(targets: object) -> int | list[int] | None:
+    """Targets as plain numbers."""
+    plain: object = targets
+    if isinstance(targets, Tensor | np.ndarray | np.generic):
+        plain = targets.tolist()
+    if plain is None:
+        return None
+    if _is_index(plain):
+        return int(plain)
+    if isinstance(plain, Sequence) and not isinstance(plain, str):
+        values: list[Any] = [
+            one.tolist() if isinstance(one, Tensor | np.generic) else one for one in plain
+        ]
+        if all(_is_index(value) for value in values):
+            return [int(value) for value in values]
+    got = repr(targets) if isinstance(targets, str) else type(targets).__name__
+    if isinstance(targets, Tensor | np.ndarray):
+        got = f"{tuple(targets.shape)} of {targets.dtype}"
+    raise ModelError(
+        f"targets: expected a class index, one index per image, or None for the predicted classes; got "
+        f"{got}: for names, pass their positions, such as `classes.index('cat')`"
+    )
+
+
+def _is_index(value: object) -> TypeGuard[int | float]:
+    """Whether a number is whole; a boolean is no index."""
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from auditor.judging.explained_slices import explained_sentences, title_of_explained
 from auditor.judging.graded_claim import GradedClaim
 from auditor.records import SEVERITIES, Claim, Finding, HeldFixed, Question, Severity
 
@@ -47,6 +48,7 @@ class Cause:
             **{field: getattr(record, field) for field in type(record).model_fields}
             | {
                 "title": self._title(),
+                "statement": [*record.statement, *explained_sentences(leading, self._as_certain)],
                 "severity": self.severity,
                 "action": self._action(),
                 "id": name,
@@ -69,7 +71,7 @@ class Cause:
         leading, more = self.claims[0], self._as_certain
         if leading.verdict == "untestable" and more:
             return f"{leading.claim.title}; so are {len(more)} more values"
-        return leading.claim.title
+        return leading.claim.title + title_of_explained(leading, more)
 
     def _action(self) -> str:
         """The action of the leading claim, and actions about the data.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from auditor.autograd.model_state import frozen_eval, unwrap
+from auditor.autograd.model_state import copy_of, frozen_eval, unwrap
 from auditor.autograd.target_layer import TargetLayer
 from auditor.explainers.api import explain
 from auditor.map_metrics.agreement import rank_correlation
@@ -63,7 +62,7 @@ def parameter_randomization(
     """
     module = unwrap(model)
     before = explain(module, images, targets, explainer, layer).maps
-    randomized = deepcopy(module)
+    randomized = copy_of(module)
     generator = torch.Generator().manual_seed(seed)
     owners = _owners_from_the_head(randomized, images)
     stops = {round(stop) for stop in np.linspace(1, len(owners), min(depths, len(owners)))}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.autograd.target_layer import TargetLayer
-from auditor.explainers.api import explain
+from auditor.explainers.api import explain, explain_or_grad_cam
 from auditor.explainers.occlusion import Occlusion
 from auditor.map_metrics.agreement import (
     hirescam_disagreement,
@@ -55,7 +55,7 @@ def mean_map_metrics(
             model, images, cam.targets, layer, "grad-cam", seed=seed
         ).correlations[-1],
     }
-    guided = explain(model, images, cam.targets, "guided-backprop", layer)
+    guided = explain_or_grad_cam(model, images, cam.targets, "guided-backprop", layer)
     if guided.explainer == "guided-backprop":
         values["randomization_guided_backprop"] = parameter_randomization(
             model, images, cam.targets, layer, "guided-backprop", seed=seed

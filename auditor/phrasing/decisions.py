@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.phrasing.names import quoted, several
-from auditor.phrasing.numbers import count, plural
+from auditor.phrasing.numbers import count, plural, probability
 from auditor.records import Summary
 from auditor.records.decisions import DecisionRecord
 
@@ -26,7 +26,7 @@ def decision_text(decision: DecisionRecord, summary: Summary) -> str:
         ((positive, threshold),) = pairs
         return (
             f"The positive class, {quoted(positive)}, is predicted from a probability of "
-            f"{threshold:.3g}{source}."
+            f"{probability(threshold)}{source}."
         )
     n_decisions = summary.n_decisions or 0
     labels = f"Each sample may have any of {count(len(pairs))} labels"
@@ -36,6 +36,10 @@ def decision_text(decision: DecisionRecord, summary: Summary) -> str:
         f"{labels}, which makes {plural(n_decisions, 'decision')}; a failure is a wrong decision. "
     )
     if len({threshold for _, threshold in pairs}) == 1:
-        return f"{text}A label is predicted from a probability of {pairs[0][1]:.3g}{source}."
-    listed = several([f"{quoted(label)} {threshold:.3g}" for label, threshold in pairs], _SHOWN)
+        return (
+            f"{text}A label is predicted from a probability of {probability(pairs[0][1])}{source}."
+        )
+    listed = several(
+        [f"{quoted(label)} {probability(threshold)}" for label, threshold in pairs], _SHOWN
+    )
     return f"{text}Labels are predicted from these probabilities{source}: {listed}."

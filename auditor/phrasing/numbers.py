@@ -14,6 +14,8 @@ from auditor.records.base import Effect, IntervalLike, Unit
 
 NOT_AVAILABLE = "–"
 """Text of a value that is missing."""
+_MOST_DIGITS = 17
+"""Significant digits that distinguish any two numbers."""
 
 
 def percent(share: float, decimals: int | None = None) -> str:
@@ -47,18 +49,28 @@ def points(gap: float) -> str:
 
 def signed_points(gap: float) -> str:
     """A difference of shares with its sign if it is negative: ``−2.5 points``."""
-    return f"{'−' if gap < 0 else ''}{points(gap)}"
+    return f"{_minus(gap)}{points(gap)}"
 
 
 def points_of(part: float, whole: float) -> str:
     """A part of a difference of shares: ``6 of 16 points``."""
-    return f"{'−' if part < 0 else ''}{_hundredfold(abs(part))} of {points(whole)}"
+    return f"{_minus(part)}{_hundredfold(abs(part))} of {points(whole)}"
 
 
-def change(gap: float) -> str:
-    """A difference of shares in percentage points, always with its sign: ``+2.5``, ``−40``, ``0``."""
-    number = _hundredfold(abs(gap))
-    return number if number == "0" else f"{'+' if gap > 0 else '−'}{number}"
+def _minus(gap: float) -> str:
+    """A minus sign, unless the number is written as 0."""
+    return "−" if gap < 0 and _hundredfold(abs(gap)) != "0" else ""
+
+
+def change(gap: float, decimals: int | None = None) -> str:
+    """A difference of shares in percentage points, always with its sign: ``+2.5``, ``−40``, ``0``.
+
+    Args:
+        gap: −1 to 1.
+        decimals: how many; None: one below 10 points, else none.
+    """
+    number = _hundredfold(abs(gap)) if decimals is None else f"{100 * abs(gap):.{decimals}f}"
+    return number if float(number) == 0 else f"{'+' if gap > 0 else '−'}{number}"
 
 
 def interval(estimate: IntervalLike, unit: str = " %") -> str:
@@ -70,10 +82,11 @@ def limits(estimate: IntervalLike, unit: Unit) -> str:
     """The limits of an interval in a table: ``67–77 %``, ``+11 to +18`` or ``0.64 to 0.77``."""
     if unit == "share":
         return _between(estimate, " %")
-    low, high = (
-        change(end) if unit == "points" else _plain(end, unit)
-        for end in (estimate.low, estimate.high)
-    )
+    if unit == "points":
+        decimals = _decimals(estimate)
+        low, high = (change(end, decimals) for end in (estimate.low, estimate.high))
+    else:
+        low, high = (_plain(end, unit) for end in (estimate.low, estimate.high))
     return f"{low} to {high}"
 
 
@@ -86,13 +99,36 @@ def amount(value: float, unit: Unit) -> str:
 
 
 def size(value: float, unit: Unit) -> str:
-    """A limit or a detectable effect with its unit, without a sign: ``5 points``, ``17 %``."""
-    return points(value) if unit == "points" else amount(value, unit)
+    """A limit or a detectable effect with its unit, without a sign: ``5 points``, ``17 %``.
+
+    A limit close to 0 or 100 % has as many decimals as distinguish it: ``99.99 %``.
+    """
+    if unit == "points":
+        return points(value)
+    if unit == "share" and 0 < value < 1 and _hundredfold(value) in {"0", "100"}:
+        return f"{_significant(100 * value, 3)} %"
+    return amount(value, unit)
+
+
+def probability(value: float) -> str:
+    """A probability such as a threshold: ``0.5``, ``0.0123``; ``0.9999999`` is not written as 1."""
+    return _significant(value, 3, whole=1.0)
 
 
 def with_limits(estimate: IntervalLike, unit: Unit) -> str:
-    """A number with its unit and interval: ``+23 points (+16 to +30)``."""
-    return f"{amount(estimate.value, unit)} ({limits(estimate, unit)})"
+    """A number with its unit and interval: ``+23 points (+16 to +30)``.
+
+    If the limits need more decimals to differ, so does the number.
+    """
+    decimals = _decimals(estimate) if unit in {"share", "points"} else None
+    if decimals is None:
+        return f"{amount(estimate.value, unit)} ({limits(estimate, unit)})"
+    number = (
+        percent(estimate.value, decimals)
+        if unit == "share"
+        else f"{change(estimate.value, decimals)} points"
+    )
+    return f"{number} ({limits(estimate, unit)})"
 
 
 def effect(one: Effect) -> str:
@@ -144,12 +180,36 @@ def any_value(raw: Any) -> str:
 def _any_number(raw: float) -> str:
     if isinstance(raw, bool):
         return "yes" if raw else "no"
-    return count(raw) if isinstance(raw, int) else _signed(f"{raw:.4g}")
+    return count(raw) if isinstance(raw, int) else _significant(raw, 4, whole=1.0)
+
+
+def _significant(value: float, digits: int, whole: float = 100.0) -> str:
+    """A number with significant digits, more of them if it would otherwise be rounded to the whole."""
+    while value < whole and float(f"{value:.{digits}g}") == whole and digits < _MOST_DIGITS:
+        digits += 1
+    return _signed(f"{value:.{digits}g}")
 
 
 def _between(estimate: IntervalLike, unit: str) -> str:
-    low, high = _hundredfold(estimate.low), _hundredfold(estimate.high)
-    return f"{low}{'–' if estimate.low >= 0 else ' to '}{high}{unit}"
+    decimals = _decimals(estimate)
+    if decimals is None:
+        low, high = _hundredfold(estimate.low), _hundredfold(estimate.high)
+    else:
+        low, high = (_signed(f"{100 * end:.{decimals}f}") for end in (estimate.low, estimate.high))
+    if low == high:
+        return f"{low}{unit}"
+    return f"{low}{' to ' if low.startswith('−') else '–'}{high}{unit}"
+
+
+def _decimals(estimate: IntervalLike) -> int | None:
+    """Decimals with which the limits of an interval differ, up to three; None: those of any number."""
+    if _hundredfold(estimate.low) != _hundredfold(estimate.high) or estimate.low == estimate.high:
+        return None
+    for decimals in (1, 2, 3):
+        low, high = (_signed(f"{100 * end:.{decimals}f}") for end in (estimate.low, estimate.high))
+        if low != high:
+            return decimals
+    return None
 
 
 def _hundredfold(share: float) -> str:

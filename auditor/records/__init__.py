@@ -82,6 +82,7 @@ from auditor.records.evidence import (
 from auditor.records.explanations import (
     ExplanationsRecord,
     MapRecord,
+    MatchedImageRecord,
     MeanMap,
     PanelRecord,
     PreflightRecord,
@@ -195,6 +196,7 @@ __all__ = [
     "MapRecord",
     "MapShift",
     "Maps",
+    "MatchedImageRecord",
     "MeanMap",
     "MediatedPart",
     "MetricComparison",

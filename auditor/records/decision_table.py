@@ -47,10 +47,14 @@ def read_decisions(
     """
     columns = sample_columns(pq.read_schema(predictions).names)
     if decision.task != "multi-label":
-        table: pd.DataFrame = pq.read_table(predictions, columns=columns).to_pandas()
+        table: pd.DataFrame = pq.read_table(predictions, columns=columns).to_pandas(
+            ignore_metadata=True
+        )
         return table
     scores = [probability_column(label) for label in decision.positive]
-    samples = pq.read_table(predictions, columns=[*columns, *scores]).to_pandas()
+    samples = pq.read_table(predictions, columns=[*columns, *scores]).to_pandas(
+        ignore_metadata=True
+    )
     probabilities = samples[scores].to_numpy(dtype=np.float32)
     rule = DecisionRule.of(decision, classes)
     return decision_table(samples.drop(columns=scores), probabilities, rule)[0]

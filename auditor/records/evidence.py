@@ -214,6 +214,11 @@ class SampleGroup(Record):
     note: str = ""
     """How they match, in words."""
 
+    @property
+    def has_different_labels(self) -> bool:
+        """Whether two members have known labels that differ."""
+        return len({one.label for one in self.members if one.label is not None}) > 1
+
 
 class SampleGroups(Record):
     """Groups of samples, such as near-duplicates or matches in the training data."""

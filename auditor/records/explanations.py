@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from auditor.records.base import Record
 
@@ -62,16 +62,49 @@ class UnitRecord(Record):
     """``file#row`` of the audited images that excite it most, the strongest first."""
 
 
+class LocalisationRecord(Record):
+    """Whether the label's maps lie on the object, where boxes or masks locate it."""
+
+    n_samples: float
+    """Number of samples with an object in the image."""
+    pointing_game: float | None = None
+    """Share of the samples whose map has its highest point on the object; None without samples."""
+    object_share: float | None = None
+    """Share of the image that the object covers."""
+    box_found: float | None = None
+    """Share of the samples in which a box around the map's brightest part matches the object's."""
+    mass_inside: float | None = None
+    """Share of the map that lies on the object."""
+
+
+SanityRecord = dict[str, float | LocalisationRecord | None]
+"""Measures of the maps by name, see `auditor.map_metrics.summary`, and ``localisation``."""
+
+
+class MatchedImageRecord(Record):
+    """An image that a finding about the data shows beside others, such as a copy."""
+
+    sample: str
+    """Its id; of the training data, its row, such as ``row 17``."""
+    source: Literal["audited", "reference"]
+    path: str
+    """Its file; empty where it has none."""
+    image: str
+    """``file#row`` below the run folder."""
+
+
 class ExplanationsRecord(Record):
     """What was explained, how, and how far the maps can be trusted."""
 
     explainer: str
     """The detail view: ``guided-grad-cam``, ``gradient`` where that is undefined, or what was asked for."""
     preflight: PreflightRecord
-    sanity: dict[str, Any] = {}
+    sanity: SanityRecord = {}
     failures: list[MapRecord] = []
     contrasts: list[MapRecord] = []
     """Correctly classified samples of the same slices, for comparison."""
     means: list[MeanMap] = []
     panels: list[PanelRecord] = []
     units: list[UnitRecord] = []
+    matches: list[MatchedImageRecord] = []
+    """Images of the groups in findings about the data."""

@@ -18,9 +18,10 @@ LabelNoiseReason = Literal[
 
 
 class LabelNoiseRecord(Record):
-    """Estimate of the wrong labels, and accuracy of the model on the true classes.
+    """Estimate of the labels that the model contradicts more confidently than its errors explain.
 
-    All numbers are None if the estimate is withheld.
+    They are wrong, or the model uses a shortcut; its predictions alone cannot separate the two. All
+    numbers are None if the estimate is withheld.
     """
 
     reason: LabelNoiseReason | None = None
@@ -28,13 +29,17 @@ class LabelNoiseRecord(Record):
     associated_value: str = ""
     """The attribute value that the confident disagreements are associated with, if that is the reason."""
     share: Estimate | None = None
-    """Share of labels that are wrong."""
+    """Share of labels that are contradicted in this way; its upper limit is one of the wrong labels."""
     failures: Estimate | None = None
-    """Number of failures whose label is wrong."""
+    """Number of failures with such a label."""
     successes: Estimate | None = None
-    """Number of successes whose label is wrong: the model agrees with a wrong label."""
+    """In earlier results, number of successes whose label is wrong if no shortcut is used. No longer
+    computed or shown."""
     accuracy: Estimate | None = None
-    """Share of predictions that are the true class."""
+    """In earlier results, share of predictions that are the true class if no shortcut is used. No
+    longer computed or shown."""
+    cleared: tuple[str, ...] = ()
+    """Contradicted labels that have another explanation, in words."""
 
     @property
     def is_detected(self) -> bool:

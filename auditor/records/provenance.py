@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auditor.records.base import Record
 
@@ -42,14 +45,50 @@ class DataProvenance(Record):
     n_reference: int | None = None
 
 
+class StatedAbout(BaseModel):
+    """What documents read of the section ``about`` of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    sensitive: tuple[str, ...] = ()
+    selected: str | None = None
+
+
+class StatedReport(BaseModel):
+    """What documents read of the section ``report`` of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    formats: tuple[str, ...] = ()
+    options: dict[str, dict[str, JsonValue]] = {}
+    templates: str | None = None
+    compliance: tuple[str, ...] | None = None
+
+
+class StatedConfiguration(BaseModel):
+    """What documents read of the configuration; the rest of it is shown as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    about: StatedAbout = StatedAbout()
+    report: StatedReport = StatedReport()
+    checks: dict[str, JsonValue] = {}
+
+
 class Provenance(Record):
     """Everything needed to repeat the audit."""
 
     model: ModelProvenance
     data: DataProvenance
-    config: dict[str, Any]
+    config: dict[str, JsonValue]
+    """The configuration with all defaults, as it was given; of any version."""
     environment: dict[str, str]
     seed: int
-    preprocess: dict[str, Any] = {}
+    preprocess: dict[str, JsonValue] = {}
     seconds: dict[str, float] = {}
     """Wall time of each stage."""
+
+    @cached_property
+    def stated(self) -> StatedConfiguration:
+        """What documents read of the configuration."""
+        return StatedConfiguration.model_validate(self.config)

@@ -6,7 +6,8 @@ from auditor.phrasing import count, sentence_start
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.view.interventions import InterventionView
 from auditor.report.view.sample_cards import MapView, MeanView, SampleCard
-from auditor.report.view.units import UnitImage, UnitView
+from auditor.report.view.sample_groups import GroupMemberView
+from auditor.report.view.units import UnitImage, UnitOfReport, UnitView
 
 
 def image_alt(card: SampleCard) -> str:
@@ -35,12 +36,18 @@ def mean_alt(one: MeanView) -> str:
     )
 
 
-def unit_alt(one: UnitImage, unit: UnitView) -> str:
+def unit_alt(one: UnitImage, unit: UnitView | UnitOfReport) -> str:
     """Of an image that activates a unit."""
     return (
         f"Sample {one.sample}, label {one.label}; the places that activate unit {unit.channel} are "
         "bright."
     )
+
+
+def member_alt(one: GroupMemberView) -> str:
+    """Of a member of a group, such as a copy."""
+    data = "Training image" if one.source == "reference" else "Audited image"
+    return f"{data} {one.name or one.sample}, label {one.label or 'not known'}."
 
 
 def region_alt(text: str, intervention: InterventionView) -> str:

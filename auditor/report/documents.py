@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor import registry
+from auditor.config import loading
 from auditor.errors import ConfigError, MissingDependencyError
 from auditor.report import Renderer
 from auditor.report.view.report_view import build_view
@@ -39,7 +40,7 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
     Raises:
         ConfigError: there is no renderer of that name.
     """
-    stated = store.read_result().provenance.config["report"].get("options", {})
+    stated = store.read_result().provenance.stated.report.options
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     view = build_view(store)
     paths: list[Path] = []
@@ -53,12 +54,24 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
 
 
 def configured(store: RunFolder) -> list[str]:
-    """The formats that the run's own configuration asks for."""
-    return list(store.read_result().provenance.config["report"]["formats"])
+    """The formats that the run's own configuration asks for.
+
+    Raises:
+        ConfigError: it asks for none.
+    """
+    formats = store.read_result().provenance.stated.report.formats
+    if not formats:
+        raise ConfigError(
+            f"{store.path}: expected formats in the run's configuration (report.formats); it has none: "
+            "name them, such as `--format html,pdf`"
+        )
+    return list(formats)
 
 
 def _renderer(name: str, stated: Mapping[str, Any]) -> Renderer:
-    options = registry.get("renderer", name)(**stated)
+    options = loading.validate(
+        registry.get("renderer", name), stated, None, f"provenance.config.report.options.{name}."
+    )
     if not isinstance(options, Renderer):
         raise ConfigError(
             f"renderer {name!r}: expected a plug-in with `render(view, folder)`; "

@@ -7,7 +7,7 @@ highest loss, and the others follow on pages of their own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -103,6 +103,11 @@ def filters(failures: Sequence[SampleCard], attributes: Sequence[str]) -> Filter
 def filter_index(values: Sequence[str], attributes: Sequence[tuple[str, str]], name: str) -> int:
     """Position of a sample's value among those of a filter."""
     return values.index(dict(attributes)[name])
+
+
+def listed_probabilities(card: SampleCard, index: Mapping[str, int]) -> str:
+    """The probabilities of a card as ``3:0.912 0:0.07``, with the positions of the classes."""
+    return " ".join(f"{index[name]}:{value:.3g}" for name, value in card.probabilities)
 
 
 def other_pages_index(view: ReportView, choices: Filters) -> Markup:

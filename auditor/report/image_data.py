@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
+from auditor.errors import DataError
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.charts.map_images import difference_image, map_image, region_image
 from auditor.report.view.findings import FindingView
 from auditor.report.view.image_differences import COLUMN as BRIGHTNESS
-from auditor.report.view.map_files import MapFiles
+from auditor.report.view.map_files import MapFiles, Row
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.sample_cards import SampleCard
 
@@ -23,8 +25,12 @@ REGION_CARDS = 3
 _IMAGE_COLUMNS = ("image",)
 _MAP_COLUMNS = ("overlay", *DETAIL_NAMES)
 _PANEL_COLUMNS = ("image", "overlay", "gradient", "edges")
-_UNIT_EDGE, _REGION_EDGE = 112, 160
-"""Longest side in pixels of images that activate a unit, and of those with a region drawn on them."""
+_UNIT_EDGE, _REGION_EDGE, _GROUP_EDGE = 112, 160, 160
+"""Longest side in pixels of images that activate a unit, of those with a region drawn on them, and of
+members of a group."""
+
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Second bytes of the JPEG markers that are followed by the size of the image."""
 
 ImageKey = tuple[str, str]
 """Reference and column, such as ``("explanations/maps-00000.parquet#12", "overlay")``."""
@@ -79,6 +85,15 @@ class ImageData:
             item.reference for one in view.findings for unit in one.units for item in unit.images
         }
         images |= _read(files, units, ("overlay",), _UNIT_EDGE)
+        members = {
+            member.image
+            for one in view.findings
+            for part in one.groups
+            for group in part.groups
+            for member in group.members
+            if member.image
+        }
+        images |= _read(files, members - {key[0] for key in images}, _IMAGE_COLUMNS, _GROUP_EDGE)
         for one in view.findings:
             images |= dict(_regions(one, images))
             images |= dict(_grids(one))
@@ -97,12 +112,16 @@ class ImageData:
         """The image as a ``data:`` address."""
         return data_uri(self.files[reference, column])
 
+    def size(self, reference: str, column: str) -> tuple[int, int]:
+        """Width and height in pixels, so that a page keeps the room of an image not yet loaded."""
+        return jpeg_size(self.files[reference, column])
+
 
 def _read(
     files: MapFiles, references: Iterable[str], columns: tuple[str, ...], edge: int
 ) -> dict[ImageKey, bytes]:
     return {
-        (reference, column): shrink(row[column], edge)
+        (reference, column): stored_jpeg(row, column, reference, edge)
         for reference, row in files.rows(references, columns).items()
         for column in columns
         if row[column] is not None
@@ -134,6 +153,27 @@ def _grids(finding: FindingView) -> Iterator[tuple[ImageKey, bytes]]:
         yield (difference.reference, BRIGHTNESS), difference_image(difference.values)
 
 
+def stored_jpeg(row: Row, column: str, reference: str, edge: int) -> bytes:
+    """An image of a run folder as a JPEG, no larger than ``edge``.
+
+    Args:
+        row: of a file in ``explanations/``.
+        column: of the image.
+        reference: of the row, for the message.
+        edge: longest side in pixels.
+
+    Raises:
+        DataError: it is missing, or can't be decoded.
+    """
+    try:
+        return shrink(row[column], edge)
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{reference}: {column}: expected a JPEG; it is missing or damaged ({type(error).__name__}): "
+            "check the run with `auditor verify`, and restore it from a backup"
+        ) from error
+
+
 def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
     """A JPEG whose longest side has at most ``edge`` pixels.
 
@@ -144,6 +184,7 @@ def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
     """
     with Image.open(io.BytesIO(jpeg)) as image:
         if max(image.size) <= edge:
+            image.load()  # a damaged one fails here, not in the reader's browser
             return jpeg
         image.draft("RGB", (edge, edge))
         smaller: Any = image.convert("RGB")
@@ -151,6 +192,21 @@ def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
     stream = io.BytesIO()
     smaller.save(stream, "JPEG", quality=quality, optimize=True)
     return stream.getvalue()
+
+
+def jpeg_size(jpeg: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG in pixels, from its header.
+
+    Raises:
+        ValueError: there is no frame header.
+    """
+    place = 2  # after the start-of-image marker
+    while place + 9 <= len(jpeg):
+        if jpeg[place + 1] in _FRAME_MARKERS:
+            height, width = struct.unpack(">HH", jpeg[place + 5 : place + 9])
+            return width, height
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4])
+    raise ValueError("expected a JPEG; got bytes without a frame header")
 
 
 def data_uri(jpeg: bytes) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,6 +100,18 @@ def write_pdf(
             pdf_identifier=identifier.encode(),
             attachments=attachments or None,
         )
+
+
+def font_files() -> dict[str, tuple[bytes, str]]:
+    """Content and media type of the fonts that ``pdf/fonts.css`` names, by address."""
+    folder = resources.files("font_source_sans_pro") / "files"
+    return {
+        f"run:font/{weight}": (
+            (folder / f"SourceSansPro-{weight}.ttf").read_bytes(),
+            "font/ttf",
+        )
+        for weight in ("Regular", "Bold")
+    }
 
 
 def fetcher(weasyprint: ModuleType, files: Mapping[str, tuple[bytes, str]]) -> Any:

@@ -31,6 +31,8 @@ _DIRECTION_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x20
 _BREAKABLE = re.compile(r"(?<=\d) (?=%|\d{3}(?!\d))")
 
 
+_GROUPS_SHOWN = 4
+"""Groups of copies that a PDF shows of each kind."""
 _REASONS_SHOWN = 4
 """Reasons against passing that the first page lists."""
 
@@ -84,12 +86,14 @@ def environment(own: str | None = None) -> Environment:
         "detail_alt": alt_texts.detail_alt,
         "mean_alt": alt_texts.mean_alt,
         "unit_alt": alt_texts.unit_alt,
+        "member_alt": alt_texts.member_alt,
         "region_alt": alt_texts.region_alt,
     }
     made.globals |= {
         "glossary": glossary,
         "supporting_shown": SUPPORTING_SHOWN,
         "region_cards": REGION_CARDS,
+        "groups_shown": _GROUPS_SHOWN,
         "reasons_shown": _REASONS_SHOWN,
         "severities": tuple(reversed(SEVERITIES)),
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files

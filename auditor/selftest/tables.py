@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from auditor.attributes.types_of_run import types_of_run
 from auditor.checks import Check
 from auditor.comparisons.clusters import clusters_of
-from auditor.config import AuditConfig, JudgeSection, SliceSection
+from auditor.config import AuditConfig, JudgeSection, SliceSection, loading
 from auditor.errors import ConfigError
 from auditor.manifest import require_unaltered
 from auditor.preparation import prepare, select_checks
 from auditor.records import AttributeSpec, AuditData, Clusters
 from auditor.records.decisions import ONE_CLASS, TaskName
+from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import codes
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
@@ -30,6 +31,7 @@ from auditor.stages.predict import predict
 from auditor.stages.slicing import Slicing, slice_samples
 
 Integers = NDArray[np.int64]
+_STATED = "audit.json: provenance.config"
 
 
 @dataclass(frozen=True)
@@ -179,20 +181,22 @@ def of_run(folder: RunFolder) -> Tables:
     """The samples of a finished run with its settings.
 
     Raises:
-        DataError: result or predictions were altered.
+        DataError: result or predictions were altered or damaged.
+        ConfigError: the configuration in the result is not valid.
     """
     require_unaltered(folder.path)
     result, path = folder.read_result(), folder.path / PREDICTIONS
     _require_one_class(result.decision.task)
+    require_predictions(path, result)
     config = result.provenance.config
     classes = [record.name for record in result.classes]
     return _tables(
         path,
         classes,
         types_of_run(result, path),
-        SliceSection.model_validate(config.get("slices", {})),
-        select_checks(config.get("checks", {}))[0],
-        JudgeSection.model_validate(config.get("judge", {})).alpha,
+        loading.validate(SliceSection, config.get("slices", {}), None, f"{_STATED}.slices."),
+        select_checks(result.provenance.stated.checks)[0],
+        loading.validate(JudgeSection, config.get("judge", {}), None, f"{_STATED}.judge.").alpha,
         result.provenance.seed,
     ).in_clusters(None if result.clusters is None else result.clusters.name)
 

@@ -15,7 +15,7 @@ from auditor.audited_model import AuditedModel
 from auditor.autograd.precision import Accelerated, accelerate
 from auditor.config import ExplainSection
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.explainers.api import explain, explain_batch
+from auditor.explainers.api import explain_batch, explain_or_grad_cam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
 from auditor.explanation_files import SHARD_SAMPLES, MapWriter, MeanMaps, SampleMaps
 from auditor.progress import Advance
@@ -123,6 +123,10 @@ class _BatchExplainer:
             self.method = found.detail
             return found.cams.numpy(), found.maps.numpy()
         rows, targets = torch.tensor(pairs, device=inputs.device).T
-        other = explain(module, inputs[rows], targets, self._section.explainer, layer)
+        other = explain_or_grad_cam(module, inputs[rows], targets, self._section.explainer, layer)
+        if other.explainer != self._section.explainer:
+            # It is undefined for this network. Grad-CAM is shown beside the detail view anyway.
+            self.method = found.detail
+            return found.cams.numpy(), found.maps.numpy()
         self.method = other.explainer
         return found.cams.numpy(), other.maps.cpu().numpy()

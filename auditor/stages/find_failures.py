@@ -148,7 +148,7 @@ def _read(
     columns = [probability_column(name) for name in classes]
     probabilities = columns if present.issuperset(columns) else []
     wanted = [*REQUIRED, *others, *stored, *probabilities]
-    return pq.read_table(predictions, columns=wanted).to_pandas(), probabilities
+    return pq.read_table(predictions, columns=wanted).to_pandas(ignore_metadata=True), probabilities
 
 
 def _summary(

@@ -20,6 +20,7 @@ from auditor.comparisons.slice_counts import slice_identity
 from auditor.config import GateSection
 from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.causes import causes
+from auditor.judging.common_causes import with_common_causes
 from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
 from auditor.judging.multiple_testing import Correction, adjust
@@ -112,7 +113,7 @@ def judge(
     max_gap = _max_gap(claims)
     labels = {name: one.fault_labels for name, one in checks.items() if one.fault_labels}
     return Judgement(
-        findings=findings,
+        findings=with_common_causes(findings, audit),
         tested=_tested(graded),
         slices=slice_records(audit, graded, max_gap, gate or GateSection()),
         skipped=[*skipped, *_too_small(claims, audit)],
@@ -126,9 +127,12 @@ def judge(
 
 
 def _examined(check: Check, audit: AuditData, name: str) -> Examination:
-    """What a check brings back; nothing where it does not support the task or clustered samples."""
+    """What a check brings back; nothing where it does not support the data."""
     if audit.task not in check.tasks:
         reason = f"not examined: the check does not support {audit.task} classifiers"
+        return Examination(skipped=(Skipped(check=name, reason=reason),))
+    if check.compares_attributes and not audit.attributes:
+        reason = "the data has no attributes that can be compared, so no groups were compared"
         return Examination(skipped=(Skipped(check=name, reason=reason),))
     if audit.clusters is None or check.handles_clusters:
         return check.examine(audit)

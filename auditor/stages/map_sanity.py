@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from auditor import imaging
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.explainers.api import explain
+from auditor.explainers.api import explain, explain_or_grad_cam
 from auditor.map_metrics.edges import edges
 from auditor.map_metrics.localisation import (
     bounding_box,
@@ -22,6 +21,7 @@ from auditor.map_metrics.localisation import (
 )
 from auditor.map_metrics.summary import mean_map_metrics
 from auditor.records import PanelRecord
+from auditor.records.explanations import LocalisationRecord, SanityRecord
 from auditor.records.predictions import LABEL, SAMPLE, codes
 from auditor.run_folder import EXPLANATIONS, ShardWriter
 
@@ -43,7 +43,7 @@ class MapSanity:
         panels: samples whose maps are shown beside the edge detector.
     """
 
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: SanityRecord = field(default_factory=dict)
     panels: list[PanelRecord] = field(default_factory=list)
 
 
@@ -64,7 +64,7 @@ def measure_map_sanity(
     random = np.random.default_rng(seed)
     rows = np.sort(random.choice(total, min(n_samples, total), replace=False))
     model = samples.model
-    metrics: dict[str, Any] = dict(
+    metrics: SanityRecord = dict(
         mean_map_metrics(model.module, samples.inputs(rows), model.layer, seed=seed)
     )
     located = np.sort(random.choice(total, min(_LOCATED, total), replace=False))
@@ -76,12 +76,12 @@ def measure_map_sanity(
 
 def _localisation(
     samples: EvaluatedSamples, rows: NDArray[np.int64], objects: NDArray[np.bool_]
-) -> dict[str, float]:
+) -> LocalisationRecord:
     """Pointing game, mass inside the object, and the paper's box rule, for maps of the label."""
     visible = objects.any((1, 2))
     rows, objects = rows[visible], objects[visible]
     if not len(rows):
-        return {"n_samples": 0.0}
+        return LocalisationRecord(n_samples=0)
     labels = codes(samples.table[LABEL])[rows]
     hits, inside, found = [], [], []
     for cam, mask in zip(samples.cams(rows, labels), objects, strict=True):
@@ -90,13 +90,13 @@ def _localisation(
         inside.append(mass_inside(full, mask))
         found.append(_is_found(full, mask))
     known = np.array(inside)[~np.isnan(inside)]
-    return {
-        "n_samples": float(len(rows)),
-        "pointing_game": float(np.mean(hits)),
-        "object_share": float(objects.mean()),
-        "box_found": float(np.mean(found)),
-        **({"mass_inside": float(known.mean())} if len(known) else {}),
-    }
+    return LocalisationRecord(
+        n_samples=len(rows),
+        pointing_game=float(np.mean(hits)),
+        object_share=float(objects.mean()),
+        box_found=float(np.mean(found)),
+        mass_inside=float(known.mean()) if len(known) else None,
+    )
 
 
 def _is_found(attribution: NDArray[np.float32], mask: NDArray[np.bool_]) -> bool:
@@ -109,7 +109,7 @@ def _panels(samples: EvaluatedSamples, rows: NDArray[np.int64], folder: Path) ->
     module, layer = samples.model.module, samples.model.layer
     images, inputs = samples.images(rows), samples.inputs(rows)
     cams = explain(module, inputs, None, "grad-cam", layer)
-    gradient = explain(module, inputs, cams.targets, "guided-backprop", layer)
+    gradient = explain_or_grad_cam(module, inputs, cams.targets, "guided-backprop", layer)
     if gradient.explainer != "guided-backprop":  # undefined for this network
         gradient = explain(module, inputs, cams.targets, "gradient")
     strengths = edges(inputs).cpu().numpy()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom, chi2, hypergeom
+from scipy.stats import binom, chi2
 
 from auditor.statistics.association import contingency
 from auditor.statistics.intervals import Floats, Integers, Intervals
@@ -94,42 +94,35 @@ class Confusions:
     Attributes:
         counts: (K, K) samples.
         share: (K, K) share of the label's failures that are predicted as this class, with intervals.
-        expected: (K, K) expected share.
-        p_value: (K, K) one-sided p-value of "at most the expected share"; NaN if the label has no
+        expected: share of each wrong class if the failures were spread evenly, 1 / (K - 1).
+        of_others: (K, K) share of the failures of the other labels that are predicted as this class;
+            the class itself cannot be confused with itself and is no other label. NaN without
+            such failures.
+        n_others: (K, K) number of failures of the other labels.
+        p_value: (K, K) one-sided p-value of "at most `expected`"; NaN if the label has no
             failure or there is only one wrong class.
     """
 
     counts: Integers
     share: Intervals
-    expected: Floats
+    expected: float
+    of_others: Floats
+    n_others: Integers
     p_value: Floats
 
 
-def confusions(
-    matrix: ArrayLike, *, against_popularity: bool = False, confidence: float = 0.95
-) -> Confusions:
-    """Tests which confusions are more frequent than expected.
+def confusions(matrix: ArrayLike, confidence: float = 0.95) -> Confusions:
+    """Tests which confusions are more frequent than if failures were spread evenly over wrong classes.
 
     Args:
         matrix: (K, K) counts, labels in rows, predictions in columns.
-        against_popularity: False: each wrong class is expected to get 1 / (K - 1) of the label's
-            failures. True: it is expected to get the share that it has among the failures of third
-            labels, so that a class which is popular with all labels is not a special confusion of
-            this one; needs K >= 4.
         confidence: coverage of the interval of each share.
 
     Returns:
-        Shares, expected shares and one-sided exact tests of all pairs: binomial against equal shares,
-        Fisher's against popularity.
+        Shares, the shares of other labels' failures, and one-sided exact binomial tests of all pairs.
 
     Raises:
         ValueError: `matrix` is not a square matrix of counts.
-
-    Reference:
-        Quasi-independence of off-diagonal cells: L. A. Goodman, JASA 63 (1968) 1091-1131. The test
-        against popularity omits the cells that only one of the two compared rows can have. A third
-        label can't be confused with itself, so its expected share is slightly too high and the test
-        is conservative.
     """
     counts = contingency(matrix)
     n_classes = len(counts)
@@ -143,26 +136,17 @@ def confusions(
     failures = np.broadcast_to(wrong.sum(1, keepdims=True), wrong.shape)
     testable = off & (failures > 0) & (n_classes > 2)
     share = proportion(wrong, failures, confidence)
-    if against_popularity:
-        # For the pair (a, b): failures of third labels predicted as b, and all failures of third labels
-        # except those predicted as a.
-        to_b = wrong.sum(0, keepdims=True) - wrong
-        from_third = wrong.sum() - failures - failures.T
-        popular = from_third - (wrong.sum(0, keepdims=True).T - wrong.T)
-        expected = np.divide(to_b, popular, out=np.full_like(wrong, np.nan), where=popular > 0)
-        testable &= popular > 0
-        p_value = hypergeom.sf(
-            wrong - 1,
-            np.where(testable, failures + popular, 1),
-            np.where(testable, wrong + to_b, 1),
-            np.where(testable, failures, 1),
-        )
-    else:
-        expected = np.full_like(wrong, 1 / max(n_classes - 1, 1))
-        p_value = binom.sf(wrong - 1, failures, expected)
+    # For the pair (a, b): failures of the labels other than a and b, and those predicted as b.
+    n_others = wrong.sum() - failures - failures.T
+    to_class = wrong.sum(0, keepdims=True) - wrong
+    of_others = np.divide(to_class, n_others, out=np.full_like(wrong, np.nan), where=n_others > 0)
+    expected = 1 / max(n_classes - 1, 1)
+    p_value = binom.sf(wrong - 1, failures, expected)
     return Confusions(
         counts.astype(np.int64),
         Intervals(*(np.where(off, part, np.nan) for part in (share.value, share.low, share.high))),
-        np.where(off, expected, np.nan),
+        expected,
+        np.where(off, of_others, np.nan),
+        np.where(off, n_others, 0).astype(np.int64),
         np.where(testable, p_value, np.nan),
     )

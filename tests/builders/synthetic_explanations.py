@@ -24,6 +24,7 @@ from auditor.records import (
     Role,
     UnitRecord,
 )
+from auditor.records.explanations import LocalisationRecord
 
 Row = dict[str, Any]
 _ROWS_PER_FILE = 64
@@ -61,13 +62,13 @@ def write_explanations(
             "deletion_area": 0.31,
             "deletion_area_random": 0.62,
             "randomization_grad_cam": -0.02,
-            "localisation": {
-                "n_samples": 200.0,
-                "pointing_game": 0.46,
-                "object_share": 0.21,
-                "mass_inside": 0.35,
-                "box_found": 0.11,
-            },
+            "localisation": LocalisationRecord(
+                n_samples=200,
+                pointing_game=0.46,
+                object_share=0.21,
+                mass_inside=0.35,
+                box_found=0.11,
+            ),
         },
         failures=failed,
         contrasts=right,

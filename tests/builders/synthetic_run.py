@@ -176,8 +176,6 @@ def _data_faults(good: pd.DataFrame, explanations: ExplanationsRecord) -> DataFa
         label_noise=LabelNoiseRecord(
             share=Estimate(value=0.012, low=0.004, high=0.025),
             failures=Estimate(value=2.2, low=0.8, high=4.4),
-            successes=Estimate(value=0.4, low=0.1, high=0.9),
-            accuracy=share(int((good.label == good.predicted).sum()) + 2, len(good)),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Confusions: told when likelier than usual, tested for what they depend on."""
+"""Confusions: described if more frequent than usual, and tested for attributes they depend on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from auditor.checks.confusion_pairs import ConfusionPairs
-from auditor.records import AuditData
+from auditor.records import AuditData, Quantities
 
 MakeEvidence = Callable[..., AuditData]
 CLASSES = ("cat", "dog", "eel")
@@ -30,8 +30,12 @@ def test_confusion_pairs_pair_is_described_and_its_attribute_tested(
     pair = claims["label = cat, predicted = dog"]
     assert pair.p_value is None
     assert pair.effect is not None
-    # Among the failures of eel, dog took 5 (plus 1); among those of dog, eel took 5 (plus 1).
-    assert pair.effect.value == pytest.approx(45 / 47 - 6 / 12)
+    # Of the 10 failures of eel, 5 are predicted as dog; spread evenly, half of them would be.
+    assert pair.effect.value == pytest.approx(45 / 47 - 5 / 10)
+    assert pair.statement[1] == (
+        "Of the failures of the other labels, 50 % are predicted as dog; were failures spread evenly over "
+        "the wrong classes, it would be 50 %."
+    )
     night = claims["light = night, label = cat, predicted = dog"]
     assert night.effect is not None
     assert night.effect.value == pytest.approx(0.4 - 0.05)
@@ -46,3 +50,40 @@ def test_confusion_pairs_two_classes_are_skipped(make_evidence: MakeEvidence) ->
     examination = ConfusionPairs().examine(audit)
     assert examination.claims == ()
     assert "two classes" in examination.skipped[0].reason
+
+
+def test_confusion_pairs_state_the_rate_of_the_other_labels(make_evidence: MakeEvidence) -> None:
+    # All 20 failures of a are predicted as b. The other labels c to f have 40 failures, 10 each; 5 of
+    # them, 12.5 %, are predicted as b.
+    names = tuple("abcdef")
+    label, predicted = ["a"] * 100, ["b"] * 20 + ["a"] * 80
+    for k, name in enumerate("cdef"):
+        others = [one for one in "cdef" if one != name]
+        to_b = 2 if k == 0 else 1
+        wrong = ["b"] * to_b + [others[i % 3] for i in range(10 - to_b)]
+        label += [name] * 100
+        predicted += wrong + [name] * 90
+    label += ["b"] * 100
+    predicted += ["b"] * 100
+    audit = make_evidence(label, predicted, {}, classes=names)
+    (pair,) = [one for one in ConfusionPairs().examine(audit) if one.slice.label == "a"]
+    numbers = pair.part(Quantities)
+    assert numbers is not None
+    named = {one.name: one.value for one in numbers.items}
+    assert named["share of the other labels' failures"] == pytest.approx(5 / 40)
+    assert pair.effect is not None
+    assert pair.effect.value == pytest.approx(1 - 1 / 5)
+    assert pair.statement[1].startswith(
+        "Of the failures of the other labels, 12 % are predicted as b"
+    )
+    assert "it would be 20 %" in pair.statement[1]
+
+
+def test_confusion_pairs_popular_class_is_not_described(make_evidence: MakeEvidence) -> None:
+    # Every label's failures go to b, so that b is no special confusion of a.
+    label, predicted = ["b"] * 100, ["b"] * 100
+    for name in "acdef":
+        label += [name] * 100
+        predicted += ["b"] * 20 + [name] * 80
+    audit = make_evidence(label, predicted, {}, classes=tuple("abcdef"))
+    assert not list(ConfusionPairs().examine(audit))

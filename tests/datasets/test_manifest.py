@@ -144,7 +144,7 @@ def test_open_manifest_wrong_option_raises(
         ("", "the file is empty"),
         ("file,label\n", r"one row per image; there are none"),
         ("file,label\na,b,c\n", "expected 2 cells per row"),
-        ("file,label\na,b\na,b,c\n", "can't be read"),
+        ("file,label\na,b\na,b,c\n", "expected 2 cells per row"),
         (b"file,label\n\xff\xfe,b\n", "can't be read"),
     ],
 )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from auditor.datasets.tables import read_table, unique_ids
+from auditor.datasets.table_files import read_table
+from auditor.datasets.tables import unique_ids
 
 
 def test_unique_ids_path_that_resembles_an_id_stays_unique() -> None:

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 from auditor import registry
 from auditor.errors import ModelError
 from auditor.explainers import Explainer, explain
+from auditor.explainers.api import explain_or_grad_cam
 from auditor.explainers.occlusion import Occlusion
 
 TARGETS = torch.tensor([0, 3, 1])
@@ -134,7 +135,9 @@ def test_occlusion_squares_cover_every_pixel() -> None:
 
 
 def test_deconvnet_of_a_model_without_relu_is_undefined() -> None:
-    found = explain(Written(torch.tanh), random_images(), TARGETS, "deconvnet")
+    with pytest.raises(ModelError, match=r"deconvnet is undefined for Written: .* 2 × tanh"):
+        explain(Written(torch.tanh), random_images(), TARGETS, "deconvnet")
+    found = explain_or_grad_cam(Written(torch.tanh), random_images(), TARGETS, "deconvnet")
     assert (found.explainer, found.preflight.status) == ("grad-cam", "undefined")
     plain = explain(Written(torch.tanh), random_images(), TARGETS, "gradient")
     assert plain.preflight.status == "valid"

@@ -29,7 +29,9 @@ def _audit(out: Path) -> AuditResult:
     random = np.random.default_rng(0)
     images = [(random.integers(0, 255, (8, 8, 3), np.uint8), "ab"[k % 2]) for k in range(80)]
     sites = pd.DataFrame({"site": random.choice(["x", "y"], 80)})
-    return auditor.audit(model, images, classes=["a", "b"], attributes=sites, out=out)
+    return auditor.audit(
+        model, images, classes=["a", "b"], preprocess={}, attributes=sites, out=out
+    )
 
 
 def _raising(error: Exception) -> Callable[..., object]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from builders.coded_images import write_audit
+from torch import nn
 
 import auditor
-from auditor.api import _in_memory
 from auditor.config import AuditConfig
 from auditor.dry_run import dry_run
 from auditor.errors import ConfigError, DataError
@@ -43,9 +44,10 @@ def test_odd_published_accuracies_are_refused(
     images = [(np.zeros((8, 8, 3), np.uint8), "a")]
     with pytest.raises(ConfigError, match=message):
         auditor.audit(
-            lambda x: x,  # type: ignore[arg-type]
+            nn.Conv2d(3, 1, 1),
             images,
             classes=["a"],
+            preprocess={},
             expected=expected,
             out=tmp_path / "run",
         )
@@ -84,17 +86,15 @@ def test_dry_run_compares_with_the_published_accuracy(
 def test_reference_images_that_do_not_fit_are_refused(
     reference: int | None, attributes: str | None, message: str, tmp_path: Path
 ) -> None:
-    import pandas as pd
-
     images = [(np.zeros((8, 8, 3), np.uint8), "a")] * 2
     with pytest.raises(DataError, match=message):
         auditor.audit(
-            lambda x: x,  # type: ignore[arg-type]
+            nn.Conv2d(3, 1, 1),
             images,
             classes=["a"],
+            preprocess={},
             attributes=None if attributes is None else pd.DataFrame({attributes: ["x", "y"]}),
             reference=None if reference is None else pd.DataFrame({"label": ["a"] * reference}),
             reference_images=images,
             out=tmp_path / "run",
         )
-    assert _in_memory(images, None, None, {}, None).reference_images is None

@@ -180,23 +180,6 @@ def test_hook_that_raises_in_the_backward_pass_is_a_model_error(where: str) -> N
     assert "Sequential raised LookupError" in message
 
 
-def test_module_that_keeps_a_tensor_is_explained_in_exact_precision() -> None:
-    class Keeps(_Wrapped):
-        def forward(self, images: Tensor) -> Tensor:
-            self.kept = self.inner[0](images)
-            logits: Tensor = self.inner[1:](self.kept)
-            return logits
-
-    network = Keeps().eval()
-    images = torch.rand(2, 3, 12, 12)
-    network(images)
-    found = accelerate(network, images, "fast")
-    assert found.precision == "exact"
-    assert "can't be copied" in found.reason
-    exact, fast = (explain(network, images, precision=one).maps for one in ("exact", "fast"))
-    torch.testing.assert_close(fast, exact)
-
-
 def _lazy() -> nn.Module:
     return nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten())
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from builders.memory_datasets import in_memory
 from torch import Tensor, nn
 
 import auditor
-from auditor.api import _in_memory
 from auditor.audited_model import AuditedModel
 from auditor.classifiers import Classifier
 from auditor.classifiers.outputs import recognise
@@ -76,13 +76,15 @@ def _opened(last: nn.Module, output: OutputKind | None) -> OpenedModel:
         data=DataSection(adapter="in memory"),
         preprocess=Preprocess(),
     )
-    data = _in_memory(_images(), None, None, {}, None)
+    data = in_memory(_images())
     return open_model(match(config, data, Classifier(Confident(last), "in memory", "Confident")))
 
 
 def test_confidence_of_a_softmax_from_python(tmp_path: Path) -> None:
     network = Confident(nn.Softmax(1))
-    result = auditor.audit(network, _images(), classes=["a", "b"], out=tmp_path / "run")
+    result = auditor.audit(
+        network, _images(), classes=["a", "b"], preprocess={}, out=tmp_path / "run"
+    )
     frame = pd.read_parquet(tmp_path / "run" / PREDICTIONS)
     np.testing.assert_allclose(frame["confidence"], 0.958, atol=1e-3)
     np.testing.assert_allclose(frame[["p:a", "p:b"]].max(axis=1), 0.958, atol=1e-3)
@@ -116,7 +118,7 @@ def test_outputs_are_recognised(outputs: list[list[float]], kind: OutputKind) ->
 
 def test_trial_of_other_preprocessings_keeps_the_confidence() -> None:
     model: AuditedModel = _opened(nn.Softmax(1), None).model
-    data = _in_memory(_images(), None, None, {}, None)
+    data = in_memory(_images())
     rows = np.arange(60)
     used = try_preprocessing(model, data.images, rows, rows % 2)[0]
     assert used.confidence == pytest.approx(0.958, abs=1e-3)

@@ -146,3 +146,46 @@ def test_date_is_in_utc_without_leading_zero() -> None:
 )
 def test_any_value_becomes_text(raw: Any, text: str) -> None:
     assert phrasing.any_value(raw) == text
+
+
+@pytest.mark.parametrize(
+    ("estimate", "unit", "text"),
+    [
+        # Limits that would be written alike get more decimals, and so does the number.
+        ((0.0002, 0.0, 0.0004), "share", "0.02 % (0.00–0.04 %)"),
+        ((0.8662, 0.8658, 0.8664), "share", "86.62 % (86.58–86.64 %)"),
+        ((0.9996, 0.9994, 0.9999), "share", "100 % (99.9–100 %)"),
+        ((0.0, 0.0, 0.0), "share", "0 % (0 %)"),
+        ((-0.0003, -0.04, 0.03), "points", "0 points (−4 to +3)"),
+        ((0.0002, -0.0001, 0.0004), "points", "+0.02 points (−0.01 to +0.04)"),
+        ((0.16, 0.11, 0.18), "points", "+16 points (+11 to +18)"),
+    ],
+)
+def test_precision_follows_the_interval(
+    estimate: tuple[float, float, float], unit: Unit, text: str
+) -> None:
+    value, low, high = estimate
+    assert phrasing.with_limits(Estimate(value=value, low=low, high=high), unit) == text
+
+
+def test_number_written_as_0_has_no_sign() -> None:
+    assert phrasing.signed_points(-0.0004) == "0 points"
+    assert phrasing.points_of(-0.0004, 0.16) == "0 of 16 points"
+    assert phrasing.metric_number(-0.0001, "score") == "0.000"
+    one = Estimate(value=-0.0004, low=-0.0004, high=0.03)
+    assert phrasing.interval(one, " points") == "95 % interval 0–3 points"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5"), (0.0123456, "0.0123"), (0.9999999, "0.9999999"), (0.99951, "0.9995"), (1, "1")],
+)
+def test_probability_below_1_is_not_written_as_1(value: float, text: str) -> None:
+    assert phrasing.probability(value) == text
+
+
+def test_limit_close_to_the_ends_keeps_its_digits() -> None:
+    assert phrasing.size(0.9999, "share") == "99.99 %"
+    assert phrasing.size(0.0001, "share") == "0.01 %"
+    assert phrasing.size(0.9, "share") == "90 %"
+    assert phrasing.any_value(0.9999999) == "0.9999999"

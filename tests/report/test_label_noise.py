@@ -25,29 +25,43 @@ SUMMARY = Summary(
 )
 
 
-def noise(low: float) -> LabelNoiseRecord:
+def noise(low: float, *cleared: str) -> LabelNoiseRecord:
     return LabelNoiseRecord(
         share=Estimate(value=0.05, low=low, high=0.075),
         failures=Estimate(value=41.3, low=40 * low / 0.05, high=61.2),
-        successes=Estimate(value=4.6, low=0, high=7.9),
-        accuracy=Estimate(value=0.821, low=0.791, high=0.848),
+        cleared=cleared,
     )
 
 
-def test_label_noise_is_stated_for_failures_successes_and_accuracy() -> None:
+def test_contradicted_labels_are_stated_without_blame_or_correction() -> None:
     assert label_noise_text(noise(0.025), SUMMARY) == (
-        "An estimated 5 % of the labels are wrong (2.5–7.5 %): those of 41 (20 to 61) of 216 failures, and "
-        "those of 5 (0 to 8) of 784 successes, where the model agrees with a wrong label. Corrected for "
-        "both, the accuracy is 82.1 % (79–85 %) instead of 78.4 %. This assumes that wrong labels occur at "
-        "random; a slice in which the model is confidently wrong, and which no attribute describes, would "
-        "look the same."
+        "The model contradicts an estimated 5 % of the labels (2.5–7.5 %) more confidently than its other "
+        "errors explain: those of 41 (20 to 61) of 216 failures. Either these labels are wrong, or the model "
+        "uses a shortcut; its predictions alone cannot tell which. No label is blamed, all of these count as "
+        "failures, and the accuracy is not corrected."
     )
+
+
+def test_labels_with_another_explanation_are_listed_up_to_three() -> None:
+    text = label_noise_text(noise(0.025, "one", "two", "three", "four", "five"), SUMMARY)
+    assert text.endswith(
+        "Contradicted labels with another explanation: one; two; three; and 2 more."
+    )
+
+
+def test_corrected_accuracy_of_an_earlier_result_is_not_shown() -> None:
+    earlier = noise(0.025).model_copy(
+        update={
+            "successes": Estimate(value=4.6, low=0, high=7.9),
+            "accuracy": Estimate(value=0.821, low=0.791, high=0.848),
+        }
+    )
+    assert label_noise_text(earlier, SUMMARY) == label_noise_text(noise(0.025), SUMMARY)
 
 
 def test_label_noise_interval_with_0_is_not_detected() -> None:
     assert label_noise_text(noise(0), SUMMARY) == (
-        "No label noise was detected: it is estimated that at most 7.5 % of the labels are wrong. Corrected "
-        "for that, the accuracy is 79–85 %."
+        "No label noise was detected: if labels are wrong at random, at most 7.5 % of them are."
     )
 
 

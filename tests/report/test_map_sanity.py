@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from auditor.records.explanations import LocalisationRecord, SanityRecord
 from auditor.report.view import map_sanity
 
-SANITY = {
+SANITY: SanityRecord = {
     "n_samples": 8.0,
     "deletion_area": 0.517,
     "deletion_area_random": 0.76,
@@ -31,18 +32,13 @@ def test_summary_is_in_words() -> None:
 
 
 def test_localisation_is_shown_beside_what_a_random_map_would_reach() -> None:
-    found = {
-        "localisation": {
-            "n_samples": 200.0,
-            "pointing_game": 0.46,
-            "object_share": 0.21,
-            "mass_inside": 0.35,
-            "box_found": 0.11,
-        }
-    }
-    point, mass, box = map_sanity.measures(found)
+    found = LocalisationRecord(
+        n_samples=200, pointing_game=0.46, object_share=0.21, mass_inside=0.35, box_found=0.11
+    )
+    point, mass, box = map_sanity.measures({"localisation": found})
     assert point.value == "on the object in 46 % of 200 samples"
     assert "A random point would be on it in 21 %" in point.meaning
     assert mass.value == "35 % of it, on 21 % of the image"
     assert box.value == "in 11 % of 200 samples"
-    assert map_sanity.measures({"localisation": {"n_samples": 0.0}})[0].value == "–"
+    nothing = LocalisationRecord(n_samples=0)
+    assert map_sanity.measures({"localisation": nothing})[0].value == "–"

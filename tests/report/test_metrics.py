@@ -11,6 +11,7 @@ from auditor.report.charts.canvas import FIXED, PLACEHOLDERS
 from auditor.report.charts.metric_charts import MetricCharts, metric_charts
 from auditor.report.renderers.html import HtmlReport
 from auditor.report.view.details import details
+from auditor.report.view.marks import Marks
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
@@ -23,9 +24,13 @@ def result(run_folder: RunFolder) -> AuditResult:
     return run_folder.read_result()
 
 
+def _view_of(result: AuditResult) -> MetricsView | None:
+    return metrics_view(result, Marks.of(result, alpha=0.05))
+
+
 @pytest.fixture(scope="module")
 def view(result: AuditResult) -> MetricsView:
-    found = metrics_view(result)
+    found = _view_of(result)
     assert found is not None
     return found
 
@@ -92,7 +97,7 @@ def test_metrics_view_primary_metrics_are_on_the_first_page(
         r"Sensitivity \d+ % \(\d+–\d+ %\); specificity \d+ % \(\d+–\d+ %\)", view.primary_text
     )
     accuracy = result.metrics[0].model_copy(update={"metric": "accuracy"})
-    only = metrics_view(result.model_copy(update={"metrics": [accuracy]}))
+    only = _view_of(result.model_copy(update={"metrics": [accuracy]}))
     assert only is not None
     assert only.primary_text == ""
 
@@ -109,21 +114,21 @@ def test_metrics_view_undefined_value_states_the_reason(view: MetricsView) -> No
 
 
 def test_metrics_view_result_of_an_earlier_version_has_none(result: AuditResult) -> None:
-    assert metrics_view(result.model_copy(update={"metrics": []})) is None
+    assert _view_of(result.model_copy(update={"metrics": []})) is None
     assert metric_charts(None).pairs == ()
 
 
 def test_metrics_view_slices_of_findings_are_highlighted(result: AuditResult) -> None:
-    found = metrics_view(_with_finding(result))
+    found = _view_of(_with_finding(result))
     assert found is not None
     sensitivity, specificity = found.primary
-    assert [str(one.value.slice) for one in sensitivity.slices if one.reported] == ["cell = mono"]
-    assert not any(one.reported for one in specificity.slices)
+    assert [str(one.value.slice) for one in sensitivity.slices if one.marked] == ["cell = mono"]
+    assert not any(one.marked for one in specificity.slices)
 
 
 def test_metrics_view_clusters_are_counted(result: AuditResult) -> None:
     clustered = [one.model_copy(update={"n_clusters": 7}) for one in result.metrics]
-    found = metrics_view(result.model_copy(update={"metrics": clustered}))
+    found = _view_of(result.model_copy(update={"metrics": clustered}))
     assert found is not None
     assert found.clustered
     assert found.overall[0].clusters == "7"
@@ -135,7 +140,7 @@ def test_metrics_view_values_of_classes_are_in_their_own_table(result: AuditResu
         for one in result.metrics
         if not one.slice.attributes
     ]
-    found = metrics_view(result.model_copy(update={"metrics": [*result.metrics, *of_class]}))
+    found = _view_of(result.model_copy(update={"metrics": [*result.metrics, *of_class]}))
     assert found is not None
     assert found.by_class is not None
     assert found.by_class.columns[0] == "Class"

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from PIL import Image
 
 from auditor.errors import MissingDependencyError
+from auditor.records import OutcomeReason
 from auditor.report.pdf_document import fetcher as make_fetcher
 from auditor.report.renderers.pdf import PdfReport
-from auditor.report.view.report_view import build_view
+from auditor.report.view.report_view import ReportView, build_view
+from auditor.report.view.untested import UntestedRow
 from auditor.run_folder import RunFolder
 
 pikepdf = pytest.importorskip("pikepdf")
@@ -42,15 +45,96 @@ def test_document_is_tagged_for_screen_readers(run_folder: RunFolder) -> None:
             assert metadata["pdfuaid:part"] == "1"
         with document.open_outline() as outline:
             marks = [item.title for item in outline.root]
-        assert marks[0] == "Contents"
-        assert marks[-1] == "Sign-off"
+        assert marks[:2] == ["What the verdict rests on", "Findings in brief"]
+        assert marks[-1] == "Appendix: glossary"
         elements = list(_elements(document.Root.StructTreeRoot))
         figures = [str(one.get("/Alt", "")) for one in elements if one.S == "/Figure"]
     assert all(figures)
     cams = [one for one in figures if one.startswith("Grad-CAM for")]
-    shown = [card for finding in view.findings for card in finding.cards[:4]]
-    assert len(cams) >= 2 * (6 + len(shown))
+    assert len(cams) >= 2 * 6 + len(view.findings)
     assert path.stat().st_size < 5_000_000
+
+
+def _main_part(path: Path) -> int:
+    """Pages before the first appendix."""
+    with pikepdf.open(path) as document, document.open_outline() as outline:
+        numbers = {page.obj.objgen: number for number, page in enumerate(document.pages)}
+        return min(
+            numbers[(one.destination or one.action.D)[0].objgen]
+            for one in outline.root
+            if one.title.startswith("Appendix")
+        )
+
+
+LONG = "שלום 世界 " + "very long " * 30
+
+
+def _crowded(view: ReportView) -> ReportView:
+    """A view with more of everything than a page holds, and long names."""
+    finding, criterion, row = view.findings[0], view.criteria[0], view.slices[0]
+    record = finding.record.model_copy(update={"title": LONG, "action": LONG})
+    attributes = {LONG: LONG}
+    # Details do not belong to the main part; without them the test is quick.
+    short = replace(
+        finding, cards=finding.cards[:1], contrasts=(), means=(), units=(), interventions=()
+    )
+    return replace(
+        view,
+        name=LONG,
+        findings=tuple(
+            replace(short, number=k, anchor=f"finding-{k}", record=record) for k in range(1, 16)
+        ),
+        criteria=tuple(
+            criterion.model_copy(
+                update={
+                    "name": f"{k} {LONG}",
+                    "criterion": None,
+                    "statement": 3 * LONG,
+                    "why": LONG,
+                }
+            )
+            for k in range(60)
+        ),
+        slices=tuple(
+            row.model_copy(update={"id": f"s{k}", "attributes": attributes}) for k in range(40)
+        ),
+        untested_rows=tuple(UntestedRow(LONG, "5", "any") for _ in range(40)),
+        skipped=tuple((f"check-{k}", 3 * LONG) for k in range(60)),
+        verdict=replace(
+            view.verdict,
+            reasons=tuple(
+                OutcomeReason(kind="criterion", state="fails", text=3 * LONG) for _ in range(60)
+            ),
+        ),
+    )
+
+
+@pytest.mark.slow
+def test_main_part_has_at_most_12_pages_for_any_audit(
+    run_folder: RunFolder, hostile_run: RunFolder
+) -> None:
+    hostile = build_view(hostile_run)
+    assert _main_part(PdfReport(failures=0).render(hostile, hostile_run.path)) <= 12
+    crowded = _crowded(build_view(run_folder))
+    assert _main_part(PdfReport(failures=0).render(crowded, run_folder.path)) <= 12
+
+
+def test_fonts_are_embedded_and_the_first_comes_with_the_package(run_folder: RunFolder) -> None:
+    path = PdfReport(failures=1).render(build_view(run_folder), run_folder.path)
+    with pikepdf.open(path) as document:
+        fonts = {
+            str(font.BaseFont): font
+            for page in document.pages
+            for font in page.Resources.get("/Font", {}).values()
+        }
+        embedded = {
+            name: any(key.startswith("/FontFile") for key in kid.FontDescriptor)
+            for name, font in fonts.items()
+            for kid in font.get("/DescendantFonts", [font])
+        }
+    assert embedded
+    assert all(embedded.values())
+    assert any("Report-Sans" in name for name in embedded)
 
 
 # WeasyPrint 70 leaves the file of its colour profile to the collector.

@@ -61,3 +61,12 @@ def test_missing_sensitive_attribute_is_listed(
     assert found is not None
     assert found.absent == ("line",)
     assert len(found.tables) == 1
+
+
+def test_category_under_2_percent_is_marked(run_folder: RunFolder) -> None:
+    # 1 of 51 is 1.96 %, 1 of 50 exactly 2 %.
+    for n_others, is_small in ((50, True), (49, False)):
+        samples = pd.DataFrame({"cell": ["A"] * n_others + ["B"], "predicted": "functional"})
+        found = selection_rates(run_folder.read_result(), samples)
+        assert found is not None
+        assert [one.is_small for one in found.tables[0].categories] == [False, is_small]

@@ -58,7 +58,17 @@ def test_verdict_says_that_no_groups_were_compared_without_attributes(result: Au
     assert verdict_text(result).groups == ""
     computed = [one for one in result.slices if one.computed]
     without = result.model_copy(update={"attributes": [], "slices": computed})
-    assert verdict_text(without).groups.startswith("The data has no attributes, so no groups")
+    verdict = verdict_text(without)
+    assert verdict.groups.startswith("The data has no attributes, so no groups were compared")
+    assert "(bias) cannot be judged" in verdict.groups
+    passing = without.model_copy(update={"outcome": AuditOutcome(state="passes")})
+    assert "It says nothing of bias: no groups were compared." in verdict_text(passing).reason
+
+
+def test_verdict_says_that_no_group_is_large_enough(result: AuditResult) -> None:
+    small = [one.model_copy(update={"gap": None}) for one in result.slices]
+    verdict = verdict_text(result.model_copy(update={"slices": small}))
+    assert verdict.groups.startswith("No group has enough samples to be compared")
 
 
 def test_verdict_names_the_worst_class_and_slice(result: AuditResult) -> None:
@@ -73,7 +83,7 @@ def test_data_faults_are_an_addition_to_the_accuracy(result: AuditResult) -> Non
     assert data_faults_text(result).startswith(
         f"Of {summary.n_failures} failures, 2 may be the data’s fault (copies with different labels 1, "
         "suspected label errors 2; some for two reasons); all other numbers count them as failures. "
-        "An estimated 1.2 % of the labels are wrong (0.4–2.5 %): "
+        "The model contradicts an estimated 1.2 % of the labels (0.4–2.5 %) "
     )
     assert summary.accuracy is not None
     n_correct = summary.n_evaluated - summary.n_failures

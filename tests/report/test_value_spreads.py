@@ -31,7 +31,7 @@ def test_extremes_of_the_values_are_among_the_numbers(first: FindingView) -> Non
 
 
 def test_chart_of_values_marks_the_best_one(first: FindingView) -> None:
-    chart = value_spread_chart(first.value_spreads[0], "mono")
+    chart = value_spread_chart(first.value_spreads[0], "mono", first.marks)
     assert chart is not None
     assert chart.title == "Error rate by cell, all labels together, with 95 % intervals"
     assert chart.description == (
@@ -68,7 +68,7 @@ def test_chart_of_many_values_keeps_the_highest_rates_and_the_reference(first: F
     record = first.record.model_copy(update={"evidence": [part]})
     (spread,) = value_spreads([record], "f")
     assert spread.marked == "v0"
-    chart = value_spread_chart(spread, None)
+    chart = value_spread_chart(spread, None, first.marks)
     assert chart is not None
     assert "v0 (reference): 0 %" in chart.description
     assert "v39: 39 %" in chart.description

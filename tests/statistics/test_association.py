@@ -169,20 +169,16 @@ def test_confusions_against_equal_shares_equal_binomial_test() -> None:
     assert np.isnan(confusions([[5, 3], [2, 9]]).p_value).all()  # one wrong class: no choice
 
 
-def test_confusions_against_popularity_equal_fisher_test() -> None:
-    # Every label's failures go to class 3: that is no special confusion of label 0.
-    matrix = np.full((5, 5), 2)
-    matrix[:, 3] = 20
-    np.fill_diagonal(matrix, 100)
-    assert confusions(matrix).p_value[0, 3] < 1e-6
-    assert confusions(matrix, against_popularity=True).p_value[0, 3] > 0.3
-    matrix[0, 1] = 25
-    ours = confusions(matrix, against_popularity=True)
-    # Of third labels (2, 3, 4), failures to 1 against failures to neither 0 nor 1, by hand.
-    to_b, elsewhere = 2 + 2 + 2, (20 + 2) + (2 + 2) + (2 + 20)
-    table = [[25, 2 + 20 + 2], [to_b, elsewhere]]
-    assert ours.p_value[0, 1] == pytest.approx(fisher_exact(table, alternative="greater").pvalue)
-    assert ours.expected[0, 1] == pytest.approx(to_b / (to_b + elsewhere))
+def test_confusions_of_other_labels_equal_a_count_by_hand() -> None:
+    matrix = [[80, 12, 3, 1], [9, 70, 6, 5], [2, 1, 90, 5], [4, 3, 1, 60]]
+    ours = confusions(matrix)
+    # Label 0 predicted as 1: labels 2 and 3 have 8 + 8 failures, 1 + 3 of them predicted as 1.
+    assert ours.n_others[0, 1] == 16
+    assert ours.of_others[0, 1] == pytest.approx(4 / 16)
+    # Label 3 predicted as 2: labels 0 and 1 have 16 + 20 failures, 3 + 6 of them predicted as 2.
+    assert ours.of_others[3, 2] == pytest.approx(9 / 36)
+    assert ours.expected == pytest.approx(1 / 3)
+    assert np.isnan(confusions([[5, 3], [2, 9]]).of_others).all()
 
 
 # --- dependence --------------------------------------------------------------------------------

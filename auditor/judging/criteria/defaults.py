@@ -134,6 +134,7 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
         yield CriterionResult(
             id="",
             name=f"recall of {quoted(name)} above chance",
+            criterion="recall of every class above chance",
             metric="recall",
             class_name=name,
             slice=SliceKey(label=name),
@@ -176,6 +177,7 @@ def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
         yield CriterionResult(
             id="",
             name=f"sensitivity of {quoted(name)} above chance",
+            criterion="sensitivity of every label above chance",
             metric="recall",
             class_name=name,
             slice=SliceKey(label=name),

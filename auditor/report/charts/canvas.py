@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ TEXT_SIZE = 9.0
 """In points; a chart is shown at its own size or a little larger."""
 _INCHES: Mapping[Width, float] = {"narrow": 3.7, "wide": 7.6}
 _POINTS_PER_INCH = 72
-_LONGEST_NAME = 44
+_LONGEST_NAME = 36
+"""Of the name of a row, in widths of a lower-case letter."""
 
 # Placeholders, all different and in no palette; `Chart.themed` replaces them.
 INK, MUTED, RULE, MAIN, STRONG = "#010203", "#010305", "#010507", "#01070b", "#010b0d"
@@ -54,12 +56,14 @@ class Chart:
         title: what it shows, as its caption.
         description: what can be read from it, for readers who cannot see it.
         svg: the drawing with placeholder colours.
+        legend: what its colours mean; empty where there is only one.
     """
 
     name: str
     title: str
     description: str
     svg: str
+    legend: str = ""
 
     def themed(self, colours: Mapping[str, str]) -> str:
         """The drawing in colours by role, see `VARIABLES` and `FIXED`."""
@@ -83,7 +87,7 @@ def canvas(n_rows: int, width: Width, *, notes: bool) -> tuple[Any, Any]:
     below = 0.52
     height = (0.42 if narrow else 0.27) * max(n_rows, 1) + below + 0.1
     figure = Figure(figsize=(_INCHES[width], height), dpi=_POINTS_PER_INCH)
-    left = 0.02 if narrow else 0.34
+    left = 0.02 if narrow else 0.38
     right = 0.88 if notes and not narrow else 0.98
     axes = figure.add_axes((left, below / height, right - left, 1 - (below + 0.05) / height))
     axes.set_ylim(-(n_rows - 0.45), 0.78 if narrow else 0.6)
@@ -169,7 +173,7 @@ def axis_name(axes: Any, text: str, width: Width) -> None:
     )
 
 
-def finished(figure: Any, name: str, title: str, description: str) -> Chart:
+def finished(figure: Any, name: str, title: str, description: str, legend: str = "") -> Chart:
     """The figure as a chart.
 
     Args:
@@ -177,6 +181,7 @@ def finished(figure: Any, name: str, title: str, description: str) -> Chart:
         name: unique in the document.
         title: what it shows.
         description: what can be read from it.
+        legend: what its colours mean; empty where there is only one.
     """
     import matplotlib as mpl
 
@@ -202,13 +207,42 @@ def finished(figure: Any, name: str, title: str, description: str) -> Chart:
     title, description = _one_line(title), _one_line(description)
     label = escape(f"{title}. {description}", quote=True)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return Chart(name, title, description, svg)
+    return Chart(name, title, description, svg, legend)
 
 
 def shortened(text: str, most: int = _LONGEST_NAME) -> str:
-    """A name on one line, cut off after `most` characters."""
+    """A name on one line; one that is too long keeps its beginning and its end.
+
+    Args:
+        text: the name.
+        most: its largest width, in widths of a lower-case letter.
+    """
     line = _one_line(text)
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    if _width(line) <= most:
+        return line
+    tail = _fitting(line[::-1], most // 3)[::-1]
+    return f"{_fitting(line, most - most // 3 - 1)}…{tail}"
+
+
+def _fitting(text: str, most: float) -> str:
+    """The longest beginning of a text that is at most so wide."""
+    end = 0
+    while end < len(text) and _width(text[: end + 1]) <= most:
+        end += 1
+    return text[:end]
+
+
+def _width(text: str) -> float:
+    """Width of a text in widths of a lower-case letter, without knowing the reader's font."""
+    return sum(map(_width_of_one, text))
+
+
+def _width_of_one(character: str) -> float:
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2.0
+    return 1.3 if character.isupper() else 1.0
 
 
 def _one_line(text: str) -> str:

@@ -52,6 +52,7 @@ def _chart(view: CurveView) -> Chart:
         names = [shortened(one.name, _LONGEST_NAME) for one in part.points]
         step = -(-sum(len(name) + 2 for name in names) // _AXIS)
         positions = [one.x for one in part.points]
+        axes.margins(x=0.16)  # room for half a name on both sides
         axes.set_xticks(positions[::step], names[::step], parse_math=False)
     axes.set_ylabel(_axis(part.y_name, part.y_unit), color=MUTED, fontsize=TEXT_SIZE - 1)
     axis_name(axes, shortened(part.x_name), "narrow")

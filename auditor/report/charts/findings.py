@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from auditor.phrasing import count, percent, reading_order, slice_name
-from auditor.records import SliceRecord
+from auditor.records import SliceKey, SliceRecord
 from auditor.report.charts.canvas import Chart
 from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.rows import BarRow, ChartText, IntervalRow, bar_chart, interval_chart
 from auditor.report.charts.value_spreads import value_spread_chart
 from auditor.report.view.confusion import ConfusionMatrix
 from auditor.report.view.findings import FindingView
+from auditor.report.view.marks import Marks
 
 _MOST_ROWS = 12
 """Rows of a chart, unless a single label needs more."""
@@ -26,7 +27,9 @@ def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Ch
     first, curves last.
     """
     spreads = [
-        value_spread_chart(one, finding.record.slice.attributes.get(one.part.attribute))
+        value_spread_chart(
+            one, finding.record.slice.attributes.get(one.part.attribute), finding.marks
+        )
         for one in finding.value_spreads
     ]
     by_label = any(one.label is not None for one in finding.cells)
@@ -41,7 +44,7 @@ def _own_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None
         return _sample_counts(finding.anchor, finding.cells, finding.attributes[0])
     if finding.cells and record.effect is not None:
         return _error_rates(
-            finding.anchor, finding.cells, record.slice.attributes, finding.attributes
+            finding.anchor, finding.cells, record.slice, finding.attributes, finding.marks
         )
     if record.slice.label in confusion.classes and record.effect is not None:
         return _predictions(
@@ -53,13 +56,14 @@ def _own_chart(finding: FindingView, confusion: ConfusionMatrix) -> Chart | None
 def _error_rates(
     name: str,
     cells: Iterable[SliceRecord],
-    highlighted: Mapping[str, str],
+    subject: SliceKey,
     attributes: Sequence[str],
+    marks: Marks,
 ) -> Chart:
     known = [one for one in cells if one.error_rate is not None]
     # The wide intervals of values with very few samples would hide the others.
     shown, omitted = _most_different([one for one in known if one.gap is not None] or known)
-    rows = [_rate_row(one, highlighted) for one in shown]
+    rows = [_rate_row(one, subject, marks) for one in shown]
     by_label = any(one.label for one in shown)
     by = " and ".join([*(["label"] if by_label else []), *attributes])
     title = f"Error rate by {by}{'' if by_label else ', all labels together'}, with 95 % intervals"
@@ -71,7 +75,7 @@ def _error_rates(
     return interval_chart(text, rows, "narrow")
 
 
-def _rate_row(one: SliceRecord, highlighted: Mapping[str, str]) -> IntervalRow:
+def _rate_row(one: SliceRecord, subject: SliceKey, marks: Marks) -> IntervalRow:
     assert one.error_rate is not None
     ((attribute, value),) = one.attributes.items()
     rate = one.error_rate
@@ -80,7 +84,8 @@ def _rate_row(one: SliceRecord, highlighted: Mapping[str, str]) -> IntervalRow:
         100 * rate.value,
         100 * rate.low,
         100 * rate.high,
-        highlighted.get(attribute) == value,
+        marks.slice(one.attributes, one.label),
+        subject.attributes.get(attribute) == value and subject.label in {None, one.label},
         f"{count(one.n_failures)} of {count(one.support)}",
     )
 
@@ -116,7 +121,7 @@ def _sample_counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> C
         BarRow(
             " · ".join(filter(None, (one.attributes[attribute], one.label))),
             one.support,
-            one.label == labels[0],
+            second=one.label != labels[0],
         )
         for one in ordered
     ]

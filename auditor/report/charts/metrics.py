@@ -21,6 +21,7 @@ from auditor.report.charts.canvas import (
     row_name,
     row_note,
 )
+from auditor.report.view.marks import LEGEND
 from auditor.report.view.metrics import PrimaryMetric, SliceMetric
 
 _MOST_ROWS = 40
@@ -48,14 +49,15 @@ def forest_chart(metric: PrimaryMetric, name: str, width: Width) -> Chart | None
     )
     values = [metric.overall, *(one.value for one in shown)]
     _limit(axes, values, scale)
-    for place, one in enumerate((SliceMetric(metric.overall, reported=False), *shown)):
+    for place, one in enumerate((SliceMetric(metric.overall, marked=False), *shown)):
         _row(axes, one, -place, width, scale)
     axis = f"{metric.name} in %" if scale == 100 else metric.name
     axis_name(axes, f"{axis}; dashed: all samples", width)
     omitted = len(metric.slices) - len(shown)
     title = f"{metric.name} by slice, with 95 % intervals"
     title += f"; {count(omitted)} more slices in the table" if omitted else ""
-    return finished(figure, name, title, _description(metric))
+    legend = LEGEND if any(one.marked for one in shown) else ""
+    return finished(figure, name, title, _description(metric), legend)
 
 
 def _limit(axes: Any, values: Sequence[MetricValue], scale: int) -> None:
@@ -70,14 +72,14 @@ def _limit(axes: Any, values: Sequence[MetricValue], scale: int) -> None:
 def _row(axes: Any, one: SliceMetric, y: float, width: Width, scale: int) -> None:
     value = one.value
     overall = not value.slice.attributes
-    row_name(axes, slice_name(value.slice), y, width, strong=one.reported or overall)
+    row_name(axes, slice_name(value.slice), y, width, strong=one.marked or overall)
     if value.estimate is None:
         _not_defined(axes, value.reason or "not defined", y)
         return
-    colour = INK if overall else STRONG if one.reported else MAIN
+    colour = INK if overall else STRONG if one.marked else MAIN
     ends = [scale * value.estimate.low, scale * value.estimate.high]
     axes.plot(ends, [y, y], color=colour, lw=1.6, solid_capstyle="butt")
-    marker, size = ("D", 5.5) if one.reported or overall else ("o", 4.5)
+    marker, size = ("D", 5.5) if one.marked or overall else ("o", 4.5)
     axes.plot([scale * value.estimate.value], [y], marker=marker, ms=size, color=colour, mec=colour)
     row_note(axes, f"n = {count(value.support)}", y, width)
 

@@ -18,7 +18,6 @@ from auditor.report.charts.canvas import (
     MAIN,
     MUTED,
     RULE,
-    STRONG,
     TEXT_SIZE,
     Chart,
     axis_name,
@@ -39,7 +38,7 @@ _TITLES: dict[CurveKind, str] = {"roc": "ROC", "precision-recall": "Precision–
 _AREAS: dict[CurveKind, str] = {"roc": "AUROC", "precision-recall": "average precision"}
 _STYLES: dict[CurveRole, tuple[str, Any, float, str]] = {
     "best": (MUTED, (0, (1, 1.5)), 1.6, "^"),
-    "worst": (STRONG, (0, (5, 2)), 1.6, "D"),
+    "worst": (INK, (0, (5, 2)), 1.6, "D"),
     "overall": (MAIN, "solid", 2.0, "o"),
 }
 """Colour, dashes, width and marker; in the order of drawing."""

@@ -19,7 +19,9 @@ from auditor.report.charts.canvas import (
     finished,
     row_name,
     row_note,
+    shortened,
 )
+from auditor.report.view.marks import LEGEND
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class IntervalRow:
         value: the number.
         low: lower end.
         high: upper end.
-        strong: whether it is highlighted.
+        marked: whether it is marked, see `auditor.report.view.marks`.
+        subject: whether the chart is about it; its name is bold.
         note: what stands at the right.
     """
 
@@ -39,7 +42,8 @@ class IntervalRow:
     value: float
     low: float
     high: float
-    strong: bool = False
+    marked: bool = False
+    subject: bool = False
     note: str = ""
 
 
@@ -50,12 +54,14 @@ class BarRow:
     Attributes:
         name: of the row.
         count: the count.
-        strong: whether it is highlighted.
+        subject: whether the chart is about it; its name is bold.
+        second: whether it has the second colour, beside bars of another group.
     """
 
     name: str
     count: int
-    strong: bool = False
+    subject: bool = False
+    second: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,11 +107,11 @@ def interval_chart(
     """
     figure, axes = canvas(len(rows), width, notes=True)
     for place, row in enumerate(rows):
-        y, colour = -place, STRONG if row.strong else MAIN
+        y, colour = -place, STRONG if row.marked else MAIN
         axes.plot([row.low, row.high], [y, y], color=colour, lw=1.6, solid_capstyle="butt")
-        marker, size = ("D", 5.5) if row.strong else ("o", 4.5)
+        marker, size = ("D", 5.5) if row.marked else ("o", 4.5)
         axes.plot([row.value], [y], marker=marker, ms=size, color=colour, mec=colour)
-        row_name(axes, row.name, y, width, strong=row.strong)
+        row_name(axes, row.name, y, width, strong=row.marked or row.subject)
         row_note(axes, row.note, y, width)
     marked = 0.0 if mark is None else mark.value
     low = min(*(row.low for row in rows), 0.0, marked)
@@ -115,10 +121,11 @@ def interval_chart(
     axes.axvline(0, color=MUTED, lw=0.9, zorder=0)
     axis = text.axis
     if mark is not None:
-        axes.axvline(mark.value, color=STRONG, lw=0.9, ls=(0, (4, 3)), zorder=0)
-        axis = f"{axis}; dashed: {mark.text}"
+        axes.axvline(mark.value, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=0)
+        axis = f"{axis}; dashed: {shortened(mark.text)}"
     axis_name(axes, axis, width)
-    return finished(figure, text.name, text.title, text.description)
+    legend = LEGEND if any(row.marked for row in rows) else ""
+    return finished(figure, text.name, text.title, text.description, legend)
 
 
 def bar_chart(text: ChartText, rows: Sequence[BarRow]) -> Chart:
@@ -130,8 +137,8 @@ def bar_chart(text: ChartText, rows: Sequence[BarRow]) -> Chart:
     """
     figure, axes = canvas(len(rows), "narrow", notes=False)
     for place, row in enumerate(rows):
-        axes.barh(-place, row.count, height=0.34, color=STRONG if row.strong else MAIN)
-        row_name(axes, row.name, -place, "narrow")
+        axes.barh(-place, row.count, height=0.34, color=MUTED if row.second else MAIN)
+        row_name(axes, row.name, -place, "narrow", strong=row.subject)
         axes.annotate(
             count(row.count),
             (row.count, -place),

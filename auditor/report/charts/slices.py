@@ -55,5 +55,5 @@ def _row(one: SliceRecord, gap: Estimate, view: ReportView) -> IntervalRow:
         100 * gap.low,
         100 * gap.high,
         view.exceeds_limit(one),
-        f"n = {count(one.support)}",
+        note=f"n = {count(one.support)}",
     )

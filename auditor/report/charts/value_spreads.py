@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from auditor.phrasing import count, percent, reading_order, with_limits
-from auditor.records import ComparedValue, Estimate
 from auditor.report.charts.canvas import Chart
 from auditor.report.charts.rows import ChartText, IntervalRow, Mark, interval_chart
+from auditor.report.view.marks import Marks
 from auditor.report.view.value_spreads import ValueSpreadView
 
 _MOST_ROWS = 20
 """Rows of the chart; the table beside it has every value."""
 
 
-def value_spread_chart(view: ValueSpreadView, highlighted: str | None) -> Chart | None:
+def value_spread_chart(view: ValueSpreadView, subject: str | None, marks: Marks) -> Chart | None:
     """Error rates of the values with their intervals; None where no value has one.
 
     Args:
         view: the values.
-        highlighted: the value that the finding is about.
+        subject: the value that the finding is about.
+        marks: what charts mark.
     """
     part = view.part
     known = [(one, one.error_rate) for one in part.values if one.error_rate is not None]
@@ -40,20 +41,18 @@ def value_spread_chart(view: ValueSpreadView, highlighted: str | None) -> Chart 
     )
     description += f". Largest difference: {with_limits(part.largest_difference, 'points')}."
     text = ChartText(view.name, title, description, "error rate in %")
-    rows = [_row(one, rate, view.marked, role, highlighted) for one, rate in shown]
+    rows = [
+        IntervalRow(
+            f"{one.value} ({role})" if one.value == view.marked else one.value,
+            100 * rate.value,
+            100 * rate.low,
+            100 * rate.high,
+            marks.slice({part.attribute: one.value}),
+            one.value == subject,
+            f"n = {count(one.support)}",
+        )
+        for one, rate in shown
+    ]
     marked = next((rate.value for one, rate in known if one.value == view.marked), None)
     mark = None if marked is None else Mark(100 * marked, f"{view.marked} ({role})")
     return interval_chart(text, rows, "narrow", mark)
-
-
-def _row(
-    one: ComparedValue, rate: Estimate, marked: str, role: str, highlighted: str | None
-) -> IntervalRow:
-    return IntervalRow(
-        f"{one.value} ({role})" if one.value == marked else one.value,
-        100 * rate.value,
-        100 * rate.low,
-        100 * rate.high,
-        one.value == highlighted,
-        f"n = {count(one.support)}",
-    )

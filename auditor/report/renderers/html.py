@@ -101,6 +101,7 @@ def _shared(
         "index": {name: place for place, name in enumerate(view.confusion.classes)},
         "choices": gallery.filters(view.failures, view.attributes),
         "filter_index": gallery.filter_index,
+        "listed_probabilities": gallery.listed_probabilities,
         "n_pages": len(pages),
         "detail": detail,
         "gallery_maps": gallery.gallery_maps(detail),

@@ -14,15 +14,28 @@ from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.image_data import ImageData, ImageKey
-from auditor.report.pdf_document import AttachedFile, require_weasyprint, write_pdf
+from auditor.report.pdf_document import AttachedFile, font_files, require_weasyprint, write_pdf
 from auditor.report.templating import environment
+from auditor.report.view.failure_groups import failure_groups
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.validation import validation
 
 FILE = "report.pdf"
 
-_TESTED = 40
-"""Rows of the table of what was tested without becoming a finding."""
+_SHOWN = {
+    "findings_shown": 8,
+    "criteria_shown": 8,
+    "reasons_listed": 8,
+    "skipped_shown": 10,
+    "untested_shown": 8,
+    "decisions_shown": 6,
+    "tested_shown": 40,
+    "rows_shown": 120,
+}
+"""Rows of the tables: those of the main part keep it within 12 pages, the others are in appendices."""
+_PER_GROUP = 4
+"""Failures shown with the same label and prediction."""
 _CURVES = 6
 """Curves of numeric attributes; the HTML report has all of them."""
 _EDGE = 224
@@ -34,7 +47,7 @@ class PdfReport(Options):
     """A tagged document with contents, running heads, bookmarks and a sign-off block."""
 
     failures: int = 60
-    """Failures shown with their maps, those with the highest loss first; the others are counted."""
+    """Failures shown with their maps: of every kind some, those with the highest loss first."""
     attach: bool = False
     """Whether to write PDF/A-3 with `audit.json` (and `manifest.json`, if it exists) attached."""
 
@@ -52,8 +65,9 @@ class PdfReport(Options):
             MissingDependencyError: WeasyPrint, or Pango, which it needs, is not installed.
         """
         require_weasyprint()  # before the images are read
-        gallery = view.failures[: self.failures]
-        resources = _PdfResources(ImageData.of_report(MapFiles(folder), view, _EDGE, gallery))
+        gallery = failure_groups(view.failures, self.failures, _PER_GROUP)
+        cards = [card for group in gallery for card in group.cards]
+        resources = _PdfResources(ImageData.of_report(MapFiles(folder), view, _EDGE, cards))
         template = environment(view.templates).get_template("pdf/report.html")
         page = template.render(
             view=view,
@@ -65,12 +79,13 @@ class PdfReport(Options):
             metric_charts=metric_charts(view.metrics),
             curves_shown=CURVES_SHOWN,
             gallery=gallery,
-            tested_shown=_TESTED,
             detail=resources.images.detail,
+            validation=validation(),
+            **_SHOWN,
         )
         path = folder / FILE
         attached = _attachments(view, folder) if self.attach else ()
-        write_pdf(page, path, view.run_id, resources.files, attached)
+        write_pdf(page, path, view.run_id, resources.files | font_files(), attached)
         return path
 
 
@@ -96,7 +111,7 @@ class _PdfResources:
 
     def chart_url(self, chart: Chart) -> str:
         url = f"run:chart/{chart.name}"
-        svg = chart.themed(FIXED).replace("var(--sans)", "Liberation Sans, Arial, sans-serif")
+        svg = chart.themed(FIXED).replace("var(--sans)", "Report Sans, sans-serif")
         self.files[url] = (svg.encode(), "image/svg+xml")
         return url
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -69,6 +68,8 @@ class ComplianceRule(BaseModel):
     written: date
     basis: str
     """What the file was written from."""
+    status: str = ""
+    """Its legal status, and changes that are known of."""
     checked: date | None
     """When it was checked against the official text; null if it was not."""
     clauses: tuple[ComplianceClause, ...]
@@ -145,8 +146,7 @@ def answers(
     Raises:
         ConfigError: the configuration names a rule that does not exist.
     """
-    section = result.provenance.config.get("report")
-    names = section.get("compliance") if isinstance(section, dict) else None
+    names = result.provenance.stated.report.compliance
     return tuple(
         RuleAnswers(
             rule.title,
@@ -161,8 +161,7 @@ def answers(
 
 def about(result: AuditResult) -> tuple[tuple[str, str], ...]:
     """What people stated about the model and its data: name and text, empty where missing."""
-    stated = result.provenance.config.get("about")
-    given: Mapping[str, Any] = stated if isinstance(stated, dict) else {}
+    given = result.provenance.stated.about.model_dump(exclude_defaults=True)
     return tuple(
         (name, "" if given.get(key) is None else any_value(given[key]))
         for key, name in ABOUT.items()
@@ -184,7 +183,8 @@ def _standing(rule: ComplianceRule) -> str:
         if rule.checked is None
         else f"checked against the official text on {rule.checked.isoformat()}"
     )
-    return f"Written {rule.written.isoformat()} from {rule.basis}; {checked}."
+    standing = f"Written {rule.written.isoformat()} from {rule.basis}; {checked}."
+    return f"{rule.status} {standing}" if rule.status else standing
 
 
 def _answer(

@@ -94,7 +94,7 @@ def _accuracy(result: AuditResult) -> ComplianceEvidence | None:
 
 
 def _slices(result: AuditResult) -> ComplianceEvidence | None:
-    tested = sum(one.gap is not None for one in result.slices)
+    tested = sum(one.gap is not None and not one.computed for one in result.slices)
     if not tested:
         return None
     return ComplianceEvidence(f"{plural(tested, 'slice')} tested against the rest", "slices")
@@ -118,7 +118,7 @@ def _missing(result: AuditResult) -> ComplianceEvidence | None:
     ]
     unknown = [one for one in single if MISSING in one.attributes.values()]
     if not single:
-        return ComplianceEvidence("no attribute was given, so no groups were compared", "limits")
+        return None  # no sample lacks a value of no attribute, but that is no evidence
     if not unknown:
         return ComplianceEvidence("no sample lacks an attribute value", "slices")
     counts = ", ".join(f"{next(iter(one.attributes))} {count(one.support)}" for one in unknown)

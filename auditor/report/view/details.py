@@ -5,6 +5,7 @@ Evidence that the report shows elsewhere, as a drawing, chart or table, adds not
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -80,7 +81,7 @@ def _shown_elsewhere(_part: Record) -> Details:
 def _slice_comparison(part: SliceComparison) -> Details:
     numbers = (
         ("error rate", _quantity(part.error_rate, "share")),
-        ("error rate of the rest", _quantity(part.rest_error_rate, "share")),
+        *_rates_of_gap(part),
         ("gap", _quantity(part.gap, "points")),
         ("ratio of error rates", _quantity(part.ratio, "ratio")),
         (
@@ -90,6 +91,19 @@ def _slice_comparison(part: SliceComparison) -> Details:
         ("most failures predicted as", part.most_predicted or NOT_AVAILABLE),
     )
     return Details(tuple(one for one in numbers if one[1] != NOT_AVAILABLE))
+
+
+def _rates_of_gap(part: SliceComparison) -> Iterator[tuple[str, str]]:
+    """The rates whose difference is the gap; their labels may be weighted differently."""
+    rest = part.rest_error_rate
+    if rest is None:
+        return
+    weighted = None if part.gap is None else rest + part.gap.value
+    if weighted is None or part.error_rate is None or abs(weighted - part.error_rate.value) < 0.001:
+        yield "error rate of the rest", _quantity(rest, "share")
+        return
+    yield "error rate, labels weighted alike", _quantity(weighted, "share")
+    yield "error rate of the rest, labels weighted alike", _quantity(rest, "share")
 
 
 @details.register

@@ -20,7 +20,9 @@ from auditor.report.view.held_fixed import held_fixed_table
 from auditor.report.view.image_differences import ImageDifferenceView, image_differences
 from auditor.report.view.interventions import InterventionView, interventions
 from auditor.report.view.map_shifts import MapShiftView, map_shifts
+from auditor.report.view.marks import Marks
 from auditor.report.view.sample_cards import MeanView, SampleCard, anchor
+from auditor.report.view.sample_groups import MatchedImages, SampleGroupsView, sample_groups
 from auditor.report.view.supporting import SupportingClaimView, supporting_claims
 from auditor.report.view.tables import TextTable
 from auditor.report.view.units import UnitView
@@ -54,12 +56,14 @@ class FindingView:
         image_differences: differences of mean images.
         curves: quantities along an ordered attribute.
         units: channels that carry much of the evidence.
-        cards: explained samples that it names, the most informative first.
+        groups: of a finding about the data, samples that belong together, with their images.
+        cards: explained samples that it names, the most informative first; none where there are groups.
         contrasts: correct samples of the same slice.
         means: mean maps of the attributes that it concerns.
         numbers: further numbers behind it, names and values as text.
         tables: further tables behind it.
         cells: slices of one of its attributes (by label where they exist), for its chart.
+        marks: what charts mark.
     """
 
     number: int
@@ -77,12 +81,14 @@ class FindingView:
     image_differences: tuple[ImageDifferenceView, ...]
     curves: tuple[CurveView, ...]
     units: tuple[UnitView, ...]
+    groups: tuple[SampleGroupsView, ...]
     cards: tuple[SampleCard, ...]
     contrasts: tuple[SampleCard, ...]
     means: tuple[MeanView, ...]
     numbers: tuple[tuple[str, str], ...]
     tables: tuple[TextTable, ...]
     cells: tuple[SliceRecord, ...]
+    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class FindingSources:
         contrasts: explained correct samples.
         means: mean maps.
         units: units by the id of their finding.
+        images: images of groups.
+        marks: what charts mark.
     """
 
     result: AuditResult
@@ -104,6 +112,8 @@ class FindingSources:
     contrasts: Sequence[SampleCard]
     means: Sequence[MeanView]
     units: Mapping[str, tuple[UnitView, ...]]
+    images: MatchedImages
+    marks: Marks
 
 
 def finding_view(
@@ -119,9 +129,10 @@ def finding_view(
     """
     address = anchor("finding", record.id)
     concerned = _attributes(record, sources)
-    cards = _cards(record, sources)
+    cards, contrasts = _cards(record, sources)
     means = [one for one in sources.means if one.attribute in concerned]
     claims: list[ClaimRecord] = [record, *record.supporting]
+    groups = sample_groups(claims, sources.images)
     found = interventions(claims, address, means)
     held = next((one for one in record.evidence if isinstance(one, HeldFixed)), None)
     spreads = value_spreads(claims, address)
@@ -142,13 +153,16 @@ def finding_view(
         map_shifts=map_shifts(claims, address),
         image_differences=image_differences(claims, address),
         curves=curves(claims, address),
-        units=sources.units.get(record.id, ()),
-        cards=cards,
-        contrasts=_contrasts(record, [one for one in sources.contrasts if one not in cards]),
+        units=() if groups else sources.units.get(record.id, ()),
+        groups=groups,
+        # Attribution maps have nothing to say about a fault of the data.
+        cards=() if groups else cards,
+        contrasts=() if groups else contrasts,
         means=_ordered(means, record, found),
         numbers=tuple(number for one in behind for number in one.numbers),
         tables=tuple(table for one in behind for table in one.tables),
         cells=_cells(sources.result.slices, concerned),
+        marks=sources.marks,
     )
 
 
@@ -160,10 +174,14 @@ def _attributes(record: Finding, sources: FindingSources) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys((*sources.attributes, *of_slices)) if name in named)
 
 
-def _cards(record: Finding, sources: FindingSources) -> tuple[SampleCard, ...]:
+def _cards(
+    record: Finding, sources: FindingSources
+) -> tuple[tuple[SampleCard, ...], tuple[SampleCard, ...]]:
+    """Explained samples that a finding names, and correct samples of the same slice."""
     by_sample = {one.sample: one for one in (*sources.contrasts, *sources.failures)}
     named = [by_sample[one] for one in record.samples if one in by_sample]
-    return tuple(named[:FINDING_CARDS])
+    cards = tuple(named[:FINDING_CARDS])
+    return cards, _contrasts(record, [one for one in sources.contrasts if one not in cards])
 
 
 def _contrasts(record: Finding, contrasts: Iterable[SampleCard]) -> tuple[SampleCard, ...]:

@@ -1,10 +1,14 @@
-"""The estimate of wrong labels in words."""
+"""What can be said about wrong labels, in words."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from auditor.phrasing import count, limits, percent
 from auditor.records import Estimate, LabelNoiseReason, LabelNoiseRecord, Summary
 
+_CLEARED = 3
+"""Groups of labels with another explanation that are listed at most."""
 _REASONS: dict[LabelNoiseReason, str] = {
     "few-samples": "there are too few samples",
     "weak-model": "the model is too weak to judge labels; it is hardly better than always predicting the "
@@ -18,11 +22,11 @@ _REASONS: dict[LabelNoiseReason, str] = {
 
 
 def label_noise_text(noise: LabelNoiseRecord | None, summary: Summary) -> str:
-    """The estimate of wrong labels and the corrected accuracy; empty if there is no estimate.
+    """The labels that may be wrong, or why nothing can be said about them; empty without an estimate.
 
     Args:
         noise: the estimate, or why it is withheld.
-        summary: the number of failures and the accuracy on the given labels.
+        summary: the number of failures.
     """
     if noise is None:
         return ""
@@ -31,25 +35,34 @@ def label_noise_text(noise: LabelNoiseRecord | None, summary: Summary) -> str:
             "Label noise could not be estimated: the labels that the model contradicts most confidently are "
             f"associated with {noise.associated_value}, so the model may be wrong there and not the labels."
         )
+    return f"{_estimate(noise, summary)}{_other_explanations(noise.cleared)}"
+
+
+def _estimate(noise: LabelNoiseRecord, summary: Summary) -> str:
     if noise.reason is not None:
         return f"Label noise could not be estimated: {_REASONS[noise.reason]}."
-    parts = (noise.share, noise.failures, noise.successes, noise.accuracy)
-    share, failures, successes, accuracy = (one for one in parts if one is not None)
-    n_successes = summary.n_evaluated - summary.n_failures
-    given = "" if summary.accuracy is None else f" instead of {percent(summary.accuracy.value, 1)}"
+    if noise.share is None or noise.failures is None:
+        return ""
     if not noise.is_detected:
         return (
-            f"No label noise was detected: it is estimated that at most {percent(share.high)} of the labels "
-            f"are wrong. Corrected for that, the accuracy is {limits(accuracy, 'share')}."
+            "No label noise was detected: if labels are wrong at random, at most "
+            f"{percent(noise.share.high)} of them are."
         )
     return (
-        f"An estimated {percent(share.value)} of the labels are wrong ({limits(share, 'share')}): "
-        f"those of {_number(failures)} of {count(summary.n_failures)} failures, and those of "
-        f"{_number(successes)} of {count(n_successes)} successes, where the model agrees with a wrong "
-        f"label. Corrected for both, the accuracy is {percent(accuracy.value, 1)} "
-        f"({limits(accuracy, 'share')}){given}. This assumes that wrong labels occur at random; a slice "
-        "in which the model is confidently wrong, and which no attribute describes, would look the same."
+        f"The model contradicts an estimated {percent(noise.share.value)} of the labels "
+        f"({limits(noise.share, 'share')}) more confidently than its other errors explain: those of "
+        f"{_number(noise.failures)} of {count(summary.n_failures)} failures. Either these labels are wrong, "
+        "or the model uses a shortcut; its predictions alone cannot tell which. No label is blamed, all of "
+        "these count as failures, and the accuracy is not corrected."
     )
+
+
+def _other_explanations(cleared: Sequence[str]) -> str:
+    if not cleared:
+        return ""
+    more = len(cleared) - _CLEARED
+    listed = [*cleared[:_CLEARED], *([f"and {count(more)} more"] if more > 0 else [])]
+    return f" Contradicted labels with another explanation: {'; '.join(listed)}."
 
 
 def _number(estimate: Estimate) -> str:

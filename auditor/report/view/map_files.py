@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -16,6 +17,13 @@ from auditor.errors import DataError
 
 Row = Mapping[str, Any]
 
+_VERIFY = "the run folder was altered; check it with `auditor verify`, and restore it from a backup"
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("image", "overlay", "guided", "gradient", "other", "edges", "cam"), bytes),
+    **dict.fromkeys(("cam_height", "cam_width"), int),
+    **dict.fromkeys(("sample", "label"), str),
+}
+"""Types of the columns."""
 _FORMER = {"image": "picture"}
 """Names of columns in runs of schema version 1."""
 
@@ -62,26 +70,49 @@ class MapFiles:
                 f"{self.folder}: expected the file {name!r}, which audit.json refers to; it is "
                 "missing: copy the whole run folder again"
             )
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            stored = {one: _FORMER.get(one, one) if one not in names else one for one in columns}
-            present = [one for one in columns if stored[one] in names]
-            start, left = 0, iter(places)
-            place = next(left, None)
-            for group in range(file.num_row_groups):
-                end = start + file.metadata.row_group(group).num_rows
-                if place is not None and place < end:
-                    table = file.read_row_group(group, columns=[stored[one] for one in present])
-                    while place is not None and place < end:
-                        values = {one: table[stored[one]][place - start].as_py() for one in present}
-                        yield place, {one: values.get(one) for one in columns}
-                        place = next(left, None)
-                start = end
-        if place is not None:
+        try:
+            found, n_rows = _stored_rows(path, places, columns)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            first = next(iter(str(error).splitlines()), "")
             raise DataError(
-                f"{path}: expected a row {place}, which audit.json refers to; the file has {start} rows: "
-                "the run folder was altered; check it with `auditor verify`"
+                f"{path}: expected a readable Parquet file, which audit.json refers to; {first}: {_VERIFY}"
+            ) from error
+        if len(found) < len(places):
+            raise DataError(
+                f"{path}: expected a row {places[len(found)]}, which audit.json refers to; the file has "
+                f"{n_rows} rows: {_VERIFY}"
             )
+        for place, row in zip(places, found, strict=True):
+            for column, value in row.items():
+                expected = _TYPES.get(column, object)
+                if value is not None and not isinstance(value, expected):
+                    raise DataError(
+                        f"{path}: row {place}: {column}: expected {expected.__name__}; got "
+                        f"{type(value).__name__}: {_VERIFY}"
+                    )
+            yield place, row
+
+
+def _stored_rows(
+    path: Path, places: Sequence[int], columns: tuple[str, ...]
+) -> tuple[list[Row], int]:
+    """The rows at ascending places as far as the file has them, and how many rows it has."""
+    found: list[Row] = []
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        stored = {one: _FORMER.get(one, one) if one not in names else one for one in columns}
+        present = [one for one in columns if stored[one] in names]
+        start = 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            here = [place - start for place in places[len(found) :] if place < end]
+            if here:
+                table = file.read_row_group(group, columns=[stored[one] for one in present])
+                for place in here:
+                    values = {one: table[stored[one]][place].as_py() for one in present}
+                    found.append({one: values.get(one) for one in columns})
+            start = end
+    return found, start
 
 
 def cam_of(row: Row) -> NDArray[np.float32] | None:
@@ -89,11 +120,19 @@ def cam_of(row: Row) -> NDArray[np.float32] | None:
 
     Returns:
         (h, w) float32, unnormalised; None where the row has none.
+
+    Raises:
+        DataError: its bytes do not match its size.
     """
     raw, height, width = row["cam"], row["cam_height"], row["cam_width"]
     if raw is None or height is None or width is None:
         return None
-    return np.frombuffer(raw, np.float32).reshape(int(height), int(width))
+    if height < 1 or width < 1 or len(raw) != 4 * height * width:
+        raise DataError(
+            f"explanations: expected a map of {height} × {width} numbers of 4 bytes; got {len(raw)} bytes: "
+            f"{_VERIFY}"
+        )
+    return np.frombuffer(raw, "<f4").reshape(height, width)
 
 
 def _split(reference: str) -> tuple[str, int]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from auditor.phrasing import NOT_AVAILABLE, any_value, count, field_name, percent
+from auditor.records.explanations import LocalisationRecord, SanityRecord
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ _RANDOM = "_random"
 """Ends the key of a measure's value for a random order."""
 
 
-def measures(sanity: Mapping[str, Any]) -> tuple[MapMeasure, ...]:
+def measures(sanity: SanityRecord) -> tuple[MapMeasure, ...]:
     """All measures of a run, each beside its value for a random order where there is one."""
     found: list[MapMeasure] = []
     for key, raw in sanity.items():
-        if key == "localisation" and isinstance(raw, Mapping):
+        if isinstance(raw, LocalisationRecord):
             found += _localisation(raw)
             continue
         if key.endswith(_RANDOM) and key.removesuffix(_RANDOM) in sanity:
@@ -96,36 +96,36 @@ def measures(sanity: Mapping[str, Any]) -> tuple[MapMeasure, ...]:
     return tuple(found)
 
 
-def _localisation(found: Mapping[str, float]) -> Iterator[MapMeasure]:
+def _localisation(found: LocalisationRecord) -> Iterator[MapMeasure]:
     """Whether the label's maps lie on the object, where boxes or masks locate it."""
-    n = int(found.get("n_samples", 0))
-    if "pointing_game" not in found:
+    n = int(found.n_samples)
+    if found.pointing_game is None or found.object_share is None:
         yield MapMeasure("The object", NOT_AVAILABLE, "No sample has a box or mask in the image.")
         return
-    share = percent(found["object_share"])
+    share = percent(found.object_share)
     yield MapMeasure(
         "Highest point of the maps",
-        f"on the object in {percent(found['pointing_game'])} of {count(n)} samples",
+        f"on the object in {percent(found.pointing_game)} of {count(n)} samples",
         "The pointing game: is the highest point of Grad-CAM for the label on the object? A random "
         f"point would be on it in {share}.",
     )
-    if "mass_inside" in found:
+    if found.mass_inside is not None:
         yield MapMeasure(
             "Evidence on the object",
-            f"{percent(found['mass_inside'])} of it, on {share} of the image",
+            f"{percent(found.mass_inside)} of it, on {share} of the image",
             "How much of Grad-CAM for the label lies on the object. If this equals the object’s share "
             "of the image, the map is no better than a uniform one.",
         )
-    if "box_found" in found:
+    if found.box_found is not None:
         yield MapMeasure(
             "Object found by its map",
-            f"in {percent(found['box_found'])} of {count(n)} samples",
+            f"in {percent(found.box_found)} of {count(n)} samples",
             "A box around the brightest part of Grad-CAM and the object’s own box have an intersection "
             "over union of at least one half.",
         )
 
 
-def summary(sanity: Mapping[str, Any]) -> str:
+def summary(sanity: SanityRecord) -> str:
     """The measures in a sentence or two for the first page; empty where there are none."""
     sentences = []
     deleted, chance = sanity.get("deletion_area"), sanity.get("deletion_area_random")
@@ -141,10 +141,14 @@ def summary(sanity: Mapping[str, Any]) -> str:
             f"{_number(randomized)} (0 is best)."
         )
     found = sanity.get("localisation")
-    if isinstance(found, Mapping) and "mass_inside" in found:
+    if (
+        isinstance(found, LocalisationRecord)
+        and found.mass_inside is not None
+        and found.object_share is not None
+    ):
         sentences.append(
-            f"{percent(found['mass_inside'])} of the evidence for the label lies on the object, which "
-            f"covers {percent(found['object_share'])} of the image."
+            f"{percent(found.mass_inside)} of the evidence for the label lies on the object, which "
+            f"covers {percent(found.object_share)} of the image."
         )
     n = sanity.get("n_samples")
     if sentences and isinstance(n, int | float):
@@ -152,7 +156,7 @@ def summary(sanity: Mapping[str, Any]) -> str:
     return " ".join(sentences)
 
 
-def _number(raw: Any) -> str:
+def _number(raw: float | LocalisationRecord | None) -> str:
     if isinstance(raw, float):
         return f"{raw:.0f}" if raw.is_integer() else f"{raw:.2f}".replace("-", "−")
     return any_value(raw)

@@ -20,10 +20,10 @@ from auditor.records import (
     MetricValue,
     OperatingCurve,
     ReliabilityDiagram,
-    SliceComparison,
     SliceKey,
 )
 from auditor.records.metric_names import metric_named
+from auditor.report.view.marks import Marks, slice_id
 
 _SliceId = tuple[tuple[str, str], ...]
 
@@ -34,11 +34,11 @@ class SliceMetric:
 
     Attributes:
         value: the metric.
-        reported: whether a finding reports its gap.
+        marked: whether charts and tables mark it; see `marks`.
     """
 
     value: MetricValue
-    reported: bool
+    marked: bool
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,18 @@ def title_of(one: MetricValue | MetricComparison) -> str:
     return title if one.class_name is None else f"{title} of {one.class_name}"
 
 
-def metrics_view(result: AuditResult) -> MetricsView | None:
-    """The metrics of a result; None if it has none, as those of earlier versions."""
+def metrics_view(result: AuditResult, marks: Marks) -> MetricsView | None:
+    """The metrics of a result; None if it has none, as those of earlier versions.
+
+    Args:
+        result: the audit.
+        marks: what charts mark.
+    """
     if not result.metrics:
         return None
     overall = [one for one in result.metrics if not one.slice.attributes]
     sliced = [one for one in result.metrics if one.slice.attributes]
     primary = [one for one in overall if one.primary]
-    reported = set(_reported(result))
     return MetricsView(
         values=tuple(result.metrics),
         overall=_overall([one for one in overall if one.class_name is None]),
@@ -167,7 +171,7 @@ def metrics_view(result: AuditResult) -> MetricsView | None:
             PrimaryMetric(
                 sentence_start(title_of(one)),
                 one,
-                _slices_of(one, sliced, reported),
+                _slices_of(one, sliced, marks),
             )
             for one in primary
         ),
@@ -244,7 +248,7 @@ def _table(
 def _slices_of(
     overall: MetricValue,
     sliced: Iterable[MetricValue],
-    reported: set[tuple[str, str | None, _SliceId]],
+    marks: Marks,
 ) -> tuple[SliceMetric, ...]:
     own = [
         one
@@ -252,21 +256,11 @@ def _slices_of(
         if one.metric == overall.metric and one.class_name == overall.class_name
     ]
     return tuple(
-        SliceMetric(one, (one.metric, one.class_name, _identity(one.slice)) in reported)
+        SliceMetric(
+            one, (one.metric, one.class_name, slice_id(one.slice.attributes, None)) in marks.metrics
+        )
         for one in sorted(own, key=lambda one: reading_order(one.slice.attributes))
     )
-
-
-def _reported(result: AuditResult) -> Iterable[tuple[str, str | None, _SliceId]]:
-    """The metrics and slices whose gaps are in the findings."""
-    for finding in result.findings:
-        for claim in (finding, *finding.supporting):
-            for part in claim.evidence:
-                if isinstance(part, MetricComparison):
-                    yield part.metric, part.class_name, _identity(claim.slice)
-                elif isinstance(part, SliceComparison) and claim.slice.label is None:
-                    for name in ("accuracy", "error-rate"):
-                        yield name, None, _identity(claim.slice)
 
 
 def _curves(curves: Iterable[OperatingCurve]) -> tuple[CurvePair, ...]:

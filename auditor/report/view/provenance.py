@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.phrasing import any_value, date, field_name
+from auditor.phrasing import any_value, count, date, field_name
 from auditor.records import AuditResult
 from auditor.records.decisions import DecisionRecord
 
@@ -30,6 +30,23 @@ def provenance_groups(result: AuditResult) -> tuple[tuple[str, NamesAndValues], 
         "Seconds": source.seconds,
     }
     return tuple((name, _rows(values)) for name, values in groups.items() if values)
+
+
+def identity(result: AuditResult) -> NamesAndValues:
+    """What a signature refers to: the audit, the model and the data, each with its fingerprint."""
+    source = result.provenance
+    stated = _rows(result.provenance.config.get("about") or {})
+    version = dict(stated).get("version", "")
+    rows = (
+        ("Audit", f"{result.run.name}, {result.run.id}, {date(result.run.created_at)}"),
+        ("Program", f"auditor {result.run.auditor_version}"),
+        ("Model", source.model.description or source.model.adapter),
+        ("Version of the model", version),
+        ("SHA-256 of the weights", source.model.sha256),
+        ("Data", f"{source.data.adapter}, {count(source.data.n_samples)} samples"),
+        ("SHA-256 of the data", source.data.sha256),
+    )
+    return tuple(row for row in rows if row[1])
 
 
 def _decision(decision: DecisionRecord) -> Mapping[str, Any]:

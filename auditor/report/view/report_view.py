@@ -37,6 +37,7 @@ from auditor.records import (
 )
 from auditor.records.decision_table import read_decisions
 from auditor.records.decisions import DecisionRecord
+from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity
 from auditor.report.view.attributes import attribute_table
@@ -45,16 +46,20 @@ from auditor.report.view.criteria import CriterionView, criteria_text, criterion
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.marks import Marks, exceeds_limit, is_significant
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
-from auditor.report.view.provenance import NamesAndValues, provenance_groups
+from auditor.report.view.probabilities import top_probabilities
+from auditor.report.view.provenance import NamesAndValues, identity, provenance_groups
 from auditor.report.view.sample_cards import (
     MeanView,
     SampleCard,
+    SampleSources,
     anchor,
     read_means,
     read_sample_cards,
 )
+from auditor.report.view.sample_groups import matched_images
 from auditor.report.view.selection_rates import SelectionRates, selection_rates
 from auditor.report.view.summary import (
     VerdictText,
@@ -65,7 +70,7 @@ from auditor.report.view.summary import (
 )
 from auditor.report.view.tables import TextTable
 from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
-from auditor.report.view.units import read_units
+from auditor.report.view.units import UnitOfReport, read_units, units_of_report
 from auditor.report.view.untested import UntestedRow, untested_rows
 from auditor.run_folder import PREDICTIONS, RunFolder
 
@@ -120,6 +125,7 @@ class ReportView:
         population: the accuracy in the target population; None if no population is given.
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
+        identity: what a signature refers to, with fingerprints.
         provenance: groups of names and values.
         config: the configuration as YAML.
         max_gap: the largest acceptable gap; None if none was stated.
@@ -170,6 +176,7 @@ class ReportView:
     population: PopulationRecord | None
     correction_text: str
     tests: NamesAndValues
+    identity: NamesAndValues
     provenance: tuple[tuple[str, NamesAndValues], ...]
     config: str
     max_gap: float | None
@@ -185,6 +192,11 @@ class ReportView:
         return "" if self.metrics is None else self.metrics.primary_text
 
     @property
+    def units(self) -> tuple[UnitOfReport, ...]:
+        """The channels that carry much of the evidence behind any finding, each once."""
+        return units_of_report((one.number, one.anchor, one.units) for one in self.findings)
+
+    @property
     def gate_gap(self) -> float | None:
         """The gap that the gate has to exclude; None if the power of the gate is unknown."""
         return next((one.gate_power.gap for one in self.slices if one.gate_power is not None), None)
@@ -193,6 +205,16 @@ class ReportView:
     def criterion_views(self) -> tuple[CriterionView, ...]:
         """The acceptance criteria, one each."""
         return criterion_views(self.criteria)
+
+    @property
+    def criteria_by_state(self) -> tuple[CriterionView, ...]:
+        """The acceptance criteria, those that are not met first."""
+        return tuple(sorted(self.criterion_views, key=lambda one: one.state == "met"))
+
+    @property
+    def has_criterion_rows(self) -> bool:
+        """Whether any configured criterion has results of several classes or slices."""
+        return any(one.configured and one.rows for one in self.criterion_views)
 
     @property
     def criteria_text(self) -> str:
@@ -216,11 +238,19 @@ class ReportView:
 
     def exceeds_limit(self, one: SliceRecord) -> bool:
         """Whether a slice's gap is above the largest acceptable one and significant."""
+        return exceeds_limit(one, self.max_gap, self.alpha)
+
+    def is_pair_without_excess(self, one: SliceRecord) -> bool:
+        """Whether a slice of several values fails more often, but not beyond each of its values.
+
+        Its test asks for more than its gap: errors beyond those of both values.
+        """
         return (
-            self.max_gap is not None
+            len(one.attributes) > 1
             and one.gap is not None
-            and one.gap.value > self.max_gap
-            and self._is_significant(one)
+            and one.gap.low > 0
+            and one.q_value is not None
+            and one.q_value > self.alpha
         )
 
     def counts_by_ratio(self, one: SliceRecord) -> bool:
@@ -228,12 +258,19 @@ class ReportView:
         return (
             one.ratio is not None
             and one.ratio.value > 1
-            and self._is_significant(one)
+            and is_significant(one, self.alpha)
             and not self.exceeds_limit(one)
         )
 
-    def _is_significant(self, one: SliceRecord) -> bool:
-        return one.q_value is not None and one.q_value <= self.alpha
+    @property
+    def pairs_text(self) -> str:
+        """What the q-value of a pair is about, for the table of slices; empty without pairs."""
+        if all(len(one.attributes) < 2 for one in self.slices):
+            return ""
+        return (
+            " Several values together are tested for what exceeds each of them, and the sum of what they "
+            "add; their q is about that, and may be large beside a large gap."
+        )
 
 
 def build_view(run: RunFolder) -> ReportView:
@@ -254,9 +291,10 @@ def build_view(run: RunFolder) -> ReportView:
     untested = tuple(one for one in result.slices if one.gap is None)
     evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
-    sources = _sources(files, result, evaluated, attributes, ordered)
-    selected = selection_rates(result, evaluated)
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
+    marks = Marks.of(result, alpha)
+    sources = _sources(files, result, evaluated, attributes, ordered, marks)
+    selected = selection_rates(result, evaluated)
     return ReportView(
         name=result.run.name,
         run_id=result.run.id,
@@ -274,7 +312,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=_confusion(result, evaluated),
-        metrics=metrics_view(result),
+        metrics=metrics_view(result, marks),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
@@ -284,7 +322,7 @@ def build_view(run: RunFolder) -> ReportView:
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
         explanations=result.explanations.model_copy(
-            update={"failures": [], "contrasts": [], "means": [], "units": []}
+            update={"failures": [], "contrasts": [], "means": [], "units": [], "matches": []}
         ),
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
@@ -300,6 +338,7 @@ def build_view(run: RunFolder) -> ReportView:
         population=result.population,
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
+        identity=identity(result),
         provenance=provenance_groups(result),
         config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
         max_gap=result.max_gap,
@@ -309,7 +348,7 @@ def build_view(run: RunFolder) -> ReportView:
         compliance=compliance.answers(
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
-        templates=_templates(result),
+        templates=result.provenance.stated.report.templates,
     )
 
 
@@ -342,6 +381,7 @@ def _sources(
     evaluated: pd.DataFrame,
     attributes: tuple[str, ...],
     findings: list[Finding],
+    marks: Marks,
 ) -> FindingSources:
     explained = {
         one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)
@@ -352,27 +392,28 @@ def _sources(
         for sample in finding.samples:
             naming[sample].append(finding)
     faults = faults_of_samples(result.data_faults)
+    of_samples = SampleSources(
+        samples,
+        top_probabilities(files.folder / PREDICTIONS, result, samples.index),
+        attributes,
+        naming,
+        result.decision.negated,
+    )
     failures, contrasts = (
-        read_sample_cards(
-            files, records, samples, attributes, naming, suspected, result.decision.negated
-        )
+        read_sample_cards(files, records, of_samples, suspected)
         for records, suspected in (
             (result.explanations.failures, faults),
             (result.explanations.contrasts, {}),
         )
     )
     means = read_means(files, result)
-    return FindingSources(result, attributes, failures, contrasts, means, read_units(files, result))
+    units, images = read_units(files, result), matched_images(result)
+    return FindingSources(result, attributes, failures, contrasts, means, units, images, marks)
 
 
 def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The samples that could be evaluated, and the names of their attributes."""
     path = run.path / PREDICTIONS
+    require_predictions(path, result)
     table = read_decisions(path, result.decision, [one.name for one in result.classes])
     return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
-
-
-def _templates(result: AuditResult) -> str | None:
-    section = result.provenance.config.get("report")
-    stated = section.get("templates") if isinstance(section, dict) else None
-    return None if stated is None else str(stated)

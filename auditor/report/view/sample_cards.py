@@ -14,6 +14,7 @@ from auditor.imaging.location import EvidenceLocation, locate_evidence
 from auditor.phrasing import any_value
 from auditor.records import MISSING, AuditResult, Finding, MapRecord, Role, Verdict
 from auditor.report.view.map_files import MapFiles, cam_of
+from auditor.report.view.probabilities import Probabilities
 
 _NOT_COMPUTED = EvidenceLocation(0.0, "", "was not computed")
 """Of a sample without a map."""
@@ -40,6 +41,11 @@ class MapView:
     negated: bool = False
 
     @property
+    def empty(self) -> bool:
+        """Whether no part of the image supports the class, so that there is nothing to draw."""
+        return self.mass <= 0
+
+    @property
     def remark(self) -> str:
         """Addition to the role in captions."""
         return ", negated output" if self.negated else ""
@@ -57,6 +63,7 @@ class SampleCard:
         predicted: the predicted class.
         confidence: softmax probability of the predicted class, 0 to 1.
         loss: cross-entropy.
+        probabilities: the classes with the largest ones; empty where they are not stored by class.
         attributes: names and values, in the order of the data.
         image: reference of the image as the network saw it.
         maps: its maps by role.
@@ -73,6 +80,7 @@ class SampleCard:
     predicted: str
     confidence: float
     loss: float
+    probabilities: Probabilities
     attributes: tuple[tuple[str, str], ...]
     image: str
     maps: tuple[MapView, ...]
@@ -98,31 +106,47 @@ class MeanView:
     location: EvidenceLocation
 
 
+@dataclass(frozen=True)
+class SampleSources:
+    """What is known of the explained samples.
+
+    Attributes:
+        samples: rows of ``predictions.parquet`` by sample.
+        probabilities: the largest ones by sample.
+        attributes: names of the attributes.
+        findings: those that name a sample, the most severe first.
+        negated: classes without an output.
+    """
+
+    samples: pd.DataFrame
+    probabilities: Mapping[str, Probabilities]
+    attributes: tuple[str, ...]
+    findings: Mapping[str, list[Finding]]
+    negated: Collection[str] = ()
+
+
 def read_sample_cards(
     files: MapFiles,
     records: Sequence[MapRecord],
-    samples: pd.DataFrame,
-    attributes: tuple[str, ...],
-    findings: Mapping[str, list[Finding]],
+    sources: SampleSources,
     faults: Mapping[str, str],
-    negated: Collection[str] = (),
 ) -> list[SampleCard]:
     """Samples with their maps, in the order of the records.
 
     Args:
         files: of the run folder.
         records: their maps.
-        samples: rows of ``predictions.parquet`` by sample.
-        attributes: names of the attributes.
-        findings: those that name a sample, the most severe first.
+        sources: what is known of the samples.
         faults: why the failure of a sample may be the data's fault.
-        negated: classes without an output.
     """
+    attributes, findings, negated = sources.attributes, sources.findings, sources.negated
     by_sample: dict[str, list[MapRecord]] = defaultdict(list)
     for record in records:
         by_sample[record.sample].append(record)
     cams = files.rows((record.map for record in records), ("cam", "cam_height", "cam_width"))
-    rows: dict[Hashable, dict[Hashable, Any]] = samples.loc[list(by_sample)].to_dict("index")
+    rows: dict[Hashable, dict[Hashable, Any]] = sources.samples.loc[list(by_sample)].to_dict(
+        "index"
+    )
     cards = []
     for sample, maps in by_sample.items():
         row = rows[sample]
@@ -135,6 +159,7 @@ def read_sample_cards(
                 predicted=str(row["predicted"]),
                 confidence=float(row["confidence"]),
                 loss=float(row["loss"]),
+                probabilities=sources.probabilities.get(sample, ()),
                 attributes=tuple((name, _value(row[name])) for name in attributes),
                 image=maps[0].image,
                 maps=tuple(

@@ -7,14 +7,16 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
 from auditor.records import MISSING, AuditResult
+
+_SMALL = 0.02
+"""Share of the samples below which a category is marked as small."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class CategoryRate:
         selected: how many of them are predicted to be the selected class.
         rate: ``selected / support``.
         ratio: its rate divided by that of the most selected category; None where none is selected.
+        is_small: whether it has under 2 % of the compared samples: New York City's rules let such a
+            category be left out of the ratios, with a justification.
     """
 
     names: tuple[str, ...]
@@ -34,6 +38,7 @@ class CategoryRate:
     selected: int
     rate: float
     ratio: float | None
+    is_small: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,9 @@ def selection_rates(result: AuditResult, samples: pd.DataFrame) -> SelectionRate
     Returns:
         The rates; None where the configuration names no class of the model, or no attribute.
     """
-    stated = result.provenance.config.get("about")
-    about: Mapping[str, Any] = stated if isinstance(stated, dict) else {}
-    chosen, names = about.get("selected"), tuple(str(one) for one in about.get("sensitive") or ())
-    if not names or chosen not in {one.name for one in result.classes}:
+    about = result.provenance.stated.about
+    chosen, names = about.selected, about.sensitive
+    if chosen is None or not names or chosen not in {one.name for one in result.classes}:
         return None
     present = [name for name in names if name in samples]
     selected = samples["predicted"].astype(str) == str(chosen)
@@ -107,6 +111,7 @@ def _rate_table(
             selected=int(k),
             rate=k / n,
             ratio=k / n / highest if highest > 0 else None,
+            is_small=n < _SMALL * len(known),
         )
         for key, n, k in zip(counts.index, counts["size"], counts["sum"], strict=True)
     )

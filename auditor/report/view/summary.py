@@ -21,10 +21,10 @@ _UNNAMED_FAULT = "label doubtful"
 """Label of a sample if the check has no text for it."""
 
 
-_NO_GROUPS = (
-    "The data has no attributes, so no groups were compared: whether the model is worse for some of them "
-    "was not examined."
-)
+_NOT_JUDGED = "whether the model is worse for some groups (bias) cannot be judged."
+_NO_ATTRIBUTES = f"The data has no attributes, so no groups were compared: {_NOT_JUDGED}"
+_NONE_TESTED = f"No group has enough samples to be compared: {_NOT_JUDGED}"
+_NO_BIAS = " It says nothing of bias: no groups were compared."
 _HEADLINES: dict[OutcomeState, str] = {
     "passes": "Passes",
     "fails": "Does not pass",
@@ -43,7 +43,7 @@ class VerdictText:
         reason: why, in a sentence or two.
         reasons: everything that prevents the audit from passing.
         baseline: accuracy beside that of always predicting the most frequent class; empty if unknown.
-        groups: that no groups were compared, if the data has no attributes; empty otherwise.
+        groups: that no groups were compared, if none were; empty otherwise.
         worst_class: the class with the lowest recall; empty if unknown.
         worst_slice: the slice with the highest error rate, partially pooled where there are three or more
             values; empty if there is none.
@@ -74,13 +74,14 @@ def verdict_text(result: AuditResult) -> VerdictText:
         "undecided": "Nothing was found that blocks the gate, but too little could be examined to pass.",
         "no-gate": f"This audit only reports. {scope}",
     }[outcome.state]
+    groups = _groups(result)
     return VerdictText(
         state=outcome.state,
         headline=_HEADLINES[outcome.state],
-        reason=reason,
+        reason=reason + (_NO_BIAS if groups and outcome.state == "passes" else ""),
         reasons=tuple(outcome.reasons),
         baseline=next((one.statement for one in result.criteria if _is_baseline(one)), ""),
-        groups=_groups(result),
+        groups=groups,
         worst_class=_worst_class(result),
         worst_slice=_worst_slice(result),
         gate_power=gate_power_text(result.slices),
@@ -88,8 +89,10 @@ def verdict_text(result: AuditResult) -> VerdictText:
 
 
 def _groups(result: AuditResult) -> str:
-    compared = result.attributes or any(not one.computed for one in result.slices)
-    return "" if compared else _NO_GROUPS
+    by_attribute = [one for one in result.slices if one.attributes and not one.computed]
+    if any(one.gap is not None for one in by_attribute):
+        return ""
+    return _NONE_TESTED if by_attribute or result.attributes else _NO_ATTRIBUTES
 
 
 def _criteria_met(result: AuditResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auditor.records import AuditResult
@@ -44,3 +45,37 @@ def read_units(files: MapFiles, result: AuditResult) -> dict[str, tuple[UnitView
         )
         found[unit.finding].append(UnitView(unit.channel, unit.share, images))
     return {name: tuple(sorted(units, key=lambda one: -one.share)) for name, units in found.items()}
+
+
+@dataclass(frozen=True)
+class UnitOfReport:
+    """A channel with all findings whose evidence it carries.
+
+    Attributes:
+        channel: its number, from 0.
+        findings: number and address of each finding, and the channel's share of its evidence.
+        images: the audited images that activate it most, the strongest first.
+    """
+
+    channel: int
+    findings: tuple[tuple[int, str, float], ...]
+    images: tuple[UnitImage, ...]
+
+
+def units_of_report(
+    findings: Iterable[tuple[int, str, Iterable[UnitView]]],
+) -> tuple[UnitOfReport, ...]:
+    """Each channel once, in the order in which the findings name them.
+
+    Args:
+        findings: number and address of each finding, and its channels.
+    """
+    images: dict[int, tuple[UnitImage, ...]] = {}
+    named: dict[int, list[tuple[int, str, float]]] = defaultdict(list)
+    for number, address, units in findings:
+        for unit in units:
+            images[unit.channel] = unit.images
+            named[unit.channel].append((number, address, unit.share))
+    return tuple(
+        UnitOfReport(channel, tuple(named[channel]), shown) for channel, shown in images.items()
+    )

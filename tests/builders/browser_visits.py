@@ -1,0 +1,90 @@
+"""Visits of a report in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = next(
+    (
+        found
+        for one in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(one))
+    ),
+    None,
+)
+"""Path of the browser; None where there is none."""
+
+LAYOUT_FAULTS = """() => {
+  const faults = [];
+  const name = (one) => `${one.tagName.toLowerCase()}.${one.className.baseVal ?? one.className} in ${
+    (one.closest('section, header, article, dialog, footer') || document.body).id || 'page'}`;
+  const shown = (one) => one.checkVisibility({ visibilityProperty: true });
+  const short = (text) => text.trim().replace(/\\s+/g, ' ').slice(0, 60);
+  if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is wider than the window');
+  for (const one of document.querySelectorAll('main *')) {
+    if (!shown(one) || one.closest('.visually-hidden, svg, .bar, option')) continue;
+    const box = one.getBoundingClientRect();
+    const inScroll = one.closest('.scroll, pre, .stack-frame');
+    if (!inScroll && box.width && box.right > innerWidth + 1) faults.push(`beyond the window: ${name(one)}`);
+    const style = getComputedStyle(one);
+    if (style.overflowX === 'hidden' && one.scrollWidth > one.clientWidth + 1) faults.push(`clipped: ${name(one)} ${short(one.textContent)}`);
+  }
+  for (const text of document.querySelectorAll('main svg text')) {
+    if (!shown(text)) continue;
+    const box = text.getBoundingClientRect();
+    const frame = text.closest('svg').getBoundingClientRect();
+    if (box.left < frame.left - 1 || box.right > frame.right + 1) faults.push(`clipped in a chart: ${short(text.textContent)}`);
+  }
+  // A word of usual length is never broken, unless at a hyphen or another place made for it.
+  const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement;
+    if (!parent || parent.closest('svg, script, option, select, .visually-hidden, .mono, code, pre') || !shown(parent)) continue;
+    for (const found of node.data.matchAll(/(?<![\\p{L}\\p{N}_.\\/-])[A-Za-z]{2,13}(?![\\p{L}\\p{N}_.\\/-])/gu)) {
+      range.setStart(node, found.index);
+      range.setEnd(node, found.index + found[0].length);
+      const rows = new Set([...range.getClientRects()].map((one) => Math.round(one.top)));
+      if (rows.size > 1) faults.push(`broken word: ${found[0]} in ${name(parent)}`);
+    }
+  }
+  return [...new Set(faults)];
+}"""
+"""A script that returns what is clipped, overflows, or breaks a word, in words."""
+
+
+class Visit:
+    """A page with its console messages and requests."""
+
+    def __init__(self, browser: Any, path: Path, fragment: str = "", **context: Any) -> None:
+        settings = {"viewport": {"width": 1280, "height": 900}} | context
+        self.page = browser.new_context(**settings).new_page()
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri() + fragment)
+
+    def cards(self) -> int:
+        """How many failures are shown."""
+        return int(self.page.locator(".card:visible").count())
+
+    def address(self) -> str:
+        """Asked of the page itself: the driver learns of a changed address a moment later."""
+        return str(self.page.evaluate("location.href"))
+
+    def open_details(self) -> None:
+        """Opens everything that is folded."""
+        self.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+
+    def layout_faults(self) -> list[str]:
+        """What is clipped, overflows, or breaks a word."""
+        found: list[str] = self.page.evaluate(LAYOUT_FAULTS)
+        return found
+
+    def close(self) -> None:
+        """Closes the page."""
+        self.page.context.close()

@@ -1,0 +1,258 @@
+"""``auditor.explain``: arguments of wrong types and models that must stay as they were."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import auditor
+from auditor.errors import UsageError
+from auditor.explainers.grad_cam import GradCam
+
+
+def _network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(4, 3),
+    )
+
+
+NETWORK = _network().eval()
+SMOOTH = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "guided backpropagation": (
+        lambda: auditor.explain(SMOOTH, IMAGES, explainer="guided-backprop"),
+        "explainer: guided-backprop is undefined for Sequential: .*1 × gelu.*'grad-cam'",
+    ),
+    "guided grad-cam": (
+        lambda: auditor.explain(SMOOTH, IMAGES, explainer="guided-grad-cam"),
+        "explainer: guided-grad-cam is undefined for Sequential",
+    ),
+    "deconvnet": (
+        lambda: auditor.explain(SMOOTH, IMAGES, explainer="deconvnet"),
+        "explainer: deconvnet is undefined for Sequential",
+    ),
+    "model as its class": (
+        lambda: auditor.explain(nn.Sequential, IMAGES),  # type: ignore[arg-type]
+        "model: expected a torch.nn.Module; got the class Sequential: create it",
+    ),
+    "model as its weights": (
+        lambda: auditor.explain(NETWORK.state_dict(), IMAGES),  # type: ignore[arg-type]
+        "model: .*got OrderedDict: load its weights into a network",
+    ),
+    "model as its name": (
+        lambda: auditor.explain("resnet18", IMAGES),  # type: ignore[arg-type]
+        "model: .*got str: load it first",
+    ),
+    "model as a function": (
+        lambda: auditor.explain(lambda images: images, IMAGES),  # type: ignore[arg-type]
+        "model: .*got function: wrap it in a torch.nn.Module",
+    ),
+    "images as an array": (
+        lambda: auditor.explain(NETWORK, IMAGES.numpy()),  # type: ignore[arg-type]
+        "images: expected a floating tensor .*got ndarray: .*torch.from_numpy",
+    ),
+    "images as a list": (
+        lambda: auditor.explain(NETWORK, list(IMAGES)),  # type: ignore[arg-type]
+        "images: .*got list: stack the images with `torch.stack`",
+    ),
+    "one image": (
+        lambda: auditor.explain(NETWORK, IMAGES[0]),
+        r"images: .*got \(3, 12, 12\) of torch.float32: add the first dimension with `images\[None\]`",
+    ),
+    "bytes": (
+        lambda: auditor.explain(NETWORK, (IMAGES * 255).byte()),
+        "images: .*of torch.uint8: divide by 255 and normalise as in training",
+    ),
+    "no image": (lambda: auditor.explain(NETWORK, IMAGES[:0]), "images: .*pass at least one image"),
+    "images in double precision": (
+        lambda: auditor.explain(NETWORK, IMAGES.double()),
+        r"model: Sequential raised .*float64: .*usually float32 \(`images.float\(\)`\)",
+    ),
+    "images in half precision": (
+        lambda: auditor.explain(NETWORK, IMAGES.half()),
+        r"model: Sequential raised .*float16: .*usually float32 \(`images.float\(\)`\)",
+    ),
+    "model in double precision": (
+        lambda: auditor.explain(_network().double().eval(), IMAGES),
+        "model: Sequential raised .*float32: .*convert the network with `.float",
+    ),
+    "target as a name": (
+        lambda: auditor.explain(NETWORK, IMAGES, "cat"),  # type: ignore[arg-type]
+        "targets: expected a class index, .*got 'cat': .*classes.index",
+    ),
+    "targets as names": (
+        lambda: auditor.explain(NETWORK, IMAGES, ["cat", "dog"]),  # type: ignore[list-item]
+        "targets: expected a class index, .*got list",
+    ),
+    "targets one-hot": (
+        lambda: auditor.explain(NETWORK, IMAGES, torch.eye(3)[:2]),
+        r"targets: .*got \(2, 3\) of torch.float32",
+    ),
+    "target between two": (
+        lambda: auditor.explain(NETWORK, IMAGES, 0.5),  # type: ignore[arg-type]
+        "targets: .*got float",
+    ),
+    "target as a boolean": (
+        lambda: auditor.explain(NETWORK, IMAGES, True),
+        "targets: .*got bool",
+    ),
+    "target out of range": (
+        lambda: auditor.explain(NETWORK, IMAGES, 3),
+        r"each a class index between 0 and 2; got \[3, 3\]",
+    ),
+    "too few targets": (
+        lambda: auditor.explain(NETWORK, IMAGES, [0]),
+        "expected one target for all images or 2 of them; got 1",
+    ),
+    "explainer as a number": (
+        lambda: auditor.explain(NETWORK, IMAGES, explainer=5),  # type: ignore[arg-type]
+        "explainer: expected the name of a plug-in, .*got int",
+    ),
+    "explainer as its class": (
+        lambda: auditor.explain(NETWORK, IMAGES, explainer=GradCam),  # type: ignore[arg-type]
+        r"explainer: .*got the class GradCam: create it, as in `GradCam\(\)`",
+    ),
+    "unknown explainer": (
+        lambda: auditor.explain(NETWORK, IMAGES, explainer="gradcam"),
+        "got 'gradcam'; did you mean 'grad-cam'",
+    ),
+    "layer as a module": (
+        lambda: auditor.explain(NETWORK, IMAGES, target_layer=NETWORK[2]),  # type: ignore[arg-type]
+        "target_layer: expected the dotted name .*got ReLU: pass '2'",
+    ),
+    "layers as a list": (
+        lambda: auditor.explain(NETWORK, IMAGES, target_layer=[NETWORK[2]]),  # type: ignore[arg-type]
+        "target_layer: .*got list: print its names",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_explain_refuses_with_one_message(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert re.search(message, str(caught.value)), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        2,
+        np.int64(2),
+        torch.tensor(2),
+        torch.tensor([2, 2]),
+        np.array([2, 2]),
+        np.array([2.0, 2.0]),
+        [np.int32(2), torch.tensor(2)],
+        (2, 2),
+    ],
+    ids=repr,
+)
+def test_explain_accepts_a_target_in_every_form(targets: Any) -> None:
+    found = auditor.explain(NETWORK, IMAGES, targets, explainer="grad-cam")
+    assert found.targets.tolist() == [2, 2]
+
+
+def test_explain_without_a_named_method_chooses_one_and_names_it() -> None:
+    assert auditor.explain(NETWORK, IMAGES).explainer == "guided-grad-cam"
+    assert auditor.explain(SMOOTH, IMAGES).explainer == "grad-cam"
+
+
+class Counting(nn.Module):
+    """Changes a buffer in every forward pass, and its parts when its mode changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = _network()
+        self.register_buffer("calls", torch.zeros(()))
+        self.calls: Tensor
+        self.merged = False
+        self.limit = 10**9
+
+    def train(self, mode: bool = True) -> Counting:
+        super().train(mode)
+        self.merged = not mode
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls > self.limit:
+            raise LookupError("enough")
+        logits: Tensor = self.inner(images)
+        return logits
+
+
+def prepared(network: Counting) -> Counting:
+    """In training mode with one frozen part, gradients, a frozen weight and a hook."""
+    network.train()
+    network.inner[1].eval()
+    network.inner[0].weight.requires_grad_(False)
+    network.inner[6].weight.grad = torch.ones(3, 4)
+    network.inner[2].register_forward_hook(lambda *_: None)
+    return network
+
+
+def state(network: nn.Module) -> dict[str, Any]:
+    """Everything about a network that an audit could change."""
+    return {
+        "modes": {name: module.training for name, module in network.named_modules()},
+        "hooks": {
+            name: (
+                list(module._forward_hooks.values()),
+                list(module._forward_pre_hooks.values()),
+                list(module._backward_hooks.values()),
+            )
+            for name, module in network.named_modules()
+        },
+        "parameters": {
+            name: (
+                id(one),
+                one.data_ptr(),
+                one.device,
+                one.dtype,
+                one.requires_grad,
+                one.detach().tolist(),
+                None if one.grad is None else (id(one.grad), one.grad.tolist()),
+            )
+            for name, one in network.named_parameters()
+        },
+        "buffers": {
+            name: (id(one), one.device, one.dtype, one.tolist())
+            for name, one in network.named_buffers()
+        },
+        "merged": getattr(network, "merged", None),
+    }
+
+
+@pytest.mark.parametrize("explainer", ["grad-cam", "guided-backprop", "occlusion"])
+def test_explain_leaves_the_model_as_it_was(explainer: str) -> None:
+    network = prepared(Counting())
+    before = state(network)
+    auditor.explain(network, IMAGES, explainer=explainer)
+    assert state(network) == before
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_explain_that_fails_leaves_the_model_as_it_was(limit: int) -> None:
+    network = prepared(Counting())
+    network.limit = limit
+    before = state(network)
+    with pytest.raises(UsageError, match="Counting raised LookupError"):
+        auditor.explain(network, IMAGES, explainer="guided-grad-cam")
+    assert state(network) == before
