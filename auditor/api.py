@@ -118,11 +118,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     config = _config(section, {**settings, "population": population, "seed": seed})
     place = _place(out, overwrite)
     data = _in_memory(dataset, config, attributes, groups, weights)
-    data = replace(
-        data,
-        stated_types=stated_types(attribute_types or {}),
-        reference=reference_table(reference, _label_reader(config)),
-    )
+    types = stated_types(attribute_types or {})
+    table = reference_table(reference, _label_reader(config))
+    data = replace(data, stated_types=types, reference=table)
     if reference_images is not None:
         data = _with_reference_images(data, reference_images, _label_reader(config))
     return _audit(config, data, model, place, overwrite=overwrite)

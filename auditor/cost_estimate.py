@@ -29,6 +29,8 @@ _FIXED = 20.0
 """Seconds that an audit takes beside: imports, permutation tests, documents."""
 _ACTIVATIONS = 30
 """Memory of the activations of a network as a multiple of its inputs; roughly that of a ResNet."""
+_CHECKS = 350.0
+"""Memory in MiB of the checks and documents beside: libraries that a dry run does not load."""
 _PROCESS = 600.0
 """Memory in MiB of a process that has loaded PyTorch, where it can't be measured."""
 
@@ -158,7 +160,7 @@ def _peak(prepared: Prepared, trial: TrialCost) -> float:
     batch = prepared.config.batch_size * trial.input_numbers * 4 * _ACTIVATIONS / 2**20
     kept = len(prepared.dataset) * 0.02  # thumbnails, fingerprints, maps, probabilities
     inputs = 500 * trial.input_numbers / 2**20  # images that checks hold at once, one byte a number
-    return float(_own_megabytes() + batch + kept + inputs)
+    return float(_own_megabytes() + _CHECKS + batch + kept + inputs)
 
 
 def _own_megabytes() -> float:

@@ -36,6 +36,7 @@ from auditor.records import (
     Clusters,
     Maps,
     RunInfo,
+    Skipped,
 )
 from auditor.records.predictions import GROUP, LABEL, SAMPLE
 from auditor.report import documents

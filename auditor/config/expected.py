@@ -17,6 +17,6 @@ class ExpectedSection(Options):
     @classmethod
     def _share(cls, value: float | None) -> float | None:
         if value is not None and not 0 < value <= 1:
-            percent = f"; write {value / 100:g} for {value:g} %" if 1 < value <= 100 else ""
-            raise ValueError(f"expected a share above 0 and up to 1; got {value:g}{percent}")
+            share = f", such as {value / 100:g} for {value:g} %" if 1 < value <= 100 else ""
+            raise ValueError(f"expected a share above 0 and up to 1{share}")
         return value

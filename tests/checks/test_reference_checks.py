@@ -12,10 +12,10 @@ import pytest
 from builders.audited_models import audited
 from builders.changed_backgrounds import CLASSES, Sample, shapes, trained_on_dark_backgrounds
 from builders.image_evidence import Model, audit_data
+from builders.memory_datasets import in_memory
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.api import _in_memory
 from auditor.audited_model import AuditedModel
 from auditor.autograd.target_layer import find_layer
 from auditor.checks import Check
@@ -199,7 +199,7 @@ def test_what_cannot_be_compared_is_listed(
 
 def planted(samples: list[Sample], reference: list[Sample], network: Any) -> AuditData:
     """Audit data with a real network behind it."""
-    dataset = _in_memory(samples, None, None, {}, None)
+    dataset = in_memory(samples)
     model: AuditedModel = audited(network, 3)
     pixels = np.stack([image for image, _ in samples]).transpose(0, 3, 1, 2)
     import torch
@@ -218,7 +218,7 @@ def planted(samples: list[Sample], reference: list[Sample], network: Any) -> Aud
         model=access,
         images=access.originals,
         reference=pd.DataFrame({"label": names}),
-        reference_images=_in_memory(reference, None, None, {}, None).images,
+        reference_images=in_memory(reference).images,
         reference_labels=names,
     )
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from builders.memory_datasets import in_memory
 from torch import Tensor, nn
 
 import auditor
-from auditor.api import _in_memory
 from auditor.audited_model import AuditedModel
 from auditor.classifiers import Classifier
 from auditor.classifiers.outputs import recognise
@@ -69,18 +69,14 @@ def test_confidence_of_a_softmax_inside_the_network(
     np.testing.assert_allclose(share.max(1), 0.958, atol=1e-3)
 
 
-def _config(output: OutputKind | None) -> AuditConfig:
-    return AuditConfig(
+def _opened(last: nn.Module, output: OutputKind | None) -> OpenedModel:
+    config = AuditConfig(
         name="odd",
         model=ModelSection(adapter="in memory", classes=("a", "b"), output=output),
         data=DataSection(adapter="in memory"),
         preprocess=Preprocess(),
     )
-
-
-def _opened(last: nn.Module, output: OutputKind | None) -> OpenedModel:
-    config = _config(output)
-    data = _in_memory(_images(), config, None, None, None)
+    data = in_memory(_images())
     return open_model(match(config, data, Classifier(Confident(last), "in memory", "Confident")))
 
 
@@ -122,7 +118,7 @@ def test_outputs_are_recognised(outputs: list[list[float]], kind: OutputKind) ->
 
 def test_trial_of_other_preprocessings_keeps_the_confidence() -> None:
     model: AuditedModel = _opened(nn.Softmax(1), None).model
-    data = _in_memory(_images(), _config(None), None, None, None)
+    data = in_memory(_images())
     rows = np.arange(60)
     used = try_preprocessing(model, data.images, rows, rows % 2)[0]
     assert used.confidence == pytest.approx(0.958, abs=1e-3)
