@@ -57,6 +57,7 @@ class StatedAbout(BaseModel):
 
     sensitive: tuple[str, ...] = ()
     selected: str | None = None
+    version: JsonValue = None
 
 
 class StatedReport(BaseModel):

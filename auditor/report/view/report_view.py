@@ -213,16 +213,6 @@ class ReportView:
         return criterion_views(self.criteria)
 
     @property
-    def criteria_by_state(self) -> tuple[CriterionView, ...]:
-        """The acceptance criteria, those that are not met first."""
-        return tuple(sorted(self.criterion_views, key=lambda one: one.state == "met"))
-
-    @property
-    def has_criterion_rows(self) -> bool:
-        """Whether any configured criterion has results of several classes or slices."""
-        return any(one.configured and one.rows for one in self.criterion_views)
-
-    @property
     def criteria_text(self) -> str:
         """How many configured criteria are met; empty if there are none."""
         return criteria_text(self.criterion_views)
