@@ -104,6 +104,7 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         size = (leaf.shape[2], leaf.shape[3])
         with user_code(module, leaf, memory=True):
             calls, logits = trace(module, leaf)
+        _require_rows(logits)
         tokens = token_geometries(calls, leaf)
         readable = [
             (call, layer)
@@ -128,6 +129,21 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         f"(N, T, C), on which the logits depend; found none among the modules of "
         f"{type(module).__name__}: {_remedy(calls, readable, tokens)}"
     )
+
+
+def _require_rows(logits: Tensor) -> None:
+    """Whether the rows are images: both traced images are the same, and so must be their logits.
+
+    Raises:
+        ModelError: the columns are the images, which the shape can't show of two classes.
+    """
+    square = len(logits) == logits.shape[1]
+    rows_are_equal = torch.allclose(logits, logits[:1].expand_as(logits), rtol=1e-3)
+    if square and not rows_are_equal and torch.allclose(logits, logits[:, :1].expand_as(logits)):
+        raise ModelError(
+            "expected logits of shape (N, classes); the network returns (classes, N): return their "
+            "transpose, `logits.T`"
+        )
 
 
 def _remedy(
@@ -250,7 +266,9 @@ def _only_pools(module: nn.Module) -> bool:
 def _gradients(logits: Tensor, calls: list[LayerCall]) -> dict[tuple[Node, int], Tensor | None]:
     """Gradient of a random mixture of the logits with respect to each map."""
     generator = torch.Generator().manual_seed(0)
-    mixture = torch.randn(logits.shape, generator=generator).to(logits)
+    mixture = torch.randn(logits.shape, generator=generator, dtype=torch.float32, device="cpu").to(
+        logits
+    )
     edges = {call.key: call.edge for call in calls}
     if not edges:
         return {}

@@ -41,7 +41,9 @@ def mean_map_metrics(
     cam = explain(model, images, None, "grad-cam", layer)
     images = images.to(cam.maps.device)
     generator = torch.Generator().manual_seed(seed)
-    random_order = torch.rand(cam.maps.shape, generator=generator).to(cam.maps.device)
+    random_order = torch.rand(
+        cam.maps.shape, generator=generator, dtype=torch.float32, device="cpu"
+    ).to(cam.maps.device)
     values: dict[str, NDArray[np.float64] | float] = {
         "deletion_area": deletion(model, images, cam.targets, cam.maps).area,
         "deletion_area_random": deletion(model, images, cam.targets, random_order).area,
