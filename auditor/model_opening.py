@@ -221,7 +221,8 @@ def _outputs(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
         if len(outputs) != len(part):
             raise ModelError(
                 f"model: expected one row of outputs per image, {len(part)}; got {tuple(outputs.shape)}: "
-                "return the images along the first axis and the classes along the second one"
+                "return the images along the first axis and the classes along the second one, also of one "
+                "image (`flatten(1)` instead of `squeeze()`)"
             )
         return outputs.float().cpu()
 

@@ -135,6 +135,7 @@ def as_leaf(
     check_images(images)
     return (
         images.detach()
+        .as_subclass(Tensor)  # images of another library may be a subclass
         .to(
             device_of(model, images),
             copy=True,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
 
 from auditor.autograd.forward import as_leaf, check_images
-from auditor.autograd.graph import has_path_around
+from auditor.autograd.graph import has_path_around, nodes_between
 from auditor.autograd.layer_outputs import (
     TRACED_IMAGES,
     LayerCall,
@@ -124,10 +124,11 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         if candidates:
             call, layer = _choose(list(candidates.values()), logits, leaf)
             return _with_call(layer, call, calls)
+    nodes = nodes_between([get_gradient_edge(logits).node], get_gradient_edge(leaf).node)
     raise ModelError(
         "expected a layer whose output is a map, (N, C, h, w), (N, h, w, C) or image tokens "
         f"(N, T, C), on which the logits depend; found none among the modules of "
-        f"{type(module).__name__}: {_remedy(calls, readable, tokens)}"
+        f"{type(module).__name__}: {_remedy(calls, readable, tokens, nodes)}"
     )
 
 
@@ -150,8 +151,11 @@ def _remedy(
     calls: list[LayerCall],
     readable: list[_Candidate],
     tokens: dict[tuple[int, int], TokenGeometry],
+    nodes: list[Node],
 ) -> str:
     """What helps a network without a layer that can be explained."""
+    if any(node.name().startswith("CheckpointFunction") for node in nodes):
+        return "its layers are hidden by gradient checkpointing; switch that off"
     if tokens:
         return (
             "its image tokens do not reach the logits; load trained weights, as a head of zeros reads "

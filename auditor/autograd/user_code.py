@@ -60,6 +60,10 @@ _FIXES: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
+        r"torch\.utils\.checkpoint",
+        "switch gradient checkpointing off: it saves memory only in training",
+    ),
+    (
         r"on the same device",
         "keep its tensors as buffers (`register_buffer`), which move with it to another device",
     ),

@@ -16,6 +16,7 @@ import torch
 from builders.python_audits import network, pairs, refused
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+from torch.utils.checkpoint import checkpoint
 
 import auditor
 from auditor.errors import UsageError
@@ -43,6 +44,12 @@ def _exit(_: nn.Module, __: Tensor) -> object:
 
 def _assert(_: nn.Module, images: Tensor) -> object:
     raise AssertionError
+
+
+def _checkpointed(inner: nn.Module, images: Tensor) -> object:
+    assert isinstance(inner, nn.Sequential)
+    maps = checkpoint(inner[:2], images, use_reentrant=True)
+    return inner[2:](maps)
 
 
 NETWORKS: dict[str, tuple[Forward, str, str]] = {
@@ -80,6 +87,38 @@ def test_network_that_cannot_be_run_is_refused(
     with pytest.raises(UsageError) as caught:
         auditor.explain(Custom(forward).eval(), IMAGES)
     assert re.search(explained, str(caught.value)), str(caught.value)
+
+
+def test_network_that_drops_the_axis_of_a_single_image_is_refused_before_predicting(
+    tmp_path: Path,
+) -> None:
+    # 33 images are two batches, of which the second has one image.
+    model = Custom(lambda inner, images: inner(images).squeeze())
+    message = r"for 1 image; got \(2,\): keep the axis of the images, such as with `flatten\(1\)`"
+    with pytest.raises(UsageError, match=message):
+        auditor.audit(
+            model,
+            pairs(labels=[0, 1, 1] * 11),
+            classes=["cat", "dog"],
+            preprocess={},
+            out=tmp_path / "run",
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_network_with_checkpointing_is_told_to_switch_it_off() -> None:
+    with pytest.raises(UsageError, match="hidden by gradient checkpointing; switch that off"):
+        auditor.explain(Custom(_checkpointed).eval(), IMAGES)
+
+
+def test_images_of_another_tensor_class_are_explained_like_plain_ones() -> None:
+    class Other(Tensor):
+        pass
+
+    model = network().eval()
+    found = auditor.explain(model, IMAGES.as_subclass(Other), 1, explainer="grad-cam").maps
+    assert type(found) is Tensor
+    torch.testing.assert_close(found, _slow_grad_cam(model, 1))
 
 
 def test_binary_network_with_three_outputs_is_told_to_leave_the_task_out() -> None:
