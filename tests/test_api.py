@@ -96,8 +96,7 @@ def test_audit_groups_reach_every_document_and_the_self_test(tmp_path: Path) -> 
     tables = of_run(run)
     assert tables.clusters is not None
     assert tables.clusters.number == 45
-    checks = {one.check for one in result.skipped if "does not support clusters" in one.reason}
-    assert checks == {"label-errors"}
+    assert not [one for one in result.skipped if "does not support clusters" in one.reason]
 
 
 def test_audit_with_groups_of_another_length_raises(tmp_path: Path) -> None:
