@@ -166,7 +166,12 @@ def _run_stages(
         ],
         unusable=analysis.unusable,
         explanations=explained.record.model_copy(
-            update={"sanity": sanity.metrics, "panels": sanity.panels, **behind}
+            update={
+                "sanity": sanity.metrics,
+                "map_tests": sanity.tests,
+                "panels": sanity.panels,
+                **behind,
+            }
         ),
         outcome=outcome,
         criteria=criteria,

@@ -109,7 +109,7 @@ def test_hostile_names_stay_text(hostile_run: RunFolder) -> None:
     assert "pane pane-detail-predicted" not in {
         (one.get("class") or "") for one in page.all("figure")
     }
-    assert "undefined" in text  # the preflight's status of guided backpropagation
+    assert "is not defined for this network" in text  # guided backpropagation
     assert "Guided Grad-CAM, predicted class" not in text
 
 

@@ -47,6 +47,7 @@ from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.map_tests import MapTestGroup, map_test_groups, maps_text
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.probabilities import top_probabilities
@@ -114,8 +115,9 @@ class ReportView:
         data_faults: number of failures that may be due to faults in the data, as text; empty if none is
             suspected.
         faults: reasons in a few words, by the sample ids of these failures.
-        map_sanity: what the audit's own measures show about the maps.
-        map_sanity_text: the same in a sentence or two; empty if nothing was measured.
+        map_sanity: the audit's own measures of its maps that have no pass mark.
+        map_tests: those with a pass mark; empty in older results.
+        map_sanity_text: the conclusion in a few sentences; empty if nothing was measured.
         panels: images beside an edge detector, which uses no network.
         means: every mean map.
         skipped: what was not checked, and why.
@@ -166,6 +168,7 @@ class ReportView:
     data_faults: str
     faults: Mapping[str, str]
     map_sanity: tuple[map_sanity.MapMeasure, ...]
+    map_tests: tuple[MapTestGroup, ...]
     map_sanity_text: str
     panels: tuple[PanelRecord, ...]
     means: tuple[MeanView, ...]
@@ -304,7 +307,8 @@ def build_view(run: RunFolder) -> ReportView:
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
         map_sanity=map_sanity.measures(result.explanations.sanity),
-        map_sanity_text=map_sanity.summary(result.explanations.sanity),
+        map_tests=map_test_groups(result.explanations.map_tests),
+        map_sanity_text=maps_text(result.explanations),
         panels=tuple(result.explanations.panels[:_PANELS]),
         means=tuple(sources.means),
         skipped=tuple((one.check, one.reason) for one in result.skipped),
