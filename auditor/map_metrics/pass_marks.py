@@ -1,7 +1,7 @@
 """Which tests the maps pass, from the metrics of some images.
 
-A test is passed if its 95 % interval lies on the right side of its pass mark. With a mark of its own for
-each test, a map without information passes with a probability of at most 2.5 % (one-sided).
+A test is passed if its 95 % interval lies on the right side of its pass mark. A map that is exactly at the
+mark passes with a probability of about 2.5 % (one-sided).
 
 ``deletion``, ``insertion``
     Mean over the images of the difference between the area of the map and that of the same map with

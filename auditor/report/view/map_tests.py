@@ -116,7 +116,8 @@ def _passes(name: str, tests: Sequence[MapTestRecord]) -> str:
     if len(tests) == 1 and not passed:
         return f"{name} does not pass its only test here"
     if passed == len(tests):
-        return f"{name} passes {'its only test' if passed == 1 else f'all {passed} tests'} here"
+        every = {1: "its only test", 2: "both tests"}.get(passed, f"all {passed} tests")
+        return f"{name} passes {every} here"
     return f"{name} passes {passed or 'none'} of {plural(len(tests), 'test')} here"
 
 
@@ -134,15 +135,16 @@ def _advice(tests: Sequence[MapTestRecord]) -> str:
 
 
 def _view(one: MapTestRecord) -> MapTestView:
-    low, high = _number(one.value.low), _number(one.value.high)
-    interval = f"{_number(one.value.value)} ({low} to {high})"
+    numbers = (one.value.value, one.value.low, one.value.high)
+    decimals = 3 if any(0 < abs(number) < 0.005 for number in numbers) else 2  # noqa: PLR2004
+    mean, low, high = (_number(number, decimals) for number in numbers)
     if one.map_area is not None and one.random_area is not None:
         value = (
             f"mean probability {_number(one.map_area)}, in random order "
-            f"{_number(one.random_area)}; better by {interval}"
+            f"{_number(one.random_area)}; better by {mean} ({low} to {high})"
         )
     else:
-        value = f"rank correlation {interval}"
+        value = f"rank correlation {mean} ({low} to {high})"
     below = one.test in {"randomization", "edges"}
     return MapTestView(
         name=_TITLES[one.test],
@@ -153,7 +155,6 @@ def _view(one: MapTestRecord) -> MapTestView:
     )
 
 
-def _number(value: float) -> str:
-    """Two decimals; a number that is not 0 is not written as 0."""
-    text = f"{value:.1g}" if 5e-5 < abs(value) < 5e-3 else f"{value:.2f}"
-    return text.removeprefix("-" if text == "-0.00" else "").replace("-", "−")
+def _number(value: float, decimals: int = 2) -> str:
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")
