@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+import pandas as pd
 import pytest
 from builders.synthetic_metrics import NOT_DEFINED
 
@@ -25,7 +26,8 @@ def result(run_folder: RunFolder) -> AuditResult:
 
 
 def _view_of(result: AuditResult) -> MetricsView | None:
-    return metrics_view(result, Marks.of(result, alpha=0.05))
+    evaluated = pd.DataFrame(columns=["label", "predicted", "confidence"])
+    return metrics_view(result, Marks.of(result, alpha=0.05), evaluated)
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,7 @@ def _advice(tests: Sequence[MapTestRecord]) -> str:
 
 def _view(one: MapTestRecord) -> MapTestView:
     numbers = (one.value.value, one.value.low, one.value.high)
-    decimals = 3 if any(0 < abs(number) < 0.005 for number in numbers) else 2  # noqa: PLR2004
+    decimals = 3 if any(0 < abs(number) < 0.005 for number in numbers) else 2
     mean, low, high = (_number(number, decimals) for number in numbers)
     if one.map_area is not None and one.random_area is not None:
         value = (

@@ -292,7 +292,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
         confusion=_confusion(result, evaluated),
-        metrics=metrics_view(result, marked),
+        metrics=metrics_view(result, marked, evaluated),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
