@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
+from auditor.about_file import read_statements, with_statements
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
@@ -266,7 +267,7 @@ def build_view(run: RunFolder) -> ReportView:
         DataError: the folder has no result that this version can read, or lacks a file that the
             result refers to.
     """
-    result = run.read_result()
+    result = with_statements(run.read_result(), read_statements(run.path))
     files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
     evaluated, attributes = _evaluated(run, result)
