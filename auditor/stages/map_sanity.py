@@ -52,6 +52,11 @@ class MapSanity:
     metrics: SanityRecord = field(default_factory=dict)
     panels: list[PanelRecord] = field(default_factory=list)
 
+    @property
+    def in_record(self) -> dict[str, object]:
+        """The fields of an ``ExplanationsRecord`` that hold the result."""
+        return {"map_tests": self.tests, "sanity": self.metrics, "panels": self.panels}
+
 
 def measure_map_sanity(
     samples: EvaluatedSamples, folder: Path, *, n_samples: int, seed: int

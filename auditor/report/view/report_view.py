@@ -42,7 +42,7 @@ from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
-from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
+from auditor.report.view.confusion import ConfusionMatrix, confusion_of
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
@@ -292,7 +292,7 @@ def build_view(run: RunFolder) -> ReportView:
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
-        confusion=_confusion(result, evaluated),
+        confusion=confusion_of(result, evaluated),
         metrics=metrics_view(result, marked, evaluated),
         slices=tuple(result.slices),
         untested=untested,
@@ -332,11 +332,6 @@ def build_view(run: RunFolder) -> ReportView:
         ),
         templates=result.provenance.stated.report.templates,
     )
-
-
-def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
-    labels = result.decision.positive if result.decision.task == "multi-label" else ()
-    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
 
 
 def _finding_views(
