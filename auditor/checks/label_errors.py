@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu
 from auditor.checks import Check
 from auditor.comparisons.value_associations import associated_value
 from auditor.comparisons.wrong_labels import estimate_wrong_labels
-from auditor.phrasing import interval, percent, plural, quoted, several
+from auditor.phrasing import class_name, condition, interval, percent, plural, quoted, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -123,8 +123,9 @@ class LabelErrors(Check):
                 if explained.any():
                     contradicted &= ~explained
                     yield (
-                        f"{plural(int(explained.sum()), 'label')} predicted as {audit.classes[target]}: the "
-                        f"model predicts that class more often for other samples with {value}"
+                        f"{plural(int(explained.sum()), 'label')} predicted as "
+                        f"{class_name(audit.classes[target])}: the model predicts that class more often "
+                        f"for other samples with {value}"
                     )
         pairs = np.unique(np.stack([label[contradicted], predicted[contradicted]]), axis=1)
         for pair in pairs.T:
@@ -135,7 +136,8 @@ class LabelErrors(Check):
     def _examined(self, suspects: _Suspects) -> Claim | str:
         """The claim on a pair of classes, or what else explains the predictions."""
         audit, label, other = suspects.audit, suspects.label, suspects.suggested
-        prefix = f"{plural(len(suspects.rows), 'label')} {label} predicted as {other}:"
+        called = quoted(label), class_name(other)
+        prefix = f"{plural(len(suspects.rows), 'label')} {called[0]} predicted as {called[1]}:"
         value = associated_value(audit, suspects.mask)
         if value is not None:
             return f"{prefix} they are associated with {value}"
@@ -221,7 +223,7 @@ def _predicted_more_often(
             gaps = stratified_gap(own_flipped, own, all_flipped - own_flipped, all_others - own)
             if np.isfinite(gaps.p_value):
                 p_value, gap = float(gaps.p_value), float(gaps.gap.value)
-                found.append((p_value, gap, f"{name} = {value}", rows))
+                found.append((p_value, gap, condition(name, str(value)), rows))
     for p_value, gap, words, rows in sorted(found, key=lambda one: one[0]):
         if gap > 0 and p_value * len(found) <= audit.alpha:
             yield words, rows

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from auditor.phrasing import several
+from auditor.phrasing import attribute_name, condition, count, plural, quoted, several
 from auditor.records import MISSING, AuditData, Contingency
 from auditor.records.predictions import codes
 from auditor.statistics import Floats, collection_plan
@@ -68,17 +68,22 @@ class ContingencyTable:
         ]
         return sorted(cells, key=lambda cell: -cell[2])
 
-    def plan_in_words(self, limit: float) -> str | None:
-        """The images to collect, in a sentence; None if none are needed."""
+    def plan_in_words(self, limit: float) -> str:
+        """The images to collect, in two sentences; empty if none are needed."""
         cells = self.plan(limit)
         if not cells:
-            return None
+            return ""
         listed = several(
-            [f"{n} more {label} with {self.attribute} = {value}" for label, value, n in cells], 4
+            [
+                f"{count(n)} {quoted(label)} with {condition(self.attribute, value)}"
+                for label, value, n in cells
+            ],
+            4,
         )
+        images = plural(sum(n for _, _, n in cells), "more image")
         return (
-            f"To lower the association of {self.attribute} and label in the {self.data} to "
-            f"{limit:g}, collect {sum(n for _, _, n in cells)} images: {listed}."
+            f"Collect {images} for the {self.data}: {listed}. That lowers the association of "
+            f"{attribute_name(self.attribute)} and label there to {limit:g} (Cramér's V)."
         )
 
 

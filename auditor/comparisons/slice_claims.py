@@ -22,6 +22,8 @@ from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import (
     advice,
     amount,
+    class_name,
+    count,
     interval,
     limits,
     percent,
@@ -265,7 +267,7 @@ def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, one: Slice
     if target is None or target[1] < 0.95 * rate.value * one.support:
         return "misclassified"
     called = "misclassified" if one.key.label is None else "predicted"
-    return f"{called} as {target[0]}"
+    return f"{called} as {class_name(target[0])}"
 
 
 def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
@@ -283,7 +285,7 @@ def _statement(
     one: Slice, comparison: SliceComparison, effect: Effect, outcome: str
 ) -> tuple[str, ...]:
     key, rates = one.key, _rates(comparison)
-    who = f"{one.support} {whom(key)}"
+    who = f"{count(one.support)} {whom(key)}"
     if key.label is None:
         sentences = [*rates.sentences(who, outcome)]
     else:

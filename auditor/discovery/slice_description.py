@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from auditor.discovery.sample_splitting import Mask, SampleSplit, failure_gap
-from auditor.phrasing import percent
+from auditor.phrasing import condition, percent
 from auditor.records import AuditData, SampleGroup, SampleGroups, SampleRef, Table
 from auditor.records.predictions import codes
 from auditor.statistics import Integers
@@ -46,7 +46,7 @@ class DistinctiveValue:
 
     def __str__(self) -> str:
         return (
-            f"{self.name} = {self.value} in {percent(self.inside)} instead of "
+            f"{condition(self.name, self.value)} in {percent(self.inside)} instead of "
             f"{percent(self.outside)}"
         )
 

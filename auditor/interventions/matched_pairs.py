@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.interventions.value_contrasts import ValueContrast, contrasts_with_gap, value_masks
-from auditor.phrasing import several
+from auditor.phrasing import condition, several
 from auditor.records import AuditData, Clusters, Skipped
 from auditor.records.predictions import codes
 from auditor.statistics import Integers
@@ -111,7 +111,8 @@ def plan_contrasts(
         pairs = draw_pairs(audit, contrast, budget.search_images, budget.test_images)
         if len(pairs.test) < audit.min_support or len(pairs.search) < _MIN_SEARCHED:
             reasons.append(
-                f"{contrast.attribute} = {contrast.value}: too few images to swap {subject}, in labels "
+                f"{condition(contrast.attribute, contrast.value)}: too few images to swap {subject}, in "
+                "labels "
                 "that have both this value and others"
             )
         else:

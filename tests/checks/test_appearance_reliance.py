@@ -105,8 +105,8 @@ def drops(claim: Claim) -> tuple[Estimate, Estimate, Estimate]:
     ("style", "misled", "names"),
     [
         (brighten, is_bright, {"brightness and colours"}),
-        (blur, is_blurred, {"sharpness and grain", "finest detail"}),
-        (add_stripes, is_striped, {"finest detail"}),
+        (blur, is_blurred, {"sharpness and grain", "fine texture"}),
+        (add_stripes, is_striped, {"fine texture"}),
     ],
 )
 def test_used_style_is_named_and_its_gap_confirmed(
