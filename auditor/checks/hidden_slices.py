@@ -15,7 +15,7 @@ from auditor.discovery.failure_directions import FailureDirection, failure_direc
 from auditor.discovery.sample_splitting import SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
 from auditor.imaging.location import grid
-from auditor.phrasing import class_name, condition, interval, percent, points, several
+from auditor.phrasing import class_name, interval, percent, points, several
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -187,7 +187,7 @@ class _TestedSlice:
     @property
     def traits(self) -> str:
         """The same without numbers, for a title."""
-        values = [condition(one.name, one.value) for one in self.distinctive[:2]]
+        values = [one.condition for one in self.distinctive[:2]]
         return several([*values, self.brightness.words], 3)
 
     @property

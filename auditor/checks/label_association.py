@@ -12,7 +12,15 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clustered_tables import association_of, clusters_of_table
 from auditor.comparisons.contingency import ContingencyTable, tables
-from auditor.phrasing import attribute_name, condition, percent, plural, quoted
+from auditor.phrasing import (
+    attribute_name,
+    class_name,
+    condition,
+    percent,
+    plural,
+    quoted,
+    value_name,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -136,8 +144,11 @@ class LabelAssociation(Check):
         if plan:
             yield Table(
                 title="Images to collect",
-                columns=("label", table.attribute, "images"),
-                rows=tuple(plan),
+                columns=("label", attribute_name(table.attribute), "images"),
+                rows=tuple(
+                    (class_name(label), value_name(table.attribute, value), n)
+                    for label, value, n in plan
+                ),
                 units=(None, None, "count"),
             )
 

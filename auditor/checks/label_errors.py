@@ -14,7 +14,16 @@ from scipy.stats import mannwhitneyu
 from auditor.checks import Check
 from auditor.comparisons.value_associations import associated_value
 from auditor.comparisons.wrong_labels import estimate_wrong_labels
-from auditor.phrasing import class_name, condition, interval, percent, plural, quoted, several
+from auditor.phrasing import (
+    class_name,
+    condition,
+    count,
+    interval,
+    percent,
+    plural,
+    quoted,
+    several,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -239,14 +248,16 @@ def _claim(suspects: _Suspects) -> Claim:
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
     share = proportion(len(samples), suspects.n_label)[()]
     rows = tuple(
-        (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
+        (sample, class_name(label), class_name(other), float(one))
+        for sample, one in zip(samples, confidence, strict=True)
     )
     n = len(samples)
     return Claim(
         check=NAME,
         kind=LabelErrors.kind,
-        title=f"{plural(n, 'sample')} labelled {label} {'is' if n == 1 else 'are'} confidently predicted as "
-        f"{other}: wrong labels or a shortcut",
+        title=f"{plural(n, 'sample')} labelled {class_name(label)} {'is' if n == 1 else 'are'} "
+        "confidently predicted as "
+        f"{class_name(other)}: wrong labels or a shortcut",
         slice=SliceKey(label=label, predicted=other),
         effect=Effect.measured("share of the label's samples", share, "share"),
         limit=0.0,
@@ -254,8 +265,9 @@ def _claim(suspects: _Suspects) -> Claim:
         support=n,
         samples=tuple(samples[:_SHOWN]),
         statement=_statement(suspects, samples, share),
-        action=f"Look at these images. Where they show {other}, correct the labels. Where they show {label}, "
-        f"look for what they have in common with the {other} samples, such as the background, and add it as "
+        action=f"Look at these images. Where they show {class_name(other)}, correct the labels. Where they "
+        f"show {class_name(label)}, look for what they have in common with the {quoted(other)} samples, "
+        "such as the background, and add it as "
         "an attribute. Then audit again.",
         limits="The model's own predictions cannot tell wrong labels from a shortcut, so no label is blamed "
         "and these samples count as failures. The model must not have been trained on them.",
@@ -273,11 +285,11 @@ def _claim(suspects: _Suspects) -> Claim:
 
 
 def _statement(suspects: _Suspects, samples: list[str], share: Interval) -> tuple[str, ...]:
-    other = suspects.suggested
+    other = quoted(suspects.suggested)
     has_attributes = bool(suspects.audit.attributes)
     return (
         (
-            f"Of {suspects.n_label} {quoted(suspects.label)} samples, {len(samples)} "
+            f"Of {count(suspects.n_label)} {quoted(suspects.label)} samples, {count(len(samples))} "
             f"({percent(share.value)}, {interval(share)}) are predicted as {other} as confidently as "
             f"{other} samples usually are, such as {several(samples)}."
         ),

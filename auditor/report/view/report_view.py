@@ -374,7 +374,7 @@ def _sources(
         )
     )
     means = read_means(files, result)
-    units, images = read_units(files, result), matched_images(result)
+    units, images = read_units(files, result, data.names), matched_images(result)
     return FindingSources(
         result, data.attributes, failures, contrasts, means, units, images, marked
     )

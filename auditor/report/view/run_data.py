@@ -24,6 +24,7 @@ class RunData:
 
     Attributes:
         result: with the names that are shown.
+        names: the display names.
         config: the configuration as it was given.
         evaluated: the samples or decisions that could be evaluated.
         attributes: names of their attributes.
@@ -32,6 +33,7 @@ class RunData:
     """
 
     result: AuditResult
+    names: DisplayNames
     config: Mapping[str, object]
     evaluated: pd.DataFrame
     attributes: tuple[str, ...]
@@ -61,6 +63,7 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     largest = top_probabilities(path, stored, explained.index)
     return RunData(
         result=with_display_names(stored, names),
+        names=names,
         config=stored.provenance.config,
         evaluated=evaluated,
         attributes=tuple(map(names.of_attribute, attributes)),
