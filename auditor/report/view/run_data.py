@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow.parquet as pq
 
+from auditor.about_file import read_statements, with_statements
 from auditor.records import AuditResult
 from auditor.records.decision_table import read_decisions
 from auditor.records.display_names import DisplayNames
@@ -51,7 +52,7 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     Raises:
         DataError: the folder has no result that this version can read, or not its predictions.
     """
-    stored = run.read_result()
+    stored = with_statements(run.read_result(), read_statements(run.path))
     names = DisplayNames() if names_of_data else stored.provenance.stated.display_names
     path = run.path / PREDICTIONS
     require_predictions(path, stored)
