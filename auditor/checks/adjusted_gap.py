@@ -80,7 +80,8 @@ class AdjustedGap(Check):
             found = _Regression.of(audit, columns)
             if found is None:
                 reason = (
-                    f"{several(asked)}: {len(audit.predictions)} samples are too few to hold all "
+                    f"{several([attribute_name(name) for name in asked])}: {len(audit.predictions)} "
+                    "samples are too few to hold all "
                     "other attributes fixed jointly"
                 )
                 skipped.append(Skipped(check=NAME, reason=reason))
@@ -177,7 +178,7 @@ class _Regression:
         self, one: Slice, gaps: AdjustedGaps, k: int, plain: Interval, limit: float
     ) -> Claim:
         gap, two_sided = gaps.gap[k], float(gaps.p_value[k])
-        others = [name for name in self.gaps if name not in one.key.attributes]
+        others = [attribute_name(name) for name in self.gaps if name not in one.key.attributes]
         n = len(self.audit.predictions)
         more = "higher" if gap.value >= 0 else "lower"
         return Claim(

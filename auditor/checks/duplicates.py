@@ -42,6 +42,8 @@ from auditor.registry import plugin
 from auditor.statistics import proportion
 
 NAME = "duplicates"
+_NAMED = 3
+"""Samples that a sentence names."""
 _SHOWN = 12
 """Samples that are listed at most."""
 _LISTED = 200
@@ -199,13 +201,14 @@ class _Copies:
             samples=self._ids(groups),
             statement=(
                 (
-                    f"{count(n)} samples ({percent(share.value)}, {interval(share)}), such as "
-                    f"{several(list(self._ids(groups)))}, are copies with different labels."
+                    f"{count(n)} samples ({percent(share.value)}, {interval(share)}), "
+                    f"{'such as ' if n > _NAMED else ''}{several(list(self._ids(groups)), _NAMED)}, are "
+                    "copies with different labels."
                 ),
                 "At least one label of each image is wrong, whatever the model predicts.",
                 (
-                    f"{plural(n_failures, 'of these samples is a failure', 'of them are failures')}; for "
-                    f"{count(len(faulty))} of these, the prediction is the label of another copy."
+                    f"{plural(n_failures, 'of them is misclassified', 'of them are misclassified')}, "
+                    f"{count(len(faulty))} as the label of another copy."
                 ),
             ),
             action="Correct the labels, keep one copy of each image, and audit again.",

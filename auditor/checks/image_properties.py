@@ -268,7 +268,7 @@ def _held(claim: Claim, tested: _Tested, audit: AuditData, clearer: Sequence[Sli
     weakening = [one.attribute for one in held.gaps if one.state == "weakens"]
     causes = [next(iter(one.key.attributes)) for one in same] + list(associated) + weakening
     suffix = title_suffix(held, tested.gap) or (
-        f"; {causes[0]} accounts for most of it" if causes else ""
+        f"; {attribute_name(causes[0])} accounts for most of it" if causes else ""
     )
     strengths = Quantities(
         items=tuple(

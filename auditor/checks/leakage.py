@@ -244,7 +244,7 @@ def _claim(
     statement = [
         (
             f"{count(n)} of {count(total)} audited images ({percent(share.value)}, {interval(share)}), "
-            f"{'such as ' if n > 1 else ''}"
+            f"{'such as ' if n > 3 else ''}"
             f"{several(samples)}, {wording.match}."
         ),
         _error_rates(matches),
@@ -252,7 +252,7 @@ def _claim(
     if conflicts:
         statement.append(
             f"{plural(len(conflicts), 'of them has', 'of them have')} another label in the training data; "
-            f"for {count(len(faulty))} of these, the model predicts that label and is counted as wrong."
+            f"for {count(len(faulty))} of these, the model predicts that label and counts as wrong."
         )
     return Claim(
         check=NAME,

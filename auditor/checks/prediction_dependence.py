@@ -273,10 +273,9 @@ def _four_fifths(distances: FairnessDistances, classes: tuple[str, ...]) -> Iter
     if np.isfinite(ratio).any():
         least = int(np.nanargmin(ratio))
         yield (
-            f"Whatever the labels are, {class_name(classes[least])} is predicted {ratio[least]:.2f} "
-            "times as often for "
-            "the value where it is rarest as for the value where it is most frequent (the four-fifths "
-            "rule asks for 0.8)."
+            f"Whatever the labels are, the lowest rate at which a value is predicted as "
+            f"{class_name(classes[least])} is {ratio[least]:.2f} times the highest (the four-fifths rule "
+            "asks for at least 0.8)."
         )
 
 

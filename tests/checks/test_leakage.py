@@ -180,7 +180,7 @@ def test_another_label_in_training_is_a_data_fault_where_the_model_predicts_it()
     assert copies.faulty == ("s0000",)  # s0003 fails although both labels agree
     assert copies.statement[2] == (
         "2 of them have another label in the training data; for 1 of these, the model predicts that label "
-        "and is counted as wrong."
+        "and counts as wrong."
     )
     assert transformed.faulty == ("s0002",)
 
