@@ -118,14 +118,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     _require_network(model)
     section: dict[str, Any] = {"target_layer": target_layer, "output": output}
     section |= {"classes": class_names(classes), "expected": expected or {}}
-    settings: dict[str, Any] = {
-        "name": name,
-        "task": task,
-        "decision": decision,
-        "preprocess": preprocess,
-    }
-    settings |= {"display_names": display_names}
-    config = _config(section, {**settings, "population": population, "seed": seed})
+    settings: dict[str, Any] = {"name": name, "task": task, "decision": decision, "seed": seed}
+    settings |= {"preprocess": preprocess, "population": population, "display_names": display_names}
+    config = _config(section, settings)
     place = _place(out, overwrite)
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})

@@ -18,6 +18,7 @@ from auditor.phrasing import (
     interval,
     is_or_are,
     members,
+    members_of,
     percent,
     percents,
     plural,
@@ -257,13 +258,15 @@ class _Pair:
         limit: float,
     ) -> Claim:
         gap, rest, total = gaps.gap[k], float(gaps.base_rate[k]), int(gaps.n_slice[k])
-        who = whom(SliceKey(attributes={name: value}, label=self._label))
+        key = SliceKey(attributes={name: value}, label=self._label)
+        who = whom(key)
         own_rate, rest_rate = percents(rate, rest)
         return Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
-            title=f"{own_rate} of the {who} are predicted as {class_name(self._predicted)}; "
-            f"{rest_rate} of the other {quoted(self._label)} samples",
+            title=f"{own_rate} of the {members_of(key)} are "
+            f"{predicted_as(self._label, self._predicted)}; {rest_rate} of the other "
+            f"{members(self._label)}",
             slice=SliceKey(attributes={name: value}, label=self._label, predicted=self._predicted),
             effect=Effect.measured("confusion-rate gap", gap, "points"),
             limit=limit,

@@ -178,7 +178,7 @@ def _change(loss: float) -> str:
 
 def _how_many(found: AccuracyLoss) -> str:
     n, all_of_them = len(found.sample.rows), found.sample.n_labelled
-    drawn = f"{plural(n, 'reference image')}"
+    drawn = f"{plural(n, 'reference image')},"
     if n + found.sample.n_unreadable < all_of_them:
         drawn = f"{count(n)} of {plural(all_of_them, 'reference image')}, drawn at random,"
     return (

@@ -11,7 +11,7 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, widened
 from auditor.comparisons.contingency import ContingencyTable, table_of
-from auditor.phrasing import attribute_name, condition, interval, percent, plural, points
+from auditor.phrasing import attribute_name, condition, count, interval, percent, plural, points
 from auditor.records import (
     AuditData,
     Claim,
@@ -96,7 +96,7 @@ class Representation(Check):
                 samples=(),
                 statement=(
                     (
-                        f"{int(counts[k])} of {int(counts.sum())} audited samples have "
+                        f"{count(int(counts[k]))} of {count(int(counts.sum()))} audited samples have "
                         f"{condition(name, value)}: "
                         f"{percent(share.value)} ({interval(share)}); an equal share of the "
                         f"{len(counts)} values would be {percent(equal)}."
@@ -149,9 +149,9 @@ class Representation(Check):
                 samples=(),
                 statement=(
                     (
-                        f"{int(n_trained)} of {int(trained_total)} training samples have "
+                        f"{count(int(n_trained))} of {count(int(trained_total))} training samples have "
                         f"{condition(name, value)} "
-                        f"({percent(trained_share)}), and {int(n)} of {int(total)} audited ones "
+                        f"({percent(trained_share)}), and {count(int(n))} of {count(int(total))} audited ones "
                         f"({percent(share)})."
                     ),
                     f"The difference is {points(gap.value)} ({interval(gap, ' points')}).",

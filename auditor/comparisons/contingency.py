@@ -15,6 +15,8 @@ from auditor.statistics import Floats, collection_plan
 
 Source = Literal["audited", "reference"]
 
+_NAMED = 4
+"""Combinations of label and value that a plan names."""
 _PLANNED = 2000
 """Tables with more cells get no plan, because it would be too long."""
 
@@ -73,13 +75,14 @@ class ContingencyTable:
         cells = self.plan(limit)
         if not cells:
             return ""
-        listed = several(
-            [
-                f"{count(n)} {quoted(label)} with {condition(self.attribute, value)}"
-                for label, value, n in cells
-            ],
-            4,
-        )
+        named = [
+            f"{count(n)} {quoted(label)} with {condition(self.attribute, value)}"
+            for label, value, n in cells[:_NAMED]
+        ]
+        if len(cells) > _NAMED:
+            combinations = plural(len(cells) - _NAMED, "other combination")
+            named.append(f"{count(sum(n for *_, n in cells[_NAMED:]))} of {combinations}")
+        listed = several(named, len(named))
         images = plural(sum(n for _, _, n in cells), "more image")
         return (
             f"Collect {images} for the {self.data}: {listed}. That lowers the association of "

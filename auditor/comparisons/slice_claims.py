@@ -26,6 +26,8 @@ from auditor.phrasing import (
     count,
     interval,
     limits,
+    members,
+    members_of,
     percent,
     percents,
     plural,
@@ -274,8 +276,8 @@ def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: 
     rates = _rates(comparison)
     if key.label is not None:
         own, rest = percents(rates.rate.value, rates.rest)
-        failed = f"of the {whom(key)} are {outcome}"
-        return f"{own} {failed}; {rest} of the other {quoted(key.label)} samples"
+        failed = f"of the {members_of(key)} are {outcome}"
+        return f"{own} {failed}; {rest} of the other {members(key.label)}"
     if effect.unit == "ratio":
         return rates.both(whom(key), outcome)
     return rates.difference(whom(key), outcome)

@@ -292,8 +292,7 @@ class AuditConfig(Options):
     model: ModelSection
     data: DataSection
     task: TaskName = "single-label"
-    """`single-label`: one of several classes; `binary`: one of two, at a threshold; `multi-label`: any "
-    "number."""
+    """`single-label`: one of several classes; `binary`: one of two; `multi-label`: any number of labels."""
     decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
     """How images are preprocessed; null: with the transforms stored with the weights."""

@@ -50,6 +50,12 @@ def members(label: str) -> str:
     return f"{class_name(label)}s" if _is_symbol(label) else f"{quoted(label)} samples"
 
 
+def members_of(key: SliceKey) -> str:
+    """The samples of a slice after a share: ``the 9s with mark = present``."""
+    who = whom(SliceKey(attributes=key.attributes))
+    return who if key.label is None else f"{members(key.label)}{who.removeprefix('samples')}"
+
+
 def predicted_as(label: str, predicted: str) -> str:
     """What happens to samples of a label: ``read as 8`` for characters, else ``predicted as mono``."""
     verb = "read" if _is_symbol(label) and _is_symbol(predicted) else "predicted"

@@ -81,7 +81,7 @@ def test_documents_for_people_show_display_names_alone(named_run: RunFolder) -> 
         assert "sound cell" in text
         assert "monocrystalline" in text
     for text in (shown, card):
-        for raw in ("functional", "defective", "cell_type", ">mono<", "= mono"):
+        for raw in ("functional", "defective", "cell_type", ">mono<", "= mono "):
             assert raw not in text, text[max(text.index(raw) - 200, 0) : text.index(raw) + 100]
 
 
