@@ -32,6 +32,7 @@ from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
+from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
@@ -291,11 +292,10 @@ class AuditConfig(Options):
     model: ModelSection
     data: DataSection
     task: TaskName = "single-label"
-    """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
-    number of labels per sample."""
+    """`single-label`: one of several classes; `binary`: one of two; `multi-label`: any number of labels."""
     decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
-    """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
+    """How images are preprocessed; null: with the transforms stored with the weights."""
     slices: SliceSection = SliceSection()
     metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
@@ -307,8 +307,9 @@ class AuditConfig(Options):
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
     plan: PlanSection = PlanSection()
     population: PopulationShares = {}
-    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
-    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
+    """Shares of the target population, such as `sex: {female: 0.51, male: 0.49}`; tests stay unweighted."""
+    display_names: DisplayNames = DisplayNames()
+    """Names in documents for people; JSON, CSV and SARIF keep the names of the data."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)

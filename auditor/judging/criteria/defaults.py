@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from auditor.comparisons.clusters import inflation, shares_of, widened
 from auditor.config.criteria import DefaultCriterion
 from auditor.phrasing import (
+    count,
     interval,
     is_or_are,
     percent,
@@ -155,7 +156,7 @@ def _recalls_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
             state=found.each[k],
             configured=False,
             statement=(
-                f"{int(hits[k])} of {plural(int(own[k]), f'{quoted(name)} sample')} "
+                f"{count(int(hits[k]))} of {plural(int(own[k]), f'{quoted(name)} sample')} "
                 f"{is_or_are(int(hits[k]), int(own[k]))} recognised "
                 f"({percent(hits[k] / own[k])}; {interval(rates[k])}); {percent(chance)} of the other "
                 f"samples are predicted as {quoted(name)}.{hints.get(k, '')}"
@@ -199,7 +200,7 @@ def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
             state=found.each[0],
             configured=False,
             statement=(
-                f"{quoted(name)} is recognised in {hits} of {own} samples that have it "
+                f"{quoted(name)} is recognised in {count(hits)} of {plural(own, 'sample')} with it "
                 f"({percent(rate.value)}; {interval(rate)}), and predicted for {percent(chance)} of the "
                 "samples without it."
                 if len(sides[1])
@@ -225,7 +226,9 @@ def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
         support=total,
         state=state,
         configured=False,
-        statement=f"{n_not_finite} of {total} samples have NaN or infinite outputs.",
+        statement=f"{count(n_not_finite)} of {plural(total, 'sample')} "
+        f"{'has' if 1 in (n_not_finite, total) else 'have'} NaN or "
+        "infinite outputs.",
     )
 
 
