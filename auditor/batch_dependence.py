@@ -19,7 +19,7 @@ from auditor.audited_model import AuditedModel
 from auditor.autograd.model_state import unwrap
 from auditor.autograd.user_code import user_code
 from auditor.errors import ModelError
-from auditor.phrasing import percent
+from auditor.phrasing import percent, plural
 from auditor.preparation import Prepared, sample_images
 from auditor.records import OutcomeReason, Skipped
 
@@ -117,6 +117,8 @@ def _differences(
     try:
         alone = np.concatenate([_logits(module, images[k : k + 1]) for k in range(len(images))])
     except ModelError as error:
+        if error.__cause__ is None:
+            raise  # outputs of another shape: every batch of one image would fail
         yield np.inf, f"between alone, where the network raises ({error}), and in a batch", fix
         return
     yield _difference(reference[: len(images)], alone), "between alone and in a batch", fix
@@ -150,8 +152,14 @@ def _difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 def _logits(module: nn.Module, images: Tensor) -> NDArray[np.float64]:
     with torch.inference_mode(), user_code(module, images, memory=True):
-        result: NDArray[np.float64] = module(images).double().cpu().numpy()
-        return result
+        outputs = module(images)
+        result: NDArray[np.float64] = outputs.double().cpu().numpy()
+    if result.ndim != 2 or len(result) != len(images):
+        raise ModelError(
+            f"model: expected outputs of shape ({len(images)}, K) for {plural(len(images), 'image')}; got "
+            f"{result.shape}: keep the axis of the images, such as with `flatten(1)` instead of `squeeze()`"
+        )
+    return result
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,11 @@ def as_columns(outputs: object) -> Tensor:
             f"model: expected a tensor (N, K) of outputs; the network returned "
             f"{type(outputs).__name__}: wrap it in a module whose forward returns only the logits"
         )
+    if outputs.is_complex():
+        raise ModelError(
+            f"model: expected real outputs; got {outputs.dtype}: return their real part, or their "
+            "absolute values"
+        )
     if outputs.ndim == 1:
         return outputs[:, None]
     if outputs.ndim != 2:

@@ -18,6 +18,7 @@ from auditor.classifiers import Classifier
 from auditor.config import ConfigPath
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
+from auditor.traceback_file import one_line, place_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -119,9 +120,9 @@ class PythonClassifier(Options):
                 f"model.factory: {name} imports {error.name!r}, which is not installed: install it "
                 "in the environment of the auditor"
             ) from error
-        except Exception as error:  # the user's code may raise anything
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise ModelError(
-                f"model.factory: importing {name} raised {type(error).__name__}: {error}"
+                f"model.factory: importing {name} raised {_described(error)}"
             ) from error
         if self.path is not None and not _is_in(module, self.path):
             raise ModelError(
@@ -135,10 +136,10 @@ class PythonClassifier(Options):
 
         try:
             module = factory(**self.arguments)
-        except Exception as error:  # the user's code may raise anything
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise ModelError(
                 f"model.factory: {self.factory}{self._shown_arguments() or '()'} raised "
-                f"{type(error).__name__}: {error}"
+                f"{_described(error)}"
             ) from error
         if not isinstance(module, nn.Module):
             raise ModelError(
@@ -146,6 +147,17 @@ class PythonClassifier(Options):
                 f"{type(module).__name__}"
             )
         return module
+
+
+def _described(error: BaseException) -> str:
+    """What the user's code raised, where, and a fix if it tried to end the program."""
+    text = f"{type(error).__name__}{place_of(error)}: {one_line(error)}"
+    if isinstance(error, SystemExit):
+        text += (
+            ": code that ends the program, such as `sys.exit()` or a parser of arguments, belongs below "
+            "`if __name__ == '__main__':`"
+        )
+    return text
 
 
 @contextmanager

@@ -98,17 +98,19 @@ class Preprocess(Options):
     @field_validator("std", mode="after")
     @classmethod
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if min(value) <= 0:
-            raise ValueError(f"expected standard deviations above 0; got {list(value)}")
         if min(value) < 1 / _LARGEST_NORM:
-            raise ValueError(f"expected standard deviations of at least {1 / _LARGEST_NORM:g}")
+            raise ValueError(
+                f"expected standard deviations above 0, of at least {1 / _LARGEST_NORM:g}"
+            )
         return value
 
     @field_validator("mean", "std", mode="after")
     @classmethod
-    def _plausible(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+    def _plausible(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if max(abs(one) for one in value) > _LARGEST_NORM:
             raise ValueError(f"expected numbers of at most {_LARGEST_NORM:,.0f}")
+        if info.field_name == "mean" and max(value) > 1:
+            raise ValueError("expected means of values from 0 to 1: divide mean and std by 255")
         return value
 
 

@@ -122,7 +122,8 @@ def weight_column(column: pd.Series[Any], place: Path | str) -> pd.Series[Any]:
     Raises:
         DataError: a weight is missing, not a finite number, or negative, or all are 0.
     """
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    real = column.map(lambda cell: np.nan if isinstance(cell, complex) else cell)
+    numbers = pd.to_numeric(real, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     weights = pd.Series(numbers, index=column.index, name=column.name)
     bad = ~weights.map(np.isfinite) | (weights < 0)
     if bad.any():

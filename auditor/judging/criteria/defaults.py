@@ -171,6 +171,8 @@ def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
     decisions = audit.decisions
     assert decisions is not None
     right = _correct(audit)
+    if not decisions.truth.any():
+        yield _no_label()
     for k, name in enumerate(decisions.names):
         rows = np.flatnonzero(decisions.of_row == k)
         truth, called = decisions.truth[rows], decisions.called[rows]
@@ -207,6 +209,23 @@ def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
                 else f"All samples have the label {quoted(name)}; there is nothing to compare."
             ),
         )
+
+
+def _no_label() -> CriterionResult:
+    """Where no sample has any label, nothing shows that the model recognises one."""
+    return CriterionResult(
+        id="",
+        name="sensitivity of every label above chance",
+        metric="recall",
+        bound="above",
+        threshold=0.0,
+        unit="share",
+        estimate=None,
+        support=0,
+        state="undecided",
+        configured=False,
+        statement="No sample has any of the labels; whether they are recognised is unknown.",
+    )
 
 
 def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
