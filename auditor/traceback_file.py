@@ -55,7 +55,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def place_of(error: Exception) -> str:
+def place_of(error: BaseException) -> str:
     """Where code of the user raised an error, such as `` (model.py, line 12)``.
 
     It is the last frame outside this package and the libraries; empty if there is none.
@@ -65,12 +65,21 @@ def place_of(error: Exception) -> str:
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if own not in Path(frame.filename).parents
-        and not {"site-packages", "contextlib.py"} & set(Path(frame.filename).parts)
+        and not {"site-packages", "contextlib.py", "importlib"} & set(Path(frame.filename).parts)
+        and not frame.filename.startswith("<frozen ")  # the import system
     ]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """The text of an error in one line of at most 300 characters."""
-    text = " ".join(str(error).split()).rstrip(".:")
+    text = " ".join(text_of(error).split()).rstrip(".:")
     return text if len(text) <= 300 else f"{text[:300]} …"
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error; empty where its class has a ``__str__`` that fails."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - code of the user
+        return ""

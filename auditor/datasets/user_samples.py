@@ -208,9 +208,9 @@ def _guarded(name: str, call: str, fix: str, run: Callable[[], _Result]) -> _Res
     """Runs code of the data set; whatever it raises becomes a ``DataError``."""
     try:
         return run()
-    except AuditorError:
+    except (AuditorError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # `sys.exit` too
         raise DataError(
             f"dataset: `{call}` of {name} raised {type(error).__name__}{place_of(error)}: "
             f"{one_line(error) or 'no message'}: {fix}"
