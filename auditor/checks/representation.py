@@ -151,8 +151,8 @@ class Representation(Check):
                     (
                         f"{count(int(n_trained))} of {count(int(trained_total))} training samples have "
                         f"{condition(name, value)} "
-                        f"({percent(trained_share)}), and {count(int(n))} of {count(int(total))} audited ones "
-                        f"({percent(share)})."
+                        f"({percent(trained_share)}), and {count(int(n))} of {count(int(total))} audited "
+                        f"ones ({percent(share)})."
                     ),
                     f"The difference is {points(gap.value)} ({interval(gap, ' points')}).",
                 ),

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -26,39 +24,15 @@ from auditor.config.criteria import Criterion, DefaultCriterion, require_consist
 from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
+from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
-from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
 from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
-
-
-def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    try:
-        path = path.expanduser()
-    except RuntimeError:
-        text = f"the home folder of {path.parts[0]!r} is not known: write the path out"
-        raise ValueError(text) from None
-    return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
-
-
-def _relative_to_working_directory(path: Path) -> str:
-    """Shorter and free of user names: a path below the working directory is stored relative to it."""
-    here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return printable(shown.as_posix())
-
-
-ConfigPath = Annotated[
-    Path, AfterValidator(_relative_to_file), PlainSerializer(_relative_to_working_directory)
-]
-"""A path that is relative to the configuration file that contains it."""
-
 
 _LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
 _LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
@@ -369,9 +343,9 @@ class AuditConfig(Options):
         filled = loading.parse_renderer_options(filled, base)
         config = loading.validate(cls, filled, base)
         config.require_known_criteria()
-        registry.get("explainer", config.explain.explainer)
+        loading.plugin_at("explainer", config.explain.explainer, "explain.explainer")
         for name in config.report.formats:
-            registry.get("renderer", name)
+            loading.plugin_at("renderer", name, "report.formats")
         return config
 
     def require_known_criteria(self) -> None:

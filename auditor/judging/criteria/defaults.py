@@ -82,8 +82,9 @@ def _baseline(audit: AuditData) -> CriterionResult:
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
+    only_label = total > 0 and int(totals[majority]) == total
     # A model that is not better than the baseline misses the criterion, however wide the interval is.
-    shows_no_use = total > 0 and correct.sum() <= totals[majority]
+    shows_no_use = total > 0 and correct.sum() <= totals[majority] and not only_label
     return CriterionResult(
         id="",
         name="accuracy above always predicting the most frequent class",
@@ -94,9 +95,10 @@ def _baseline(audit: AuditData) -> CriterionResult:
         estimate=Estimate.of(accuracy) if total else None,
         p_value=found.p_met if total else None,
         support=total,
-        state="missed" if shows_no_use else found.status,
+        state="undecided" if only_label else "missed" if shows_no_use else found.status,
         configured=False,
         statement=_against_constant(accuracy, share, audit.classes[majority])
+        + (" All samples have this label; there is nothing to compare." if only_label else "")
         + next(iter(_order_hints(matrix, audit.classes).values()), ""),
     )
 

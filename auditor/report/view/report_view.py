@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
 import yaml
 
 from auditor.config import JudgeSection
