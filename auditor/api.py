@@ -38,6 +38,7 @@ from auditor.errors import ConfigError, DataError, ModelError
 from auditor.preparation import match
 from auditor.records import AuditResult, Dataset, StatedType
 from auditor.records.decisions import TaskName
+from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import GROUP, LABEL, PATH, SAMPLE, WEIGHT
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     decision: DecisionSection | Mapping[str, Any] | None = None,
     output: OutputKind | None = None,
     target_layer: str | None = None,
+    display_names: DisplayNames | Mapping[str, Any] | None = None,
     out: Path | str = Path("reports/audit"),
     name: str = "audit",
     overwrite: bool = False,
@@ -100,6 +102,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         decision: the positive class of a binary task, and thresholds; None: 0.5.
         output: ``logits``, ``probabilities`` or ``log-probabilities``; None recognises it.
         target_layer: dotted name of the layer to explain; None chooses the last with a spatial map.
+        display_names: what documents call ``classes``, ``attributes`` and ``values``, such as
+            ``{"values": {"cell_type": {"mono": "monocrystalline"}}}``.
         out: the run folder.
         name: title of the report.
         overwrite: whether to replace a finished run in ``out``.
@@ -115,8 +119,9 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     _require_network(model)
     section: dict[str, Any] = {"target_layer": target_layer, "output": output}
     section |= {"classes": class_names(classes), "expected": expected or {}}
-    settings = {"name": name, "task": task, "decision": decision, "preprocess": preprocess}
-    config = _config(section, {**settings, "population": population, "seed": seed})
+    settings: dict[str, Any] = {"name": name, "task": task, "decision": decision, "seed": seed}
+    settings |= {"preprocess": preprocess, "population": population, "display_names": display_names}
+    config = _config(section, settings)
     place = _place(out, overwrite)
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})

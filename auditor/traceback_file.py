@@ -66,7 +66,7 @@ def place_of(error: BaseException) -> str:
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not elsewhere & set(Path(frame.filename).parents)
-        and "site-packages" not in Path(frame.filename).parts
+        and not {"site-packages", "contextlib.py", "importlib"} & set(Path(frame.filename).parts)
         and not frame.filename.startswith("<frozen ")
     ]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
@@ -74,5 +74,13 @@ def place_of(error: BaseException) -> str:
 
 def one_line(error: BaseException) -> str:
     """The text of an error in one line of at most 300 characters; ``no message`` if it has none."""
-    text = " ".join(str(error).split()).rstrip(".:") or "no message"
+    text = " ".join(text_of(error).split()).rstrip(".:") or "no message"
     return text if len(text) <= 300 else f"{text[:300]} …"
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error; empty where its class has a ``__str__`` that fails."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - code of the user
+        return ""

@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.model_state import unwrap
 from auditor.errors import AuditorError, ModelError
-from auditor.traceback_file import one_line, place_of
+from auditor.traceback_file import one_line, place_of, text_of
 
 _SIZE = (
     "the size of the images probably differs from what it was built for: set preprocess.resize and "
@@ -97,9 +97,9 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
     """
     try:
         yield
-    except AuditorError:
+    except (AuditorError, KeyboardInterrupt, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:  # the exit code of `sys.exit` would mean a verdict
+    except BaseException as error:  # `sys.exit` too
         full = is_out_of_memory(error)
         if full and not memory:
             raise
@@ -107,7 +107,7 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         fix = _NO_MEMORY if full else _fix(error, images)
         raise ModelError(
             f"model: {_name(module)} raised {type(error).__name__}{place_of(error)} on an input of shape "
-            f"{tuple(images.shape)}, {dtype}: {one_line(error)}: {fix}"
+            f"{tuple(images.shape)}, {dtype}: {one_line(error) or 'no message'}: {fix}"
         ) from error
 
 
@@ -167,7 +167,7 @@ def _name(module: nn.Module) -> str:
 
 
 def _fix(error: BaseException, images: Tensor) -> str:
-    text = str(error)
+    text = text_of(error)
     for pattern, fix in _FIXES:
         found = re.search(pattern, text, re.IGNORECASE)
         if found and fix is _DTYPE and images.dtype != torch.float32:

@@ -224,9 +224,9 @@ def _guarded(call: str, fix: str, run: Callable[[], _Result]) -> _Result:
     """Runs code of the data set; whatever it raises becomes a ``DataError``."""
     try:
         return run()
-    except AuditorError:
+    except (AuditorError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # `sys.exit` too
         raise DataError(
             f"{call} raised {type(error).__name__}{place_of(error)}: {one_line(error)}: {fix}"
         ) from error
