@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow.parquet as pq
-import yaml
 
 from auditor.config import JudgeSection
 from auditor.phrasing import date
@@ -41,6 +40,7 @@ from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
+from auditor.report.view.configuration_text import configuration_text
 from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
@@ -317,7 +317,7 @@ def build_view(run: RunFolder) -> ReportView:
         tests=correction_table(result.tests),
         identity=identity(result),
         provenance=provenance_groups(result),
-        config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
+        config=configuration_text(result.provenance.config),
         max_gap=result.max_gap,
         alpha=alpha,
         about=compliance.about(result),
