@@ -165,10 +165,14 @@ def render(
             help="One or several, comma-separated; can be repeated; default: as configured for the run.",
         ),
     ] = None,
+    about: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
+    ] = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
-        from auditor import terminal
+        from auditor import about_file, terminal
         from auditor.file_system import require_writable
         from auditor.manifest import record_rendering
         from auditor.report import documents
@@ -179,6 +183,8 @@ def render(
         names = list(dict.fromkeys(given)) or documents.configured(store)
         require_writable(store.path)
         with record_rendering(store.path):
+            if about is not None:
+                about_file.store_statements(about, store.path, store.read_result())
             written = documents.write(store, names)
         terminal.print_paths(out_console, written.paths)
         if written.missing:

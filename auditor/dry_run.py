@@ -29,6 +29,7 @@ from auditor.errors import ModelError
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
 from auditor.phrasing import count, percent, plural, several
+from auditor.phrasing.maps import guided_rule_text
 from auditor.preparation import Prepared, prepare, sample_images, trial_positions
 from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
@@ -100,7 +101,7 @@ def dry_run(config: AuditConfig) -> DryRun:
             "target layer",
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
         ),
-        ("guided rule", f"{trial.preflight.status}: {trial.preflight.reason}"),
+        ("guided rule", guided_rule_text(trial.preflight)),
         ("trial", _trial_line(trial)),
         ("estimate", _estimate(prepared, trial)),
     )

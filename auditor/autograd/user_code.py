@@ -41,6 +41,10 @@ _FIXES: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
+        r"to have (?P<n>\d+) channels, but got \d+",
+        "pass images with {n} channels, as many as its first layer takes",
+    ),
+    (
         r"missing \d+ required positional argument|required keyword-only argument",
         (
             "its forward takes more than the images: wrap it in a module whose forward takes only the "
@@ -54,6 +58,10 @@ _FIXES: tuple[tuple[str, str], ...] = (
             "predictions are computed without gradients: register the hook only "
             "`if tensor.requires_grad`"
         ),
+    ),
+    (
+        r"torch\.utils\.checkpoint",
+        "switch gradient checkpointing off: it saves memory only in training",
     ),
     (
         r"on the same device",
@@ -91,7 +99,7 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         yield
     except (AuditorError, KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # `sys.exit` too
+    except BaseException as error:  # the exit code of `sys.exit` would mean a verdict
         full = is_out_of_memory(error)
         if full and not memory:
             raise

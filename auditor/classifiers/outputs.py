@@ -108,6 +108,11 @@ def as_columns(outputs: object) -> Tensor:
             f"model: expected a tensor (N, K) of outputs; the network returned "
             f"{type(outputs).__name__}: wrap it in a module whose forward returns only the logits"
         )
+    if outputs.is_complex():
+        raise ModelError(
+            f"model: expected real outputs; got {outputs.dtype}: return their real part, or their "
+            "absolute values"
+        )
     if not outputs.is_floating_point():
         kind = str(outputs.dtype).removeprefix("torch.")
         raise ModelError(

@@ -122,10 +122,9 @@ class PythonClassifier(Options):
             ) from error
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the user's code may raise anything, `sys.exit` too
+        except BaseException as error:  # the user's code may raise anything
             raise ModelError(
-                f"model.factory: importing {name} raised {_described(error)}: correct it, and keep what "
-                "only a script does under `if __name__ == '__main__':`"
+                f"model.factory: importing {name} raised {_described(error)}"
             ) from error
         if self.path is not None and not _is_in(module, self.path):
             raise ModelError(
@@ -141,11 +140,10 @@ class PythonClassifier(Options):
             module = factory(**self.arguments)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the user's code may raise anything, `sys.exit` too
-            called = f"{self.factory}{self._shown_arguments() or '()'}"
+        except BaseException as error:  # the user's code may raise anything
             raise ModelError(
-                f"model.factory: {called} raised {_described(error)}: correct it, or state the arguments "
-                "that it needs in model.arguments"
+                f"model.factory: {self.factory}{self._shown_arguments() or '()'} raised "
+                f"{_described(error)}"
             ) from error
         if isinstance(module, nn.Module):
             return module
@@ -177,6 +175,17 @@ def _kept_defaults() -> Iterator[None]:
         torch.set_grad_enabled(gradients)
 
 
+def _described(error: BaseException) -> str:
+    """What the user's code raised, where, and a fix if it tried to end the program."""
+    text = f"{type(error).__name__}{place_of(error)}: {one_line(error)}"
+    if isinstance(error, SystemExit):
+        text += (
+            ": code that ends the program, such as `sys.exit()` or a parser of arguments, belongs below "
+            "`if __name__ == '__main__':`"
+        )
+    return text
+
+
 @contextmanager
 def _importable(folder: Path | None, beside: Path | None) -> Iterator[None]:
     """Extends the import path inside the ``with``.
@@ -198,10 +207,6 @@ def _importable(folder: Path | None, beside: Path | None) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(added))
-
-
-def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}{place_of(error)}: {one_line(error) or 'no message'}"
 
 
 def _is_in(module: ModuleType, folder: Path) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from auditor.comparisons.clusters import enough_clusters, inflation
 from auditor.comparisons.confounding import WithHeldFixed
 from auditor.comparisons.strata import crossed
+from auditor.phrasing import attribute_name
 from auditor.records import (
     AuditData,
     Curve,
@@ -154,7 +155,7 @@ class LinearTrend:
             for k, name in enumerate(self.bands.names)
         )
         return Curve(
-            title=f"error rate along {self.bands.attribute}",
+            title=f"error rate along {attribute_name(self.bands.attribute)}",
             x_name=self.bands.attribute,
             x_is_position=self.bands.positional,
             y_name="error rate",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from auditor import registry
@@ -223,7 +223,7 @@ def _unknown_key(place: str, name: str, known: set[str]) -> str:
     return f"{shortened(place, quoted=False)}: unknown key; {hint}"
 
 
-def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
     """Keys that are allowed at a place of the configuration."""
     for part in path:
         if isinstance(part, int):  # a place in a list
@@ -232,7 +232,7 @@ def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
         if field is None:
             return set()
         annotations = (field.annotation, *get_args(field.annotation))
-        inner = [one for one in annotations if isinstance(one, type) and issubclass(one, Options)]
+        inner = [one for one in annotations if isinstance(one, type) and issubclass(one, BaseModel)]
         if not inner:
             return set()
         model = inner[0]

@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializeAsAny,
+    ValidationInfo,
     field_validator,
 )
 
@@ -29,6 +30,7 @@ from auditor.config.population import PopulationShares
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
+from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
@@ -70,17 +72,19 @@ class Preprocess(Options):
     @field_validator("std", mode="after")
     @classmethod
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if min(value) <= 0:
-            raise ValueError(f"expected standard deviations above 0; got {list(value)}")
         if min(value) < 1 / _LARGEST_NORM:
-            raise ValueError(f"expected standard deviations of at least {1 / _LARGEST_NORM:g}")
+            raise ValueError(
+                f"expected standard deviations above 0, of at least {1 / _LARGEST_NORM:g}"
+            )
         return value
 
     @field_validator("mean", "std", mode="after")
     @classmethod
-    def _plausible(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+    def _plausible(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if max(abs(one) for one in value) > _LARGEST_NORM:
             raise ValueError(f"expected numbers of at most {_LARGEST_NORM:,.0f}")
+        if info.field_name == "mean" and max(value) > 1:
+            raise ValueError("expected means of values from 0 to 1: divide mean and std by 255")
         return value
 
 
@@ -187,8 +191,8 @@ class ExplainSection(Options):
     """Maximum number of samples in the mean map of an attribute value within a class."""
     mean_cells: int = Field(120, ge=0)
     """Maximum number of mean maps; those with the most samples are computed."""
-    trust_samples: int = Field(8, ge=0)
-    """Samples used for the map sanity checks, about 110 forward passes each; 0: no checks."""
+    trust_samples: int = Field(50, ge=0)
+    """Samples used for the map sanity checks, about 75 forward passes each; 0: no checks."""
     units: int = Field(3, ge=0)
     """Units of the target layer shown for each of the most severe findings; 0: none."""
     unit_samples: int = Field(500, ge=1)
@@ -264,11 +268,10 @@ class AuditConfig(Options):
     model: ModelSection
     data: DataSection
     task: TaskName = "single-label"
-    """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
-    number of labels per sample."""
+    """`single-label`: one of several classes; `binary`: one of two; `multi-label`: any number of labels."""
     decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
-    """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
+    """How images are preprocessed; null: with the transforms stored with the weights."""
     slices: SliceSection = SliceSection()
     metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
@@ -280,8 +283,9 @@ class AuditConfig(Options):
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
     plan: PlanSection = PlanSection()
     population: PopulationShares = {}
-    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
-    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
+    """Shares of the target population, such as `sex: {female: 0.51, male: 0.49}`; tests stay unweighted."""
+    display_names: DisplayNames = DisplayNames()
+    """Names in documents for people; JSON, CSV and SARIF keep the names of the data."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)

@@ -5,14 +5,17 @@ document.documentElement.classList.add("js");
   const one = (selector, root = document) => root.querySelector(selector);
 
   // The address: filters and tables that need this script have just changed the height of the page, so
-  // that what the browser scrolled to has moved. Scrolling is smooth only once everything is in place.
+  // that what the browser scrolled to has moved. Once the page is open, all cards are laid out, and only
+  // then is scrolling smooth: a link stops where its goal was when the scrolling began.
   const toAddress = () => {
     const goal = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (goal && !goal.classList.contains("card")) goal.scrollIntoView({ behavior: "instant" });
   };
   window.addEventListener("load", () => {
-    toAddress();
-    setTimeout(() => document.documentElement.classList.add("ready"));
+    setTimeout(() => {
+      document.documentElement.classList.add("ready");
+      toAddress();
+    });
   });
 
   // Slices: filter and sort the table.

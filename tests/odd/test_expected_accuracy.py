@@ -26,7 +26,7 @@ from auditor.errors import ConfigError, DataError
         ({"accuracy": -0.5}, "above 0"),
         ({"accuracy": 300}, r"up to 1; got 300$"),
         ({"accuracy": "high"}, "number"),
-        ({"accuracy": float("nan")}, "above 0 and up to 1"),
+        ({"accuracy": float("nan")}, "finite number; got nan"),
         ({"acuracy": 0.9}, "acuracy"),
     ],
 )

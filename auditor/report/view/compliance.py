@@ -162,10 +162,12 @@ def answers(
 def about(result: AuditResult) -> tuple[tuple[str, str], ...]:
     """What people stated about the model and its data: name and text, empty where missing."""
     given = result.provenance.stated.about.model_dump(exclude_defaults=True)
-    return tuple(
+    rows = tuple(
         (name, "" if given.get(key) is None else any_value(given[key]))
         for key, name in ABOUT.items()
     )
+    later = given.get("stated_at")
+    return rows if later is None else (*rows, ("Stated", f"{later}, after the audit"))
 
 
 def _read(path: Path) -> ComplianceRule:

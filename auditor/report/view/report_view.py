@@ -11,9 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
-import pyarrow.parquet as pq
-
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
@@ -34,23 +31,21 @@ from auditor.records import (
     Summary,
     Unusable,
 )
-from auditor.records.decision_table import read_decisions
 from auditor.records.decisions import DecisionRecord
-from auditor.records.prediction_file import require_predictions
-from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.configuration_text import configuration_text
-from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
+from auditor.report.view.confusion import ConfusionMatrix, confusion_of
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.map_tests import MapTestGroup, map_test_groups, maps_text
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
-from auditor.report.view.probabilities import top_probabilities
 from auditor.report.view.provenance import NamesAndValues, identity, provenance_groups
+from auditor.report.view.run_data import RunData, read_run
 from auditor.report.view.sample_cards import (
     MeanView,
     SampleCard,
@@ -73,7 +68,7 @@ from auditor.report.view.tables import TextTable
 from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
 from auditor.report.view.units import UnitOfReport, read_units, units_of_report
 from auditor.report.view.untested import UntestedRow, untested_rows
-from auditor.run_folder import PREDICTIONS, RunFolder
+from auditor.run_folder import RunFolder
 
 _PANELS = 4
 """Images shown beside an edge detector's."""
@@ -114,8 +109,9 @@ class ReportView:
         data_faults: number of failures that may be due to faults in the data, as text; empty if none is
             suspected.
         faults: reasons in a few words, by the sample ids of these failures.
-        map_sanity: what the audit's own measures show about the maps.
-        map_sanity_text: the same in a sentence or two; empty if nothing was measured.
+        map_sanity: the audit's own measures of its maps that have no pass mark.
+        map_tests: those with a pass mark; empty in older results.
+        map_sanity_text: the conclusion in a few sentences; empty if nothing was measured.
         panels: images beside an edge detector, which uses no network.
         means: every mean map.
         skipped: what was not checked, and why.
@@ -166,6 +162,7 @@ class ReportView:
     data_faults: str
     faults: Mapping[str, str]
     map_sanity: tuple[map_sanity.MapMeasure, ...]
+    map_tests: tuple[MapTestGroup, ...]
     map_sanity_text: str
     panels: tuple[PanelRecord, ...]
     means: tuple[MeanView, ...]
@@ -250,11 +247,13 @@ class ReportView:
         return marks.pairs_text(self.slices)
 
 
-def build_view(run: RunFolder) -> ReportView:
+def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
     """Reads a finished run.
 
     Args:
         run: its folder, with ``audit.json``, ``predictions.parquet`` and ``explanations/``.
+        names_of_data: whether classes, attributes and values keep their names of the data where the
+            configuration has display names.
 
     Returns:
         Everything that a report shows.
@@ -263,14 +262,14 @@ def build_view(run: RunFolder) -> ReportView:
         DataError: the folder has no result that this version can read, or lacks a file that the
             result refers to.
     """
-    result = run.read_result()
+    data = read_run(run, names_of_data=names_of_data)
+    result, evaluated = data.result, data.evaluated
     files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
-    evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     marked = marks.Marks.of(result, alpha)
-    sources = _sources(files, result, evaluated, attributes, ordered, marked)
+    sources = _sources(files, data, ordered, marked)
     selected = selection_rates(result, evaluated)
     return ReportView(
         name=result.run.name,
@@ -288,13 +287,13 @@ def build_view(run: RunFolder) -> ReportView:
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
-        confusion=_confusion(result, evaluated),
-        metrics=metrics_view(result, marked),
+        confusion=confusion_of(result, evaluated),
+        metrics=metrics_view(result, marked, evaluated),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), n_not_done(result)),
-        attributes=attributes,
+        attributes=data.attributes,
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
@@ -304,7 +303,8 @@ def build_view(run: RunFolder) -> ReportView:
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
         map_sanity=map_sanity.measures(result.explanations.sanity),
-        map_sanity_text=map_sanity.summary(result.explanations.sanity),
+        map_tests=map_test_groups(result.explanations.map_tests),
+        map_sanity_text=maps_text(result.explanations),
         panels=tuple(result.explanations.panels[:_PANELS]),
         means=tuple(sources.means),
         skipped=tuple((one.check, one.reason) for one in result.skipped),
@@ -317,7 +317,7 @@ def build_view(run: RunFolder) -> ReportView:
         tests=correction_table(result.tests),
         identity=identity(result),
         provenance=provenance_groups(result),
-        config=configuration_text(result.provenance.config),
+        config=configuration_text(data.config),
         max_gap=result.max_gap,
         alpha=alpha,
         about=compliance.about(result),
@@ -327,11 +327,6 @@ def build_view(run: RunFolder) -> ReportView:
         ),
         templates=result.provenance.stated.report.templates,
     )
-
-
-def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
-    labels = result.decision.positive if result.decision.task == "multi-label" else ()
-    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
 
 
 def _finding_views(
@@ -353,26 +348,18 @@ def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
 
 
 def _sources(
-    files: MapFiles,
-    result: AuditResult,
-    evaluated: pd.DataFrame,
-    attributes: tuple[str, ...],
-    findings: list[Finding],
-    marked: marks.Marks,
+    files: MapFiles, data: RunData, findings: list[Finding], marked: marks.Marks
 ) -> FindingSources:
-    explained = {
-        one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)
-    }
-    samples = evaluated[evaluated[SAMPLE].isin(explained)].set_index(SAMPLE)
+    result = data.result
     naming: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         for sample in finding.samples:
             naming[sample].append(finding)
     faults = faults_of_samples(result.data_faults)
     of_samples = SampleSources(
-        samples,
-        top_probabilities(files.folder / PREDICTIONS, result, samples.index),
-        attributes,
+        data.explained,
+        data.probabilities,
+        data.attributes,
         naming,
         result.decision,
     )
@@ -384,13 +371,7 @@ def _sources(
         )
     )
     means = read_means(files, result)
-    units, images = read_units(files, result), matched_images(result)
-    return FindingSources(result, attributes, failures, contrasts, means, units, images, marked)
-
-
-def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The samples that could be evaluated, and the names of their attributes."""
-    path = run.path / PREDICTIONS
-    require_predictions(path, result)
-    table = read_decisions(path, result.decision, [one.name for one in result.classes])
-    return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
+    units, images = read_units(files, result, data.names), matched_images(result)
+    return FindingSources(
+        result, data.attributes, failures, contrasts, means, units, images, marked
+    )
