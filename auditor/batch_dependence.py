@@ -115,19 +115,12 @@ def _differences(
     changed = _logits(module, torch.cat([images[:1], neighbours[1:]]))
     yield _difference(reference[:1], changed[:1]), "with other images in the batch", fix
     try:
-        single = [_logits(module, images[k : k + 1]) for k in range(len(images))]
+        alone = np.concatenate([_logits(module, images[k : k + 1]) for k in range(len(images))])
     except ModelError as error:
         if error.__cause__ is None:
             raise  # outputs of another shape: every batch of one image would fail
         yield np.inf, f"between alone, where the network raises ({error}), and in a batch", fix
         return
-    for logits in single:
-        if logits.shape != reference[:1].shape:
-            raise ModelError(
-                f"model: expected one row of outputs for one image; the network returned {len(logits)}: do "
-                "not remove the dimension of the batch, as `squeeze()` does"
-            )
-    alone = np.concatenate(single)
     yield _difference(reference[: len(images)], alone), "between alone and in a batch", fix
 
 

@@ -26,7 +26,7 @@ def exit_codes() -> Iterator[None]:
         interrupts.raise_again()
     except (typer.Exit, typer.Abort) as left:  # exceptions too
         raise (typer.Exit(INTERRUPTED) if interrupts.received() else left) from None
-    except BaseException as error:  # noqa: BLE001 - also `sys.exit` of a plug-in: 1 has another meaning
+    except BaseException as error:  # noqa: BLE001 - 0 and 1 are verdicts
         raise typer.Exit(code_of(error)) from None
 
 

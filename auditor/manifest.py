@@ -80,7 +80,10 @@ def read_manifest(folder: Path) -> RunManifest:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "content"
-        raise DataError(f"{path}: {place}: {first['msg']}") from error
+        raise DataError(
+            f"{path}: expected the hashes that the audit wrote; {place}: {first['msg']}: restore the run "
+            "from a backup, or audit again"
+        ) from error
 
 
 def require_unaltered(folder: Path) -> None:

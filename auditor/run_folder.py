@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from auditor import folder_lock
 from auditor.errors import DataError, OutputExistsError
 from auditor.file_system import real_path, refusal, require_writable
 from auditor.manifest import (
@@ -66,6 +67,7 @@ class RunFolder:
         folder = cls(path, final)
         try:
             (path / EXPLANATIONS).mkdir(parents=True)
+            folder_lock.lock(path)
             (path / UNFINISHED_NOTICE).write_text(
                 "This audit is not finished: it is still running, or it was aborted. The shards in this "
                 "folder are complete; there is no result yet.\n",
@@ -88,8 +90,8 @@ class RunFolder:
             The same path, absolute.
 
         Raises:
-            OutputExistsError: the place holds a finished run and ``overwrite`` is false, or it holds
-                anything other than a run.
+            OutputExistsError: the place holds a finished run and ``overwrite`` is false, it holds
+                anything other than a run, or another process is writing a run there.
             FileSystemError: the folder can't be created or written, or its name is no text.
         """
         try:
@@ -98,6 +100,7 @@ class RunFolder:
             finished = used and (final / RESULT).is_file()
             aside = _unfinished(final) if final.name else final
             foreign = aside.exists() and not (aside / UNFINISHED_NOTICE).is_file()
+            running = aside.is_dir() and folder_lock.is_locked(aside)
         except OSError as error:
             raise refusal(error, final) or error from error
         if used and not finished:
@@ -109,6 +112,11 @@ class RunFolder:
             raise OutputExistsError(
                 f"{final}: contains a finished run: choose another folder with --out, or replace "
                 "the run with --overwrite"
+            )
+        if running:
+            raise OutputExistsError(
+                f"{aside}: expected no audit that is still running; another process is writing there: wait "
+                "until it ends, or choose another folder with --out"
             )
         if foreign:
             raise OutputExistsError(
@@ -212,10 +220,12 @@ class RunFolder:
             shutil.rmtree(old)
         else:
             self.path.replace(self.final)
+        folder_lock.unlock(self.path)
         return RunFolder(self.final, self.final)
 
     def discard(self) -> None:
         """Removes the unfinished folder, after a usage error that occurred before any result."""
+        folder_lock.unlock(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -66,7 +66,7 @@ def place_of(error: BaseException) -> str:
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not elsewhere & set(Path(frame.filename).parents)
-        and not {"site-packages", "contextlib.py", "importlib"} & set(Path(frame.filename).parts)
+        and not {"site-packages", "importlib"} & set(Path(frame.filename).parts)
         and not frame.filename.startswith("<frozen ")
     ]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

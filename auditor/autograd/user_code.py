@@ -99,7 +99,7 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         yield
     except (AuditorError, KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # `sys.exit` too
+    except BaseException as error:  # the exit code of `sys.exit` would mean a verdict
         full = is_out_of_memory(error)
         if full and not memory:
             raise

@@ -122,7 +122,7 @@ class PythonClassifier(Options):
             ) from error
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the user's code may raise anything, `sys.exit` too
+        except BaseException as error:  # the user's code may raise anything
             raise ModelError(
                 f"model.factory: importing {name} raised {_described(error)}"
             ) from error
@@ -140,11 +140,10 @@ class PythonClassifier(Options):
             module = factory(**self.arguments)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # the user's code may raise anything, `sys.exit` too
-            called = f"{self.factory}{self._shown_arguments() or '()'}"
+        except BaseException as error:  # the user's code may raise anything
             raise ModelError(
-                f"model.factory: {called} raised {_described(error)}: correct it, or state the arguments "
-                "that it needs in model.arguments"
+                f"model.factory: {self.factory}{self._shown_arguments() or '()'} raised "
+                f"{_described(error)}"
             ) from error
         if isinstance(module, nn.Module):
             return module

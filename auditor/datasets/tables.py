@@ -18,8 +18,6 @@ from auditor.records.predictions import is_reserved
 _NO_GROUP = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
 """Cells of a group column that say that the group is not known: these samples do not belong together."""
 
-_LARGEST_WEIGHT = 1e15
-"""Sums of weights and of their squares stay finite and nearly exact."""
 _SHOWN = 500
 """Characters of column names in a message."""
 _OBJECT_COLUMNS = ("box", "mask")
@@ -118,17 +116,17 @@ def weight_column(column: pd.Series[Any], place: Path | str) -> pd.Series[Any]:
         place: file or option that contains the weights, for the message.
 
     Raises:
-        DataError: a weight is missing, not a number, negative or absurdly large, or all are 0.
+        DataError: a weight is missing, not a finite number, or negative, or all are 0.
     """
     real = column.map(lambda cell: np.nan if isinstance(cell, complex) else cell)
     numbers = pd.to_numeric(real, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     weights = pd.Series(numbers, index=column.index, name=column.name)
-    bad = ~weights.between(0, _LARGEST_WEIGHT)
+    bad = ~weights.map(np.isfinite) | (weights < 0)
     if bad.any():
         cells = pd.DataFrame({"cell": column.astype(object)})
         shown = first_few(cells, bad, lambda row: f" ({row.cell!r})")
         raise DataError(
-            f"{place}: expected a number from 0 to {_LARGEST_WEIGHT:g} in every cell of {column.name!r}; got "
+            f"{place}: expected a finite number of at least 0 in every cell of {column.name!r}; got "
             f"something else in {shown}: correct the weights, or leave these samples out"
         )
     if not (weights > 0).any():

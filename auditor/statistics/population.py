@@ -91,7 +91,8 @@ def kish_size(weights: ArrayLike) -> float:
     Reference:
         L. Kish, "Survey sampling" (1965), section 11.7.
     """
-    return effective_number(np.asarray(weights, dtype=np.float64))
+    given = np.asarray(weights, dtype=np.float64)
+    return effective_number(given / given.max())  # squares of large weights are not finite
 
 
 def weighted_share(

@@ -19,6 +19,7 @@ from auditor.phrasing import is_or_are, reading_order
 from auditor.phrasing.clusters import cluster_count
 from auditor.records import OTHER_VALUES, AttributeSpec
 from auditor.records.audit_data import OrderedValues
+from auditor.statistics import kish_size
 
 _MANY = [f"v{k}" for k in range(77)]
 
@@ -168,3 +169,8 @@ def test_centre_of_a_band_with_infinite_numbers_is_finite() -> None:
     bands = OrderedBands.of("v", OrderedValues(numbers, ()), 20)
     # Infinite numbers count as the smallest and the largest finite one, 1 and 3.
     assert bands.centres == pytest.approx([1, 1, 2, 3, 3])
+
+
+def test_effective_size_of_large_weights_is_finite() -> None:
+    # (2 · 1e308)² / (2 · 1e616) = 2 of two equal weights.
+    assert kish_size(np.array([1e308, 1e308, 0.0])) == pytest.approx(2)

@@ -47,7 +47,7 @@ def _load(folder: Path, code: str) -> nn.Module:
             "class Odd(Exception):\n    def __str__(self): raise KeyError\ndef build(): raise Odd",
             "build() raised Odd (my_odd_factory.py, line 4): no message",
         ),
-        ("def build(): raise ValueError('one\\n two')", "line 2): one two: correct it"),
+        ("def build(): raise ValueError('one\\n two')", "line 2): one two"),
         ("def build(:", "importing my_odd_factory raised SyntaxError: invalid syntax"),
         ("async def build(): pass", "got coroutine: return the network itself"),
         ("def build(): return torch.nn.ReLU", "got the class ReLU: return the network itself"),
@@ -97,7 +97,7 @@ class _Leaving(nn.Module):
 
 def test_network_that_drops_the_dimension_of_the_batch_is_refused() -> None:
     images = torch.rand(4, 3, 5, 5)
-    with pytest.raises(ModelError, match=r"one row of outputs for one image.*squeeze"):
+    with pytest.raises(ModelError, match=r"keep the axis of the images.*squeeze"):
         compare(_Odd(), images, 1 - images)
 
 

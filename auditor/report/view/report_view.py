@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import yaml
-
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
@@ -36,6 +34,7 @@ from auditor.records import (
 from auditor.records.decisions import DecisionRecord
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
+from auditor.report.view.configuration_text import configuration_text
 from auditor.report.view.confusion import ConfusionMatrix, confusion_of
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
@@ -318,7 +317,7 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         tests=correction_table(result.tests),
         identity=identity(result),
         provenance=provenance_groups(result),
-        config=yaml.safe_dump(data.config, sort_keys=False, allow_unicode=True),
+        config=configuration_text(data.config),
         max_gap=result.max_gap,
         alpha=alpha,
         about=compliance.about(result),
