@@ -35,6 +35,7 @@ from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
 from auditor.records.predictions import GROUP, LABEL, WEIGHT
+from auditor.stages.choose_thresholds import require_threshold_data
 from auditor.statistics import kish_size
 from auditor.trial_advice import accuracy_advice
 
@@ -83,7 +84,7 @@ def dry_run(config: AuditConfig) -> DryRun:
         UsageError: the same that the audit itself would raise.
     """
     prepared = prepare(config)
-    opened = open_model(prepared)
+    opened = open_model(require_threshold_data(prepared))
     model = opened.model
     trial = _trial(prepared, model)
     layer, module = model.layer, model.module

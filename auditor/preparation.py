@@ -19,7 +19,7 @@ from auditor import imaging, registry
 from auditor.attributes.identifiers import cluster_hints
 from auditor.attributes.known_values import known_values
 from auditor.attributes.population import require_known_values
-from auditor.attributes.stated_names import require_stated_names
+from auditor.attributes.stated_names import require_display_names, require_stated_names
 from auditor.attributes.typed_columns import type_attributes
 from auditor.checks import Check
 from auditor.classifiers import Classifier, ClassifierAdapter
@@ -104,8 +104,8 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     The types of the attributes are determined here too, for all data set plug-ins alike.
 
     Raises:
-        ConfigError: a check plug-in is invalid; a criterion, `about`, `slices` or the population names
-            an unknown class, attribute or value; or a metric does not suit the task.
+        ConfigError: a check plug-in is invalid; a criterion, `about`, `slices`, `display_names` or the
+            population names an unknown class, attribute or value; or a metric does not suit the task.
         DataError: there are no samples, a label is not a class of the model, or an attribute does
             not have its stated type.
         ModelError: the preprocessing is unknown.
@@ -126,6 +126,7 @@ def match(config: AuditConfig, dataset: Dataset, classifier: Classifier) -> Prep
     require_known_names(config.criteria, KnownNames(config.task, names, values))
     require_known_values(config, dataset, attributes)
     require_stated_names(config, list(attributes), names)
+    require_display_names(config, values, names)
     metrics = choose_metrics(config.metrics, config.task, len(rule.classes))
     device = choose_device(config.device)
     _place_on(device, classifier.module)
@@ -164,7 +165,9 @@ def _place_on(device: torch.device, module: nn.Module) -> None:
     from auditor.autograd.user_code import require_runnable, user_code
 
     require_runnable(module)
-    with user_code(module, torch.empty(0), memory=True):  # a subclass may override both
+    with user_code(
+        module, torch.empty(0, device="cpu"), memory=True
+    ):  # a subclass may override both
         module.to(device).eval()
 
 

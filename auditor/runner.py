@@ -26,6 +26,7 @@ from auditor.isolated_stages import IsolatedStages
 from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
 from auditor.model_opening import OpenedModel
+from auditor.phrasing import shown_names
 from auditor.preparation import Prepared, prepare
 from auditor.progress import Advance, Progress, Silent
 from auditor.provenance import provenance_of
@@ -92,7 +93,9 @@ def audit(
         progress.message(limit.problem)
     folder = RunFolder.begin(out, overwrite=overwrite)
     with kept_or_discarded(folder):
-        folder.write_result(_run_stages(prepared, opened, limits, folder, progress))
+        with shown_names(prepared.config.display_names):
+            result = _run_stages(prepared, opened, limits, folder, progress)
+        folder.write_result(result)
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
             written = documents.write(folder, formats)

@@ -14,7 +14,16 @@ from auditor.comparisons.clusters import too_few_clusters
 from auditor.comparisons.confounding import SEPARABLE
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.value_cells import ValueCells
-from auditor.phrasing import advice, interval, points, several, signed_points, whom
+from auditor.phrasing import (
+    advice,
+    attribute_name,
+    interval,
+    points,
+    several,
+    signed_points,
+    value_name,
+    whom,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -71,7 +80,8 @@ class AdjustedGap(Check):
             found = _Regression.of(audit, columns)
             if found is None:
                 reason = (
-                    f"{several(asked)}: {len(audit.predictions)} samples are too few to hold all "
+                    f"{several([attribute_name(name) for name in asked])}: {len(audit.predictions)} "
+                    "samples are too few to hold all "
                     "other attributes fixed jointly"
                 )
                 skipped.append(Skipped(check=NAME, reason=reason))
@@ -142,13 +152,14 @@ class _Regression:
     def skipped(self, name: str) -> Iterator[Skipped]:
         """The values that the other attributes nearly determine."""
         values = [
-            one.key.attributes[name]
+            value_name(name, one.key.attributes[name])
             for k, one in enumerate(self.slices[name])
             if self._is_large(one) and not self._is_separable(name, k)
         ]
         if values:
             reason = (
-                f"{name} = {several(values, 6)}: nearly determined by the other attributes, so it "
+                f"{attribute_name(name)} = {several(values, 6)}: nearly determined by the other "
+                "attributes, so it "
                 "cannot be compared with them held fixed"
             )
             yield Skipped(check=NAME, reason=reason)
@@ -167,7 +178,7 @@ class _Regression:
         self, one: Slice, gaps: AdjustedGaps, k: int, plain: Interval, limit: float
     ) -> Claim:
         gap, two_sided = gaps.gap[k], float(gaps.p_value[k])
-        others = [name for name in self.gaps if name not in one.key.attributes]
+        others = [attribute_name(name) for name in self.gaps if name not in one.key.attributes]
         n = len(self.audit.predictions)
         more = "higher" if gap.value >= 0 else "lower"
         return Claim(

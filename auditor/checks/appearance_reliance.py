@@ -15,8 +15,11 @@ from auditor.interventions.style_donors import StyleDonors
 from auditor.interventions.style_transfer import STYLE_TRANSFERS, StyleTransfer
 from auditor.interventions.value_contrasts import observed_gap
 from auditor.phrasing import (
+    condition,
     count,
     interval,
+    more_of_100,
+    out_of_100,
     percent,
     points,
     quoted,
@@ -56,7 +59,7 @@ class AppearanceReliance(Check):
     compression. Images of all values are given the style of donor images of the same label: once of
     an image with the attribute value, once of an image without it. Both styles are foreign to the
     image, so that they differ only in what goes with the value. Of four style transfers (levels,
-    sharpness, finest detail, levels with sharpness), the one that changes the label's probability most
+    sharpness, fine texture, levels with sharpness), the one that changes the label's probability most
     is chosen on some samples and tested on others: by how much more often the model fails with the
     style of the side that has the higher error rate for that label.
 
@@ -114,8 +117,8 @@ class AppearanceReliance(Check):
             result = _transfer_styles(audit, audit.model, pairs)
             if result is None:
                 reason = (
-                    f"{pairs.contrast.attribute} = {pairs.contrast.value}: only one label has enough "
-                    "images with this value and others, so that their style cannot be separated from "
+                    f"{condition(pairs.contrast.attribute, pairs.contrast.value)}: only one label has "
+                    "enough images with this value and others, so that their style cannot be separated from "
                     "their content"
                 )
                 skipped.append(Skipped(check=NAME, reason=reason))
@@ -133,14 +136,16 @@ class AppearanceReliance(Check):
         style = result.transfer.style
         one_direction = bool((contrast.direction[effect.pairs.label] >= 0).all())
         intervention = (
-            f"Giving samples the {style} of those with {contrast.attribute} = {contrast.value}"
+            f"Transferring the {style} of samples with "
+            f"{condition(contrast.attribute, contrast.value)}"
             if one_direction
-            else f"Swapping the {style} between {whom(key)} and others"
+            else f"Exchanging the {style} between {whom(key)} and others"
         )
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"{intervention} costs {points(same.value)} of accuracy{_most(audit, effect)}",
+            title=f"{intervention} makes {more_of_100(same.value)} predictions wrong"
+            f"{_most(audit, effect)}",
             slice=key,
             effect=Effect.measured("drop in accuracy with the transferred style", same, "points")
             if significant
@@ -228,7 +233,7 @@ def _most(audit: AuditData, effect: PairedEffect) -> str:
     if not rates:
         return ""
     worst = max(rates, key=lambda one: abs(one.change))
-    return f", {points(abs(worst.change))} for label {quoted(audit.classes[worst.code])}"
+    return f" ({out_of_100(abs(worst.change))} for label {quoted(audit.classes[worst.code])})"
 
 
 def _by_label(audit: AuditData, effect: PairedEffect) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.discovery.sample_splitting import half_of_clusters
 from auditor.imaging.location import evidence_shares, grid, place_name
-from auditor.phrasing import interval, percent, points, whom
+from auditor.phrasing import attribute_name, interval, percent, points, whom
 from auditor.records import (
     MISSING,
     AuditData,
@@ -92,7 +92,8 @@ class AttentionShift(Check):
             if not found:
                 skipped.append(
                     _skipped(
-                        f"{name}: fewer than {self.min_maps} maps on each side, in every class"
+                        f"{attribute_name(name)}: fewer than {self.min_maps} maps on each side, in every "
+                        "class"
                     )
                 )
         return Examination(tuple(claims), tuple(skipped))

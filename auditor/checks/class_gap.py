@@ -13,7 +13,7 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clusters import effective, enough_clusters, inflation, shares_of
 from auditor.comparisons.slice_counts import Counts, SliceCounter
-from auditor.phrasing import interval, is_or_are, percent, plural, points, quoted
+from auditor.phrasing import count, interval, is_or_are, members, percent, plural, points, quoted
 from auditor.records import (
     AuditData,
     Claim,
@@ -128,7 +128,7 @@ class _Recalls:
         return Claim(
             check=NAME,
             kind=ClassGap.kind,
-            title=f"{percent(recall.value)} of the {quoted(name)} samples are recognised; "
+            title=f"{percent(recall.value)} of the {members(name)} are recognised; "
             f"{self._typical(k, median)}",
             slice=one.key,
             effect=effect,
@@ -169,7 +169,7 @@ class _Recalls:
         if len(self.classes) > 2:
             return f"the median of the {len(self.classes) - 1} other classes is {percent(median)}"
         other = self.audit.classes[self.classes[self.median[k]]]
-        return f"{percent(median)} of the {quoted(other)} samples"
+        return f"{percent(median)} of the {members(other)}"
 
     def _failures(self, k: int) -> Integers:
         failed: NDArray[np.bool_] = self.audit.predictions["failure"].to_numpy(dtype=bool)
@@ -187,7 +187,10 @@ def _median_of_others(values: Floats) -> Integers:
 
 def _most_predicted(found: tuple[str, int] | None, failures: int) -> Iterator[str]:
     if found is not None:
-        yield f"{found[1]} of {plural(failures, 'failure')} are predicted as {quoted(found[0])}."
+        yield (
+            f"{count(found[1])} of {plural(failures, 'failure')} {is_or_are(found[1], failures)} "
+            f"predicted as {quoted(found[0])}."
+        )
 
 
 def _parts(intervals: Intervals) -> tuple[Floats, Floats, Floats]:

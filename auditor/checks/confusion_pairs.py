@@ -12,7 +12,22 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, widened
 from auditor.comparisons.value_associations import attributes_holding
-from auditor.phrasing import interval, percent, percents, points, quoted, whom
+from auditor.phrasing import (
+    class_name,
+    count,
+    interval,
+    is_or_are,
+    members,
+    members_of,
+    percent,
+    percents,
+    plural,
+    points,
+    predicted_as,
+    quoted,
+    sentence_start,
+    whom,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -130,8 +145,8 @@ class _Pair:
         yield Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
-            title=f"{percent(share.value)} of the failures of {self._label} are predicted as "
-            f"{self._predicted}",
+            title=f"{percent(n / len(self._of_label))} of the {members(self._label)} are "
+            f"{predicted_as(self._label, self._predicted)}",
             slice=SliceKey(label=self._label, predicted=self._predicted),
             effect=Effect.measured(
                 "share of the label's failures above the usual one", excess, "share"
@@ -142,14 +157,14 @@ class _Pair:
             samples=self._highest_loss(self._confused),
             statement=(
                 (
-                    f"{n} of {len(self._of_label)} {quoted(self._label)} samples are predicted as "
-                    f"{self._predicted}: {percent(share.value)} of the failures of that label "
-                    f"({interval(share)})."
+                    f"{count(n)} of {plural(len(self._of_label), f'{quoted(self._label)} sample')} "
+                    f"{is_or_are(n, len(self._of_label))} predicted as {class_name(self._predicted)}. They "
+                    f"make up {percent(share.value)} of the failures of that label ({interval(share)})."
                 ),
                 self._usual_share(others, expected),
             ),
-            action=f"Compare the maps for {self._label} and for {self._predicted} side by side; check "
-            "the labels of these samples.",
+            action=f"Compare the maps for {class_name(self._label)} and for "
+            f"{class_name(self._predicted)} side by side, and check the labels of these samples.",
             limits="Similar classes are confused by any model; this is a description, not a test.",
             evidence=(
                 Quantities(
@@ -181,12 +196,12 @@ class _Pair:
         return float(found.of_others[self._row, self._column])
 
     def _usual_share(self, others: float | None, expected: float) -> str:
-        even = f"spread evenly over the wrong classes, it would be {percent(expected)}"
+        even = f"if failures were spread evenly over the wrong classes, it would be {percent(expected)}"
         if others is None:
-            return f"Were these failures {even}."
+            return f"{sentence_start(even)}."
         return (
-            f"Of the failures of the other labels, {percent(others)} are predicted as {self._predicted}; "
-            f"were failures {even}."
+            f"Of the failures of the other labels, {percent(others)} are predicted as "
+            f"{class_name(self._predicted)}; {even}."
         )
 
     def _others_quantity(self, others: float | None) -> Iterator[Quantity]:
@@ -243,13 +258,15 @@ class _Pair:
         limit: float,
     ) -> Claim:
         gap, rest, total = gaps.gap[k], float(gaps.base_rate[k]), int(gaps.n_slice[k])
-        who = whom(SliceKey(attributes={name: value}, label=self._label))
+        key = SliceKey(attributes={name: value}, label=self._label)
+        who = whom(key)
         own_rate, rest_rate = percents(rate, rest)
         return Claim(
             check=NAME,
             kind=ConfusionPairs.kind,
-            title=f"{own_rate} of the {who} are predicted as {self._predicted}; "
-            f"{rest_rate} of the other {quoted(self._label)} samples",
+            title=f"{own_rate} of the {members_of(key)} are "
+            f"{predicted_as(self._label, self._predicted)}; {rest_rate} of the other "
+            f"{members(self._label)}",
             slice=SliceKey(attributes={name: value}, label=self._label, predicted=self._predicted),
             effect=Effect.measured("confusion-rate gap", gap, "points"),
             limit=limit,
@@ -258,13 +275,14 @@ class _Pair:
             samples=self._highest_loss(chosen) if gap.value > 0 else (),
             statement=(
                 (
-                    f"Of {total} {who}, {percent(rate)} are predicted as {self._predicted}; of the other "
-                    f"{quoted(self._label)} samples {percent(rest)}."
+                    f"Of {count(total)} {who}, {percent(rate)} are predicted as "
+                    f"{class_name(self._predicted)}; of the other "
+                    f"{quoted(self._label)} samples, {percent(rest)}."
                 ),
                 f"The gap is {points(gap.value)} ({interval(gap, ' points')}).",
             ),
             action=f"Compare the maps of these failures with those of correctly classified "
-            f"{self._predicted} samples; train with more {who}.",
+            f"{quoted(self._predicted)} samples, and train with more {who}.",
             limits="It compares rates within the label; what else differs is not held fixed.",
             evidence=(
                 Quantities(

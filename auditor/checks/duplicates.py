@@ -20,7 +20,7 @@ from auditor.near_duplicates.fingerprints import (
     parse_fingerprints,
 )
 from auditor.near_duplicates.pixel_correlation import correlated
-from auditor.phrasing import interval, percent, plural, several
+from auditor.phrasing import count, interval, percent, plural, several
 from auditor.records import (
     AuditData,
     Claim,
@@ -42,6 +42,8 @@ from auditor.registry import plugin
 from auditor.statistics import proportion
 
 NAME = "duplicates"
+_NAMED = 3
+"""Samples that a sentence names."""
 _SHOWN = 12
 """Samples that are listed at most."""
 _LISTED = 200
@@ -129,10 +131,11 @@ class _Copies:
         if not n_extra:
             return
         share = proportion(n_extra, total)[()]
+        are, another = ("is a copy", "another") if n_extra == 1 else ("are copies", "others")
         yield Claim(
             check=NAME,
             kind=Duplicates.kind,
-            title=f"{n_extra} of {total} audited images are copies of others",
+            title=f"{count(n_extra)} of {count(total)} audited images {are} of {another}",
             slice=SliceKey(),
             effect=Effect.measured("share of surplus copies", share, "share"),
             limit=limit,
@@ -141,16 +144,16 @@ class _Copies:
             samples=self._ids(self.groups),
             statement=(
                 (
-                    f"{n_extra} of {total} audited images ({percent(share.value)}, {interval(share)}) "
-                    "are copies of other audited images."
+                    f"{count(n_extra)} of {count(total)} audited images ({percent(share.value)}, "
+                    f"{interval(share)}) {are} of {another}."
                 ),
                 (
-                    f"Images that occur more than once: {len(self.groups)}; pairs of copies that are no "
-                    f"equal files but differ slightly: {n_near}."
+                    f"{plural(len(self.groups), 'image appears', 'images appear')} more than once"
+                    f"{_slightly_different(n_near)}."
                 ),
-                "Each image counts as often as it occurs.",
+                "Every copy counts as a sample of its own.",
             ),
-            action="Keep one copy of each, and audit again: intervals and tests assume independent "
+            action="Keep one copy of each image, and audit again: intervals and tests assume independent "
             "samples.",
             limits="Different images of one scene, object or series may be nearly equal.",
             evidence=(
@@ -158,7 +161,7 @@ class _Copies:
                 Quantities(
                     items=(
                         Quantity(
-                            name="pairs of copies that are no equal files",
+                            name="pairs of copies whose files differ",
                             value=n_near,
                             unit="count",
                         ),
@@ -186,11 +189,10 @@ class _Copies:
         ]
         faulty = tuple(str(one) for one in frame["sample"].iloc[np.concatenate(at_fault)])
         share = proportion(n, len(label))[()]
-        occur = " occurs" if len(groups) == 1 else "s occur"
         yield Claim(
             check=NAME,
             kind=Duplicates.kind,
-            title=f"{len(groups)} image{occur} with different labels",
+            title=_conflict_title(groups),
             slice=SliceKey(),
             effect=Effect.measured("share of samples with a contradicted label", share, "share"),
             limit=limit,
@@ -199,13 +201,14 @@ class _Copies:
             samples=self._ids(groups),
             statement=(
                 (
-                    f"{n} samples ({percent(share.value)}, {interval(share)}), such as "
-                    f"{several(list(self._ids(groups)))}, are copies with different labels."
+                    f"{count(n)} samples ({percent(share.value)}, {interval(share)}), "
+                    f"{'such as ' if n > _NAMED else ''}{several(list(self._ids(groups)), _NAMED)}, are "
+                    "copies with different labels."
                 ),
-                "At least one of the labels is wrong in each case, whatever the model predicts.",
+                "At least one label of each image is wrong, whatever the model predicts.",
                 (
-                    f"Failures among these samples: {n_failures}; predicted as the label of another "
-                    f"copy: {len(faulty)}."
+                    f"{plural(n_failures, 'of them is misclassified', 'of them are misclassified')}, "
+                    f"{count(len(faulty))} as the label of another copy."
                 ),
             ),
             action="Correct the labels, keep one copy of each image, and audit again.",
@@ -259,6 +262,18 @@ class _Copies:
         if frame[PHASH].nunique(dropna=False) == 1:
             return "equal fingerprints"
         return "similar fingerprints"
+
+
+def _slightly_different(n_pairs: int) -> str:
+    """The pairs of copies that are not the same file, as an addition to a sentence."""
+    return f"; the files of {plural(n_pairs, 'pair')} differ slightly" if n_pairs else ""
+
+
+def _conflict_title(groups: Sequence[NDArray[np.int64]]) -> str:
+    if len(groups) > 1:
+        return f"{count(len(groups))} images appear more than once, with different labels"
+    times = {2: "twice"}.get(len(groups[0]), f"{len(groups[0])} times")
+    return f"One image appears {times}, with different labels"
 
 
 def _skipped(reason: str) -> Skipped:

@@ -11,7 +11,7 @@ from auditor.checks import Check
 from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.comparisons.trends import LinearTrend, OrderedBands, TrendCounter
-from auditor.phrasing import advice, interval, percent, plural, points
+from auditor.phrasing import advice, attribute_name, count, interval, percent, plural, points
 from auditor.records import (
     AuditData,
     Claim,
@@ -58,9 +58,8 @@ class ErrorTrend(Check):
                 continue
             found = counter.trend(bands)
             if found is None or len(bands.rows) < 2 * audit.min_support:
-                reason = (
-                    f"{name}: {plural(len(bands.rows), 'sample')} with a value, too few for a trend"
-                )
+                have = plural(len(bands.rows), "sample")
+                reason = f"{attribute_name(name)}: {have} with a value, too few for a trend"
                 skipped.append(Skipped(check=NAME, reason=reason))
                 continue
             claim = self._claim(audit, found, slices)
@@ -77,16 +76,19 @@ class ErrorTrend(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"The error rate {verb} with {name}: {ends}",
+            title=f"The error rate {verb} with {attribute_name(name)}: {ends}",
             slice=key,
-            effect=Effect.measured(f"error-rate gap between the ends of {name}", gap, "points"),
+            effect=Effect.measured(
+                f"error-rate gap between the ends of {attribute_name(name)}", gap, "points"
+            ),
             limit=self.max_gap,
             p_value=found.p_value,
             support=len(bands.rows),
             samples=slices.highest_loss(Slice(key, worst)),
             statement=(
                 (
-                    f"Over {len(bands.rows)} samples with a value of {name}, the error rate {verb} "
+                    f"Over {count(len(bands.rows))} samples with a value of {attribute_name(name)}, the "
+                    f"error rate {verb} "
                     f"{ends} along a straight line fitted within labels."
                 ),
                 f"The gap between the two ends is {points(gap.value)} ({interval(gap, ' points')}).",

@@ -130,7 +130,7 @@ class FailureRegions(Check):
             of_class = search.of_class(code)
             if of_class is None:
                 reasons.append(
-                    f"{audit.classes[code]}: too few images of other labels are classified correctly"
+                    f"{quoted(audit.classes[code])}: too few images of other labels are classified correctly"
                     + ("" if audit.clusters is None else ", or too few clusters have failures")
                 )
                 continue
@@ -145,7 +145,7 @@ class FailureRegions(Check):
                     f"{quoted(audit.classes[code])} were left out (checks.{NAME}.max_clusters)"
                 )
         if len(selected) > self.max_classes:
-            left_out = [audit.classes[code] for code in selected[self.max_classes :]]
+            left_out = [quoted(audit.classes[code]) for code in selected[self.max_classes :]]
             reasons.append(
                 f"failures predicted as {several(left_out)} were left out: other classes have more "
                 f"failures (checks.{NAME}.max_classes)"

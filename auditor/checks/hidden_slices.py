@@ -15,7 +15,7 @@ from auditor.discovery.failure_directions import FailureDirection, failure_direc
 from auditor.discovery.sample_splitting import SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
 from auditor.imaging.location import grid
-from auditor.phrasing import interval, percent, points, several
+from auditor.phrasing import class_name, interval, percent, points, several
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -135,8 +135,8 @@ class HiddenSlices(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"A group of similar images has an error rate of {percent(tested.rate)}, other "
-            f"images of the same labels {percent(tested.rest)}: {tested.features}",
+            title=f"{percent(tested.rate)} of a group of similar images are misclassified, and "
+            f"{percent(tested.rest)} of others of the same labels: {tested.traits}",
             slice=SliceKey(),
             effect=effect if reported else None,
             limit=self.min_gap,
@@ -185,6 +185,12 @@ class _TestedSlice:
     brightness: BrightnessDifference
 
     @property
+    def traits(self) -> str:
+        """The same without numbers, for a title."""
+        values = [one.condition for one in self.distinctive[:2]]
+        return several([*values, self.brightness.words], 3)
+
+    @property
     def features(self) -> str:
         """What distinguishes the slice, in words."""
         return several([*map(str, self.distinctive[:2]), self.brightness.words], 3)
@@ -220,7 +226,9 @@ def _tested(
 
 def _statement(tested: _TestedSlice, direction: FailureDirection) -> tuple[str, ...]:
     predicted = (
-        "" if direction.predicted is None else f" (mostly predicted as {direction.predicted})"
+        ""
+        if direction.predicted is None
+        else f" (mostly predicted as {class_name(direction.predicted)})"
     )
     return (
         (

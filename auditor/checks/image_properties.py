@@ -17,7 +17,7 @@ from auditor.comparisons.confounding import Confounding
 from auditor.comparisons.explanations import explained_by, held_fixed, title_suffix
 from auditor.comparisons.gap_texts import RatesOfGap
 from auditor.comparisons.slice_counts import Counts, SliceCounter
-from auditor.phrasing import points, several, whom
+from auditor.phrasing import attribute_name, count, points, several, whom
 from auditor.records import (
     AuditData,
     Claim,
@@ -125,7 +125,7 @@ class ImageProperties(Check):
             support=one.support,
             samples=counter.highest_loss(one) if gap.value > 0 else (),
             statement=(
-                *rates.sentences(f"{one.support} {who}"),
+                *rates.sentences(f"{count(one.support)} {who}"),
                 f"The test is whether the gap exceeds {points(self.max_gap)}.",
                 f"The {name} was computed from the images, not annotated.",
             ),
@@ -268,7 +268,7 @@ def _held(claim: Claim, tested: _Tested, audit: AuditData, clearer: Sequence[Sli
     weakening = [one.attribute for one in held.gaps if one.state == "weakens"]
     causes = [next(iter(one.key.attributes)) for one in same] + list(associated) + weakening
     suffix = title_suffix(held, tested.gap) or (
-        f"; {causes[0]} accounts for most of it" if causes else ""
+        f"; {attribute_name(causes[0])} accounts for most of it" if causes else ""
     )
     strengths = Quantities(
         items=tuple(
@@ -299,7 +299,8 @@ def _related(same: Sequence[Slice], associated: Mapping[str, float]) -> Iterator
         yield f"Outside of {whom(same[0].key)}, little of the gap is left."
     if associated:
         yield (
-            f"These images are associated with {several(list(associated))} (Cramér's V "
+            f"These images are associated with {several([attribute_name(one) for one in associated])} "
+            "(Cramér's V "
             f"{max(associated.values()):.2f})."
         )
 

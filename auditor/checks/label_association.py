@@ -12,7 +12,15 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clustered_tables import association_of, clusters_of_table
 from auditor.comparisons.contingency import ContingencyTable, tables
-from auditor.phrasing import percent, quoted
+from auditor.phrasing import (
+    attribute_name,
+    class_name,
+    condition,
+    percent,
+    plural,
+    quoted,
+    value_name,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -81,14 +89,16 @@ class LabelAssociation(Check):
                     claims.append(_as_declared(claim) if diagnostic else claim)
                 else:
                     reason = (
-                        f"{table.attribute}: no value has samples from {LEAST_CLUSTERS} clusters, and "
+                        f"{attribute_name(table.attribute)}: no value has samples from {LEAST_CLUSTERS} "
+                        "clusters, and "
                         f"its rest as many, in the {table.data}"
                     )
                     skipped.append(Skipped(check=NAME, reason=reason))
         return Examination(tuple(claims), (*skipped, *_without_reference(audit)))
 
     def _claim(self, table: ContingencyTable, found: Association) -> Claim:
-        counts, name, strength = table.counts, table.attribute, found.strength
+        counts, strength = table.counts, found.strength
+        name = attribute_name(table.attribute)
         total = int(counts.sum())
         row, column = _scarcest(counts)
         label, value = table.labels[row], table.values[column]
@@ -101,7 +111,7 @@ class LabelAssociation(Check):
             kind=self.kind,
             title=f"In the {table.data}, {name} is associated with the label (Cramér's V "
             f"{strength.value:.2f})",
-            slice=SliceKey(attributes={name: value}, label=label),
+            slice=SliceKey(attributes={table.attribute: value}, label=label),
             effect=Effect.measured("Cramér's V", strength, "score"),
             limit=self.max_association,
             p_value=found.p_value,
@@ -109,17 +119,19 @@ class LabelAssociation(Check):
             samples=(),
             statement=(
                 (
-                    f"In the {table.data} ({total} samples), {name} and label have a bias-corrected "
-                    f"Cramér's V of {strength.value:.2f} (95 % interval {strength.low:.2f}–"
+                    f"In the {table.data} ({plural(total, 'sample')}), {name} and label have a "
+                    f"bias-corrected Cramér's V of {strength.value:.2f} (95 % interval {strength.low:.2f}–"
                     f"{strength.high:.2f})."
                 ),
                 (
-                    f"Scarcest for its label: {name} = {value} is {percent(share)} of the "
-                    f"{quoted(label)} samples, and {percent(rest)} of those of other labels."
+                    f"The rarest combination: {percent(share)} of the {quoted(label)} samples have "
+                    f"{condition(table.attribute, value)}, against {percent(rest)} of the samples of "
+                    "other labels."
                 ),
                 *_confounded(counts, name),
             ),
-            action=(table.plan_in_words(self.max_association) or _BALANCE) if over else _BALANCE,
+            action=_BALANCE,
+            plan=table.plan_in_words(self.max_association) if over else "",
             limits="An association in the data is an opportunity for a shortcut, not proof that the "
             "model uses it.",
             evidence=tuple(self._evidence(table, over)),
@@ -132,8 +144,11 @@ class LabelAssociation(Check):
         if plan:
             yield Table(
                 title="Images to collect",
-                columns=("label", table.attribute, "images"),
-                rows=tuple(plan),
+                columns=("label", attribute_name(table.attribute), "images"),
+                rows=tuple(
+                    (class_name(label), value_name(table.attribute, value), n)
+                    for label, value, n in plan
+                ),
                 units=(None, None, "count"),
             )
 
@@ -162,7 +177,9 @@ def _without_reference(audit: AuditData) -> Iterator[Skipped]:
         )
     for name in audit.attributes:
         if audit.reference is not None and name not in audit.reference:
-            yield Skipped(check=NAME, reason=f"{name}: the reference has no such column")
+            yield Skipped(
+                check=NAME, reason=f"{attribute_name(name)}: the reference has no such column"
+            )
 
 
 def _scarcest(counts: Floats) -> tuple[int, int]:

@@ -14,7 +14,16 @@ from scipy.stats import mannwhitneyu
 from auditor.checks import Check
 from auditor.comparisons.value_associations import associated_value
 from auditor.comparisons.wrong_labels import estimate_wrong_labels
-from auditor.phrasing import interval, percent, plural, quoted, several
+from auditor.phrasing import (
+    class_name,
+    condition,
+    count,
+    interval,
+    percent,
+    plural,
+    quoted,
+    several,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -123,8 +132,9 @@ class LabelErrors(Check):
                 if explained.any():
                     contradicted &= ~explained
                     yield (
-                        f"{plural(int(explained.sum()), 'label')} predicted as {audit.classes[target]}: the "
-                        f"model predicts that class more often for other samples with {value}"
+                        f"{plural(int(explained.sum()), 'label')} predicted as "
+                        f"{class_name(audit.classes[target])}: the model predicts that class more often "
+                        f"for other samples with {value}"
                     )
         pairs = np.unique(np.stack([label[contradicted], predicted[contradicted]]), axis=1)
         for pair in pairs.T:
@@ -135,7 +145,8 @@ class LabelErrors(Check):
     def _examined(self, suspects: _Suspects) -> Claim | str:
         """The claim on a pair of classes, or what else explains the predictions."""
         audit, label, other = suspects.audit, suspects.label, suspects.suggested
-        prefix = f"{plural(len(suspects.rows), 'label')} {label} predicted as {other}:"
+        called = quoted(label), class_name(other)
+        prefix = f"{plural(len(suspects.rows), 'label')} {called[0]} predicted as {called[1]}:"
         value = associated_value(audit, suspects.mask)
         if value is not None:
             return f"{prefix} they are associated with {value}"
@@ -221,7 +232,7 @@ def _predicted_more_often(
             gaps = stratified_gap(own_flipped, own, all_flipped - own_flipped, all_others - own)
             if np.isfinite(gaps.p_value):
                 p_value, gap = float(gaps.p_value), float(gaps.gap.value)
-                found.append((p_value, gap, f"{name} = {value}", rows))
+                found.append((p_value, gap, condition(name, str(value)), rows))
     for p_value, gap, words, rows in sorted(found, key=lambda one: one[0]):
         if gap > 0 and p_value * len(found) <= audit.alpha:
             yield words, rows
@@ -237,14 +248,16 @@ def _claim(suspects: _Suspects) -> Claim:
     confidence = frame["confidence"].to_numpy(dtype=np.float64)
     share = proportion(len(samples), suspects.n_label)[()]
     rows = tuple(
-        (sample, label, other, float(one)) for sample, one in zip(samples, confidence, strict=True)
+        (sample, class_name(label), class_name(other), float(one))
+        for sample, one in zip(samples, confidence, strict=True)
     )
     n = len(samples)
     return Claim(
         check=NAME,
         kind=LabelErrors.kind,
-        title=f"{plural(n, 'sample')} labelled {label} {'is' if n == 1 else 'are'} confidently predicted as "
-        f"{other}: wrong labels or a shortcut",
+        title=f"{plural(n, 'sample')} labelled {class_name(label)} {'is' if n == 1 else 'are'} "
+        "confidently predicted as "
+        f"{class_name(other)}: wrong labels or a shortcut",
         slice=SliceKey(label=label, predicted=other),
         effect=Effect.measured("share of the label's samples", share, "share"),
         limit=0.0,
@@ -252,8 +265,9 @@ def _claim(suspects: _Suspects) -> Claim:
         support=n,
         samples=tuple(samples[:_SHOWN]),
         statement=_statement(suspects, samples, share),
-        action=f"Look at these images. Where they show {other}, correct the labels. Where they show {label}, "
-        f"look for what they have in common with the {other} samples, such as the background, and add it as "
+        action=f"Look at these images. Where they show {class_name(other)}, correct the labels. Where they "
+        f"show {class_name(label)}, look for what they have in common with the {quoted(other)} samples, "
+        "such as the background, and add it as "
         "an attribute. Then audit again.",
         limits="The model's own predictions cannot tell wrong labels from a shortcut, so no label is blamed "
         "and these samples count as failures. The model must not have been trained on them.",
@@ -271,11 +285,11 @@ def _claim(suspects: _Suspects) -> Claim:
 
 
 def _statement(suspects: _Suspects, samples: list[str], share: Interval) -> tuple[str, ...]:
-    other = suspects.suggested
+    other = quoted(suspects.suggested)
     has_attributes = bool(suspects.audit.attributes)
     return (
         (
-            f"Of {suspects.n_label} {quoted(suspects.label)} samples, {len(samples)} "
+            f"Of {count(suspects.n_label)} {quoted(suspects.label)} samples, {count(len(samples))} "
             f"({percent(share.value)}, {interval(share)}) are predicted as {other} as confidently as "
             f"{other} samples usually are, such as {several(samples)}."
         ),

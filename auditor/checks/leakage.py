@@ -25,7 +25,7 @@ from auditor.near_duplicates.training_matches import (
     find_training_copies,
 )
 from auditor.near_duplicates.transformed_copies import TransformedCopies, find_transformed_copies
-from auditor.phrasing import interval, percent, plural, several
+from auditor.phrasing import count, interval, percent, plural, several
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -205,7 +205,7 @@ def _copies(audit: AuditData, found: TrainingCopies, limit: float) -> Claim:
     verb = "is" if n == 1 else "are"
     wording = _Wording(
         title=f"{verb} in the training data",
-        match=f"{verb} in the training data (equal files: {n_equal}; with small changes: {n - n_equal})",
+        match=f"{verb} in the training data{_how(n, n_equal)}",
         action="Remove",
         limits="It finds copies of images, not other images of the same object, person or series.",
         ceiling="warning",
@@ -219,7 +219,7 @@ def _transformed(audit: AuditData, found: TransformedCopies, limit: float) -> Cl
     wording = _Wording(
         title=f"{verb} one training image after alignment",
         match=f"{verb} one training image after a small shift, rotation or change of scale, and no other "
-        f"nearly as well (mirrored: {int(found.mirrored.sum())})",
+        f"nearly as well{_mirrored(int(found.mirrored.sum()))}",
         action="Look at the pairs. Where they are copies, remove",
         limits="Neighbouring images of a series and objects of the same make also match: look at the "
         "pairs. Copies that were cropped by much more than a tenth of the side, or rotated by much more "
@@ -243,20 +243,21 @@ def _claim(
     faulty = tuple(names[matches.conflicts & matches.predicted_as_trained])
     statement = [
         (
-            f"{n} of {total} audited images ({percent(share.value)}, {interval(share)}), such as "
+            f"{count(n)} of {count(total)} audited images ({percent(share.value)}, {interval(share)}), "
+            f"{'such as ' if n > 3 else ''}"
             f"{several(samples)}, {wording.match}."
         ),
         _error_rates(matches),
     ]
     if conflicts:
         statement.append(
-            f"Images with another label in the training data: {len(conflicts)}; failures among them in "
-            f"which the model predicts that label: {len(faulty)}."
+            f"{plural(len(conflicts), 'of them has', 'of them have')} another label in the training data; "
+            f"for {count(len(faulty))} of these, the model predicts that label and counts as wrong."
         )
     return Claim(
         check=NAME,
         kind=Leakage.kind,
-        title=f"{n} of {total} audited images {wording.title}",
+        title=f"{count(n)} of {count(total)} audited images {wording.title}",
         slice=SliceKey(),
         effect=Effect.measured(
             "share of audited images with a match in the training data", share, "share"
@@ -276,6 +277,19 @@ def _claim(
         counted=True,
         faulty=faulty,
     )
+
+
+def _how(n: int, n_equal: int) -> str:
+    """How the copies match, as an addition to a sentence."""
+    if n_equal == n:
+        return ", as equal files"
+    if not n_equal:
+        return ", with small changes"
+    return f" ({count(n_equal)} as equal files, {count(n - n_equal)} with small changes)"
+
+
+def _mirrored(number: int) -> str:
+    return f" ({count(number)} of them mirrored)" if number else ""
 
 
 def _error_rates(matches: TrainingMatches) -> str:

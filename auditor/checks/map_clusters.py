@@ -101,7 +101,7 @@ class MapClusters(Check):
         for code in np.unique(predicted[rows]):
             claim = self._examined(audit, sample_split, share[has_evidence], int(code))
             if claim is None:
-                without_group.append(audit.classes[code])
+                without_group.append(quoted(audit.classes[code]))
             else:
                 claims.append(claim)
         if without_group:

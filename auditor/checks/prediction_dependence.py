@@ -16,7 +16,16 @@ from auditor.comparisons.clustered_rates import ClusteredRates
 from auditor.comparisons.clusters import of_clusters
 from auditor.comparisons.others_fixed import OthersFixed, rate_within
 from auditor.comparisons.strata import confounders, crossed
-from auditor.phrasing import interval, sentence_start, several, signed_points, whom
+from auditor.phrasing import (
+    attribute_name,
+    class_name,
+    interval,
+    sentence_start,
+    several,
+    signed_points,
+    value_name,
+    whom,
+)
 from auditor.records import (
     AuditData,
     Claim,
@@ -101,7 +110,7 @@ class PredictionDependence(Check):
                     else f"no value has {audit.min_support} samples of a class and as many among the "
                     "other values" + of_clusters(audit)
                 )
-                skipped.append(Skipped(check=NAME, reason=f"{name}: {reason}"))
+                skipped.append(Skipped(check=NAME, reason=f"{attribute_name(name)}: {reason}"))
                 continue
             stated = self._claims(audit, name, values, counts.sum(1), found, worst)
             held = _OthersHeld(
@@ -182,7 +191,7 @@ class PredictionDependence(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"Predictions depend on {name} beyond the label",
+            title=f"Predictions depend on {attribute_name(name)} beyond the label",
             slice=SliceKey(),
             effect=None,  # it names no value; the claims on the values do
             limit=0.0,
@@ -191,7 +200,8 @@ class PredictionDependence(Check):
             samples=(),
             statement=(
                 (
-                    f"Given the label, prediction and {name} share {excess:.3f} nats of information "
+                    f"Given the label, prediction and {attribute_name(name)} share {excess:.3f} nats of "
+                    "information "
                     "beyond chance."
                 ),
             ),
@@ -202,7 +212,7 @@ class PredictionDependence(Check):
         )
 
     def _of_value(self, audit: AuditData, key: SliceKey, worst: WorstRate) -> Claim:
-        target = audit.classes[worst.target]
+        target = class_name(audit.classes[worst.target])
         what = worst.in_words(target, f"with {whom(key).removeprefix('samples with ')}")
         return Claim(
             check=NAME,
@@ -263,9 +273,9 @@ def _four_fifths(distances: FairnessDistances, classes: tuple[str, ...]) -> Iter
     if np.isfinite(ratio).any():
         least = int(np.nanargmin(ratio))
         yield (
-            f"Whatever the labels are, {classes[least]} is predicted {ratio[least]:.2f} times as often for "
-            "the value where it is rarest as for the value where it is most frequent (the four-fifths "
-            "rule asks for 0.8)."
+            f"Whatever the labels are, the lowest rate at which a value is predicted as "
+            f"{class_name(classes[least])} is {ratio[least]:.2f} times the highest (the four-fifths rule "
+            "asks for at least 0.8)."
         )
 
 
@@ -282,7 +292,8 @@ def _with_fixed(claim: Claim, fixed: tuple[str, ...]) -> Claim:
     """The claim, with a sentence on the confounders that were held fixed."""
     if not fixed:
         return claim
-    sentence = f"Rates and gaps are those with {several(fixed)} held fixed, besides the label."
+    held = several([attribute_name(one) for one in fixed])
+    sentence = f"Rates and gaps are those with {held} held fixed, besides the label."
     return replace(claim, statement=(*claim.statement, sentence))
 
 
@@ -300,14 +311,17 @@ def _evidence(
         )
     )
     if len(values) * len(audit.classes) <= _LISTED:
-        yield _rates_table(rates, values, audit.classes)
+        yield _rates_table(rates, [value_name(name, one) for one in values], audit.classes)
     crossed = list(_intersections(audit, name))
     if crossed:
         yield Table(
             title="Intersections with other attributes",
             columns=("attributes", *_DISTANCES),
             rows=tuple(
-                (f"{name} × {other}", *(found.get(what) for what in _DISTANCES))
+                (
+                    f"{attribute_name(name)} × {attribute_name(other)}",
+                    *(found.get(what) for what in _DISTANCES),
+                )
                 for other, found in crossed
             ),
             units=(None, *map(_unit, _DISTANCES)),
@@ -344,7 +358,7 @@ def _rates_table(rates: ClassRates, values: list[str], classes: tuple[str, ...])
         title="Rates by value and class",
         columns=("value", "class", "true-positive rate", "false-positive rate", "selection rate"),
         rows=tuple(
-            (value, name, *(_finite(one.value[row, column]) for one in kinds))
+            (value, class_name(name), *(_finite(one.value[row, column]) for one in kinds))
             for row, value in enumerate(values)
             for column, name in enumerate(classes)
         ),

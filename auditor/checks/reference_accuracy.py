@@ -11,7 +11,17 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.comparisons.reference_images import STORY, AccuracyLoss, accuracy_loss, severity_of
 from auditor.comparisons.slice_counts import SliceCounter
-from auditor.phrasing import count, interval, percent, percents, plural, points, quoted, several
+from auditor.phrasing import (
+    class_name,
+    count,
+    interval,
+    percent,
+    percents,
+    plural,
+    points,
+    quoted,
+    several,
+)
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -168,7 +178,7 @@ def _change(loss: float) -> str:
 
 def _how_many(found: AccuracyLoss) -> str:
     n, all_of_them = len(found.sample.rows), found.sample.n_labelled
-    drawn = f"{plural(n, 'reference image')}"
+    drawn = f"{plural(n, 'reference image')},"
     if n + found.sample.n_unreadable < all_of_them:
         drawn = f"{count(n)} of {plural(all_of_them, 'reference image')}, drawn at random,"
     return (
@@ -216,7 +226,7 @@ def _table(audit: AuditData, found: AccuracyLoss) -> Table:
         columns=("class", "reference images", "accuracy", "audited images", "accuracy", "loss"),
         rows=tuple(
             (
-                audit.classes[found.classes[k]],
+                class_name(audit.classes[found.classes[k]]),
                 float(found.counts[k, 0]),
                 float(found.reference_by_class[k]),
                 float(found.counts[k, 1]),

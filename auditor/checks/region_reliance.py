@@ -21,7 +21,17 @@ from auditor.interventions.regions import (
     evidence_share,
     windows_within,
 )
-from auditor.phrasing import interval, percent, plural, points, quoted, signed_points, whom
+from auditor.phrasing import (
+    condition,
+    interval,
+    more_of_100,
+    percent,
+    plural,
+    points,
+    quoted,
+    signed_points,
+    whom,
+)
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -118,8 +128,9 @@ class RegionReliance(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"Swapping {region.description} between samples with {contrast.attribute} = "
-            f"{contrast.value} and others costs {points(drop.value)} of accuracy",
+            title=f"Exchanging {region.description} between samples with "
+            f"{condition(contrast.attribute, contrast.value)} and others makes "
+            f"{more_of_100(drop.value)} predictions wrong",
             slice=SliceKey(attributes={contrast.attribute: contrast.value}),
             effect=Effect.measured("drop in accuracy when the region is swapped", drop, "points")
             if significant

@@ -11,7 +11,7 @@ from pydantic import Field
 from auditor.checks import Check
 from auditor.comparisons.clusters import inflation, widened
 from auditor.comparisons.contingency import ContingencyTable, table_of
-from auditor.phrasing import interval, percent
+from auditor.phrasing import attribute_name, condition, count, interval, percent, plural, points
 from auditor.records import (
     AuditData,
     Claim,
@@ -64,7 +64,8 @@ class Representation(Check):
                     continue
                 if audit.clusters is not None:
                     reason = (
-                        f"{name}: the shares in the training data were not compared: images of one "
+                        f"{attribute_name(name)}: the shares in the training data were not compared: "
+                        "images of one "
                         f"{audit.clusters.name} are not independent, and this test does not support clusters"
                     )
                     skipped.append(Skipped(check=NAME, reason=reason))
@@ -86,7 +87,7 @@ class Representation(Check):
             yield Claim(
                 check=NAME,
                 kind=self.kind,
-                title=f"{name} = {value} is rare in the audited data: {percent(share.value)}",
+                title=f"{condition(name, value)} is rare in the audited data: {percent(share.value)}",
                 slice=SliceKey(attributes={name: value}),
                 effect=Effect.measured("shortfall against an equal share", shortfall, "points"),
                 limit=(1 - self.min_share) * equal,
@@ -95,12 +96,14 @@ class Representation(Check):
                 samples=(),
                 statement=(
                     (
-                        f"{int(counts[k])} of {int(counts.sum())} audited samples have {name} = {value}: "
+                        f"{count(int(counts[k]))} of {count(int(counts.sum()))} audited samples have "
+                        f"{condition(name, value)}: "
                         f"{percent(share.value)} ({interval(share)}); an equal share of the "
                         f"{len(counts)} values would be {percent(equal)}."
                     ),
                 ),
-                action=f"Evaluate more samples with {name} = {value}, if it occurs in use: the results "
+                action=f"Evaluate more samples with {condition(name, value)}, if it occurs in use: the "
+                "results "
                 "for them are uncertain.",
                 limits="Whether the value is as rare in use is not known to the audit.",
                 evidence=(
@@ -134,7 +137,7 @@ class Representation(Check):
             yield Claim(
                 check=NAME,
                 kind=self.kind,
-                title=f"{name} = {value} is {percent(trained_share)} of the training data, and "
+                title=f"{condition(name, value)} is {percent(trained_share)} of the training data, and "
                 f"{percent(share)} of the audited data",
                 slice=SliceKey(attributes={name: value}),
                 effect=Effect.measured(
@@ -146,14 +149,15 @@ class Representation(Check):
                 samples=(),
                 statement=(
                     (
-                        f"{int(n_trained)} of {int(trained_total)} training samples have {name} = {value} "
-                        f"({percent(trained_share)}), and {int(n)} of {int(total)} audited ones "
-                        f"({percent(share)})."
+                        f"{count(int(n_trained))} of {count(int(trained_total))} training samples have "
+                        f"{condition(name, value)} "
+                        f"({percent(trained_share)}), and {count(int(n))} of {count(int(total))} audited "
+                        f"ones ({percent(share)})."
                     ),
-                    f"The difference is {percent(gap.value)} ({interval(gap)}).",
+                    f"The difference is {points(gap.value)} ({interval(gap, ' points')}).",
                 ),
-                action=f"If the audited data is like the data in use, train with about {missing} more "
-                f"samples with {name} = {value}.",
+                action=f"If the audited data is like the data in use, train with about "
+                f"{plural(missing, 'more sample')} with {condition(name, value)}.",
                 limits="A rare value does not need to have a high error rate: see its error rate.",
                 evidence=(
                     Quantities(

@@ -18,12 +18,16 @@ from auditor.comparisons.value_counts import DRAWS, ValueCounts, values_of_attri
 from auditor.phrasing import (
     advice,
     amount,
+    attribute_name,
+    condition,
+    count,
     interval,
     limits,
     percent,
     percents,
     points,
     several,
+    value_name,
     whom,
 )
 from auditor.records import (
@@ -156,7 +160,7 @@ class _Compared:
         own = counts.worth
         gap = found.gap[k]
         effect, limit = self.limits.effect(gap, ratio)
-        named = f"{counts.attribute} = {counts.values[other]}"
+        named = condition(counts.attribute, counts.values[other])
         rate, other_rate = percents(counts.rates[k], counts.rates[other])
         return Claim(
             check=NAME,
@@ -212,7 +216,7 @@ class _Compared:
                 samples=self.counter.highest_loss(others) if minority[k] else (),
                 statement=(
                     (
-                        f"Of {one.support} {whom(one.key)}, {percent(rate.value)} are misclassified "
+                        f"Of {count(one.support)} {whom(one.key)}, {percent(rate.value)} are misclassified "
                         f"({interval(rate)})."
                     ),
                     (
@@ -254,14 +258,19 @@ class _Compared:
             more = "less" if rest >= rate else "more"
             return (
                 f"{percent(rate)} of the {who} are misclassified: {points(rest - rate)} {more} than "
-                "the rest of the same labels"
+                "other samples of the same labels"
             )
-        best = [value for value, better in zip(counts.values, minority, strict=True) if better]
-        named = f"Only {counts.attribute} = {several(best)}"
+        best = [
+            value_name(counts.attribute, value)
+            for value, better in zip(counts.values, minority, strict=True)
+            if better
+        ]
+        named = f"Only {attribute_name(counts.attribute)} = {several(best)}"
         if len(best) == 1:
             return f"{named} has a low error rate: {percent(rate)}, against {percent(rest)} of the rest"
         return (
-            f"{named} have a low error rate: {percent(rate)} with {counts.values[k]}, against "
+            f"{named} have a low error rate: {percent(rate)} with "
+            f"{value_name(counts.attribute, counts.values[k])}, against "
             f"{percent(rest)} of the rest"
         )
 

@@ -50,7 +50,7 @@ class WorstRate:
         rate, rest = percents(self.rate, self.rest)
         if self.rate_name == "recall":
             return f"recall of {target} is {rate} {own} and {rest} otherwise"
-        return f"{rate} of other samples are predicted as {target} {own}, and {rest} otherwise"
+        return f"{rate} of samples of other labels are predicted as {target} {own}, and {rest} otherwise"
 
 
 def worst_rates(

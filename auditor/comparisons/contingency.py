@@ -8,13 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from auditor.phrasing import several
+from auditor.phrasing import attribute_name, condition, count, plural, quoted, several
 from auditor.records import MISSING, AuditData, Contingency
 from auditor.records.predictions import codes
 from auditor.statistics import Floats, collection_plan
 
 Source = Literal["audited", "reference"]
 
+_NAMED = 4
+"""Combinations of label and value that a plan names."""
 _PLANNED = 2000
 """Tables with more cells get no plan, because it would be too long."""
 
@@ -68,17 +70,23 @@ class ContingencyTable:
         ]
         return sorted(cells, key=lambda cell: -cell[2])
 
-    def plan_in_words(self, limit: float) -> str | None:
-        """The images to collect, in a sentence; None if none are needed."""
+    def plan_in_words(self, limit: float) -> str:
+        """The images to collect, in two sentences; empty if none are needed."""
         cells = self.plan(limit)
         if not cells:
-            return None
-        listed = several(
-            [f"{n} more {label} with {self.attribute} = {value}" for label, value, n in cells], 4
-        )
+            return ""
+        named = [
+            f"{count(n)} {quoted(label)} with {condition(self.attribute, value)}"
+            for label, value, n in cells[:_NAMED]
+        ]
+        if len(cells) > _NAMED:
+            combinations = plural(len(cells) - _NAMED, "other combination")
+            named.append(f"{count(sum(n for *_, n in cells[_NAMED:]))} of {combinations}")
+        listed = several(named, len(named))
+        images = plural(sum(n for _, _, n in cells), "more image")
         return (
-            f"To lower the association of {self.attribute} and label in the {self.data} to "
-            f"{limit:g}, collect {sum(n for _, _, n in cells)} images: {listed}."
+            f"Collect {images} for the {self.data}: {listed}. That lowers the association of "
+            f"{attribute_name(self.attribute)} and label there to {limit:g} (Cramér's V)."
         )
 
 

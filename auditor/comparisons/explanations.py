@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from auditor.comparisons.confounding import Confounding, JointlyHeld
 from auditor.comparisons.limits import finite
-from auditor.phrasing import interval, points, points_of, several, signed_points
+from auditor.phrasing import attribute_name, interval, points, points_of, several, signed_points
 from auditor.records import (
     Claim,
     Declarations,
@@ -76,7 +76,7 @@ def _effect(claim: Claim, held: JointlyHeld, rest_rate: float | None) -> Effect 
     """The remaining gap in the unit of its effect; None if that is not defined."""
     if claim.effect is None:
         return None
-    name = f"{claim.effect.name} with {several(held.held, 6)} held fixed"
+    name = f"{claim.effect.name} with {several(_shown(held.held), 6)} held fixed"
     left = held.gap
     if claim.effect.unit == "points":
         return Effect.measured(name, left, "points")
@@ -88,7 +88,7 @@ def _effect(claim: Claim, held: JointlyHeld, rest_rate: float | None) -> Effect 
 
 def _severity_sentence(held: JointlyHeld) -> str:
     return (
-        f"Its severity follows the gap with {several(held.held, 6)} held fixed: "
+        f"Its severity follows the gap with {several(_shown(held.held), 6)} held fixed: "
         f"{signed_points(held.gap.value)} ({interval(held.gap, ' points')})."
     )
 
@@ -147,12 +147,12 @@ def title_suffix(held: HeldFixed, gap: Interval) -> str:
     """
     causes = _causes(held)
     if causes and "reverses" in {held.state, *(_state(held, name) for name in causes)}:
-        return f"; it reverses with {several(causes)} held fixed"
+        return f"; it reverses with {several(_shown(causes))} held fixed"
     if causes:
         together = "together " if held.state is not None and not _alone(held) else ""
         verb = "explains" if len(causes) == 1 else f"{together}explain"
-        return f"; {several(causes)} {verb} it"
-    named = several(held.through)
+        return f"; {several(_shown(causes))} {verb} it"
+    named = several(_shown(held.through))
     if held.state == "weakens" and held.jointly is not None and named:
         within = f"within {named}" if len(held.through) == 1 else f"with {named} held fixed"
         return f"; {points_of(held.jointly.value, gap.value)} remain {within}"
@@ -160,7 +160,11 @@ def title_suffix(held: HeldFixed, gap: Interval) -> str:
         verb = "explains" if len(held.through) == 1 else "explain"
         return f"; {named} {verb} at least a part of it"
     like = [one.attribute for one in held.gaps if one.state == "inseparable"]
-    return f"; the data cannot separate it from {several(like)}" if like else ""
+    return f"; the data cannot separate it from {several(_shown(like))}" if like else ""
+
+
+def _shown(names: Iterable[str]) -> list[str]:
+    return [attribute_name(name) for name in names]
 
 
 def _causes(held: HeldFixed) -> tuple[str, ...]:
@@ -193,14 +197,14 @@ def _sentences(held: HeldFixed, gap: Interval) -> Iterator[str]:
     if kept:
         least = min((left for _, left in kept), key=lambda left: left.value)
         yield (
-            f"It remains with {several([one.attribute for one, _ in kept])} held fixed"
+            f"It remains with {several(_shown(one.attribute for one, _ in kept))} held fixed"
             f"{', one at a time' if len(kept) > 1 else ''}: at least {points(least.value)} "
             f"({interval(least, ' points')})."
         )
     undecided = [one.attribute for one in gaps if one.state == "undecided"]
     if undecided:
         yield (
-            f"There are too few samples to decide whether it remains with {several(undecided)} "
+            f"There are too few samples to decide whether it remains with {several(_shown(undecided))} "
             "held fixed."
         )
     if held.jointly is not None:
@@ -212,22 +216,22 @@ def _sentences(held: HeldFixed, gap: Interval) -> Iterator[str]:
 def _sentence(one: HeldFixedGap, gap: Interval) -> str:
     if one.state == "inseparable" or one.gap is None:
         return (
-            f"The slice and {one.attribute} nearly coincide: with {one.attribute} held fixed, the "
+            f"The slice and {attribute_name(one.attribute)} nearly coincide: with "
+            f"{attribute_name(one.attribute)} held fixed, the "
             f"comparison has only {one.effective_samples} effective samples, so this data cannot show "
             "which of them matters."
         )
     left = f"{signed_points(one.gap.value)} ({interval(one.gap, ' points')})"
     if one.state == "reverses":
-        return f"With {one.attribute} held fixed, the gap reverses: {left}."
-    end = f": {one.attribute} explains it" if one.state == "explains" else ""
-    return (
-        f"With {one.attribute} held fixed, the gap falls from {points(gap.value)} to {left}{end}."
-    )
+        return f"With {attribute_name(one.attribute)} held fixed, the gap reverses: {left}."
+    end = f": {attribute_name(one.attribute)} explains it" if one.state == "explains" else ""
+    falls = f"the gap falls from {points(gap.value)} to {left}{end}"
+    return f"With {attribute_name(one.attribute)} held fixed, {falls}."
 
 
 def _joint_sentence(held: HeldFixed, jointly: Estimate, gap: Interval) -> str:
     several_held = len(held.held) > 1
-    start = f"With {several(held.held, 6)} held fixed{' jointly' if several_held else ''}"
+    start = f"With {several(_shown(held.held), 6)} held fixed{' jointly' if several_held else ''}"
     left = f"{signed_points(jointly.value)} ({interval(jointly, ' points')})"
     it = "they explain" if several_held else "it explains"
     if held.state == "explains":
@@ -250,7 +254,8 @@ def _joint_sentence(held: HeldFixed, jointly: Estimate, gap: Interval) -> str:
 
 def _mediated_sentence(held: HeldFixed, left: Estimate, gap: Interval) -> str:
     parts = [
-        f"{signed_points(one.part.value)} ({interval(one.part, ' points')}) go through {one.attribute}"
+        f"{signed_points(one.part.value)} ({interval(one.part, ' points')}) go through "
+        f"{attribute_name(one.attribute)}"
         for one in held.mediated
     ]
     declared = "declared a mediator" if len(parts) == 1 else "declared mediators"

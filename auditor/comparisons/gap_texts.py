@@ -49,13 +49,14 @@ class RatesOfGap:
         rate = percent(self.rate.value if self.is_plain else self.weighted)
         return (
             f"{self._start}{rate} of the {who} are {outcome}: {points(self.gap.value)} "
-            f"{self._more} than the rest of the same labels"
+            f"{self._more} than other samples of the same labels"
         )
 
     def both(self, who: str, outcome: str = "misclassified") -> str:
         """A title with both rates."""
         own, rest = percents(self.rate.value if self.is_plain else self.weighted, self.rest)
-        return f"{self._start}{own} of the {who} are {outcome}, and {rest} of the rest of the same labels"
+        others = f"{rest} of other samples of the same labels"
+        return f"{self._start}{own} of the {who} are {outcome}, and {others}"
 
     def sentences(self, who: str, outcome: str = "misclassified") -> tuple[str, ...]:
         """The rates and the gap.
@@ -68,14 +69,14 @@ class RatesOfGap:
         own = f"Of {who}, {percent(self.rate.value)} are {outcome} ({interval(self.rate)})"
         if self.is_plain:
             return (
-                f"{own}; of the rest, with labels in the same proportion, {percent(self.rest)}.",
+                f"{own}; of other samples with the same mix of labels, {percent(self.rest)}.",
                 f"The gap is {gap}.",
             )
         return (
             f"{own}.",
             (
                 f"With labels weighted alike, it is {percent(self.weighted)} against "
-                f"{percent(self.rest)} of the rest: a gap of {gap}."
+                f"{percent(self.rest)} of the others: a gap of {gap}."
             ),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from auditor.phrasing import several
+from auditor.phrasing import condition, several
 from auditor.records import AuditData, Estimate, PopulationRecord, PopulationValue
 from auditor.records.predictions import WEIGHT
 from auditor.statistics import Floats, Integers, raked_weights, weighted_share
@@ -63,7 +63,7 @@ def _with_shares(audit: AuditData, shares: Mapping[str, Mapping[str, float]]) ->
         values=values,
     )
     missing = [
-        f"{one.attribute} = {one.value}" for one in values if one.share and not one.n_samples
+        condition(one.attribute, one.value) for one in values if one.share and not one.n_samples
     ]
     if missing:
         reason = f"no evaluated sample has {several(missing, 4)}, which the population has"

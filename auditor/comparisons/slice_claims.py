@@ -22,8 +22,12 @@ from auditor.comparisons.slice_counts import Counts, SliceCounter, chunks
 from auditor.phrasing import (
     advice,
     amount,
+    class_name,
+    count,
     interval,
     limits,
+    members,
+    members_of,
     percent,
     percents,
     plural,
@@ -265,15 +269,15 @@ def _outcome_in_words(target: tuple[str, int] | None, rate: Interval, one: Slice
     if target is None or target[1] < 0.95 * rate.value * one.support:
         return "misclassified"
     called = "misclassified" if one.key.label is None else "predicted"
-    return f"{called} as {target[0]}"
+    return f"{called} as {class_name(target[0])}"
 
 
 def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: str) -> str:
     rates = _rates(comparison)
     if key.label is not None:
         own, rest = percents(rates.rate.value, rates.rest)
-        failed = f"of the {whom(key)} are {outcome}"
-        return f"{own} {failed}; {rest} of the other {quoted(key.label)} samples"
+        failed = f"of the {members_of(key)} are {outcome}"
+        return f"{own} {failed}; {rest} of the other {members(key.label)}"
     if effect.unit == "ratio":
         return rates.both(whom(key), outcome)
     return rates.difference(whom(key), outcome)
@@ -283,7 +287,7 @@ def _statement(
     one: Slice, comparison: SliceComparison, effect: Effect, outcome: str
 ) -> tuple[str, ...]:
     key, rates = one.key, _rates(comparison)
-    who = f"{one.support} {whom(key)}"
+    who = f"{count(one.support)} {whom(key)}"
     if key.label is None:
         sentences = [*rates.sentences(who, outcome)]
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.phrasing import condition
 from auditor.records import AuditData
 from auditor.records.predictions import codes
 from auditor.statistics import stratified_gap
@@ -36,7 +37,7 @@ def associated_value(audit: AuditData, chosen: NDArray[np.bool_]) -> str | None:
         counts = np.bincount(cells[chosen], minlength=shape[0] * n_labels).reshape(shape)
         gaps = stratified_gap(counts, totals, counts.sum(0) - counts, totals.sum(0) - totals)
         found += [
-            (float(p_value), f"{name} = {value}")
+            (float(p_value), condition(name, str(value)))
             for p_value, value in zip(gaps.p_value, column.cat.categories, strict=True)
             if np.isfinite(p_value)
         ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from auditor import registry
@@ -109,7 +109,7 @@ def split_adapter_options(
     given = raw.get(key)
     if not isinstance(given, Mapping) or not isinstance(given.get("adapter"), str):
         return dict(raw)
-    adapter = _plugin(kind, given["adapter"], f"{key}.adapter")
+    adapter = plugin_at(kind, given["adapter"], f"{key}.adapter")
     fields = set(section.model_fields) - {"options"}
     shared = fields | set(section.renamed)
     own = {name: value for name, value in given.items() if name not in shared}
@@ -131,7 +131,7 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
         return dict(raw)
     checks: dict[str, Options | bool] = {}
     for name, value in given.items():
-        check = _plugin("check", str(name), "checks")
+        check = plugin_at("check", str(name), "checks")
         if value is False:
             checks[name] = False
         elif value is None or value is True or isinstance(value, Mapping):
@@ -152,7 +152,7 @@ def parse_renderer_options(raw: Mapping[str, Any], base: Path | None) -> dict[st
         return dict(raw)
     options = {
         name: validate(
-            _plugin("renderer", str(name), "report.options"),
+            plugin_at("renderer", str(name), "report.options"),
             value or {},
             base,
             f"report.options.{name}.",
@@ -193,7 +193,12 @@ def shortened(value: object, *, quoted: bool = True) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _plugin(kind: Kind, name: str, place: str) -> type[Options]:
+def plugin_at(kind: Kind, name: str, place: str) -> type[Options]:
+    """The plug-in of a name; an error says where in the configuration the name is.
+
+    Raises:
+        ConfigError: there is none.
+    """
     try:
         return registry.get(kind, name)
     except ConfigError as error:
@@ -218,7 +223,7 @@ def _unknown_key(place: str, name: str, known: set[str]) -> str:
     return f"{shortened(place, quoted=False)}: unknown key; {hint}"
 
 
-def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
+def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
     """Keys that are allowed at a place of the configuration."""
     for part in path:
         if isinstance(part, int):  # a place in a list
@@ -227,7 +232,7 @@ def _known_keys(model: type[Options], path: tuple[int | str, ...]) -> set[str]:
         if field is None:
             return set()
         annotations = (field.annotation, *get_args(field.annotation))
-        inner = [one for one in annotations if isinstance(one, type) and issubclass(one, Options)]
+        inner = [one for one in annotations if isinstance(one, type) and issubclass(one, BaseModel)]
         if not inner:
             return set()
         model = inner[0]

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -26,38 +24,15 @@ from auditor.config.criteria import Criterion, DefaultCriterion, require_consist
 from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
+from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
-from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
+from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
-
-
-def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    try:
-        path = path.expanduser()
-    except RuntimeError:
-        text = f"the home folder of {path.parts[0]!r} is not known: write the path out"
-        raise ValueError(text) from None
-    return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
-
-
-def _relative_to_working_directory(path: Path) -> str:
-    """Shorter and free of user names: a path below the working directory is stored relative to it."""
-    here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return printable(shown.as_posix())
-
-
-ConfigPath = Annotated[
-    Path, AfterValidator(_relative_to_file), PlainSerializer(_relative_to_working_directory)
-]
-"""A path that is relative to the configuration file that contains it."""
-
 
 _LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
 _LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
@@ -97,17 +72,19 @@ class Preprocess(Options):
     @field_validator("std", mode="after")
     @classmethod
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if min(value) <= 0:
-            raise ValueError(f"expected standard deviations above 0; got {list(value)}")
         if min(value) < 1 / _LARGEST_NORM:
-            raise ValueError(f"expected standard deviations of at least {1 / _LARGEST_NORM:g}")
+            raise ValueError(
+                f"expected standard deviations above 0, of at least {1 / _LARGEST_NORM:g}"
+            )
         return value
 
     @field_validator("mean", "std", mode="after")
     @classmethod
-    def _plausible(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+    def _plausible(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if max(abs(one) for one in value) > _LARGEST_NORM:
             raise ValueError(f"expected numbers of at most {_LARGEST_NORM:,.0f}")
+        if info.field_name == "mean" and max(value) > 1:
+            raise ValueError("expected means of values from 0 to 1: divide mean and std by 255")
         return value
 
 
@@ -291,11 +268,10 @@ class AuditConfig(Options):
     model: ModelSection
     data: DataSection
     task: TaskName = "single-label"
-    """`single-label`: one of several classes; `binary`: a positive class at a threshold; `multi-label`: any
-    number of labels per sample."""
+    """`single-label`: one of several classes; `binary`: one of two; `multi-label`: any number of labels."""
     decision: DecisionSection = DecisionSection()
     preprocess: Preprocess | None = None
-    """How images are preprocessed; null: with the transforms stored with the weights, if there are any."""
+    """How images are preprocessed; null: with the transforms stored with the weights."""
     slices: SliceSection = SliceSection()
     metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
@@ -307,8 +283,9 @@ class AuditConfig(Options):
     """Acceptance criteria, each met, missed or undecided by the bound of its interval."""
     plan: PlanSection = PlanSection()
     population: PopulationShares = {}
-    """Shares of the target population by attribute and value, such as `sex: {female: 0.51, male: 0.49}`.
-    The accuracy for this population is reported beside the raw one; tests stay unweighted."""
+    """Shares of the target population, such as `sex: {female: 0.51, male: 0.49}`; tests stay unweighted."""
+    display_names: DisplayNames = DisplayNames()
+    """Names in documents for people; JSON, CSV and SARIF keep the names of the data."""
     report: ReportSection = ReportSection()
     about: AboutSection = AboutSection()
     seed: int = Field(0, ge=0)
@@ -366,9 +343,9 @@ class AuditConfig(Options):
         filled = loading.parse_renderer_options(filled, base)
         config = loading.validate(cls, filled, base)
         config.require_known_criteria()
-        registry.get("explainer", config.explain.explainer)
+        loading.plugin_at("explainer", config.explain.explainer, "explain.explainer")
         for name in config.report.formats:
-            registry.get("renderer", name)
+            loading.plugin_at("renderer", name, "report.formats")
         return config
 
     def require_known_criteria(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from auditor.discovery.sample_splitting import Mask, SampleSplit, failure_gap
-from auditor.phrasing import percent
+from auditor.phrasing import attribute_name, class_name, percent, value_name
 from auditor.records import AuditData, SampleGroup, SampleGroups, SampleRef, Table
 from auditor.records.predictions import codes
 from auditor.statistics import Integers
@@ -44,11 +44,18 @@ class DistinctiveValue:
     outside: float
     explains: bool
 
+    @property
+    def shown_value(self) -> str:
+        """The value in words; that of ``label`` is a class."""
+        return class_name(self.value) if self.name == "label" else value_name(self.name, self.value)
+
+    @property
+    def condition(self) -> str:
+        """Attribute and value in words."""
+        return f"{attribute_name(self.name)} = {self.shown_value}"
+
     def __str__(self) -> str:
-        return (
-            f"{self.name} = {self.value} in {percent(self.inside)} instead of "
-            f"{percent(self.outside)}"
-        )
+        return f"{self.condition} in {percent(self.inside)} instead of {percent(self.outside)}"
 
 
 def distinctive_values(
@@ -123,7 +130,9 @@ def table_of(values: Sequence[DistinctiveValue]) -> Table:
     return Table(
         title="Distinctive attribute values",
         columns=("attribute", "value", "share in the slice", "share in the rest"),
-        rows=tuple((one.name, one.value, one.inside, one.outside) for one in values),
+        rows=tuple(
+            (attribute_name(one.name), one.shown_value, one.inside, one.outside) for one in values
+        ),
         units=(None, None, "share", "share"),
     )
 

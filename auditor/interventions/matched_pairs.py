@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.interventions.value_contrasts import ValueContrast, contrasts_with_gap, value_masks
-from auditor.phrasing import several
+from auditor.phrasing import attribute_name, condition, several
 from auditor.records import AuditData, Clusters, Skipped
 from auditor.records.predictions import codes
 from auditor.statistics import Integers
@@ -111,8 +111,8 @@ def plan_contrasts(
         pairs = draw_pairs(audit, contrast, budget.search_images, budget.test_images)
         if len(pairs.test) < audit.min_support or len(pairs.search) < _MIN_SEARCHED:
             reasons.append(
-                f"{contrast.attribute} = {contrast.value}: too few images to swap {subject}, in labels "
-                "that have both this value and others"
+                f"{condition(contrast.attribute, contrast.value)}: too few images to swap {subject}, in "
+                "labels that have both this value and others"
             )
         else:
             planned.append(pairs)
@@ -123,7 +123,8 @@ def plan_contrasts(
         )
     if without_gap:
         reasons.append(
-            f"no {subject} were swapped for {several(without_gap)}: there is no error-rate gap to confirm"
+            f"no {subject} were swapped for {several([attribute_name(one) for one in without_gap])}: "
+            "there is no error-rate gap to confirm"
         )
     return planned, [Skipped(check=check, reason=reason) for reason in reasons]
 

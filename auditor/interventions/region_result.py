@@ -11,7 +11,7 @@ from auditor.imaging.location import grid
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.infill import InfillMethod
 from auditor.interventions.region_effects import Mask, RegionTest, share_of
-from auditor.phrasing import interval, percent, quoted, several
+from auditor.phrasing import class_name, interval, percent, plural, quoted, several
 from auditor.records import (
     Estimate,
     EvidencePart,
@@ -70,12 +70,13 @@ class RegionResult:
         samples, region = self.failures.test, test.masked.region
         if cluster is not None:
             yield (
-                f"The Grad-CAMs of the failures predicted as {predicted} fall into {cluster.n_clusters} "
-                f"clusters. One of them, with {self.failures.total} failures and more of the evidence at "
+                f"The Grad-CAMs of the failures predicted as {predicted} fall into "
+                f"{plural(cluster.n_clusters, 'cluster')}. One of them, with {self.failures.total} "
+                "failures and more of the evidence at "
                 f"the {cluster.place}, was examined alone."
             )
         yield (
-            f"An intervention: in {len(samples.failures)} failures predicted as {predicted}, "
+            f"An intervention: in {plural(len(samples.failures), 'failure')} predicted as {predicted}, "
             f"{region.description} ({percent(region.area)} of its area) was {_FILLED[test.masked.method]}."
         )
         yield (
@@ -115,7 +116,8 @@ class RegionResult:
                     unit="share",
                 ),
                 InterventionEffect(
-                    name=f"images of other labels flipped to {self.predicted} by the failures' content",
+                    name=f"images of other labels flipped to {class_name(self.predicted)} by the "
+                    "failures' content",
                     value=Estimate.of(share_of(test.flipped)),
                     control=Estimate.of(share_of(test.flipped_by_control)),
                     control_name="by the content of correctly classified images",

@@ -1,4 +1,4 @@
-"""Style transfer: gives images the brightness and colours, the sharpness or the finest detail of others."""
+"""Style transfer: gives images the brightness and colours, the sharpness or the fine texture of others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats32 = NDArray[np.float32]
 _NEIGHBOURHOOD = 1.5
 """Standard deviation, in pixels, of the neighbourhood that orders pixels of equal level."""
 _DETAIL_WIDTH = 1 / 96
-"""Standard deviation that separates the finest detail from the rest, as a share of the shorter side;
+"""Standard deviation that separates the fine texture from the rest, as a share of the shorter side;
 at least one pixel."""
 _CHUNK = 16
 """Images that are changed at a time, to bound the memory."""
@@ -115,7 +115,7 @@ def sharpness(images: ImageArray, donors: ImageArray) -> ImageArray:
 
 
 def detail(images: ImageArray, donors: ImageArray) -> ImageArray:
-    """Replaces the finest detail of each image by that of the donor, position by position.
+    """Replaces the fine texture of each image by that of the donor, position by position.
 
     Compression artefacts and faint patterns are part of it. They depend on their position, which no
     statistic of the whole image preserves.
@@ -151,7 +151,7 @@ def colours_and_sharpness(images: ImageArray, donors: ImageArray) -> ImageArray:
 STYLE_TRANSFERS = (
     StyleTransfer("brightness and colours", colours),
     StyleTransfer("sharpness and grain", sharpness),
-    StyleTransfer("finest detail", detail),
+    StyleTransfer("fine texture", detail),
     StyleTransfer("brightness, colours and sharpness", colours_and_sharpness),
 )
 """The methods that `appearance-reliance` chooses from."""

@@ -74,7 +74,7 @@ class Cause:
         return leading.claim.title + title_of_explained(leading, more)
 
     def _action(self) -> str:
-        """The action of the leading claim, and actions about the data.
+        """What to collect, the action of the leading claim, and actions about the data.
 
         Data claims without an attribute add nothing where the leading claim has one.
         """
@@ -86,8 +86,10 @@ class Cause:
             and one.severity != "note"
             and (one.claim.slice.attributes or not has_attribute)
         ]
-        actions = [self.claims[0].claim.action, *(one.claim.action for one in data[:_DATA_ACTIONS])]
-        return " ".join(dict.fromkeys(actions))
+        chosen = [self.claims[0].claim, *(one.claim for one in data[:_DATA_ACTIONS])]
+        plans = [one.plan for one in chosen]
+        actions = [one.action for one in chosen if one is chosen[0] or not one.plan]
+        return " ".join(dict.fromkeys(text for text in (*plans, *actions) if text))
 
     def _samples(self) -> list[str]:
         """Samples of all claims in turn, so that each claim contributes some."""

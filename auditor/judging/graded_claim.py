@@ -137,7 +137,7 @@ class GradedClaim:
             statement=list(claim.statement),
             open_bound=self.open_bound,
             graded_by=claim.graded_by,
-            action=claim.action,
+            action=f"{claim.plan} {claim.action}".strip(),
             limits=claim.limits,
             evidence=list(claim.evidence),
         )

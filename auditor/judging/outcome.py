@@ -14,7 +14,16 @@ import numpy as np
 from scipy.stats import norm
 
 from auditor.config import GateSection
-from auditor.phrasing import class_and_slice, count, percent, plural, points, several
+from auditor.phrasing import (
+    attribute_name,
+    class_and_slice,
+    condition,
+    count,
+    percent,
+    plural,
+    points,
+    several,
+)
 from auditor.records import (
     SEVERITIES,
     AuditOutcome,
@@ -213,7 +222,7 @@ def _untested_attributes(values: Sequence[SliceRecord]) -> Iterator[OutcomeReaso
     for one in values:
         (name,) = one.attributes
         tested[name] = tested.get(name, False) or one.excluded_gap is not None
-    untested = [name for name, is_tested in tested.items() if not is_tested]
+    untested = [attribute_name(name) for name, is_tested in tested.items() if not is_tested]
     if untested:
         yield OutcomeReason(
             kind="power",
@@ -264,4 +273,4 @@ def _missing_as_measured(one: SliceRecord, gap: float) -> int | None:
 
 def _name(one: SliceRecord) -> str:
     ((name, value),) = one.attributes.items()
-    return f"{name} = {value} (n = {count(one.support)})"
+    return f"{condition(name, value)} (n = {count(one.support)})"

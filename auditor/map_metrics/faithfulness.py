@@ -104,7 +104,11 @@ def shuffled(cells: Tensor, generator: torch.Generator) -> Tensor:
         section 4, compares with a random ranking. Departure: cells are ranked, not pixels.
     """
     flat = cells.flatten(1)
-    order = torch.rand(flat.shape, generator=generator).argsort(1).to(flat.device)
+    order = (
+        torch.rand(flat.shape, generator=generator, dtype=torch.float32, device="cpu")
+        .argsort(1)
+        .to(flat.device)
+    )
     return flat.gather(1, order).view_as(cells)
 
 

@@ -40,7 +40,9 @@ def _permute_parameters(owner: nn.Module, generator: torch.Generator) -> None:
     with torch.no_grad():
         for parameter in owner.parameters(recurse=False):
             values = parameter.flatten()
-            shuffled = torch.randperm(len(values), generator=generator).to(values.device)
+            shuffled = torch.randperm(len(values), generator=generator, device="cpu").to(
+                values.device
+            )
             parameter.copy_(values[shuffled].view_as(parameter))
 
 

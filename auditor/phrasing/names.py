@@ -6,35 +6,66 @@ import re
 from collections.abc import Mapping, Sequence
 
 from auditor.phrasing.numbers import count
+from auditor.phrasing.shown_names import attribute_name, class_name, condition, value_name
 from auditor.records import MISSING, SliceKey, SliceRecord
 
 
 def whom(key: SliceKey, noun: str = "samples") -> str:
     """A slice in a sentence: ``functional samples with cell_type = mono``."""
     what = f"{quoted(key.label)} {noun}" if key.label is not None else noun
-    parts = [f"{name} = {value}" for name, value in key.attributes.items()]
+    parts = [condition(name, value) for name, value in key.attributes.items()]
     return f"{what} with {' and '.join(parts)}" if parts else what
 
 
 def slice_name(one: SliceKey | SliceRecord) -> str:
     """A slice in a table: ``cell mono, line A · functional``."""
     predicted = one.predicted if isinstance(one, SliceKey) else None
-    attributes = ", ".join(f"{name} {value}" for name, value in one.attributes.items())
-    label = one.label if attributes or one.label is None else f"label {one.label}"
-    parts = (attributes, label, None if predicted is None else f"predicted {predicted}")
+    attributes = ", ".join(
+        f"{attribute_name(name)} {value_name(name, value)}"
+        for name, value in one.attributes.items()
+    )
+    label = None if one.label is None else class_name(one.label)
+    if label is not None and not attributes:
+        label = f"label {label}"
+    parts = (attributes, label, None if predicted is None else f"predicted {class_name(predicted)}")
     return " · ".join(part for part in parts if part) or "all samples"
 
 
 def class_and_slice(class_name: str | None, key: SliceKey) -> str:
     """What a criterion is about, in a list: ``mono with site = A``; ``all samples``."""
     parts = [] if class_name is None else [quoted(class_name)]
-    parts += [str(key)] if key.attributes else []
+    conditions = [condition(name, value) for name, value in key.attributes.items()]
+    parts += [", ".join(conditions)] if conditions else []
     return " with ".join(parts) or "all samples"
 
 
 def quoted(label: str) -> str:
     """A label in a sentence: in quotes unless it begins with a letter (``“9” samples``)."""
-    return label if label[:1].isalpha() else f"“{label}”"
+    shown = class_name(label)
+    return shown if shown[:1].isalpha() else f"“{shown}”"
+
+
+def members(label: str) -> str:
+    """The samples of a label after a share: ``29 % of the 9s``, ``84 % of the functional samples``."""
+    return f"{class_name(label)}s" if _is_symbol(label) else f"{quoted(label)} samples"
+
+
+def members_of(key: SliceKey) -> str:
+    """The samples of a slice after a share: ``the 9s with mark = present``."""
+    who = whom(SliceKey(attributes=key.attributes))
+    return who if key.label is None else f"{members(key.label)}{who.removeprefix('samples')}"
+
+
+def predicted_as(label: str, predicted: str) -> str:
+    """What happens to samples of a label: ``read as 8`` for characters, else ``predicted as mono``."""
+    verb = "read" if _is_symbol(label) and _is_symbol(predicted) else "predicted"
+    return f"{verb} as {class_name(predicted)}"
+
+
+def _is_symbol(label: str) -> bool:
+    """Whether a class is called by a number or a single capital letter."""
+    shown = class_name(label)
+    return shown.isdecimal() or (len(shown) == 1 and shown.isupper())
 
 
 def several(names: Sequence[str], most: int = 3) -> str:

@@ -47,6 +47,16 @@ def points(gap: float) -> str:
     return f"{number} point" if number == "1" else f"{number} points"
 
 
+def out_of_100(share: float) -> str:
+    """A share as a number out of a hundred, for readers who stop at percentage points: ``40 of 100``."""
+    return f"{_hundredfold(share)} of 100"
+
+
+def more_of_100(gap: float) -> str:
+    """A difference of shares as a number out of a hundred: ``40 more of 100``, ``3 fewer of 100``."""
+    return f"{_hundredfold(abs(gap))} {'more' if gap >= 0 else 'fewer'} of 100"
+
+
 def signed_points(gap: float) -> str:
     """A difference of shares with its sign if it is negative: ``−2.5 points``."""
     return f"{_minus(gap)}{points(gap)}"

@@ -84,6 +84,7 @@ class Claim:
         samples: sample ids that show it.
         statement: what was observed and how certain it is, one sentence each.
         action: what to do next.
+        plan: data to collect, counted, in a sentence or two; it comes first in the action of the finding.
         limits: what it cannot say.
         evidence: numbers and maps behind it, for tables, charts and drawings.
         untestable: why it could not be tested; None if it could.
@@ -126,6 +127,7 @@ class Claim:
     statement: tuple[str, ...]
     action: str
     limits: str
+    plan: str = ""
     evidence: tuple[EvidencePart, ...] = ()
     untestable: str | None = None
     graded_by: Effect | None = None

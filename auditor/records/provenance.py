@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auditor.records.base import Record
+from auditor.records.display_names import DisplayNames
 
 if TYPE_CHECKING:
     JsonObject = dict[str, Any]
@@ -79,6 +80,7 @@ class StatedConfiguration(BaseModel):
     about: StatedAbout = StatedAbout()
     report: StatedReport = StatedReport()
     checks: dict[str, JsonValue] = {}
+    display_names: DisplayNames = DisplayNames()
 
 
 class Provenance(Record):

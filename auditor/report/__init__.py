@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 from auditor.report.view.report_view import ReportView
 
 
+class NamesOfData:
+    """Base of the renderers for other programs: they get the names of the data, not display names."""
+
+
 @runtime_checkable
 class Renderer(Protocol):
     """What a renderer plug-in does."""

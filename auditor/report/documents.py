@@ -10,7 +10,7 @@ from typing import Any
 from auditor import registry
 from auditor.config import loading
 from auditor.errors import ConfigError, MissingDependencyError
-from auditor.report import Renderer
+from auditor.report import NamesOfData, Renderer
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
 
@@ -42,12 +42,15 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
     """
     stated = store.read_result().provenance.stated.report.options
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
-    view = build_view(store)
+    views = {
+        names_of_data: build_view(store, names_of_data=names_of_data)
+        for names_of_data in {isinstance(one, NamesOfData) for one in renderers}
+    }
     paths: list[Path] = []
     missing: list[MissingDependencyError] = []
     for renderer in renderers:
         try:
-            paths.append(renderer.render(view, store.path))
+            paths.append(renderer.render(views[isinstance(renderer, NamesOfData)], store.path))
         except MissingDependencyError as error:
             missing.append(error)
     return RenderedDocuments(tuple(paths), tuple(missing))

@@ -25,7 +25,7 @@ from auditor.judging.data_faults import data_faults
 from auditor.judging.graded_claim import GradedClaim
 from auditor.judging.multiple_testing import Correction, adjust
 from auditor.judging.slice_records import slice_records
-from auditor.phrasing import plural, several
+from auditor.phrasing import attribute_name, plural, several, value_name
 from auditor.records import (
     AuditData,
     Claim,
@@ -207,12 +207,16 @@ def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
         numeric = name in audit.ordered and not audit.ordered[name].names
         if numeric and len(untested) >= MOSTLY_UNTESTED * n_values:
             reason = (
-                f"{len(untested)} of {n_values} bands of {name} have too few samples to be tested one by "
+                f"{len(untested)} of {n_values} bands of {attribute_name(name)} have too few samples to "
+                "be tested one by "
                 "one; choose fewer bands with slices.edges or slices.quantiles"
             )
         else:
-            listed = [f"{value} ({'; '.join(reasons)})" for value, reasons in untested.items()]
-            reason = f"{name}: not compared were {several(listed, 6)}"
+            listed = [
+                f"{value_name(name, value)} ({'; '.join(reasons)})"
+                for value, reasons in untested.items()
+            ]
+            reason = f"{attribute_name(name)}: not compared were {several(listed, 6)}"
         yield Skipped(check=check, reason=reason)
     for check, n in others.items():
         yield Skipped(

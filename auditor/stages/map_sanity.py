@@ -115,7 +115,7 @@ def _explicable(samples: EvaluatedSamples, rows: NDArray[np.int64]) -> NDArray[n
 def _finite(samples: EvaluatedSamples, inputs: Tensor) -> NDArray[np.bool_]:
     """Whether the maps (n,) are finite."""
     module, layer = samples.model.module, samples.model.layer
-    finite = torch.ones(len(inputs), dtype=torch.bool)
+    finite = torch.ones(len(inputs), dtype=torch.bool, device="cpu")
     for name in ("grad-cam", "gradient"):
         maps = explain(module, inputs, None, name, layer).maps
         finite &= torch.isfinite(maps).flatten(1).all(1).cpu()

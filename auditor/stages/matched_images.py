@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 from PIL import Image
 
-from auditor.datasets.images import FileImages
+from auditor.datasets.images import FileImages, image_names
 from auditor.errors import UnreadableImageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.records import (
@@ -83,6 +84,11 @@ class _Store:
         self._row_of = {str(sample): row for row, sample in enumerate(table[SAMPLE])}
         self._paths = [str(one) for one in table[PATH]] if PATH in table else []
 
+    @cached_property
+    def _training_row_of(self) -> dict[str, int]:
+        names = image_names(self.samples.dataset.reference_images) or ()
+        return {name: row for row, name in enumerate(names)}
+
     def add(self, members: Iterable[SampleRef]) -> None:
         """Reads the images that were not read before."""
         for one in members:
@@ -115,13 +121,13 @@ class _Store:
         return self.samples.originals, row, self._paths[row] if self._paths else ""
 
     def _reference(self, one: SampleRef) -> tuple[Images, int, str] | None:
-        """An image of the training data; its name is its row, counted from 1."""
+        """An image of the training data; its name is its path, or its row, counted from 1."""
         images = self.samples.dataset.reference_images
         if images is None:
             return None
-        row = int(one.sample.removeprefix("row ")) - 1
-        path = str(images.paths[row]) if isinstance(images, FileImages) else ""
-        return images, row, path
+        if isinstance(images, FileImages):
+            return images, self._training_row_of[one.sample], one.sample
+        return images, int(one.sample.removeprefix("row ")) - 1, ""
 
 
 def _thumbnail(image: Image.Image) -> bytes:

@@ -105,8 +105,8 @@ def drops(claim: Claim) -> tuple[Estimate, Estimate, Estimate]:
     ("style", "misled", "names"),
     [
         (brighten, is_bright, {"brightness and colours"}),
-        (blur, is_blurred, {"sharpness and grain", "finest detail"}),
-        (add_stripes, is_striped, {"finest detail"}),
+        (blur, is_blurred, {"sharpness and grain", "fine texture"}),
+        (add_stripes, is_striped, {"fine texture"}),
     ],
 )
 def test_used_style_is_named_and_its_gap_confirmed(
@@ -124,7 +124,7 @@ def test_used_style_is_named_and_its_gap_confirmed(
     assert found.region is None
     assert found.variant in names
     assert found.flipped_to == "a"
-    assert claim.title.startswith(f"Giving samples the {found.variant} of those with camera")
+    assert claim.title.startswith(f"Transferring the {found.variant} of samples with camera")
     assert {str(key) for key in claim.confirms} == {
         "camera = old",
         "camera = old, label = b",
@@ -147,7 +147,7 @@ def test_evidence_holds_both_drops_and_the_error_rates() -> None:
 def test_error_rates_of_labels_are_said_where_the_effect_differs() -> None:
     # The style makes classes b and c fail always, and never class a.
     claim = only_claim(audited(brighten, is_bright))
-    assert claim.title.endswith(" of accuracy, 100 points for label b")
+    assert claim.title.endswith(" predictions wrong (100 of 100 for label b)")
     (sentence,) = [one for one in claim.statement if "differs between labels" in one]
     assert "b 100 % against 0 % (n = " in sentence
     assert "a 0 % against 0 % (n = " in sentence
@@ -170,7 +170,7 @@ def test_label_that_the_style_helps_is_confirmed_for_the_other_value() -> None:
     )
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(1, abs=0.05)
-    assert claim.title.startswith("Swapping the brightness and colours between samples with camera")
+    assert claim.title.startswith("Exchanging the brightness and colours between samples with ")
     assert {str(key) for key in claim.confirms} == {
         "camera = old",
         "camera = old, label = b",

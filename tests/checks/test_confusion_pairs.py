@@ -35,8 +35,8 @@ def test_confusion_pairs_pair_is_described_and_its_attribute_tested(
     # Of the 10 failures of eel, 5 are predicted as dog; spread evenly, half of them would be.
     assert pair.effect.value == pytest.approx(45 / 47 - 5 / 10)
     assert pair.statement[1] == (
-        "Of the failures of the other labels, 50 % are predicted as dog; were failures spread evenly over "
-        "the wrong classes, it would be 50 %."
+        "Of the failures of the other labels, 50 % are predicted as dog; if failures were spread evenly "
+        "over the wrong classes, it would be 50 %."
     )
     night = claims["light = night, label = cat, predicted = dog"]
     assert night.effect is not None

@@ -60,7 +60,8 @@ def test_label_association_plan_lowers_the_association_to_the_limit(hospital: Au
     statistic = chi2_contingency(counts, correction=False)[0]
     total = counts.sum()
     assert np.sqrt((statistic / total - 1 / (total - 1)) / (1 - 1 / (total - 1))) <= 0.1 + 1e-9
-    assert "more nurse with sex = m" in trained.action
+    assert trained.plan.startswith("Collect ")
+    assert "nurse with sex = m" in trained.plan
 
 
 def test_label_association_attribute_equal_to_label_is_inseparable(

@@ -23,7 +23,7 @@ def test_copies_recompressed_or_resized_are_found_and_their_labels_compared() ->
     found = [{one.sample for one in group.members} for group in copies.groups]
     assert found[0] == {"s0003", "s0030", "s0033"}
     assert sorted(map(sorted, found[1:])) == [["s0005", "s0031"], ["s0007", "s0032"]]
-    assert quantity(surplus, "pairs of copies that are no equal files") == 3
+    assert quantity(surplus, "pairs of copies whose files differ") == 3
     assert surplus.effect is not None
     assert surplus.effect.value == pytest.approx(4 / 34)
     assert (contradicted.support, contradicted.samples) == (2, ("s0005", "s0031"))

@@ -53,7 +53,7 @@ def test_audited_images_in_the_training_data_are_found() -> None:
     bits = (int(str(one), 16) ^ int(str(other), 16)).bit_count()
     similar = f"fingerprints differ in {bits} of 64 bits" if bits else "equal fingerprint"
     assert notes(claim) == ["equal file", similar]
-    assert "equal files: 1; with small changes: 1" in claim.statement[0]
+    assert "(1 as equal files, 1 with small changes)" in claim.statement[0]
     assert [one.reason for one in found.skipped] == ["unreadable training images: 1"]
 
 
@@ -179,8 +179,8 @@ def test_another_label_in_training_is_a_data_fault_where_the_model_predicts_it()
     assert copies.samples[:2] == ("s0000", "s0001")
     assert copies.faulty == ("s0000",)  # s0003 fails although both labels agree
     assert copies.statement[2] == (
-        "Images with another label in the training data: 2; failures among them in which the model "
-        "predicts that label: 1."
+        "2 of them have another label in the training data; for 1 of these, the model predicts that label "
+        "and counts as wrong."
     )
     assert transformed.faulty == ("s0002",)
 

@@ -13,8 +13,8 @@ from auditor.comparisons.gap_texts import RatesOfGap
 from auditor.statistics import Interval, proportion, stratified_gap
 
 ALIKE = "With labels weighted alike, "
-REST = "than the rest of the same labels"
-SAME = "with labels in the same proportion, "
+REST = "than other samples of the same labels"
+SAME = "with the same mix of labels, "
 GAP = "34 points (95 % interval 20–45 points)."
 NUMBER = r"(−?\d+(?:\.\d+)?) (?:%|points?)"
 COUNTS = st.lists(
@@ -69,14 +69,14 @@ def test_gap_sentence_and_title_numbers_add_up_within_rounding(
             f"{ALIKE}77 % of the x are misclassified: 34 points more {REST}",
             (
                 "Of 50 x, 72 % are misclassified (95 % interval 60–82 %).",
-                f"{ALIKE}it is 77 % against 43 % of the rest: a gap of {GAP}",
+                f"{ALIKE}it is 77 % against 43 % of the others: a gap of {GAP}",
             ),
         ),
         (
             0.77, 0.43, 0.34,
             f"77 % of the x are misclassified: 34 points more {REST}",
             (
-                f"Of 50 x, 77 % are misclassified (95 % interval 60–82 %); of the rest, {SAME}43 %.",
+                f"Of 50 x, 77 % are misclassified (95 % interval 60–82 %); of other samples {SAME}43 %.",
                 f"The gap is {GAP}",
             ),
         ),

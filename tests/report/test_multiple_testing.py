@@ -17,8 +17,8 @@ GATEKEPT = MultipleTestingRecord(
 
 def test_basis_with_gatekeeping_bounds_any_false_report() -> None:
     assert basis_text(GATEKEPT) == (
-        "1 038 statistical tests, corrected for multiple testing: the probability that an audit falsely "
-        "reports more errors for any attribute value is at most 5 %."
+        "1 038 statistical tests, corrected for multiple testing. The chance that any reported excess of "
+        "errors is a false alarm is at most 5 %; of the other findings, about 1 in 20 may be chance."
     )
 
 
@@ -50,7 +50,7 @@ def test_result_of_an_earlier_version_is_described_by_its_false_discovery_rate()
         update={"shares": {}, "correction": "Benjamini–Hochberg", "n_causes": None}
     )
     assert basis_text(earlier) == (
-        "1 038 statistical tests, corrected for multiple testing: about one in 20 significant results "
+        "1 038 statistical tests, corrected for multiple testing. About 1 in 20 significant results "
         "may be chance."
     )
     assert correction_text(earlier) == (

@@ -15,8 +15,8 @@ _CHECK_OF_METRIC = {
 }
 """The check that reports the same number as a metric."""
 _OF_CLASSES = (
-    "Check the order of the classes, the preprocessing and the weights first; then the failures of "
-    "these classes."
+    "Check the order of the classes, the preprocessing and the weights first, then look at the "
+    "failures."
 )
 _OF_SLICES = (
     "Examine the failures of these slices, and add training images that resemble them. Then audit again "

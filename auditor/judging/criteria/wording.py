@@ -9,9 +9,19 @@ from auditor.comparisons.metrics import MeasuredMetric
 from auditor.config.criteria import Criterion
 from auditor.judging.criteria.more_samples import MoreSamples
 from auditor.judging.criteria.questions import Question
-from auditor.phrasing import amount, count, limits, quoted, sentence_start, several, size
+from auditor.phrasing import (
+    amount,
+    attribute_name,
+    condition,
+    count,
+    limits,
+    quoted,
+    sentence_start,
+    several,
+    size,
+)
 from auditor.phrasing.clusters import cluster_count
-from auditor.records import SliceKey, Unit
+from auditor.records import Unit
 from auditor.statistics.criterion_family import JudgedSlice
 
 
@@ -49,7 +59,11 @@ class Wording:
         what = self._what(None if one.class_name in {None, "each"} else one.class_name)
         if one.class_name == "each":
             what += " of each class"
-        of = "" if one.attributes is None else f" of {several(one.attributes, 5)}"
+        of = (
+            ""
+            if one.attributes is None
+            else f" of {several([attribute_name(name) for name in one.attributes], 5)}"
+        )
         if one.is_gap:
             return f"{what}{of} {self._bound}"
         where = f" in every slice{of}" if one.per_slice else _of_slice(one.one_slice)
@@ -149,7 +163,7 @@ class Wording:
 
 
 def _of_slice(attributes: dict[str, str]) -> str:
-    return f", {SliceKey(attributes=attributes)}" if attributes else ""
+    return "".join(f", {condition(name, value)}" for name, value in attributes.items())
 
 
 def _rounded_up(number: int) -> int:

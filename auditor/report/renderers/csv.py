@@ -11,6 +11,7 @@ from auditor.records import Estimate, GatePower
 from auditor.records.decision_table import read_decisions
 from auditor.records.predictions import EVALUATED, LABEL, PREDICTED, SAMPLE, usable_rows
 from auditor.registry import Options, plugin
+from auditor.report import NamesOfData
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.supporting import full_statement
 from auditor.run_folder import PREDICTIONS
@@ -21,7 +22,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @plugin("renderer", "csv")
-class CsvTables(Options):
+class CsvTables(NamesOfData, Options):
     """``tables/findings.csv``, ``slices.csv``, ``metrics.csv`` and ``failures.csv``, without formulas."""
 
     def render(self, view: ReportView, folder: Path) -> Path:

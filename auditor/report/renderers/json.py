@@ -7,13 +7,14 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from auditor.registry import Options, plugin
+from auditor.report import NamesOfData
 from auditor.report.view.report_view import ReportView
 
 FILE = "report.json"
 
 
 @plugin("renderer", "json")
-class JsonReport(Options):
+class JsonReport(NamesOfData, Options):
     """What the documents show, as data; the whole result itself is ``audit.json``."""
 
     def render(self, view: ReportView, folder: Path) -> Path:

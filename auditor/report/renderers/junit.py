@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from auditor.phrasing.glossary import SEVERITY_NAMES, verdict_name
 from auditor.records import CriterionResult, Verdict
 from auditor.registry import Options, plugin
+from auditor.report import NamesOfData
 from auditor.report.view.findings import FindingView
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.summary import VerdictText
@@ -21,7 +22,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 @plugin("renderer", "junit")
-class JunitXml(Options):
+class JunitXml(NamesOfData, Options):
     """One test for each finding: failed if it reaches the gate's severity, else passed with its text."""
 
     def render(self, view: ReportView, folder: Path) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 from auditor.records import CriterionResult, Severity
 from auditor.records.outcome import ACCEPTANCE_CRITERIA
 from auditor.registry import Options, plugin
+from auditor.report import NamesOfData
 from auditor.report.view.findings import FindingView
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.supporting import full_statement
@@ -42,7 +43,7 @@ _OF_CRITERIA = {
 
 
 @plugin("renderer", "sarif")
-class SarifLog(Options):
+class SarifLog(NamesOfData, Options):
     """One result for each finding, with its severity as level and an identity that is stable across runs."""
 
     def render(self, view: ReportView, folder: Path) -> Path:

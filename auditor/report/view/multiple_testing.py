@@ -17,11 +17,11 @@ def basis_text(tests: MultipleTestingRecord | None) -> str:
         return f"{corrected}."
     if not tests.shares:
         return (
-            f"{corrected}: about one in {round(1 / tests.alpha)} significant results may be chance."
+            f"{corrected}. About 1 in {round(1 / tests.alpha)} significant results may be chance."
         )
     return (
-        f"{corrected}: the probability that an audit falsely reports more errors for any attribute "
-        f"value is at most {percent(tests.alpha)}."
+        f"{corrected}. The chance that any reported excess of errors is a false alarm is at most "
+        f"{percent(tests.alpha)}; of the other findings, about 1 in {round(1 / tests.alpha)} may be chance."
     )
 
 

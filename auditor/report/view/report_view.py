@@ -11,11 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
-import pyarrow.parquet as pq
 import yaml
 
-from auditor.about_file import read_statements, with_statements
 from auditor.config import JudgeSection
 from auditor.phrasing import date
 from auditor.phrasing.clusters import clusters_text
@@ -36,10 +33,7 @@ from auditor.records import (
     Summary,
     Unusable,
 )
-from auditor.records.decision_table import read_decisions
 from auditor.records.decisions import DecisionRecord
-from auditor.records.prediction_file import require_predictions
-from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.confusion import ConfusionMatrix, confusion_of
@@ -51,8 +45,8 @@ from auditor.report.view.map_files import MapFiles
 from auditor.report.view.map_tests import MapTestGroup, map_test_groups, maps_text
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
-from auditor.report.view.probabilities import top_probabilities
 from auditor.report.view.provenance import NamesAndValues, identity, provenance_groups
+from auditor.report.view.run_data import RunData, read_run
 from auditor.report.view.sample_cards import (
     MeanView,
     SampleCard,
@@ -75,7 +69,7 @@ from auditor.report.view.tables import TextTable
 from auditor.report.view.tested import TestedView, describe_tested, view_of_tested
 from auditor.report.view.units import UnitOfReport, read_units, units_of_report
 from auditor.report.view.untested import UntestedRow, untested_rows
-from auditor.run_folder import PREDICTIONS, RunFolder
+from auditor.run_folder import RunFolder
 
 _PANELS = 4
 """Images shown beside an edge detector's."""
@@ -254,11 +248,13 @@ class ReportView:
         return marks.pairs_text(self.slices)
 
 
-def build_view(run: RunFolder) -> ReportView:
+def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
     """Reads a finished run.
 
     Args:
         run: its folder, with ``audit.json``, ``predictions.parquet`` and ``explanations/``.
+        names_of_data: whether classes, attributes and values keep their names of the data where the
+            configuration has display names.
 
     Returns:
         Everything that a report shows.
@@ -267,14 +263,14 @@ def build_view(run: RunFolder) -> ReportView:
         DataError: the folder has no result that this version can read, or lacks a file that the
             result refers to.
     """
-    result = with_statements(run.read_result(), read_statements(run.path))
+    data = read_run(run, names_of_data=names_of_data)
+    result, evaluated = data.result, data.evaluated
     files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
-    evaluated, attributes = _evaluated(run, result)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     marked = marks.Marks.of(result, alpha)
-    sources = _sources(files, result, evaluated, attributes, ordered, marked)
+    sources = _sources(files, data, ordered, marked)
     selected = selection_rates(result, evaluated)
     return ReportView(
         name=result.run.name,
@@ -298,7 +294,7 @@ def build_view(run: RunFolder) -> ReportView:
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), n_not_done(result)),
-        attributes=attributes,
+        attributes=data.attributes,
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
@@ -322,7 +318,7 @@ def build_view(run: RunFolder) -> ReportView:
         tests=correction_table(result.tests),
         identity=identity(result),
         provenance=provenance_groups(result),
-        config=yaml.safe_dump(result.provenance.config, sort_keys=False, allow_unicode=True),
+        config=yaml.safe_dump(data.config, sort_keys=False, allow_unicode=True),
         max_gap=result.max_gap,
         alpha=alpha,
         about=compliance.about(result),
@@ -353,26 +349,18 @@ def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
 
 
 def _sources(
-    files: MapFiles,
-    result: AuditResult,
-    evaluated: pd.DataFrame,
-    attributes: tuple[str, ...],
-    findings: list[Finding],
-    marked: marks.Marks,
+    files: MapFiles, data: RunData, findings: list[Finding], marked: marks.Marks
 ) -> FindingSources:
-    explained = {
-        one.sample for one in (*result.explanations.failures, *result.explanations.contrasts)
-    }
-    samples = evaluated[evaluated[SAMPLE].isin(explained)].set_index(SAMPLE)
+    result = data.result
     naming: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         for sample in finding.samples:
             naming[sample].append(finding)
     faults = faults_of_samples(result.data_faults)
     of_samples = SampleSources(
-        samples,
-        top_probabilities(files.folder / PREDICTIONS, result, samples.index),
-        attributes,
+        data.explained,
+        data.probabilities,
+        data.attributes,
         naming,
         result.decision,
     )
@@ -384,13 +372,7 @@ def _sources(
         )
     )
     means = read_means(files, result)
-    units, images = read_units(files, result), matched_images(result)
-    return FindingSources(result, attributes, failures, contrasts, means, units, images, marked)
-
-
-def _evaluated(run: RunFolder, result: AuditResult) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The samples that could be evaluated, and the names of their attributes."""
-    path = run.path / PREDICTIONS
-    require_predictions(path, result)
-    table = read_decisions(path, result.decision, [one.name for one in result.classes])
-    return table[usable_rows(table)], attribute_columns(pq.read_schema(path).names)
+    units, images = read_units(files, result, data.names), matched_images(result)
+    return FindingSources(
+        result, data.attributes, failures, contrasts, means, units, images, marked
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auditor.records import AuditResult
+from auditor.records.display_names import DisplayNames
 from auditor.report.view.map_files import MapFiles
 
 
@@ -34,14 +35,23 @@ class UnitView:
     images: tuple[UnitImage, ...]
 
 
-def read_units(files: MapFiles, result: AuditResult) -> dict[str, tuple[UnitView, ...]]:
-    """The units behind findings, by the finding's id, the largest share first."""
+def read_units(
+    files: MapFiles, result: AuditResult, names: DisplayNames
+) -> dict[str, tuple[UnitView, ...]]:
+    """The units behind findings, by the finding's id, the largest share first.
+
+    Args:
+        files: of the run folder, with the labels of the data.
+        result: the audit.
+        names: the display names of the labels.
+    """
     records = result.explanations.units
     rows = files.rows((one for unit in records for one in unit.images), ("sample", "label"))
     found: dict[str, list[UnitView]] = defaultdict(list)
     for unit in records:
         images = tuple(
-            UnitImage(one, str(rows[one]["sample"]), str(rows[one]["label"])) for one in unit.images
+            UnitImage(one, str(rows[one]["sample"]), names.of_class(str(rows[one]["label"])))
+            for one in unit.images
         )
         found[unit.finding].append(UnitView(unit.channel, unit.share, images))
     return {name: tuple(sorted(units, key=lambda one: -one.share)) for name, units in found.items()}

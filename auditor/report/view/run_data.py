@@ -1,0 +1,76 @@
+"""What a report reads of a run folder, with the names that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from auditor.about_file import read_statements, with_statements
+from auditor.records import AuditResult
+from auditor.records.decision_table import read_decisions
+from auditor.records.display_names import DisplayNames
+from auditor.records.prediction_file import require_predictions
+from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
+from auditor.report.view.displayed import table_with_display_names, with_display_names
+from auditor.report.view.probabilities import Probabilities, top_probabilities
+from auditor.run_folder import PREDICTIONS, RunFolder
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A result and its samples.
+
+    Attributes:
+        result: with the names that are shown.
+        names: the display names.
+        config: the configuration as it was given.
+        evaluated: the samples or decisions that could be evaluated.
+        attributes: names of their attributes.
+        explained: those of them that have maps, by their ids.
+        probabilities: their largest probabilities by sample.
+    """
+
+    result: AuditResult
+    names: DisplayNames
+    config: Mapping[str, object]
+    evaluated: pd.DataFrame
+    attributes: tuple[str, ...]
+    explained: pd.DataFrame
+    probabilities: Mapping[str, Probabilities]
+
+
+def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
+    """Reads a finished run.
+
+    Args:
+        run: its folder.
+        names_of_data: whether names stay as they are where the configuration has display names.
+
+    Raises:
+        DataError: the folder has no result that this version can read, or not its predictions.
+    """
+    stored = with_statements(run.read_result(), read_statements(run.path))
+    names = DisplayNames() if names_of_data else stored.provenance.stated.display_names
+    path = run.path / PREDICTIONS
+    require_predictions(path, stored)
+    table = read_decisions(path, stored.decision, [one.name for one in stored.classes])
+    attributes = attribute_columns(pq.read_schema(path).names)
+    evaluated = table_with_display_names(table[usable_rows(table)], attributes, names)
+    maps = (*stored.explanations.failures, *stored.explanations.contrasts)
+    explained = evaluated[evaluated[SAMPLE].isin({one.sample for one in maps})].set_index(SAMPLE)
+    largest = top_probabilities(path, stored, explained.index)
+    return RunData(
+        result=with_display_names(stored, names),
+        names=names,
+        config=stored.provenance.config,
+        evaluated=evaluated,
+        attributes=tuple(map(names.of_attribute, attributes)),
+        explained=explained,
+        probabilities={
+            sample: tuple((names.of_class(one), value) for one, value in values)
+            for sample, values in largest.items()
+        },
+    )
