@@ -192,7 +192,7 @@ class ExplainSection(Options):
     mean_cells: int = Field(120, ge=0)
     """Maximum number of mean maps; those with the most samples are computed."""
     trust_samples: int = Field(50, ge=0)
-    """Samples used for the map sanity checks, about 75 forward passes each; 0: no checks."""
+    """Samples used for the map sanity checks, about 60 forward passes each; 0: no checks."""
     units: int = Field(3, ge=0)
     """Units of the target layer shown for each of the most severe findings; 0: none."""
     unit_samples: int = Field(500, ge=1)

@@ -31,7 +31,7 @@ class Curves:
 
 
 def deletion(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 8
+    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 5
 ) -> Curves:
     """Replaces the most relevant pixels first, by 0, the mean colour of centred images.
 
@@ -53,7 +53,7 @@ def deletion(
 
 
 def insertion(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 8
+    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 5
 ) -> Curves:
     """Inserts the most relevant pixels first into the blurred image.
 

@@ -27,7 +27,7 @@ from auditor.map_metrics.edges import edges
 from auditor.map_metrics.faithfulness import deletion, insertion, shuffled
 from auditor.map_metrics.randomization import randomized_copy
 
-PASSES = 75
+PASSES = 60
 """Forward passes per image, about; a map counts as three."""
 _GUIDED = "guided-backprop"
 _PART = 10
