@@ -9,7 +9,7 @@ from auditor import interrupts
 from auditor.errors import AuditAbortedError, AuditorError, UsageError
 from auditor.file_system import refusal
 from auditor.run_folder import PREDICTIONS, RunFolder
-from auditor.traceback_file import keep_traceback
+from auditor.traceback_file import keep_traceback, one_line
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def kept_or_discarded(folder: RunFolder) -> Iterator[None]:
     """
     try:
         yield
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:  # also `sys.exit` of a plug-in
         if isinstance(error, KeyboardInterrupt) or interrupts.received():
             raise KeyboardInterrupt(_interrupted(folder)) from None
         if isinstance(error, UsageError):
@@ -29,7 +29,7 @@ def kept_or_discarded(folder: RunFolder) -> Iterator[None]:
         if refused is not None:
             raise _kept_or(refused, folder, folder.has_predictions) from error
         raise AuditAbortedError(
-            f"{type(error).__name__}: {error}; the results so far are in {folder.path}; "
+            f"{type(error).__name__}: {one_line(error)}; the results so far are in {folder.path}; "
             f"{keep_traceback(folder.path)}"
         ) from error
 

@@ -24,6 +24,7 @@ from auditor.config import (
     Preprocess,
     loading,
 )
+from auditor.datasets.labels import label_codes
 from auditor.datasets.tables import group_column, weight_column
 from auditor.datasets.user_labels import class_names, plain_label
 from auditor.datasets.user_samples import LabelledImages, UserImages, n_samples, read_labels
@@ -127,29 +128,45 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     table = reference_table(reference, _label_reader(config))
     data = replace(data, stated_types=types, reference=table)
     if reference_images is not None:
-        data = _with_reference_images(data, reference_images, _label_reader(config))
+        data = _with_reference_images(data, reference_images, config)
     return _audit(config, data, model, place, overwrite=overwrite)
 
 
-def _with_reference_images(
-    data: Dataset, images: LabelledImages, label_of: Callable[[Any, str], Any]
-) -> Dataset:
+def _with_reference_images(data: Dataset, images: LabelledImages, config: AuditConfig) -> Dataset:
     """The data with the images of its reference, whose labels stand in when there is no table."""
-    n = n_samples(images)
-    reference = data.reference
-    if reference is None:
-        if data.attributes:
-            raise DataError(
-                "reference: expected a table with the label and the attributes "
-                f"{', '.join(data.attributes)} of the reference images; got only the images"
-            )
-        labels = read_labels(images, label_of)
-        reference = pd.DataFrame({LABEL: pd.Series(labels, dtype=object).infer_objects()})
-    if len(reference) != n:
+    n = n_samples(images, "reference_images")
+    label_of, reference = _label_reader(config), data.reference
+    if reference is None and data.attributes:
+        raise DataError(
+            "reference: expected a table with the label and the attributes "
+            f"{', '.join(data.attributes)} of the reference images; got only the images"
+        )
+    if reference is not None and len(reference) != n:
         raise DataError(
             f"reference_images: expected one image per row of the reference, {len(reference)}; got {n}"
         )
+    labels = pd.Series(read_labels(images, label_of, "reference_images"), dtype=object)
+    if reference is None:
+        reference = pd.DataFrame({LABEL: labels.infer_objects()})
+    elif config.task != "multi-label":
+        _require_same_labels(reference[LABEL], labels, _class_names(config))
     return replace(data, reference=reference, reference_images=UserImages(images))
+
+
+def _require_same_labels(
+    stated: pd.Series[Any], of_images: pd.Series[Any], classes: Sequence[str]
+) -> None:
+    """Whether the rows of the reference and its images are in the same order, by their labels."""
+    rows, images = (label_codes(labels, classes) for labels in (stated, of_images))
+    differ = np.flatnonzero(rows != images)
+    if len(differ):
+        row = int(differ[0])
+        raise DataError(
+            "reference_images: expected images in the order of the reference; "
+            f"{len(differ)} of {len(rows)} labels differ, first that of image {row}, "
+            f"{of_images.iloc[row]!r}, from that of row {row + 1}, {stated.iloc[row]!r}: bring both into "
+            "the same order"
+        )
 
 
 def _audit(
@@ -202,9 +219,13 @@ def _place(out: object, overwrite: object) -> Path:
 
 def _label_reader(config: AuditConfig) -> Callable[[Any, str], Any]:
     """Converts a label; the second argument says whose it is."""
+    return partial(plain_label, task=config.task, classes=_class_names(config))
+
+
+def _class_names(config: AuditConfig) -> tuple[str, ...]:
     names = config.model.classes
     assert isinstance(names, tuple)
-    return partial(plain_label, task=config.task, classes=names)
+    return names
 
 
 def _in_memory(

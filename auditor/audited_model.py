@@ -147,7 +147,7 @@ class AuditedModel:
             (n, h, w), at least 0; all 0 where the map is not finite, which says nothing about places.
         """
         with record(self.module, self.inputs(images), self.layer) as recording:
-            wanted = torch.as_tensor(targets).to(recording.images.device)
+            wanted = torch.from_numpy(targets).to(recording.images.device)
             evidence = class_evidence(recording, wanted)
             maps: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
             finite = np.isfinite(maps).all((1, 2), keepdims=True)

@@ -19,7 +19,7 @@ from auditor.audited_model import AuditedModel
 from auditor.autograd.model_state import unwrap
 from auditor.autograd.user_code import user_code
 from auditor.errors import ModelError
-from auditor.phrasing import percent
+from auditor.phrasing import percent, plural
 from auditor.preparation import Prepared, sample_images
 from auditor.records import OutcomeReason, Skipped
 
@@ -115,10 +115,19 @@ def _differences(
     changed = _logits(module, torch.cat([images[:1], neighbours[1:]]))
     yield _difference(reference[:1], changed[:1]), "with other images in the batch", fix
     try:
-        alone = np.concatenate([_logits(module, images[k : k + 1]) for k in range(len(images))])
+        single = [_logits(module, images[k : k + 1]) for k in range(len(images))]
     except ModelError as error:
+        if error.__cause__ is None:
+            raise  # outputs of another shape: every batch of one image would fail
         yield np.inf, f"between alone, where the network raises ({error}), and in a batch", fix
         return
+    for logits in single:
+        if logits.shape != reference[:1].shape:
+            raise ModelError(
+                f"model: expected one row of outputs for one image; the network returned {len(logits)}: do "
+                "not remove the dimension of the batch, as `squeeze()` does"
+            )
+    alone = np.concatenate(single)
     yield _difference(reference[: len(images)], alone), "between alone and in a batch", fix
 
 
@@ -150,8 +159,14 @@ def _difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 def _logits(module: nn.Module, images: Tensor) -> NDArray[np.float64]:
     with torch.inference_mode(), user_code(module, images, memory=True):
-        result: NDArray[np.float64] = module(images).double().cpu().numpy()
-        return result
+        outputs = module(images)
+        result: NDArray[np.float64] = outputs.double().cpu().numpy()
+    if result.ndim != 2 or len(result) != len(images):
+        raise ModelError(
+            f"model: expected outputs of shape ({len(images)}, K) for {plural(len(images), 'image')}; got "
+            f"{result.shape}: keep the axis of the images, such as with `flatten(1)` instead of `squeeze()`"
+        )
+    return result
 
 
 @dataclass(frozen=True)

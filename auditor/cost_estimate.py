@@ -19,7 +19,7 @@ from auditor.records import AuditSize
 
 _MAP = 3
 """A map costs about as much as three forward passes: forward, and backward at twice its cost."""
-_SANITY = 110
+_SANITY = 75
 """Forward passes of the map sanity checks per sample."""
 _UNITS = 3
 """Findings whose units are shown."""

@@ -29,11 +29,13 @@ from auditor.errors import ModelError
 from auditor.explainers.api import explain_batch
 from auditor.model_opening import OpenedModel, open_model
 from auditor.phrasing import count, percent, plural, several
+from auditor.phrasing.maps import guided_rule_text
 from auditor.preparation import Prepared, prepare, sample_images, trial_positions
 from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
 from auditor.records.predictions import GROUP, LABEL, WEIGHT
+from auditor.stages.choose_thresholds import require_threshold_data
 from auditor.statistics import kish_size
 from auditor.trial_advice import accuracy_advice
 
@@ -82,7 +84,7 @@ def dry_run(config: AuditConfig) -> DryRun:
         UsageError: the same that the audit itself would raise.
     """
     prepared = prepare(config)
-    opened = open_model(prepared)
+    opened = open_model(require_threshold_data(prepared))
     model = opened.model
     trial = _trial(prepared, model)
     layer, module = model.layer, model.module
@@ -99,7 +101,7 @@ def dry_run(config: AuditConfig) -> DryRun:
             "target layer",
             f"{layer.name}, {layer.channels} × {layer.height} × {layer.width}: {layer.why}",
         ),
-        ("guided rule", f"{trial.preflight.status}: {trial.preflight.reason}"),
+        ("guided rule", guided_rule_text(trial.preflight)),
         ("trial", _trial_line(trial)),
         ("estimate", _estimate(prepared, trial)),
     )

@@ -26,7 +26,7 @@ def exit_codes() -> Iterator[None]:
         interrupts.raise_again()
     except (typer.Exit, typer.Abort) as left:  # exceptions too
         raise (typer.Exit(INTERRUPTED) if interrupts.received() else left) from None
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - 1 has another meaning
+    except BaseException as error:  # noqa: BLE001 - also `sys.exit` of a plug-in: 1 has another meaning
         raise typer.Exit(code_of(error)) from None
 
 
@@ -47,10 +47,10 @@ def code_of(error: BaseException) -> int:
     if isinstance(known, AuditorError):
         _print("aborted" if isinstance(known, AuditAbortedError) else "error", str(known))
         return USAGE_ERROR if isinstance(known, UsageError) else ABORTED
-    from auditor.traceback_file import keep_traceback  # imports pandas
+    from auditor.traceback_file import keep_traceback, one_line  # imports pandas
 
-    text = f"{type(error).__name__}: {error}"
-    _print("unexpected error", f"{' '.join(text.split())}; {keep_traceback()}")
+    text = f"{type(error).__name__}: {one_line(error)}"
+    _print("unexpected error", f"{text}; {keep_traceback()}")
     return ABORTED
 
 

@@ -65,6 +65,31 @@ def refusal(error: OSError, place: Path | None = None) -> FileSystemError | None
     return FileSystemError(f"{where}: {reason}" if where else reason)
 
 
+def real_path(place: Path) -> Path:
+    """An absolute path without links, in which ``~`` is the home folder.
+
+    Unlike ``Path.resolve``, it accepts circular links.
+
+    Raises:
+        FileSystemError: the path can't be written into documents, because it contains bytes that are no
+            UTF-8 or a character 0; or there is no such home folder.
+        OSError: the file system refuses it.
+    """
+    text = str(place)
+    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise FileSystemError(
+            f"{_shortened(ascii(text))}: expected a path of printable characters; it contains bytes that "
+            "are no UTF-8, or a character 0: choose another name"
+        )
+    try:
+        return Path(os.path.realpath(place.expanduser()))
+    except RuntimeError:
+        raise FileSystemError(
+            f"{_shortened(text)}: expected a known home folder; there is none for {place.parts[0]!r}: "
+            "write the path out"
+        ) from None
+
+
 def require_writable(folder: Path) -> None:
     """Makes sure that a folder, which need not exist, can be created and written.
 

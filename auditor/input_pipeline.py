@@ -91,7 +91,8 @@ def batches(
         multiprocessing_context=_context() if workers else None,
     )
     first: _Size | None = None
-    iterator = iter(loader)
+    with torch.device("cpu"):  # where torch draws the seed of the workers
+        iterator = iter(loader)
     try:
         for batch, sizes in iterator:
             for size in sizes:
@@ -207,7 +208,7 @@ def _collate(items: Sequence[_Item]) -> tuple[Batch, list[_Size]]:
     if len(sizes) == 1:
         images = torch.from_numpy(np.stack(pixels))
     else:
-        images = torch.empty((0, 3, 0, 0), dtype=torch.uint8)
+        images = torch.empty((0, 3, 0, 0), dtype=torch.uint8, device="cpu")
     batch = Batch(
         rows=np.array([item.row for item in items], np.int64),
         status=[item.status for item in items],

@@ -217,7 +217,14 @@ def _outputs(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
 
     def run(part: Tensor) -> Tensor:
         with torch.inference_mode(), user_code(network, part, memory=True):
-            return as_columns(network(part)).float().cpu()
+            outputs = as_columns(network(part))
+        if len(outputs) != len(part):
+            raise ModelError(
+                f"model: expected one row of outputs per image, {len(part)}; got {tuple(outputs.shape)}: "
+                "return the images along the first axis and the classes along the second one, also of one "
+                "image (`flatten(1)` instead of `squeeze()`)"
+            )
+        return outputs.float().cpu()
 
     try:
         return inputs, run(inputs)
@@ -252,9 +259,10 @@ def _require_fit(n_outputs: int, prepared: Prepared) -> None:
             f"image: {fix}"
         )
     each = "label" if rule.task == "multi-label" else "class"
+    also = " and leave task and decision out" if rule.task == "binary" else ""
     number = " or ".join(str(one) for one in sorted(wanted))
     raise ModelError(
         f"model: expected {number} outputs, one per {each}; the network returns {n_outputs}: name "
         f"{'it' if n_outputs == 1 else f'all {n_outputs} of them'} in model.classes, in the order of its "
-        "outputs"
+        f"outputs{also}"
     )

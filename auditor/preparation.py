@@ -165,7 +165,9 @@ def _place_on(device: torch.device, module: nn.Module) -> None:
     from auditor.autograd.user_code import require_runnable, user_code
 
     require_runnable(module)
-    with user_code(module, torch.empty(0), memory=True):  # a subclass may override both
+    with user_code(
+        module, torch.empty(0, device="cpu"), memory=True
+    ):  # a subclass may override both
         module.to(device).eval()
 
 

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError, OutputExistsError
-from auditor.file_system import refusal, require_writable
+from auditor.file_system import real_path, refusal, require_writable
 from auditor.manifest import (
     EXPLANATIONS,
     PREDICTIONS,
@@ -91,10 +90,10 @@ class RunFolder:
         Raises:
             OutputExistsError: the place holds a finished run and ``overwrite`` is false, or it holds
                 anything other than a run.
-            FileSystemError: the folder can't be created or written.
+            FileSystemError: the folder can't be created or written, or its name is no text.
         """
         try:
-            final = Path(os.path.realpath(final))  # unlike `resolve`, it accepts circular links
+            final = real_path(final)
             used = final.exists() and any(final.iterdir() if final.is_dir() else [final])
             finished = used and (final / RESULT).is_file()
             aside = _unfinished(final) if final.name else final
@@ -127,7 +126,7 @@ class RunFolder:
             DataError: the folder does not hold a finished run.
         """
         try:
-            path = Path(os.path.realpath(path))
+            path = real_path(path)
             finished, unfinished = ((path / one).is_file() for one in (RESULT, UNFINISHED_NOTICE))
         except OSError as error:
             raise refusal(error, path) or error from error

@@ -168,9 +168,7 @@ def _run_stages(
             *stages.skipped,
         ],
         unusable=analysis.unusable,
-        explanations=explained.record.model_copy(
-            update={"sanity": sanity.metrics, "panels": sanity.panels, **behind}
-        ),
+        explanations=explained.record.model_copy(update={**sanity.in_record, **behind}),
         outcome=outcome,
         criteria=criteria,
         gate=config.gate.severity,

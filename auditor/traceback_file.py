@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import traceback
 from contextlib import suppress
@@ -55,22 +56,31 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def place_of(error: Exception) -> str:
+def place_of(error: BaseException) -> str:
     """Where code of the user raised an error, such as `` (model.py, line 12)``.
 
-    It is the last frame outside this package and the libraries; empty if there is none.
+    It is the last frame outside this package, the libraries and Python itself; empty if there is none.
     """
-    own = Path(__file__).parent
+    elsewhere = {Path(__file__).parent, Path(os.__file__).parent}
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if own not in Path(frame.filename).parents
-        and not {"site-packages", "contextlib.py"} & set(Path(frame.filename).parts)
+        if not elsewhere & set(Path(frame.filename).parents)
+        and not {"site-packages", "contextlib.py", "importlib"} & set(Path(frame.filename).parts)
+        and not frame.filename.startswith("<frozen ")
     ]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
-def one_line(error: Exception) -> str:
-    """The text of an error in one line of at most 300 characters."""
-    text = " ".join(str(error).split()).rstrip(".:")
+def one_line(error: BaseException) -> str:
+    """The text of an error in one line of at most 300 characters; ``no message`` if it has none."""
+    text = " ".join(text_of(error).split()).rstrip(".:") or "no message"
     return text if len(text) <= 300 else f"{text[:300]} …"
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error; empty where its class has a ``__str__`` that fails."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - code of the user
+        return ""

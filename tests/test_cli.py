@@ -56,7 +56,13 @@ def test_init_writes_a_configuration_and_never_overwrites_it(tmp_path: Path) -> 
 def test_check_prints_data_target_layer_and_estimate(planted_inputs: Path) -> None:
     done = auditor("check", planted_inputs)
     assert done.exit_code == 0, done.stderr
-    for said in ("1,078 samples", "target layer", "valid", "correct", "estimate"):
+    for said in (
+        "1,078 samples",
+        "target layer",
+        "is defined for this network",
+        "correct",
+        "estimate",
+    ):
         assert said in done.stdout
 
 

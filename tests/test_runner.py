@@ -210,15 +210,15 @@ def test_aborted_run_leaves_a_marked_folder(
 
 def test_map_sanity_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:
     explanations = planted_run.read_result().explanations
-    sanity = {name: one for name, one in explanations.sanity.items() if isinstance(one, float)}
-    assert sanity["n_samples"] == 8
-    for name in ("deletion_area", "insertion_area"):
-        assert 0 <= sanity[name] <= 1
-        assert 0 <= sanity[f"{name}_random"] <= 1
-    for name in ("randomization_grad_cam", "occlusion_rank_correlation", "edge_rank_correlation"):
-        assert -1 <= sanity[name] <= 1
+    assert explanations.sanity["n_samples"] == 50
+    tested = {(one.test, one.explainer): one for one in explanations.map_tests}
+    assert set(tested) == {
+        *((name, "grad-cam") for name in ("deletion", "insertion", "occlusion", "randomization")),
+        *((name, "guided-backprop") for name in ("randomization", "edges")),
+    }
+    assert all(-1 <= one.value.low <= one.value.high <= 1 for one in tested.values())
     # With average pooling and a linear layer as head, both methods equal CAM.
-    assert sanity["hirescam_disagreement"] == pytest.approx(0, abs=1e-5)
+    assert explanations.sanity["hirescam_disagreement"] == pytest.approx(0, abs=1e-5)
     assert len(explanations.panels) == 3
     for one in explanations.panels:
         name, row = one.panel.split("#")

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_MOST_DIGITS = 300
+"""Decimal places; with more, powers of ten are infinite."""
+
 
 def band_edges(
     numbers: Floats, stated: Sequence[float] | None, quantiles: int
@@ -97,7 +100,7 @@ def _rounded(edges: Floats, distinct: Floats) -> tuple[float, ...]:
     """Rounds edges so that they move by at most a twentieth of the narrowest band."""
     ends = np.concatenate([distinct[:1], edges, distinct[-1:]])
     widths = np.diff(ends)
-    digits = 1 - int(np.floor(np.log10(widths[widths > 0].min())))
+    digits = min(1 - int(np.floor(np.log10(widths[widths > 0].min()))), _MOST_DIGITS)
     rounded = np.unique(np.round(edges, digits) + 0.0)  # "+ 0.0" turns -0.0 into 0.0
     return tuple(
         float(edge) for edge in rounded[(rounded > distinct[0]) & (rounded <= distinct[-1])]

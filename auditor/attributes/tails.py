@@ -63,7 +63,8 @@ def _rare(found: Categories, min_support: int) -> Iterator[Tail]:
     sizes = np.bincount(found.column.codes, minlength=len(names))
     rare = (sizes > 0) & (sizes < min_support) & (names != MISSING)
     rows = rare[found.column.codes]
-    if min_support <= rows.sum() < len(rows):
+    known = np.asarray(found.column != MISSING)
+    if min_support <= rows.sum() < known.sum():  # else they are just all samples with a value
         yield Tail(RARE_VALUES, rows)
 
 

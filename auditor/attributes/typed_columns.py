@@ -17,6 +17,8 @@ from auditor.errors import DataError
 from auditor.phrasing import count, several
 from auditor.records import AttributeSpec, AttributeType, Dataset, StatedType
 
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True)
 class TypedColumn:
@@ -99,10 +101,13 @@ def typed_column(
         if has_edges and cells.numbers is not None:
             guess, reason = "numeric", "the configuration gives its edges"
         spec = AttributeSpec(name=name, type=guess, guessed=True, reason=reason, order=cells.order)
+    _require_bounded(cells, name)
     if reference is None:
         return TypedColumn(cells, None, spec)
     read = read_text if cells.numbers is None else read_numbers
-    return TypedColumn(cells, read(reference, missing), spec)
+    trained = read(reference, missing)
+    _require_bounded(trained, f"{name}, in the training data")
+    return TypedColumn(cells, trained, spec)
 
 
 def _stated(cells: Cells, name: str, stated: StatedType) -> AttributeSpec:
@@ -148,6 +153,14 @@ def _require(cells: Cells, fits: Sequence[bool], name: str, expected: str) -> No
             f"{count(len(cells))} rows: {shown}{' …' if len(bad) > 5 else ''}: correct them, or list "
             "texts that mean a missing value in data.missing"
         )
+
+
+def _require_bounded(cells: Cells, name: str) -> None:
+    """Refuses numbers whose differences and squares are not finite; infinite ones are values."""
+    if cells.numbers is not None:
+        size = np.abs(cells.numbers)
+        too_large = (size > _LARGEST) & (size < np.inf)
+        _require(cells, (~too_large).tolist(), name, f"numbers of at most {_LARGEST:g} in size")
 
 
 def _require_known(dataset: Dataset) -> None:

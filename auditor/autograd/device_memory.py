@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from auditor.traceback_file import text_of
+
 _MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 """What the CPU allocator (Linux, Windows) and Apple's MPS say in a plain ``RuntimeError``."""
 
@@ -16,7 +18,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    message = str(error).lower()
+    message = text_of(error).lower()
     return isinstance(error, RuntimeError) and any(part in message for part in _MESSAGES)
 
 

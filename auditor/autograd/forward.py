@@ -33,6 +33,12 @@ def check_images(images: Tensor) -> None:
             f"training; got {type(images).__name__}: stack the images with `torch.stack`, or convert "
             "an array with `torch.from_numpy`"
         )
+    if images.layout != torch.strided or images.is_meta:
+        kind = "on the device 'meta'" if images.is_meta else f"of the layout {images.layout}"
+        raise ModelError(
+            f"images: expected a dense tensor with values; got one {kind}: convert it with `.to_dense()`, "
+            "or load the images"
+        )
     if images.ndim == 4 and images.is_floating_point() and 0 not in images.shape:
         return
     fix = "pass at least one image"
@@ -44,6 +50,22 @@ def check_images(images: Tensor) -> None:
         "images: expected preprocessed images as a floating (N, channels, height, width) tensor with "
         f"N of at least 1; got {tuple(images.shape)} of {images.dtype}: {fix}"
     )
+
+
+def require_finite(images: Tensor) -> None:
+    """Checks that all values are finite: the maps of others would be NaN, and so would the logits.
+
+    Raises:
+        ModelError: an image has a value that is not finite.
+    """
+    finite = torch.isfinite(images).flatten(1).all(1)
+    if not bool(finite.all()):
+        bad = int((~finite).sum())
+        first = int((~finite).nonzero()[0])
+        raise ModelError(
+            f"images: expected finite values; {bad} of {len(images)} images have NaN or infinite ones, "
+            f"first image {first}: leave them out, or correct the normalisation (a std of 0?)"
+        )
 
 
 def device_of(model: nn.Module, images: Tensor) -> torch.device:
@@ -113,6 +135,7 @@ def as_leaf(
     check_images(images)
     return (
         images.detach()
+        .as_subclass(Tensor)  # images of another library may be a subclass
         .to(
             device_of(model, images),
             copy=True,
@@ -141,6 +164,11 @@ def forward(model: nn.Module, leaf: Tensor) -> Tensor:
         raise ModelError(
             f"expected the model to return logits of shape ({len(leaf)}, classes) for "
             f"{len(leaf)} images; got {got}: wrap it in a module that returns only the logits"
+        )
+    if logits.is_complex():
+        raise ModelError(
+            f"expected the model to return real logits; got {logits.dtype}: return their real part, or "
+            "their absolute values"
         )
     if not logits.requires_grad:
         raise ModelError(
@@ -187,16 +215,16 @@ def as_targets(targets: int | list[int] | Tensor | None, logits: Tensor) -> Tens
         return logits.argmax(1)
     if isinstance(targets, int):
         targets = [targets] * n
-    chosen = logits.new_tensor([int(target) for target in targets]).long()
-    outside = [int(target) for target in chosen if not 0 <= target < k]
-    if len(chosen) != n:
+    numbers = [int(target) for target in targets]
+    if len(numbers) != n:
         raise ModelError(
-            f"expected one target for all images or {n} of them; got {len(chosen)}: give one class index "
+            f"expected one target for all images or {n} of them; got {len(numbers)}: give one class index "
             "per image"
         )
+    outside = [number for number in numbers if not 0 <= number < k]
     if outside:
         raise ModelError(wrong_target(outside[0], k))
-    return chosen
+    return torch.tensor(numbers, dtype=torch.long, device=logits.device)
 
 
 def wrong_target(target: int, n_outputs: int) -> str:

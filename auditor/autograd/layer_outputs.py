@@ -216,7 +216,11 @@ def _token_of_place(
     generator = torch.Generator().manual_seed(0)
     _, length, width = tokens.shape
     device, dtype = tokens.device, tokens.dtype
-    probe = torch.randn(width, generator=generator).to(device, dtype).expand(tokens.shape)
+    probe = (
+        torch.randn(width, generator=generator, dtype=torch.float32, device="cpu")
+        .to(device, dtype)
+        .expand(tokens.shape)
+    )
     number = torch.arange(1, length + 1, device=device, dtype=dtype)[:, None]
     one, many = (
         torch.autograd.grad(

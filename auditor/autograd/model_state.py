@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
+from threading import Lock, RLock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from auditor.errors import ModelError
+
+_locks: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
+_locks_lock = Lock()
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -81,12 +86,18 @@ def left_unchanged(model: nn.Module) -> Iterator[None]:
 
     Restored are the training mode of every submodule, the buffers and their values, and of every
     parameter its device, its gradient and whether it requires one. Values of parameters are not
-    copied: nothing changes them.
+    copied: nothing changes them. Another thread that would change the same model waits.
 
     Args:
         model: a module with values; inside, it may be moved to another device and put into
             evaluation mode.
     """
+    with _lock_of(unwrap(model)), _restored(model):
+        yield
+
+
+@contextmanager
+def _restored(model: nn.Module) -> Iterator[None]:
     was_training = model.training
     modes = [(module, module.training) for module in model.modules()]
     parameters = [_SavedParameter(parameter) for parameter in model.parameters()]
@@ -110,6 +121,11 @@ def left_unchanged(model: nn.Module) -> Iterator[None]:
             if not torch.equal(buffer, values):
                 with torch.inference_mode():  # allows changes of buffers created in this mode, too
                     buffer.copy_(values)
+
+
+def _lock_of(model: nn.Module) -> RLock:
+    with _locks_lock:
+        return _locks.setdefault(model, RLock())
 
 
 class _SavedParameter:

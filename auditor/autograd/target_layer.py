@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
 
 from auditor.autograd.forward import as_leaf, check_images
-from auditor.autograd.graph import has_path_around
+from auditor.autograd.graph import has_path_around, nodes_between
 from auditor.autograd.layer_outputs import (
     TRACED_IMAGES,
     LayerCall,
@@ -104,6 +104,7 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         size = (leaf.shape[2], leaf.shape[3])
         with user_code(module, leaf, memory=True):
             calls, logits = trace(module, leaf)
+        _require_rows(logits)
         tokens = token_geometries(calls, leaf)
         readable = [
             (call, layer)
@@ -123,19 +124,38 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
         if candidates:
             call, layer = _choose(list(candidates.values()), logits, leaf)
             return _with_call(layer, call, calls)
+    nodes = nodes_between([get_gradient_edge(logits).node], get_gradient_edge(leaf).node)
     raise ModelError(
         "expected a layer whose output is a map, (N, C, h, w), (N, h, w, C) or image tokens "
         f"(N, T, C), on which the logits depend; found none among the modules of "
-        f"{type(module).__name__}: {_remedy(calls, readable, tokens)}"
+        f"{type(module).__name__}: {_remedy(calls, readable, tokens, nodes)}"
     )
+
+
+def _require_rows(logits: Tensor) -> None:
+    """Whether the rows are images: both traced images are the same, and so must be their logits.
+
+    Raises:
+        ModelError: the columns are the images, which the shape can't show of two classes.
+    """
+    square = len(logits) == logits.shape[1]
+    rows_are_equal = torch.allclose(logits, logits[:1].expand_as(logits), rtol=1e-3)
+    if square and not rows_are_equal and torch.allclose(logits, logits[:, :1].expand_as(logits)):
+        raise ModelError(
+            "expected logits of shape (N, classes); the network returns (classes, N): return their "
+            "transpose, `logits.T`"
+        )
 
 
 def _remedy(
     calls: list[LayerCall],
     readable: list[_Candidate],
     tokens: dict[tuple[int, int], TokenGeometry],
+    nodes: list[Node],
 ) -> str:
     """What helps a network without a layer that can be explained."""
+    if any(node.name().startswith("CheckpointFunction") for node in nodes):
+        return "its layers are hidden by gradient checkpointing; switch that off"
     if tokens:
         return (
             "its image tokens do not reach the logits; load trained weights, as a head of zeros reads "
@@ -250,7 +270,9 @@ def _only_pools(module: nn.Module) -> bool:
 def _gradients(logits: Tensor, calls: list[LayerCall]) -> dict[tuple[Node, int], Tensor | None]:
     """Gradient of a random mixture of the logits with respect to each map."""
     generator = torch.Generator().manual_seed(0)
-    mixture = torch.randn(logits.shape, generator=generator).to(logits)
+    mixture = torch.randn(logits.shape, generator=generator, dtype=torch.float32, device="cpu").to(
+        logits
+    )
     edges = {call.key: call.edge for call in calls}
     if not edges:
         return {}

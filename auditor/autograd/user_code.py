@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.model_state import unwrap
 from auditor.errors import AuditorError, ModelError
-from auditor.traceback_file import one_line, place_of
+from auditor.traceback_file import one_line, place_of, text_of
 
 _SIZE = (
     "the size of the images probably differs from what it was built for: set preprocess.resize and "
@@ -41,6 +41,10 @@ _FIXES: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
+        r"to have (?P<n>\d+) channels, but got \d+",
+        "pass images with {n} channels, as many as its first layer takes",
+    ),
+    (
         r"missing \d+ required positional argument|required keyword-only argument",
         (
             "its forward takes more than the images: wrap it in a module whose forward takes only the "
@@ -54,6 +58,10 @@ _FIXES: tuple[tuple[str, str], ...] = (
             "predictions are computed without gradients: register the hook only "
             "`if tensor.requires_grad`"
         ),
+    ),
+    (
+        r"torch\.utils\.checkpoint",
+        "switch gradient checkpointing off: it saves memory only in training",
     ),
     (
         r"on the same device",
@@ -89,9 +97,9 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
     """
     try:
         yield
-    except AuditorError:
+    except (AuditorError, KeyboardInterrupt, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:  # `sys.exit` too
         full = is_out_of_memory(error)
         if full and not memory:
             raise
@@ -99,7 +107,7 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         fix = _NO_MEMORY if full else _fix(error, images)
         raise ModelError(
             f"model: {_name(module)} raised {type(error).__name__}{place_of(error)} on an input of shape "
-            f"{tuple(images.shape)}, {dtype}: {one_line(error)}: {fix}"
+            f"{tuple(images.shape)}, {dtype}: {one_line(error) or 'no message'}: {fix}"
         ) from error
 
 
@@ -158,8 +166,8 @@ def _name(module: nn.Module) -> str:
     return type(inner).__name__
 
 
-def _fix(error: Exception, images: Tensor) -> str:
-    text = str(error)
+def _fix(error: BaseException, images: Tensor) -> str:
+    text = text_of(error)
     for pattern, fix in _FIXES:
         found = re.search(pattern, text, re.IGNORECASE)
         if found and fix is _DTYPE and images.dtype != torch.float32:

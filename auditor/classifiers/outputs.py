@@ -101,12 +101,23 @@ def as_columns(outputs: object) -> Tensor:
     """Outputs (N, K); those of shape (N,) as one column.
 
     Raises:
-        ModelError: they are no tensor of one of these shapes.
+        ModelError: they are no tensor of floats of one of these shapes.
     """
     if not isinstance(outputs, Tensor):
         raise ModelError(
             f"model: expected a tensor (N, K) of outputs; the network returned "
             f"{type(outputs).__name__}: wrap it in a module whose forward returns only the logits"
+        )
+    if outputs.is_complex():
+        raise ModelError(
+            f"model: expected real outputs; got {outputs.dtype}: return their real part, or their "
+            "absolute values"
+        )
+    if not outputs.is_floating_point():
+        kind = str(outputs.dtype).removeprefix("torch.")
+        raise ModelError(
+            f"model: expected outputs of floating-point numbers; got {kind}: return the logits instead of "
+            "the predicted classes"
         )
     if outputs.ndim == 1:
         return outputs[:, None]

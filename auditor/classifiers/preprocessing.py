@@ -244,8 +244,8 @@ def _trial(
 
     weight = next(module.parameters(), None)
     device = torch.device("cpu") if weight is None else weight.device
-    shift = torch.tensor(normalisation.mean, device=device).view(1, 3, 1, 1)
-    scale = torch.tensor(normalisation.std, device=device).view(1, 3, 1, 1)
+    shift = torch.tensor(normalisation.mean, dtype=torch.float32, device=device).view(1, 3, 1, 1)
+    scale = torch.tensor(normalisation.std, dtype=torch.float32, device=device).view(1, 3, 1, 1)
     correct, confidence, loss = [np.empty(0, dtype=np.bool_)], 0.0, 0.0
     with torch.no_grad():
         for start in range(0, len(images), batch_size):

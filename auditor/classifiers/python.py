@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import CoroutineType, ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
@@ -18,6 +18,7 @@ from auditor.classifiers import Classifier
 from auditor.config import ConfigPath
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
+from auditor.traceback_file import one_line, place_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,7 +70,7 @@ class PythonClassifier(Options):
         """
         from auditor.classifiers.checkpoint import load_weights
 
-        with _importable(self.path, self._beside):
+        with _kept_defaults(), _importable(self.path, self._beside):
             module = self._call(self._find_factory())
         source = "weights from the factory"
         if self.checkpoint is not None:
@@ -119,9 +120,11 @@ class PythonClassifier(Options):
                 f"model.factory: {name} imports {error.name!r}, which is not installed: install it "
                 "in the environment of the auditor"
             ) from error
-        except Exception as error:  # the user's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the user's code may raise anything, `sys.exit` too
             raise ModelError(
-                f"model.factory: importing {name} raised {type(error).__name__}: {error}"
+                f"model.factory: importing {name} raised {_described(error)}"
             ) from error
         if self.path is not None and not _is_in(module, self.path):
             raise ModelError(
@@ -135,17 +138,53 @@ class PythonClassifier(Options):
 
         try:
             module = factory(**self.arguments)
-        except Exception as error:  # the user's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the user's code may raise anything, `sys.exit` too
+            called = f"{self.factory}{self._shown_arguments() or '()'}"
             raise ModelError(
-                f"model.factory: {self.factory}{self._shown_arguments() or '()'} raised "
-                f"{type(error).__name__}: {error}"
+                f"model.factory: {called} raised {_described(error)}: correct it, or state the arguments "
+                "that it needs in model.arguments"
             ) from error
-        if not isinstance(module, nn.Module):
-            raise ModelError(
-                f"model.factory: expected {self.factory} to return a torch.nn.Module; got "
-                f"{type(module).__name__}"
-            )
-        return module
+        if isinstance(module, nn.Module):
+            return module
+        if isinstance(module, CoroutineType):
+            module.close()  # Python warns of one that never ran
+        kind = f"the class {module.__name__}" if isinstance(module, type) else type(module).__name__
+        raise ModelError(
+            f"model.factory: expected {self.factory} to return a torch.nn.Module; got {kind}: return the "
+            "network itself"
+        )
+
+
+@contextmanager
+def _kept_defaults() -> Iterator[None]:
+    """Undoes changes that the user's code makes to the process: the working folder, and torch's defaults."""
+    import torch
+
+    folder, dtype, gradients = (
+        os.open(".", os.O_RDONLY),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+    )
+    try:
+        yield
+    finally:
+        os.fchdir(folder)
+        os.close(folder)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(gradients)
+
+
+def _described(error: BaseException) -> str:
+    """What the user's code raised, where, and a fix if it tried to end the program."""
+    text = f"{type(error).__name__}{place_of(error)}: {one_line(error)}"
+    if isinstance(error, SystemExit):
+        text += (
+            ": code that ends the program, such as `sys.exit()` or a parser of arguments, belongs below "
+            "`if __name__ == '__main__':`"
+        )
+    return text
 
 
 @contextmanager

@@ -74,8 +74,7 @@ class OrderedBands:
         place = np.searchsorted(edges, numbers, side="right")
         used, band = np.unique(place, return_inverse=True)
         sizes = np.bincount(band)
-        finite = np.clip(numbers, -1e300, 1e300)
-        centres = np.bincount(band, finite / sizes[band]).astype(np.float64)
+        centres = _centres(numbers, band)
         ranks = (np.cumsum(sizes) - sizes / 2) / max(len(rows), 1)
         return cls(
             attribute=attribute,
@@ -258,6 +257,14 @@ def _edges(numbers: Floats, n_bands: int) -> Floats:
         return distinct[1:]
     cuts = np.quantile(numbers, np.arange(1, n_bands) / n_bands, method="inverted_cdf")
     return np.asarray(np.unique(cuts[cuts > distinct[0]]), dtype=np.float64)
+
+
+def _centres(numbers: Floats, band: Integers) -> Floats:
+    """The mean of the numbers in each band; infinite ones count as the largest or smallest finite one."""
+    known = numbers[np.isfinite(numbers)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    finite = np.clip(numbers, low, high)
+    return np.bincount(band, finite / np.bincount(band)[band]).astype(np.float64)
 
 
 def _names(numbers: Floats, band: Integers, n_bands: int) -> Iterator[str]:

@@ -4,12 +4,12 @@ from auditor.config.attribute_types import AttributeNames, AttributeTypes, state
 from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
+from auditor.config.paths import ConfigPath
 from auditor.config.population import population_shares
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
     AuditConfig,
-    ConfigPath,
     DataSection,
     ExplainSection,
     GateSection,

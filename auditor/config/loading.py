@@ -109,7 +109,7 @@ def split_adapter_options(
     given = raw.get(key)
     if not isinstance(given, Mapping) or not isinstance(given.get("adapter"), str):
         return dict(raw)
-    adapter = _plugin(kind, given["adapter"], f"{key}.adapter")
+    adapter = plugin_at(kind, given["adapter"], f"{key}.adapter")
     fields = set(section.model_fields) - {"options"}
     shared = fields | set(section.renamed)
     own = {name: value for name, value in given.items() if name not in shared}
@@ -131,7 +131,7 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
         return dict(raw)
     checks: dict[str, Options | bool] = {}
     for name, value in given.items():
-        check = _plugin("check", str(name), "checks")
+        check = plugin_at("check", str(name), "checks")
         if value is False:
             checks[name] = False
         elif value is None or value is True or isinstance(value, Mapping):
@@ -152,7 +152,7 @@ def parse_renderer_options(raw: Mapping[str, Any], base: Path | None) -> dict[st
         return dict(raw)
     options = {
         name: validate(
-            _plugin("renderer", str(name), "report.options"),
+            plugin_at("renderer", str(name), "report.options"),
             value or {},
             base,
             f"report.options.{name}.",
@@ -193,7 +193,12 @@ def shortened(value: object, *, quoted: bool = True) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _plugin(kind: Kind, name: str, place: str) -> type[Options]:
+def plugin_at(kind: Kind, name: str, place: str) -> type[Options]:
+    """The plug-in of a name; an error says where in the configuration the name is.
+
+    Raises:
+        ConfigError: there is none.
+    """
     try:
         return registry.get(kind, name)
     except ConfigError as error:

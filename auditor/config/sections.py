@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -26,39 +24,15 @@ from auditor.config.criteria import Criterion, DefaultCriterion, require_consist
 from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
+from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
-from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
 from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
-
-
-def _relative_to_file(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base")
-    try:
-        path = path.expanduser()
-    except RuntimeError:
-        text = f"the home folder of {path.parts[0]!r} is not known: write the path out"
-        raise ValueError(text) from None
-    return path if base is None or path.is_absolute() else (Path(base) / path).resolve()
-
-
-def _relative_to_working_directory(path: Path) -> str:
-    """Shorter and free of user names: a path below the working directory is stored relative to it."""
-    here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return printable(shown.as_posix())
-
-
-ConfigPath = Annotated[
-    Path, AfterValidator(_relative_to_file), PlainSerializer(_relative_to_working_directory)
-]
-"""A path that is relative to the configuration file that contains it."""
-
 
 _LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
 _LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
@@ -98,17 +72,19 @@ class Preprocess(Options):
     @field_validator("std", mode="after")
     @classmethod
     def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if min(value) <= 0:
-            raise ValueError(f"expected standard deviations above 0; got {list(value)}")
         if min(value) < 1 / _LARGEST_NORM:
-            raise ValueError(f"expected standard deviations of at least {1 / _LARGEST_NORM:g}")
+            raise ValueError(
+                f"expected standard deviations above 0, of at least {1 / _LARGEST_NORM:g}"
+            )
         return value
 
     @field_validator("mean", "std", mode="after")
     @classmethod
-    def _plausible(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+    def _plausible(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if max(abs(one) for one in value) > _LARGEST_NORM:
             raise ValueError(f"expected numbers of at most {_LARGEST_NORM:,.0f}")
+        if info.field_name == "mean" and max(value) > 1:
+            raise ValueError("expected means of values from 0 to 1: divide mean and std by 255")
         return value
 
 
@@ -215,8 +191,8 @@ class ExplainSection(Options):
     """Maximum number of samples in the mean map of an attribute value within a class."""
     mean_cells: int = Field(120, ge=0)
     """Maximum number of mean maps; those with the most samples are computed."""
-    trust_samples: int = Field(8, ge=0)
-    """Samples used for the map sanity checks, about 110 forward passes each; 0: no checks."""
+    trust_samples: int = Field(50, ge=0)
+    """Samples used for the map sanity checks, about 75 forward passes each; 0: no checks."""
     units: int = Field(3, ge=0)
     """Units of the target layer shown for each of the most severe findings; 0: none."""
     unit_samples: int = Field(500, ge=1)
@@ -367,9 +343,9 @@ class AuditConfig(Options):
         filled = loading.parse_renderer_options(filled, base)
         config = loading.validate(cls, filled, base)
         config.require_known_criteria()
-        registry.get("explainer", config.explain.explainer)
+        loading.plugin_at("explainer", config.explain.explainer, "explain.explainer")
         for name in config.report.formats:
-            registry.get("renderer", name)
+            loading.plugin_at("renderer", name, "report.formats")
         return config
 
     def require_known_criteria(self) -> None:

@@ -59,9 +59,12 @@ def list_images(root: Path, known: Collection[Path | None] = ()) -> FolderListin
     Raises:
         DataError: the folder is missing, can't be read, or has no sub-folders.
     """
-    if not root.is_dir():
-        raise DataError(f"{root}: expected a folder with one sub-folder per class; found none")
-    found = _Found({file.resolve() for file in known if file is not None})
+    if not os.path.isdir(root):  # noqa: PTH112 - `Path.is_dir` raises for circular links
+        what = "is no folder" if os.path.lexists(root) else "does not exist"
+        raise DataError(
+            f"{root}: expected a folder with one sub-folder per class; it {what}: correct the path"
+        )
+    found = _Found({_real(file) for file in known if file is not None})
     classes = sorted(_class_folders(root, found))
     if not classes:
         images = plural(found.counts["loose"], "image")
@@ -116,7 +119,7 @@ _REASONS: dict[str, tuple[str, str]] = {
 class _Found:
     """Counts what is left out while a folder is read."""
 
-    known: set[Path]
+    known: set[str]
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     suffixes: Counter[str] = field(default_factory=Counter)
@@ -157,13 +160,13 @@ def _class_folders(root: Path, found: _Found) -> Iterator[str]:
         suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
         if _is_system(entry.name):
             found.leave_out("system", entry.name)
-        elif entry.is_dir():
+        elif _is_folder(entry):
             if not _is_utf_8(entry.name):
                 raise DataError(
                     f"{root}: expected class folders with names in UTF-8; got {entry.name!r}: rename it"
                 )
             yield entry.name
-        elif Path(entry.path).resolve() in found.known:
+        elif _real(entry.path) in found.known:
             continue
         elif suffix in SUFFIXES or suffix in _OTHER_IMAGES:
             found.leave_out("loose", entry.name)
@@ -176,7 +179,7 @@ def _files(root: Path, name: str, found: _Found) -> Iterator[str]:
 
     A folder is read once, and never one that contains the root, so that links can't lead in circles.
     """
-    resolved = root.resolve()
+    resolved = Path(_real(root))
     seen = {_identity(folder) for folder in (resolved, *resolved.parents)}
     pending = [name]
     while pending:
@@ -197,10 +200,20 @@ def _files(root: Path, name: str, found: _Found) -> Iterator[str]:
                 found.leave_out("system", path)
             elif not _is_utf_8(entry.name):
                 found.leave_out("name", path)
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 pending.append(path)
             elif _is_image(entry, path, found):
                 yield path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; ``DirEntry.is_dir`` raises for circular links."""
+    return os.path.isdir(entry)  # noqa: PTH112
+
+
+def _real(path: Path | str) -> str:
+    """A path without links; ``Path.resolve`` raises for circular links."""
+    return os.path.realpath(path)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -212,12 +225,12 @@ def _identity(folder: Path) -> tuple[int, int]:
 def _is_image(entry: os.DirEntry[str], path: str, found: _Found) -> bool:
     """Whether an entry is an image; otherwise it is counted."""
     suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
-    if not entry.is_file() and not _is_broken_link(entry):
+    if not os.path.isfile(entry) and not _is_broken_link(entry):  # noqa: PTH113
         found.leave_out("irregular", path)
         return False
     if suffix in SUFFIXES or suffix in _OTHER_IMAGES:
         return True
-    if Path(entry.path).resolve() not in found.known:
+    if _real(entry.path) not in found.known:
         found.leave_out_file(path, suffix)
     return False
 

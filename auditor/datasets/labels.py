@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -76,8 +77,9 @@ def resolve_classes(
 def map_labels(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.int64]:
     """Maps labels to class indices.
 
-    A label is matched with the class names: exactly, else ignoring case and surrounding blanks if only
-    one class matches. Other whole numbers are indices, unless a class name is a whole number: then 1
+    A label is matched with the class names: exactly, else ignoring case, surrounding blanks and how
+    accents are encoded (macOS writes ö as two characters in file names) if only one class matches.
+    Other whole numbers are indices, unless a class name is a whole number: then 1
     would be ambiguous, and only names are accepted (1.0 is the name 1).
 
     Args:
@@ -115,7 +117,7 @@ def label_codes(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.in
     exact = {name: code for code, name in enumerate(classes)}
     loose: dict[str, int | None] = {}
     for code, name in enumerate(classes):
-        folded = name.strip().casefold()
+        folded = _folded(name)
         loose[folded] = None if folded in loose else code
     numbered = _has_numbers(classes)
 
@@ -123,7 +125,7 @@ def label_codes(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.in
         text = _as_text(label)
         code = exact.get(text)
         if code is None:
-            code = loose.get(text.strip().casefold())
+            code = loose.get(_folded(text))
         number = _whole_number(text) if code is None else None
         if number is not None:
             code = exact.get(str(number)) if numbered else number
@@ -134,6 +136,11 @@ def label_codes(labels: pd.Series[Any], classes: Sequence[str]) -> NDArray[np.in
     codes = np.array([*(code_of(label) for label in found), -1], np.int64)
     mapped: NDArray[np.int64] = codes[positions]
     return mapped
+
+
+def _folded(text: str) -> str:
+    """A text without what the comparison of labels ignores."""
+    return unicodedata.normalize("NFC", text.strip().casefold())
 
 
 def _has_numbers(classes: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError
+from auditor.phrasing import plural
 
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 """Integers that float64 does not hold exactly."""
@@ -165,14 +166,21 @@ def _require_rectangle(stream: IO[bytes], separator: str, path: Path) -> None:
         _require_distinct(header, path)
         for row in rows:
             if len(row) != len(header) and _is_filled(row):
+                fix = f"complete it, and quote cells that contain {separator!r}"
                 raise DataError(
-                    f"{path}: expected {len(header)} cells per row, as in the header; line "
-                    f"{rows.line_num} has {len(row)}: complete it, and quote cells that contain {separator!r}"
+                    f"{path}: expected {plural(len(header), 'cell')} per row, as in the header; line "
+                    f"{rows.line_num} has {len(row)}: {other_separator(header) or fix}"
                 )
     except csv.Error:
         return  # of very long cells; pandas says what is wrong
     finally:
         lines.detach()
+
+
+def other_separator(columns: Sequence[str]) -> str:
+    """A hint if a table has one column, whose name holds another separator; else empty."""
+    found = [one for one in (";", "\t", "|") if len(columns) == 1 and one in columns[0]]
+    return f"the cells seem to be separated by {found[0]!r}; expected commas" if found else ""
 
 
 def _is_filled(row: Sequence[str]) -> bool:

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auditor.datasets.table_files import other_separator
 from auditor.errors import DataError
 from auditor.records.predictions import is_reserved
 
 _NO_GROUP = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "<NA>")
 """Cells of a group column that say that the group is not known: these samples do not belong together."""
 
+_LARGEST_WEIGHT = 1e15
+"""Sums of weights and of their squares stay finite and nearly exact."""
 _SHOWN = 500
 """Characters of column names in a message."""
 _OBJECT_COLUMNS = ("box", "mask")
@@ -40,14 +43,9 @@ def require_columns(table: pd.DataFrame, columns: dict[str, str], path: Path) ->
             near = difflib.get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]!r}? The columns are" if near else "the columns are"
             listed = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
-            listed = listed[:_SHOWN] + _other_separator(known)
+            separator = other_separator(known)
+            listed = listed[:_SHOWN] + (f": {separator}" if separator else "")
             raise DataError(f"{path}: data.{option}: no column {column!r}; {hint} {listed}")
-
-
-def _other_separator(columns: Sequence[str]) -> str:
-    """A hint if a table has one column, whose name holds another separator."""
-    found = [one for one in (";", "\t", "|") if len(columns) == 1 and one in columns[0]]
-    return f": the cells seem to be separated by {found[0]!r}; expected commas" if found else ""
 
 
 def require_plain_cells(column: pd.Series[Any], option: str, place: Path | str) -> None:
@@ -120,16 +118,17 @@ def weight_column(column: pd.Series[Any], place: Path | str) -> pd.Series[Any]:
         place: file or option that contains the weights, for the message.
 
     Raises:
-        DataError: a weight is missing, not a finite number, or negative, or all are 0.
+        DataError: a weight is missing, not a number, negative or absurdly large, or all are 0.
     """
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    real = column.map(lambda cell: np.nan if isinstance(cell, complex) else cell)
+    numbers = pd.to_numeric(real, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     weights = pd.Series(numbers, index=column.index, name=column.name)
-    bad = ~weights.map(np.isfinite) | (weights < 0)
+    bad = ~weights.between(0, _LARGEST_WEIGHT)
     if bad.any():
         cells = pd.DataFrame({"cell": column.astype(object)})
         shown = first_few(cells, bad, lambda row: f" ({row.cell!r})")
         raise DataError(
-            f"{place}: expected a finite number of at least 0 in every cell of {column.name!r}; got "
+            f"{place}: expected a number from 0 to {_LARGEST_WEIGHT:g} in every cell of {column.name!r}; got "
             f"something else in {shown}: correct the weights, or leave these samples out"
         )
     if not (weights > 0).any():

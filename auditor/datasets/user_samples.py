@@ -24,8 +24,8 @@ from auditor.traceback_file import one_line, place_of
 
 _IMAGE_KEYS = ("image", "img")
 _LABEL_KEYS = ("label", "labels", "target")
-_READ_TWICE = 2
-"""Images that are read a second time, to see whether they stay the same."""
+_READ_TWICE = 8
+"""Samples that are read a second time, to see whether they stay the same."""
 _PAIR = "expected a pair (image, label)"
 
 _Result = TypeVar("_Result")
@@ -48,14 +48,18 @@ class LabelledImages(Protocol):
         ...
 
 
-def n_samples(dataset: LabelledImages) -> int:
+def n_samples(dataset: LabelledImages, option: str = "dataset") -> int:
     """Number of samples of a data set of the caller.
+
+    Args:
+        dataset: of the caller.
+        option: its name, for the message.
 
     Raises:
         DataError: it has no length or no positions, or its ``__len__`` raises.
     """
     name = type(dataset).__name__
-    wanted = f"dataset: expected an indexable data set of pairs (image, label); got {name}"
+    wanted = f"{option}: expected an indexable data set of pairs (image, label); got {name}"
     if isinstance(dataset, Mapping):
         keys = ", ".join(str(key) for key in list(dataset)[:5])
         raise DataError(
@@ -72,28 +76,36 @@ def n_samples(dataset: LabelledImages) -> int:
         )
     if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
         raise DataError(f"{wanted}, without `__len__` or `__getitem__`: pass `list(dataset)`")
-    return _guarded(name, "__len__", "return the number of samples", lambda: len(dataset))
+    call = f"{option}: `__len__` of {name}"
+    return _guarded(call, "return the number of samples", lambda: len(dataset))
 
 
-def read_labels(dataset: LabelledImages, plain: Callable[[Any, str], _Result]) -> list[_Result]:
+def read_labels(
+    dataset: LabelledImages, plain: Callable[[Any, str], _Result], option: str = "dataset"
+) -> list[_Result]:
     """Reads every sample once: its label, and whether its image can be used.
 
     Args:
         dataset: of the caller.
         plain: converts a label; its second argument names the sample, for the message.
+        option: the name of the data set, for the message.
 
     Raises:
-        DataError: a sample can't be read, or is no image with a label, or an image changes when it is
-            read again.
+        DataError: a sample can't be read, or is no image with a label, or it changes when it is read
+            again.
     """
-    images = UserImages(dataset)
+    n = n_samples(dataset, option)
+    read_twice = set(np.linspace(0, n - 1, min(n, _READ_TWICE), dtype=int).tolist())
     labels = []
-    for position in range(n_samples(dataset)):
-        image, label = _sample(dataset, position)
-        _require_image(image, position)
-        labels.append(plain(label, _place(position)))
-        if position < _READ_TWICE:
-            _require_same(images, position)
+    for position in range(n):
+        place = f"{option}: sample {position}"
+        image, label = _sample(dataset, position, option)
+        _require_image(image, place)
+        labels.append(plain(label, place))
+        if position in read_twice:
+            again = plain(_sample(dataset, position, option)[1], place)
+            _require_same_label(labels[-1], again, place)
+            _require_same_image(UserImages(dataset), position, place)
     return labels
 
 
@@ -116,12 +128,12 @@ class UserImages:
         return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())
 
 
-def _sample(dataset: LabelledImages, position: int) -> tuple[Any, Any]:
+def _sample(dataset: LabelledImages, position: int, option: str = "dataset") -> tuple[Any, Any]:
     """Image and label of one sample."""
-    name = type(dataset).__name__
-    fix = f"read this sample alone, as in `dataset[{position}]`, and correct or leave it out"
-    sample = _guarded(name, f"__getitem__({position})", fix, lambda: dataset[position])
-    place = _place(position)
+    fix = f"read this sample alone, as in `{option}[{position}]`, and correct or leave it out"
+    call = f"{option}: `__getitem__({position})` of {type(dataset).__name__}"
+    sample = _guarded(call, fix, lambda: dataset[position])
+    place = f"{option}: sample {position}"
     if isinstance(sample, Mapping):
         return _of_mapping(sample, place)
     if isinstance(sample, Sequence) and not isinstance(sample, str | bytes) and len(sample) >= 2:
@@ -147,24 +159,32 @@ def _of_mapping(sample: Mapping[Any, Any], place: str) -> tuple[Any, Any]:
     )
 
 
-def _require_image(image: object, position: int) -> None:
+def _require_image(image: object, place: str) -> None:
     """Checks an image as far as possible without decoding its file."""
     if isinstance(image, Image.Image):
         return
     try:
         _as_pil(image)
     except ValueError as error:
-        raise DataError(f"{_place(position)}: image: {error}") from error
+        raise DataError(f"{place}: image: {error}") from error
 
 
-def _require_same(images: UserImages, position: int) -> None:
+def _require_same_label(first: object, second: object, place: str) -> None:
+    if str(first) != str(second):
+        raise DataError(
+            f"{place}: expected the same label whenever it is read; got {first} and {second}: remove what "
+            "is random from the data set"
+        )
+
+
+def _require_same_image(images: UserImages, position: int, place: str) -> None:
     try:
         first, second = images[position], images[position]
     except UnreadableImageError:
         return  # counted when it is predicted
     if first.sha256 != second.sha256:
         raise DataError(
-            f"{_place(position)}: expected the same image whenever it is read; it differs between two "
+            f"{place}: expected the same image whenever it is read; it differs between two "
             "reads: remove random transforms from the data set"
         )
 
@@ -200,18 +220,13 @@ def _from_tensor(image: Any) -> np.ndarray[Any, Any]:
     return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
 
 
-def _place(position: int) -> str:
-    return f"dataset: sample {position}"
-
-
-def _guarded(name: str, call: str, fix: str, run: Callable[[], _Result]) -> _Result:
+def _guarded(call: str, fix: str, run: Callable[[], _Result]) -> _Result:
     """Runs code of the data set; whatever it raises becomes a ``DataError``."""
     try:
         return run()
-    except AuditorError:
+    except (AuditorError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # `sys.exit` too
         raise DataError(
-            f"dataset: `{call}` of {name} raised {type(error).__name__}{place_of(error)}: "
-            f"{one_line(error) or 'no message'}: {fix}"
+            f"{call} raised {type(error).__name__}{place_of(error)}: {one_line(error)}: {fix}"
         ) from error

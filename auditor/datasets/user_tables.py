@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from auditor.datasets.tables import require_free_names
 from auditor.datasets.user_labels import has_surrogates
@@ -150,9 +151,16 @@ def _name(name: object) -> str:
 
 def _with_plain_cells(table: pd.DataFrame, option: str) -> pd.DataFrame:
     """The table, whose cells that may be any object are single values."""
-    objects = [name for name in table.columns if table[name].dtype == object]
+    objects = [name for name in table.columns if _is_any_object(table[name].dtype)]
     plain = {name: _plain_cells(table[name], f"{option}: attribute {name!r}") for name in objects}
     return table.assign(**plain)
+
+
+def _is_any_object(dtype: Any) -> bool:
+    """Whether cells may be lists or other objects; those of Arrow may be lists and structures."""
+    return pd.api.types.is_object_dtype(dtype) or (
+        isinstance(dtype, pd.ArrowDtype) and pa.types.is_nested(dtype.pyarrow_dtype)
+    )
 
 
 def _plain_cells(column: pd.Series[Any], place: str) -> pd.Series[Any]:

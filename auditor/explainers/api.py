@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor import registry
-from auditor.autograd.forward import as_targets, check_images, pieces, targets_of
+from auditor.autograd.forward import (
+    as_targets,
+    check_images,
+    pieces,
+    require_finite,
+    targets_of,
+)
 from auditor.autograd.model_state import left_unchanged, unwrap
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import Preflight, preflight
@@ -65,6 +71,8 @@ def explain(
         See the file of each method.
     """
     require_runnable(require_module(model))
+    check_images(images)
+    require_finite(images)
     method = _method(GuidedGradCam() if explainer is None else explainer)
     layer = _layer(model, target_layer)
     indices = _indices(targets)
@@ -181,13 +189,15 @@ def _layer(model: nn.Module, layer: object) -> str | TargetLayer | None:
 def _indices(targets: object) -> int | list[int] | None:
     """Targets as plain numbers."""
     plain: object = targets
-    if isinstance(targets, Tensor | np.ndarray | np.generic):
+    if isinstance(targets, np.ndarray | np.generic) or (
+        isinstance(targets, Tensor) and targets.layout == torch.strided and not targets.is_meta
+    ):
         plain = targets.tolist()
     if plain is None:
         return None
     if _is_index(plain):
         return int(plain)
-    if isinstance(plain, Sequence) and not isinstance(plain, str):
+    if isinstance(plain, Sequence) and not isinstance(plain, str | bytes):
         values: list[Any] = [
             one.tolist() if isinstance(one, Tensor | np.generic) else one for one in plain
         ]

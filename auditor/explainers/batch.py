@@ -79,7 +79,9 @@ def _explain_parts(
     ]
     if len(done) == 1:
         return done[0]
-    order = torch.tensor([k for own in members for k in own], dtype=torch.long).argsort()
+    order = torch.tensor(
+        [k for own in members for k in own], dtype=torch.long, device="cpu"
+    ).argsort()
     rows = [one.rows + part.start for one, part in zip(done, parts, strict=True)]
     return BatchExplanation(
         rows=torch.cat(rows)[order],
@@ -119,7 +121,7 @@ def _explain_pairs(
         cams = images.new_zeros(
             (len(rows), layer.height, layer.width), dtype=torch.float32, device="cpu"
         )
-        maps = torch.zeros((len(rows), *images.shape[1:]))
+        maps = images.new_zeros((len(rows), *images.shape[1:]), dtype=torch.float32, device="cpu")
         for members in _passes(rows.tolist()):
             row, target = rows[members], targets[members]
             cam = class_evidence(recording, target, row).clamp(min=0)

@@ -26,14 +26,31 @@ def rank_correlation(one: Tensor, other: Tensor) -> NDArray[np.float64]:
     Returns:
         (n,), −1 to 1; NaN where a map is constant.
     """
-    ranks = [
-        rankdata(maps.detach().cpu().double().flatten(1).numpy(), axis=1) for maps in (one, other)
-    ]
-    first, second = (rank - rank.mean(1, keepdims=True) for rank in ranks)
-    spread = np.sqrt((first**2).sum(1) * (second**2).sum(1))
-    covariance = (first * second).sum(1)
-    result: NDArray[np.float64] = np.full(len(first), np.nan)
-    np.divide(covariance, spread, out=result, where=spread > 0)
+    result: NDArray[np.float64] = (_unit_ranks(one) * _unit_ranks(other)).sum(1)
+    return result
+
+
+def all_rank_correlations(one: Tensor, other: Tensor) -> NDArray[np.float64]:
+    """Spearman's rank correlation of every map with every other.
+
+    Args:
+        one: (n, …), any real dtype.
+        other: (m, …), as many values per image.
+
+    Returns:
+        (n, m), −1 to 1; NaN where a map is constant.
+    """
+    result: NDArray[np.float64] = _unit_ranks(one) @ _unit_ranks(other).T
+    return result
+
+
+def _unit_ranks(maps: Tensor) -> NDArray[np.float64]:
+    """Centred ranks (n, values) of norm 1, so that products are correlations; NaN if constant."""
+    ranks = rankdata(maps.detach().cpu().double().flatten(1).numpy(), axis=1)
+    centred = ranks - ranks.mean(1, keepdims=True)
+    norm = np.sqrt((centred**2).sum(1, keepdims=True))
+    result: NDArray[np.float64] = np.full(centred.shape, np.nan)
+    np.divide(centred, norm, out=result, where=norm > 0)
     return result
 
 

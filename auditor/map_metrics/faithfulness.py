@@ -31,7 +31,7 @@ class Curves:
 
 
 def deletion(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 16
+    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 8
 ) -> Curves:
     """Replaces the most relevant pixels first, by 0, the mean colour of centred images.
 
@@ -53,7 +53,7 @@ def deletion(
 
 
 def insertion(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 16
+    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 8
 ) -> Curves:
     """Inserts the most relevant pixels first into the blurred image.
 
@@ -84,6 +84,32 @@ def blurred(images: Tensor) -> Tensor:
     padded = functional.pad(images, (reach, reach, reach, reach), mode="reflect")
     across = functional.conv2d(padded, kernel[:, :, None], groups=channels)
     return functional.conv2d(across, kernel[..., None], groups=channels)
+
+
+def shuffled(cells: Tensor, generator: torch.Generator) -> Tensor:
+    """The maps with their cells in random order: what a map without information looks like.
+
+    Cells instead of pixels: a random order of single pixels spoils an image in another way than a
+    smooth map does, so that comparing with it would measure smoothness too.
+
+    Args:
+        cells: (n, h, w), maps at the resolution of the target layer.
+        generator: on the CPU.
+
+    Returns:
+        (n, h, w), every map in an order of its own.
+
+    Reference:
+        Hooker et al. 2019, "A Benchmark for Interpretability Methods in Deep Neural Networks",
+        section 4, compares with a random ranking. Departure: cells are ranked, not pixels.
+    """
+    flat = cells.flatten(1)
+    order = (
+        torch.rand(flat.shape, generator=generator, dtype=torch.float32, device="cpu")
+        .argsort(1)
+        .to(flat.device)
+    )
+    return flat.gather(1, order).view_as(cells)
 
 
 def _curves(

@@ -1,70 +1,182 @@
-"""All metrics of the maps on a few images, as mean values.
+"""All metrics of the maps on some images, one value an image.
 
 None of them proves a map right; each can show one to be wrong.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.explainers.api import explain, explain_or_grad_cam
+from auditor.explainers.grad_cam import class_evidence, upsample
 from auditor.explainers.occlusion import Occlusion
 from auditor.map_metrics.agreement import (
+    all_rank_correlations,
     hirescam_disagreement,
     occlusion_agreement,
-    rank_correlation,
 )
 from auditor.map_metrics.edges import edges
-from auditor.map_metrics.faithfulness import deletion, insertion
-from auditor.map_metrics.randomization import parameter_randomization
+from auditor.map_metrics.faithfulness import deletion, insertion, shuffled
+from auditor.map_metrics.randomization import randomized_copy
+
+PASSES = 75
+"""Forward passes per image, about; a map counts as three."""
+_GUIDED = "guided-backprop"
+_PART = 10
+"""Images that share a randomized network."""
+_NETWORKS = 5
+"""Randomized networks at least, where there are so many images: the result must not rest on one draw."""
+_PIXELS = 128
+"""Maps of the size of the image are compared on a grid of at most about so many pixels a side."""
+
+Floats = NDArray[np.float64]
 
 
-def mean_map_metrics(
-    model: nn.Module, images: Tensor, layer: TargetLayer, *, seed: int = 0
-) -> dict[str, float]:
-    """Mean of every metric over a few images, for the predicted classes.
+@dataclass(frozen=True)
+class Likeness:
+    """Rank correlations of n maps with n others.
+
+    Attributes:
+        own: (n,), with the other map of the same image; NaN where one is constant.
+        unrelated: (n · (n − 1),), with maps of other images.
+    """
+
+    own: Floats
+    unrelated: Floats
+
+    @classmethod
+    def of(cls, maps: Tensor, others: Tensor, unrelated: Tensor) -> Likeness:
+        """Compares maps with others of the same images, and with those of other images.
+
+        Args:
+            maps: (n, 1, H, W).
+            others: (n, 1, H, W), of the same images.
+            unrelated: (n, 1, H, W), compared with ``maps`` of other images.
+        """
+        apart = ~np.eye(len(maps), dtype=bool)
+        return cls(
+            np.diag(all_rank_correlations(maps, others)).copy(),
+            all_rank_correlations(maps, unrelated)[apart],
+        )
+
+
+@dataclass(frozen=True)
+class MapScores:
+    """Metrics of the maps of n images, for the predicted classes.
+
+    Attributes:
+        network: (n,) int64, which randomized network each image was given to.
+        areas: by metric, ``deletion`` and ``insertion``: (n,) areas of Grad-CAM and (n,) areas of
+            the same maps in random order, 0 to 1.
+        occlusion: (n,) rank correlation with occlusion, −1 to 1; NaN where a map is constant.
+        hirescam: (n,) share of the map that lies elsewhere with HiResCAM, 0 to 1, or NaN.
+        randomized: by explainer, the likeness to the maps of a randomized network.
+        edges: the likeness of guided backpropagation to the edges; None where it is undefined.
+    """
+
+    network: NDArray[np.int64]
+    areas: dict[str, tuple[Floats, Floats]]
+    occlusion: Floats
+    hirescam: Floats
+    randomized: dict[str, Likeness]
+    edges: Likeness | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The metrics and maps of the images that share a randomized network."""
+
+    values: dict[str, Floats]
+    maps: dict[str, Tensor]
+
+
+def map_scores(model: nn.Module, images: Tensor, layer: TargetLayer, *, seed: int = 0) -> MapScores:
+    """Computes every metric of the maps of some images, for the predicted classes.
 
     Args:
         model: a classifier; left unchanged.
-        images: (n, 3, H, W), preprocessed; the cost is about 110 forward passes of them.
+        images: (n, 3, H, W), preprocessed, at least one; the cost is about ``PASSES`` forward passes
+            of each.
         layer: the target layer.
-        seed: of the randomization and of the random order of pixels.
-
-    Returns:
-        Means over the images, unrounded, and ``n_samples``, their number. A metric that is NaN on
-        every image is left out.
+        seed: of the randomized networks and of the random order of cells.
     """
-    cam = explain(model, images, None, "grad-cam", layer)
-    images = images.to(cam.maps.device)
+    n = len(images)
+    rows = np.array_split(np.arange(n), max(min(_NETWORKS, n), -(-n // _PART)))
     generator = torch.Generator().manual_seed(seed)
-    random_order = torch.rand(cam.maps.shape, generator=generator).to(cam.maps.device)
-    values: dict[str, NDArray[np.float64] | float] = {
-        "deletion_area": deletion(model, images, cam.targets, cam.maps).area,
-        "deletion_area_random": deletion(model, images, cam.targets, random_order).area,
-        "insertion_area": insertion(model, images, cam.targets, cam.maps).area,
-        "insertion_area_random": insertion(model, images, cam.targets, random_order).area,
-        "occlusion_rank_correlation": occlusion_agreement(
-            model, images, cam.targets, cam.maps, Occlusion()
-        ),
-        "hirescam_disagreement": hirescam_disagreement(model, images, cam.targets, layer),
-        "randomization_grad_cam": parameter_randomization(
-            model, images, cam.targets, layer, "grad-cam", seed=seed
-        ).correlations[-1],
+    parts = [
+        _score(model, images[torch.from_numpy(own)], layer, generator, seed + k)
+        for k, own in enumerate(rows)
+    ]
+    values = {name: np.concatenate([one.values[name] for one in parts]) for name in parts[0].values}
+    maps = _join([one.maps for one in parts])
+    return MapScores(
+        network=np.repeat(np.arange(len(rows)), [len(own) for own in rows]),
+        areas={
+            name: (values[name], values[f"{name}_shuffled"]) for name in ("deletion", "insertion")
+        },
+        occlusion=values["occlusion"],
+        hirescam=values["hirescam"],
+        randomized={
+            name: Likeness.of(maps[name], maps[f"{name} randomized"], maps[name])
+            for name in ("grad-cam", _GUIDED)
+            if name in maps
+        },
+        edges=Likeness.of(maps[_GUIDED], maps["edges"], maps["edges"]) if _GUIDED in maps else None,
+    )
+
+
+def _score(
+    model: nn.Module, images: Tensor, layer: TargetLayer, generator: torch.Generator, seed: int
+) -> _Part:
+    cells, targets = _cells(model, images, layer)
+    images = images.to(cells.device)
+    cam, random_order = (upsample(one, images) for one in (cells, shuffled(cells, generator)))
+    values = {
+        "deletion": deletion(model, images, targets, cam).area,
+        "deletion_shuffled": deletion(model, images, targets, random_order).area,
+        "insertion": insertion(model, images, targets, cam).area,
+        "insertion_shuffled": insertion(model, images, targets, random_order).area,
+        # Squares side by side: the maps are averaged over such squares before they are compared.
+        "occlusion": occlusion_agreement(model, images, targets, cam, Occlusion(stride=1.0)),
+        "hirescam": hirescam_disagreement(model, images, targets, layer),
     }
-    guided = explain_or_grad_cam(model, images, cam.targets, "guided-backprop", layer)
-    if guided.explainer == "guided-backprop":
-        values["randomization_guided_backprop"] = parameter_randomization(
-            model, images, cam.targets, layer, "guided-backprop", seed=seed
-        ).correlations[-1]
-        strength = guided.maps.abs().sum(1, keepdim=True)
-        values["edge_rank_correlation"] = rank_correlation(strength, edges(images))
-    means = {
-        name: float(np.nanmean(value))
-        for name, value in values.items()
-        if not np.isnan(value).all()
+    copy = randomized_copy(model, images, seed)
+    maps = {
+        "grad-cam": cam,
+        "grad-cam randomized": explain(copy, images, targets, "grad-cam", layer).maps,
     }
-    return {"n_samples": float(len(images)), **means}
+    guided = explain_or_grad_cam(model, images, targets, _GUIDED, layer)
+    if guided.explainer == _GUIDED:
+        maps[_GUIDED] = guided.maps
+        maps[f"{_GUIDED} randomized"] = explain(copy, images, targets, _GUIDED, layer).maps
+        maps["edges"] = edges(images)
+    return _Part(values, {name: _thinned(one) for name, one in maps.items()})
+
+
+def _cells(model: nn.Module, images: Tensor, layer: TargetLayer) -> tuple[Tensor, Tensor]:
+    """Grad-CAM (n, h, w) at the resolution of the target layer, and the predicted classes (n,)."""
+    with record(model, images, layer) as recording:
+        targets = recording.logits.argmax(1)
+        return class_evidence(recording, targets).clamp(min=0).detach().float(), targets
+
+
+def _thinned(maps: Tensor) -> Tensor:
+    """Strengths (n, 1, h, w) of maps on a regular grid of their pixels, on the CPU."""
+    step = max(1, min(maps.shape[-2:]) // _PIXELS)
+    return maps.abs().sum(1, keepdim=True)[..., ::step, ::step].detach().float().cpu()
+
+
+def _join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {
+        name: torch.cat([one[name] for one in parts])
+        for name in parts[0]
+        if all(name in one for one in parts)
+    }

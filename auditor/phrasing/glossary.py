@@ -56,8 +56,8 @@ DETAIL_NAMES: Mapping[str, str] = {
 
 DETAIL_CAPTIONS: Mapping[str, str] = {
     "guided": (
-        "Guided backpropagation alone fails the randomization test (it hardly depends "
-        "on what the network has learned). All numbers in the findings come from Grad-CAM."
+        "In published tests, guided backpropagation hardly depends on what the network has "
+        "learned. All numbers in the findings come from Grad-CAM."
     ),
     "gradient": (
         "Guided backpropagation is not defined for this network, so the plain gradient "

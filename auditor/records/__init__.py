@@ -84,6 +84,7 @@ from auditor.records.evidence import (
 from auditor.records.explanations import (
     ExplanationsRecord,
     MapRecord,
+    MapTestRecord,
     MatchedImageRecord,
     MeanMap,
     PanelRecord,
@@ -199,6 +200,7 @@ __all__ = [
     "LabelNoiseRecord",
     "MapRecord",
     "MapShift",
+    "MapTestRecord",
     "Maps",
     "MatchedImageRecord",
     "MeanMap",

@@ -115,10 +115,13 @@ class DecisionRule:
         Returns:
             (n, K). Exponentials of a row sum to 1; of a multi-label task, those of each label do.
         """
-        if self.task != "multi-label":
-            return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        pairs = logits.reshape(len(logits), -1, 2)
-        return (pairs - np.logaddexp.reduce(pairs, axis=2, keepdims=True)).reshape(logits.shape)
+        parts = 2 if self.task == "multi-label" else logits.shape[1]
+        columns = logits.reshape(len(logits), logits.shape[1] // parts, parts)
+        with np.errstate(
+            invalid="ignore"
+        ):  # rows that are not finite give NaN and are not evaluated
+            normed = columns - np.logaddexp.reduce(columns, axis=2, keepdims=True)
+        return np.asarray(normed.reshape(logits.shape), dtype=np.float64)
 
     def decide(self, probabilities: Probabilities) -> Codes:
         """The decisions.

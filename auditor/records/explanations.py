@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from auditor.records.base import Record
+from auditor.records.base import Estimate, Record
 
 Role = Literal["predicted", "label"]
 
@@ -77,8 +77,32 @@ class LocalisationRecord(Record):
     """Share of the map that lies on the object."""
 
 
+MapTestName = Literal["deletion", "insertion", "occlusion", "randomization", "edges"]
+
+
+class MapTestRecord(Record):
+    """A test of the maps with its pass mark, see `auditor.map_metrics.pass_marks`."""
+
+    test: MapTestName
+    explainer: Literal["grad-cam", "guided-backprop"]
+    """Whose maps were tested."""
+    n_samples: int
+    """Number of samples with a result."""
+    value: Estimate
+    """Deletion and insertion: mean difference from a random order, more is better, −1 to 1. The other
+    tests: mean rank correlation, −1 to 1."""
+    mark: float
+    """The pass mark: ``randomization`` and ``edges`` must not be above it, the others must be."""
+    passed: bool
+    """Whether the whole interval is on the right side of the mark."""
+    map_area: float | None = None
+    """Deletion and insertion: mean probability of the class in the order of the map."""
+    random_area: float | None = None
+    """The same in random order."""
+
+
 SanityRecord = dict[str, float | LocalisationRecord | None]
-"""Measures of the maps by name, see `auditor.map_metrics.summary`, and ``localisation``."""
+"""Measures of the maps by name, and ``localisation``."""
 
 
 class MatchedImageRecord(Record):
@@ -100,6 +124,9 @@ class ExplanationsRecord(Record):
     """The detail view: ``guided-grad-cam``, ``gradient`` where that is undefined, or what was asked for."""
     preflight: PreflightRecord
     sanity: SanityRecord = {}
+    """Measures without a pass mark; in older results, all of them."""
+    map_tests: list[MapTestRecord] = []
+    """Empty in older results, and where no map could be tested."""
     failures: list[MapRecord] = []
     contrasts: list[MapRecord] = []
     """Correctly classified samples of the same slices, for comparison."""

@@ -9,8 +9,9 @@ from typing import Any
 
 _DEEPEST = 40
 """Levels of lists and objects inside each other; a result has about 12."""
-_LARGEST = 1e16
-"""Numbers above it are not exact as floats; no count or effect comes near."""
+_LARGEST = 1e100
+"""No number comes near: the largest are single-precision ones, up to 3.4e38, such as the value that marks
+missing cells of a grid, and sums of attribution maps. Their squares are finite in double precision."""
 _LARGEST_INTEGER = 2**64
 """Seeds of random generators."""
 _LONGEST = 1_000_000

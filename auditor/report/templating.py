@@ -20,6 +20,7 @@ from markupsafe import Markup
 from auditor import phrasing, resources
 from auditor.errors import ConfigError
 from auditor.phrasing import glossary
+from auditor.phrasing.maps import guided_rule_text
 from auditor.records import SEVERITIES, Estimate, Unit
 from auditor.report import alt_texts
 from auditor.report.image_data import REGION_CARDS
@@ -73,6 +74,7 @@ def environment(own: str | None = None) -> Environment:
         "size": _typeset(phrasing.size),
         "effect": _typeset(phrasing.effect),
         "p": phrasing.p_value,
+        "guided_rule": guided_rule_text,
         "probability": _typeset(probability),
         "count": _typeset(phrasing.count),
         "plural": _typeset(phrasing.plural),

@@ -47,12 +47,7 @@ def open_with_thresholds(prepared: Prepared) -> tuple[Prepared, OpenedModel]:
     predicted = {source: _scores(opened.model, *one) for source, one in data.items()}
     for k, rule in rules.items():
         score, truth = predicted[_source(rule)]
-        try:
-            thresholds[k] = choose_threshold(score[:, k], truth[:, k], rule.rule, rule.at_least)
-        except ValueError as error:
-            raise DataError(
-                f"decision.threshold: {prepared.rule.labels[k]}, on {_source(rule)}: {error}"
-            ) from error
+        thresholds[k] = _chosen(prepared.rule.labels[k], rule, score[:, k], truth[:, k])
     reasons = [
         f"{_described(rule)} on {_source(rule)}, {plural(len(predicted[_source(rule)][0]), 'sample')}"
         for rule in rules.values()
@@ -60,6 +55,34 @@ def open_with_thresholds(prepared: Prepared) -> tuple[Prepared, OpenedModel]:
     how = "chosen for the " + "; ".join(dict.fromkeys(reasons))
     final = replace(prepared.rule, thresholds=thresholds, source=how)
     return replace(kept, rule=final), replace(opened, model=_with_rule(opened.model, final))
+
+
+def require_threshold_data(prepared: Prepared) -> Prepared:
+    """Checks that the thresholds can be chosen, without running the model.
+
+    Returns:
+        The audit without the samples on which thresholds will be chosen.
+
+    Raises:
+        ConfigError: see `open_with_thresholds`.
+        DataError: see `open_with_thresholds`.
+    """
+    rules = _rules(prepared)
+    sources = {_source(rule): rule for rule in rules.values()}
+    truths = {source: _data_of(prepared, rule)[1] for source, rule in sources.items()}
+    for k, rule in rules.items():
+        truth = truths[_source(rule)][:, k]
+        _chosen(prepared.rule.labels[k], rule, np.zeros(len(truth)), truth)
+    return _without_splits(prepared, sources)
+
+
+def _chosen(
+    label: str, rule: ThresholdRule, score: NDArray[np.float64], truth: NDArray[np.bool_]
+) -> float:
+    try:
+        return choose_threshold(score, truth, rule.rule, rule.at_least)
+    except ValueError as error:
+        raise DataError(f"decision.threshold: {label}, on {_source(rule)}: {error}") from error
 
 
 def _with_rule(model: AuditedModel, rule: DecisionRule) -> AuditedModel:

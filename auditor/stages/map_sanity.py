@@ -22,8 +22,9 @@ from auditor.map_metrics.localisation import (
     mass_inside,
     pointing_hit,
 )
-from auditor.map_metrics.summary import mean_map_metrics
-from auditor.records import PanelRecord
+from auditor.map_metrics.pass_marks import map_tests
+from auditor.map_metrics.summary import map_scores
+from auditor.records import MapTestRecord, PanelRecord
 from auditor.records.explanations import LocalisationRecord, SanityRecord
 from auditor.records.predictions import LABEL, SAMPLE, codes
 from auditor.run_folder import EXPLANATIONS, ShardWriter
@@ -41,13 +42,20 @@ class MapSanity:
     """Result of the map-sanity stage.
 
     Attributes:
-        metrics: see `map_metrics.summary`; ``localisation`` holds those of
-            `map_metrics.localisation`, where boxes or masks exist.
+        tests: tests of the maps with their pass marks.
+        metrics: measures without a pass mark: ``n_samples``, ``hirescam_disagreement``, and
+            ``localisation``, where boxes or masks exist.
         panels: samples whose maps are shown beside the edge detector.
     """
 
+    tests: list[MapTestRecord] = field(default_factory=list)
     metrics: SanityRecord = field(default_factory=dict)
     panels: list[PanelRecord] = field(default_factory=list)
+
+    @property
+    def in_record(self) -> dict[str, object]:
+        """The fields of an ``ExplanationsRecord`` that hold the result."""
+        return {"map_tests": self.tests, "sanity": self.metrics, "panels": self.panels}
 
 
 def measure_map_sanity(
@@ -68,14 +76,15 @@ def measure_map_sanity(
     drawn = np.sort(random.choice(total, min(n_samples, total), replace=False))
     rows = _explicable(samples, drawn)
     model = samples.model
-    metrics: SanityRecord = dict(
-        mean_map_metrics(model.module, samples.inputs(rows), model.layer, seed=seed)
-    )
+    scores = map_scores(model.module, samples.inputs(rows), model.layer, seed=seed)
+    metrics: SanityRecord = {"n_samples": float(len(rows))}
+    if not np.isnan(scores.hirescam).all():
+        metrics["hirescam_disagreement"] = float(np.nanmean(scores.hirescam))
     located = np.sort(random.choice(total, min(_LOCATED, total), replace=False))
     objects = samples.objects(located)
     if objects is not None:
         metrics["localisation"] = _localisation(samples, located, objects)
-    return MapSanity(metrics, _panels(samples, rows[:_PANELS], folder))
+    return MapSanity(map_tests(scores), metrics, _panels(samples, rows[:_PANELS], folder))
 
 
 def _explicable(samples: EvaluatedSamples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -106,7 +115,7 @@ def _explicable(samples: EvaluatedSamples, rows: NDArray[np.int64]) -> NDArray[n
 def _finite(samples: EvaluatedSamples, inputs: Tensor) -> NDArray[np.bool_]:
     """Whether the maps (n,) are finite."""
     module, layer = samples.model.module, samples.model.layer
-    finite = torch.ones(len(inputs), dtype=torch.bool)
+    finite = torch.ones(len(inputs), dtype=torch.bool, device="cpu")
     for name in ("grad-cam", "gradient"):
         maps = explain(module, inputs, None, name, layer).maps
         finite &= torch.isfinite(maps).flatten(1).all(1).cpu()

@@ -137,7 +137,11 @@ def weighted_share(
     two_sided_z(confidence)
     _require_usable(value, weight, groups)
     part = np.flatnonzero(weight > 0)
-    value, weight = value[part], weight[part] / weight.sum()
+    value, weight = (
+        value[part],
+        weight[part] / weight.max(),
+    )  # their sum may exceed the largest number
+    weight = weight / weight.sum()
     cluster = np.arange(len(part)) if groups is None else index_of(np.asarray(groups)[part])
     codes = np.zeros((1, len(part)), np.int64) if margins is None else margins[:, part]
     share = float(np.clip(weight @ value, 0, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,17 @@ from builders.synthetic_plan import Plan
 from PIL import ImageFilter
 
 from auditor.records import (
+    Estimate,
     ExplanationsRecord,
     MapRecord,
+    MapTestRecord,
     MeanMap,
     PanelRecord,
     PreflightRecord,
     Role,
     UnitRecord,
 )
-from auditor.records.explanations import LocalisationRecord
+from auditor.records.explanations import LocalisationRecord, MapTestName
 
 Row = dict[str, Any]
 _ROWS_PER_FILE = 64
@@ -58,10 +60,8 @@ def write_explanations(
             reason="every activation is a ReLU" if plan.guided else "the network has no ReLU",
         ),
         sanity={
-            "n_samples": 8.0,
-            "deletion_area": 0.31,
-            "deletion_area_random": 0.62,
-            "randomization_grad_cam": -0.02,
+            "n_samples": 50.0,
+            "hirescam_disagreement": 0.04,
             "localisation": LocalisationRecord(
                 n_samples=200,
                 pointing_game=0.46,
@@ -70,6 +70,7 @@ def write_explanations(
                 box_found=0.11,
             ),
         },
+        map_tests=_map_tests(plan.guided),
         failures=failed,
         contrasts=right,
         means=_means(folder, plan, rng),
@@ -79,6 +80,45 @@ def write_explanations(
             for channel, share in ((4, 0.08), (17, 0.34))
         ],
     )
+
+
+def _map_tests(guided: bool) -> list[MapTestRecord]:
+    """Grad-CAM passes two tests of four, guided backpropagation none of two."""
+
+    def made(
+        test: MapTestName,
+        value: tuple[float, float, float],
+        mark: float,
+        *,
+        passed: bool,
+        explainer: Literal["grad-cam", "guided-backprop"] = "grad-cam",
+        areas: tuple[float, float] | tuple[None, None] = (None, None),
+    ) -> MapTestRecord:
+        mean, low, high = value
+        return MapTestRecord(
+            test=test,
+            explainer=explainer,
+            n_samples=50,
+            value=Estimate(value=mean, low=low, high=high),
+            mark=mark,
+            passed=passed,
+            map_area=areas[0],
+            random_area=areas[1],
+        )
+
+    own = [
+        made("deletion", (0.31, 0.24, 0.38), 0.0, passed=True, areas=(0.31, 0.62)),
+        made("insertion", (0.02, -0.03, 0.07), 0.0, passed=False, areas=(0.55, 0.53)),
+        made("occlusion", (0.06, -0.05, 0.17), 0.0, passed=False),
+        made("randomization", (-0.02, -0.14, 0.1), 0.41, passed=True),
+    ]
+    if not guided:
+        return own
+    return [
+        *own,
+        made("randomization", (0.7, 0.6, 0.8), 0.2, passed=False, explainer="guided-backprop"),
+        made("edges", (0.5, 0.45, 0.55), 0.15, passed=False, explainer="guided-backprop"),
+    ]
 
 
 @dataclass

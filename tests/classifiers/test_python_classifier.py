@@ -51,6 +51,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (code / "my_net.py").write_text(CODE)
     (code / "my_lazy_sibling.py").write_text("")
     (code / "my_broken.py").write_text("1 / 0")
+    (code / "my_script.py").write_text("import sys\nsys.exit(0)")
     (code / "my_needy.py").write_text("import not_installed_anywhere")
     (code / "colorsys.py").write_text("def build(): ...")
     before, loaded = list(sys.path), set(sys.modules)
@@ -101,13 +102,22 @@ def test_factory_without_checkpoint_keeps_its_own_weights(folder: Path) -> None:
         ("my_net:zzz", {}, "expected 'zzz' in my_net; there is none: it has NUMBER, Net, fails"),
         ("my_net:NUMBER", {}, "expected a callable at my_net:NUMBER; got int"),
         ("my_net:weights_only", {}, "my_net:weights_only to return a torch.nn.Module; got dict"),
-        ("my_net:fails", {}, "my_net:fails() raised KeyError: 'no such net'"),
+        ("my_net:fails", {}, "my_net:fails() raised KeyError (my_net.py, line "),
         (
             "my_net:Net",
             {"arguments": {"klasses": 2}},
-            "my_net:Net(klasses=2) raised TypeError: ",
+            "my_net:Net(klasses=2) raised TypeError",
         ),
-        ("my_broken:build", {}, "importing my_broken raised ZeroDivisionError: division by zero"),
+        (
+            "my_broken:build",
+            {},
+            "importing my_broken raised ZeroDivisionError (my_broken.py, line 1): ",
+        ),
+        (
+            "my_script:build",
+            {},
+            "importing my_script raised SystemExit (my_script.py, line 2): 0: code",
+        ),
         ("my_needy:build", {}, "my_needy imports 'not_installed_anywhere', which is not installed"),
         ("my_absent.models:build", {}, "expected a module 'my_absent.models' in "),
         ("my_net.models:build", {}, "there is no 'my_net.models'"),

@@ -58,7 +58,9 @@ def limit_of(tail: Callable[[float], float]) -> float:
         ({("a", "b"): 50, ("b", "a"): 50}, "missed"),
         # 52 of 100 against 50: nobody knows.
         ({("a", "a"): 30, ("a", "b"): 20, ("b", "b"): 22, ("b", "a"): 28}, "undecided"),
-        ({("a", "a"): 1}, "missed"),
+        # Of one label, nothing can be compared: no model is better than always predicting it.
+        ({("a", "a"): 1}, "undecided"),
+        ({("a", "a"): 90, ("a", "b"): 10}, "undecided"),
     ],
 )
 def test_baseline_criterion_compares_with_the_most_frequent_class(

@@ -77,6 +77,14 @@ def test_default_criteria_compare_the_two_classes_of_each_label(
     assert never["sensitivity of hat above chance"] == "met"
 
 
+def test_labels_that_no_sample_has_leave_the_criterion_undecided(
+    make_evidence: MakeEvidence,
+) -> None:
+    truth = np.zeros((60, 2), dtype=bool)
+    found = states(multi_label(make_evidence, truth, truth.copy()), "recall")
+    assert found == {"sensitivity of every label above chance": "undecided"}
+
+
 def test_chance_is_the_rate_among_decisions_about_the_same_label(
     make_evidence: MakeEvidence,
 ) -> None:

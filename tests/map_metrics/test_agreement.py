@@ -10,6 +10,7 @@ from torch import nn
 from auditor.explainers import find_layer
 from auditor.explainers.occlusion import Occlusion
 from auditor.map_metrics.agreement import (
+    all_rank_correlations,
     hirescam_disagreement,
     occlusion_agreement,
     rank_correlation,
@@ -23,6 +24,17 @@ def test_rank_correlation_with_ties_equals_scipys_spearmanr() -> None:
     expected = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(one, other, strict=True)]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert np.isnan(rank_correlation(torch.ones(1, 4), torch.rand(1, 4))).all()
+
+
+def test_all_rank_correlations_equal_scipys_spearmanr() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 5, (2, 4, 5)), rng.normal(size=(3, 4, 5))
+    found = all_rank_correlations(torch.from_numpy(one), torch.from_numpy(other))
+    expected = [[spearmanr(a.ravel(), b.ravel()).statistic for b in other] for a in one]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    constant = all_rank_correlations(torch.ones(2, 4), torch.rand(3, 4))
+    assert constant.shape == (2, 3)
+    assert np.isnan(constant).all()
 
 
 def test_occlusion_agreement_of_a_right_map_is_1_and_of_its_negative_is_minus_1() -> None:

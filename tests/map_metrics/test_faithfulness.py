@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from builders.corner_network import ONES, Corner, quarter
 
-from auditor.map_metrics.faithfulness import deletion, insertion
+from auditor.map_metrics.faithfulness import deletion, insertion, shuffled
 
 
 def test_deletion_in_the_order_of_a_right_map_drops_at_once() -> None:
@@ -24,3 +24,11 @@ def test_insertion_in_the_order_of_a_right_map_has_the_larger_area() -> None:
     wrong = insertion(Corner(), images, ONES, -quarter(16))
     assert (right.area > wrong.area).all()
     np.testing.assert_allclose(right.probabilities[:, -1], 1 / (1 + np.exp(-4)), rtol=1e-6)
+
+
+def test_shuffled_maps_hold_the_same_cells_in_another_order() -> None:
+    cells = torch.arange(50.0).view(2, 5, 5)
+    found = shuffled(cells, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found.flatten(1).sort(1).values, cells.flatten(1))
+    assert not torch.equal(found, cells)
+    assert not torch.equal(found[0] + 25, found[1])  # each has an order of its own

@@ -6,16 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from auditor.attributes.bands import band_edges
 from auditor.attributes.categories import categories_of
 from auditor.attributes.cells import read_cells
 from auditor.attributes.identifiers import cluster_hint
 from auditor.attributes.typed_columns import typed_column
+from auditor.comparisons.trends import OrderedBands
 from auditor.datasets.label_sets import map_label_sets
 from auditor.datasets.labels import map_labels
 from auditor.errors import DataError
 from auditor.phrasing import is_or_are, reading_order
 from auditor.phrasing.clusters import cluster_count
 from auditor.records import OTHER_VALUES, AttributeSpec
+from auditor.records.audit_data import OrderedValues
 
 _MANY = [f"v{k}" for k in range(77)]
 
@@ -141,3 +144,27 @@ def test_numbers_in_sentences_agree() -> None:
     assert cluster_count(69, "patient") == "69 clusters by patient"
     assert cluster_count(1, "patient", named=False) == "1 cluster"
     assert np.isfinite(reading_order({"x": "1e+06 and over"})[0][2])
+
+
+@pytest.mark.parametrize("number", ["1e+101", "-1.7976931348623157e+308"])
+def test_number_that_no_difference_can_be_taken_of_is_refused(number: str) -> None:
+    column = pd.Series(["1", number, "3"])
+    with pytest.raises(DataError, match=r"at most 1e\+100 in size.*row 2 .*data\.missing"):
+        typed_column(column, None, "v")
+    with pytest.raises(DataError, match="'v, in the training data': expected numbers of at most"):
+        typed_column(pd.Series(["1", "2", "3"]), column, "v")
+    assert typed_column(column, None, "v", missing=[number]).cells.counts == {"1": 1, "3": 1}
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-5, 1e90])
+def test_numbers_of_any_scale_are_cut_into_bands(scale: float) -> None:
+    edges = band_edges(np.arange(80, dtype=np.float64) * scale, None, 4)
+    assert edges
+    assert np.isfinite(edges).all()
+
+
+def test_centre_of_a_band_with_infinite_numbers_is_finite() -> None:
+    numbers = np.repeat([-np.inf, 1.0, 2.0, 3.0, np.inf], 20)
+    bands = OrderedBands.of("v", OrderedValues(numbers, ()), 20)
+    # Infinite numbers count as the smallest and the largest finite one, 1 and 3.
+    assert bands.centres == pytest.approx([1, 1, 2, 3, 3])

@@ -113,7 +113,39 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "target out of range": (
         lambda: auditor.explain(NETWORK, IMAGES, 3),
-        r"each a class index between 0 and 2; got \[3, 3\]",
+        "expected a target between 0 and 2, the index of a class; got 3",
+    ),
+    "target beyond 64 bits": (
+        lambda: auditor.explain(NETWORK, IMAGES, 2**70),
+        r"between 0 and 2, the index of a class; got 1180591620717411303424",
+    ),
+    "targets as bytes": (
+        lambda: auditor.explain(NETWORK, IMAGES, b"\0\1"),
+        "targets: expected a class index, .*got bytes",
+    ),
+    "sparse targets": (
+        lambda: auditor.explain(NETWORK, IMAGES, torch.tensor([0, 1]).to_sparse()),
+        r"targets: .*got \(2,\) of torch.int64",
+    ),
+    "targets without values": (
+        lambda: auditor.explain(NETWORK, IMAGES, torch.tensor([0, 1], device="meta")),
+        r"targets: .*got \(2,\) of torch.int64",
+    ),
+    "one image with NaN": (
+        lambda: auditor.explain(NETWORK, torch.cat([IMAGES[:1], IMAGES[1:] / 0])),
+        "images: expected finite values; 1 of 2 images have NaN or infinite ones, first image 1",
+    ),
+    "sparse images": (
+        lambda: auditor.explain(NETWORK, IMAGES.to_sparse()),
+        r"images: expected a dense tensor .*layout torch.sparse_coo: .*`.to_dense\(\)`",
+    ),
+    "images without values": (
+        lambda: auditor.explain(NETWORK, IMAGES.to("meta")),
+        "images: expected a dense tensor with values; got one on the device 'meta'",
+    ),
+    "grey images": (
+        lambda: auditor.explain(NETWORK, IMAGES[:, :1]),
+        "but got 1 channels instead: pass images with 3 channels, as many as its first layer takes",
     ),
     "too few targets": (
         lambda: auditor.explain(NETWORK, IMAGES, [0]),

@@ -166,6 +166,27 @@ def test_run_folder_without_permission_is_not_rendered(
     assert before == sorted(one.stat().st_mtime_ns for one in run.path.rglob("*"))
 
 
+@pytest.mark.parametrize(("name", "shown"), [("run\0", r"run\x00"), ("run\udcff", r"run\udcff")])
+def test_folder_whose_name_is_no_text_is_refused_before_anything_is_done(
+    name: str, shown: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FileSystemError) as caught:
+        RunFolder.require_place(tmp_path / name)
+    assert f"{shown}': expected a path of printable characters" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_below_the_home_folder_is_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunFolder.require_place(Path("~/run")) == tmp_path.resolve() / "run"
+    with pytest.raises(
+        FileSystemError, match="expected a known home folder; there is none for '~no"
+    ):
+        RunFolder.require_place(Path("~nobody-of-this-name/run"))
+
+
 def test_folder_that_exists_and_can_be_written_is_accepted(tmp_path: Path) -> None:
     require_writable(tmp_path)
     require_writable(tmp_path / "a" / "b")

@@ -10,7 +10,7 @@ import pytest
 from builders.files import write_image, write_text
 
 from auditor.datasets.folder import Folder
-from auditor.errors import DataError
+from auditor.errors import DataError, UnreadableImageError
 from auditor.records import DataNote, Dataset
 
 
@@ -55,6 +55,11 @@ def _not_utf_8(root: Path) -> None:
     os.close(os.open(os.fsencode(root / "cat") + b"/\xff.png", os.O_CREAT))
 
 
+def _own_link(root: Path) -> None:
+    (root / "cat" / "own").symlink_to(root / "cat" / "own")
+    (root / "own").symlink_to(root / "own")
+
+
 def _nested(root: Path) -> None:
     write_image(root / "cat" / "deep" / "2.png")
 
@@ -75,6 +80,7 @@ def _nested(root: Path) -> None:
         (_loop, 1, "1 link leads to a folder that contains it", "such as cat/again"),
         (_pipe, 1, "1 entry is neither a file nor a folder", "such as cat/pipe.png"),
         (_not_utf_8, 1, "1 file or folder was left out, because", "such as cat/\\xff.png"),
+        (_own_link, 2, "2 files are no images", "(no suffix: 2)"),
         (_nested, 0, "1 image in sub-folders", "such as cat/deep/2.png"),
     ],
 )
@@ -96,6 +102,45 @@ def test_undecodable_format_is_a_sample_that_is_not_evaluated(tmp_path: Path) ->
     write_image(tmp_path / "cat/1.png")
     write_text(tmp_path / "cat/2.heic", "ftypheic")
     assert Folder(path=tmp_path).open().samples.index.tolist() == ["cat/1.png", "cat/2.heic"]
+
+
+def test_image_that_is_a_link_to_itself_is_missing(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/1.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "cat" / "2.png").symlink_to(tmp_path / "cat" / "2.png")
+    data = Folder(path=tmp_path).open()
+    assert data.samples.index.tolist() == ["cat/1.png", "cat/2.png", "dog/1.png"]
+    with pytest.raises(UnreadableImageError) as caught:
+        data.images[1].image  # noqa: B018 - decodes the image
+    assert caught.value.reason in {"missing", "unreadable"}
+
+
+def _absent(root: Path) -> None:
+    root.rmdir()
+
+
+def _file(root: Path) -> None:
+    root.rmdir()
+    root.touch()
+
+
+def _circle(root: Path) -> None:
+    root.rmdir()
+    root.symlink_to(root)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(_absent, "it does not exist"), (_file, "it is no folder"), (_circle, "it is no folder")],
+)
+def test_path_that_is_no_folder_is_refused(
+    change: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    change(root)
+    with pytest.raises(DataError, match=f"{message}: correct the path"):
+        Folder(path=root).open()
 
 
 def test_linked_folders_are_followed(tmp_path: Path) -> None:

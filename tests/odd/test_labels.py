@@ -25,6 +25,8 @@ from auditor.stages.slicing import Slicing, slice_samples
         ([0.0, 1.0], ("a", "b"), [0, 1]),
         (["0.0", "1.0"], ("a", "b"), [0, 1]),
         (["A ", "b"], ("a", "b"), [0, 1]),
+        (["Gro\u0308\u00dfe", "b"], ("gr\u00f6\u00dfe", "b"), [0, 1]),  # ö as two characters
+        (["\u00e9", "e\u0301"], ("\u00e9", "e\u0301"), [0, 1]),  # two classes: only exactly
         (["1.0", "0.0"], ("0", "1"), [1, 0]),
         (["1.0", "2.0"], ("2", "1"), [1, 0]),
         (["c", None, "a"], ("a", "b"), [-1, -1, 0]),

@@ -34,6 +34,7 @@ def _init(folder: Path) -> Result:
     [
         (TimeoutError("no answer"), "TimeoutError: no answer"),
         (KeyError("label"), "KeyError: 'label'"),
+        (SystemExit(0), "SystemExit: 0"),  # of a plug-in: 0 and 1 would be verdicts
         (RuntimeError("first\nsecond"), "RuntimeError: first second"),
         (RecursionError("[/red] deep"), "RecursionError: [/red] deep"),
         (ValueError("caf\udce9.png"), "ValueError: caf\\udce9.png"),
@@ -41,7 +42,7 @@ def _init(folder: Path) -> Result:
 )
 @pytest.mark.parametrize("writable", [True, False])
 def test_unexpected_error_is_exit_code_3_with_one_message(
-    error: Exception,
+    error: BaseException,
     message: str,
     writable: bool,
     tmp_path: Path,

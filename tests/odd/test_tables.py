@@ -53,6 +53,11 @@ def _refused(path: Path, **options: Any) -> str:
         ('file,label\n"a,b\nc,d\n', "expected 2 cells per row"),
         ('file,label\na,"b\n', "EOF inside string"),
         ("file;label\na;b\n", "the cells seem to be separated by ';'"),
+        (
+            "file;label;age\na;b;1,5\n",
+            "expected 1 cell per row, as in the header; line 2 has 2: the",
+        ),
+        ("file;label;age\na;b;1,5\n", "the cells seem to be separated by ';'"),
         ("file\tlabel\na\tb\n", "the cells seem to be separated by '\\t'"),
         ("File,Label\na,b\n", "did you mean 'File'?"),
         ('[{"file": "a"}]', "it is JSON"),

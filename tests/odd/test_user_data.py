@@ -275,7 +275,7 @@ REFUSED_LABELS: dict[str, tuple[Any, str, str]] = {
     "None": (None, "single-label", r"label: expected one for every sample; 1 of 4 .*000002"),
     "NaN": (float("nan"), "single-label", "label: expected one for every sample; 1 of 4"),
     "other name": ("bird", "single-label", "label: expected one of the 2 classes .*'bird'"),
-    "out of range": (2, "single-label", "or an index below 2; .*'2' .1 samples, first 000002"),
+    "out of range": (2, "single-label", "or an index below 2; .*'2' .1 sample, first 000002"),
     "negative": (-1, "single-label", "'-1'"),
     "between": (0.5, "binary", "'0.5'"),
     "indicator too long": (np.ones(3), "multi-label", "each of the 2 labels; got 3 values"),

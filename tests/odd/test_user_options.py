@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from builders.python_audits import network, pairs, prepare, refused
@@ -42,6 +43,10 @@ REFUSED_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "preprocess.size: unknown key; did you mean 'resize'",
     ),
     "size as text": ({"preprocess": {"resize": "big"}}, "preprocess.resize.*valid integer.*'big'"),
+    "mean of values to 255": (
+        {"preprocess": {"mean": [123, 116, 103], "std": [58, 57, 57]}},
+        "preprocess.mean: expected means of values from 0 to 1: divide mean and std by 255",
+    ),
     "std of 0": (
         {"preprocess": {"std": [0]}},
         "preprocess.std: expected standard deviations above 0",
@@ -96,6 +101,7 @@ REFUSED_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "groups: expected one value per sample, 4; got 2",
     ),
     "weights as text": ({"weights": list("abcd")}, "weights: expected a finite number .*'a'"),
+    "complex weights": ({"weights": [1j] * N}, r"weights: expected a finite number .*row 1 \(1j\)"),
     "weights missing": ({"weights": [1, 2, 3, None]}, "weights: expected a finite number .*row 4"),
     "weights of another length": ({"weights": torch.ones(2)}, "weights: .*per sample, 4; got 2"),
 }
@@ -144,6 +150,10 @@ REFUSED_TABLES: dict[str, tuple[Any, str]] = {
     "lists": (pd.DataFrame({"a": [[1]] * N}), "attribute 'a': .*got list in row 1"),
     "dicts": (pd.DataFrame({"a": [1, {"b": 2}, 3, 4]}), "attribute 'a': .*got dict in row 2"),
     "arrays": (pd.DataFrame({"a": [np.ones(2)] * N}), "attribute 'a': .*got ndarray"),
+    "lists of Arrow": (
+        pd.DataFrame({"a": pd.Series([[1]] * N, dtype=pd.ArrowDtype(pa.list_(pa.int8())))}),
+        "attribute 'a': .*got list in row 1",
+    ),
     "bytes": (pd.DataFrame({"a": [b"x"] * N}), "attribute 'a': .*got bytes"),
     "text not UTF-8": (
         pd.DataFrame({"a": pd.Series(["\ud800"] * N, dtype=object)}),

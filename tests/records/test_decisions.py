@@ -20,6 +20,13 @@ def test_single_label_rule_predicts_the_most_probable_class() -> None:
     assert rule.decide(shares).tolist() == [[1], [0]]
 
 
+def test_log_probabilities_of_outputs_that_are_not_finite_are_nan_without_a_warning() -> None:
+    rule = DecisionRule.single_label(("a", "b"))
+    found = rule.log_probabilities(np.array([[np.nan, 0.0], [np.inf, np.inf], [0.0, 0.0]]))
+    assert np.isnan(found).all(1).tolist() == [True, True, False]
+    assert rule.log_probabilities(np.empty((0, 2))).shape == (0, 2)
+
+
 def test_log_probabilities_of_large_logits_stay_finite() -> None:
     rule = DecisionRule.single_label(["a", "b"])
     assert rule.log_probabilities(np.array([[2000.0, 0.0]])).tolist() == [[0.0, -2000.0]]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+import pandas as pd
 import pytest
 from builders.synthetic_metrics import NOT_DEFINED
 
@@ -25,7 +26,8 @@ def result(run_folder: RunFolder) -> AuditResult:
 
 
 def _view_of(result: AuditResult) -> MetricsView | None:
-    return metrics_view(result, Marks.of(result, alpha=0.05))
+    evaluated = pd.DataFrame(columns=["label", "predicted", "confidence"])
+    return metrics_view(result, Marks.of(result, alpha=0.05), evaluated)
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +203,7 @@ def test_html_report_has_the_section_only_where_there_are_metrics(run_folder: Ru
     text = HtmlReport().render(build_view(run_folder), run_folder.path).read_text(encoding="utf-8")
     section = text[text.index('id="metrics"') : text.index('id="slices"')]
     assert text.index('<li><a href="#metrics">') < text.index('<li><a href="#slices">')
-    assert section.count("<figure") == 7
+    assert section.count("<figure") == 8  # seven, and the histogram of confidence
     assert NOT_DEFINED in section
     assert "The gaps of the primary metrics are tested" in section
     assert text.index("<b>Primary metrics.</b>") < text.index('id="findings"')

@@ -132,6 +132,12 @@ def test_slice_samples_rare_values_are_one_more_slice() -> None:
         assert all(RARE_VALUES not in one.key.attributes.values() for one in cut.slices)
 
 
+def test_slice_samples_without_any_value_that_is_not_rare_have_no_slice_of_rare_values() -> None:
+    # Together they would be all samples with a value, compared with those without one.
+    cut = _cut(["r"] * 6 + ["s"] * 6 + [None] * 20, min_support=10)
+    assert all(RARE_VALUES not in one.key.attributes.values() for one in cut.slices)
+
+
 def test_slice_samples_reference_values_are_pooled_alike() -> None:
     frame = _usable(120, a=[f"v{k:02d}" for k in range(60)] * 2)
     trained = pd.DataFrame({"label": ["cat"] * 3, "a": ["v00", "v59", "new"]})

@@ -70,6 +70,15 @@ def test_weighted_share_effective_size_is_that_of_kish() -> None:
     assert weighted_share([0, 1, 0], [1, 1, 2]).effective_size == pytest.approx(16 / 6)
 
 
+def test_weighted_share_of_huge_weights_is_that_of_their_ratios() -> None:
+    # The sum of the huge weights is more than a float64 can hold.
+    huge, small = (
+        weighted_share([0, 1, 1, 0], [1e308, 1e308, scale, 1e308]) for scale in (5e307, 0)
+    )
+    assert huge.share.value == pytest.approx(1.5 / 3.5)
+    assert small.share.value == pytest.approx(1 / 3)
+
+
 def test_weighted_share_of_equal_weights_is_close_to_wilson() -> None:
     value = np.repeat([1.0, 0.0], [120, 880])
     found, plain = weighted_share(value, np.full(1000, 7.0)).share, wilson(120, 1000)[()]

@@ -82,8 +82,9 @@ def _baseline(audit: AuditData) -> CriterionResult:
     better = right.astype(np.float64) - (codes(audit.predictions["label"]) == majority)
     worth = inflation(audit, better, [np.arange(total)])
     found = judge_against_majority(np.rint(correct / worth), np.rint(totals / worth), LEVEL)
+    only_label = total > 0 and int(totals[majority]) == total
     # A model that is not better than the baseline misses the criterion, however wide the interval is.
-    shows_no_use = total > 0 and correct.sum() <= totals[majority]
+    shows_no_use = total > 0 and correct.sum() <= totals[majority] and not only_label
     return CriterionResult(
         id="",
         name="accuracy above always predicting the most frequent class",
@@ -94,9 +95,10 @@ def _baseline(audit: AuditData) -> CriterionResult:
         estimate=Estimate.of(accuracy) if total else None,
         p_value=found.p_met if total else None,
         support=total,
-        state="missed" if shows_no_use else found.status,
+        state="undecided" if only_label else "missed" if shows_no_use else found.status,
         configured=False,
         statement=_against_constant(accuracy, share, audit.classes[majority])
+        + (" All samples have this label; there is nothing to compare." if only_label else "")
         + next(iter(_order_hints(matrix, audit.classes).values()), ""),
     )
 
@@ -171,6 +173,8 @@ def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
     decisions = audit.decisions
     assert decisions is not None
     right = _correct(audit)
+    if not decisions.truth.any():
+        yield _no_label()
     for k, name in enumerate(decisions.names):
         rows = np.flatnonzero(decisions.of_row == k)
         truth, called = decisions.truth[rows], decisions.called[rows]
@@ -207,6 +211,23 @@ def _labels_above_chance(audit: AuditData) -> Iterator[CriterionResult]:
                 else f"All samples have the label {quoted(name)}; there is nothing to compare."
             ),
         )
+
+
+def _no_label() -> CriterionResult:
+    """Where no sample has any label, nothing shows that the model recognises one."""
+    return CriterionResult(
+        id="",
+        name="sensitivity of every label above chance",
+        metric="recall",
+        bound="above",
+        threshold=0.0,
+        unit="share",
+        estimate=None,
+        support=0,
+        state="undecided",
+        configured=False,
+        statement="No sample has any of the labels; whether they are recognised is unknown.",
+    )
 
 
 def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:

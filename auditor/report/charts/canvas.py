@@ -10,7 +10,7 @@ import io
 import re
 import unicodedata
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
@@ -114,6 +114,29 @@ def plane(height: float = 2.5, below: float = 0.5) -> tuple[Any, Any]:
     left, bottom = 0.5 / width, below / height
     axes = figure.add_axes((left, bottom, 0.98 - left, 0.96 - bottom))
     _style(figure, axes, ("x", "y"))
+    return figure, axes
+
+
+def square_grid(names: Sequence[str]) -> tuple[Any, Any]:
+    """A wide figure and its axes with a square for each pair of names: rows from the top, and columns.
+
+    Args:
+        names: of the rows and columns, at least one.
+    """
+    from matplotlib.figure import Figure
+
+    width, room = _INCHES["wide"], 1.5
+    side = min(0.2 * len(names), width - room - 0.1)
+    height = side + room
+    figure = Figure(figsize=(width, height), dpi=_POINTS_PER_INCH)
+    axes = figure.add_axes((room / width, (room - 0.1) / height, side / width, side / height))
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    places = range(len(names))
+    axes.set_xticks(places, names, rotation=90, parse_math=False)
+    axes.set_yticks(places, names, parse_math=False)
+    _style(figure, axes, ("x", "y"))
+    axes.tick_params(labelsize=TEXT_SIZE - 2, length=0)
     return figure, axes
 
 

@@ -18,6 +18,7 @@ from auditor.records import SliceRecord
 from auditor.registry import Options, plugin
 from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
+from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
 from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
@@ -127,6 +128,8 @@ def _report_only(
         "gaps": {"wide": gap_chart(view, "wide"), "narrow": gap_chart(view, "narrow")},
         "error_curves": curve_charts(view.error_curves),
         "metric_charts": metric_charts(view.metrics),
+        "confusion_chart": confusion_chart(view.confusion, "confusions"),
+        "most_in_matrix": MOST_IN_TABLE,
         "curves_shown": CURVES_SHOWN,
         "images": images,
         "slices": _slices(view),

@@ -11,6 +11,7 @@ from pydantic import Field
 from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
+from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
 from auditor.report.charts.curves import curve_charts
 from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
@@ -79,6 +80,8 @@ class PdfReport(Options):
             gaps=gap_chart(view, "wide"),
             error_curves=curve_charts(view.error_curves[:_CURVES]),
             metric_charts=metric_charts(view.metrics),
+            confusion_chart=confusion_chart(view.confusion, "confusions"),
+            most_in_matrix=MOST_IN_TABLE,
             curves_shown=CURVES_SHOWN,
             gallery=gallery,
             detail=resources.images.detail,

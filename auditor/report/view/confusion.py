@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from auditor.records import AuditResult
 from auditor.records.decisions import absent
 from auditor.records.predictions import LABEL, PREDICTED
 
@@ -70,6 +71,17 @@ class ConfusionMatrix:
             if row != column and n
         ]
         return tuple(sorted(pairs, key=lambda one: (-one[2], one[0], one[1]))[:limit])
+
+
+def confusion_of(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
+    """The confusion matrix of an audit.
+
+    Args:
+        result: the audit.
+        evaluated: the evaluated samples or decisions, with ``label`` and ``predicted``.
+    """
+    labels = result.decision.positive if result.decision.task == "multi-label" else ()
+    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
 
 
 def confusion_matrix(

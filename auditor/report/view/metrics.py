@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from auditor.phrasing import (
     NOT_AVAILABLE,
     count,
@@ -23,6 +25,7 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.records.metric_names import metric_named
+from auditor.report.view.confidence import ConfidenceHistogram, confidence_histogram
 from auditor.report.view.marks import Marks, slice_id
 
 _SliceId = tuple[tuple[str, str], ...]
@@ -129,6 +132,7 @@ class MetricsView:
         by_slice: all metrics that are not about a single class, by slice; None without slices.
         curves: ROC and precision–recall curves by positive class.
         reliability: the reliability diagram; None if there is none.
+        confidence: correct and wrong predictions by confidence; None without predictions.
         chosen_by: name of the metric by which the worst and the best slice are chosen; empty if none are.
         clustered: whether the samples are clustered.
     """
@@ -141,6 +145,7 @@ class MetricsView:
     by_slice: MetricTable | None
     curves: tuple[CurvePair, ...]
     reliability: ReliabilityDiagram | None
+    confidence: ConfidenceHistogram | None
     chosen_by: str
     clustered: bool
 
@@ -151,12 +156,13 @@ def title_of(one: MetricValue | MetricComparison) -> str:
     return title if one.class_name is None else f"{title} of {one.class_name}"
 
 
-def metrics_view(result: AuditResult, marks: Marks) -> MetricsView | None:
+def metrics_view(result: AuditResult, marks: Marks, evaluated: pd.DataFrame) -> MetricsView | None:
     """The metrics of a result; None if it has none, as those of earlier versions.
 
     Args:
         result: the audit.
         marks: what charts mark.
+        evaluated: the evaluated samples or decisions.
     """
     if not result.metrics:
         return None
@@ -179,6 +185,7 @@ def metrics_view(result: AuditResult, marks: Marks) -> MetricsView | None:
         by_slice=_by_slice([one for one in sliced if one.class_name is None]),
         curves=_curves(result.curves),
         reliability=result.reliability,
+        confidence=confidence_histogram(evaluated),
         chosen_by=next(
             (metric_named(one.chosen_by).title for one in result.curves if one.chosen_by), ""
         ),

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
 import yaml
 
 from auditor.config import JudgeSection
@@ -37,12 +36,13 @@ from auditor.records import (
 from auditor.records.decisions import DecisionRecord
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
-from auditor.report.view.confusion import ConfusionMatrix, confusion_matrix
+from auditor.report.view.confusion import ConfusionMatrix, confusion_of
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
 from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.map_tests import MapTestGroup, map_test_groups, maps_text
 from auditor.report.view.metrics import MetricsView, metrics_view
 from auditor.report.view.multiple_testing import basis_text, correction_table, correction_text
 from auditor.report.view.provenance import NamesAndValues, identity, provenance_groups
@@ -110,8 +110,9 @@ class ReportView:
         data_faults: number of failures that may be due to faults in the data, as text; empty if none is
             suspected.
         faults: reasons in a few words, by the sample ids of these failures.
-        map_sanity: what the audit's own measures show about the maps.
-        map_sanity_text: the same in a sentence or two; empty if nothing was measured.
+        map_sanity: the audit's own measures of its maps that have no pass mark.
+        map_tests: those with a pass mark; empty in older results.
+        map_sanity_text: the conclusion in a few sentences; empty if nothing was measured.
         panels: images beside an edge detector, which uses no network.
         means: every mean map.
         skipped: what was not checked, and why.
@@ -162,6 +163,7 @@ class ReportView:
     data_faults: str
     faults: Mapping[str, str]
     map_sanity: tuple[map_sanity.MapMeasure, ...]
+    map_tests: tuple[MapTestGroup, ...]
     map_sanity_text: str
     panels: tuple[PanelRecord, ...]
     means: tuple[MeanView, ...]
@@ -286,8 +288,8 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         classes=tuple(result.classes),
-        confusion=_confusion(result, evaluated),
-        metrics=metrics_view(result, marked),
+        confusion=confusion_of(result, evaluated),
+        metrics=metrics_view(result, marked, evaluated),
         slices=tuple(result.slices),
         untested=untested,
         untested_rows=untested_rows(result.slices, result.attributes),
@@ -302,7 +304,8 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
         map_sanity=map_sanity.measures(result.explanations.sanity),
-        map_sanity_text=map_sanity.summary(result.explanations.sanity),
+        map_tests=map_test_groups(result.explanations.map_tests),
+        map_sanity_text=maps_text(result.explanations),
         panels=tuple(result.explanations.panels[:_PANELS]),
         means=tuple(sources.means),
         skipped=tuple((one.check, one.reason) for one in result.skipped),
@@ -325,11 +328,6 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         ),
         templates=result.provenance.stated.report.templates,
     )
-
-
-def _confusion(result: AuditResult, evaluated: pd.DataFrame) -> ConfusionMatrix:
-    labels = result.decision.positive if result.decision.task == "multi-label" else ()
-    return confusion_matrix([one.name for one in result.classes], evaluated, labels)
 
 
 def _finding_views(

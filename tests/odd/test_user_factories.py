@@ -1,0 +1,112 @@
+"""Factories that do odd things: each ends in one usage error, and changes nothing in the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from builders.audited_models import audited
+from torch import Tensor, nn
+
+from auditor.batch_dependence import compare
+from auditor.classifiers.outputs import as_columns
+from auditor.classifiers.python import PythonClassifier
+from auditor.errors import ModelError
+
+NAME = "my_odd_factory"
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    yield
+    sys.modules.pop(NAME, None)
+
+
+def _load(folder: Path, code: str) -> nn.Module:
+    (folder / f"{NAME}.py").write_text(f"import os, sys, torch\n{code}\n", encoding="utf-8")
+    return PythonClassifier(factory=f"{NAME}:build", path=folder).load().module
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("sys.exit('usage: train.py')", "SystemExit (my_odd_factory.py, line 2): usage: train.py"),
+        (
+            "def build():\n    sys.exit(0)",
+            "build() raised SystemExit (my_odd_factory.py, line 3): 0",
+        ),
+        (
+            "class Left(BaseException): pass\ndef build():\n    raise Left",
+            "build() raised Left (my_odd_factory.py, line 4): no message",
+        ),
+        (
+            "class Odd(Exception):\n    def __str__(self): raise KeyError\ndef build(): raise Odd",
+            "build() raised Odd (my_odd_factory.py, line 4): no message",
+        ),
+        ("def build(): raise ValueError('one\\n two')", "line 2): one two: correct it"),
+        ("def build(:", "importing my_odd_factory raised SyntaxError: invalid syntax"),
+        ("async def build(): pass", "got coroutine: return the network itself"),
+        ("def build(): return torch.nn.ReLU", "got the class ReLU: return the network itself"),
+        ("def build(): pass", "got NoneType"),
+    ],
+)
+def test_factory_that_returns_no_network_is_a_usage_error(
+    code: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        _load(tmp_path, code)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_interrupted_factory_is_an_interrupt(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _load(tmp_path, "def build(): raise KeyboardInterrupt")
+
+
+def test_factory_that_changes_the_process_is_undone(tmp_path: Path) -> None:
+    folder = Path.cwd()
+    _load(
+        tmp_path,
+        "os.chdir('/')\ntorch.set_default_dtype(torch.float64)\ntorch.set_grad_enabled(False)\n"
+        "def build(): return torch.nn.Linear(2, 2)",
+    )
+    assert Path.cwd() == folder
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()
+    assert os.path.realpath(".") == os.path.realpath(folder)
+
+
+class _Odd(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean((2, 3))[:, :2].squeeze()
+
+
+class _Leaving(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 2, 1)
+
+    def forward(self, _: Tensor) -> Tensor:
+        sys.exit(0)
+
+
+def test_network_that_drops_the_dimension_of_the_batch_is_refused() -> None:
+    images = torch.rand(4, 3, 5, 5)
+    with pytest.raises(ModelError, match=r"one row of outputs for one image.*squeeze"):
+        compare(_Odd(), images, 1 - images)
+
+
+def test_network_that_returns_classes_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"floating-point numbers; got int64: return the logits"):
+        as_columns(torch.tensor([0, 1]))
+
+
+def test_network_that_leaves_the_program_is_a_usage_error() -> None:
+    model = audited(_Leaving())
+    with pytest.raises(ModelError, match=r"_Leaving raised SystemExit .*: 0"):
+        model.logits(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
