@@ -150,9 +150,8 @@ class Representation(Check):
                 statement=(
                     (
                         f"{count(int(n_trained))} of {count(int(trained_total))} training samples have "
-                        f"{condition(name, value)} "
-                        f"({percent(trained_share)}), and {count(int(n))} of {count(int(total))} audited "
-                        f"ones ({percent(share)})."
+                        f"{condition(name, value)} ({percent(trained_share)}), and {count(int(n))} of "
+                        f"{count(int(total))} audited ones ({percent(share)})."
                     ),
                     f"The difference is {points(gap.value)} ({interval(gap, ' points')}).",
                 ),

@@ -208,8 +208,7 @@ def _too_small(claims: Sequence[Claim], audit: AuditData) -> Iterator[Skipped]:
         if numeric and len(untested) >= MOSTLY_UNTESTED * n_values:
             reason = (
                 f"{len(untested)} of {n_values} bands of {attribute_name(name)} have too few samples to "
-                "be tested one by "
-                "one; choose fewer bands with slices.edges or slices.quantiles"
+                "be tested one by one; choose fewer bands with slices.edges or slices.quantiles"
             )
         else:
             listed = [

@@ -39,7 +39,7 @@ def test_prediction_dependence_equal_error_rates_different_predictions_are_found
         # 30 of the 100 cats, none of the 100 samples of the third class; against none of the others.
         assert claim.effect.value == pytest.approx(30 / 200)
         assert claim.title.startswith(
-            f"15 % of other samples are predicted as {target} with v = {name}"
+            f"15 % of samples of other labels are predicted as {target} with v = {name}"
         )
         assert claim.p_value == pytest.approx(1 / 40_000)
 
