@@ -18,6 +18,15 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names cases by bytes and sets after their argument.
+
+    Every worker must collect the same names, but compressed bytes hold the time, and the text of a set
+    depends on the hash seed.
+    """
+    return argname if isinstance(val, bytes | bytearray | set | frozenset) else None
+
+
 @pytest.fixture(scope="session")
 def example_v1() -> Path:
     """A run folder of schema version 1, without its documents: the digits demo."""
