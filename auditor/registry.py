@@ -94,9 +94,9 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from auditor.errors import ConfigError
 
@@ -119,6 +119,12 @@ LARGEST = 2**32 - 1
 """The largest integer of a configuration: libraries fail at larger ones, each in its own way."""
 
 
+def _kinds(annotation: object) -> set[object]:
+    """The types of a union; of any other annotation, itself."""
+    parts = get_args(annotation)
+    return set().union(*map(_kinds, parts)) if parts else {annotation}
+
+
 class Options(BaseModel):
     """Options from the configuration file: a frozen model that refuses unknown keys, NaN and infinity."""
 
@@ -129,6 +135,15 @@ class Options(BaseModel):
     plugin_name: ClassVar[str] = ""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Former names of fields → current names; former names still work, with a warning."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and info.field_name is not None:
+            kinds = _kinds(cls.model_fields[info.field_name].annotation)
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError("expected a number, not true or false")
+        return value
 
     @field_validator("*", mode="after")
     @classmethod

@@ -103,6 +103,10 @@ class RunFolder:
             running = aside.is_dir() and folder_lock.is_locked(aside)
         except OSError as error:
             raise refusal(error, final) or error from error
+        if used and not final.is_dir():
+            raise OutputExistsError(
+                f"{final}: expected a folder; it is a file: choose another folder with --out"
+            )
         if used and not finished:
             raise OutputExistsError(
                 f"{final}: expected a new folder or an earlier run; it contains other files, which "

@@ -27,7 +27,7 @@ from auditor.autograd.layer_outputs import (
     trace,
 )
 from auditor.autograd.model_state import frozen_eval, unwrap
-from auditor.autograd.user_code import require_runnable, user_code
+from auditor.autograd.user_code import network_name, require_runnable, user_code
 from auditor.errors import ModelError
 
 _CONFIGURED = "named by the configuration"
@@ -128,7 +128,7 @@ def find_layer(model: nn.Module, images: Tensor, name: str | None = None) -> Tar
     raise ModelError(
         "expected a layer whose output is a map, (N, C, h, w), (N, h, w, C) or image tokens "
         f"(N, T, C), on which the logits depend; found none among the modules of "
-        f"{type(module).__name__}: {_remedy(calls, readable, tokens, nodes)}"
+        f"{network_name(module)}: {_remedy(calls, readable, tokens, nodes)}"
     )
 
 
@@ -307,7 +307,7 @@ def _resolve(module: nn.Module, wrapped: nn.Module, name: str) -> str:
             return aliases[name.removeprefix(prefix)]
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[-5:]
     raise ModelError(
-        f"expected the dotted name of a layer of {type(module).__name__}; there is no {name!r}; "
+        f"expected the dotted name of a layer of {network_name(module)}; there is no {name!r}; "
         f"similar names: {', '.join(near)}"
     )
 

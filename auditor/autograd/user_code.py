@@ -106,8 +106,8 @@ def user_code(module: nn.Module, images: Tensor, *, memory: bool = False) -> Ite
         dtype = str(images.dtype).removeprefix("torch.")
         fix = _NO_MEMORY if full else _fix(error, images)
         raise ModelError(
-            f"model: {_name(module)} raised {type(error).__name__}{place_of(error)} on an input of shape "
-            f"{tuple(images.shape)}, {dtype}: {one_line(error) or 'no message'}: {fix}"
+            f"model: {network_name(module)} raised {type(error).__name__}{place_of(error)} on an input "
+            f"of shape {tuple(images.shape)}, {dtype}: {one_line(error) or 'no message'}: {fix}"
         ) from error
 
 
@@ -149,17 +149,18 @@ def require_runnable(module: nn.Module) -> None:
     for name, tensor in chain(network.named_parameters(), network.named_buffers()):
         if is_lazy(tensor):
             raise ModelError(
-                f"model: expected initialised parameters; {name!r} of {_name(network)} gets its shape "
+                f"model: expected initialised parameters; {name!r} of {network_name(network)} gets its shape "
                 "from the first input: load its weights, or run it once on an image before the audit"
             )
         if tensor.is_meta:
             raise ModelError(
-                f"model: expected weights; {name!r} of {_name(network)} is on the device 'meta', which "
-                "holds no values: load the weights first, with `load_state_dict(…, assign=True)`"
+                f"model: expected weights; {name!r} of {network_name(network)} is on the device 'meta', "
+                "which holds no values: load the weights first, with `load_state_dict(…, assign=True)`"
             )
 
 
-def _name(module: nn.Module) -> str:
+def network_name(module: nn.Module) -> str:
+    """The class name of the network that the caller passed."""
     network = unwrap(module)
     # A network whose outputs were converted to logits is known by its own name.
     inner = getattr(network, "audited_network", network)

@@ -107,3 +107,12 @@ def test_no_option_accepts_numbers_that_are_not_finite_or_huge(value: float) -> 
             model.model_validate({name: value})
             accepted.append(f"{place}.{name}")
     assert not accepted
+
+
+@pytest.mark.parametrize(
+    "key", ["batch_size", "workers", "seed", "slices.min_support", "judge.alpha"]
+)
+def test_boolean_is_no_number(key: str, tmp_path: Path) -> None:
+    path = write_config(tmp_path, {})
+    with pytest.raises(ConfigError, match=f"{key}: expected a number, not true or false"):
+        AuditConfig.load(path, [f"{key}=true"])
