@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from auditor.records import ClaimRecord, Finding, Severity, SliceKey, Verdict
+from auditor.records import ClaimRecord, Effect, Finding, Severity, SliceKey, Verdict
 from auditor.report.view.report_view import build_view
 from auditor.report.view.supporting import full_statement, supporting_claims
 from auditor.run_folder import RunFolder
@@ -75,3 +75,24 @@ def test_full_statement_has_the_sentences_about_attributes_held_fixed(
     text = full_statement(build_view(run_folder).findings[0].record)
     assert "It remains with line held fixed: at least 21 points." in text
     assert text.endswith("Further supporting claims: 3.")
+
+
+def test_same_measurement_of_two_checks_is_shown_once() -> None:
+    def measured(check: str, title: str, value: float, predicted: str | None) -> ClaimRecord:
+        return claim(check, title).model_copy(
+            update={
+                "slice": SliceKey(attributes={"site": "B"}, label="9", predicted=predicted),
+                "effect": Effect(name="gap", value=value, low=0.4, high=0.7, unit="points"),
+                "support": 54,
+            }
+        )
+
+    one = finding(
+        measured("performance-gap", "57 % of the 9s fail", 0.57, None),
+        measured("confusion-pairs", "57 % of the 9s are read as 8", 0.57, "8"),
+        measured("confusion-pairs", "55 % of the 9s are read as 8", 0.55, "8"),
+    )
+    assert [each.title for each in supporting_claims(one)] == [
+        "57 % of the 9s fail",
+        "55 % of the 9s are read as 8",
+    ]

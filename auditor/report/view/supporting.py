@@ -37,14 +37,20 @@ class SupportingClaimView:
 
 
 def supporting_claims(finding: Finding) -> tuple[SupportingClaimView, ...]:
-    """The supporting claims of a finding, each title once.
+    """The supporting claims of a finding, each once.
 
+    Two checks may measure the same: a slice that is confused with one class has the same gap of errors as
+    of confusions.
     The next claim of the finding's own check comes first, then one of each other check in turn;
     notes come last.
     """
     unique: dict[str, ClaimRecord] = {}
+    measured: set[object] = set()
     for one in _in_turn(finding.supporting, finding.check):
-        unique.setdefault(one.title, one)
+        key = _measurement(one)
+        if key is None or key not in measured:
+            unique.setdefault(one.title, one)
+            measured.add(key)
     ordered = sorted(unique.values(), key=lambda one: one.severity == "note")
     return tuple(
         SupportingClaimView(
@@ -57,6 +63,23 @@ def supporting_claims(finding: Finding) -> tuple[SupportingClaimView, ...]:
             support=one.support,
         )
         for one in ordered
+    )
+
+
+def _measurement(one: ClaimRecord) -> object:
+    """What was measured, where, and the result; None where nothing was."""
+    if one.effect is None:
+        return None
+    effect, place = one.effect, one.slice
+    attributes = tuple(sorted(place.attributes.items()))
+    return (
+        attributes,
+        place.label,
+        one.support,
+        effect.unit,
+        effect.value,
+        effect.low,
+        effect.high,
     )
 
 
