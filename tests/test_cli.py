@@ -78,7 +78,7 @@ def test_check_prints_the_group(planted_inputs: Path) -> None:
 
 def test_check_wrong_normalisation_gives_a_warning(planted_inputs: Path) -> None:
     done = auditor(
-        "check", planted_inputs, "--set", "preprocess={resize: 32, mean: [3], std: [0.02]}"
+        "check", planted_inputs, "--set", "preprocess={resize: 32, mean: [1], std: [0.02]}"
     )
     assert done.exit_code == 0, done.stderr
     assert "warning:" in done.stdout

@@ -81,7 +81,9 @@ def test_judge_slices_impossible_confidence_is_refused(confidence: float) -> Non
         judge_slices([normal(1)], 0, "at least", confidence)
 
 
-def test_judge_slices_missed_equal_holm_on_p_values() -> None:
+def test_judge_slices_missed_equal_holm_on_p_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    # statsmodels collects garbage in each call, which takes long beside the objects of other tests.
+    monkeypatch.setattr("gc.collect", int)
     rng = np.random.default_rng(3)
     for _ in range(200):
         scores = rng.normal(rng.choice([0, 2.5], 6), 1)
