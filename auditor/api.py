@@ -31,6 +31,7 @@ from auditor.datasets.user_samples import LabelledImages, UserImages, n_samples,
 from auditor.datasets.user_tables import (
     attribute_table,
     reference_table,
+    require_one_order,
     stated_types,
     value_column,
 )
@@ -237,6 +238,7 @@ def _in_memory(
 ) -> Dataset:
     """The samples; tables and columns are checked before any image is read."""
     n = n_samples(dataset)
+    require_one_order({"attributes": attributes, "groups": groups, "weights": weights})
     table = attribute_table(attributes, n)
     own: dict[str, Any] = {}
     group = weight = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any, cast
 
 import numpy as np
@@ -38,6 +39,38 @@ def attribute_table(attributes: object, n: int) -> pd.DataFrame:
         raise DataError(f"attributes: expected one row per sample, {n}; got {len(table)}")
     require_free_names(table.columns, "attributes")
     return _with_plain_cells(table, "attributes")
+
+
+def require_one_order(tables: Mapping[str, object]) -> None:
+    """Checks that tables of the same samples do not contradict each other.
+
+    Rows belong to samples by their position. Two indexes with the same names in another order show that
+    one of the tables was sorted.
+
+    Args:
+        tables: arguments of the caller by name; what has no index of pandas is ignored.
+
+    Raises:
+        DataError: two indexes have the same names in another order.
+    """
+    indexes = {
+        name: table.index
+        for name, table in tables.items()
+        if isinstance(table, pd.DataFrame | pd.Series)
+        and not isinstance(table.index, pd.RangeIndex)
+    }
+    for (first, one), (second, other) in combinations(indexes.items(), 2):
+        if (
+            len(one) == len(other)
+            and not one.equals(other)
+            and not one.symmetric_difference(other, sort=False).size
+        ):
+            row = int(np.flatnonzero(one != other)[0])
+            raise DataError(
+                f"{first}, {second}: expected rows in the order of the data set; their indexes have the "
+                f"same names in another order, first in row {row + 1}, {one[row]!r} and {other[row]!r}: "
+                "bring both into the order of the data set"
+            )
 
 
 def reference_table(reference: object, plain: Callable[[Any, str], Any]) -> pd.DataFrame | None:

@@ -192,6 +192,20 @@ def test_table_of_attributes_is_read(table: Any, names: list[str]) -> None:
     assert len(found) == N
 
 
+def test_tables_with_contradicting_orders_are_refused() -> None:
+    attributes = pd.DataFrame({"site": ["A", "A", "B", "B"]}, index=["a", "b", "c", "d"])
+    message = refused(attributes=attributes, groups=pd.Series([1, 1, 2, 2], index=list("abdc")))
+    assert "attributes, groups: expected rows in the order of the data set" in message
+    assert "first in row 3, 'c' and 'd'" in message
+
+
+@pytest.mark.parametrize("index", [list("abcd"), range(4), list("wxyz"), [7, 3, 5, 9]])
+def test_tables_without_contradicting_orders_are_read(index: Any) -> None:
+    attributes = pd.DataFrame({"site": ["A", "A", "B", "B"]}, index=["a", "b", "c", "d"])
+    found = prepare(attributes=attributes, groups=pd.Series([1, 1, 2, 2], index=index))
+    assert found.dataset.samples[GROUP].tolist() == ["1", "1", "2", "2"]
+
+
 @pytest.mark.parametrize(
     "values",
     [
