@@ -17,8 +17,6 @@ from auditor.phrasing import count
 from auditor.preparation import Prepared
 from auditor.records import AuditSize
 
-_MAP = 3
-"""A map costs about as much as three forward passes: forward, and backward at twice its cost."""
 _SANITY = 60
 """Forward passes of the map sanity checks per sample."""
 _UNITS = 3
