@@ -78,7 +78,7 @@ def review_page(
             choices=CHOICES,
             reviewer=made[0].reviewer if made else "",
             role=made[0].role if made else "",
-            open_text=f"{plural(n_open, 'finding')} to decide" if n_open else "All decided",
+            open_text=f"{plural(n_open, 'finding')} not decided yet" if n_open else "All decided",
             error=error,
         )
     )
