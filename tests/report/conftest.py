@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from builders.browser_visits import browser  # noqa: F401 - a fixture
 from builders.synthetic_run import Plan, build_run
 
 from auditor.run_folder import RunFolder
