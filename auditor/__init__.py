@@ -15,12 +15,12 @@ __all__ = ["AuditResult", "__version__", "audit", "explain"]
 if TYPE_CHECKING:
     from auditor.api import audit
     from auditor.explainers import explain
-    from auditor.records import AuditResult
+    from auditor.results import AuditResult
 
 _LAZY = {
     "audit": "auditor.api",
     "explain": "auditor.explainers",
-    "AuditResult": "auditor.records",
+    "AuditResult": "auditor.results",
 }
 
 
