@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__, interrupts
+from auditor import __version__, completion, interrupts
 from auditor.command_options import (
     Case,
     ConfigArgument,
@@ -39,7 +39,6 @@ app = typer.Typer(
     help="Audits image classifiers and writes the report that decides whether they ship.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
 )
 
@@ -138,6 +137,7 @@ def render(
         list[str] | None,
         typer.Option(
             "--format",
+            autocompletion=completion.formats,
             help="One or several, comma-separated; can be repeated; default: as configured for the run.",
         ),
     ] = None,

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from auditor import completion
+
 ConfigArgument = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 OutOption = Annotated[
@@ -20,7 +22,12 @@ OverwriteOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Hide the progress display.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY.PATH=VALUE",
+        autocompletion=completion.keys,
+        help="Override one key; can be repeated.",
+    ),
 ]
 ModelOption = Annotated[
     str | None,
@@ -35,7 +42,7 @@ WeightsOption = Annotated[
     typer.Option("--weights", metavar="FILE|NAME", help="Weights of a named model."),
 ]
 DataOption = Annotated[
-    str | None,
+    Path | None,
     typer.Option(
         "--data", metavar="PATH", help="Data: a folder with one sub-folder per class, or a table."
     ),

@@ -61,7 +61,7 @@ class TimmClassifier(Options):
         timm: Any = importlib.import_module("timm")
         if not timm.is_model(name) or (tag and given.text not in timm.list_pretrained(f"{name}.*")):
             return None
-        require_weights(given, "pretrained for timm's own")
+        require_weights(given, ("pretrained",))
         what = f"timm {given.text}"
         if given.weights == "pretrained":
             options = {"architecture": given.text, "pretrained": True}

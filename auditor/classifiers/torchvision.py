@@ -63,7 +63,7 @@ class TorchvisionClassifier(Options):
         if given.text not in list_models(module=torchvision.models):
             return None
         own = get_model_weights(given.text)
-        require_weights(given, f"one of torchvision's own: {', '.join(own.__members__)}")
+        require_weights(given, own.__members__)
         what = f"torchvision {given.text}"
         if given.weights in own.__members__:
             options = {"architecture": given.text, "weights": given.weights}

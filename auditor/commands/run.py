@@ -70,7 +70,7 @@ class _Named:
 
     model: str | None
     weights: str | None
-    data: str | None
+    data: Path | None
 
     def require_nothing(self) -> None:
         from auditor.errors import ConfigError

@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 from auditor import registry
 from auditor.errors import ConfigError
 
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".tar"})
+"""Suffixes of files that usually hold weights without a network."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -114,7 +117,13 @@ def recognise(
         if recognised is not None:
             return name, recognised
     known = "; ".join(f"{one.accepts} ({name})" for name, one in adapters.items())
+    fix = "correct it, or describe it in a configuration file, which `auditor init` writes"
+    if kind == "dataset" and not given.path.exists():
+        raise ConfigError(
+            f"{option}: expected {known}; {given.text} does not exist: correct the path"
+        )
+    if kind == "classifier" and given.path.suffix.lower() in WEIGHT_SUFFIXES:
+        fix = f"name the architecture with {option}, and pass weights with --weights"
     raise ConfigError(
-        f"{option}: expected {known}; got {given.text!r}, which is none of these: correct it, or describe it "
-        "in a configuration file, which `auditor init` writes"
+        f"{option}: expected {known}; got {given.text!r}, which is none of these: {fix}"
     )

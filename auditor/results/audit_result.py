@@ -28,19 +28,19 @@ class AuditResult(records.AuditResult):
     A notebook shows it with its outcome and its findings.
 
     Example:
-        >>> import tempfile, numpy as np, torch
+        >>> import numpy as np, torch
         >>> import auditor
         >>> random = np.random.default_rng(0)
         >>> images = [(random.integers(0, 256, (16, 16, 3), np.uint8), k % 2) for k in range(60)]
         >>> model = torch.nn.Sequential(
         ...     torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
         ...     torch.nn.Flatten(), torch.nn.Linear(4, 2))
-        >>> folder = tempfile.mkdtemp() + "/run"
-        >>> result = auditor.audit(model, images, classes=["cat", "dog"], preprocess={},
-        ...                        report={"formats": []}, out=folder)
+        >>> result = auditor.audit(
+        ...     model, images, classes=["cat", "dog"], preprocess={}, out="reports/pets",
+        ...     report={"formats": []}, explain={"trust_samples": 0})
         >>> len(result.predictions)
         60
-        >>> again = auditor.AuditResult.load(folder)
+        >>> again = auditor.AuditResult.load("reports/pets")
         >>> again.outcome.state == result.outcome.state
         True
     """
