@@ -70,6 +70,14 @@ class TimmClassifier(Options):
         config = timm.data.resolve_data_config({}, pretrained_cfg=published.to_dict())
         return own_weights(what, given, preprocess_of(config)[0])
 
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of timm's models."""
+        if importlib.util.find_spec("timm") is None:
+            return []
+        names: list[str] = importlib.import_module("timm").list_models()
+        return names
+
     def load(self) -> Classifier:
         """Builds the network and loads its weights.
 

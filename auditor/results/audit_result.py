@@ -45,7 +45,7 @@ class AuditResult(records.AuditResult):
         True
     """
 
-    _folder: Path = PrivateAttr()
+    _folder: Path | None = PrivateAttr(None)
 
     @classmethod
     def load(cls, run: Path | str) -> AuditResult:
@@ -68,7 +68,15 @@ class AuditResult(records.AuditResult):
 
     @property
     def folder(self) -> Path:
-        """The run folder, absolute."""
+        """The run folder, absolute.
+
+        Raises:
+            DataError: the result was not read from a folder.
+        """
+        if self._folder is None:
+            raise DataError(
+                "expected a result that was read from a run folder; this one was not: use `AuditResult.load`"
+            )
         return self._folder
 
     def frame(self, name: Table) -> pd.DataFrame:
@@ -161,13 +169,14 @@ class AuditResult(records.AuditResult):
     def _repr_html_(self) -> str:
         from auditor.results.notebook_view import as_html
 
-        return as_html(self)
+        return as_html(self, self._folder)
 
     def _store(self) -> RunFolder:
+        folder = self.folder
         try:
-            return RunFolder.open(self._folder)
+            return RunFolder.open(folder)
         except DataError as error:
             raise DataError(
-                f"{self._folder}: expected the run that this result was read from; it was moved or removed: "
+                f"{folder}: expected the run that this result was read from; it was moved or removed: "
                 "read it again with `AuditResult.load`"
             ) from error

@@ -154,6 +154,7 @@ REFUSED = {
         "--model resnet1000000 --data photos",
         "expected a callable as module:factory",
     ),
+    "misspelled model": ("--model convnxt_tiny --data photos", "did you mean convnext_tiny"),
     "missing data": ("--model resnet18 --data nowhere", "nowhere does not exist: correct the path"),
     "data without images": (
         "--model resnet18 --data .git",
