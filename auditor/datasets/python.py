@@ -18,6 +18,7 @@ from auditor.datasets.user_samples import UserImages, read_samples
 from auditor.datasets.user_tables import attribute_table
 from auditor.errors import ConfigError, DataError
 from auditor.records import Dataset, DecodedImage
+from auditor.records.decisions import TaskName
 from auditor.records.predictions import GROUP, WEIGHT
 from auditor.registry import Options, plugin
 from auditor.user_code import UserFactory, is_callable_name
@@ -81,7 +82,7 @@ class PythonData(Options):
         images = FactoryImages(factory)
         data = images.dataset
         classes = self._class_names(data)
-        task = "multi-label" if self.several_labels else "single-label"
+        task: TaskName = "multi-label" if self.several_labels else "single-label"
         names = [*self.attributes, *filter(None, (self.group, self.weight))]
         labels, values = read_samples(
             data, lambda label, place: plain_label(label, place, task, classes), names, self.factory

@@ -100,9 +100,9 @@ class WebDataset(Options):
         )
 
     def _shards(self) -> list[Path]:
-        paths = (
-            [self.path] if self.path.is_file() else [Path(one) for one in glob.glob(str(self.path))]
-        )  # noqa: PTH207 - absolute patterns
+        pattern = str(self.path)
+        found = [pattern] if self.path.is_file() else glob.glob(pattern)  # noqa: PTH207 - absolute
+        paths = [Path(one) for one in found]
         files = sorted(one for one in paths if one.is_file())
         if not files:
             raise DataError(
