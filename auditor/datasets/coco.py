@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
+from auditor.config.recognise import Given, Recognised
 from auditor.datasets.coco_masks import mask_of
+from auditor.datasets.column_roles import folder_of_images
 from auditor.datasets.image_parts import ImageParts, part_with_margin
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import group_column, require_free_names, unique_ids
@@ -31,6 +33,9 @@ _PARTS = ("images", "annotations", "categories")
 @plugin("dataset", "coco")
 class Coco(Options):
     """A JSON file in the format of COCO, with one sample per annotated object or per image."""
+
+    accepts: ClassVar[str] = "annotations in the format of COCO"
+    recognition_order: ClassVar[int] = 0
 
     path: ConfigPath
     """The annotation file, with `images`, `annotations` and `categories`."""
@@ -51,6 +56,24 @@ class Coco(Options):
     always do, and that is what null means."""
     crowds: bool = False
     """Whether to keep annotations of crowds (`iscrowd: 1`), which are regions and no single objects."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A JSON file with images, annotations and categories; the images may lie in a folder beside it."""
+        if given.path.suffix.lower() != ".json" or not given.path.is_file():
+            return None
+        path = given.path.resolve()
+        file = _read(path)
+        options: dict[str, Any] = {"path": path}
+        root = folder_of_images(
+            pd.Series([str(one["file_name"]) for one in file.images.values()], dtype=object),
+            path.parent,
+        )
+        options |= {} if root is None else {"root": root}
+        found = f"{plural(len(file.objects), 'object')} in {plural(len(file.images), 'image')}"
+        notes = ("each annotated object is a sample: set `unit: image` for whole images",)
+        what = "annotations in the format of COCO"
+        return Recognised(what, options, {"path": found}, notes, file.classes)
 
     def open(self) -> Dataset:
         """Reads the annotations without decoding any image.

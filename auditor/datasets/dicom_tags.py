@@ -198,6 +198,7 @@ def _plain(value: Any, kind: str) -> str | float | None:
 
 def _numbered(values: Sequence[str | float | None], index: pd.Index) -> pd.Series[Any]:
     """Numbers from 1 in order of appearance, as text; NA where there is no value."""
-    codes, _ = pd.factorize(pd.Series(values, dtype=object))
-    cells = [str(code + 1) if code >= 0 else None for code in codes]
-    return pd.Series(cells, index=index, dtype="string")
+    cells: list[Any] = list(values)
+    codes, _ = pd.factorize(pd.Series(cells, dtype=object))
+    numbers = [str(code + 1) if code >= 0 else None for code in codes]
+    return pd.Series(numbers, index=index, dtype="string")

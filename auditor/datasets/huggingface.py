@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from pydantic import field_validator
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
+from auditor.config.recognise import Given, Recognised
+from auditor.datasets.column_roles import roles_of_columns
+from auditor.datasets.folder_listing import SUFFIXES
 from auditor.datasets.label_sets import split_labels
 from auditor.datasets.object_cells import BoxFormat, read_boxes
 from auditor.datasets.tables import (
@@ -23,7 +26,7 @@ from auditor.datasets.tables import (
     require_free_names,
     weight_column,
 )
-from auditor.errors import DataError, MissingDependencyError, UnreadableImageError
+from auditor.errors import ConfigError, DataError, MissingDependencyError, UnreadableImageError
 from auditor.imaging import decode_image, open_image
 from auditor.records import DataNote, DecodedImage
 from auditor.records import Dataset as AuditedData
@@ -34,6 +37,9 @@ from auditor.registry import Options, plugin
 @plugin("dataset", "huggingface")
 class HuggingFaceData(Options):
     """A data set that `save_to_disk` wrote, a folder of Parquet files, or an `imagefolder`."""
+
+    accepts: ClassVar[str] = "a data set of Hugging Face's library, or Parquet files with images"
+    recognition_order: ClassVar[int] = 0
 
     path: ConfigPath
     """The folder; nothing is downloaded."""
@@ -63,6 +69,43 @@ class HuggingFaceData(Options):
                 "the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
             )
         return value
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A folder that `save_to_disk` wrote, or with Parquet files and no image files."""
+        path = given.path
+        if not path.is_dir() or not _is_stored_data(path):
+            return None
+        path = path.resolve()
+        library = _library()
+        with _quiet(library):
+            stored = cls(path=path)._load(library)  # noqa: SLF001 - of this class
+            splits = list(stored) if isinstance(stored, library.DatasetDict) else []
+            split = next((one for one in ("test", "validation") if one in splits), None)
+            split = split or (splits[0] if splits else None)
+            rows = stored if split is None else stored[split]
+            images = [k for k, one in rows.features.items() if isinstance(one, library.Image)]
+            if not images:
+                return None
+            table = rows.remove_columns(images).to_pandas()
+        named = [name for name in table if _class_names(rows.features[name])]
+        found = roles_of_columns(table.drop(columns=named))
+        label = "label" if "label" in named else next(iter(named), found.label)
+        if label is None:
+            raise ConfigError(
+                f"--data: {path}: expected a column of class labels; the columns are "
+                f"{', '.join(rows.column_names)}: set `data.label` in a configuration file"
+            )
+        attributes = {name: "categorical" for name in named if name != label}
+        attributes |= {name: one for name, one in found.attributes.items() if name != label}
+        options: dict[str, Any] = {"path": path} | ({"split": split} if split else {})
+        options |= {"image": images[0], "label": label, **found.clusters_and_weights()}
+        options |= {"attributes": attributes} if attributes else {}
+        comments = {"path": f"{len(rows)} rows"} | (
+            {"split": f"of {', '.join(splits)}"} if split else {}
+        )
+        classes = _class_names(rows.features[label]) or ()
+        return Recognised("a data set of Hugging Face's library", options, comments, (), classes)
 
     def open(self) -> AuditedData:
         """Reads labels and attributes without decoding any image.
@@ -224,6 +267,14 @@ class StoredImages:
         if not data:
             return open_image(self.root / cell["path"])
         return DecodedImage(decode_image(data), hashlib.sha256(data).hexdigest())
+
+
+def _is_stored_data(folder: Path) -> bool:
+    """Whether a folder holds a data set in Arrow or Parquet files, and no image files."""
+    if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        return True
+    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
+    return ".parquet" in suffixes and not suffixes & SUFFIXES
 
 
 def _library() -> Any:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
+from auditor.config.recognise import Given, Recognised
 from auditor.datasets.label_sets import split_labels
 from auditor.datasets.tables import group_column, parse_labels, require_free_names, unique_ids
 from auditor.errors import DataError, UnreadableImageError
@@ -38,6 +39,9 @@ _LARGEST_IMAGE = 1 << 30
 class WebDataset(Options):
     """Tar files whose members `key.jpg`, `key.cls`, `key.json` make one sample; nothing is unpacked."""
 
+    accepts: ClassVar[str] = "tar shards"
+    recognition_order: ClassVar[int] = 0
+
     path: ConfigPath
     """A tar file, or a pattern such as `shards/test-*.tar`."""
     image: str | None = None
@@ -48,6 +52,30 @@ class WebDataset(Options):
     """Keys of the JSON file by which the audit slices; dots lead into it, as in `patient.sex`."""
     group: str | None = None
     """Key of the JSON file that says which samples belong together, such as `patient.id`."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A tar file, a pattern of tar files, or a folder with tar files."""
+        path = given.path
+        if path.is_dir():
+            if not any(path.glob("*.tar")):
+                return None
+            path /= "*.tar"
+        elif path.suffix != ".tar":
+            return None
+        path = path.absolute()
+        for label in ("cls", "json:label", "json:class", "txt"):
+            options: dict[str, Any] = {"path": path, "label": label}
+            try:
+                data = cls(**options).open()
+            except DataError:
+                if label == "txt":
+                    raise
+                continue
+            break
+        n = plural(len(data.samples), "sample")
+        notes = tuple(note.text for note in data.notes)
+        return Recognised("tar shards", options, {"path": n}, notes)
 
     def open(self) -> Dataset:
         """Lists the members of the shards without decoding any image.

@@ -145,7 +145,7 @@ def _windowed(
     else:
         low, high = float(values.min()), float(values.max())
         shown = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return np.rint(shown * 255).astype(np.uint8)
+    return np.asarray(np.rint(shown * 255), np.uint8)
 
 
 def _window_of(file: Any) -> Window | None:
@@ -173,4 +173,5 @@ def _eight_bit(values: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     """Values of 0…2^bits - 1 as 0…255."""
     if bits == 8:
         return values.astype(np.uint8)
-    return np.rint(values.astype(np.float64) * (255 / (2**bits - 1))).clip(0, 255).astype(np.uint8)
+    scaled = np.rint(values.astype(np.float64) * (255 / (2**bits - 1)))
+    return np.asarray(scaled.clip(0, 255), np.uint8)
