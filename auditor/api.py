@@ -34,6 +34,7 @@ from auditor.datasets.user_tables import (
     require_one_order,
     stated_types,
     value_column,
+    with_clusters,
 )
 from auditor.errors import ConfigError, DataError, ModelError
 from auditor.preparation import match
@@ -96,7 +97,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
             such as ``{"sex": {"female": 0.51, "male": 0.49}}``.
         attribute_types: ``categorical``, ``ordinal``, ``numeric``, or the values in order, by the name
             of the attribute; others are guessed. An ordered categorical of pandas is ordinal.
-        reference: the training data's labels (column ``label``) and attributes.
+        reference: the training data's labels (column ``label``) and attributes; a column with the name
+            of ``groups`` says which of its samples belong together.
         reference_images: the training images with their labels, in the order of ``reference``.
         expected: what is published of the model: ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
@@ -127,7 +129,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})
     table = reference_table(reference, _label_reader(config))
-    data = replace(data, stated_types=types, reference=table)
+    data = replace(data, stated_types=types, reference=with_clusters(table, data.group))
     if reference_images is not None:
         data = _with_reference_images(data, reference_images, config)
     return _audit(config, data, model, place, overwrite=overwrite)
