@@ -6,6 +6,7 @@ from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
 from auditor.config.population import population_shares
+from auditor.config.preprocess import Channels, Preprocess
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -15,7 +16,6 @@ from auditor.config.sections import (
     GateSection,
     JudgeSection,
     ModelSection,
-    Preprocess,
     ReportSection,
     SliceSection,
 )
@@ -26,6 +26,7 @@ __all__ = [
     "AttributeNames",
     "AttributeTypes",
     "AuditConfig",
+    "Channels",
     "ConfigPath",
     "DataSection",
     "DecisionSection",
