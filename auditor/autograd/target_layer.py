@@ -195,7 +195,7 @@ def _choose(candidates: list[_Candidate], logits: Tensor, leaf: Tensor) -> _Cand
     """
     first, last = candidates[0]
     if last.layout == "tokens":
-        return first, last  # the path around it carries only the class token
+        return _sequence(candidates)  # the path around it carries only the class token
     top, source = get_gradient_edge(logits).node, get_gradient_edge(leaf).node
     for call, layer in candidates:
         if layer.height > 2 * last.height:
@@ -203,6 +203,18 @@ def _choose(candidates: list[_Candidate], logits: Tensor, leaf: Tensor) -> _Cand
         if not has_path_around(top, source, call.edge.node):
             return call, layer
     return first, replace(last, why=last.why + ", partly through other layers")
+
+
+def _sequence(candidates: list[_Candidate]) -> _Candidate:
+    """The last candidate; but where it is one projection of the tokens, such as to values, the tokens."""
+    first, last = candidates[0]
+    if isinstance(first.module, nn.Linear):
+        for call, layer in candidates[1:]:
+            if layer.layout != "tokens" or layer.height != last.height:
+                break
+            if not isinstance(call.module, nn.Linear):
+                return call, layer
+    return first, last
 
 
 def _with_call(layer: TargetLayer, call: LayerCall, calls: list[LayerCall]) -> TargetLayer:
