@@ -16,15 +16,18 @@ import typer
 
 from auditor import __version__, interrupts
 from auditor.command_options import (
+    AllowDownloadOption,
     Case,
     ConfigArgument,
     Device,
+    FormatsOption,
     OutOption,
     OverwriteOption,
     QuietOption,
     RunArgument,
     SchemaName,
     SetOption,
+    changes_of,
     finite,
 )
 from auditor.console import accept_all_text, line, silence_output
@@ -32,9 +35,7 @@ from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
 from auditor.exit_codes import out as out_console
 
-if (
-    TYPE_CHECKING
-):  # commands import what they need: `auditor --help` starts without pandas and torch
+if TYPE_CHECKING:  # commands import what they need: `auditor --help` starts without pandas
     from auditor.progress import Progress
     from auditor.records import AuditResult
     from auditor.run_folder import RunFolder
@@ -99,13 +100,14 @@ def run(
     device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
+    download: AllowDownloadOption = False,
 ) -> None:
     """Audit a classifier."""
     with exit_codes():
         from auditor import runner
         from auditor.config import AuditConfig
 
-        changes = [*(overrides or []), *([f"device={device}"] if device is not Device.AUTO else [])]
+        changes = changes_of(overrides, allow_download=download, device=device)
         settings = AuditConfig.load(config, changes)
         final = out or Path("reports") / runner.folder_name(settings.name)
         progress = _progress(quiet)
@@ -115,14 +117,17 @@ def run(
 
 
 @app.command()
-def check(config: ConfigArgument, overrides: SetOption = None) -> None:
+def check(
+    config: ConfigArgument, overrides: SetOption = None, download: AllowDownloadOption = False
+) -> None:
     """Dry run: validate configuration, data and model; estimate time and memory."""
     with exit_codes():
         from auditor import terminal
         from auditor.config import AuditConfig
         from auditor.dry_run import dry_run
 
-        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, overrides or [])))
+        changes = changes_of(overrides, allow_download=download)
+        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, changes)))
 
 
 @app.command()
@@ -158,13 +163,7 @@ def plan(
 @app.command()
 def render(
     folder: RunArgument,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
-        ),
-    ] = None,
+    formats: FormatsOption = None,
     about: Annotated[
         Path | None,
         typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
@@ -199,6 +198,7 @@ def explain(
         str | None, typer.Option(help="Class to explain; default: the predicted one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the sheets.")] = Path("explained"),
+    download: AllowDownloadOption = False,
 ) -> None:
     """Compute attribution maps of single images: one sheet each with image, Grad-CAM, detail view."""
     with exit_codes():
@@ -206,7 +206,8 @@ def explain(
         from auditor.config import AuditConfig
         from auditor.explain_images import explain_images
 
-        explained = explain_images(AuditConfig.load(config), images, target, out)
+        settings = AuditConfig.load(config, changes_of(None, allow_download=download))
+        explained = explain_images(settings, images, target, out)
         terminal.print_explained(out_console, explained)
 
 

@@ -22,6 +22,19 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
 ]
+FormatsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several, comma-separated; can be repeated; default: as configured for the run.",
+    ),
+]
+AllowDownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-download", help="Download weights of the model that are not on this machine."
+    ),
+]
 
 
 class Device(StrEnum):
@@ -45,6 +58,18 @@ class SchemaName(StrEnum):
 
     CONFIG = "config"
     RESULT = "result"
+
+
+def changes_of(
+    overrides: list[str] | None, *, allow_download: bool, device: Device = Device.AUTO
+) -> list[str]:
+    """All options that change a key of the configuration, as ``key.path=value``."""
+    changes = list(overrides or [])
+    if allow_download:
+        changes.append("model.allow_download=true")
+    if device is not Device.AUTO:
+        changes.append(f"device={device}")
+    return changes
 
 
 def finite(value: float) -> float:

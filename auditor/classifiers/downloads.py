@@ -78,7 +78,9 @@ def hub_folder(name: str, revision: str | None, place: str, *, allow_download: b
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+        if not allow_download or any(folder.glob("*.safetensors")):
+            return folder
     except HFValidationError as error:
         raise ModelError(f"{place}: expected a name such as owner/model; got {name!r}") from error
     except LocalEntryNotFoundError as error:

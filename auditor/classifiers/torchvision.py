@@ -11,9 +11,10 @@ from urllib.parse import urlparse
 from pydantic import Field, ValidationInfo, field_validator
 
 from auditor.classifiers import Classifier
+from auditor.classifiers.downloads import ALLOW, MayDownload
 from auditor.config import ConfigPath, Preprocess
 from auditor.errors import ModelError
-from auditor.registry import Options, plugin
+from auditor.registry import plugin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +23,7 @@ _INTERPOLATIONS = get_args(Preprocess.model_fields["interpolation"].annotation)
 
 
 @plugin("classifier", "torchvision")
-class TorchvisionClassifier(Options):
+class TorchvisionClassifier(MayDownload):
     """An image classifier from torchvision, with its own weights or with a file of your weights.
 
     torchvision's own weights come with their preprocessing and class names. Your own weights come
@@ -32,7 +33,7 @@ class TorchvisionClassifier(Options):
     architecture: str
     """Name of a classifier in torchvision.models, such as resnet18."""
     weights: str | None = None
-    """torchvision's own: DEFAULT, IMAGENET1K_V1 …; from its cache on disk or by download."""
+    """torchvision's own: DEFAULT, IMAGENET1K_V1 …"""
     checkpoint: ConfigPath | None = None
     """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
@@ -114,7 +115,7 @@ class TorchvisionClassifier(Options):
                 f"model.num_classes: expected {len(classes)}, as in {weights.name}; got "
                 f"{self.num_classes}: omit it, or set `checkpoint` to your own weights"
             )
-        path = _on_disk(weights)
+        path = _on_disk(weights, allow_download=self.allow_download)
         read_weights(path)  # torchvision would unpickle any content; this refuses code
         try:
             module = get_model(self.architecture, weights=weights)
@@ -136,7 +137,7 @@ def _hint(near: list[str], known: list[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
 
 
-def _on_disk(weights: Any) -> Path:
+def _on_disk(weights: Any, *, allow_download: bool) -> Path:
     """The file of torchvision's own weights in torch's cache; downloaded if it is missing."""
     import torch
 
@@ -144,6 +145,10 @@ def _on_disk(weights: Any) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.exists():
         return path
+    if not allow_download:
+        raise ModelError(
+            f"expected torchvision's weights {weights.name} at {path}; the file is missing, and {ALLOW}"
+        )
     # File names end with the first digits of their SHA-256, such as resnet18-f37072fd.pth.
     digits = Path(name).stem.rpartition("-")[2]
     try:

@@ -49,6 +49,8 @@ class ModelSection(Options):
     output_key: str | int | None = None
     """Name or position of the logits, if the network returns a dict, tuple or dataclass; null: `logits` or
     another usual name, or else the only entry (N, K)."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
     expected: ExpectedSection = ExpectedSection()
     """Published results of the model on such data."""
     options: SerializeAsAny[Options] = Options()

@@ -26,7 +26,7 @@ from auditor.errors import ConfigError, MissingDependencyError, ModelError
 from auditor.imaging import prepare
 
 NAMES = {0: "cat", 1: "dog"}
-VIT = {
+VIT: dict[str, Any] = {
     "image_size": 32,
     "patch_size": 8,
     "hidden_size": 16,
@@ -39,7 +39,8 @@ VIT = {
 def vit() -> Any:
     torch.manual_seed(0)
     config = hf.ViTConfig(**VIT, id2label=NAMES, label2id={"cat": 0, "dog": 1})
-    return hf.ViTForImageClassification(config).eval()
+    model: Any = hf.ViTForImageClassification(config)
+    return model.eval()
 
 
 def resnet() -> Any:
@@ -52,7 +53,8 @@ def resnet() -> Any:
         id2label=NAMES,
         label2id={"cat": 0, "dog": 1},
     )
-    return hf.ResNetForImageClassification(config).eval()
+    model: Any = hf.ResNetForImageClassification(config)
+    return model.eval()
 
 
 def swin() -> Any:
@@ -60,7 +62,8 @@ def swin() -> Any:
     config = hf.SwinConfig(
         image_size=64, patch_size=4, embed_dim=16, depths=[2, 1], num_heads=[2, 2], window_size=4
     )
-    return hf.SwinForImageClassification(config).eval()
+    model: Any = hf.SwinForImageClassification(config)
+    return model.eval()
 
 
 def saved(folder: Path, model: Any, **options: Any) -> Path:
@@ -137,7 +140,7 @@ def test_preprocess_equals_the_output_of_the_processor(processor: Any) -> None:
 
 
 def test_processor_that_does_something_else_must_be_configured() -> None:
-    class Inverting(hf.ViTImageProcessor):  # type: ignore[misc]
+    class Inverting(hf.ViTImageProcessor):
         def rescale_and_normalize(self, *args: Any, **options: Any) -> Tensor:
             result: Tensor = -super().rescale_and_normalize(*args, **options)
             return result
