@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,7 @@ _ATTRIBUTES = (
     "pytorch_lightning.utilities.parsing.AttributeDict",
     "lightning.pytorch.utilities.parsing.AttributeDict",
 )
-"""Hyperparameters of Lightning, under the names of several versions."""
-
-
-class Attributes(dict[str, Any]):
-    """Stands in for the dictionaries of Lightning, which need not be installed."""
+"""Hyperparameters of Lightning, under the names of several versions; read as plain dictionaries."""
 
 
 def _path(*parts: str) -> str:
@@ -46,7 +43,7 @@ def harmless_types() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]
         scalar,
         np.dtype,
         *numbers,
-        *((Attributes, name) for name in _ATTRIBUTES),
+        *((OrderedDict, name) for name in _ATTRIBUTES),
     ]
 
 
