@@ -256,7 +256,8 @@ def _state_dicts(content: Mapping[Any, Any], depth: int = 1) -> Iterator[tuple[s
         if not isinstance(name, str) or not isinstance(value, Mapping) or "optim" in name.lower():
             continue
         if _is_state_dict(value):
-            yield name, value
+            if any(one.ndim for one in value.values()):  # others are scores, not weights
+                yield name, value
         elif depth < _NESTED:
             yield from ((f"{name}.{inner}", one) for inner, one in _state_dicts(value, depth + 1))
 
