@@ -175,10 +175,11 @@ def _audit(
     config: AuditConfig, data: Dataset, model: nn.Module, place: Path, *, overwrite: bool
 ) -> AuditResult:
     """Runs the audit; the caller's model is left as it was."""
+    from auditor.autograd.keras_network import wrapped_keras
     from auditor.autograd.model_state import left_unchanged
 
     described = f"{type(model).__name__}, passed from Python"
-    classifier = Classifier(module=model, adapter=_ADAPTER, description=described)
+    classifier = Classifier(module=wrapped_keras(model), adapter=_ADAPTER, description=described)
     with left_unchanged(model):
         prepared = match(config, data, classifier)
         return runner.audit(prepared, place, overwrite=overwrite).read_result()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import Any
+
 from torch import nn
 
 from auditor.autograd.model_state import unwrap
+
+_SHARED = ("_modules", "_parameters", "_buffers")
 
 
 class SharedParts(nn.Module):
@@ -19,10 +24,22 @@ class SharedParts(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         network = unwrap(network)
-        self.__dict__["_network"] = network  # not a part: it would add a prefix to the names
-        for shared in ("_modules", "_parameters", "_buffers"):
-            self.__dict__[shared] = vars(network)[shared]
+        self._share(network)
         self.training = network.training
+
+    def _share(self, network: nn.Module) -> None:
+        self.__dict__["_network"] = network  # not a part: it would add a prefix to the names
+        for name in _SHARED:
+            self.__dict__[name] = vars(network)[name]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedParts:
+        """A copy around a copy of the network, which decides itself how it is copied."""
+        copied = self.__class__.__new__(self.__class__)
+        memo[id(self)] = copied
+        own = {name: one for name, one in vars(self).items() if name not in {"_network", *_SHARED}}
+        vars(copied).update(deepcopy(own, memo))
+        copied._share(deepcopy(self.audited_network, memo))  # noqa: SLF001 - of this class
+        return copied
 
     def train(self, mode: bool = True) -> SharedParts:
         """Sets the mode of the network, too."""

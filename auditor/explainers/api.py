@@ -20,6 +20,7 @@ from auditor.autograd.forward import (
     require_finite,
     targets_of,
 )
+from auditor.autograd.keras_network import wrapped_keras
 from auditor.autograd.model_state import left_unchanged, unwrap
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import Preflight, preflight
@@ -80,7 +81,7 @@ def explain(
     method = _method(GuidedGradCam() if explainer is None else explainer)
     layer = _layer(model, target_layer)
     indices = _indices(targets)
-    network = AdaptedNetwork(model, output_key=output_key)
+    network = AdaptedNetwork(wrapped_keras(model), output_key=output_key)
     with left_unchanged(model):
         if explainer is None:
             return explain_or_grad_cam(network, images, indices, method, layer, precision)
