@@ -26,6 +26,7 @@ from auditor.autograd.layer_outputs import (
     token_geometries,
     trace,
 )
+from auditor.autograd.model_free import OcclusionMaps
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.user_code import network_name, require_runnable, user_code
 from auditor.errors import ModelError
@@ -220,6 +221,8 @@ def _sequence(candidates: list[_Candidate]) -> _Candidate:
 def _with_call(layer: TargetLayer, call: LayerCall, calls: list[LayerCall]) -> TargetLayer:
     """The layer with the number of the call, which the reason names if there are several maps."""
     numbers = [one.number for one in calls if one.name == call.name]
+    if isinstance(call.module, OcclusionMaps):
+        return replace(layer, why=call.module.why_chosen)
     if len(numbers) == 1:
         return replace(layer, call=call.number)
     which = "the last one" if call.number == max(numbers) else f"number {call.number + 1}"
