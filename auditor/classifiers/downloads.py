@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import MissingDependencyError, ModelError
-from auditor.registry import Options
 
 ALLOW = (
     "nothing is downloaded unless you allow it: run again with `--allow-download`, or set "
@@ -17,13 +16,6 @@ ALLOW = (
 )
 _PATTERNS = ("*.json", "*.safetensors", "*.txt")
 _SECONDS = 10.0
-
-
-class MayDownload(Options):
-    """Base of adapters whose weights may have to be downloaded."""
-
-    allow_download: bool = False
-    """Whether weights that are not on disk are downloaded; `--allow-download` sets it."""
 
 
 def required_library(name: str, extra: str) -> Any:

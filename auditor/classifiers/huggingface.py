@@ -11,10 +11,10 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from auditor.classifiers import Classifier
-from auditor.classifiers.downloads import MayDownload, hub_folder, required_library
+from auditor.classifiers.downloads import hub_folder, required_library
 from auditor.config import ConfigPath
 from auditor.errors import ModelError
-from auditor.registry import plugin
+from auditor.registry import Options, plugin
 
 _NO_NAME = re.compile(r"LABEL_\d+")
 """Names that transformers gives to classes without one."""
@@ -22,7 +22,7 @@ _SHOWN = 3
 
 
 @plugin("classifier", "huggingface")
-class HuggingFaceClassifier(MayDownload):
+class HuggingFaceClassifier(Options):
     """An image classifier of transformers, from a folder or from the cache of the Hugging Face Hub.
 
     Class names come from `id2label`, and the preprocessing from the image processor that is stored with
@@ -36,6 +36,8 @@ class HuggingFaceClassifier(MayDownload):
     """Instead of a folder: name on the Hub, such as microsoft/resnet-18."""
     revision: str | None = None
     """Branch, tag or commit on the Hub; null: the main branch."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -14,21 +14,20 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from auditor.classifiers import Classifier
 from auditor.classifiers.downloads import (
     ALLOW,
-    MayDownload,
     hub_folder,
     hub_offline,
     required_library,
 )
 from auditor.config import ConfigPath, Preprocess
 from auditor.errors import ModelError
-from auditor.registry import plugin
+from auditor.registry import Options, plugin
 
 _HUB = "hf-hub:"
 _INTERPOLATIONS = get_args(Preprocess.model_fields["interpolation"].annotation)
 
 
 @plugin("classifier", "timm")
-class TimmClassifier(MayDownload):
+class TimmClassifier(Options):
     """An image classifier from timm, pretrained or with a file of your weights.
 
     Pretrained weights come with their preprocessing, but often without class names (timm guesses them
@@ -48,6 +47,8 @@ class TimmClassifier(MayDownload):
     """Entry of that file that contains the weights, if it has several."""
     num_classes: int | None = Field(None, ge=2, le=1_000_000)
     """Number of classes of your own weights; null: that of the model."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
 
     @field_validator("checkpoint", mode="after")
     @classmethod

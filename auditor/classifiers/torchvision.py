@@ -11,10 +11,10 @@ from urllib.parse import urlparse
 from pydantic import Field, ValidationInfo, field_validator
 
 from auditor.classifiers import Classifier
-from auditor.classifiers.downloads import ALLOW, MayDownload
+from auditor.classifiers.downloads import ALLOW
 from auditor.config import ConfigPath, Preprocess
 from auditor.errors import ModelError
-from auditor.registry import plugin
+from auditor.registry import Options, plugin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ _INTERPOLATIONS = get_args(Preprocess.model_fields["interpolation"].annotation)
 
 
 @plugin("classifier", "torchvision")
-class TorchvisionClassifier(MayDownload):
+class TorchvisionClassifier(Options):
     """An image classifier from torchvision, with its own weights or with a file of your weights.
 
     torchvision's own weights come with their preprocessing and class names. Your own weights come
@@ -40,6 +40,8 @@ class TorchvisionClassifier(MayDownload):
     """Entry of that file that contains the weights, if it has several."""
     num_classes: int | None = Field(None, ge=2, le=1_000_000)
     """Number of classes of your own weights; null: 1000, as in torchvision."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
 
     @field_validator("checkpoint", mode="after")
     @classmethod
