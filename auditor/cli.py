@@ -16,6 +16,7 @@ import typer
 
 from auditor import __version__, interrupts
 from auditor.command_options import (
+    AboutOption,
     AllowDownloadOption,
     Case,
     ConfigArgument,
@@ -27,6 +28,7 @@ from auditor.command_options import (
     RunArgument,
     SchemaName,
     SetOption,
+    TemplatesOption,
     changes_of,
     finite,
 )
@@ -164,10 +166,8 @@ def plan(
 def render(
     folder: RunArgument,
     formats: FormatsOption = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
-    ] = None,
+    about: AboutOption = None,
+    templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
@@ -184,7 +184,7 @@ def render(
         with record_rendering(store.path):
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
-            written = documents.write(store, names)
+            written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
         if written.missing:
             raise written.missing[0]
