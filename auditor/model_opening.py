@@ -20,6 +20,7 @@ from auditor.errors import ModelError
 from auditor.input_pipeline import normalised
 from auditor.phrasing import several
 from auditor.preparation import Prepared, sample_images
+from auditor.records import Skipped
 from auditor.records.decisions import DecisionRecord, DecisionRule
 
 _IMAGES = 16
@@ -55,6 +56,19 @@ class OpenedModel:
     def centred(self) -> bool:
         """Whether the logits are taken minus their mean, because one of them is constant."""
         return bool(self.constant) and _may_be_centred(self.kind, self.n_outputs, self.model.rule)
+
+    @property
+    def limits(self) -> tuple[Skipped, ...]:
+        """What can't be examined with this model, for the list of the report."""
+        if not self.model.layer.is_occlusion:
+            return ()
+        return (
+            Skipped(
+                check="explain",
+                reason="the model only predicts, it has neither layers nor gradients: wherever Grad-CAM is "
+                "named, its maps are occlusion maps, and there is no guided backpropagation",
+            ),
+        )
 
     @property
     def description(self) -> str:

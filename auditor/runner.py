@@ -164,6 +164,7 @@ def _run_stages(
         skipped=[
             *(Skipped(check=DATA_NOTE, reason=note.text) for note in (*dataset.notes, *regions)),
             *prepared.switched_off,
+            *opened.limits,
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,

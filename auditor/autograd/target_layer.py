@@ -48,6 +48,7 @@ class TargetLayer:
             ``"tokens"``.
         why: the reason for this choice, for the report.
         call: which call of the module in a forward pass is explained, counted from 0.
+        is_occlusion: whether its maps are drops of the outputs when parts of the image are covered.
     """
 
     name: str
@@ -58,6 +59,7 @@ class TargetLayer:
     tokens: Tensor | None
     why: str
     call: int = 0
+    is_occlusion: bool = False
 
     def to_map(self, output: Tensor) -> Tensor:
         """The module's output, or a gradient of the same shape, as (n, C, h, w)."""
@@ -222,7 +224,7 @@ def _with_call(layer: TargetLayer, call: LayerCall, calls: list[LayerCall]) -> T
     """The layer with the number of the call, which the reason names if there are several maps."""
     numbers = [one.number for one in calls if one.name == call.name]
     if isinstance(call.module, OcclusionMaps):
-        return replace(layer, why=call.module.why_chosen)
+        return replace(layer, why=call.module.why_chosen, is_occlusion=True)
     if len(numbers) == 1:
         return replace(layer, call=call.number)
     which = "the last one" if call.number == max(numbers) else f"number {call.number + 1}"

@@ -17,7 +17,9 @@ from torch import nn
 import auditor
 from auditor.autograd.model_free import GRID
 from auditor.classifiers.onnx import OnnxClassifier
+from auditor.config import AuditConfig
 from auditor.errors import MissingDependencyError, ModelError
+from auditor.explain_images import explain_images
 
 
 def weights(name: str, *shape: int) -> onnx.TensorProto:
@@ -141,6 +143,15 @@ def test_audit_of_an_onnx_file_runs_to_the_end(tmp_path: Path, convertible: bool
     assert (layer == "occlusion") != convertible
     reason = result.provenance.model.target_layer_reason or ""
     assert ("this is an occlusion map, not Grad-CAM" in reason) != convertible
+    said = [one.reason for one in result.skipped if one.check == "explain"]
+    assert any("its maps are occlusion maps" in one for one in said) != convertible
+    sheets = explain_images(
+        AuditConfig.load(tmp_path / "audit.yaml"),
+        [tmp_path / "images" / "cat" / "00.png"],
+        "dog",
+        tmp_path / "sheets",
+    )
+    assert (sheets[0].detail == "guided-grad-cam") == convertible
 
 
 def test_file_that_is_no_onnx_model_is_refused(tmp_path: Path) -> None:
