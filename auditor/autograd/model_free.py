@@ -49,7 +49,7 @@ class OcclusionMaps(nn.Module):
 
     def forward(self, images: Tensor, outputs: Tensor) -> Tensor:
         """The drops (N, K, 7, 7) of the outputs (N, K); part of the graph of the images."""
-        drops: Tensor = _Drops.apply(images, outputs, self.__dict__["_predict"])
+        drops: Tensor = OcclusionDrops.apply(images, outputs, self.__dict__["_predict"])
         return drops
 
 
@@ -95,7 +95,7 @@ class ModelFreeNetwork(nn.Module):
         raise ModelError("a model without layers can't be copied with random weights")
 
 
-class _Drops(torch.autograd.Function):
+class OcclusionDrops(torch.autograd.Function):
     """Drops of the outputs; their gradient with respect to pixels is not known, and 0."""
 
     @staticmethod

@@ -139,6 +139,9 @@ def test_audit_of_an_onnx_file_runs_to_the_end(tmp_path: Path, convertible: bool
     result = audit_with(tmp_path, model, preprocess={"resize": [16, 20]})
     assert result.explanations is not None
     assert result.explanations.failures
+    verdict = result.explanations.preflight
+    assert (verdict.status == "undefined") != convertible
+    assert ("the model only predicts" in verdict.reason) != convertible
     layer = result.provenance.model.target_layer
     assert (layer == "occlusion") != convertible
     reason = result.provenance.model.target_layer_reason or ""
