@@ -102,6 +102,7 @@ class OcclusionDrops(torch.autograd.Function):
     def forward(
         ctx: Any, images: Tensor, outputs: Tensor, predict: Callable[[Tensor], Tensor]
     ) -> Tensor:
+        """Covers one part of all images after another by their mean colour."""
         ctx.shape = images.shape
         height, width = images.shape[2:]
         rows, columns = min(GRID, height), min(GRID, width)
@@ -118,5 +119,6 @@ class OcclusionDrops(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None, None]:
+        """Zeros of the shape of the images."""
         (signal,) = signals
         return signal.new_zeros(ctx.shape), None, None
