@@ -133,7 +133,7 @@ def _explain_one(
     size = f"{pixels.shape[1]} × {pixels.shape[2]} pixels"
     panels = [
         Panel(view, f"Image as the network receives it, {size}"),
-        _cam_panel(view, found.cams[0].numpy(), name, model.layer),
+        _cam_panel(view, found.cams[0].numpy(), _map_name(name, model.layer)),
     ]
     detail = _detail_of(model, inputs, code, explainer, found)
     if detail is not None:
@@ -194,12 +194,14 @@ def _detail_of(
     return _Detail(method, values, instead)
 
 
-def _cam_panel(
-    view: NDArray[np.uint8], cam: NDArray[np.float32], target: str, layer: TargetLayer
-) -> Panel:
-    caption = f"Grad-CAM for {target}, layer {layer.name}"
+def _map_name(target: str, layer: TargetLayer) -> str:
+    """What the second panel shows."""
     if layer.is_occlusion:
-        caption = f"Occlusion map for {target}, {layer.height} × {layer.width} parts covered"
+        return f"Occlusion map for {target}, {layer.height} × {layer.width} parts covered"
+    return f"Grad-CAM for {target}, layer {layer.name}"
+
+
+def _cam_panel(view: NDArray[np.uint8], cam: NDArray[np.float32], caption: str) -> Panel:
     if not np.isfinite(cam).all():
         return Panel(np.full_like(view, 128), f"{caption}: no map, its values are not finite")
     if cam.max() <= 0:
