@@ -16,12 +16,15 @@ import typer
 
 from auditor import __version__, interrupts
 from auditor.command_options import (
+    AboutOption,
     Case,
     ConfigArgument,
     Device,
     OutOption,
     OverwriteOption,
+    PreviousOption,
     QuietOption,
+    RenderFormats,
     RunArgument,
     SchemaName,
     SetOption,
@@ -159,22 +162,15 @@ def plan(
 @app.command()
 def render(
     folder: RunArgument,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
-        ),
-    ] = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
-    ] = None,
+    formats: RenderFormats = None,
+    about: AboutOption = None,
+    previous: PreviousOption = None,
     templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
         from auditor import about_file, terminal
+        from auditor.comparison.previous import store_previous
         from auditor.file_system import require_writable
         from auditor.manifest import record_rendering
         from auditor.report import documents
@@ -187,6 +183,8 @@ def render(
         with record_rendering(store.path):
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
+            if previous is not None:
+                store_previous(RunFolder.open(previous), store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
         if written.missing:

@@ -30,6 +30,22 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
 ]
 
+RenderFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several, comma-separated; can be repeated; default: as configured for the run.",
+    ),
+]
+AboutOption = Annotated[
+    Path | None,
+    typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
+]
+PreviousOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the previous audit; what changed is stored in the run."),
+]
+
 
 class Device(StrEnum):
     """Device on which the model runs."""

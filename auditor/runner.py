@@ -16,6 +16,7 @@ import pandas as pd
 from auditor import __version__, interrupts
 from auditor.aborted_runs import kept_or_discarded
 from auditor.batch_dependence import BatchDependence, batch_dependence
+from auditor.comparison.previous import store_previous
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
@@ -87,6 +88,7 @@ def audit(
     progress = progress or Silent()
     RunFolder.require_place(out, overwrite=overwrite)
     require_report_settings(prepared.config.report)
+    earlier = _previous(prepared.config)
     prepared, opened = open_with_thresholds(prepared)
     if opened.doubt is not None:
         progress.message(opened.doubt)
@@ -98,6 +100,8 @@ def audit(
         with shown_names(prepared.config.display_names):
             result = _run_stages(prepared, opened, limits, folder, progress)
         folder.write_result(result)
+        if earlier is not None:
+            store_previous(earlier, folder)
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
             written = documents.write(folder, formats, prepared.config.report.templates)
@@ -106,6 +110,15 @@ def audit(
     for error in written.missing:
         progress.message(str(error))
     return finished
+
+
+def _previous(config: AuditConfig) -> RunFolder | None:
+    """The previous audit; it is read before anything is computed."""
+    if config.report.previous is None:
+        return None
+    earlier = RunFolder.open(config.report.previous)
+    earlier.read_result()
+    return earlier
 
 
 def _run_stages(

@@ -235,6 +235,8 @@ class ReportSection(Options):
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
     """Folder with templates that replace built-in ones of the same name."""
+    previous: ConfigPath | None = None
+    """Folder of the previous audit, for the change history beside the signatures."""
     compliance: tuple[str, ...] | None = ()
     """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
 

@@ -99,7 +99,21 @@ def write_pdf(
             pdf_variant="pdf/a-3a" if attachments else "pdf/ua-1",
             pdf_identifier=identifier.encode(),
             attachments=attachments or None,
+            finisher=_make_signature_fields,
         )
+
+
+def _make_signature_fields(_document: Any, pdf: Any) -> None:
+    """Makes the fields of signatures fields for digital signatures, which HTML has no element for."""
+    for one in pdf.objects:
+        if isinstance(one, dict) and one.get("FT") == "/Tx" and _name(one).startswith("signature-"):
+            one["FT"] = "/Sig"
+            for key in ("V", "DA", "Ff"):
+                one.pop(key, None)
+
+
+def _name(field: dict[str, Any]) -> str:
+    return str(getattr(field.get("T"), "string", ""))
 
 
 def font_files() -> dict[str, tuple[bytes, str]]:

@@ -5,10 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 
 from auditor.records import OutcomeReason
+from auditor.report.view.change_history import ChangeHistory, FindingHistory
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.sample_sizes import CriterionSize, SampleSizes, SliceSize
+from auditor.report.view.sign_off import SignOff
 from auditor.report.view.untested import UntestedRow
 
 LONG = "שלום 世界 " + "very long " * 30
+
+
+def _crowded_sign_off() -> SignOff:
+    history = ChangeHistory(
+        rows=tuple((name, 3 * LONG, 3 * LONG) for name in ("Audit", "Date", "Model", "Data")) * 2,
+        paired=LONG,
+        findings=tuple(FindingHistory("Still there", LONG, 3 * LONG, LONG) for _ in range(40)),
+        counts="Findings: 40 still there.",
+        not_compared="",
+        recorded="today",
+    )
+    samples = SampleSizes(
+        text=3 * LONG,
+        limit="10 points",
+        slices=tuple(SliceSize(LONG, "5", "any", "any", "300", False) for _ in range(40)),
+        criteria=tuple(CriterionSize(LONG, "5", "90 %", "95 %", "12") for _ in range(40)),
+        smallest=3 * LONG,
+    )
+    return SignOff(history, {}, samples)
 
 
 def crowded_view(view: ReportView) -> ReportView:
@@ -23,6 +45,7 @@ def crowded_view(view: ReportView) -> ReportView:
     return replace(
         view,
         name=LONG,
+        sign_off=_crowded_sign_off(),
         findings=tuple(
             replace(short, number=k, anchor=f"finding-{k}", record=record) for k in range(1, 16)
         ),

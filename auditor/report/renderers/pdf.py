@@ -30,11 +30,13 @@ _SHOWN = {
     "findings_shown": 8,
     "criteria_shown": 8,
     "reasons_listed": 8,
-    "skipped_shown": 10,
-    "untested_shown": 8,
+    "skipped_shown": 8,
+    "untested_shown": 6,
     "decisions_shown": 6,
     "tested_shown": 40,
     "rows_shown": 120,
+    "history_shown": 5,
+    "sizes_shown": 5,
 }
 """Rows of the tables: those of the main part keep it within 12 pages, the others are in appendices."""
 _PER_GROUP = 4
@@ -86,6 +88,8 @@ class PdfReport(Options):
             gallery=gallery,
             detail=resources.images.detail,
             validation=validation(),
+            # PDF/A asks for an appearance of each field, which WeasyPrint does not draw.
+            forms=not self.attach,
             **_SHOWN,
         )
         path = folder / FILE

@@ -57,6 +57,7 @@ from auditor.report.view.sample_cards import (
 )
 from auditor.report.view.sample_groups import matched_images
 from auditor.report.view.selection_rates import SelectionRates, selection_rates
+from auditor.report.view.sign_off import SignOff, sign_off
 from auditor.report.view.summary import (
     VerdictText,
     data_faults_text,
@@ -124,6 +125,7 @@ class ReportView:
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         identity: what a signature refers to, with fingerprints.
+        sign_off: what else stands beside the signatures.
         provenance: groups of names and values.
         config: the configuration as YAML.
         max_gap: the largest acceptable gap; None if none was stated.
@@ -177,6 +179,7 @@ class ReportView:
     correction_text: str
     tests: NamesAndValues
     identity: NamesAndValues
+    sign_off: SignOff
     provenance: tuple[tuple[str, NamesAndValues], ...]
     config: str
     max_gap: float | None
@@ -318,6 +321,7 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         identity=identity(result),
+        sign_off=sign_off(data),
         provenance=provenance_groups(result),
         config=configuration_text(data.config),
         max_gap=result.max_gap,

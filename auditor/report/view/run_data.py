@@ -9,11 +9,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from auditor.about_file import read_statements, with_statements
+from auditor.previous_audit import read_previous
 from auditor.records import AuditResult
 from auditor.records.decision_table import read_decisions
 from auditor.records.display_names import DisplayNames
 from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
+from auditor.records.previous_audit import PreviousAudit
 from auditor.report.view.displayed import table_with_display_names, with_display_names
 from auditor.report.view.probabilities import Probabilities, top_probabilities
 from auditor.run_folder import PREDICTIONS, RunFolder
@@ -31,6 +33,8 @@ class RunData:
         attributes: names of their attributes.
         explained: those of them that have maps, by their ids.
         probabilities: their largest probabilities by sample.
+        decisions: those recorded after the audit, by the id of the finding.
+        previous: what is stored about the previous audit; None if nothing is.
     """
 
     result: AuditResult
@@ -40,6 +44,8 @@ class RunData:
     attributes: tuple[str, ...]
     explained: pd.DataFrame
     probabilities: Mapping[str, Probabilities]
+    decisions: Mapping[str, str]
+    previous: PreviousAudit | None
 
 
 def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
@@ -52,7 +58,8 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     Raises:
         DataError: the folder has no result that this version can read, or not its predictions.
     """
-    stored = with_statements(run.read_result(), read_statements(run.path))
+    later = read_statements(run.path)
+    stored = with_statements(run.read_result(), later)
     names = DisplayNames() if names_of_data else stored.provenance.stated.display_names
     path = run.path / PREDICTIONS
     require_predictions(path, stored)
@@ -73,4 +80,6 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
             sample: tuple((names.of_class(one), value) for one, value in values)
             for sample, values in largest.items()
         },
+        decisions={} if later is None else later.decisions,
+        previous=read_previous(run.path),
     )
