@@ -95,7 +95,7 @@ def _paired(found: Comparison) -> PairedAccuracy:
         n=found.pairing.n_paired,
         before=found.before.paired_accuracy,
         now=found.after.paired_accuracy,
-        change=Estimate(value=-rise.value, low=-rise.high, high=-rise.low),
+        change=Estimate(value=0 - rise.value, low=0 - rise.high, high=0 - rise.low),
     )
 
 

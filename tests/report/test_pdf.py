@@ -128,6 +128,34 @@ def test_fonts_are_embedded_and_the_first_comes_with_the_package(run_folder: Run
     assert any("Report-Sans" in name for name in embedded)
 
 
+def test_fields_of_the_sign_off_are_named_and_tagged(run_folder: RunFolder) -> None:
+    path = PdfReport(failures=1).render(build_view(run_folder), run_folder.path)
+    with pikepdf.open(path) as document:
+        widgets = {
+            str(one.T): one
+            for page in document.pages
+            for one in page.get("/Annots", [])
+            if one.Subtype == "/Widget"
+        }
+        assert len(widgets) == len(document.Root.AcroForm.Fields)
+        assert all(str(one.TU).strip() for one in widgets.values())
+        kinds = {name: str(one.FT) for name, one in widgets.items()}
+        tooltip = str(widgets["date-approver"].TU)
+        # Every field belongs to an element of the structure tree, and that element to the field.
+        parents = dict(zip(*[iter(document.Root.StructTreeRoot.ParentTree.Nums)] * 2, strict=True))
+        for one in widgets.values():
+            element = parents[one.StructParent]
+            assert element.S == "/Form"
+            assert element.K[0].Obj.objgen == one.objgen
+        assert {page.Tabs for page in document.pages if "/Annots" in page} == {"/S"}
+        with document.open_metadata() as metadata:
+            assert metadata["pdfuaid:part"] == "1"
+    signatures = {name for name, kind in kinds.items() if kind == "/Sig"}
+    assert signatures == {"signature-reviewer", "signature-owner", "signature-approver"}
+    assert tooltip == "Approved by: date"
+    assert {"seal", "conditions", "decision-1", "owner-1", "date-1", "name-reviewer"} <= set(kinds)
+
+
 # WeasyPrint 70 leaves the file of its colour profile to the collector.
 @pytest.mark.filterwarnings("ignore:.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
 def test_archive_copy_has_the_result_attached(run_folder: RunFolder) -> None:
@@ -136,6 +164,7 @@ def test_archive_copy_has_the_result_attached(run_folder: RunFolder) -> None:
         with document.open_metadata() as metadata:
             assert metadata["pdfaid:part"] == "3"
             assert metadata["pdfaid:conformance"] == "A"
+        assert "/AcroForm" not in document.Root
         attached = {name: one.get_file().read_bytes() for name, one in document.attachments.items()}
     names = sorted(attached)
     assert names == ["audit.json", "manifest.json"]

@@ -30,13 +30,13 @@ _SHOWN = {
     "findings_shown": 8,
     "criteria_shown": 8,
     "reasons_listed": 8,
-    "skipped_shown": 8,
+    "skipped_shown": 7,
     "untested_shown": 6,
     "decisions_shown": 6,
     "tested_shown": 40,
     "rows_shown": 120,
     "history_shown": 5,
-    "sizes_shown": 5,
+    "sizes_shown": 4,
 }
 """Rows of the tables: those of the main part keep it within 12 pages, the others are in appendices."""
 _PER_GROUP = 4

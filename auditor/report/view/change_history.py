@@ -10,7 +10,7 @@ from auditor.records import AuditResult, Estimate
 from auditor.records.previous_audit import FindingState, PreviousAudit, PreviousFinding
 from auditor.report.view.summary import verdict_text
 
-_ORDER: tuple[FindingState, ...] = ("new", "still there", "not judged", "gone")
+_ORDER: tuple[FindingState, ...] = ("new", "gone", "not judged", "still there")
 _NAMES: Mapping[FindingState, str] = {
     "new": "New",
     "still there": "Still there",
@@ -27,7 +27,7 @@ class FindingHistory:
         state: in a word or two, with the severities then and now where they differ.
         title: of the finding.
         caution: why it may be otherwise; empty if nothing speaks against it.
-        decision: taken after the previous audit; empty if none is recorded.
+        decision: taken after the previous audit; that none is recorded, if there is none.
     """
 
     state: str
@@ -43,7 +43,7 @@ class ChangeHistory:
     Attributes:
         rows: what, then, now.
         paired: the accuracy on the samples of both audits, in a sentence; empty if they cannot be paired.
-        findings: new ones first, those that are gone last.
+        findings: new ones and those that are gone first, unchanged ones last.
         counts: how many are new, still there and gone, in a sentence.
         not_compared: why the audits could not be compared; empty if they could.
         recorded: when this was stored.
@@ -61,7 +61,9 @@ def change_history(previous: PreviousAudit | None, result: AuditResult) -> Chang
     """The history for the documents of an audit; None if no previous audit is stored."""
     if previous is None:
         return None
-    findings = sorted(previous.findings, key=lambda one: _ORDER.index(one.state))
+    findings = sorted(
+        previous.findings, key=lambda one: (_ORDER.index(one.state), one.before == one.now)
+    )
     numbers = {state: sum(one.state == state for one in findings) for state in _ORDER}
     parts = [f"{n} {_NAMES[state].lower()}" for state, n in numbers.items() if n]
     return ChangeHistory(
@@ -113,4 +115,5 @@ def _finding(one: PreviousFinding) -> FindingHistory:
     state = _NAMES[one.state]
     if one.before is not None and one.now is not None and one.before != one.now:
         state = f"{state}: {one.before} then, {one.now} now"
-    return FindingHistory(state, one.title, one.caution or "", one.decision)
+    decision = one.decision or ("–" if one.before is None else "none recorded")
+    return FindingHistory(state, one.title, one.caution or "", decision)

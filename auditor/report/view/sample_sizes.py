@@ -21,6 +21,10 @@ _PLAIN_SHARES = frozenset(
 """Metrics whose samples are counted one by one, so that a binomial distribution holds."""
 _MOST = 40
 """Slices that are listed."""
+_LEAST_GAP = 0.02
+"""Smaller limits take long to compute."""
+_MOST_REST = 20.0
+"""Samples of the rest for each one of the slice; more hardly matter."""
 _NONE = "–"
 
 
@@ -123,11 +127,12 @@ def _limit(result: AuditResult) -> float | None:
 def _needed(one: SliceRecord, result: AuditResult, limit: float | None) -> int | None:
     summary = result.summary
     n, rest = summary.n_evaluated, summary.n_evaluated - one.support
-    if limit is None or not one.support or rest <= 0:
+    if limit is None or not _LEAST_GAP <= limit < 1 or not one.support or rest <= 0:
         return None
     # With none or all wrong, any number of samples would seem enough.
-    rate = (summary.n_failures + 1) / ((summary.n_decisions or n) + 2)
-    return samples_for_gap((rate, rate), limit, rest / one.support, power=_POWER)
+    rate = min((summary.n_failures + 1) / ((summary.n_decisions or n) + 2), 1.0)
+    ratio = min(rest / one.support, _MOST_REST)
+    return samples_for_gap((rate, rate), limit, ratio, power=_POWER)
 
 
 def _slice(one: SliceRecord, needed: int | None, limit: float | None) -> SliceSize:
@@ -208,7 +213,9 @@ def _measured(known: Estimate, one: CriterionResult) -> str:
 def _shown(one: CriterionResult) -> str:
     """The value from which on the interval of a share lies beyond the limit with a power of 80 %."""
     plain = one.metric.replace("_", "-") in _PLAIN_SHARES
-    if not plain or one.unit != "share" or one.bound == "above" or not 0 < one.threshold < 1:
+    if not plain or one.unit != "share" or one.bound == "above":
+        return _NONE
+    if not (0 < one.threshold < 1 and 0 < one.confidence < 1):
         return _NONE
     lower = one.bound == "at least"
     limit = one.threshold if lower else 1 - one.threshold
