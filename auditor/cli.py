@@ -187,6 +187,7 @@ def render(
                 store_previous(RunFolder.open(previous), store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
+        terminal.print_lines(err_console, written.notes)
         if written.missing:
             raise written.missing[0]
 

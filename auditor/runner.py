@@ -107,8 +107,8 @@ def audit(
             written = documents.write(folder, formats, prepared.config.report.templates)
             advance(len(formats))
         finished = folder.finish()
-    for error in written.missing:
-        progress.message(str(error))
+    for note in (*map(str, written.missing), *written.notes):
+        progress.message(note)
     return finished
 
 
