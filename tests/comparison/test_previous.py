@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.coded_images import write_audit
 from builders.compared_runs import SITE, compared_runs, finding
 from builders.small_runs import predictions, small_run
 from typer.testing import CliRunner
@@ -145,3 +146,20 @@ def test_damaged_history_is_one_message(tmp_path: Path) -> None:
     (run.path / PREVIOUS).write_text('{"run_id": 3}')
     with pytest.raises(DataError, match="auditor render --previous"):
         build_view(run)
+
+
+def test_configured_previous_audit_is_read_first_and_shown_at_the_end(tmp_path: Path) -> None:
+    config = write_audit(tmp_path / "data", "good", n=60)
+    small_run(tmp_path / "first", predictions(60))
+    out = tmp_path / "second"
+    options = ["--quiet", "--out", out, "--set", "report.formats=[html]"]
+    code, output = invoke("run", config, "--set", "report.previous=../no", *options)
+    assert code == 2
+    assert "expected the folder of a finished run" in output
+    invoke("run", config, "--set", "report.previous=../first", *options)
+    stored = read_previous(out)
+    assert stored is not None
+    assert stored.run_id == "first-20260102T030405Z"
+    assert "expected the same classes" in stored.not_compared
+    assert "Changes since the previous audit" in (out / "report.html").read_text("utf-8")
+    assert PREVIOUS in read_manifest(out).files
