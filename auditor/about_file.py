@@ -26,15 +26,6 @@ class LaterStatements(Record):
     stated_at: datetime
     about: dict[str, str]
     """Keys of the section ``about``, as far as they are stated."""
-    decisions: dict[str, str] = {}
-    """Decisions on findings, by their ids."""
-
-
-class AboutFile(AboutSection):
-    """What a file with later statements may hold."""
-
-    decisions: dict[str, str] = {}
-    """Decisions on findings, with owner and date, by the id of the finding, such as `F1`."""
 
 
 def store_statements(path: Path, folder: Path, result: AuditResult) -> None:
@@ -52,7 +43,7 @@ def store_statements(path: Path, folder: Path, result: AuditResult) -> None:
     raw = loading.read_yaml(path)
     if set(raw) == {"about"} and isinstance(raw["about"], dict):
         raw = raw["about"]
-    stated = loading.validate(AboutFile, raw, None, f"{path}: about.")
+    stated = loading.validate(AboutSection, raw, None, f"{path}: about.")
     if stated.sensitive and stated.sensitive != result.provenance.stated.about.sensitive:
         raise ConfigError(
             f"{path}: about.sensitive: expected no other attributes than the audit was told of, because "
@@ -64,19 +55,12 @@ def store_statements(path: Path, folder: Path, result: AuditResult) -> None:
             f"{path}: about.selected: expected one of the classes {several(classes, 8)}; got "
             f"{stated.selected!r}"
         )
-    known = [one.id for one in result.findings]
-    for name in stated.decisions:
-        if name not in known:
-            raise ConfigError(
-                f"{path}: about.decisions: expected ids of findings, out of "
-                f"{several(known, 12) or '(this audit has none)'}; got {name!r}"
-            )
-    about = stated.model_dump(exclude={"sensitive", "decisions"}, exclude_none=True)
-    if not (about or stated.decisions):
+    about = stated.model_dump(exclude={"sensitive"}, exclude_none=True)
+    if not about:
         raise ConfigError(
             f"{path}: expected statements such as `purpose: …` or `persons: …`; there are none"
         )
-    later = LaterStatements(stated_at=datetime.now(UTC), about=about, decisions=stated.decisions)
+    later = LaterStatements(stated_at=datetime.now(UTC), about=about)
     (folder / ABOUT).write_text(later.model_dump_json(indent=1), encoding="utf-8")
 
 

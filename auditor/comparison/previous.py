@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from auditor.about_file import read_statements
 from auditor.comparison.compare import compare
 from auditor.comparison.records import Comparison, FindingChange
 from auditor.errors import DataError, UsageError
@@ -18,6 +17,7 @@ from auditor.records.previous_audit import (
     PreviousAudit,
     PreviousFinding,
 )
+from auditor.report.view.review_decisions import review_view
 from auditor.report.view.summary import verdict_text
 from auditor.run_folder import RESULT, RunFolder
 
@@ -47,8 +47,7 @@ def store_previous(earlier: RunFolder, run: RunFolder) -> PreviousAudit:
             f"{earlier.path}: expected an earlier audit; it is of {result.run.created_at:%Y-%m-%d %H:%M}, "
             f"and this one of {own.run.created_at:%Y-%m-%d %H:%M}: exchange the two"
         )
-    statements = read_statements(earlier.path)
-    decisions = {} if statements is None else statements.decisions
+    decisions = {name: str(one) for name, one in review_view(earlier.path).decisions.items()}
     found, reason = _compared(earlier, run)
     record = PreviousAudit(
         recorded_at=datetime.now(UTC),

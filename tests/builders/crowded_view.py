@@ -7,6 +7,7 @@ from dataclasses import replace
 from auditor.records import OutcomeReason
 from auditor.report.view.change_history import ChangeHistory, FindingHistory
 from auditor.report.view.report_view import ReportView
+from auditor.report.view.review_decisions import ReviewView
 from auditor.report.view.sample_sizes import CriterionSize, SampleSizes, SliceSize
 from auditor.report.view.sign_off import SignOff
 from auditor.report.view.untested import UntestedRow
@@ -30,7 +31,7 @@ def _crowded_sign_off() -> SignOff:
         criteria=tuple(CriterionSize(LONG, "5", "90 %", "95 %", "12") for _ in range(40)),
         smallest=3 * LONG,
     )
-    return SignOff(history, {}, samples)
+    return SignOff(history, ReviewView({}), samples)
 
 
 def crowded_view(view: ReportView) -> ReportView:

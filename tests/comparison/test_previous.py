@@ -20,6 +20,7 @@ from auditor.previous_audit import PREVIOUS, read_previous
 from auditor.records import SliceKey
 from auditor.report.view.change_history import change_history
 from auditor.report.view.report_view import build_view
+from auditor.review_log import add_decision
 from auditor.run_folder import RunFolder
 from auditor.verification import verify
 
@@ -82,34 +83,36 @@ def test_history_holds_both_accuracies_and_what_became_of_the_findings(
 
 
 def test_render_repeats_the_history_after_the_previous_audit_was_removed(
-    runs: tuple[RunFolder, RunFolder], tmp_path: Path
+    runs: tuple[RunFolder, RunFolder],
 ) -> None:
     before, after = runs
-    about = tmp_path / "about.yaml"
-    about.write_text("decisions: {F2: 'accepted, A. Weiss, 3 May'}")
-    assert invoke("render", before.path, "--format", "html", "--about", about)[0] == 0
-    assert "accepted, A. Weiss, 3 May" in build_view(before).sign_off.decisions["F2"]
+    add_decision(before.path, "F2", "accept", reason="rare", reviewer="A. Weiss", role="owner")
+    assert invoke("render", before.path, "--format", "html")[0] == 0
+    page = (before.path / "report.html").read_text("utf-8")
+    assert "Accept the risk: rare" in page
+    assert "A. Weiss, owner" in page
     seal = read_manifest(after.path).seal
     assert invoke("render", after.path, "--format", "html", "--previous", before.path)[0] == 0
     shutil.rmtree(before.path)
     assert invoke("render", after.path, "--format", "html")[0] == 0
     page = (after.path / "report.html").read_text("utf-8")
     assert "Changes since the previous audit" in page
-    assert "accepted, A. Weiss, 3 May" in page
+    assert "Accept the risk: rare (A. Weiss, owner, " in page
     manifest = read_manifest(after.path)
     assert PREVIOUS in manifest.files
     assert manifest.seal == seal
     assert verify(after.path).ok
 
 
-def test_decision_on_an_unknown_finding_is_refused(
-    runs: tuple[RunFolder, RunFolder], tmp_path: Path
-) -> None:
-    about = tmp_path / "about.yaml"
-    about.write_text("decisions: {F7: accepted}")
-    code, output = invoke("render", runs[0].path, "--format", "html", "--about", about)
-    assert code == 2
-    assert "about.decisions: expected ids of findings, out of F1 and F2; got 'F7'" in output
+def test_decisions_on_another_result_are_not_shown(runs: tuple[RunFolder, RunFolder]) -> None:
+    before, after = runs
+    add_decision(before.path, "F2", "accept", reason="rare", reviewer="A. Weiss")
+    log = before.path / "decisions.json"
+    log.write_text(log.read_text("utf-8").replace("rare", "none"), encoding="utf-8")
+    review = build_view(before).sign_off.review
+    assert review.decisions == {}
+    assert "was changed after it was made" in review.fault
+    assert {one.decision for one in store_previous(before, after).findings} == {""}
 
 
 def test_audits_of_other_classes_are_listed_without_a_comparison(tmp_path: Path) -> None:

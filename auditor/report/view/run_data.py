@@ -18,6 +18,7 @@ from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
 from auditor.records.previous_audit import PreviousAudit
 from auditor.report.view.displayed import table_with_display_names, with_display_names
 from auditor.report.view.probabilities import Probabilities, top_probabilities
+from auditor.report.view.review_decisions import ReviewView, review_view
 from auditor.run_folder import PREDICTIONS, RunFolder
 
 
@@ -33,7 +34,7 @@ class RunData:
         attributes: names of their attributes.
         explained: those of them that have maps, by their ids.
         probabilities: their largest probabilities by sample.
-        decisions: those recorded after the audit, by the id of the finding.
+        review: the decisions on its findings.
         previous: what is stored about the previous audit; None if nothing is.
     """
 
@@ -44,7 +45,7 @@ class RunData:
     attributes: tuple[str, ...]
     explained: pd.DataFrame
     probabilities: Mapping[str, Probabilities]
-    decisions: Mapping[str, str]
+    review: ReviewView
     previous: PreviousAudit | None
 
 
@@ -58,8 +59,7 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     Raises:
         DataError: the folder has no result that this version can read, or not its predictions.
     """
-    later = read_statements(run.path)
-    stored = with_statements(run.read_result(), later)
+    stored = with_statements(run.read_result(), read_statements(run.path))
     names = DisplayNames() if names_of_data else stored.provenance.stated.display_names
     path = run.path / PREDICTIONS
     require_predictions(path, stored)
@@ -80,6 +80,6 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
             sample: tuple((names.of_class(one), value) for one, value in values)
             for sample, values in largest.items()
         },
-        decisions={} if later is None else later.decisions,
+        review=review_view(run.path),
         previous=read_previous(run.path),
     )

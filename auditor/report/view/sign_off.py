@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.report.view.change_history import ChangeHistory, change_history
+from auditor.report.view.review_decisions import ReviewView
 from auditor.report.view.run_data import RunData
 from auditor.report.view.sample_sizes import SampleSizes, sample_sizes
 
@@ -16,17 +16,17 @@ class SignOff:
 
     Attributes:
         history: what changed since the previous audit; None if no previous audit is stored.
-        decisions: recorded decisions by the id of the finding.
+        review: the decisions on the findings.
         samples: what the number of samples can show; None if nothing could be tested.
     """
 
     history: ChangeHistory | None
-    decisions: Mapping[str, str]
+    review: ReviewView
     samples: SampleSizes | None
 
 
 def sign_off(data: RunData) -> SignOff:
     """What stands beside the signatures of a run."""
     return SignOff(
-        change_history(data.previous, data.result), data.decisions, sample_sizes(data.result)
+        change_history(data.previous, data.result), data.review, sample_sizes(data.result)
     )
