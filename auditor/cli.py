@@ -28,6 +28,8 @@ from auditor.command_options import (
     finite,
 )
 from auditor.commands.init import init
+from auditor.commands.log import log
+from auditor.commands.review import review
 from auditor.commands.run import run
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import accept_all_text, silence_output
@@ -320,6 +322,8 @@ def schema(
         typer.echo(json.dumps(chosen, indent=2))
 
 
+app.command()(review)
+app.command()(log)
 app.command()(init)
 
 
