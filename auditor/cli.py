@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,7 +19,6 @@ from auditor.command_options import (
     AboutOption,
     Case,
     ConfigArgument,
-    Device,
     OutOption,
     OverwriteOption,
     PreviousOption,
@@ -31,18 +30,17 @@ from auditor.command_options import (
     TemplatesOption,
     finite,
 )
-from auditor.console import accept_all_text, line, silence_output
+from auditor.commands.init import init
+from auditor.commands.log import log
+from auditor.commands.review import review
+from auditor.commands.run import run
+from auditor.commands.shared import print_finished, progress_display
+from auditor.console import accept_all_text, silence_output
 from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
 from auditor.exit_codes import out as out_console
 
-if (
-    TYPE_CHECKING
-):  # commands import what they need: `auditor --help` starts without pandas and torch
-    from auditor.progress import Progress
-    from auditor.records import AuditResult
-    from auditor.run_folder import RunFolder
-
+# Commands import what they need: `auditor --help` starts without pandas and torch.
 app = typer.Typer(
     help="Audits image classifiers and writes the report that decides whether they ship.",
     no_args_is_help=True,
@@ -86,36 +84,16 @@ def demo(
         from auditor.run_folder import RunFolder
 
         final = out or Path("reports") / f"demo-{case}"
-        progress = _progress(quiet)
+        progress = progress_display(quiet)
         inputs = final.with_name(f"{final.name}-inputs")
         RunFolder.require_place(final, overwrite=overwrite)
         require_writable(inputs)
         config = cases.prepare(case.value, inputs, progress.message)
         folder = runner.run(AuditConfig.load(config), final, overwrite=overwrite, progress=progress)
-        _print_result(folder)
+        print_finished(folder)
 
 
-@app.command()
-def run(
-    config: ConfigArgument,
-    out: OutOption = None,
-    overrides: SetOption = None,
-    device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Audit a classifier."""
-    with exit_codes():
-        from auditor import runner
-        from auditor.config import AuditConfig
-
-        changes = [*(overrides or []), *([f"device={device}"] if device is not Device.AUTO else [])]
-        settings = AuditConfig.load(config, changes)
-        final = out or Path("reports") / runner.folder_name(settings.name)
-        progress = _progress(quiet)
-        folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
-        result = _print_result(folder)
-        raise typer.Exit(result.outcome.exit_code)
+app.command()(run)
 
 
 @app.command()
@@ -252,7 +230,7 @@ def compare(
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
         place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
         documents.check_place(place)
-        progress = _progress(quiet)
+        progress = progress_display(quiet)
         found = comparison.compare(
             before, after, max_rise=max_rise, min_paired=min_paired, progress=progress
         )
@@ -306,7 +284,7 @@ def selftest(
             tables = simulation.of_run(RunFolder.open(target))
         else:
             tables = simulation.of_config(AuditConfig.load(target))
-        progress = _progress(quiet)
+        progress = progress_display(quiet)
         with progress.stage("self-test", simulation.n_audits(tables)) as advance:
             found = simulation.selftest(tables, seconds=seconds, advance=advance)
         terminal.print_selftest(out_console, found)
@@ -343,32 +321,9 @@ def schema(
         typer.echo(json.dumps(chosen, indent=2))
 
 
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the file.")] = Path(),
-) -> None:
-    """Write a commented configuration to start from."""
-    with exit_codes():
-        from auditor.config import write_starter
-
-        path = write_starter(folder)
-        for text in (str(path), f"edit it, then run: auditor check {path}"):
-            out_console.print(line(text), soft_wrap=True)
-
-
-def _print_result(folder: RunFolder) -> AuditResult:
-    from auditor import terminal
-    from auditor.manifest import read_manifest
-
-    result = folder.read_result()
-    terminal.print_result(out_console, result, folder.path, read_manifest(folder.path).seal)
-    return result
-
-
-def _progress(quiet: bool) -> Progress:
-    from auditor.progress import display_for
-
-    return display_for(err_console, quiet=quiet)
+app.command()(review)
+app.command()(log)
+app.command()(init)
 
 
 def main() -> None:

@@ -29,6 +29,24 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH|MODULE:FACTORY",
+        help="Model: a name of torchvision or timm, a callable, or a file or folder.",
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE|NAME", help="Weights of a named model."),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="PATH", help="Data: a folder with one sub-folder per class, or a table."
+    ),
+]
 
 RenderFormats = Annotated[
     list[str] | None,

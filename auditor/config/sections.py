@@ -34,6 +34,8 @@ from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
 _LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
 _LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
 
@@ -296,7 +298,7 @@ class AuditConfig(Options):
     """Number of images in one forward pass."""
     workers: int | None = Field(None, ge=0, le=1024)
     """Number of processes that decode images; null: chosen from the number of cores."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """Device on which the model runs."""
 
     @field_validator("criteria", mode="after")
