@@ -21,13 +21,20 @@ from auditor.records.evidence import (
     Contingency,
     Grid,
     ImageDifference,
+    ImagePrediction,
     MapShift,
     MetricComparison,
     RegionBox,
     Table,
     ValueSpread,
 )
-from auditor.records.explanations import MapRecord, MeanMap, PanelRecord, UnitRecord
+from auditor.records.explanations import (
+    MapRecord,
+    MeanMap,
+    PanelRecord,
+    SheetImage,
+    UnitRecord,
+)
 from auditor.records.metric_names import metric_named
 from auditor.records.metrics import MetricValue, OperatingCurve
 from auditor.records.provenance import RunInfo, StatedConfiguration
@@ -206,6 +213,11 @@ def _reference(*names: str) -> Callable[[Any], Iterator[Fault]]:
     return rule
 
 
+def _image(one: ImagePrediction) -> Iterator[Fault]:
+    if one.image:
+        yield from _reference("image")(one)
+
+
 _RULES: Mapping[type[BaseModel], Callable[[Any], Iterator[Fault]]] = {
     Estimate: _interval,
     RunInfo: _run,
@@ -224,6 +236,8 @@ _RULES: Mapping[type[BaseModel], Callable[[Any], Iterator[Fault]]] = {
     MeanMap: _reference("map"),
     PanelRecord: _reference("panel"),
     UnitRecord: _reference("images"),
+    ImagePrediction: _image,
+    SheetImage: _reference("image"),
 }
 
 
