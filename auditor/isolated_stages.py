@@ -141,20 +141,19 @@ class IsolatedStages:
             Fields of the record of the explanations: the units behind the findings, the images of
             copies, the contact sheets of slices and the map of the failures.
         """
-        section, files, seed = self.config.explain, self.folder.explanations, self.config.seed
+        section, files = self.config.explain, self.folder.explanations
 
         def units() -> list[UnitRecord]:
-            return dissect(samples, findings, section, files, seed)
+            return dissect(samples, findings, section, files, self.config.seed)
 
         def matches() -> list[MatchedImageRecord]:
             return store_matched_images(samples, findings, files)
 
         def sheets() -> list[ContactSheet]:
-            slices = (*audit.slices, *audit.computed_slices)
-            return contact_sheets(samples, findings, slices, files, seed)
+            return contact_sheets(samples, audit, findings, files)
 
         def plane() -> FailureMap | None:
-            return failure_map(samples, failures, seed)
+            return failure_map(samples, audit, failures, findings)
 
         attempt = self.broken.attempt
         found: list[UnitRecord] = attempt("dissect", "map", units, [])

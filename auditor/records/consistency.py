@@ -29,6 +29,7 @@ from auditor.records.evidence import (
     ValueSpread,
 )
 from auditor.records.explanations import (
+    FailureMap,
     MapRecord,
     MeanMap,
     PanelRecord,
@@ -213,6 +214,13 @@ def _reference(*names: str) -> Callable[[Any], Iterator[Fault]]:
     return rule
 
 
+def _failure_map(one: FailureMap) -> Iterator[Fault]:
+    for position, point in enumerate(one.points):
+        if point.slice is not None and not 0 <= point.slice < len(one.slices):
+            expected = f"expected a position among {len(one.slices)} slices"
+            yield f"points.{position}.slice", f"{expected}; got {point.slice}"
+
+
 def _image(one: ImagePrediction) -> Iterator[Fault]:
     if one.image:
         yield from _reference("image")(one)
@@ -236,6 +244,7 @@ _RULES: Mapping[type[BaseModel], Callable[[Any], Iterator[Fault]]] = {
     MeanMap: _reference("map"),
     PanelRecord: _reference("panel"),
     UnitRecord: _reference("images"),
+    FailureMap: _failure_map,
     ImagePrediction: _image,
     SheetImage: _reference("image"),
 }

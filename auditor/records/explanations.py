@@ -146,16 +146,20 @@ class EmbeddedFailure(Record):
     sample: str
     x: float
     y: float
+    slice: int | None = None
+    """Position in `FailureMap.slices` of the first slice that holds it; None if none does."""
 
 
 class FailureMap(Record):
     """The failures on a plane: images that the model sees as similar are close to each other."""
 
-    method: Literal["pca", "t-sne"]
+    method: Literal["pca"]
     n_failures: int
     """Number of all failures, of which `points` are a random sample where there are very many."""
-    explained: float | None
-    """Share of the variance of the features on the plane, 0 to 1; None for t-SNE."""
+    explained: float
+    """Share of the variance of the features on the plane, 0 to 1."""
+    slices: list[SliceKey] = []
+    """Slices of findings, those of the most severe ones first."""
     points: list[EmbeddedFailure]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from auditor.comparisons.slice_counts import slice_identity
+from auditor.comparisons.finding_slices import finding_slices, rows_of_slice
 from auditor.errors import DataError
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.records import ContactSheet, Finding, SheetImage, Slice, SliceKey
+from auditor.records import AuditData, ContactSheet, Finding, SheetImage
 from auditor.records.predictions import LABEL, PREDICTED, SAMPLE
 from auditor.statistics import Integers
 from auditor.thumbnails import Thumbnails
@@ -26,11 +25,7 @@ _EDGE = 96
 
 
 def contact_sheets(
-    samples: EvaluatedSamples,
-    findings: Sequence[Finding],
-    slices: Iterable[Slice],
-    folder: Path,
-    seed: int,
+    samples: EvaluatedSamples, audit: AuditData, findings: Sequence[Finding], folder: Path
 ) -> list[ContactSheet]:
     """Draws samples of the slices of findings and stores their images.
 
@@ -38,24 +33,17 @@ def contact_sheets(
 
     Args:
         samples: the evaluated samples.
+        audit: the same as the checks see them, with the seed of the draw.
         findings: the most severe first.
-        slices: all slices, with the rows of each.
         folder: ``explanations/`` of the run; receives the images.
-        seed: of the draw.
     """
-    rows_of = {slice_identity(one.key): one.rows for one in slices}
-    shown = {
-        slice_identity(one.slice): one.slice
-        for one in findings
-        if one.kind != "data" and (one.slice.attributes or one.slice.label or one.slice.predicted)
-    }
-    table, thumbnails = samples.table, Thumbnails(folder, "sheets", _EDGE)
-    failure = (table[LABEL].astype(str) != table[PREDICTED].astype(str)).to_numpy()
+    table, thumbnails = audit.predictions, Thumbnails(folder, "sheets", _EDGE)
+    failure = table["failure"].to_numpy(dtype=np.bool_)
     drawn = []
-    for key in list(shown.values())[:_SHEETS]:
-        rows = _rows(table, key, rows_of.get(slice_identity(_without_predicted(key))))
+    for key in finding_slices(findings)[:_SHEETS]:
+        rows = rows_of_slice(audit, key)
         split = rows[failure[rows]], rows[~failure[rows]]
-        drawn.append((key, split, _drawn(*split, np.random.default_rng(seed))))
+        drawn.append((key, split, _drawn(*split, np.random.default_rng(audit.seed))))
     wanted = np.unique(np.concatenate([np.zeros(0, np.int64), *(one for _, _, one in drawn)]))
     references = dict(_stored(samples, wanted, thumbnails))
     thumbnails.write()
@@ -79,24 +67,6 @@ def contact_sheets(
         for key, split, chosen in drawn
         if len(chosen)
     ]
-
-
-def _without_predicted(key: SliceKey) -> SliceKey:
-    return key.model_copy(update={"predicted": None})
-
-
-def _rows(table: pd.DataFrame, key: SliceKey, known: Integers | None) -> Integers:
-    """The rows of a slice; those of a slice without a record are searched by their values."""
-    inside = np.ones(len(table), dtype=np.bool_)
-    if known is not None:
-        inside = np.isin(np.arange(len(table)), known)
-    else:
-        conditions = [*key.attributes.items(), *([(LABEL, key.label)] if key.label else [])]
-        for name, value in conditions:
-            inside &= (table[name].astype(str) == value).to_numpy() if name in table else False
-    if key.predicted is not None:
-        inside &= (table[PREDICTED].astype(str) == key.predicted).to_numpy()
-    return np.flatnonzero(inside)
 
 
 def _drawn(failures: Integers, correct: Integers, generator: np.random.Generator) -> Integers:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import svd
 
+from auditor.comparisons.finding_slices import finding_slices, rows_of_slice
 from auditor.evaluated_samples import EvaluatedSamples
-from auditor.records import EmbeddedFailure, FailureMap
+from auditor.records import AuditData, EmbeddedFailure, FailureMap, Finding
 from auditor.records.predictions import SAMPLE
 from auditor.statistics import Floats, Integers
 
@@ -15,9 +18,13 @@ MIN_FAILURES = 20
 """With fewer failures, there is nothing to see."""
 _MOST = 400
 """Failures on the map; of more, a random sample."""
+_SLICES = 4
+"""Slices on the map, those of the most severe findings."""
 
 
-def failure_map(samples: EvaluatedSamples, failures: Integers, seed: int) -> FailureMap | None:
+def failure_map(
+    samples: EvaluatedSamples, audit: AuditData, failures: Integers, findings: Sequence[Finding]
+) -> FailureMap | None:
     """Projects the features of the failures on their first two principal components.
 
     The features are the target layer's maps averaged over their places, each divided by its standard
@@ -25,27 +32,38 @@ def failure_map(samples: EvaluatedSamples, failures: Integers, seed: int) -> Fai
 
     Args:
         samples: the evaluated samples.
+        audit: the same as the checks see them, with the seed of the sample of the failures.
         failures: (n,) positions of the failures among them.
-        seed: of the sample of the failures.
+        findings: the most severe first; each failure is assigned to the first slice that holds it.
 
     Returns:
         The map; None with too few failures, or where all have the same features.
     """
-    if len(failures) < MIN_FAILURES or samples.model.rule.task == "multi-label":
+    if len(failures) < MIN_FAILURES or audit.task == "multi-label":
         return None
-    rows = np.sort(np.random.default_rng(seed).permutation(failures)[:_MOST])
-    features = samples.features(rows).astype(np.float64)
-    plane = principal_plane(features)
+    rows = np.sort(np.random.default_rng(audit.seed).permutation(failures)[:_MOST])
+    plane = principal_plane(samples.features(rows).astype(np.float64))
     if plane is None:
         return None
+    slices = finding_slices(findings)[:_SLICES]
+    of_slice = np.full(len(audit.predictions), -1)
+    for place, key in reversed(list(enumerate(slices))):
+        of_slice[rows_of_slice(audit, key)] = place
     points, explained = plane
+    ids = audit.predictions[SAMPLE].iloc[rows]
     return FailureMap(
         method="pca",
         n_failures=len(failures),
         explained=explained,
+        slices=slices,
         points=[
-            EmbeddedFailure(sample=str(sample), x=round(float(x), 4), y=round(float(y), 4))
-            for sample, (x, y) in zip(samples.table[SAMPLE].iloc[rows], points, strict=True)
+            EmbeddedFailure(
+                sample=str(sample),
+                x=round(float(x), 4),
+                y=round(float(y), 4),
+                slice=None if place < 0 else int(place),
+            )
+            for sample, (x, y), place in zip(ids, points, of_slice[rows], strict=True)
         ],
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.phrasing import sentence_start, with_limits
-from auditor.records import ClaimRecord, Intervention, RegionBox
+from auditor.phrasing import sentence_start, slice_name, with_limits
+from auditor.records import ClaimRecord, Intervention, RegionBox, TestedRecord
+from auditor.report.view.intervention_examples import ExampleView, examples_of, rule_of
 from auditor.report.view.sample_cards import MeanView
 
 _HEADINGS: Mapping[str, str] = {
@@ -14,6 +15,17 @@ _HEADINGS: Mapping[str, str] = {
     "cover-region": "Intervention: masking this region corrects failures",
     "transfer-style": "Intervention: transferring the style changes the predictions",
 }
+
+
+_UNCONFIRMED: Mapping[str, str] = {
+    "swap-region": "swapping a region has no demonstrated effect",
+    "cover-region": "masking a region has no demonstrated effect",
+    "transfer-style": "transferring the style has no demonstrated effect",
+}
+_WITH_EXAMPLES = 3
+"""Interventions of a finding that are shown with examples."""
+_UNCONFIRMED_SHOWN = 4
+"""Interventions without a demonstrated effect that are shown."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,8 @@ class InterventionView:
         region: what was changed; None where it was the image as a whole.
         measures: what it changed.
         means: mean maps over which the region is drawn: with the attribute value, and without.
+        examples: images before and after it.
+        examples_rule: how the examples were chosen; empty without examples.
     """
 
     key: str
@@ -60,6 +74,8 @@ class InterventionView:
     region: RegionBox | None
     measures: tuple[InterventionMeasure, ...]
     means: tuple[MeanView, ...]
+    examples: tuple[ExampleView, ...]
+    examples_rule: str
 
 
 def interventions(
@@ -89,8 +105,35 @@ def interventions(
             region=part.region,
             measures=tuple(_measures(part)),
             means=() if part.region is None else _means(claim, part, means),
+            examples=examples_of(part) if place < _WITH_EXAMPLES else (),
+            examples_rule=rule_of(part, claim.support) if place < _WITH_EXAMPLES else "",
         )
         for place, (claim, part) in enumerate(found)
+    )
+
+
+def unconfirmed_interventions(tested: Sequence[TestedRecord]) -> tuple[InterventionView, ...]:
+    """Interventions whose test did not become a finding, those with the smallest p-values first.
+
+    Args:
+        tested: all such tests.
+    """
+    found = [(one, one.intervention) for one in tested if one.intervention is not None]
+    return tuple(
+        InterventionView(
+            key=f"unconfirmed-{place}",
+            heading=f"{slice_name(one.slice)}: {_UNCONFIRMED[part.method]}",
+            title=one.title,
+            statement=f"{one.title}: {one.reason}.",
+            where=_where(part.region),
+            variant=part.variant,
+            region=part.region,
+            measures=tuple(_measures(part)),
+            means=(),
+            examples=examples_of(part),
+            examples_rule=rule_of(part, one.support),
+        )
+        for place, (one, part) in enumerate(found[:_UNCONFIRMED_SHOWN])
     )
 
 
