@@ -17,8 +17,8 @@ from auditor.report.charts.canvas import (
 )
 from auditor.report.view.loss_plane import LARGEST_LOSS, LossPlane
 
-_SMALLEST, _GROWTH = 8.0, 6.0
-"""Area of a dot for one prediction, in square points, and how much it grows with each doubling."""
+_SMALLEST, _GROWTH = 3.0, 0.55
+"""Width of a dot for one prediction, in points, and how much it grows with each doubling."""
 
 
 def loss_chart(shown: LossPlane, name: str) -> Chart:
@@ -30,16 +30,21 @@ def loss_chart(shown: LossPlane, name: str) -> Chart:
     """
     figure, axes = plane(3.7)
     for cells, face, edge in ((shown.correct, RULE, MUTED), (shown.failed, MAIN, MAIN)):
-        axes.scatter(
-            [100 * one.confidence for one in cells],
-            [one.loss for one in cells],
-            s=[_SMALLEST + _GROWTH * np.log2(one.n) for one in cells],
-            facecolor=face,
-            edgecolor=edge,
-            lw=0.5,
-            zorder=3,
-            clip_on=False,
-        )
+        # Dots of one size are drawn together: the SVG then holds the marker once.
+        doublings = np.array([int(np.log2(one.n)) for one in cells])
+        points = np.array([(100 * one.confidence, one.loss) for one in cells]).reshape(-1, 2)
+        for size in np.unique(doublings):
+            axes.plot(
+                *points[doublings == size].T,
+                ls="",
+                marker="o",
+                ms=_SMALLEST + _GROWTH * size,
+                mfc=face,
+                mec=edge,
+                mew=0.5,
+                zorder=3,
+                clip_on=False,
+            )
     axes.set_xlim(-1.5, 101.5)
     axes.set_xticks(range(0, 101, 20))
     largest = max((one.loss for one in (*shown.correct, *shown.failed)), default=1.0)

@@ -13,7 +13,7 @@ from auditor.records.predictions import CONFIDENCE, LABEL, LOSS, PREDICTED
 
 SURE = 0.9
 """A prediction with at least this confidence counts as sure."""
-_COLUMNS, _ROWS = 40, 24
+_COLUMNS, _ROWS = 40, 20
 """Cells along the axis of the confidence and along that of the loss."""
 LARGEST_LOSS = 10.0
 """Larger losses are drawn there: the label has a probability below 0.00005."""
