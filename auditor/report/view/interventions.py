@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.phrasing import sentence_start, slice_name, with_limits
+from auditor.phrasing import p_value, sentence_start, slice_name, with_limits
 from auditor.records import ClaimRecord, Intervention, RegionBox, TestedRecord
 from auditor.report.view.intervention_examples import ExampleView, examples_of, rule_of
 from auditor.report.view.sample_cards import MeanView
@@ -18,14 +18,19 @@ _HEADINGS: Mapping[str, str] = {
 
 
 _UNCONFIRMED: Mapping[str, str] = {
-    "swap-region": "swapping a region has no demonstrated effect",
-    "cover-region": "masking a region has no demonstrated effect",
-    "transfer-style": "transferring the style has no demonstrated effect",
+    "swap-region": "swapping a region confirms no cause",
+    "cover-region": "masking a region confirms no cause",
+    "transfer-style": "transferring the style confirms no cause",
+}
+_REASONS: Mapping[str, str] = {
+    "may be chance": "This may be chance",
+    "within the limit": "The effect is within the limit that was fixed in advance",
+    "no effect of this kind": "The effect is not of the kind that would confirm a cause",
 }
 _WITH_EXAMPLES = 3
 """Interventions of a finding that are shown with examples."""
 _UNCONFIRMED_SHOWN = 4
-"""Interventions without a demonstrated effect that are shown."""
+"""Interventions that confirm no cause that are shown."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class InterventionView:
         means: mean maps over which the region is drawn: with the attribute value, and without.
         examples: images before and after it.
         examples_rule: how the examples were chosen; empty without examples.
+        attributes: attribute values of the slice that it is about.
     """
 
     key: str
@@ -76,6 +82,7 @@ class InterventionView:
     means: tuple[MeanView, ...]
     examples: tuple[ExampleView, ...]
     examples_rule: str
+    attributes: Mapping[str, str]
 
 
 def interventions(
@@ -107,24 +114,32 @@ def interventions(
             means=() if part.region is None else _means(claim, part, means),
             examples=examples_of(part) if place < _WITH_EXAMPLES else (),
             examples_rule=rule_of(part, claim.support) if place < _WITH_EXAMPLES else "",
+            attributes=claim.slice.attributes,
         )
         for place, (claim, part) in enumerate(found)
     )
 
 
-def unconfirmed_interventions(tested: Sequence[TestedRecord]) -> tuple[InterventionView, ...]:
-    """Interventions whose test did not become a finding, those with the smallest p-values first.
+def unconfirmed_interventions(
+    tested: Sequence[TestedRecord], findings: Sequence[ClaimRecord]
+) -> tuple[InterventionView, ...]:
+    """Interventions whose test did not become a finding.
+
+    Those on slices of findings come first, then those with the smallest p-values.
 
     Args:
-        tested: all such tests.
+        tested: all such tests, those with the smallest p-values first.
+        findings: all findings.
     """
+    named = [one.slice.attributes for one in findings]
     found = [(one, one.intervention) for one in tested if one.intervention is not None]
+    found.sort(key=lambda one: one[0].slice.attributes not in named)
     return tuple(
         InterventionView(
             key=f"unconfirmed-{place}",
-            heading=f"{slice_name(one.slice)}: {_UNCONFIRMED[part.method]}",
+            heading=f"{sentence_start(slice_name(one.slice))}: {_UNCONFIRMED[part.method]}",
             title=one.title,
-            statement=f"{one.title}: {one.reason}.",
+            statement=f"{one.title}. {_REASONS[one.reason]} ({_q(one)}).",
             where=_where(part.region),
             variant=part.variant,
             region=part.region,
@@ -132,9 +147,15 @@ def unconfirmed_interventions(tested: Sequence[TestedRecord]) -> tuple[Intervent
             means=(),
             examples=examples_of(part),
             examples_rule=rule_of(part, one.support),
+            attributes=one.slice.attributes,
         )
         for place, (one, part) in enumerate(found[:_UNCONFIRMED_SHOWN])
     )
+
+
+def _q(one: TestedRecord) -> str:
+    text = p_value(one.q_value)
+    return f"q {text}" if text.startswith("<") else f"q = {text}"
 
 
 def _where(region: RegionBox | None) -> str:

@@ -78,7 +78,7 @@ def _cells(confidence: NDArray[np.float64], loss: NDArray[np.float64]) -> tuple[
 
 def _reading(confidence: NDArray[np.float64], failed: NDArray[np.bool_]) -> str:
     if not failed.any():
-        return f"None of the {count(len(failed))} predictions is wrong."
+        return "No prediction is wrong."
     sure = confidence >= SURE
     n_failed, n_sure = int(failed.sum()), int((failed & sure).sum())
     if not n_sure:
