@@ -25,6 +25,7 @@ from auditor.command_options import (
     RunArgument,
     SchemaName,
     SetOption,
+    TemplatesOption,
     finite,
 )
 from auditor.console import accept_all_text, line, silence_output
@@ -169,6 +170,7 @@ def render(
         Path | None,
         typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
     ] = None,
+    templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
@@ -185,7 +187,7 @@ def render(
         with record_rendering(store.path):
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
-            written = documents.write(store, names)
+            written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
         if written.missing:
             raise written.missing[0]

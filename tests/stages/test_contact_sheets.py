@@ -36,7 +36,7 @@ def data() -> tuple[EvaluatedSamples, AuditData]:
     audit = audit_data(label, share, {"mark": mark})
     names = [str(one) for one in audit.predictions["sample"]]
     table = pd.DataFrame({"path": names, "label": label}, index=pd.Index(names))
-    images = StoredImages([coloured(k) for k in range(N)])
+    images = StoredImages(tuple(coloured(k) for k in range(N)))
     return (
         EvaluatedSamples(
             audited(nn.Identity()), Dataset(table, images, (), "test"), audit.predictions
