@@ -74,8 +74,11 @@ from auditor.report.view.units import UnitOfReport, read_units, units_of_report
 from auditor.report.view.untested import UntestedRow, untested_rows
 from auditor.run_folder import RunFolder
 
-_LISTS = ("failures", "contrasts", "means", "units", "matches", "sheets")
-"""Parts of the explanations that the view shows otherwise."""
+_SHOWN_OTHERWISE: Mapping[str, object] = {
+    **{one: [] for one in ("failures", "contrasts", "means", "units", "matches", "sheets")},
+    "failure_map": None,
+}
+"""Parts of the explanations for which the view has fields of its own, without their content."""
 _PANELS = 4
 """Images shown beside an edge detector's."""
 
@@ -313,9 +316,7 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         sheets=sheet_views(result, marked),
         failure_map=failure_plane(result, evaluated, marked),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
-        explanations=result.explanations.model_copy(
-            update=dict.fromkeys(_LISTS, ()) | {"failure_map": None}
-        ),
+        explanations=result.explanations.model_copy(update=_SHOWN_OTHERWISE),
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
         map_sanity=map_sanity.measures(result.explanations.sanity),
