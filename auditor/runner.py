@@ -49,6 +49,7 @@ from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
+from auditor.thumbnails import Thumbnails
 
 
 def run(
@@ -150,9 +151,10 @@ def _run_stages(
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        judgement = judge(
-            prepared.checks, audit_data, config.gate, advance, stages.broken, progress.doing
-        )
+        kept = Thumbnails(folder.explanations, "interventions")
+        audit_data, doing = replace(audit_data, keeper=kept), progress.doing
+        judgement = judge(prepared.checks, audit_data, config.gate, advance, stages.broken, doing)
+        kept.write()
     with clock.stage("measure"):
         measured = stages.measure(audit_data, prepared.metrics)
     criteria = stages.criteria(audit_data, analysis.summary)
@@ -161,7 +163,7 @@ def _run_stages(
     summary, slices = analysis.summary, judgement.slices
     outcome = decide(config.gate, summary, findings, criteria, slices, record, stages.reasons)
     with clock.stage("dissect"):
-        behind = stages.behind_findings(samples, findings)
+        behind = stages.behind_findings(samples, findings, audit_data, analysis.failures)
     if stages.broken.parts:
         folder.write_traceback(stages.broken.tracebacks)
     return AuditResult(

@@ -92,6 +92,7 @@ def environment(own: Path | None = None) -> Environment:
         "unit_alt": alt_texts.unit_alt,
         "member_alt": alt_texts.member_alt,
         "region_alt": alt_texts.region_alt,
+        "sheet_alt": alt_texts.sheet_alt,
     }
     made.globals |= {
         "glossary": glossary,

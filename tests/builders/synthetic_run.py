@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from builders.measured_columns import measured_columns
+from builders.synthetic_changes import with_changes
 from builders.synthetic_explanations import write_explanations
 from builders.synthetic_findings import findings, tested
 from builders.synthetic_metrics import curves, metrics, reliability
@@ -65,7 +66,8 @@ def build_run(folder: Path, plan: Plan | None = None) -> RunFolder:
     failures = good[good.label != good.predicted].sort_values("loss", ascending=False)
     contrasts = good[good.label == good.predicted].head(min(len(failures), 40))
     explanations = write_explanations(folder, plan, failures, contrasts, rng)
-    store.write_result(_result(plan, table, explanations))
+    result = _result(plan, table, explanations)
+    store.write_result(with_changes(folder, plan, result, good))
     write_manifest(store.path)
     return store
 

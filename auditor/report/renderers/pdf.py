@@ -14,6 +14,7 @@ from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
 from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
 from auditor.report.charts.curves import curve_charts
+from auditor.report.charts.failure_map import failure_map_chart
 from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
@@ -43,6 +44,10 @@ _SHOWN = {
 """Rows of the tables: those of the main part keep it within 12 pages, the others are in appendices."""
 _PER_GROUP = 4
 """Failures shown with the same label and prediction."""
+_EXAMPLES = ("Largest effect", "Median effect", "Smallest effect")
+"""Images before and after an intervention; the HTML report also has those at the quartiles."""
+_SHEETS = 4
+"""Slices with a contact sheet; the HTML report has them all."""
 _CURVES = 6
 """Curves of numeric attributes; the HTML report has all of them."""
 _EDGE = 224
@@ -89,9 +94,14 @@ class PdfReport(Options):
             error_curves=curve_charts(view.error_curves[:_CURVES]),
             metric_charts=metric_charts(view.metrics),
             confusion_chart=confusion_chart(view.confusion, "confusions"),
+            failure_map=None
+            if view.failure_map is None
+            else failure_map_chart(view.failure_map, "failure-map"),
             most_in_matrix=MOST_IN_TABLE,
             curves_shown=CURVES_SHOWN,
             gallery=gallery,
+            example_ranks=_EXAMPLES,
+            sheets_shown=_SHEETS,
             detail=resources.images.detail,
             validation=validation(),
             # PDF/A asks for an appearance of each field, which WeasyPrint does not draw.

@@ -23,15 +23,17 @@ from auditor.records.evidence import (
     Curve,
     HeldFixed,
     HeldFixedGap,
+    ImagePrediction,
     IntersectionContrast,
     Intervention,
+    InterventionExample,
     MediatedPart,
     MetricComparison,
     SampleRef,
     SliceComparison,
     ValueSpread,
 )
-from auditor.records.explanations import MapRecord, MeanMap
+from auditor.records.explanations import MapRecord, MeanMap, SheetImage
 from auditor.records.metrics import MetricValue, OperatingCurve
 from auditor.records.outcome import CriterionResult
 from auditor.records.population import PopulationRecord
@@ -45,13 +47,16 @@ _CLASSES: Mapping[type[Record], tuple[str, ...]] = {
     Contingency: ("labels",),
     CriterionResult: ("class_name",),
     DecisionRecord: ("positive", "negated"),
+    ImagePrediction: ("predicted",),
     Intervention: ("flipped_to",),
+    InterventionExample: ("label",),
     MapRecord: ("target",),
     MeanMap: ("label",),
     MetricComparison: ("class_name",),
     MetricValue: ("class_name",),
     OperatingCurve: ("class_name",),
     SampleRef: ("label",),
+    SheetImage: ("label", "predicted"),
     SliceComparison: ("most_predicted",),
     SliceKey: ("label", "predicted"),
     SliceRecord: ("label",),
