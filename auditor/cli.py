@@ -17,15 +17,18 @@ import typer
 from auditor import __version__, interrupts
 from auditor.command_options import (
     Case,
+    ComparisonFormats,
     ConfigArgument,
     Device,
     OutOption,
     OverwriteOption,
     QuietOption,
+    RenderFormats,
     RunArgument,
     SchemaName,
     SetOption,
     finite,
+    separate,
 )
 from auditor.console import accept_all_text, line, silence_output
 from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
@@ -158,13 +161,7 @@ def plan(
 @app.command()
 def render(
     folder: RunArgument,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
-        ),
-    ] = None,
+    formats: RenderFormats = None,
     about: Annotated[
         Path | None,
         typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
@@ -179,8 +176,7 @@ def render(
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
-        given = [name.strip() for one in formats or [] for name in one.split(",")]
-        names = list(dict.fromkeys(given)) or documents.configured(store)
+        names = separate(formats) or documents.configured(store)
         require_writable(store.path)
         with record_rendering(store.path):
             if about is not None:
@@ -235,6 +231,7 @@ def compare(
             help="Share of the earlier run's samples that must be comparable; below it: exit code 4.",
         ),
     ] = 0.5,
+    formats: ComparisonFormats = None,
     quiet: QuietOption = False,
 ) -> None:
     """Compare two audits; exit code 1 if the overall error rate or that of a slice rose.
@@ -251,11 +248,12 @@ def compare(
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
         place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
         documents.check_place(place)
+        names = documents.checked_formats(separate(formats))
         progress = _progress(quiet)
         found = comparison.compare(
             before, after, max_rise=max_rise, min_paired=min_paired, progress=progress
         )
-        written = documents.write(found, before, after, place, progress)
+        written = documents.write(found, before, after, place, names, progress)
         terminal.print_lines(out_console, ["", *comparison.summary(found).splitlines()])
         terminal.print_paths(out_console, written.paths)
         if written.missing is not None:

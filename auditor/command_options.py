@@ -22,6 +22,21 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
 ]
+RenderFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several, comma-separated; can be repeated; default: as configured for the run.",
+    ),
+]
+ComparisonFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several of html, json, markdown, pdf, comma-separated; can be repeated; default: "
+        "html,json,pdf.",
+    ),
+]
 
 
 class Device(StrEnum):
@@ -52,3 +67,8 @@ def finite(value: float) -> float:
     if not math.isfinite(value):
         raise typer.BadParameter(f"expected a finite number; got {value}")
     return value
+
+
+def separate(given: list[str] | None) -> list[str]:
+    """The values of an option that can be repeated and comma-separated, each once."""
+    return list(dict.fromkeys(name.strip() for one in given or [] for name in one.split(",")))
