@@ -188,7 +188,7 @@ class _TestedSlice:
         """The claim in one sentence, with what distinguishes the slice most."""
         trait = self.distinctive[0].condition if self.distinctive else self.brightness.words
         own, rest = percents(self.rate, self.rest)
-        return f"{own} of a group of images are misclassified, {rest} of others: {trait}"
+        return f"{own} of similar images are misclassified, {rest} of others: {trait}"
 
     @property
     def features(self) -> str:
