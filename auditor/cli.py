@@ -27,6 +27,7 @@ from auditor.command_options import (
     RunArgument,
     SchemaName,
     SetOption,
+    TemplatesOption,
     finite,
     separate,
 )
@@ -166,6 +167,7 @@ def render(
         Path | None,
         typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
     ] = None,
+    templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
@@ -181,7 +183,7 @@ def render(
         with record_rendering(store.path):
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
-            written = documents.write(store, names)
+            written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
         if written.missing:
             raise written.missing[0]

@@ -18,6 +18,13 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace a finished run in that folder.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Hide the progress display.")]
+TemplatesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of your own templates. Those of the run's configuration are never used: a run may "
+        "come from a stranger."
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),

@@ -35,6 +35,7 @@ from auditor.records import OTHER_VALUES, AttributeRecord
 from auditor.records.decisions import DecisionRule
 from auditor.records.metric_names import metric_named
 from auditor.records.predictions import GROUP, LABEL, WEIGHT
+from auditor.report.settings import require_report_settings
 from auditor.stages.choose_thresholds import require_threshold_data
 from auditor.statistics import kish_size
 from auditor.trial_advice import accuracy_advice
@@ -83,6 +84,7 @@ def dry_run(config: AuditConfig) -> DryRun:
     Raises:
         UsageError: the same that the audit itself would raise.
     """
+    require_report_settings(config.report)
     prepared = prepare(config)
     opened = open_model(require_threshold_data(prepared))
     model = opened.model

@@ -41,6 +41,7 @@ from auditor.records import (
 )
 from auditor.records.predictions import GROUP, LABEL, SAMPLE
 from auditor.report import documents
+from auditor.report.settings import require_report_settings
 from auditor.run_folder import RunFolder
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import FailureAnalysis, find_failures
@@ -85,6 +86,7 @@ def audit(
     """Runs a prepared audit; see ``run``."""
     progress = progress or Silent()
     RunFolder.require_place(out, overwrite=overwrite)
+    require_report_settings(prepared.config.report)
     prepared, opened = open_with_thresholds(prepared)
     if opened.doubt is not None:
         progress.message(opened.doubt)
@@ -98,7 +100,7 @@ def audit(
         folder.write_result(result)
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
-            written = documents.write(folder, formats)
+            written = documents.write(folder, formats, prepared.config.report.templates)
             advance(len(formats))
         finished = folder.finish()
     for error in written.missing:

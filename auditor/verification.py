@@ -17,6 +17,7 @@ from auditor.manifest import MANIFEST, PREDICTIONS, read_manifest, seal, sha256
 from auditor.records.decision_table import read_decisions
 from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import LABEL, PREDICTED, usable_rows
+from auditor.review_log import DECISIONS, read_log, review_faults
 from auditor.run_folder import RunFolder
 
 
@@ -74,6 +75,7 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
         expected = expected_seal.strip().lower()
         contradictions.append(f"the seal is {current}; expected {expected}")
     contradictions += _disagreements(run)
+    contradictions += _review_faults(run.path, current)
     return Verification(
         folder=run.path,
         n_files=len(recorded),
@@ -85,6 +87,15 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
         contradictions=tuple(contradictions),
         seal=current,
     )
+
+
+def _review_faults(folder: Path, seal_now: str) -> list[str]:
+    """Faults of the decisions of reviewers."""
+    try:
+        log = read_log(folder)
+    except DataError as error:
+        return [f"the decisions can't be read: {error}"]
+    return [] if log is None else [f"{DECISIONS}: {one}" for one in review_faults(log, seal_now)]
 
 
 def _disagreements(run: RunFolder) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from builders.browser_visits import browser  # noqa: F401 - a fixture for every folder
 from builders.table_evidence import make_evidence  # noqa: F401 - a fixture for every folder
 from hypothesis import settings
 

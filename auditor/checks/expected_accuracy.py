@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from PIL import Image
 from pydantic import Field
 from scipy.stats import binom
 
@@ -17,6 +16,7 @@ from auditor.comparisons.clusters import inflation, shares_of
 from auditor.comparisons.reference_images import severity_of
 from auditor.comparisons.slice_counts import SliceCounter
 from auditor.errors import DataError, UnreadableImageError
+from auditor.imaging.raster_formats import open_raster
 from auditor.phrasing import interval, percent, percents, plural, points, several
 from auditor.records import (
     AuditData,
@@ -213,5 +213,5 @@ class _Reencoded:
         decoded = self.images[index]
         stream = io.BytesIO()
         decoded.image.save(stream, "JPEG", quality=self.quality)
-        with Image.open(stream) as image:
+        with open_raster(stream) as image:
             return DecodedImage(image.convert("RGB"), decoded.sha256, decoded.stored)

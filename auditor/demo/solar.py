@@ -27,6 +27,7 @@ from PIL import Image
 
 from auditor import resources
 from auditor.errors import MissingDependencyError
+from auditor.imaging.raster_formats import open_raster
 
 CLASSES = ("functional", "defective")
 LABEL_RULE = "defective: a defect probability of at least 0.5 in ELPV's labels; functional: below"
@@ -210,7 +211,7 @@ def images(files: Iterable[str]) -> NDArray[np.uint8]:
     folder = images_folder()
     read = []
     for name in files:
-        with Image.open(folder / name) as image:
+        with (folder / name).open("rb") as stream, open_raster(stream) as image:
             # Pillow's bilinear filter is antialiased, like the resize of the audit.
             small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
             read.append(np.asarray(small))

@@ -1,4 +1,4 @@
-"""Decoding: any image file that Pillow reads becomes an upright 8-bit RGB image.
+"""Decoding: any file in a raster format that Pillow reads becomes an upright 8-bit RGB image.
 
 Everything else becomes an ``UnreadableImageError`` with a reason.
 """
@@ -6,7 +6,6 @@ Everything else becomes an ``UnreadableImageError`` with a reason.
 from __future__ import annotations
 
 import hashlib
-import io
 import stat
 import struct
 import zlib
@@ -20,6 +19,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from auditor.errors import UnreadableImageError
 from auditor.imaging.file_metadata import file_metadata
+from auditor.imaging.raster_formats import open_raster
 from auditor.records import DecodedImage
 
 _TO_UPRIGHT: dict[int, Image.Transpose] = {
@@ -136,7 +136,7 @@ def _identify(data: bytes) -> Image.Image:
     if not data:
         raise UnreadableImageError("empty", "zero bytes")
     with translate_decoding_errors(data):
-        return Image.open(io.BytesIO(data))
+        return open_raster(data)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -187,7 +187,7 @@ def translate_decoding_errors(data: bytes = b"") -> Iterator[None]:
     except UnidentifiedImageError as error:
         if data.startswith(_SIGNATURES):
             raise UnreadableImageError("truncated", "only the start of an image") from error
-        raise UnreadableImageError("not-an-image", "no known image format") from error
+        raise UnreadableImageError("not-an-image", "no raster image format") from error
     except _DECODER_ERRORS as error:
         truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated" if truncated else "unreadable"

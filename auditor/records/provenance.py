@@ -68,7 +68,6 @@ class StatedReport(BaseModel):
 
     formats: tuple[str, ...] = ()
     options: dict[str, dict[str, JsonValue]] = {}
-    templates: str | None = None
     compliance: tuple[str, ...] | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ class RenderedDocuments:
     missing: tuple[MissingDependencyError, ...]
 
 
-def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
+def write(
+    store: RunFolder, formats: Sequence[str], templates: Path | None = None
+) -> RenderedDocuments:
     """Renders a run.
 
     A document whose library is missing does not keep the others from being written.
@@ -36,14 +38,16 @@ def write(store: RunFolder, formats: Sequence[str]) -> RenderedDocuments:
     Args:
         store: a run folder with its ``audit.json``.
         formats: names of renderer plug-ins.
+        templates: folder of the caller's own templates. That of the run's configuration is never used:
+            templates are code, and a run folder may come from a stranger.
 
     Raises:
-        ConfigError: there is no renderer of that name.
+        ConfigError: there is no renderer of that name, or no such folder.
     """
     stated = store.read_result().provenance.stated.report.options
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     views = {
-        names_of_data: build_view(store, names_of_data=names_of_data)
+        names_of_data: replace(build_view(store, names_of_data=names_of_data), templates=templates)
         for names_of_data in {isinstance(one, NamesOfData) for one in renderers}
     }
     paths: list[Path] = []

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from auditor.errors import DataError
+from auditor.imaging.raster_formats import STORED, open_raster
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.charts.map_images import difference_image, map_image, region_image
 from auditor.report.view.findings import FindingView
@@ -174,7 +175,7 @@ def stored_jpeg(row: Row, column: str, reference: str, edge: int) -> bytes:
         DataError: it is missing, or can't be decoded.
     """
     try:
-        return shrink(row[column], edge)
+        return shrink(row[column] or b"", edge)
     except (OSError, SyntaxError, ValueError, TypeError) as error:
         raise DataError(
             f"{reference}: {column}: expected a JPEG; it is missing or damaged ({type(error).__name__}): "
@@ -190,7 +191,7 @@ def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
         edge: pixels.
         quality: of the smaller JPEG, 1 to 95.
     """
-    with Image.open(io.BytesIO(jpeg)) as image:
+    with open_raster(jpeg, STORED) as image:
         if max(image.size) <= edge:
             image.load()  # a damaged one fails here, not in the reader's browser
             return jpeg

@@ -15,6 +15,7 @@ from jinja2 import (
     PrefixLoader,
     StrictUndefined,
 )
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from auditor import phrasing, resources
@@ -39,12 +40,13 @@ _REASONS_SHOWN = 4
 """Reasons against passing that the first page lists."""
 
 
-def environment(own: str | None = None) -> Environment:
+def environment(own: Path | None = None) -> Environment:
     """Templates with autoescape on; an undefined name is an error.
 
     Args:
         own: folder whose templates take precedence over those of this package: a file of the same
-            name replaces ours, and may extend it as ``auditor/html/report.html``.
+            name replaces ours, and may extend it as ``auditor/html/report.html``. They run in Jinja's
+            sandbox: they read what they are given, and reach neither Python's internals nor files.
 
     Raises:
         ConfigError: there is no such folder.
@@ -52,13 +54,13 @@ def environment(own: str | None = None) -> Environment:
     package = FileSystemLoader(resources.folder("templates"))
     loader: BaseLoader = package
     if own is not None:
-        if not Path(own).is_dir():
+        if not own.is_dir():
             raise ConfigError(
                 f"report.templates: expected a folder of templates at {own}; there is none: "
                 "create it, or leave the key out to use the built-in templates"
             )
         loader = ChoiceLoader([FileSystemLoader(own), package, PrefixLoader({"auditor": package})])
-    made = Environment(
+    made = ImmutableSandboxedEnvironment(
         loader=loader,
         autoescape=True,
         finalize=without_direction_controls,

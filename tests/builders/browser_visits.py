@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CHROMIUM = next(
     (
@@ -16,6 +19,18 @@ CHROMIUM = next(
     None,
 )
 """Path of the browser; None where there is none."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests that need it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
 
 LAYOUT_FAULTS = """() => {
   const faults = [];

@@ -1,26 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from builders.browser_visits import CHROMIUM
 from builders.synthetic_run import Plan, build_run
 
 from auditor.run_folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script>\"'&\n\u202eقط🦊" + "x" * 300
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium, for the tests that need it."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ def test_own_template_overrides_one_block(run_folder: RunFolder, tmp_path: Path)
         '{% extends "auditor/html/report.html" %}'
         "{% block footer %}<footer>House of {{ view.name }}</footer>{% endblock %}"
     )
-    view = replace(build_view(run_folder), templates=str(tmp_path))
+    view = replace(build_view(run_folder), templates=tmp_path)
     text = HtmlReport().render(view, run_folder.path).read_text(encoding="utf-8")
     assert "<footer>House of solar-cells</footer>" in text
     assert "Does not pass" in text
@@ -27,7 +27,7 @@ def test_own_template_overrides_one_block(run_folder: RunFolder, tmp_path: Path)
 
 def test_missing_folder_of_templates_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"report\.templates: .*nowhere"):
-        environment(str(tmp_path / "nowhere"))
+        environment(tmp_path / "nowhere")
 
 
 def test_undefined_name_is_an_error() -> None:
@@ -40,7 +40,7 @@ def test_own_template_overrides_one_part_of_the_report(
 ) -> None:
     (tmp_path / "html").mkdir()
     (tmp_path / "html" / "glossary.html").write_text("<p>{{ view.name }}: see the intranet</p>")
-    view = replace(build_view(run_folder), templates=str(tmp_path))
+    view = replace(build_view(run_folder), templates=tmp_path)
     text = HtmlReport().render(view, run_folder.path).read_text(encoding="utf-8")
     assert "<p>solar-cells: see the intranet</p>" in text
 

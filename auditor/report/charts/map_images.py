@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from auditor import imaging
+from auditor.imaging.raster_formats import STORED, open_raster
 from auditor.records import RegionBox
 
 _SIDE = 128
@@ -26,7 +25,7 @@ def region_image(jpeg: bytes, region: RegionBox, edge: int) -> bytes:
         region: its box is drawn.
         edge: longest side of the result in pixels.
     """
-    with Image.open(io.BytesIO(jpeg)) as opened:
+    with open_raster(jpeg, STORED) as opened:
         image = opened.convert("RGB")
     scale = edge / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)

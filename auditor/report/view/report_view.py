@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from auditor.config import JudgeSection
 from auditor.phrasing import date
@@ -130,7 +131,8 @@ class ReportView:
         about: what people stated about the model and its data; an empty text where it is missing.
         selection: selection rates, where the model chooses people.
         compliance: clauses of rules and what this audit contributes to each.
-        templates: folder of the user's own templates, where the configuration names one.
+        templates: folder of the caller's own templates; None: only the built-in ones. That of the run's
+            configuration is not used: templates are code, and a run may come from a stranger.
     """
 
     name: str
@@ -182,7 +184,7 @@ class ReportView:
     about: NamesAndValues
     selection: SelectionRates | None
     compliance: tuple[compliance.RuleAnswers, ...]
-    templates: str | None
+    templates: Path | None = None
 
     @property
     def primary_metrics_text(self) -> str:
@@ -325,7 +327,6 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         compliance=compliance.answers(
             result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
         ),
-        templates=result.provenance.stated.report.templates,
     )
 
 

@@ -1,0 +1,1 @@
+"""``auditor review``: a reviewer decides on each finding, in the browser or from the command line."""
