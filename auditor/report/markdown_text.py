@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -13,7 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 _AT_START = re.compile(r"^(\d*)([-+#.)=])")
 
 
-def markdown_environment(own: str | None = None) -> Environment:
+def markdown_environment(own: Path | None = None) -> Environment:
     """The environment of the templates for Markdown.
 
     Args:

@@ -1,7 +1,7 @@
 """Reports of every size, in every kind of window, in a real browser.
 
-Each report and each window has several properties. `CHOSEN` covers all pairs of the properties of a
-report, and the windows rotate so that each report meets all of them once; ``make exhaustive`` tests
+Each report and each window has several properties. `CHOSEN` covers nearly all pairs of the properties of
+a report, and the windows rotate so that each report meets all of them once; ``make exhaustive`` tests
 all combinations.
 """
 
@@ -34,7 +34,7 @@ MANY = 130
 CHOSEN = (
     Size(0, 2, 40, "mixed"),
     Size(0, 1000, 0, "ordinary"),
-    Size(1, 1000, 40, "mixed"),
+    Size(1, 1000, 0, "mixed"),
     Size(1, 2, 0, "ordinary"),
     Size(500, 2, 0, "mixed"),
     Size(MANY, 2, 40, "ordinary"),
