@@ -18,6 +18,7 @@ from auditor import __version__, interrupts
 from auditor.command_options import (
     AboutOption,
     Case,
+    ComparisonFormats,
     ConfigArgument,
     OutOption,
     OverwriteOption,
@@ -29,6 +30,7 @@ from auditor.command_options import (
     SetOption,
     TemplatesOption,
     finite,
+    separate,
 )
 from auditor.commands.init import init
 from auditor.commands.log import log
@@ -155,8 +157,7 @@ def render(
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
-        given = [name.strip() for one in formats or [] for name in one.split(",")]
-        names = list(dict.fromkeys(given)) or documents.configured(store)
+        names = separate(formats) or documents.configured(store)
         require_writable(store.path)
         with record_rendering(store.path):
             if about is not None:
@@ -214,6 +215,7 @@ def compare(
             help="Share of the earlier run's samples that must be comparable; below it: exit code 4.",
         ),
     ] = 0.5,
+    formats: ComparisonFormats = None,
     quiet: QuietOption = False,
 ) -> None:
     """Compare two audits; exit code 1 if the overall error rate or that of a slice rose.
@@ -230,11 +232,12 @@ def compare(
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
         place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
         documents.check_place(place)
+        names = documents.checked_formats(separate(formats))
         progress = progress_display(quiet)
         found = comparison.compare(
             before, after, max_rise=max_rise, min_paired=min_paired, progress=progress
         )
-        written = documents.write(found, before, after, place, progress)
+        written = documents.write(found, before, after, place, names, progress)
         terminal.print_lines(out_console, ["", *comparison.summary(found).splitlines()])
         terminal.print_paths(out_console, written.paths)
         if written.missing is not None:

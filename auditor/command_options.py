@@ -63,6 +63,14 @@ PreviousOption = Annotated[
     Path | None,
     typer.Option(help="Folder of the previous audit; what changed is stored in the run."),
 ]
+ComparisonFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several of html, json, markdown, pdf, comma-separated; can be repeated; default: "
+        "html,json,pdf.",
+    ),
+]
 
 
 class Device(StrEnum):
@@ -93,3 +101,8 @@ def finite(value: float) -> float:
     if not math.isfinite(value):
         raise typer.BadParameter(f"expected a finite number; got {value}")
     return value
+
+
+def separate(given: list[str] | None) -> list[str]:
+    """The values of an option that can be repeated and comma-separated, each once."""
+    return list(dict.fromkeys(name.strip() for one in given or [] for name in one.split(",")))

@@ -9,7 +9,7 @@ from auditor.comparison.pairing import Pairs, RunData
 from auditor.comparison.records import SettingDifference
 from auditor.errors import DataError
 from auditor.manifest import require_unaltered
-from auditor.phrasing import plural
+from auditor.phrasing import attribute_name, plural
 from auditor.records import AuditResult
 
 _MOST = 0.9
@@ -69,7 +69,7 @@ def remarks(runs: tuple[RunData, RunData], pairs: Pairs) -> Iterator[str]:
             "At least one run has no fingerprints of its images: samples were matched by their ids, "
             "and their images may differ."
         )
-    lost = [name for name in runs[0].attributes if name not in runs[1].attributes]
+    lost = [attribute_name(name) for name in runs[0].attributes if name not in runs[1].attributes]
     if lost:
         yield (
             f"The later run has no attribute {', '.join(lost)}; slices by it follow the values of the "

@@ -56,9 +56,8 @@ class RegionResult:
         test = self.test
         where = "" if self.cluster is None else f" whose evidence lies at the {self.cluster.place}"
         return (
-            f"Masking {test.masked.region.description} corrects {_percent(test.corrected)} of the failures "
-            f"predicted as {quoted(self.predicted)}{where}; masking other places corrects "
-            f"{_percent(test.corrected_by_control)}"
+            f"Masking {test.masked.region.description} corrects {_percent(test.corrected)} of failures "
+            f"predicted as {quoted(self.predicted)}{where}; elsewhere, {_percent(test.corrected_by_control)}"
         )
 
     def sentences(self) -> Iterator[str]:

@@ -22,10 +22,12 @@ def cam_alt(one: MapView) -> str:
 
 
 def detail_alt(one: MapView, column: str) -> str:
-    """Of a detail map; its numbers are those of Grad-CAM."""
+    """Of a detail map, which has no numbers of its own: the place is that of Grad-CAM."""
+    place = one.location.place
+    where = f"is strongest at the {place}" if place else one.location.words
     return (
         f"{DETAIL_NAMES[column]} for {one.target} ({_role(one)}): detail view; by Grad-CAM, the "
-        f"evidence {one.location.words}."
+        f"evidence {where}."
     )
 
 

@@ -48,6 +48,9 @@ from auditor.run_folder import RunFolder
 
 __all__ = ["Plan", "build_run"]
 
+_SLICED_LABELS = 2
+"""Labels within which values are slices."""
+
 
 def build_run(folder: Path, plan: Plan | None = None) -> RunFolder:
     """Writes a whole run folder.
@@ -86,7 +89,12 @@ def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     first = rng.choice(plan.levels[0], n, p=_falling(len(plan.levels[0])))
     second = rng.choice(plan.levels[1], n)
     wrong_rate = np.where(first == plan.levels[0][0], 2.2, 0.6) * plan.failure_rate
-    wrong = rng.random(n) < wrong_rate
+    chance = rng.random(n) / np.maximum(wrong_rate, 1e-9)
+    wrong = chance < 1
+    if plan.failures is not None:
+        wrong[:] = False
+        usable = np.flatnonzero(np.arange(n) % 211 != 210)
+        wrong[usable[np.argsort(chance[usable])[: plan.failures]]] = True
     index = np.array([plan.classes.index(one) for one in label])
     predicted = np.where(wrong, (index + 1) % len(plan.classes), index)
     confidence = np.clip(rng.beta(5, 2, n), 1 / len(plan.classes) + 0.01, 0.999)
@@ -105,13 +113,14 @@ def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
         }
         | measured_columns(n)
     )
-    for place, name in enumerate(plan.classes):
-        chosen = predicted == place
-        table[probability_column(name)] = np.where(chosen, confidence, 1 - confidence).astype(
+    probabilities = {
+        probability_column(name): np.where(predicted == place, confidence, 1 - confidence).astype(
             np.float32
         )
-    table[plan.attributes[0]] = first
-    table[plan.attributes[1]] = second
+        for place, name in enumerate(plan.classes)
+    }
+    attributes = {plan.attributes[0]: first, plan.attributes[1]: second}
+    table = pd.concat([table, pd.DataFrame(probabilities | attributes)], axis=1)
     table.loc[table.index % 97 == 96, plan.attributes[1]] = None
     return table
 
@@ -129,7 +138,8 @@ def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
     for name in plan.attributes:
         values = good[name].fillna("(missing)")
         for value in sorted(values.unique()):
-            keys += [({name: value}, None), *(({name: value}, label) for label in plan.classes)]
+            labels = plan.classes[:_SLICED_LABELS]
+            keys += [({name: value}, None), *(({name: value}, label) for label in labels)]
     keys += [
         (dict(zip(plan.attributes, pair, strict=True)), None)
         for pair in sorted({(a, b) for a in plan.levels[0] for b in (*plan.levels[1], "(missing)")})
@@ -191,7 +201,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
     confusion = failed.groupby(["label", "predicted"], as_index=False).size()
     classes = [_class(name, good) for name in plan.classes]
     slices, found, criteria = _slices(plan, good), findings(plan, good), _criteria(classes)
-    summary = _summary(good, bad, explanations)
+    summary, binary = _summary(good, bad, explanations), len(plan.classes) == 2
     return AuditResult(
         run=RunInfo(
             id="20260102-030405-0a1b2c",
@@ -236,9 +246,9 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             by_check={"label-association": 4, "performance-gap": 34},
         ),
         max_gap=0.05,
-        metrics=metrics(plan, good),
-        curves=curves(plan, good),
-        reliability=reliability(plan, good),
+        metrics=metrics(plan, good) if binary else [],
+        curves=curves(plan, good) if binary else [],
+        reliability=reliability(plan, good) if binary else None,
     )
 
 

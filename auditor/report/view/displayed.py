@@ -89,14 +89,17 @@ _VALUES: Mapping[type[Record], tuple[str, tuple[str, ...]]] = {
 def with_display_names(result: AuditResult, names: DisplayNames) -> AuditResult:
     """A result as people read it.
 
+    Computed properties are named in words even where there are no display names.
+
     Args:
         result: of an audit.
         names: the display names of its configuration; may be empty.
     """
-    if not names:
-        return result
-    renamed: AuditResult = _renamed(result, names)
-    return renamed
+    # The maps of thousands of images name no computed property.
+    kept = frozenset() if names else frozenset({"explanations"})
+    fields = {name: getattr(result, name) for name in AuditResult.model_fields}
+    renamed = {name: one if name in kept else _renamed(one, names) for name, one in fields.items()}
+    return AuditResult.model_construct(result.model_fields_set, **renamed)
 
 
 def table_with_display_names(

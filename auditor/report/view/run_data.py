@@ -70,7 +70,7 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     explained = evaluated[evaluated[SAMPLE].isin({one.sample for one in maps})].set_index(SAMPLE)
     largest = top_probabilities(path, stored, explained.index)
     return RunData(
-        result=with_display_names(stored, names),
+        result=stored if names_of_data else with_display_names(stored, names),
         names=names,
         config=stored.provenance.config,
         evaluated=evaluated,
