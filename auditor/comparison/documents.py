@@ -14,7 +14,7 @@ from auditor.errors import ConfigError, MissingDependencyError, OutputExistsErro
 from auditor.file_system import require_writable
 from auditor.progress import Progress, Silent
 from auditor.report.markdown_text import markdown_environment, tidy
-from auditor.report.pdf_document import write_pdf
+from auditor.report.pdf_document import font_files, write_pdf
 from auditor.report.templating import environment
 from auditor.run_folder import RunFolder
 
@@ -87,7 +87,7 @@ def write(
             aside = out / f"{FILES[name]}.partial"
             try:
                 if name == "pdf":
-                    write_pdf(page(view, "comparison/pdf.html"), aside, identifier)
+                    write_pdf(page(view, "comparison/pdf.html"), aside, identifier, font_files())
                 else:
                     aside.write_bytes(texts[name]().encode("utf-8", "backslashreplace"))
             except MissingDependencyError as error:
