@@ -29,7 +29,26 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
 ]
-FormatsOption = Annotated[
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH|MODULE:FACTORY",
+        help="Model: a name of torchvision or timm, a callable, or a file or folder.",
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE|NAME", help="Weights of a named model."),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="PATH", help="Data: a folder with one sub-folder per class, or a table."
+    ),
+]
+
+RenderFormats = Annotated[
     list[str] | None,
     typer.Option(
         "--format",
@@ -39,6 +58,18 @@ FormatsOption = Annotated[
 AboutOption = Annotated[
     Path | None,
     typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
+]
+PreviousOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the previous audit; what changed is stored in the run."),
+]
+ComparisonFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several of html, json, markdown, pdf, comma-separated; can be repeated; default: "
+        "html,json,pdf.",
+    ),
 ]
 AllowDownloadOption = Annotated[
     bool,
@@ -88,3 +119,8 @@ def finite(value: float) -> float:
     if not math.isfinite(value):
         raise typer.BadParameter(f"expected a finite number; got {value}")
     return value
+
+
+def separate(given: list[str] | None) -> list[str]:
+    """The values of an option that can be repeated and comma-separated, each once."""
+    return list(dict.fromkeys(name.strip() for one in given or [] for name in one.split(",")))

@@ -28,22 +28,12 @@ from auditor.file_system import require_writable
 from auditor.imaging.sheet import Panel, for_display, sheet
 from auditor.model_opening import open_model
 from auditor.phrasing import percent, several
+from auditor.phrasing.methods import method_title
 from auditor.preparation import Prepared, prepare
 from auditor.stages.choose_thresholds import open_with_thresholds
 
 _LONGEST_NAME = 80
 """Letters of the name of an image in the name of its sheet."""
-_TITLES = {
-    "guided-grad-cam": "Guided Grad-CAM (detail view)",
-    "guided-backprop": "Guided backpropagation",
-    "gradient": "Gradient",
-    "hirescam": "HiResCAM",
-    "cam": "CAM",
-    "occlusion": "Occlusion",
-    "deconvnet": "Deconvnet",
-    "grad-cam-counterfactual": "Counterfactual Grad-CAM",
-}
-"""Methods as they are written in captions; those of other distributions keep their names."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +200,7 @@ def _cam_panel(view: NDArray[np.uint8], cam: NDArray[np.float32], caption: str) 
 
 
 def _detail_panel(view: NDArray[np.uint8], detail: _Detail, target: str) -> Panel:
-    caption = f"{_TITLES.get(detail.method, detail.method)} for {target}"
+    caption = f"{method_title(detail.method)} for {target}"
     if detail.instead:
         caption += f" ({detail.instead})"
     if not np.isfinite(detail.values).all():

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CoroutineType, ModuleType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from auditor.classifiers import Classifier
 from auditor.config import ConfigPath
-from auditor.errors import ModelError
+from auditor.config.recognise import Given, Recognised
+from auditor.errors import ConfigError, ModelError
 from auditor.registry import Options, plugin
 from auditor.traceback_file import one_line, place_of
 
@@ -32,6 +33,9 @@ class PythonClassifier(Options):
     dataclass. A Keras 3 model on its torch backend is an nn.Module, too, and gets (N, H, W, 3). The
     factory is your code and is executed; a checkpoint is only read as tensors.
     """
+
+    accepts: ClassVar[str] = "a callable as module:factory"
+    recognition_order: ClassVar[int] = 0
 
     factory: str
     """A callable as `package.module:name`; the name may contain dots, as in `mod:Net.from_name`."""
@@ -56,10 +60,27 @@ class PythonClassifier(Options):
     @field_validator("factory", mode="after")
     @classmethod
     def _module_and_name(cls, value: str) -> str:
-        module, _, name = value.partition(":")
-        if not all(part.isidentifier() for text in (module, name) for part in text.split(".")):
+        if not _is_callable_name(value):
             raise ValueError("expected `package.module:callable`")
         return value
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A callable, whose module lies in the current folder or is installed."""
+        if not _is_callable_name(given.text):
+            return None
+        options: dict[str, Any] = {"factory": given.text}
+        top = given.text.partition(":")[0].partition(".")[0]
+        if Path(f"{top}.py").is_file() or Path(top).is_dir():
+            options["path"] = Path.cwd()
+        if given.weights is not None:
+            if given.weights_file is None:
+                raise ConfigError(
+                    f"--weights: expected a file of weights; {given.weights} is no file: correct the path, "
+                    "or leave it out if the factory loads them"
+                )
+            options["checkpoint"] = given.weights_file
+        return Recognised("a factory in your code", options)
 
     def load(self) -> Classifier:
         """Imports and calls the factory, then loads the checkpoint.
@@ -155,6 +176,12 @@ class PythonClassifier(Options):
             f"model.factory: expected {self.factory} to return a torch.nn.Module; got {kind}: return the "
             "network itself"
         )
+
+
+def _is_callable_name(text: str) -> bool:
+    """Whether a text has the form ``package.module:callable``."""
+    module, _, name = text.partition(":")
+    return all(part.isidentifier() for one in (module, name) for part in one.split("."))
 
 
 @contextmanager

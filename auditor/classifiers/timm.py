@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 from urllib.parse import urlparse
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -18,7 +19,9 @@ from auditor.classifiers.downloads import (
     hub_offline,
     required_library,
 )
+from auditor.classifiers.named_models import own_weights, require_weights
 from auditor.config import ConfigPath, Preprocess
+from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
@@ -34,6 +37,9 @@ class TimmClassifier(Options):
     from the number of classes): set `classes`, or use those of the data. Your own weights come with
     neither, unless `timm.models.save_for_hf` stored them in a folder.
     """
+
+    accepts: ClassVar[str] = "the name of a model in timm, such as convnext_tiny"
+    recognition_order: ClassVar[int] = 2
 
     architecture: str | None = None
     """Name of a model in timm, such as resnet50 or resnet50.a1_in1k, or hf-hub:owner/name."""
@@ -62,6 +68,24 @@ class TimmClassifier(Options):
         if (self.architecture is None) == (self.folder is None):
             raise ValueError("expected either `architecture` or `folder`")
         return self
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A name of timm, with a file of weights or ``pretrained``."""
+        name, _, tag = given.text.partition(".")
+        if not name.isidentifier() or importlib.util.find_spec("timm") is None:
+            return None
+        timm = required_library("timm", "timm")
+        if not timm.is_model(name) or (tag and given.text not in timm.list_pretrained(f"{name}.*")):
+            return None
+        require_weights(given, "pretrained for timm's own")
+        what = f"timm {given.text}"
+        if given.weights == "pretrained":
+            options = {"architecture": given.text, "pretrained": True}
+            return Recognised(what, options, own_classes=True)
+        published = timm.get_pretrained_cfg(given.text)
+        config = timm.data.resolve_data_config({}, pretrained_cfg=published.to_dict())
+        return own_weights(what, given, preprocess_of(config)[0])
 
     def load(self) -> Classifier:
         """Builds the network and loads its weights.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import http.client
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 from urllib.parse import urlparse
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from auditor.classifiers import Classifier
 from auditor.classifiers.downloads import ALLOW
+from auditor.classifiers.named_models import own_weights, require_weights
 from auditor.config import ConfigPath, Preprocess
+from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
@@ -29,6 +31,9 @@ class TorchvisionClassifier(Options):
     torchvision's own weights come with their preprocessing and class names. Your own weights come
     with neither: set `preprocess` and `classes` in the configuration, or `classes` in the data.
     """
+
+    accepts: ClassVar[str] = "the name of a classifier in torchvision, such as resnet50"
+    recognition_order: ClassVar[int] = 1
 
     architecture: str
     """Name of a classifier in torchvision.models, such as resnet18."""
@@ -49,6 +54,25 @@ class TorchvisionClassifier(Options):
         if value is not None and info.data.get("weights") is not None:
             raise ValueError("expected `weights` or `checkpoint`; got both")
         return value
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A name of torchvision, with a file of weights or the name of torchvision's own."""
+        if not given.text.isidentifier():
+            return None
+        import torchvision
+        from torchvision.models import get_model_weights, list_models
+
+        if given.text not in list_models(module=torchvision.models):
+            return None
+        own = get_model_weights(given.text)
+        require_weights(given, f"one of torchvision's own: {', '.join(own.__members__)}")
+        what = f"torchvision {given.text}"
+        if given.weights in own.__members__:
+            options = {"architecture": given.text, "weights": given.weights}
+            return Recognised(what, options, own_classes=True)
+        usual = preprocess_of(own.__members__["DEFAULT"].transforms())
+        return own_weights(what, given, usual)
 
     def load(self) -> Classifier:
         """Builds the network and loads its weights.

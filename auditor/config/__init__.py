@@ -5,6 +5,7 @@ from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
+from auditor.config.plan import PlanSection
 from auditor.config.population import population_shares
 from auditor.config.preprocess import Channels, Preprocess
 from auditor.config.schema import json_schema
@@ -12,6 +13,7 @@ from auditor.config.sections import (
     AboutSection,
     AuditConfig,
     DataSection,
+    Device,
     ExplainSection,
     GateSection,
     JudgeSection,
@@ -30,6 +32,7 @@ __all__ = [
     "ConfigPath",
     "DataSection",
     "DecisionSection",
+    "Device",
     "ExpectedSection",
     "ExplainSection",
     "GateSection",
@@ -37,6 +40,7 @@ __all__ = [
     "MetricsSection",
     "ModelSection",
     "OutputKind",
+    "PlanSection",
     "Preprocess",
     "ReportSection",
     "SliceSection",

@@ -135,6 +135,8 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
         check = plugin_at("check", str(name), "checks")
         if value is False:
             checks[name] = False
+        elif isinstance(value, check):  # from Python
+            checks[name] = value
         elif value is None or value is True or isinstance(value, Mapping):
             options = value if isinstance(value, Mapping) else {}
             checks[name] = validate(check, options, base, f"checks.{name}.")

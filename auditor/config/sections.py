@@ -34,6 +34,8 @@ from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
 
 class ModelSection(Options):
     """The classifier: its adapter, the options that all adapters share, and the adapter's own ones."""
@@ -187,6 +189,8 @@ class ReportSection(Options):
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
     """Folder with templates that replace built-in ones of the same name."""
+    previous: ConfigPath | None = None
+    """Folder of the previous audit, for the change history beside the signatures."""
     compliance: tuple[str, ...] | None = ()
     """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
 
@@ -246,7 +250,7 @@ class AuditConfig(Options):
     """Number of images in one forward pass."""
     workers: int | None = Field(None, ge=0, le=1024)
     """Number of processes that decode images; null: chosen from the number of cores."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """Device on which the model runs."""
 
     @field_validator("criteria", mode="after")
