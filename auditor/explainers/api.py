@@ -27,6 +27,7 @@ from auditor.autograd.preflight import Preflight, preflight
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer, as_layer
 from auditor.autograd.user_code import require_module, require_runnable
+from auditor.config import Preprocess
 from auditor.errors import ConfigError, ModelError
 from auditor.explainers.batch import explain_batch
 from auditor.explainers.explanation import Explainer, Explanation
@@ -36,7 +37,7 @@ from auditor.explainers.guided_grad_cam import GuidedGradCam
 __all__ = ["explain", "explain_batch", "explain_or_grad_cam"]
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - options with defaults
     model: nn.Module,
     images: Tensor,
     targets: int | Sequence[int] | Tensor | NDArray[np.integer] | None = None,
@@ -44,6 +45,7 @@ def explain(
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
     output_key: str | int | None = None,
+    preprocess: Preprocess | None = None,
 ) -> Explanation:
     """Computes attribution maps of a batch of images.
 
@@ -63,6 +65,7 @@ def explain(
             ``accelerate`` once and explain ``Accelerated.module``.
         output_key: entry that holds the logits, if the model returns a dict, tuple or dataclass; None:
             ``logits`` or another usual name, or else the only entry (N, K).
+        preprocess: with which the images were made; names the channels that the model takes.
 
     Returns:
         Maps (N, 3, H, W) or (N, 1, H, W) float32, not normalised, on the model's device.
@@ -81,7 +84,7 @@ def explain(
     method = _method(GuidedGradCam() if explainer is None else explainer)
     layer = _layer(model, target_layer)
     indices = _indices(targets)
-    network = AdaptedNetwork(wrapped_keras(model), output_key=output_key)
+    network = AdaptedNetwork(wrapped_keras(model), preprocess, output_key)
     with left_unchanged(model):
         if explainer is None:
             return explain_or_grad_cam(network, images, indices, method, layer, precision)

@@ -232,3 +232,11 @@ def test_preprocess_refuses_numbers_that_do_not_fit_the_channels(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Preprocess.model_validate(setting)
+
+
+def test_explain_of_original_images_reorders_the_channels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    found = auditor.explain(network().eval(), image, 1, "grad-cam", preprocess={"channels": "bgr"})
+    turned = np.ascontiguousarray(image[:, :, ::-1])
+    plain = auditor.explain(network().eval(), turned, 1, "grad-cam", preprocess={})
+    torch.testing.assert_close(found.maps, plain.maps)
