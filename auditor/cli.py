@@ -14,10 +14,12 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__, completion, interrupts
+from auditor import __version__, interrupts
 from auditor.command_options import (
+    AllowDownloadOption,
     Case,
     ConfigArgument,
+    FormatsOption,
     OutOption,
     OverwriteOption,
     QuietOption,
@@ -25,6 +27,7 @@ from auditor.command_options import (
     SchemaName,
     SetOption,
     TemplatesOption,
+    changes_of,
     finite,
 )
 from auditor.commands.init import init
@@ -91,14 +94,17 @@ app.command()(run)
 
 
 @app.command()
-def check(config: ConfigArgument, overrides: SetOption = None) -> None:
+def check(
+    config: ConfigArgument, overrides: SetOption = None, download: AllowDownloadOption = False
+) -> None:
     """Dry run: validate configuration, data and model; estimate time and memory."""
     with exit_codes():
         from auditor import terminal
         from auditor.config import AuditConfig
         from auditor.dry_run import dry_run
 
-        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, overrides or [])))
+        changes = changes_of(overrides, allow_download=download)
+        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, changes)))
 
 
 @app.command()
@@ -134,14 +140,7 @@ def plan(
 @app.command()
 def render(
     folder: RunArgument,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            autocompletion=completion.formats,
-            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
-        ),
-    ] = None,
+    formats: FormatsOption = None,
     about: Annotated[
         Path | None,
         typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
@@ -177,6 +176,7 @@ def explain(
         str | None, typer.Option(help="Class to explain; default: the predicted one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the sheets.")] = Path("explained"),
+    download: AllowDownloadOption = False,
 ) -> None:
     """Compute attribution maps of single images: one sheet each with image, Grad-CAM, detail view."""
     with exit_codes():
@@ -184,7 +184,8 @@ def explain(
         from auditor.config import AuditConfig
         from auditor.explain_images import explain_images
 
-        explained = explain_images(AuditConfig.load(config), images, target, out)
+        settings = AuditConfig.load(config, changes_of(None, allow_download=download))
+        explained = explain_images(settings, images, target, out)
         terminal.print_explained(out_console, explained)
 
 

@@ -54,6 +54,20 @@ DataOption = Annotated[
         "--data", metavar="PATH", help="Data: a folder with one sub-folder per class, or a table."
     ),
 ]
+FormatsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        autocompletion=completion.formats,
+        help="One or several, comma-separated; can be repeated; default: as configured for the run.",
+    ),
+]
+AllowDownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-download", help="Download weights of the model that are not on this machine."
+    ),
+]
 
 
 class Device(StrEnum):
@@ -77,6 +91,18 @@ class SchemaName(StrEnum):
 
     CONFIG = "config"
     RESULT = "result"
+
+
+def changes_of(
+    overrides: list[str] | None, *, allow_download: bool, device: Device = Device.AUTO
+) -> list[str]:
+    """All options that change a key of the configuration, as ``key.path=value``."""
+    changes = list(overrides or [])
+    if allow_download:
+        changes.append("model.allow_download=true")
+    if device is not Device.AUTO:
+        changes.append(f"device={device}")
+    return changes
 
 
 def finite(value: float) -> float:

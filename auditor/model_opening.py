@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.audited_model import AuditedModel
+from auditor.autograd.adapted_network import AdaptedNetwork
 from auditor.autograd.target_layer import find_layer
 from auditor.autograd.user_code import user_code
 from auditor.classifiers.outputs import ClassLogits, as_columns, constant_columns, recognise
@@ -137,9 +138,13 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
     if images is None:
         images, _, _ = sample_images(prepared, _IMAGES)
     inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
-    network, rule = prepared.classifier.module, prepared.rule
+    rule = prepared.rule
     stated = prepared.config.model.output
-    inputs, outputs = _outputs(network, inputs)
+    network: nn.Module = prepared.classifier.module
+    adapted = AdaptedNetwork(network, prepared.preprocess, prepared.config.model.output_key)
+    inputs, outputs = _outputs(adapted, inputs)
+    if adapted.is_needed:
+        network = adapted
     _require_fit(outputs.shape[1], prepared)
     looks_like = recognise(outputs, rule.task)
     kind = stated or looks_like

@@ -20,6 +20,8 @@ from auditor.config import (
 )
 from auditor.config.criteria import Criterion
 
+ELSEWHERE = {"options", "data", "allow_download"}
+"""Fields that mean nothing for a model and data in memory."""
 FROM_PYTHON = {"dataset", "attributes", "groups", "weights", "attribute_types", "reference"} | {
     *("reference_images", "out", "overwrite", "progress")
 }
