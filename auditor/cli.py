@@ -16,6 +16,7 @@ import typer
 
 from auditor import __version__, interrupts
 from auditor.command_options import (
+    AboutOption,
     AllowDownloadOption,
     Case,
     ConfigArgument,
@@ -141,10 +142,7 @@ def plan(
 def render(
     folder: RunArgument,
     formats: FormatsOption = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
-    ] = None,
+    about: AboutOption = None,
     templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""

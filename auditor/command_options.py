@@ -62,6 +62,10 @@ FormatsOption = Annotated[
         help="One or several, comma-separated; can be repeated; default: as configured for the run.",
     ),
 ]
+AboutOption = Annotated[
+    Path | None,
+    typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
+]
 AllowDownloadOption = Annotated[
     bool,
     typer.Option(
