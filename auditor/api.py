@@ -166,14 +166,25 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     Raises:
         UsageError: the model, the data or an option can't be used.
         AuditAbortedError: the audit was aborted.
+
+    Example:
+        >>> import numpy as np, torch
+        >>> import auditor
+        >>> random = np.random.default_rng(0)
+        >>> images = [(random.integers(0, 256, (16, 16, 3), np.uint8), k % 2) for k in range(60)]
+        >>> model = torch.nn.Sequential(
+        ...     torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+        ...     torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        >>> result = auditor.audit(
+        ...     model, images, classes=["cat", "dog"], preprocess={}, out="reports/pets",
+        ...     report={"formats": []}, explain={"trust_samples": 0})
+        >>> result.summary.n_evaluated
+        60
     """
     _require_network(model)
     of_model: dict[str, Any] = {"target_layer": target_layer, "output": output}
-    of_model |= {
-        "output_key": output_key,
-        "classes": class_names(classes),
-        "expected": expected or {},
-    }
+    of_model |= {"output_key": output_key, "classes": class_names(classes)}
+    of_model |= {"expected": expected or {}}
     settings: dict[str, Any] = {"name": name, "task": task, "decision": decision, "seed": seed}
     settings |= {"preprocess": preprocess, "population": population, "display_names": display_names}
     settings |= {"slices": slices, "metrics": metrics, "explain": explain, "checks": checks}

@@ -49,7 +49,6 @@ app = typer.Typer(
     help="Audits image classifiers and writes the report that decides whether they ship.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
 )
 

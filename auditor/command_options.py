@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from auditor import completion
+
 ConfigArgument = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 OutOption = Annotated[
@@ -27,7 +29,12 @@ TemplatesOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY.PATH=VALUE",
+        autocompletion=completion.keys,
+        help="Override one key; can be repeated.",
+    ),
 ]
 ModelOption = Annotated[
     str | None,
@@ -42,16 +49,16 @@ WeightsOption = Annotated[
     typer.Option("--weights", metavar="FILE|NAME", help="Weights of a named model."),
 ]
 DataOption = Annotated[
-    str | None,
+    Path | None,
     typer.Option(
         "--data", metavar="PATH", help="Data: a folder with one sub-folder per class, or a table."
     ),
 ]
-
 RenderFormats = Annotated[
     list[str] | None,
     typer.Option(
         "--format",
+        autocompletion=completion.formats,
         help="One or several, comma-separated; can be repeated; default: as configured for the run.",
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -13,7 +13,9 @@ from torch import nn
 from auditor.autograd.model_free import MODEL_FREE, ModelFreeNetwork
 from auditor.classifiers import Classifier
 from auditor.classifiers.batch_sizes import in_batches, takes_any_batch
+from auditor.classifiers.named_models import file_of
 from auditor.config import ConfigPath
+from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
@@ -29,8 +31,18 @@ class ExportedClassifier(Options):
     files that you trust.
     """
 
+    accepts: ClassVar[str] = "a program of torch.export (.pt2) or TorchScript"
+    recognition_order: ClassVar[int] = 0
+
     file: ConfigPath
     """File that `torch.export.save` or `torch.jit.save` wrote."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A file with the suffix of an exported program, or any that holds TorchScript."""
+        if given.path.suffix.lower() == ".pt2" or "constants.pkl" in _names_in(given.path):
+            return file_of(given, (given.path.suffix.lower(),), "an exported program")
+        return None
 
     def load(self) -> Classifier:
         """Reads the program.

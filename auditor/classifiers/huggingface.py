@@ -6,18 +6,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
 from auditor.classifiers import Classifier
 from auditor.classifiers.downloads import hub_folder, required_library
+from auditor.classifiers.named_models import entries_of_config, require_no_weights
 from auditor.config import ConfigPath
+from auditor.config.recognise import WEIGHT_SUFFIXES, Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
 _NO_NAME = re.compile(r"LABEL_\d+")
 """Names that transformers gives to classes without one."""
+_HUB_NAME = re.compile(r"[\w-]+/[\w.-]+")
+"""Owner and name of a model on the Hub."""
 _SHOWN = 3
 
 
@@ -29,6 +33,9 @@ class HuggingFaceClassifier(Options):
     the weights. Weights are read from safetensors, in one file or in several. Code in the folder is
     never run.
     """
+
+    accepts: ClassVar[str] = "a folder that save_pretrained wrote, or owner/name on the Hub"
+    recognition_order: ClassVar[int] = 1
 
     folder: ConfigPath | None = None
     """Folder that `save_pretrained` wrote, with the model and its image processor."""
@@ -44,6 +51,19 @@ class HuggingFaceClassifier(Options):
         if (self.folder is None) == (self.name is None):
             raise ValueError("expected either `folder` or `name`")
         return self
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A folder of transformers, or a name on the Hub, which is loaded from the cache."""
+        options: dict[str, Any]
+        if "model_type" in entries_of_config(given.path):
+            options = {"folder": given.path.resolve()}
+        elif _is_hub_name(given):
+            options = {"name": given.text}
+        else:
+            return None
+        require_no_weights(given, "a model of transformers")
+        return Recognised("a model of transformers", options, own_classes=True)
 
     def load(self) -> Classifier:
         """Loads the model, its class names and its preprocessing.
@@ -83,6 +103,12 @@ class HuggingFaceClassifier(Options):
                 f"it, at {self.folder}; {found}: for a model of the Hub, set `model.name`"
             )
         return self.folder, f"weights from {self.folder.name}"
+
+
+def _is_hub_name(given: Given) -> bool:
+    """Whether it may be a name on the Hub, and not the path of a file that does not exist."""
+    is_file = given.path.suffix.lower() in WEIGHT_SUFFIXES | {".keras", ".onnx", ".pt2", ".h5"}
+    return _HUB_NAME.fullmatch(given.text) is not None and not is_file and not given.path.exists()
 
 
 def _config(transformers: Any, folder: Path) -> Any:

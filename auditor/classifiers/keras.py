@@ -7,11 +7,13 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from auditor.classifiers import Classifier
 from auditor.classifiers.downloads import required_library
+from auditor.classifiers.named_models import file_of
 from auditor.config import ConfigPath
+from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
@@ -27,8 +29,16 @@ class KerasClassifier(Options):
     the preprocessing nor class names.
     """
 
+    accepts: ClassVar[str] = "a .keras file"
+    recognition_order: ClassVar[int] = 0
+
     file: ConfigPath
     """File that `model.save('model.keras')` wrote."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A file of this format."""
+        return file_of(given, (".keras",), "a Keras model")
 
     def load(self) -> Classifier:
         """Reads the model.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from auditor.autograd.model_free import MODEL_FREE, ModelFreeNetwork
 from auditor.classifiers import Classifier
 from auditor.classifiers.batch_sizes import in_batches, takes_any_batch
 from auditor.classifiers.downloads import required_library
+from auditor.classifiers.named_models import file_of
 from auditor.config import ConfigPath
+from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
@@ -49,8 +51,16 @@ class OnnxClassifier(Options):
     stores neither the preprocessing nor class names.
     """
 
+    accepts: ClassVar[str] = "an .onnx file"
+    recognition_order: ClassVar[int] = 0
+
     file: ConfigPath
     """File `model.onnx`, which takes images (N, C, H, W) or (N, H, W, C)."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A file of this format."""
+        return file_of(given, (".onnx",), "an ONNX model")
 
     def load(self) -> Classifier:
         """Reads the model.

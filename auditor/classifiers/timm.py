@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import importlib.util
 import math
 from collections.abc import Mapping
@@ -19,7 +20,12 @@ from auditor.classifiers.downloads import (
     hub_offline,
     required_library,
 )
-from auditor.classifiers.named_models import own_weights, require_weights
+from auditor.classifiers.named_models import (
+    entries_of_config,
+    own_weights,
+    require_no_weights,
+    require_weights,
+)
 from auditor.config import ConfigPath, Preprocess
 from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
@@ -72,13 +78,21 @@ class TimmClassifier(Options):
     @classmethod
     def recognise(cls, given: Given) -> Recognised | None:
         """A name of timm, with a file of weights or ``pretrained``."""
+        if given.path.is_dir() and "architecture" in entries_of_config(given.path):
+            require_no_weights(given, "a model of timm")
+            return Recognised("a model of timm", {"folder": given.path.resolve()}, own_classes=True)
+        if given.text.startswith(_HUB):
+            require_no_weights(given, "a model of the Hub")
+            return Recognised(
+                "timm", {"architecture": given.text, "pretrained": True}, own_classes=True
+            )
         name, _, tag = given.text.partition(".")
         if not name.isidentifier() or importlib.util.find_spec("timm") is None:
             return None
         timm = required_library("timm", "timm")
         if not timm.is_model(name) or (tag and given.text not in timm.list_pretrained(f"{name}.*")):
             return None
-        require_weights(given, "pretrained for timm's own")
+        require_weights(given, ("pretrained",))
         what = f"timm {given.text}"
         if given.weights == "pretrained":
             options = {"architecture": given.text, "pretrained": True}
@@ -86,6 +100,14 @@ class TimmClassifier(Options):
         published = timm.get_pretrained_cfg(given.text)
         config = timm.data.resolve_data_config({}, pretrained_cfg=published.to_dict())
         return own_weights(what, given, preprocess_of(config)[0])
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of timm's models."""
+        if importlib.util.find_spec("timm") is None:
+            return []
+        names: list[str] = importlib.import_module("timm").list_models()
+        return names
 
     def load(self) -> Classifier:
         """Builds the network and loads its weights.

@@ -58,21 +58,27 @@ class TorchvisionClassifier(Options):
     @classmethod
     def recognise(cls, given: Given) -> Recognised | None:
         """A name of torchvision, with a file of weights or the name of torchvision's own."""
-        if not given.text.isidentifier():
-            return None
-        import torchvision
-        from torchvision.models import get_model_weights, list_models
+        from torchvision.models import get_model_weights
 
-        if given.text not in list_models(module=torchvision.models):
+        if not given.text.isidentifier() or given.text not in cls.names():
             return None
         own = get_model_weights(given.text)
-        require_weights(given, f"one of torchvision's own: {', '.join(own.__members__)}")
+        require_weights(given, own.__members__)
         what = f"torchvision {given.text}"
         if given.weights in own.__members__:
             options = {"architecture": given.text, "weights": given.weights}
             return Recognised(what, options, own_classes=True)
         usual = preprocess_of(own.__members__["DEFAULT"].transforms())
         return own_weights(what, given, usual)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of torchvision's classifiers."""
+        import torchvision
+        from torchvision.models import list_models
+
+        names: list[str] = list_models(module=torchvision.models)
+        return names
 
     def load(self) -> Classifier:
         """Builds the network and loads its weights.
@@ -81,12 +87,9 @@ class TorchvisionClassifier(Options):
             ModelError: the architecture or the weights are unknown, the weights are neither on disk
                 nor can be downloaded, or the checkpoint does not fit.
         """
-        import torchvision
-        from torchvision.models import list_models
-
         from auditor.classifiers.checkpoint import load_weights
 
-        known = list_models(module=torchvision.models)
+        known = self.names()
         if self.architecture not in known:
             near = difflib.get_close_matches(self.architecture, known, n=3, cutoff=0.5)
             raise ModelError(

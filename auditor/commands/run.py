@@ -73,7 +73,7 @@ class _Named:
 
     model: str | None
     weights: str | None
-    data: str | None
+    data: Path | None
 
     def require_nothing(self) -> None:
         from auditor.errors import ConfigError

@@ -6,13 +6,17 @@ A plug-in that recognises something has the class method ``recognise`` and two c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
 from auditor import registry
 from auditor.errors import ConfigError
+
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".tar"})
+"""Suffixes of files that usually hold weights without a network."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,16 @@ class Recogniser(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsNames(Protocol):
+    """A recogniser of names that can list them, so that a misspelled one gets a suggestion."""
+
+    @classmethod
+    def names(cls) -> Sequence[str]:
+        """The names that it recognises; empty where its library is not installed."""
+        ...
+
+
 def recognise(
     kind: Literal["classifier", "dataset"], option: str, given: Given
 ) -> tuple[str, Recognised]:
@@ -114,7 +128,24 @@ def recognise(
         if recognised is not None:
             return name, recognised
     known = "; ".join(f"{one.accepts} ({name})" for name, one in adapters.items())
+    fix = "correct it, or describe it in a configuration file, which `auditor init` writes"
+    if kind == "dataset" and not given.path.exists():
+        raise ConfigError(
+            f"{option}: expected {known}; {given.text} does not exist: correct the path"
+        )
+    if kind == "classifier" and given.path.suffix.lower() in WEIGHT_SUFFIXES:
+        fix = f"name the architecture with {option}, and pass weights with --weights"
+    elif near := _similar(given.text, adapters.values()):
+        fix = f"did you mean {' or '.join(near)}?"
     raise ConfigError(
-        f"{option}: expected {known}; got {given.text!r}, which is none of these: correct it, or describe it "
-        "in a configuration file, which `auditor init` writes"
+        f"{option}: expected {known}; got {given.text!r}, which is none of these: {fix}"
     )
+
+
+def _similar(text: str, adapters: Iterable[Recogniser]) -> list[str]:
+    """Names of models or data sets that look like a text."""
+    known: set[str] = set()
+    for one in adapters:
+        if isinstance(one, KnowsNames):
+            known.update(one.names())
+    return difflib.get_close_matches(text, sorted(known), n=3, cutoff=0.7)

@@ -75,16 +75,13 @@ class RecognisedParts:
         return made
 
 
-def recognise_parts(
-    model: str | None, weights: str | None, data: str | None, name: str | None = None
-) -> RecognisedParts:
+def recognise_parts(model: str | None, weights: str | None, data: Path | None) -> RecognisedParts:
     """Recognises what a user names.
 
     Args:
         model: a name, a path or ``module:factory``; None leaves it out.
         weights: of the model.
         data: a folder or a table; None leaves it out.
-        name: of the audit; None makes one of the model and the data.
 
     Raises:
         ConfigError: something is not recognised, or weights are given without a model.
@@ -94,13 +91,13 @@ def recognise_parts(
         raise ConfigError(
             "--weights: expected the architecture of these weights as well: add --model, such as resnet50"
         )
-    data_part = None if data is None else Section(*recognise("dataset", "--data", Given(data)))
+    data_part = None if data is None else Section(*recognise("dataset", "--data", Given(str(data))))
     model_part = None
     if model is not None:
         classes = () if data_part is None else data_part.found.classes
         model_part = Section(*recognise("classifier", "--model", Given(model, weights, classes)))
-    parts = [_short(one) for one in (model, data) if one is not None]
-    return RecognisedParts(name or " on ".join(parts) or "my-classifier", model_part, data_part)
+    name = " on ".join(_short(str(one)) for one in (model, data) if one is not None)
+    return RecognisedParts(name, model_part, data_part)
 
 
 def require_preprocess(raw: Mapping[str, Any], parts: RecognisedParts) -> None:

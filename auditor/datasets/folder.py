@@ -72,7 +72,8 @@ class Folder(Options):
                     if unfit
                     else "no column `file`"
                 )
-                notes = (*notes, f"{path.name} is not used, because it has {why}")
+                fix = "rename the column, or audit the table itself"
+                notes = (*notes, f"{path.name} is not used, because it has {why}: {fix}")
                 continue
             found = roles_of_columns(table, own={"file"})
             options |= {"attributes": path.resolve(), **found.clusters_and_weights()}

@@ -37,7 +37,7 @@ from auditor.explainers.guided_grad_cam import GuidedGradCam
 __all__ = ["explain", "explain_batch", "explain_or_grad_cam"]
 
 
-def explain(  # noqa: PLR0913, PLR0917 - options with defaults
+def explain(  # noqa: PLR0913 - options with defaults
     model: nn.Module,
     images: Tensor,
     targets: int | Sequence[int] | Tensor | NDArray[np.integer] | None = None,
@@ -45,6 +45,7 @@ def explain(  # noqa: PLR0913, PLR0917 - options with defaults
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
     output_key: str | int | None = None,
+    *,
     preprocess: Preprocess | None = None,
 ) -> Explanation:
     """Computes attribution maps of a batch of images.
@@ -65,7 +66,7 @@ def explain(  # noqa: PLR0913, PLR0917 - options with defaults
             ``accelerate`` once and explain ``Accelerated.module``.
         output_key: entry that holds the logits, if the model returns a dict, tuple or dataclass; None:
             ``logits`` or another usual name, or else the only entry (N, K).
-        preprocess: with which the images were made; names the channels that the model takes.
+        preprocess: names the channels that the model takes of RGB images; None: it takes them as they are.
 
     Returns:
         Maps (N, 3, H, W) or (N, 1, H, W) float32, not normalised, on the model's device.

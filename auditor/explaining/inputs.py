@@ -33,7 +33,7 @@ class Inputs:
         inputs: (N, C, H, W) floating, preprocessed.
         shown: (N, H, W, 3) uint8; None for preprocessed images, see `rescaled`.
         names: of the images: the file name, or the position.
-        preprocess: of original images; names the channels that the model takes.
+        preprocess: of original images.
     """
 
     inputs: Tensor

@@ -28,24 +28,24 @@ class AuditResult(records.AuditResult):
     A notebook shows it with its outcome and its findings.
 
     Example:
-        >>> import tempfile, numpy as np, torch
+        >>> import numpy as np, torch
         >>> import auditor
         >>> random = np.random.default_rng(0)
         >>> images = [(random.integers(0, 256, (16, 16, 3), np.uint8), k % 2) for k in range(60)]
         >>> model = torch.nn.Sequential(
         ...     torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
         ...     torch.nn.Flatten(), torch.nn.Linear(4, 2))
-        >>> folder = tempfile.mkdtemp() + "/run"
-        >>> result = auditor.audit(model, images, classes=["cat", "dog"], preprocess={},
-        ...                        report={"formats": []}, out=folder)
+        >>> result = auditor.audit(
+        ...     model, images, classes=["cat", "dog"], preprocess={}, out="reports/pets",
+        ...     report={"formats": []}, explain={"trust_samples": 0})
         >>> len(result.predictions)
         60
-        >>> again = auditor.AuditResult.load(folder)
+        >>> again = auditor.AuditResult.load("reports/pets")
         >>> again.outcome.state == result.outcome.state
         True
     """
 
-    _folder: Path = PrivateAttr()
+    _folder: Path | None = PrivateAttr(None)
 
     @classmethod
     def load(cls, run: Path | str) -> AuditResult:
@@ -68,7 +68,15 @@ class AuditResult(records.AuditResult):
 
     @property
     def folder(self) -> Path:
-        """The run folder, absolute."""
+        """The run folder, absolute.
+
+        Raises:
+            DataError: the result was not read from a folder.
+        """
+        if self._folder is None:
+            raise DataError(
+                "expected a result that was read from a run folder; this one was not: use `AuditResult.load`"
+            )
         return self._folder
 
     def frame(self, name: Table) -> pd.DataFrame:
@@ -161,13 +169,14 @@ class AuditResult(records.AuditResult):
     def _repr_html_(self) -> str:
         from auditor.results.notebook_view import as_html
 
-        return as_html(self)
+        return as_html(self, self._folder)
 
     def _store(self) -> RunFolder:
+        folder = self.folder
         try:
-            return RunFolder.open(self._folder)
+            return RunFolder.open(folder)
         except DataError as error:
             raise DataError(
-                f"{self._folder}: expected the run that this result was read from; it was moved or removed: "
+                f"{folder}: expected the run that this result was read from; it was moved or removed: "
                 "read it again with `AuditResult.load`"
             ) from error

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from auditor.phrasing import count, effect, percent
 from auditor.phrasing.glossary import SEVERITY_NAMES, SEVERITY_SHAPES, verdict_name
-from auditor.records import SEVERITIES, Finding, Severity
+from auditor.records import SEVERITIES, AuditResult, Finding, Severity
 from auditor.report.image_data import data_uri, stored_jpeg
 from auditor.report.templating import environment
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.summary import verdict_text
-
-if TYPE_CHECKING:
-    from auditor.results.audit_result import AuditResult
 
 _SHOWN = 12
 """Findings that are shown; the report has all of them."""
@@ -49,8 +46,13 @@ class FindingRow:
     alt: str
 
 
-def as_html(result: AuditResult) -> str:
-    """The result as a fragment of HTML that needs nothing else; texts of the data are escaped."""
+def as_html(result: AuditResult, folder: Path | None) -> str:
+    """The result as a fragment of HTML that needs nothing else; texts of the data are escaped.
+
+    Args:
+        result: of an audit.
+        folder: its run folder, where the images are; None: without images.
+    """
     summary = result.summary
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     verdict = verdict_text(result)
@@ -70,15 +72,15 @@ def as_html(result: AuditResult) -> str:
             reasons=[one.text for one in verdict.reasons[:_REASONS]],
             n_more_reasons=max(0, len(verdict.reasons) - _REASONS),
             numbers=numbers,
-            findings=tuple(_rows(result, ordered[:_SHOWN])),
+            findings=tuple(_rows(result, ordered[:_SHOWN], folder)),
             n_more=max(0, len(ordered) - _SHOWN),
-            folder=str(result.folder),
+            folder="" if folder is None else str(folder),
         )
     )
 
 
-def _rows(result: AuditResult, shown: list[Finding]) -> Iterator[FindingRow]:
-    images = _images(result, shown)
+def _rows(result: AuditResult, shown: list[Finding], folder: Path | None) -> Iterator[FindingRow]:
+    images = _images(result, shown, folder)
     for one in shown:
         sample = next((name for name in one.samples if name in images), "")
         yield FindingRow(
@@ -93,9 +95,11 @@ def _rows(result: AuditResult, shown: list[Finding]) -> Iterator[FindingRow]:
         )
 
 
-def _images(result: AuditResult, shown: list[Finding]) -> dict[str, tuple[str, ...]]:
+def _images(
+    result: AuditResult, shown: list[Finding], folder: Path | None
+) -> dict[str, tuple[str, ...]]:
     """Image and Grad-CAM of the first sample with maps of each finding; none if the folder is gone."""
-    if not result.folder.is_dir():
+    if folder is None or not folder.is_dir():
         return {}
     records = (*result.explanations.contrasts, *result.explanations.failures)
     # Of several maps of a sample, the one of its predicted class.
@@ -106,7 +110,7 @@ def _images(result: AuditResult, shown: list[Finding]) -> dict[str, tuple[str, .
         None
     }
     found = [explained[name] for name in chosen if name is not None]
-    files = MapFiles(result.folder)
+    files = MapFiles(folder)
     images = files.rows([one.image for one in found], ("image",))
     maps = files.rows([one.map for one in found], ("overlay",))
     return {

@@ -162,6 +162,15 @@ def test_result_of_a_removed_run_says_how_to_read_it_again(tmp_path: Path) -> No
     assert len(result.frame("findings")) == 1
 
 
+def test_result_that_was_not_read_from_a_folder_has_its_own_tables(run: RunFolder) -> None:
+    result = AuditResult.model_validate_json((run.path / "audit.json").read_text())
+    assert len(result.frame("findings")) == len(result.findings)
+    assert "Does not pass" in result._repr_html_()
+    assert "Run folder" not in result._repr_html_()
+    with pytest.raises(DataError, match=r"was not: use `AuditResult\.load`"):
+        result.render()
+
+
 class Tags(HTMLParser):
     """Collects the tags and the addresses."""
 

@@ -8,7 +8,7 @@ to by ``file#row``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -343,10 +343,13 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         alpha=alpha,
         about=compliance.about(result),
         selection=selected,
-        compliance=compliance.answers(
-            result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
-        ),
+        compliance=compliance.answers(result, _anchors(ordered), selected),
     )
+
+
+def _anchors(findings: Sequence[Finding]) -> dict[str, str]:
+    """Address of each finding in the report, by its id."""
+    return {one.id: anchor("finding", one.id) for one in findings}
 
 
 def _finding_views(
