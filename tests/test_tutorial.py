@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def test_stored_outputs_belong_to_the_cells(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_from_top_to_bottom(path: Path) -> None:
-    pytest.importorskip(OPTIONAL[path.stem])
+    library = OPTIONAL[path.stem]
+    if importlib.util.find_spec(library) is None:  # Keras would choose its backend when imported
+        pytest.skip(f"{library} is not installed")
     stored = read(path)
     executed = execute(stored)  # raises CellExecutionError where a cell or its assertion fails
     assert kinds(executed) == kinds(stored)
