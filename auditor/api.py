@@ -45,6 +45,7 @@ from auditor.datasets.user_tables import (
     require_one_order,
     stated_types,
     value_column,
+    with_clusters,
 )
 from auditor.errors import ConfigError, DataError, ModelError
 from auditor.notebook_progress import display_in_python
@@ -85,6 +86,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     task: TaskName = "single-label",
     decision: DecisionSection | Mapping[str, Any] | None = None,
     output: OutputKind | None = None,
+    output_key: str | int | None = None,
     target_layer: str | None = None,
     slices: SliceSection | Mapping[str, Any] | None = None,
     metrics: MetricsSection | Mapping[str, Any] | None = None,
@@ -112,30 +114,31 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     keys of the file, or the model of the section.
 
     Args:
-        model: float32 images (N, 3, H, W) → outputs (N, K): logits, or probabilities, which are
-            recognised. A binary model may have one output. It is left as it was.
+        model: float32 images (N, 3, H, W) → outputs (N, K), logits or probabilities, of which a binary
+            model may have one. It is left as it was.
         dataset: the original images (not normalised) with their labels; see `LabelledImages` and
             `plain_label` for the accepted forms. For a multi-label task, the label of an image is a
             list of names or indices, or an array of L zeros and ones.
         classes: K class names, or the L labels, in the order of the outputs; numbers become text.
-        preprocess: how an image becomes the model's input, with the keys of the configuration, such as
-            ``{"resize": 224, "mean": [0.5], "std": [0.5]}``; ``{}`` only divides by 255. Required.
+        preprocess: with the keys of the configuration, such as ``{"resize": 224, "mean": [0.5]}``; ``{}``
+            only divides by 255. Required.
         attributes: one row per sample, in the order of the data set; one column per attribute.
         groups: which samples belong together, such as those of a patient; one value per sample. The
             name of a series stands in the report.
-        weights: weight of each sample in the target population, at least 0. The accuracy for this
-            population is reported beside the raw one.
+        weights: weight of each sample in the target population, for a second, weighted accuracy.
         population: instead of weights, the shares of the target population in values of attributes,
             such as ``{"sex": {"female": 0.51, "male": 0.49}}``.
         attribute_types: ``categorical``, ``ordinal``, ``numeric``, or the values in order, by the name
             of the attribute; others are guessed. An ordered categorical of pandas is ordinal.
         missing: values of attributes that mean "missing", such as ``["unknown", -1]``.
-        reference: the training data's labels (column ``label``) and attributes.
+        reference: the training data's labels (column ``label``) and attributes; a column with the name
+            of ``groups`` says which of its samples belong together.
         reference_images: the training images with their labels, in the order of ``reference``.
-        expected: what is published of the model: ``{"accuracy": 0.918}``.
+        expected: published results, ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
         decision: the positive class of a binary task, and thresholds; None: 0.5.
         output: ``logits``, ``probabilities`` or ``log-probabilities``; None recognises it.
+        output_key: entry that holds the outputs, if the model returns a dict, tuple or dataclass.
         target_layer: dotted name of the layer to explain; None chooses the last with a spatial map.
         slices: how the data is divided, such as ``{"min_support": 50, "edges": {"age": [18, 65]}}``.
         metrics: what is measured, such as ``{"primary": ["accuracy", "balanced-accuracy"]}``.
@@ -182,7 +185,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     """
     _require_network(model)
     of_model: dict[str, Any] = {"target_layer": target_layer, "output": output}
-    of_model |= {"classes": class_names(classes), "expected": expected or {}}
+    of_model |= {"output_key": output_key, "classes": class_names(classes)}
+    of_model |= {"expected": expected or {}}
     settings: dict[str, Any] = {"name": name, "task": task, "decision": decision, "seed": seed}
     settings |= {"preprocess": preprocess, "population": population, "display_names": display_names}
     settings |= {"slices": slices, "metrics": metrics, "explain": explain, "checks": checks}
@@ -195,7 +199,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})
     table = reference_table(reference, _label_reader(config))
-    data = replace(data, stated_types=types, reference=table)
+    data = replace(data, stated_types=types, reference=with_clusters(table, data.group))
     if reference_images is not None:
         data = _with_reference_images(data, reference_images, config)
     return _audit(config, data, model, place, shown, overwrite=overwrite)
@@ -248,10 +252,11 @@ def _audit(
     overwrite: bool,
 ) -> AuditResult:
     """Runs the audit; the caller's model is left as it was."""
+    from auditor.autograd.keras_network import wrapped_keras
     from auditor.autograd.model_state import left_unchanged
 
     described = f"{type(model).__name__}, passed from Python"
-    classifier = Classifier(module=model, adapter=_ADAPTER, description=described)
+    classifier = Classifier(module=wrapped_keras(model), adapter=_ADAPTER, description=described)
     with left_unchanged(model):
         prepared = match(config, data, classifier)
         folder = runner.audit(prepared, place, overwrite=overwrite, progress=progress)

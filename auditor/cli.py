@@ -14,22 +14,31 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__, completion, interrupts
+from auditor import __version__, interrupts
 from auditor.command_options import (
+    AboutOption,
+    AllowDownloadOption,
     Case,
+    ComparisonFormats,
     ConfigArgument,
     OutOption,
     OverwriteOption,
+    PreviousOption,
     QuietOption,
+    RenderFormats,
     RunArgument,
     SchemaName,
     SetOption,
     TemplatesOption,
+    changes_of,
     finite,
+    separate,
 )
 from auditor.commands.init import init
+from auditor.commands.log import log
+from auditor.commands.review import review
 from auditor.commands.run import run
-from auditor.commands.shared import print_finished, progress_display
+from auditor.commands.shared import print_finished, print_seal, progress_display
 from auditor.console import accept_all_text, silence_output
 from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
@@ -91,14 +100,17 @@ app.command()(run)
 
 
 @app.command()
-def check(config: ConfigArgument, overrides: SetOption = None) -> None:
+def check(
+    config: ConfigArgument, overrides: SetOption = None, download: AllowDownloadOption = False
+) -> None:
     """Dry run: validate configuration, data and model; estimate time and memory."""
     with exit_codes():
         from auditor import terminal
         from auditor.config import AuditConfig
         from auditor.dry_run import dry_run
 
-        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, overrides or [])))
+        changes = changes_of(overrides, allow_download=download)
+        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, changes)))
 
 
 @app.command()
@@ -134,37 +146,32 @@ def plan(
 @app.command()
 def render(
     folder: RunArgument,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            autocompletion=completion.formats,
-            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
-        ),
-    ] = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
-    ] = None,
+    formats: RenderFormats = None,
+    about: AboutOption = None,
+    previous: PreviousOption = None,
     templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
         from auditor import about_file, terminal
+        from auditor.comparison.previous import store_previous
         from auditor.file_system import require_writable
         from auditor.manifest import record_rendering
         from auditor.report import documents
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
-        given = [name.strip() for one in formats or [] for name in one.split(",")]
-        names = list(dict.fromkeys(given)) or documents.configured(store)
+        names = separate(formats) or documents.configured(store)
         require_writable(store.path)
         with record_rendering(store.path):
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
+            if previous is not None:
+                store_previous(RunFolder.open(previous), store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
+        print_seal(store.path)
+        terminal.print_lines(err_console, written.notes)
         if written.missing:
             raise written.missing[0]
 
@@ -177,6 +184,7 @@ def explain(
         str | None, typer.Option(help="Class to explain; default: the predicted one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the sheets.")] = Path("explained"),
+    download: AllowDownloadOption = False,
 ) -> None:
     """Compute attribution maps of single images: one sheet each with image, Grad-CAM, detail view."""
     with exit_codes():
@@ -184,7 +192,8 @@ def explain(
         from auditor.config import AuditConfig
         from auditor.explain_images import explain_images
 
-        explained = explain_images(AuditConfig.load(config), images, target, out)
+        settings = AuditConfig.load(config, changes_of(None, allow_download=download))
+        explained = explain_images(settings, images, target, out)
         terminal.print_explained(out_console, explained)
 
 
@@ -213,6 +222,7 @@ def compare(
             help="Share of the earlier run's samples that must be comparable; below it: exit code 4.",
         ),
     ] = 0.5,
+    formats: ComparisonFormats = None,
     quiet: QuietOption = False,
 ) -> None:
     """Compare two audits; exit code 1 if the overall error rate or that of a slice rose.
@@ -229,11 +239,12 @@ def compare(
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
         place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
         documents.check_place(place)
+        names = documents.checked_formats(separate(formats))
         progress = progress_display(quiet)
         found = comparison.compare(
             before, after, max_rise=max_rise, min_paired=min_paired, progress=progress
         )
-        written = documents.write(found, before, after, place, progress)
+        written = documents.write(found, before, after, place, names, progress)
         terminal.print_lines(out_console, ["", *comparison.summary(found).splitlines()])
         terminal.print_paths(out_console, written.paths)
         if written.missing is not None:
@@ -245,7 +256,10 @@ def compare(
 def verify(
     folder: RunArgument,
     seal: Annotated[
-        str | None, typer.Option(help="The seal that was noted when the audit ended.")
+        str | None,
+        typer.Option(
+            help="The seal that was noted when the audit ended, or the documents were written."
+        ),
     ] = None,
 ) -> None:
     """Check whether a run was altered; exit code 0: intact, 1: altered, 2: not a finished run."""
@@ -320,6 +334,8 @@ def schema(
         typer.echo(json.dumps(chosen, indent=2))
 
 
+app.command()(review)
+app.command()(log)
 app.command()(init)
 
 

@@ -132,11 +132,11 @@ def readable(batch: Batch, dataset: Dataset) -> torch.Tensor:
 
 
 def normalised(images: torch.Tensor, preprocess: Preprocess, device: torch.device) -> torch.Tensor:
-    """The network's input: divided by 255, minus the mean, divided by the standard deviation.
+    """The network's input: scaled, minus the mean, divided by the standard deviation; in RGB order.
 
     Args:
         images: (N, 3, H, W), uint8.
-        preprocess: mean and standard deviation of each channel.
+        preprocess: scale, and mean and standard deviation of each channel.
         device: where to compute.
 
     Returns:
@@ -144,7 +144,7 @@ def normalised(images: torch.Tensor, preprocess: Preprocess, device: torch.devic
     """
     mean, std = (
         torch.tensor(values, dtype=torch.float32, device=device).view(1, 3, 1, 1)
-        for values in (preprocess.mean, preprocess.std)
+        for values in (preprocess.rgb_mean, preprocess.rgb_std)
     )
     inputs = images.to(device, non_blocking=True).to(torch.float32)
     return inputs.div_(255).sub_(mean).div_(std)

@@ -20,6 +20,8 @@ from auditor.config import (
 )
 from auditor.config.criteria import Criterion
 
+ELSEWHERE = {"options", "data", "allow_download"}
+"""Fields that mean nothing for a model and data in memory."""
 FROM_PYTHON = {"dataset", "attributes", "groups", "weights", "attribute_types", "reference"} | {
     *("reference_images", "out", "overwrite", "progress")
 }
@@ -44,9 +46,7 @@ def options_of_the_configuration() -> dict[str, Any]:
         **{name: field for name, field in ModelSection.model_fields.items() if name != "adapter"},
         **{name: field for name, field in DataSection.model_fields.items() if name != "adapter"},
     }
-    return {
-        name: field.default for name, field in fields.items() if name not in {"options", "data"}
-    }
+    return {name: field.default for name, field in fields.items() if name not in ELSEWHERE}
 
 
 def test_audit_takes_exactly_the_options_of_the_configuration() -> None:

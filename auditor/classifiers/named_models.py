@@ -1,7 +1,8 @@
-"""What libraries of named models have in common when a name and weights are given."""
+"""What adapters have in common when they recognise a model that a user names."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 
@@ -55,3 +56,39 @@ def own_weights(what: str, given: Given, usual: Preprocess | None) -> Recognised
         notes=() if usual is None else (assumed,),
         preprocess=preprocess,
     )
+
+
+def file_of(given: Given, suffixes: tuple[str, ...], what: str) -> Recognised | None:
+    """A file that holds the network and its weights.
+
+    Args:
+        given: a path.
+        suffixes: of the format.
+        what: it is, in a few words.
+    """
+    if given.path.suffix.lower() not in suffixes or not given.path.is_file():
+        return None
+    require_no_weights(given, what)
+    return Recognised(what, {"file": given.path.resolve()})
+
+
+def require_no_weights(given: Given, what: str) -> None:
+    """Refuses weights beside a model that has its own.
+
+    Raises:
+        ConfigError: weights are given.
+    """
+    if given.weights is not None:
+        raise ConfigError(
+            f"--weights: expected no weights, because {given.text} is {what} and has its own; got "
+            f"{given.weights}: leave --weights out"
+        )
+
+
+def entries_of_config(folder: Path) -> dict[str, object]:
+    """The entries of ``config.json`` in a folder; empty where there is none."""
+    try:
+        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}

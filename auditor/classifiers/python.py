@@ -19,8 +19,8 @@ from auditor.user_code import UserFactory, is_callable_name
 class PythonClassifier(Options):
     """The nn.Module that a factory in your code returns, optionally with a file of weights.
 
-    The network takes float32 images (N, 3, H, W) and returns logits (N, K). A Keras 3 model with
-    the torch backend is also an nn.Module, but takes (N, H, W, 3): wrap it in the factory. The
+    The network takes float32 images (N, 3, H, W) and returns logits (N, K), alone or in a dict, tuple or
+    dataclass. A Keras 3 model on its torch backend is an nn.Module, too, and gets (N, H, W, 3). The
     factory is your code and is executed; a checkpoint is only read as tensors.
     """
 
@@ -81,6 +81,7 @@ class PythonClassifier(Options):
         """
         from torch import nn
 
+        from auditor.autograd.keras_network import wrapped_keras
         from auditor.classifiers.checkpoint import load_weights
 
         factory = UserFactory(
@@ -94,7 +95,7 @@ class PythonClassifier(Options):
         if self.checkpoint is not None:
             source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
         return Classifier(
-            module=module.cpu().float().eval(),
+            module=wrapped_keras(module.cpu().float().eval()),
             adapter=self.plugin_name,
             description=f"{type(module).__name__} of {self.factory}{factory.shown_arguments()}, {source}",
         )

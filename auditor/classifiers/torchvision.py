@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 from pydantic import Field, ValidationInfo, field_validator
 
 from auditor.classifiers import Classifier
+from auditor.classifiers.downloads import ALLOW
 from auditor.classifiers.named_models import own_weights, require_weights
 from auditor.config import ConfigPath, Preprocess
 from auditor.config.recognise import Given, Recognised
@@ -37,13 +38,15 @@ class TorchvisionClassifier(Options):
     architecture: str
     """Name of a classifier in torchvision.models, such as resnet18."""
     weights: str | None = None
-    """torchvision's own: DEFAULT, IMAGENET1K_V1 …; from its cache on disk or by download."""
+    """torchvision's own: DEFAULT, IMAGENET1K_V1 …"""
     checkpoint: ConfigPath | None = None
     """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
     """Entry of that file that contains the weights, if it has several."""
     num_classes: int | None = Field(None, ge=2, le=1_000_000)
     """Number of classes of your own weights; null: 1000, as in torchvision."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
 
     @field_validator("checkpoint", mode="after")
     @classmethod
@@ -141,7 +144,7 @@ class TorchvisionClassifier(Options):
                 f"model.num_classes: expected {len(classes)}, as in {weights.name}; got "
                 f"{self.num_classes}: omit it, or set `checkpoint` to your own weights"
             )
-        path = _on_disk(weights)
+        path = _on_disk(weights, allow_download=self.allow_download)
         read_weights(path)  # torchvision would unpickle any content; this refuses code
         try:
             module = get_model(self.architecture, weights=weights)
@@ -163,7 +166,7 @@ def _hint(near: list[str], known: list[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
 
 
-def _on_disk(weights: Any) -> Path:
+def _on_disk(weights: Any, *, allow_download: bool) -> Path:
     """The file of torchvision's own weights in torch's cache; downloaded if it is missing."""
     import torch
 
@@ -171,6 +174,10 @@ def _on_disk(weights: Any) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.exists():
         return path
+    if not allow_download:
+        raise ModelError(
+            f"expected torchvision's weights {weights.name} at {path}; the file is missing, and {ALLOW}"
+        )
     # File names end with the first digits of their SHA-256, such as resnet18-f37072fd.pth.
     digits = Path(name).stem.rpartition("-")[2]
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.command_options import (
+    AllowDownloadOption,
     DataOption,
     Device,
     ModelOption,
@@ -17,6 +18,7 @@ from auditor.command_options import (
     QuietOption,
     SetOption,
     WeightsOption,
+    changes_of,
 )
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
@@ -40,6 +42,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
+    download: AllowDownloadOption = False,
 ) -> None:
     """Audit a classifier.
 
@@ -50,7 +53,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
         from auditor import runner
         from auditor.config import AuditConfig
 
-        changes = [*(overrides or []), *([f"device={device}"] if device is not Device.AUTO else [])]
+        changes = changes_of(overrides, allow_download=download, device=device)
         named = _Named(model, weights, data)
         if config is not None:
             named.require_nothing()

@@ -7,6 +7,7 @@ from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import population_shares
+from auditor.config.preprocess import Channels, Preprocess
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -17,7 +18,6 @@ from auditor.config.sections import (
     GateSection,
     JudgeSection,
     ModelSection,
-    Preprocess,
     ReportSection,
     SliceSection,
 )
@@ -28,6 +28,7 @@ __all__ = [
     "AttributeNames",
     "AttributeTypes",
     "AuditConfig",
+    "Channels",
     "ConfigPath",
     "DataSection",
     "DecisionSection",

@@ -38,6 +38,7 @@ def explain(  # noqa: PLR0913 - options with defaults
     *,
     preprocess: Preprocess | Mapping[str, Any] | None = None,
     classes: Sequence[str] | None = None,
+    output_key: str | int | None = None,
 ) -> ExplainedImages:
     """Computes attribution maps of images.
 
@@ -59,6 +60,7 @@ def explain(  # noqa: PLR0913 - options with defaults
             two copy the model in each call and compare the copy with it.
         preprocess: how an original image becomes the model's input, as in ``auditor.audit``.
         classes: names of the classes in the order of the outputs, for ``targets`` and captions.
+        output_key: entry that holds the logits, if the model returns a dict, tuple or dataclass.
 
     Returns:
         Maps (N, 3, H, W) or (N, 1, H, W) float32, not normalised, on the model's device. The object
@@ -88,7 +90,14 @@ def explain(  # noqa: PLR0913 - options with defaults
     given = inputs_of(images, preprocess)
     names = None if classes is None else tuple(str(name) for name in classes)
     found = explainers.explain(
-        model, given.inputs, _indices(targets, names), explainer, target_layer, precision
+        model,
+        given.inputs,
+        _indices(targets, names),
+        explainer,
+        target_layer,
+        precision,
+        output_key,
+        preprocess=given.preprocess,
     )
     if names is not None and len(names) != found.logits.shape[1]:
         raise ModelError(

@@ -33,11 +33,13 @@ class Inputs:
         inputs: (N, C, H, W) floating, preprocessed.
         shown: (N, H, W, 3) uint8; None for preprocessed images, see `rescaled`.
         names: of the images: the file name, or the position.
+        preprocess: of original images.
     """
 
     inputs: Tensor
     shown: NDArray[np.uint8] | None
     names: tuple[str, ...]
+    preprocess: Preprocess | None = None
 
 
 def inputs_of(images: object, preprocess: Preprocess | Mapping[str, Any] | None) -> Inputs:
@@ -86,7 +88,7 @@ def inputs_of(images: object, preprocess: Preprocess | Mapping[str, Any] | None)
     stacked = np.stack(pixels)
     inputs = normalised(torch.from_numpy(stacked), setting, torch.device("cpu"))
     shown = np.ascontiguousarray(stacked.transpose(0, 2, 3, 1))
-    return Inputs(inputs, shown, tuple(name for name, _ in named))
+    return Inputs(inputs, shown, tuple(name for name, _ in named), setting)
 
 
 def _preprocessed(images: object) -> Tensor | None:

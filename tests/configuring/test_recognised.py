@@ -152,7 +152,7 @@ REFUSED = {
     ),
     "unknown model": (
         "--model resnet1000000 --data photos",
-        "expected a callable as module:factory",
+        "a callable as module:factory",
     ),
     "misspelled model": ("--model convnxt_tiny --data photos", "did you mean convnext_tiny"),
     "missing data": ("--model resnet18 --data nowhere", "nowhere does not exist: correct the path"),
@@ -224,6 +224,38 @@ def test_recognise_prefers_torchvision_and_knows_the_names_of_timm(place: Path) 
     assert found.preprocess["interpolation"] == "bicubic"
     name, found = recognise("classifier", "--model", Given("resnet50.a1_in1k", "pretrained"))
     assert (name, found.own_classes) == ("timm", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "adapter", "option"),
+    [
+        ("model.keras", "", "keras", "file"),
+        ("model.onnx", "", "onnx", "file"),
+        ("model.pt2", "", "exported", "file"),
+        ("saved/config.json", '{"model_type": "vit"}', "huggingface", "folder"),
+        ("saved/config.json", '{"architecture": "resnet18"}', "timm", "folder"),
+    ],
+)
+def test_recognise_knows_formats_by_suffix_or_contents(
+    name: str, content: str, adapter: str, option: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    given = path.parent if option == "folder" else path
+    found_adapter, found = recognise("classifier", "--model", Given(str(given)))
+    assert (found_adapter, dict(found.options)) == (adapter, {option: given})
+    with pytest.raises(ConfigError, match="--weights: expected no weights"):
+        recognise("classifier", "--model", Given(str(given), "weights.pt"))
+
+
+def test_recognise_names_on_the_hub() -> None:
+    name, found = recognise("classifier", "--model", Given("microsoft/resnet-18"))
+    assert (name, dict(found.options)) == ("huggingface", {"name": "microsoft/resnet-18"})
+    name, found = recognise("classifier", "--model", Given("hf-hub:timm/resnet18.a1_in1k"))
+    assert (name, found.options["pretrained"]) == ("timm", True)
+    with pytest.raises(ConfigError, match="none of these"):
+        recognise("classifier", "--model", Given("models/missing.onnx"))
 
 
 def test_recognise_asks_adapters_of_other_distributions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,30 @@ def test_explain_resizes_and_crops_as_torchvision() -> None:
     np.testing.assert_array_equal(found.images, expected)
 
 
+def test_explain_blue_first_equals_the_network_with_reversed_channels() -> None:
+    found = auditor.explain(network(), PIXELS, 0, preprocess={"channels": "bgr"})
+    reversed_network = network()
+    first = reversed_network[0]  # type: ignore[index]
+    first.weight = nn.Parameter(first.weight.detach().flip(1))
+    expected = auditor.explain(reversed_network, PIXELS, 0, preprocess={})
+    torch.testing.assert_close(found.maps, expected.maps)
+    np.testing.assert_array_equal(found.images, PIXELS)
+
+
+def test_explain_entry_of_a_mapping_is_the_output() -> None:
+    class Several(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+            scores = self.inner(images)
+            return {"a": scores, "b": scores + 1}
+
+    found = auditor.explain(Several().eval(), INPUTS, output_key="a")
+    torch.testing.assert_close(found.logits, explain(network(), INPUTS).logits)
+
+
 def test_explain_targets_by_name_are_the_positions() -> None:
     classes = ["cat", "dog"]
     found = auditor.explain(network(), INPUTS, ["dog", "cat"], classes=classes)

@@ -113,17 +113,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "classes: expected one name per output of the model, 3; got 2",
     ),
     "no image": (lambda: auditor.explain(NETWORK, IMAGES[:0]), "images: .*pass at least one image"),
-    "images in double precision": (
-        lambda: auditor.explain(NETWORK, IMAGES.double()),
-        r"model: Sequential raised .*float64: .*usually float32 \(`images.float\(\)`\)",
-    ),
     "images in half precision": (
         lambda: auditor.explain(NETWORK, IMAGES.half()),
         r"model: Sequential raised .*float16: .*usually float32 \(`images.float\(\)`\)",
-    ),
-    "model in double precision": (
-        lambda: auditor.explain(_network().double().eval(), IMAGES),
-        "model: Sequential raised .*float32: .*convert the network with `.float",
     ),
     "target as a name": (
         lambda: auditor.explain(NETWORK, IMAGES, "cat"),
