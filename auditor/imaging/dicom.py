@@ -141,7 +141,7 @@ def _windowed(
         bits = int(file.VOILUTSequence[0].LUTDescriptor[2])
         return _eight_bit(table, bits)
     elif int(file.BitsStored) == 8 and np.array_equal(values, stored) and values.min() >= 0:
-        return values.astype(np.uint8)
+        return np.asarray(values, np.uint8)
     else:
         low, high = float(values.min()), float(values.max())
         shown = (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -51,7 +51,11 @@ def _tables(folder: Path) -> None:
     table.drop(columns=["label"]).to_csv(folder / "pets.csv", index=False)
     table.assign(file="pets/" + table["file"]).to_csv(folder / "table.csv", index=False)
     (folder / "wilds").mkdir()
-    domains = {"y": [0, 1] * 2, "split": ["train", *["test"] * 3], "hospital": [0, 1, 1, 2]}
+    domains: dict[str, Any] = {
+        "y": [0, 1] * 2,
+        "split": ["train", *["test"] * 3],
+        "hospital": [0, 1, 1, 2],
+    }
     wilds = table[["file", "patient"]].assign(**domains)
     wilds.to_csv(folder / "wilds" / "metadata.csv")
     (folder / "photos").mkdir()
