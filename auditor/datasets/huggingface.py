@@ -265,8 +265,17 @@ class StoredImages:
             raise UnreadableImageError("missing", "the row has no image")
         data: bytes | None = cell.get("bytes")
         if not data:
-            return open_image(self.root / cell["path"])
+            return open_image(self._inside(str(cell["path"])))
         return DecodedImage(decode_image(data), hashlib.sha256(data).hexdigest())
+
+    def _inside(self, name: str) -> Path:
+        """The path of an image; a row may not name a file elsewhere."""
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise UnreadableImageError(
+                "unreadable", f"{name}: outside of the folder of the data set"
+            )
+        return path
 
 
 def _is_stored_data(folder: Path) -> bool:

@@ -29,6 +29,8 @@ from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 
 _IMAGES = ("jpg", "jpeg", "png", "webp", "ppm", "bmp", "tif", "tiff", "gif", "jp2", "avif")
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+"""First bytes of compressed files: gzip, bzip2, xz and zstandard."""
 _LARGEST_TEXT = 1 << 20
 """Bytes of a label or of metadata that are read."""
 _LARGEST_IMAGE = 1 << 30
@@ -183,16 +185,18 @@ class _Listing:
                 for member in archive:
                     if not member.isreg() or member.name.rpartition("/")[2].startswith("."):
                         continue
+                    self._add(number, path, member)
                     if member.offset_data + member.size > size:
                         raise tarfile.ReadError("unexpected end of data")
-                    self._add(number, path, member)
         except (tarfile.TarError, OSError, EOFError) as error:
-            if path.suffix != ".tar" or not self._has(path):
+            if _starts_with(path, _COMPRESSED):
                 raise DataError(
-                    f"{path}: expected an uncompressed tar file; {error}: unpack a compressed one first"
+                    f"{path}: expected an uncompressed tar file; it is compressed: unpack it first"
                 ) from error
             self.notes.append(
-                DataNote(f"{path.name} is cut off or damaged ({error}); what follows is not read")
+                DataNote(
+                    f"{path.name} is cut off or no tar file ({error}); what follows is not read"
+                )
             )
 
     def _add(self, number: int, path: Path, member: tarfile.TarInfo) -> None:
@@ -201,9 +205,6 @@ class _Listing:
         sample = f"{path.name}/{folder}{slash}{key}"
         place = (number, member.offset_data, member.size)
         self.samples.setdefault(sample, {})[extension.lower()] = _Member(place)
-
-    def _has(self, path: Path) -> bool:
-        return any(one.startswith(f"{path.name}/") for one in self.samples)
 
 
 @dataclass(frozen=True)
@@ -285,3 +286,11 @@ def _parsed(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _starts_with(path: Path, signatures: tuple[bytes, ...]) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(6).startswith(signatures)
+    except OSError:
+        return False

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -146,6 +147,18 @@ def test_damaged_and_missing_images_are_unreadable(tmp_path: Path) -> None:
     for place, reason in ((0, "not-an-image"), (1, "missing"), (2, "truncated")):
         with pytest.raises(UnreadableImageError, match=reason):
             images[place]
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "{parent}/secret.png"])
+def test_image_outside_of_the_folder_is_not_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(_png(7))
+    rows = _rows(2)
+    rows["image"][0] = {"bytes": None, "path": name.replace("{parent}", str(tmp_path))}
+    (tmp_path / "saved").mkdir()
+    # The library itself would store the bytes of the file.
+    pq.write_table(_made(rows).data.table, tmp_path / "saved" / "test.parquet")
+    with pytest.raises(UnreadableImageError, match="outside of the folder of the data set"):
+        _open(tmp_path / "saved").images[0]
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,29 @@ def test_shard_that_is_cut_off_keeps_what_is_before(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     data = _open(path)
     assert 0 < len(data) < 6
-    assert any("cut.tar is cut off or damaged" in note.text for note in data.notes)
+    assert any("cut.tar is cut off or no tar file" in note.text for note in data.notes)
     assert data.images[0].image.size == (20, 16)
+
+
+def test_image_that_the_cut_goes_through_is_an_unreadable_sample(tmp_path: Path) -> None:
+    path = _shard(
+        tmp_path / "cut.tar", {"0.cls": b"1", "0.jpg": _jpg(9), "1.cls": b"0", "1.jpg": _jpg(7)}
+    )
+    with tarfile.open(path) as archive:
+        last = archive.getmember("1.jpg")
+    path.write_bytes(path.read_bytes()[: last.offset_data + 100])
+    data = _open(path)
+    assert data.samples["label"].tolist() == [1, 0]
+    assert data.images[0].image.size == (20, 16)
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        data.images[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 10, b"no tar file at all" * 99])
+def test_shard_without_any_sample_does_not_stop_the_others(content: bytes, tmp_path: Path) -> None:
+    _shard(tmp_path / "a-0.tar", _members(0, 3))
+    (tmp_path / "a-1.tar").write_bytes(content)
+    assert len(_open(tmp_path / "a-*.tar")) == 3
 
 
 def test_damaged_image_and_missing_parts_are_counted(tmp_path: Path) -> None:
@@ -134,11 +155,18 @@ def test_nothing_is_unpacked(tmp_path: Path) -> None:
     ("write", "message"),
     [
         (lambda _: None, "it matches no file"),
-        (lambda path: path.write_bytes(b"no tar" * 200), "expected an uncompressed tar file"),
+        (
+            lambda path: path.write_bytes(b"no tar" * 200),
+            "found no image; a.tar is cut off or no tar",
+        ),
+        (
+            lambda path: path.write_bytes(b"\x1f\x8b" + b"x" * 99),
+            "it is compressed: unpack it first",
+        ),
         (lambda path: _shard(path, {"a.txt": b"x"}), "found no image"),
         (lambda path: _shard(path, {"a.jpg": _jpg(3)}), "no sample has one"),
     ],
-    ids=["missing", "other", "no image", "no label"],
+    ids=["missing", "other", "compressed", "no image", "no label"],
 )
 def test_unusable_shard_is_refused(write: Any, message: str, tmp_path: Path) -> None:
     write(tmp_path / "a.tar")
