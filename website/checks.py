@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from typing import cast
@@ -13,32 +15,40 @@ from auditor.checks import Check
 from auditor.plugin_descriptions import of_class
 from auditor.records import ClaimKind
 from auditor.records.decisions import ALL_TASKS
-from website.markdown import GENERATED, cell, options_table, paragraphs
+from website.markdown import GENERATED, cell, inline, options_table, paragraphs
 
 GROUPS: dict[ClaimKind, tuple[str, str, str]] = {
     "data": (
         "data",
         "The data",
-        "These checks examine the images, labels and attributes. Their findings are warnings at most, unless the "
-        "accuracy is lower as well.",
+        """
+        These checks examine the images, labels and attributes. Their findings are warnings at most,
+        unless the accuracy is lower as well.
+        """,
     ),
     "outcome": (
         "outcomes",
         "The model's outcomes",
-        "These checks compare the predictions with the labels, on all samples and on slices. Their findings may "
-        "be alerts, which block the gate by default.",
+        """
+        These checks compare the predictions with the labels, on all samples and on slices. Their
+        findings may be alerts, which block the gate by default.
+        """,
     ),
     "map": (
         "maps",
         "The model's maps and features",
-        "These checks look for groups of images in attribution maps and in the features of the target layer. "
-        "A map alone proves no failure: a finding of these checks is never more than a warning.",
+        """
+        These checks look for groups of images in attribution maps and in the features of the target
+        layer. A map alone proves no failure: a finding of these checks is never more than a warning.
+        """,
     ),
     "robustness": (
         "robustness",
         "The model's robustness",
-        "These checks change the images and predict them again. They test whether a suspected cause changes the "
-        "predictions, and can confirm a finding of another check.",
+        """
+        These checks change the images and predict them again. They test whether a suspected cause
+        changes the predictions, and can confirm a finding of another check.
+        """,
     ),
 }
 """File name, title and introduction of each group, in the order of the documentation."""
@@ -50,13 +60,18 @@ _NEEDS = {
     "reference": "training data (`data.reference`)",
 }
 _TASKS = {"single-label": "single-label", "binary": "binary", "multi-label": "multi-label"}
+_OVERVIEW = """
+A check asks one question. It returns every hypothesis that it tested, and the audit corrects over all
+of them. Each check can be switched off, or given other options:
+"""
+REFERENCE = "**Reference.**"
 _NOT_LIMITS = "No conclusion"
 
 
 def page(kind: ClaimKind) -> str:
     """The page of one group."""
     _, title, introduction = GROUPS[kind]
-    lines = [f"# Checks: {title[0].lower()}{title[1:]}", "", GENERATED, "", introduction]
+    lines = [f"# Checks: {title[0].lower()}{title[1:]}", "", GENERATED, "", inline(introduction)]
     for name, check in _of_kind(kind):
         lines += ["", *_described(name, check)]
     return "\n".join(lines) + "\n"
@@ -69,8 +84,7 @@ def overview() -> str:
         "",
         GENERATED,
         "",
-        "A check asks one question. It returns every hypothesis that it tested, and the audit corrects over all "
-        "of them. Each check can be switched off, or given other options:",
+        inline(_OVERVIEW),
         "",
         "```yaml",
         "checks:",
@@ -79,12 +93,25 @@ def overview() -> str:
         "```",
     ]
     for kind, (file, title, introduction) in GROUPS.items():
-        lines += ["", f"## {title}", "", introduction, "", "| check | question |", "|---|---|"]
         lines += [
-            f"| [`{name}`]({file}.md#{name}) | {cell(inspect.getdoc(check) or '').split('? ')[0].rstrip('?')}? |"
+            "",
+            f"## {title}",
+            "",
+            inline(introduction),
+            "",
+            "| check | question |",
+            "|---|---|",
+        ]
+        lines += [
+            f"| [`{name}`]({file}.md#{name}) | {cell(_question(check))} |"
             for name, check in _of_kind(kind)
         ]
     return "\n".join(lines) + "\n"
+
+
+def _question(check: type[Check]) -> str:
+    """The question of a check: the first paragraph of its docstring."""
+    return paragraphs(inspect.getdoc(check) or "")[0]
 
 
 def _of_kind(kind: ClaimKind) -> Iterator[tuple[str, type[Check]]]:
@@ -101,7 +128,7 @@ def _described(name: str, check: type[Check]) -> Iterator[str]:
     yield ""
     yield f"`{name}` · {_applies(check)}"
     question, *others = paragraphs(inspect.getdoc(check) or "")
-    references = [one for one in others if one.startswith("**Reference")]
+    references = [one for one in others if one.startswith(REFERENCE)]
     yield from ("", f"**{question}**")
     for one in others:
         if one not in references:
@@ -110,7 +137,7 @@ def _described(name: str, check: type[Check]) -> Iterator[str]:
     if limits:
         yield from ("", f"**Limits.** {' '.join(limits)}")
     for one in references:
-        yield from ("", one)
+        yield from ("", _resolved(one))
     yield from options_table(of_class(name, check).options)
 
 
@@ -127,6 +154,25 @@ def _applies(check: type[Check]) -> str:
     if not check.handles_clusters:
         parts.append("skipped if images are clustered")
     return " · ".join(parts)
+
+
+def _resolved(reference: str) -> str:
+    """A reference in which names of functions or modules of this package are replaced by their references."""
+    names = re.findall(r"`(auditor[\w.]+)`", reference)
+    found = []
+    for name in names:
+        named = pkgutil.resolve_name(name)
+        inside = vars(named).values() if inspect.ismodule(named) else (named,)
+        for one in inside:
+            if inspect.isfunction(one) and not one.__name__.startswith("_"):
+                parts = paragraphs(inspect.getdoc(one) or "")
+                found += [part for part in parts if part.startswith(REFERENCE)]
+    texts = [
+        one.removeprefix(REFERENCE).strip().rstrip(".")
+        for one in dict.fromkeys(found)
+        if "As `" not in one
+    ]
+    return f"{REFERENCE} {'. '.join(texts)}." if texts else reference
 
 
 def limits_of(check: type[Check]) -> list[str]:

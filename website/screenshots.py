@@ -1,4 +1,4 @@
-"""Images of the report in ``reports/example``, for the README and the guide: ``python -m website.screenshots``."""
+"""Images of the report in ``reports/example``, for the documentation: ``python -m website.screenshots``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def main() -> None:
         page.wait_for_timeout(500)
         _save(page.screenshot(), ROOT / "docs" / "report.png")
         page.add_style_tag(content="header.bar, nav { display: none !important; }")
-        page.set_viewport_size({"width": _WIDTH, "height": 4000})  # loads images that are shown later
+        page.set_viewport_size(
+            {"width": _WIDTH, "height": 4000}
+        )  # loads images that are shown later
         for name, (selector, height) in SHOTS.items():
             _save(_part(page, selector, height), IMAGES / f"{name}.png")
         browser.close()

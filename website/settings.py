@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from auditor.config import AuditConfig
 from auditor.plugin_descriptions import of_class
 from auditor.registry import Options
-from website.markdown import GENERATED, cell, options_table, paragraphs
+from website.markdown import GENERATED, cell, inline, options_table, paragraphs
 
-_ADAPTED = {"options"}
-"""Filled by the adapter's own keys, which stand beside the others in the file."""
+_INTRODUCTION = """
+Every key of a configuration file except the options of adapters and checks, which have pages of their
+own. The arguments of `auditor.audit` have the same names. `auditor schema` prints the same as a JSON
+Schema, for editors.
+"""
 
 
 def page(config: type[Options] = AuditConfig) -> str:
@@ -22,9 +26,7 @@ def page(config: type[Options] = AuditConfig) -> str:
         "",
         GENERATED,
         "",
-        "Every key of a configuration file except the options of adapters and checks, which have pages of their "
-        "own. The arguments of `auditor.audit` have the same names. `auditor schema` prints the same as a JSON "
-        "Schema, for editors.",
+        inline(_INTRODUCTION),
         "",
         "## Top level",
         "",
@@ -46,7 +48,7 @@ def page(config: type[Options] = AuditConfig) -> str:
         options = [
             replace(one, default="{}") if _is_section(section, one.name) else one
             for one in of_class(name, section).options
-            if one.name not in _ADAPTED
+            if not _is_adapted(section, one.name)
         ]
         lines += options_table(options)
     return "\n".join(lines) + "\n"
@@ -68,10 +70,15 @@ def _inner(field: FieldInfo) -> type[Options]:
 
 def _shown(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    if isinstance(value, Options):
+    if isinstance(value, BaseModel):
         return "{}"
     return "null" if value is None else str(value).replace("()", "[]")
 
 
 def _is_section(section: type[Options], name: str) -> bool:
-    return isinstance(section.model_fields[name].default, Options)
+    return isinstance(section.model_fields[name].default, BaseModel)
+
+
+def _is_adapted(section: type[Options], name: str) -> bool:
+    """Whether a field is filled by the adapter's own keys, which stand beside the others in the file."""
+    return name == "options" and _is_section(section, name)
