@@ -14,13 +14,13 @@ __all__ = ["AuditResult", "__version__", "audit", "explain"]
 
 if TYPE_CHECKING:
     from auditor.api import audit
-    from auditor.explainers import explain
-    from auditor.records import AuditResult
+    from auditor.explaining.api import explain
+    from auditor.results import AuditResult
 
 _LAZY = {
     "audit": "auditor.api",
-    "explain": "auditor.explainers",
-    "AuditResult": "auditor.records",
+    "explain": "auditor.explaining.api",
+    "AuditResult": "auditor.results",
 }
 
 

@@ -16,14 +16,25 @@ from numpy.typing import NDArray
 from auditor import runner
 from auditor.classifiers import Classifier
 from auditor.config import (
+    AboutSection,
     AuditConfig,
     DataSection,
     DecisionSection,
+    Device,
+    ExpectedSection,
+    ExplainSection,
+    GateSection,
+    JudgeSection,
+    MetricsSection,
     ModelSection,
     OutputKind,
+    PlanSection,
     Preprocess,
+    ReportSection,
+    SliceSection,
     loading,
 )
+from auditor.config.criteria import Criterion
 from auditor.datasets.labels import label_codes
 from auditor.datasets.tables import group_column, weight_column
 from auditor.datasets.user_labels import class_names, plain_label
@@ -36,11 +47,15 @@ from auditor.datasets.user_tables import (
     value_column,
 )
 from auditor.errors import ConfigError, DataError, ModelError
+from auditor.notebook_progress import display_in_python
 from auditor.preparation import match
-from auditor.records import AuditResult, Dataset, StatedType
+from auditor.progress import Progress
+from auditor.records import Dataset, StatedType
 from auditor.records.decisions import TaskName
 from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import GROUP, LABEL, PATH, SAMPLE, WEIGHT
+from auditor.registry import Options
+from auditor.results import AuditResult
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,52 +78,87 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     weights: Values | None = None,
     population: Mapping[str, Mapping[str, float]] | None = None,
     attribute_types: Mapping[str, StatedType | Sequence[str]] | None = None,
+    missing: Sequence[str | float] = (),
     reference: pd.DataFrame | None = None,
     reference_images: LabelledImages | None = None,
-    expected: Mapping[str, float] | None = None,
+    expected: ExpectedSection | Mapping[str, float] | None = None,
     task: TaskName = "single-label",
     decision: DecisionSection | Mapping[str, Any] | None = None,
     output: OutputKind | None = None,
+    output_key: str | int | None = None,
     target_layer: str | None = None,
+    slices: SliceSection | Mapping[str, Any] | None = None,
+    metrics: MetricsSection | Mapping[str, Any] | None = None,
+    explain: ExplainSection | Mapping[str, Any] | None = None,
+    checks: Mapping[str, Options | Mapping[str, Any] | bool] | None = None,
+    judge: JudgeSection | Mapping[str, Any] | None = None,
+    gate: GateSection | Mapping[str, Any] | None = None,
+    criteria: Sequence[Criterion | Mapping[str, Any]] = (),
+    plan: PlanSection | Mapping[str, Any] | None = None,
     display_names: DisplayNames | Mapping[str, Any] | None = None,
+    report: ReportSection | Mapping[str, Any] | None = None,
+    about: AboutSection | Mapping[str, Any] | None = None,
     out: Path | str = Path("reports/audit"),
     name: str = "audit",
     overwrite: bool = False,
     seed: int = 0,
+    batch_size: int = 32,
+    workers: int | None = None,
+    device: Device = "auto",
+    progress: bool | None = None,
 ) -> AuditResult:
     """Audits a model on a data set and writes the run folder.
 
+    All options of the configuration file are here under the same names: a section is a mapping with the
+    keys of the file, or the model of the section.
+
     Args:
-        model: float32 images (N, 3, H, W) → outputs (N, K): logits, or probabilities, which are
-            recognised. A binary model may have one output. It is left as it was.
+        model: float32 images (N, 3, H, W) → outputs (N, K), logits or probabilities, of which a binary
+            model may have one. It is left as it was.
         dataset: the original images (not normalised) with their labels; see `LabelledImages` and
             `plain_label` for the accepted forms. For a multi-label task, the label of an image is a
             list of names or indices, or an array of L zeros and ones.
         classes: K class names, or the L labels, in the order of the outputs; numbers become text.
-        preprocess: how an image becomes the model's input, with the keys of the configuration, such as
-            ``{"resize": 224, "mean": [0.5], "std": [0.5]}``; ``{}`` only divides by 255. Required.
+        preprocess: with the keys of the configuration, such as ``{"resize": 224, "mean": [0.5]}``; ``{}``
+            only divides by 255. Required.
         attributes: one row per sample, in the order of the data set; one column per attribute.
         groups: which samples belong together, such as those of a patient; one value per sample. The
             name of a series stands in the report.
-        weights: weight of each sample in the target population, at least 0. The accuracy for this
-            population is reported beside the raw one.
+        weights: weight of each sample in the target population, for a second, weighted accuracy.
         population: instead of weights, the shares of the target population in values of attributes,
             such as ``{"sex": {"female": 0.51, "male": 0.49}}``.
         attribute_types: ``categorical``, ``ordinal``, ``numeric``, or the values in order, by the name
             of the attribute; others are guessed. An ordered categorical of pandas is ordinal.
+        missing: values of attributes that mean "missing", such as ``["unknown", -1]``.
         reference: the training data's labels (column ``label``) and attributes.
         reference_images: the training images with their labels, in the order of ``reference``.
-        expected: what is published of the model: ``{"accuracy": 0.918}``.
+        expected: published results, ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
         decision: the positive class of a binary task, and thresholds; None: 0.5.
         output: ``logits``, ``probabilities`` or ``log-probabilities``; None recognises it.
+        output_key: entry that holds the outputs, if the model returns a dict, tuple or dataclass.
         target_layer: dotted name of the layer to explain; None chooses the last with a spatial map.
+        slices: how the data is divided, such as ``{"min_support": 50, "edges": {"age": [18, 65]}}``.
+        metrics: what is measured, such as ``{"primary": ["accuracy", "balanced-accuracy"]}``.
+        explain: which maps are computed, such as ``{"explainer": "hirescam", "trust_samples": 20}``.
+        checks: options of checks by name, such as ``{"performance-gap": {"max_gap": 0.03}}``; False
+            switches a check off.
+        judge: when a difference is significant: ``{"alpha": 0.05}``.
+        gate: when the audit does not pass, such as ``{"severity": "warning"}``.
+        criteria: acceptance criteria, such as ``[{"metric": "recall", "class": "cat", "at_least": 0.9}]``.
+        plan: assumptions on the samples that the criteria need.
         display_names: what documents call ``classes``, ``attributes`` and ``values``, such as
             ``{"values": {"cell_type": {"mono": "monocrystalline"}}}``.
+        report: documents to write, such as ``{"formats": ["html"], "compliance": ["eu-ai-act"]}``.
+        about: what only people can state, such as ``{"purpose": "…", "sensitive": ["sex"]}``.
         out: the run folder.
         name: title of the report.
         overwrite: whether to replace a finished run in ``out``.
         seed: of all random draws.
+        batch_size: images in one forward pass.
+        workers: processes that decode images; None chooses by the number of cores, 0 uses none.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        progress: whether to show the progress; None: in notebooks and on terminals.
 
     Returns:
         The result; ``audit.json`` and the documents are in ``out``.
@@ -116,21 +166,41 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     Raises:
         UsageError: the model, the data or an option can't be used.
         AuditAbortedError: the audit was aborted.
+
+    Example:
+        >>> import numpy as np, torch
+        >>> import auditor
+        >>> random = np.random.default_rng(0)
+        >>> images = [(random.integers(0, 256, (16, 16, 3), np.uint8), k % 2) for k in range(60)]
+        >>> model = torch.nn.Sequential(
+        ...     torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+        ...     torch.nn.Flatten(), torch.nn.Linear(4, 2))
+        >>> result = auditor.audit(
+        ...     model, images, classes=["cat", "dog"], preprocess={}, out="reports/pets",
+        ...     report={"formats": []}, explain={"trust_samples": 0})
+        >>> result.summary.n_evaluated
+        60
     """
     _require_network(model)
-    section: dict[str, Any] = {"target_layer": target_layer, "output": output}
-    section |= {"classes": class_names(classes), "expected": expected or {}}
+    of_model: dict[str, Any] = {"target_layer": target_layer, "output": output}
+    of_model |= {"output_key": output_key, "classes": class_names(classes)}
+    of_model |= {"expected": expected or {}}
     settings: dict[str, Any] = {"name": name, "task": task, "decision": decision, "seed": seed}
     settings |= {"preprocess": preprocess, "population": population, "display_names": display_names}
-    config = _config(section, settings)
+    settings |= {"slices": slices, "metrics": metrics, "explain": explain, "checks": checks}
+    settings |= {"judge": judge, "gate": gate, "criteria": criteria, "plan": plan}
+    settings |= {"report": report, "about": about, "batch_size": batch_size}
+    settings |= {"workers": workers, "device": device}
+    config = _config(of_model, {"missing": missing}, settings)
     place = _place(out, overwrite)
+    shown = display_in_python(progress)
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})
     table = reference_table(reference, _label_reader(config))
     data = replace(data, stated_types=types, reference=table)
     if reference_images is not None:
         data = _with_reference_images(data, reference_images, config)
-    return _audit(config, data, model, place, overwrite=overwrite)
+    return _audit(config, data, model, place, shown, overwrite=overwrite)
 
 
 def _with_reference_images(data: Dataset, images: LabelledImages, config: AuditConfig) -> Dataset:
@@ -171,16 +241,24 @@ def _require_same_labels(
 
 
 def _audit(
-    config: AuditConfig, data: Dataset, model: nn.Module, place: Path, *, overwrite: bool
+    config: AuditConfig,
+    data: Dataset,
+    model: nn.Module,
+    place: Path,
+    progress: Progress,
+    *,
+    overwrite: bool,
 ) -> AuditResult:
     """Runs the audit; the caller's model is left as it was."""
+    from auditor.autograd.keras_network import wrapped_keras
     from auditor.autograd.model_state import left_unchanged
 
     described = f"{type(model).__name__}, passed from Python"
-    classifier = Classifier(module=model, adapter=_ADAPTER, description=described)
+    classifier = Classifier(module=wrapped_keras(model), adapter=_ADAPTER, description=described)
     with left_unchanged(model):
         prepared = match(config, data, classifier)
-        return runner.audit(prepared, place, overwrite=overwrite).read_result()
+        folder = runner.audit(prepared, place, overwrite=overwrite, progress=progress)
+    return AuditResult.load(folder.path)
 
 
 def _require_network(model: object) -> None:
@@ -189,11 +267,14 @@ def _require_network(model: object) -> None:
     require_runnable(require_module(model))
 
 
-def _config(section: Mapping[str, Any], settings: Mapping[str, Any]) -> AuditConfig:
+def _config(
+    of_model: Mapping[str, Any], of_data: Mapping[str, Any], settings: Mapping[str, Any]
+) -> AuditConfig:
     """The settings; messages name the arguments.
 
     Args:
-        section: arguments that are options of the model.
+        of_model: arguments that are options of the model.
+        of_data: arguments that are options of the data.
         settings: the others; None stands for the default.
     """
     given = {key: value for key, value in settings.items() if value is not None}
@@ -204,9 +285,9 @@ def _config(section: Mapping[str, Any], settings: Mapping[str, Any]) -> AuditCon
             "'crop': 224, 'mean': [0.485, 0.456, 0.406], 'std': [0.229, 0.224, 0.225]}` (mean and std "
             "of values from 0 to 1), or `preprocess={}` to only divide by 255"
         )
-    model = loading.validate(ModelSection, {"adapter": _ADAPTER, **section}, None)
-    raw = {**given, "model": model, "data": DataSection(adapter=_ADAPTER)}
-    return loading.validate(AuditConfig, raw, None)
+    model = loading.validate(ModelSection, {"adapter": _ADAPTER, **of_model}, None)
+    data = loading.validate(DataSection, {"adapter": _ADAPTER, **of_data}, None)
+    return AuditConfig.parse({**given, "model": model, "data": data})
 
 
 def _place(out: object, overwrite: object) -> Path:

@@ -10,41 +10,45 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from auditor import __version__, interrupts
 from auditor.command_options import (
+    AboutOption,
+    AllowDownloadOption,
     Case,
+    ComparisonFormats,
     ConfigArgument,
-    Device,
     OutOption,
     OverwriteOption,
+    PreviousOption,
     QuietOption,
+    RenderFormats,
     RunArgument,
     SchemaName,
     SetOption,
     TemplatesOption,
+    changes_of,
     finite,
+    separate,
 )
-from auditor.console import accept_all_text, line, silence_output
+from auditor.commands.init import init
+from auditor.commands.log import log
+from auditor.commands.review import review
+from auditor.commands.run import run
+from auditor.commands.shared import print_finished, progress_display
+from auditor.console import accept_all_text, silence_output
 from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
 from auditor.exit_codes import out as out_console
 
-if (
-    TYPE_CHECKING
-):  # commands import what they need: `auditor --help` starts without pandas and torch
-    from auditor.progress import Progress
-    from auditor.records import AuditResult
-    from auditor.run_folder import RunFolder
-
+# Commands import what they need: `auditor --help` starts without pandas and torch.
 app = typer.Typer(
     help="Audits image classifiers and writes the report that decides whether they ship.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
 )
 
@@ -83,47 +87,30 @@ def demo(
         from auditor.run_folder import RunFolder
 
         final = out or Path("reports") / f"demo-{case}"
-        progress = _progress(quiet)
+        progress = progress_display(quiet)
         inputs = final.with_name(f"{final.name}-inputs")
         RunFolder.require_place(final, overwrite=overwrite)
         require_writable(inputs)
         config = cases.prepare(case.value, inputs, progress.message)
         folder = runner.run(AuditConfig.load(config), final, overwrite=overwrite, progress=progress)
-        _print_result(folder)
+        print_finished(folder)
+
+
+app.command()(run)
 
 
 @app.command()
-def run(
-    config: ConfigArgument,
-    out: OutOption = None,
-    overrides: SetOption = None,
-    device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
+def check(
+    config: ConfigArgument, overrides: SetOption = None, download: AllowDownloadOption = False
 ) -> None:
-    """Audit a classifier."""
-    with exit_codes():
-        from auditor import runner
-        from auditor.config import AuditConfig
-
-        changes = [*(overrides or []), *([f"device={device}"] if device is not Device.AUTO else [])]
-        settings = AuditConfig.load(config, changes)
-        final = out or Path("reports") / runner.folder_name(settings.name)
-        progress = _progress(quiet)
-        folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
-        result = _print_result(folder)
-        raise typer.Exit(result.outcome.exit_code)
-
-
-@app.command()
-def check(config: ConfigArgument, overrides: SetOption = None) -> None:
     """Dry run: validate configuration, data and model; estimate time and memory."""
     with exit_codes():
         from auditor import terminal
         from auditor.config import AuditConfig
         from auditor.dry_run import dry_run
 
-        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, overrides or [])))
+        changes = changes_of(overrides, allow_download=download)
+        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, changes)))
 
 
 @app.command()
@@ -159,36 +146,31 @@ def plan(
 @app.command()
 def render(
     folder: RunArgument,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            help="One or several, comma-separated; can be repeated; default: as configured for the run.",
-        ),
-    ] = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
-    ] = None,
+    formats: RenderFormats = None,
+    about: AboutOption = None,
+    previous: PreviousOption = None,
     templates: TemplatesOption = None,
 ) -> None:
     """Render the documents of a finished run again; needs neither the model nor the data."""
     with exit_codes():
         from auditor import about_file, terminal
+        from auditor.comparison.previous import store_previous
         from auditor.file_system import require_writable
         from auditor.manifest import record_rendering
         from auditor.report import documents
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
-        given = [name.strip() for one in formats or [] for name in one.split(",")]
-        names = list(dict.fromkeys(given)) or documents.configured(store)
+        names = separate(formats) or documents.configured(store)
         require_writable(store.path)
         with record_rendering(store.path):
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
+            if previous is not None:
+                store_previous(RunFolder.open(previous), store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
+        terminal.print_lines(err_console, written.notes)
         if written.missing:
             raise written.missing[0]
 
@@ -201,6 +183,7 @@ def explain(
         str | None, typer.Option(help="Class to explain; default: the predicted one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the sheets.")] = Path("explained"),
+    download: AllowDownloadOption = False,
 ) -> None:
     """Compute attribution maps of single images: one sheet each with image, Grad-CAM, detail view."""
     with exit_codes():
@@ -208,7 +191,8 @@ def explain(
         from auditor.config import AuditConfig
         from auditor.explain_images import explain_images
 
-        explained = explain_images(AuditConfig.load(config), images, target, out)
+        settings = AuditConfig.load(config, changes_of(None, allow_download=download))
+        explained = explain_images(settings, images, target, out)
         terminal.print_explained(out_console, explained)
 
 
@@ -237,6 +221,7 @@ def compare(
             help="Share of the earlier run's samples that must be comparable; below it: exit code 4.",
         ),
     ] = 0.5,
+    formats: ComparisonFormats = None,
     quiet: QuietOption = False,
 ) -> None:
     """Compare two audits; exit code 1 if the overall error rate or that of a slice rose.
@@ -253,11 +238,12 @@ def compare(
         before, after = RunFolder.open(run_a), RunFolder.open(run_b)
         place = out or Path("reports") / f"{before.path.name}-vs-{after.path.name}"
         documents.check_place(place)
-        progress = _progress(quiet)
+        names = documents.checked_formats(separate(formats))
+        progress = progress_display(quiet)
         found = comparison.compare(
             before, after, max_rise=max_rise, min_paired=min_paired, progress=progress
         )
-        written = documents.write(found, before, after, place, progress)
+        written = documents.write(found, before, after, place, names, progress)
         terminal.print_lines(out_console, ["", *comparison.summary(found).splitlines()])
         terminal.print_paths(out_console, written.paths)
         if written.missing is not None:
@@ -307,7 +293,7 @@ def selftest(
             tables = simulation.of_run(RunFolder.open(target))
         else:
             tables = simulation.of_config(AuditConfig.load(target))
-        progress = _progress(quiet)
+        progress = progress_display(quiet)
         with progress.stage("self-test", simulation.n_audits(tables)) as advance:
             found = simulation.selftest(tables, seconds=seconds, advance=advance)
         terminal.print_selftest(out_console, found)
@@ -344,32 +330,9 @@ def schema(
         typer.echo(json.dumps(chosen, indent=2))
 
 
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the file.")] = Path(),
-) -> None:
-    """Write a commented configuration to start from."""
-    with exit_codes():
-        from auditor.config import write_starter
-
-        path = write_starter(folder)
-        for text in (str(path), f"edit it, then run: auditor check {path}"):
-            out_console.print(line(text), soft_wrap=True)
-
-
-def _print_result(folder: RunFolder) -> AuditResult:
-    from auditor import terminal
-    from auditor.manifest import read_manifest
-
-    result = folder.read_result()
-    terminal.print_result(out_console, result, folder.path, read_manifest(folder.path).seal)
-    return result
-
-
-def _progress(quiet: bool) -> Progress:
-    from auditor.progress import display_for
-
-    return display_for(err_console, quiet=quiet)
+app.command()(review)
+app.command()(log)
+app.command()(init)
 
 
 def main() -> None:

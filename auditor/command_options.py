@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from auditor import completion
+
 ConfigArgument = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 OutOption = Annotated[
@@ -27,7 +29,60 @@ TemplatesOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; can be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY.PATH=VALUE",
+        autocompletion=completion.keys,
+        help="Override one key; can be repeated.",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|PATH|MODULE:FACTORY",
+        help="Model: a name of torchvision or timm, a callable, or a file or folder.",
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="FILE|NAME", help="Weights of a named model."),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", metavar="PATH", help="Data: a folder with one sub-folder per class, or a table."
+    ),
+]
+RenderFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        autocompletion=completion.formats,
+        help="One or several, comma-separated; can be repeated; default: as configured for the run.",
+    ),
+]
+AboutOption = Annotated[
+    Path | None,
+    typer.Option(help="YAML file with the section `about`; stored in the run with its date."),
+]
+PreviousOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the previous audit; what changed is stored in the run."),
+]
+ComparisonFormats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        help="One or several of html, json, markdown, pdf, comma-separated; can be repeated; default: "
+        "html,json,pdf.",
+    ),
+]
+AllowDownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-download", help="Download weights of the model that are not on this machine."
+    ),
 ]
 
 
@@ -54,8 +109,25 @@ class SchemaName(StrEnum):
     RESULT = "result"
 
 
+def changes_of(
+    overrides: list[str] | None, *, allow_download: bool, device: Device = Device.AUTO
+) -> list[str]:
+    """All options that change a key of the configuration, as ``key.path=value``."""
+    changes = list(overrides or [])
+    if allow_download:
+        changes.append("model.allow_download=true")
+    if device is not Device.AUTO:
+        changes.append(f"device={device}")
+    return changes
+
+
 def finite(value: float) -> float:
     """Refuses NaN and infinity, which a range lets pass."""
     if not math.isfinite(value):
         raise typer.BadParameter(f"expected a finite number; got {value}")
     return value
+
+
+def separate(given: list[str] | None) -> list[str]:
+    """The values of an option that can be repeated and comma-separated, each once."""
+    return list(dict.fromkeys(name.strip() for one in given or [] for name in one.split(",")))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from auditor import imaging
 from auditor.audited_model import AuditedModel
+from auditor.autograd.target_layer import TargetLayer
 from auditor.config import AuditConfig, Preprocess
 from auditor.errors import ConfigError, DataError, ModelError, UnreadableImageError
 from auditor.explainers import explain_batch
@@ -22,26 +23,17 @@ from auditor.explainers.api import explain_or_grad_cam
 from auditor.explainers.explanation import BatchExplanation
 from auditor.explainers.grad_cam import GradCam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
+from auditor.explainers.occlusion import Occlusion
 from auditor.file_system import require_writable
 from auditor.imaging.sheet import Panel, for_display, sheet
 from auditor.model_opening import open_model
 from auditor.phrasing import percent, several
+from auditor.phrasing.methods import method_title
 from auditor.preparation import Prepared, prepare
 from auditor.stages.choose_thresholds import open_with_thresholds
 
 _LONGEST_NAME = 80
 """Letters of the name of an image in the name of its sheet."""
-_TITLES = {
-    "guided-grad-cam": "Guided Grad-CAM (detail view)",
-    "guided-backprop": "Guided backpropagation",
-    "gradient": "Gradient",
-    "hirescam": "HiResCAM",
-    "cam": "CAM",
-    "occlusion": "Occlusion",
-    "deconvnet": "Deconvnet",
-    "grad-cam-counterfactual": "Counterfactual Grad-CAM",
-}
-"""Methods as they are written in captions; those of other distributions keep their names."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,7 @@ def _explain_one(
     size = f"{pixels.shape[1]} × {pixels.shape[2]} pixels"
     panels = [
         Panel(view, f"Image as the network receives it, {size}"),
-        _cam_panel(view, found.cams[0].numpy(), name, model.layer.name),
+        _cam_panel(view, found.cams[0].numpy(), _map_name(name, model.layer)),
     ]
     detail = _detail_of(model, inputs, code, explainer, found)
     if detail is not None:
@@ -176,8 +168,10 @@ class _Detail:
 def _detail_of(
     model: AuditedModel, inputs: Tensor, code: int, explainer: str, found: BatchExplanation
 ) -> _Detail | None:
-    """The detail view; None where it would be the Grad-CAM that is shown anyway."""
-    if explainer == GradCam.plugin_name:
+    """The detail view; None where it would be the map that is shown anyway, or there are no gradients."""
+    if explainer == GradCam.plugin_name or (
+        model.layer.is_occlusion and explainer != Occlusion.plugin_name
+    ):
         return None
     maps, method, verdict = found.maps[0], found.detail, found.preflight
     if explainer != GuidedGradCam.plugin_name:
@@ -190,8 +184,14 @@ def _detail_of(
     return _Detail(method, values, instead)
 
 
-def _cam_panel(view: NDArray[np.uint8], cam: NDArray[np.float32], target: str, layer: str) -> Panel:
-    caption = f"Grad-CAM for {target}, layer {layer}"
+def _map_name(target: str, layer: TargetLayer) -> str:
+    """What the second panel shows."""
+    if layer.is_occlusion:
+        return f"Occlusion map for {target}, {layer.height} × {layer.width} parts covered"
+    return f"Grad-CAM for {target}, layer {layer.name}"
+
+
+def _cam_panel(view: NDArray[np.uint8], cam: NDArray[np.float32], caption: str) -> Panel:
     if not np.isfinite(cam).all():
         return Panel(np.full_like(view, 128), f"{caption}: no map, its values are not finite")
     if cam.max() <= 0:
@@ -200,7 +200,7 @@ def _cam_panel(view: NDArray[np.uint8], cam: NDArray[np.float32], target: str, l
 
 
 def _detail_panel(view: NDArray[np.uint8], detail: _Detail, target: str) -> Panel:
-    caption = f"{_TITLES.get(detail.method, detail.method)} for {target}"
+    caption = f"{method_title(detail.method)} for {target}"
     if detail.instead:
         caption += f" ({detail.instead})"
     if not np.isfinite(detail.values).all():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from auditor.config import Preprocess
+from auditor.datasets.user_samples import UserImages
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import prepare
 from auditor.imaging.properties import measure
@@ -79,7 +82,8 @@ def batches(
         DataError: two images have different sizes after preprocessing.
     """
     workers = default_workers() if workers is None else workers
-    if len(rows) <= _FEW:
+    method = _start_method()
+    if len(rows) <= _FEW or not (workers and _reaches_workers(dataset.images, method)):
         workers = 0
     loader: DataLoader[_Item] = DataLoader(
         _Decoded(dataset.images, rows, preprocess, measured),
@@ -88,7 +92,7 @@ def batches(
         collate_fn=_collate,
         pin_memory=pinned,
         worker_init_fn=_silence_bomb_warning if workers else None,
-        multiprocessing_context=_context() if workers else None,
+        multiprocessing_context=method if workers else None,
     )
     first: _Size | None = None
     with torch.device("cpu"):  # where torch draws the seed of the workers
@@ -128,11 +132,11 @@ def readable(batch: Batch, dataset: Dataset) -> torch.Tensor:
 
 
 def normalised(images: torch.Tensor, preprocess: Preprocess, device: torch.device) -> torch.Tensor:
-    """The network's input: divided by 255, minus the mean, divided by the standard deviation.
+    """The network's input: scaled, minus the mean, divided by the standard deviation; in RGB order.
 
     Args:
         images: (N, 3, H, W), uint8.
-        preprocess: mean and standard deviation of each channel.
+        preprocess: scale, and mean and standard deviation of each channel.
         device: where to compute.
 
     Returns:
@@ -140,7 +144,7 @@ def normalised(images: torch.Tensor, preprocess: Preprocess, device: torch.devic
     """
     mean, std = (
         torch.tensor(values, dtype=torch.float32, device=device).view(1, 3, 1, 1)
-        for values in (preprocess.mean, preprocess.std)
+        for values in (preprocess.rgb_mean, preprocess.rgb_std)
     )
     inputs = images.to(device, non_blocking=True).to(torch.float32)
     return inputs.div_(255).sub_(mean).div_(std)
@@ -233,6 +237,26 @@ def _silence_bomb_warning(_worker: int) -> None:
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def _context() -> str | None:
-    """``fork`` where it is the default: such workers start at once and open no device."""
-    return "fork" if multiprocessing.get_all_start_methods()[0] == "fork" else None
+def _start_method() -> str:
+    """How workers start: as this process has chosen, or else ``fork`` where it is the default.
+
+    Forked workers start at once and open no device.
+    """
+    chosen = multiprocessing.get_start_method(allow_none=True)
+    return chosen or multiprocessing.get_all_start_methods()[0]
+
+
+def _reaches_workers(images: Images, method: str) -> bool:
+    """Whether worker processes can open the images: with ``spawn``, these are sent to them.
+
+    A data set from Python may hold what can't be sent, such as an open file or a function that was
+    defined in a notebook; it is read in this process.
+    """
+    if method == "fork" or not isinstance(images, UserImages):
+        return True
+    try:
+        sent = bytes(ForkingPickler.dumps(images))
+    except Exception:  # noqa: BLE001 - code of the user's data set may raise anything
+        return False
+    # Workers import the main module from its file; a notebook has none.
+    return b"__main__" not in sent or hasattr(sys.modules["__main__"], "__file__")

@@ -17,7 +17,9 @@ from auditor.preparation import Prepared
 from auditor.progress import Advance
 from auditor.records import (
     AuditData,
+    ContactSheet,
     CriterionResult,
+    FailureMap,
     Finding,
     MatchedImageRecord,
     OutcomeReason,
@@ -28,12 +30,15 @@ from auditor.records import (
 )
 from auditor.records.predictions import NOT_FINITE
 from auditor.run_folder import RunFolder
+from auditor.stages.contact_sheets import contact_sheets
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import Explained, explain_samples
+from auditor.stages.failure_map import failure_map
 from auditor.stages.map_sanity import MapSanity, measure_map_sanity
 from auditor.stages.matched_images import store_matched_images
 from auditor.stages.measure import Measurements, measure_metrics
 from auditor.stages.predict import predict
+from auditor.statistics import Integers
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,24 @@ class IsolatedStages:
         return list(examined.results)
 
     def behind_findings(
-        self, samples: EvaluatedSamples, findings: Sequence[Finding]
-    ) -> dict[str, Sequence[UnitRecord | MatchedImageRecord]]:
-        """The units behind the findings, and the images of copies; none where a part raises."""
+        self,
+        samples: EvaluatedSamples,
+        findings: Sequence[Finding],
+        audit: AuditData,
+        failures: Integers,
+    ) -> dict[str, object]:
+        """What explanations have beyond maps; nothing of a part that raises an exception.
+
+        Args:
+            samples: the evaluated samples.
+            findings: the most severe first.
+            audit: what the checks examined.
+            failures: positions of all failures.
+
+        Returns:
+            Fields of the record of the explanations: the units behind the findings, the images of
+            copies, the contact sheets of slices and the map of the failures.
+        """
         section, files = self.config.explain, self.folder.explanations
 
         def units() -> list[UnitRecord]:
@@ -129,7 +149,15 @@ class IsolatedStages:
         def matches() -> list[MatchedImageRecord]:
             return store_matched_images(samples, findings, files)
 
-        return {
-            "units": self.broken.attempt("dissect", "map", units, []),
-            "matches": self.broken.attempt("matched images", "data", matches, []),
-        }
+        def sheets() -> list[ContactSheet]:
+            return contact_sheets(samples, audit, findings, files)
+
+        def plane() -> FailureMap | None:
+            return failure_map(samples, audit, failures, findings)
+
+        attempt = self.broken.attempt
+        found: list[UnitRecord] = attempt("dissect", "map", units, [])
+        matched: list[MatchedImageRecord] = attempt("matched images", "data", matches, [])
+        drawn: list[ContactSheet] = attempt("contact sheets", "outcome", sheets, [])
+        mapped = attempt("failure map", "map", plane, None)
+        return {"units": found, "matches": matched, "sheets": drawn, "failure_map": mapped}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.audited_model import AuditedModel
+from auditor.autograd.adapted_network import AdaptedNetwork
 from auditor.autograd.target_layer import find_layer
 from auditor.autograd.user_code import user_code
 from auditor.classifiers.outputs import ClassLogits, as_columns, constant_columns, recognise
@@ -19,6 +20,7 @@ from auditor.errors import ModelError
 from auditor.input_pipeline import normalised
 from auditor.phrasing import several
 from auditor.preparation import Prepared, sample_images
+from auditor.records import Skipped
 from auditor.records.decisions import DecisionRecord, DecisionRule
 
 _IMAGES = 16
@@ -54,6 +56,19 @@ class OpenedModel:
     def centred(self) -> bool:
         """Whether the logits are taken minus their mean, because one of them is constant."""
         return bool(self.constant) and _may_be_centred(self.kind, self.n_outputs, self.model.rule)
+
+    @property
+    def limits(self) -> tuple[Skipped, ...]:
+        """What can't be examined with this model, for the list of the report."""
+        if not self.model.layer.is_occlusion:
+            return ()
+        return (
+            Skipped(
+                check="explain",
+                reason="the model only predicts, it has neither layers nor gradients: wherever Grad-CAM is "
+                "named, its maps are occlusion maps, and there is no guided backpropagation",
+            ),
+        )
 
     @property
     def description(self) -> str:
@@ -137,9 +152,13 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
     if images is None:
         images, _, _ = sample_images(prepared, _IMAGES)
     inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
-    network, rule = prepared.classifier.module, prepared.rule
+    rule = prepared.rule
     stated = prepared.config.model.output
-    inputs, outputs = _outputs(network, inputs)
+    network: nn.Module = prepared.classifier.module
+    adapted = AdaptedNetwork(network, prepared.preprocess, prepared.config.model.output_key)
+    inputs, outputs = _outputs(adapted, inputs)
+    if adapted.is_needed:
+        network = adapted
     _require_fit(outputs.shape[1], prepared)
     looks_like = recognise(outputs, rule.task)
     kind = stated or looks_like

@@ -68,7 +68,7 @@ class Silent:
 
 
 @dataclass
-class _Stage:
+class StageState:
     """What a stage has done."""
 
     name: str
@@ -94,13 +94,13 @@ class Lines:
         self._stream = stream if stream is not None else sys.stderr
         self._every = every
         self._shown = 0.0
-        self._stage: _Stage | None = None
+        self._stage: StageState | None = None
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
         """See ``Progress``."""
         self._shown = time.monotonic()
-        stage = self._stage = _Stage(name, total, self._shown)
+        stage = self._stage = StageState(name, total, self._shown)
 
         def advance(items: int) -> None:
             stage.done += items

@@ -16,6 +16,7 @@ import pandas as pd
 from auditor import __version__, interrupts
 from auditor.aborted_runs import kept_or_discarded
 from auditor.batch_dependence import BatchDependence, batch_dependence
+from auditor.comparison.previous import store_previous
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
@@ -48,6 +49,7 @@ from auditor.stages.find_failures import FailureAnalysis, find_failures
 from auditor.stages.judge import judge
 from auditor.stages.select_samples import select_samples
 from auditor.stages.slicing import Slicing, slice_samples
+from auditor.thumbnails import Thumbnails
 
 
 def run(
@@ -87,6 +89,7 @@ def audit(
     progress = progress or Silent()
     RunFolder.require_place(out, overwrite=overwrite)
     require_report_settings(prepared.config.report)
+    earlier = _previous(prepared.config)
     prepared, opened = open_with_thresholds(prepared)
     if opened.doubt is not None:
         progress.message(opened.doubt)
@@ -98,14 +101,25 @@ def audit(
         with shown_names(prepared.config.display_names):
             result = _run_stages(prepared, opened, limits, folder, progress)
         folder.write_result(result)
+        if earlier is not None:
+            store_previous(earlier, folder)
         formats = prepared.config.report.formats
         with progress.stage("report", len(formats)) as advance:
             written = documents.write(folder, formats, prepared.config.report.templates)
             advance(len(formats))
         finished = folder.finish()
-    for error in written.missing:
-        progress.message(str(error))
+    for note in (*map(str, written.missing), *written.notes):
+        progress.message(note)
     return finished
+
+
+def _previous(config: AuditConfig) -> RunFolder | None:
+    """The previous audit; it is read before anything is computed."""
+    if config.report.previous is None:
+        return None
+    earlier = RunFolder.open(config.report.previous)
+    earlier.read_result()
+    return earlier
 
 
 def _run_stages(
@@ -137,9 +151,10 @@ def _run_stages(
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        judgement = judge(
-            prepared.checks, audit_data, config.gate, advance, stages.broken, progress.doing
-        )
+        kept = Thumbnails(folder.explanations, "interventions")
+        audit_data, doing = replace(audit_data, keeper=kept), progress.doing
+        judgement = judge(prepared.checks, audit_data, config.gate, advance, stages.broken, doing)
+        kept.write()
     with clock.stage("measure"):
         measured = stages.measure(audit_data, prepared.metrics)
     criteria = stages.criteria(audit_data, analysis.summary)
@@ -148,7 +163,7 @@ def _run_stages(
     summary, slices = analysis.summary, judgement.slices
     outcome = decide(config.gate, summary, findings, criteria, slices, record, stages.reasons)
     with clock.stage("dissect"):
-        behind = stages.behind_findings(samples, findings)
+        behind = stages.behind_findings(samples, findings, audit_data, analysis.failures)
     if stages.broken.parts:
         folder.write_traceback(stages.broken.tracebacks)
     return AuditResult(
@@ -164,6 +179,7 @@ def _run_stages(
         skipped=[
             *(Skipped(check=DATA_NOTE, reason=note.text) for note in (*dataset.notes, *regions)),
             *prepared.switched_off,
+            *opened.limits,
             *slicing.skipped,
             *selection.skipped,
             *judgement.skipped,

@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "auditor").rglob("*.py"))
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 80
+MAX_OPTIONS = 20
+MAX_BODY_LINES = 30
+"""Of a function with so many options that its signature and docstring are longer than a screen."""
 
 
 def test_imports_point_down() -> None:
@@ -50,8 +53,14 @@ def test_functions_are_short() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
+        and not (len(node.args.kwonlyargs) > MAX_OPTIONS and _body_lines(node) <= MAX_BODY_LINES)
     }
     assert not long, f"split these functions: {long}"
+
+
+def _body_lines(node: ast.FunctionDef) -> int:
+    """Lines of the statements after the docstring."""
+    return (node.end_lineno or node.lineno) - node.body[1].lineno + 1
 
 
 def imported_by(statement: str) -> set[str]:

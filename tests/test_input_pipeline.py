@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,16 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from auditor.config import Preprocess
+from auditor.datasets.user_samples import UserImages
 from auditor.errors import DataError, UnreadableImageError
-from auditor.input_pipeline import batches, default_workers, normalised, readable
+from auditor.input_pipeline import (
+    _reaches_workers,
+    _start_method,
+    batches,
+    default_workers,
+    normalised,
+    readable,
+)
 from auditor.records import Dataset, DecodedImage
 
 
@@ -65,3 +74,23 @@ def test_normalised_equals_torchvisions_normalize() -> None:
 
 def test_default_workers_are_between_1_and_16() -> None:
     assert 1 <= default_workers() <= 16
+
+
+class InMemory(list[tuple[np.ndarray, str]]):
+    """A data set of a module, which a spawned process can import."""
+
+
+def test_images_reach_spawned_workers_only_if_they_can_be_sent() -> None:
+    pair = (np.zeros((4, 4, 3), np.uint8), "cat")
+    assert _reaches_workers(UserImages(InMemory([pair])), "spawn")
+    local = type("Local", (list,), {})
+    assert not _reaches_workers(UserImages(local([pair])), "spawn")
+    assert _reaches_workers(UserImages(local([pair])), "fork")
+    # Files are opened by the workers.
+    assert _reaches_workers(Grey(), "spawn")
+
+
+def test_workers_start_as_the_process_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _start_method() == multiprocessing.get_all_start_methods()[0]
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda **_: "spawn")
+    assert _start_method() == "spawn"

@@ -13,6 +13,7 @@ from auditor.attributes.cells import Floats, stored_cells
 from auditor.config import SliceSection
 from auditor.imaging import properties
 from auditor.records import Skipped
+from auditor.records.image_properties import in_words
 from auditor.records.predictions import property_name
 
 
@@ -46,7 +47,7 @@ def cut_computed(
     if not uniform:
         return varied, []
     reason = (
-        f"{', '.join(uniform)}: the same for nearly all images, or different in fewer than "
+        f"{', '.join(map(in_words, uniform))}: the same for nearly all images, or different in fewer than "
         f"{section.min_support}; there is nothing to compare"
     )
     return varied, [Skipped(check="image-properties", reason=reason)]

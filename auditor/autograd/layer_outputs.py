@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -148,7 +149,8 @@ def token_geometries(calls: list[LayerCall], leaf: Tensor) -> dict[tuple[int, in
     on one place only (after embedding, position and norm, but before any attention), the gradient
     of Σ_t (t + 1) · ⟨r, token_t⟩ with respect to the map is, at the place of token t, (t + 1) times
     that of Σ_t ⟨r, token_t⟩. Where no map comes before the sequence, such as in a transformer that cuts
-    the image into patches by reshaping it, the image itself takes the place of the map.
+    the image into patches by reshaping it, the image itself takes the place of the map. Where later layers
+    merge square patches of tokens into one, as in Swin, the tokens before them take its place.
 
     Args:
         calls: the trace.
@@ -158,7 +160,8 @@ def token_geometries(calls: list[LayerCall], leaf: Tensor) -> dict[tuple[int, in
         Length and channels of a sequence → its geometry.
     """
     known: dict[tuple[int, int], TokenGeometry] = {}
-    source: LayerCall | None = None
+    source: LayerCall | None = None  # the last map
+    last: LayerCall | None = None  # the last sequence of a known geometry
     size = (leaf.shape[2], leaf.shape[3])
     n_tried = 0
     for call in calls:
@@ -166,36 +169,72 @@ def token_geometries(calls: list[LayerCall], leaf: Tensor) -> dict[tuple[int, in
             if map_layout(call.shape, size) == "NCHW":
                 source = call
             continue
-        length, channels = call.shape[1:]
-        if source is None and (length, channels) not in known and n_tried < _MOST_TRIED:
+        key = (call.shape[1], call.shape[2])
+        if key in known:
+            last = call
+            continue
+        geometry = _geometry_of_merged(last, known, call)
+        if geometry is not None:  # `last` stays: further sequences may be made from it
+            known[key] = geometry
+            continue
+        if source is not None:
+            geometry = _geometry_of_map(source, call)
+        elif n_tried < _MOST_TRIED:
             n_tried += 1
             geometry = _geometry_of_patches(leaf, call)
-            if geometry is not None:
-                known[length, channels] = geometry
-        if source is None or channels != source.shape[1] or (length, channels) in known:
-            continue
-        rows, columns = source.shape[2:]
-        if not rows * columns <= length <= rows * columns + 64:
-            continue
-        index = _token_of_place(source.edge, call)
-        if index is not None:
-            known[length, channels] = TokenGeometry(length, channels, rows, columns, index)
+        if geometry is not None:
+            known[key], last = geometry, call
     return known
+
+
+def _geometry_of_map(source: LayerCall, tokens: LayerCall) -> TokenGeometry | None:
+    """The geometry of tokens that each represent a place of the map before; None for any others."""
+    length, channels = tokens.shape[1:]
+    rows, columns = source.shape[2:]
+    if channels != source.shape[1] or not rows * columns <= length <= rows * columns + 64:
+        return None
+    index = _token_of_place(source.edge, tokens)
+    return None if index is None else TokenGeometry(length, channels, rows, columns, index)
 
 
 def _geometry_of_patches(leaf: Tensor, tokens: LayerCall) -> TokenGeometry | None:
     """The geometry of tokens that each depend on one patch of the image; None for any others."""
     height, width = leaf.shape[2:]
     index = _token_of_place(get_gradient_edge(leaf), tokens, distinct=False)
+    return None if index is None else _geometry_of_squares(index.view(height, width), tokens)
+
+
+def _geometry_of_merged(
+    before: LayerCall | None, known: Mapping[tuple[int, int], TokenGeometry], tokens: LayerCall
+) -> TokenGeometry | None:
+    """The geometry of tokens that each depend on a square of the tokens before; None for any others."""
+    if before is None or tokens.shape[1] >= before.shape[1]:
+        return None
+    geometry = known[before.shape[1], before.shape[2]]
+    height, width = geometry.height, geometry.width
+    n_before, n_after = height * width, tokens.shape[1]
+    if geometry.n_class_tokens or n_before % n_after or math.isqrt(n_before // n_after) < 2:
+        return None
+    index = _token_of_place(before.edge, tokens, distinct=False)
     if index is None:
         return None
-    pixels = index.view(height, width)
-    n_patches = len(set(index.tolist()))
+    return _geometry_of_squares(index[geometry.index].view(height, width), tokens)
+
+
+def _geometry_of_squares(places: Tensor, tokens: LayerCall) -> TokenGeometry | None:
+    """The geometry of tokens that each belong to a square of places.
+
+    Args:
+        places: (H, W) int64, the token of each place.
+        tokens: the sequence.
+    """
+    height, width = places.shape
+    n_patches = len(set(places.flatten().tolist()))
     side = math.isqrt(height * width // n_patches)
     if n_patches < 2 or side * side * n_patches != height * width or height % side or width % side:
         return None
     rows, columns = height // side, width // side
-    patches = pixels.view(rows, side, columns, side)
+    patches = places.view(rows, side, columns, side)
     corners = patches[:, :1, :, :1]
     if bool((patches != corners).any()):
         return None
@@ -209,7 +248,7 @@ def _token_of_place(
     """(h · w,) int64; None where a place does not belong to exactly one token.
 
     Args:
-        source: where the map is in the graph.
+        source: where the map, or an earlier sequence (2, h · w, C), is in the graph.
         tokens: the sequence.
         distinct: whether each token must belong to one place only.
     """
@@ -222,16 +261,18 @@ def _token_of_place(
         .expand(tokens.shape)
     )
     number = torch.arange(1, length + 1, device=device, dtype=dtype)[:, None]
-    one, many = (
+    found: list[Tensor | None] = [
         torch.autograd.grad(
-            [tokens.edge],
-            [source],
-            grad_outputs=[seed],
-            retain_graph=True,
-            materialize_grads=True,
-        )[0].double()
+            [tokens.edge], [source], grad_outputs=[seed], retain_graph=True, allow_unused=True
+        )[0]
         for seed in (probe, probe * number)
-    )
+    ]
+    gradients = [one.double() for one in found if one is not None]
+    if len(gradients) < len(found):
+        return None
+    one, many = gradients
+    if one.ndim == 3:  # a sequence of tokens: its channels come last
+        one, many = one.transpose(1, 2), many.transpose(1, 2)
     ratio = (one * many).sum(1) / (one * one).sum(1).clamp_min(1e-300)
     residual = (many - ratio[:, None] * one).norm() / many.norm().clamp_min(1e-300)
     index = ratio[0].round().long().flatten() - 1

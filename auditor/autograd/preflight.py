@@ -10,12 +10,17 @@ from typing import Literal
 from torch.autograd.graph import Node
 
 from auditor.autograd.graph import Rule, activation_name, node_kind, operation_name
+from auditor.autograd.model_free import OcclusionDrops
 from auditor.autograd.recording import Recording
 
 Status = Literal["valid", "partial", "undefined"]
 
 _OUTPUT_FUNCTIONS = frozenset({"Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid", "Log"})
 _LINEAR = frozenset({"Addmm", "Mm", "Bmm", "Convolution", "Linear"})
+_MODEL_FREE = (
+    "the model only predicts, it has neither layers nor gradients: what is called Grad-CAM here is an "
+    "occlusion map"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ def preflight(recording: Recording, rule: Rule) -> Preflight:
     relu_like, others = _count_activations(recording)
     if rule == "plain":
         return Preflight("valid", "the method works with any activation", relu_like, others)
+    if any(operation_name(node) == OcclusionDrops.__name__ for node in recording.nodes):
+        return Preflight("undefined", _MODEL_FREE, 0, {})
     listed = ", ".join(f"{count} × {name}" for name, count in others.items())
     if not relu_like:
         found = f"only {listed}" if listed else "no activation at all"

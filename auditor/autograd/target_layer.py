@@ -26,6 +26,7 @@ from auditor.autograd.layer_outputs import (
     token_geometries,
     trace,
 )
+from auditor.autograd.model_free import OcclusionMaps
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.user_code import network_name, require_runnable, user_code
 from auditor.errors import ModelError
@@ -47,6 +48,7 @@ class TargetLayer:
             ``"tokens"``.
         why: the reason for this choice, for the report.
         call: which call of the module in a forward pass is explained, counted from 0.
+        is_occlusion: whether its maps are drops of the outputs when parts of the image are covered.
     """
 
     name: str
@@ -57,6 +59,7 @@ class TargetLayer:
     tokens: Tensor | None
     why: str
     call: int = 0
+    is_occlusion: bool = False
 
     def to_map(self, output: Tensor) -> Tensor:
         """The module's output, or a gradient of the same shape, as (n, C, h, w)."""
@@ -195,7 +198,7 @@ def _choose(candidates: list[_Candidate], logits: Tensor, leaf: Tensor) -> _Cand
     """
     first, last = candidates[0]
     if last.layout == "tokens":
-        return first, last  # the path around it carries only the class token
+        return _sequence(candidates)  # the path around it carries only the class token
     top, source = get_gradient_edge(logits).node, get_gradient_edge(leaf).node
     for call, layer in candidates:
         if layer.height > 2 * last.height:
@@ -205,9 +208,23 @@ def _choose(candidates: list[_Candidate], logits: Tensor, leaf: Tensor) -> _Cand
     return first, replace(last, why=last.why + ", partly through other layers")
 
 
+def _sequence(candidates: list[_Candidate]) -> _Candidate:
+    """The last candidate; but where it is one projection of the tokens, such as to values, the tokens."""
+    first, last = candidates[0]
+    if isinstance(first.module, nn.Linear):
+        for call, layer in candidates[1:]:
+            if layer.layout != "tokens" or layer.height != last.height:
+                break
+            if not isinstance(call.module, nn.Linear):
+                return call, layer
+    return first, last
+
+
 def _with_call(layer: TargetLayer, call: LayerCall, calls: list[LayerCall]) -> TargetLayer:
     """The layer with the number of the call, which the reason names if there are several maps."""
     numbers = [one.number for one in calls if one.name == call.name]
+    if isinstance(call.module, OcclusionMaps):
+        return replace(layer, why=call.module.why_chosen, is_occlusion=True)
     if len(numbers) == 1:
         return replace(layer, call=call.number)
     which = "the last one" if call.number == max(numbers) else f"number {call.number + 1}"

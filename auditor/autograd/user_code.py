@@ -18,6 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.model_state import unwrap
+from auditor.autograd.shared_parts import SharedParts
 from auditor.errors import AuditorError, ModelError
 from auditor.traceback_file import one_line, place_of, text_of
 
@@ -36,8 +37,8 @@ _FIXES: tuple[tuple[str, str], ...] = (
     (
         r"to have (?P<n>\d+) channels, but got 3",
         (
-            "its first layer takes {n} channels, and the images have 3 (RGB): wrap it in a module that "
-            "converts them, such as `images.mean(1, keepdim=True)` for grey values"
+            "its first layer takes {n} channels, and the images have 3 (RGB): set `preprocess.channels` to "
+            "`grey` for one channel, or to `rgba` for four"
         ),
     ),
     (
@@ -162,9 +163,9 @@ def require_runnable(module: nn.Module) -> None:
 def network_name(module: nn.Module) -> str:
     """The class name of the network that the caller passed."""
     network = unwrap(module)
-    # A network whose outputs were converted to logits is known by its own name.
-    inner = getattr(network, "audited_network", network)
-    return type(inner).__name__
+    while isinstance(network, SharedParts):  # known by the name of what is inside
+        network = network.audited_network
+    return type(network).__name__
 
 
 def _fix(error: BaseException, images: Tensor) -> str:

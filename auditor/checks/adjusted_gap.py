@@ -180,12 +180,12 @@ class _Regression:
         gap, two_sided = gaps.gap[k], float(gaps.p_value[k])
         others = [attribute_name(name) for name in self.gaps if name not in one.key.attributes]
         n = len(self.audit.predictions)
-        more = "higher" if gap.value >= 0 else "lower"
+        more = "more" if gap.value >= 0 else "less"
         return Claim(
             check=NAME,
             kind=AdjustedGap.kind,
-            title=f"With {several(others)} held fixed, the error rate of the {whom(one.key)} is "
-            f"{points(gap.value)} {more} than that of the rest",
+            title=f"With {several(others)} held fixed, {whom(one.key)} fail {more} often than others, by "
+            f"{points(gap.value)}",
             slice=one.key,
             effect=Effect.measured(
                 "error-rate gap with other attributes held fixed", gap, "points"

@@ -38,6 +38,7 @@ from auditor.records import (
     Examination,
     Intervention,
     InterventionEffect,
+    InterventionExample,
     ModelAccess,
     Passes,
     Quantities,
@@ -177,12 +178,14 @@ class _StyleResult:
         same_label: effect of styles from images of the same label.
         other_labels: effect of styles from images of other labels.
         observed_gap: the gap between unchanged images.
+        examples: images before and after.
     """
 
     transfer: StyleTransfer
     same_label: PairedEffect
     other_labels: PairedEffect
     observed_gap: Interval
+    examples: tuple[InterventionExample, ...]
 
 
 def _transfer_styles(
@@ -201,9 +204,14 @@ def _transfer_styles(
     search = StyleDonors.load(model, pairs.contrast, pairs.search, search_others)
     transfer = max(STYLE_TRANSFERS, key=search.cost)
     test = StyleDonors.load(model, pairs.contrast, pairs.test, test_others)
-    same_label, other_labels = test.effects(transfer, seed)
-    gap = observed_gap(audit, pairs.contrast, pairs.test.label)
-    return _StyleResult(transfer, same_label, other_labels, gap)
+    found = test.effects(transfer, seed)
+    return _StyleResult(
+        transfer,
+        found.same_label,
+        found.other_labels,
+        observed_gap(audit, pairs.contrast, pairs.test.label),
+        test.examples(audit, transfer, found.probabilities),
+    )
 
 
 def _statement(audit: AuditData, result: _StyleResult) -> tuple[str, ...]:
@@ -273,6 +281,7 @@ def _evidence(audit: AuditData, result: _StyleResult) -> tuple[EvidencePart, ...
             variant=result.transfer.style,
             effects=tuple(effects),
             flipped_to=result.same_label.flipped_to(audit.classes),
+            examples=result.examples,
         ),
         Quantities(items=result.same_label.error_rates()),
     )

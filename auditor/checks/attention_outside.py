@@ -102,7 +102,7 @@ class AttentionOutside(Check):
             audit,
             SliceKey(),
             found,
-            title=f"For failures, {percent(found.in_slice)} of the evidence lies outside of the object; "
+            title=f"Evidence outside of the object: {percent(found.in_slice)} for failures, "
             f"{percent(found.in_rest)} for correct samples",
             statement=(
                 f"Of {len(rows)} samples drawn at random, {int(failed.sum())} are misclassified.",
@@ -138,8 +138,8 @@ class AttentionOutside(Check):
                 audit,
                 key,
                 found,
-                title=f"For {whom(key)}, {percent(found.in_slice)} of the evidence lies outside of the "
-                f"object; {percent(found.in_rest)} for the others",
+                title=f"Evidence outside of the object: {percent(found.in_slice)} for {whom(key)}, "
+                f"{percent(found.in_rest)} for others",
                 statement=(
                     (
                         f"In the Grad-CAMs of {int(inside.sum())} {whom(key)}, drawn at random, the "

@@ -118,8 +118,7 @@ class AttentionShift(Check):
         yield Claim(
             check=NAME,
             kind=self.kind,
-            title=f"For {whom(key)}, {in_slice} of the evidence lies at the {shift.place}; {in_rest} for "
-            "the others",
+            title=f"Evidence at the {shift.place}: {in_slice} for {whom(key)}, {in_rest} for others",
             slice=key,
             effect=effect if gap.low > self.min_shift else None,
             limit=self.min_shift,

@@ -158,7 +158,7 @@ class CalibrationGap(Check):
             check=NAME,
             kind=self.kind,
             title=f"Confidence is {points(over.value)} {_side(over)} for {who}, {points(gap.value)} "
-            f"{more} than for the rest",
+            f"{more} than for others",
             slice=one.key,
             effect=Effect.measured("over-confidence gap", gap, "points"),
             limit=self.max_gap,

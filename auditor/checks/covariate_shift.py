@@ -112,8 +112,8 @@ class CovariateShift(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"The audited images differ from the reference images of the same labels: a "
-            f"classifier recognises them in {share} of pairs" + (f"; {differ}" if differ else ""),
+            title=f"Audited and reference images are told apart in {share} of pairs"
+            + (f"; {named[0].name} differs most" if named else ""),
             slice=SliceKey(),
             effect=_effect(found.images),
             limit=self.max_auroc,
@@ -150,8 +150,8 @@ class CovariateShift(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title="The network's features differ between audited and reference images of the same "
-            f"labels: a classifier recognises audited images in {share} of pairs",
+            title="By the network's features, audited and reference images are told apart in "
+            f"{share} of pairs",
             slice=SliceKey(),
             effect=_effect(found.features),
             limit=self.max_feature_auroc,

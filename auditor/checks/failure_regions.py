@@ -18,6 +18,7 @@ from auditor.interventions.region_effects import (
     RegionTest,
     corrected_by_masking,
     evaluate_region,
+    masked_examples,
 )
 from auditor.interventions.region_result import RegionResult
 from auditor.interventions.region_search import mean_evidence
@@ -174,6 +175,7 @@ class FailureRegions(Check):
             cluster=candidate.cluster,
             evidence_in_region=_evidence_in_region(model, candidate),
             values=tuple(values),
+            examples=masked_examples(audit, model, failures, test),
         )
         return Claim(
             check=NAME,

@@ -15,7 +15,7 @@ from auditor.discovery.failure_directions import FailureDirection, failure_direc
 from auditor.discovery.sample_splitting import SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
 from auditor.imaging.location import grid
-from auditor.phrasing import class_name, interval, percent, points, several
+from auditor.phrasing import class_name, interval, percent, percents, points, several
 from auditor.records import (
     AuditData,
     AuditSize,
@@ -135,8 +135,7 @@ class HiddenSlices(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"{percent(tested.rate)} of a group of similar images are misclassified, and "
-            f"{percent(tested.rest)} of others of the same labels: {tested.traits}",
+            title=tested.title,
             slice=SliceKey(),
             effect=effect if reported else None,
             limit=self.min_gap,
@@ -185,10 +184,11 @@ class _TestedSlice:
     brightness: BrightnessDifference
 
     @property
-    def traits(self) -> str:
-        """The same without numbers, for a title."""
-        values = [one.condition for one in self.distinctive[:2]]
-        return several([*values, self.brightness.words], 3)
+    def title(self) -> str:
+        """The claim in one sentence, with what distinguishes the slice most."""
+        trait = self.distinctive[0].condition if self.distinctive else self.brightness.words
+        own, rest = percents(self.rate, self.rest)
+        return f"{own} of similar images are misclassified, {rest} of others: {trait}"
 
     @property
     def features(self) -> str:

@@ -30,7 +30,7 @@ from auditor.records import (
     Slice,
     SliceComparison,
 )
-from auditor.records.predictions import codes, property_name
+from auditor.records.predictions import codes
 from auditor.registry import plugin
 from auditor.statistics import (
     Floats,
@@ -112,7 +112,7 @@ class ImageProperties(Check):
         one, gap = tested.slice, tested.gap
         rate = rates_of(audit, [one])[0]
         who = whom(one.key)
-        name = property_name(next(iter(one.key.attributes))).replace("_", " ")
+        name = attribute_name(next(iter(one.key.attributes)))
         rates = RatesOfGap(rate, tested.rest, gap)
         return Claim(
             check=NAME,

@@ -179,8 +179,8 @@ class MapClusters(Check):
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"Of the images predicted as {name}, {percent(tested.rate)} of those with the evidence "
-            f"at the {place} are misclassified{mostly}, {percent(tested.rest)} of the others",
+            title=f"Predicted as {name} with the evidence at the {place}: {percent(tested.rate)} are "
+            f"misclassified{mostly}, others {percent(tested.rest)}",
             slice=SliceKey(predicted=tested.predicted),
             effect=effect if stability is not None and stability >= self.min_stability else None,
             limit=self.min_gap,

@@ -145,7 +145,7 @@ class ReferenceAccuracy(Check):
             yield Claim(
                 check=NAME,
                 kind=self.kind,
-                title=f"{before} of the reference images of {name} are classified correctly, and {after} "
+                title=f"{before} of the reference images of {name} are classified correctly, {after} "
                 "of the audited ones",
                 slice=one.key,
                 effect=None

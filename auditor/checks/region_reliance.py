@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,12 +10,14 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check, Need
+from auditor.interventions.examples import paired_examples
 from auditor.interventions.infill import Regions, paste
 from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
 from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.region_search import coarse_to_fine
 from auditor.interventions.regions import (
     REGION_ACTION,
+    ImageArray,
     Region,
     coarse_regions,
     evidence_share,
@@ -43,6 +45,7 @@ from auditor.records import (
     Examination,
     Intervention,
     InterventionEffect,
+    InterventionExample,
     ModelAccess,
     Passes,
     Quantities,
@@ -52,7 +55,7 @@ from auditor.records import (
 )
 from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.registry import plugin
-from auditor.statistics import PairedMean, sign_flip
+from auditor.statistics import Floats, Integers, PairedMean, sign_flip
 
 NAME = "region-reliance"
 
@@ -120,7 +123,7 @@ class RegionReliance(Check):
 
     def _claim(self, audit: AuditData, model: ModelAccess, pairs: ContrastPairs) -> Claim:
         region = _find_region(model, pairs)
-        swap = _Swap.at(model, pairs, region, audit.seed)
+        swap = _Swap.at(audit, model, pairs, region)
         effect, drop = swap.effect, swap.effect.mean.change
         contrast = pairs.contrast
         significant = drop.low > self.min_drop and swap.excess.change.low > 0
@@ -158,31 +161,51 @@ class _Swap:
         effect: its effect.
         control: mean effect of the other regions.
         excess: effect of the region minus that of the other regions, image by image.
+        examples: images before and after.
     """
 
     region: Region
     effect: PairedEffect
     control: PairedMean
     excess: PairedMean
+    examples: tuple[InterventionExample, ...] = ()
 
     @classmethod
-    def at(cls, model: ModelAccess, pairs: ContrastPairs, region: Region, seed: int) -> _Swap:
+    def at(
+        cls, audit: AuditData, model: ModelAccess, pairs: ContrastPairs, region: Region
+    ) -> _Swap:
         """Fills the region, and the other regions, from both sides in the test images."""
+        seed, test = audit.seed, pairs.test
         generator = np.random.default_rng(seed)
-        test = pairs.test
         images = model.images(test.rows)
         sides = model.images(test.with_value), model.images(test.without_value)
         controls = region.control_regions(len(test), generator)
 
-        def effect_of(regions: Regions) -> PairedEffect:
+        def swapped(regions: Regions) -> tuple[Floats, Floats]:
             with_value, without_value = (
-                model.decide(model.predict(paste(images, donors, regions))) for donors in sides
+                model.predict(paste(images, donors, regions)) for donors in sides
             )
-            return PairedEffect.of(pairs.contrast, test, with_value, without_value, seed)
+            return with_value, without_value
 
-        here, control = effect_of(region), effect_of(controls)
+        def effect_of(with_value: Floats, without_value: Floats) -> PairedEffect:
+            decided = model.decide(with_value), model.decide(without_value)
+            return PairedEffect.of(pairs.contrast, test, *decided, seed)
+
+        def filled(donors: ImageArray) -> Callable[[Integers], ImageArray]:
+            return lambda chosen: paste(images[chosen], donors[chosen], region)
+
+        probabilities = swapped(region)
+        here, control = effect_of(*probabilities), effect_of(*swapped(controls))
         excess = sign_flip(here.difference - control.difference, seed=seed, groups=test.cluster)
-        return cls(region, here, control.mean, excess)
+        examples = paired_examples(
+            audit,
+            pairs.contrast,
+            test,
+            probabilities,
+            (filled(sides[0]), filled(sides[1])),
+            "Region filled from",
+        )
+        return cls(region, here, control.mean, excess, examples)
 
 
 def _find_region(model: ModelAccess, pairs: ContrastPairs) -> Region:
@@ -275,6 +298,7 @@ def _evidence(
             region=swap.region.box(),
             effects=(drop,),
             flipped_to=swap.effect.flipped_to(audit.classes),
+            examples=swap.examples,
         ),
         Quantities(items=(*swap.effect.error_rates(), *from_maps)),
     )

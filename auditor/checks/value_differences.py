@@ -165,7 +165,7 @@ class _Compared:
         return Claim(
             check=NAME,
             kind=ValueDifferences.kind,
-            title=f"{rate} of the {whom(one.key)} are misclassified, and {other_rate} "
+            title=f"{rate} of {whom(one.key)} are misclassified, {other_rate} "
             f"of those with {named}{', the reference' if against == 'reference' else ''}",
             slice=one.key,
             effect=effect,
@@ -256,10 +256,7 @@ class _Compared:
         who = whom(counts.slices[k].key)
         if not minority[k]:
             more = "less" if rest >= rate else "more"
-            return (
-                f"{percent(rate)} of the {who} are misclassified: {points(rest - rate)} {more} than "
-                "other samples of the same labels"
-            )
+            return f"{percent(rate)} of {who} are misclassified, {points(rest - rate)} {more} than others"
         best = [
             value_name(counts.attribute, value)
             for value, better in zip(counts.values, minority, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,9 @@ _COUNTERS = frozenset({"n_averaged", "total_ops", "total_params"})
 """Of averaged models, and of tools that count operations."""
 _LOSSES = frozenset({"criterion", "loss", "loss_fn", "loss_func", "loss_function", "criterion_fn"})
 """Names of the loss in a training module."""
+_COMPILED = "_orig_mod."
+_INNER = ("module.", "model.", "net.")
+"""Prefixes inside of another one, as in ``model.module.``."""
 _SHARD = re.compile(r"-\d+-of-\d+")
 
 
@@ -28,7 +31,8 @@ def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
 
     A prefix that all names in the file share, and that the network does not have, is removed:
     ``module.`` of DataParallel, ``_orig_mod.`` of ``torch.compile``, ``model.`` of a training
-    framework. Tied weights, which share memory, need to be in the file only once.
+    framework. Where several networks are in the file, that with all weights is read.
+    Tied weights, which share memory, need to be in the file only once.
 
     Args:
         module: the network; its weights are overwritten in place.
@@ -45,7 +49,7 @@ def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
     weights = read_weights(path, key)
     expected = module.state_dict()
     weights, left_out = _without_companions(weights, expected)
-    weights, prefix = _without_prefix(weights, expected)
+    weights, prefix, others = _without_prefix(weights, expected)
     other_shape = [
         f"{name}: {_shape(expected[name])} in the model, {_shape(tensor)} in the file"
         for name, tensor in weights.tensors.items()
@@ -63,8 +67,8 @@ def load_weights(module: nn.Module, path: Path, key: str | None = None) -> str:
         )
     notes = [
         weights.note,
-        left_out and f"without {_few(left_out)}",
-        prefix and f"prefix {prefix!r} removed",
+        (left_out or others) and f"without {_few([*left_out, *others])}",
+        prefix,
         _cast(expected, weights),
     ]
     extra = ", ".join(note for note in notes if note)
@@ -93,23 +97,65 @@ def _few(names: list[str]) -> str:
     )
 
 
-def _without_prefix(weights: Weights, expected: Mapping[str, Tensor]) -> tuple[Weights, str]:
+def _without_prefix(
+    weights: Weights, expected: Mapping[str, Tensor]
+) -> tuple[Weights, str, list[str]]:
+    """Removes what wrappers add to the names, and leaves out the weights beside the network's.
+
+    Returns:
+        The weights, a note on the prefix, and the names that are left out.
+    """
+    weights, inside = _without_compilation(weights, expected)
     names = list(weights.tensors)
     prefix = ""
     while not any(name[len(prefix) :] in expected for name in names):
-        heads = {name[len(prefix) :].partition(".")[:2] for name in names}
-        if len(heads) != 1 or not (head := "".join(heads.pop())).endswith("."):
-            return weights, ""
-        prefix += head
+        heads = Counter(
+            "".join(name[len(prefix) :].partition(".")[:2])
+            for name in names
+            if name.startswith(prefix)
+        )
+        complete = [head for head in heads if head.endswith(".") and len(heads) == 1]
+        complete += [
+            head for head in heads if len(heads) > 1 and _covers(names, prefix + head, expected)
+        ]
+        if len(complete) != 1:
+            return weights, inside, []
+        prefix += complete[0]
     if not prefix:
-        return weights, ""
+        return weights, inside, []
+    kept = {
+        name[len(prefix) :]: one for name, one in weights.tensors.items() if name.startswith(prefix)
+    }
     versions = {
         name[len(prefix) :]: version
         for name, version in (weights.versions or {}).items()
         if name.startswith(prefix)
     }
-    tensors = {name[len(prefix) :]: tensor for name, tensor in weights.tensors.items()}
-    return Weights(tensors, versions or None, weights.note), prefix
+    others = [name for name in names if not name.startswith(prefix)]
+    note = ", ".join(one for one in (inside, f"prefix {prefix!r} removed") if one)
+    return Weights(kept, versions or None, weights.note), note, others
+
+
+def _without_compilation(weights: Weights, expected: Mapping[str, Tensor]) -> tuple[Weights, str]:
+    """Removes ``_orig_mod.``, which ``torch.compile`` adds to the names of the parts that it compiles."""
+    added = [name for name in weights.tensors if _COMPILED in name and name not in expected]
+    if not added or any(_COMPILED in name for name in expected):
+        return weights, ""
+    head = added[0].partition(_COMPILED)[0] + _COMPILED
+    if all(name.startswith(head) for name in weights.tensors):
+        return weights, ""  # a prefix of all names
+    tensors = {name.replace(_COMPILED, ""): one for name, one in weights.tensors.items()}
+    versions = {
+        name.replace(_COMPILED, "").removesuffix("_orig_mod").removesuffix("."): version
+        for name, version in (weights.versions or {}).items()
+    }
+    return Weights(tensors, versions or None, weights.note), f"{_COMPILED!r} removed from the names"
+
+
+def _covers(names: Collection[str], prefix: str, expected: Collection[str]) -> bool:
+    """Whether the file has all weights of the network behind a prefix, which may be longer."""
+    inside = [name[len(prefix) :] for name in names if name.startswith(prefix)]
+    return any({head + name for name in expected} <= set(inside) for head in ("", *_INNER))
 
 
 def _put(module: nn.Module, weights: Weights, path: Path) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from auditor.autograd.model_state import unwrap
+from auditor.autograd.shared_parts import SharedParts
 from auditor.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,10 +25,9 @@ _CONSTANT = 1e-6
 """Largest range of a constant output, as a share of the largest range of an output."""
 
 
-class ClassLogits(nn.Module):
+class ClassLogits(SharedParts):
     """A network whose outputs are converted to logits of all classes.
 
-    It shares the parts of the network under their own names, so that layers keep their dotted names.
     A single output z becomes z/2 for the positive class and -z/2 for the negative one: their softmax is
     the sigmoid of z, and the evidence for the negative class is the negated output.
 
@@ -56,32 +55,15 @@ class ClassLogits(nn.Module):
             positive: column of the positive class, 0 or 1, for a binary network with one output.
             centred: whether to subtract the mean logit; for logits of two classes or more.
         """
-        super().__init__()
-        network = unwrap(network)
-        self.__dict__["_network"] = network  # not a part: it would add a prefix to the names
-        for shared in ("_modules", "_parameters", "_buffers"):
-            self.__dict__[shared] = vars(network)[shared]
-        self.training = network.training
+        super().__init__(network)
         self._kind = kind
         self._task = task
         self._positive = positive
         self._centred = centred
 
-    def train(self, mode: bool = True) -> ClassLogits:
-        """Sets the mode of the network, too."""
-        super().train(mode)
-        self.__dict__["_network"].train(mode)
-        return self
-
-    @property
-    def audited_network(self) -> nn.Module:
-        """The network itself, by whose name messages call it."""
-        network: nn.Module = self.__dict__["_network"]
-        return network
-
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, K) of the images (N, 3, H, W); of a multi-label network, (N, 2L)."""
-        outputs = as_columns(self.__dict__["_network"](images))
+        outputs = as_columns(self.audited_network(images))
         single = self._task == "binary" and outputs.shape[1] == 1
         if self._kind == "probabilities":
             _require_probabilities(outputs, whole=not single and self._task != "multi-label")

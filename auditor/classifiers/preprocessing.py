@@ -180,15 +180,20 @@ def compare_preprocessing(
             f"expected at least one image and one label per image; got {len(images)} images and "
             f"{len(labels)} labels"
         )
-    mean, std = _triple(preprocess.mean), _triple(preprocess.std)
+    mean, std = preprocess.rgb_mean, preprocess.rgb_std
     configured = _Normalisation("as configured", mean, std)
     alternatives = [one for one in _ALTERNATIVES if one.blue_first or not _equal(one, configured)]
     alternatives.append(_Normalisation("as configured, but BGR", mean, std, blue_first=True))
+    if preprocess.channels != "rgb":  # the network reorders its channels itself
+        alternatives = [one for one in alternatives if not one.blue_first]
+    if preprocess.channels == "grey":
+        alternatives = [one for one in alternatives if len(set(one.mean)) == len(set(one.std)) == 1]
     used = _trial(configured, module, images, labels, batch_size)
     others: list[PreprocessingTrial] = []
     for one in alternatives:
         with suppress(ModelError):  # a network may refuse values of another range
-            others.append(_trial(one, module, images, labels, batch_size))
+            found = _trial(one, module, images, labels, batch_size)
+            others.append(replace(found, fix=_fix(one, preprocess)))
     for other in resized:
         with suppress(ModelError):  # or another size
             found = _trial(configured, module, other.images, labels, batch_size)
@@ -266,10 +271,18 @@ def _trial(
         confidence=confidence / n,
         loss=loss / n,
         correct=np.concatenate(correct),
-        fix="the model would have to reorder its channels"
-        if normalisation.blue_first
-        else f"`mean: {_rounded(normalisation.mean)}, std: {_rounded(normalisation.std)}`",
+        fix="",
     )
+
+
+def _fix(normalisation: _Normalisation, preprocess: Preprocess) -> str:
+    """What the configuration would have to say."""
+    if normalisation.blue_first:
+        preprocess = preprocess.model_copy(update={"channels": "bgr"})
+    mean = _rounded((*preprocess.stated(normalisation.mean), *preprocess.mean[3:]))
+    std = _rounded((*preprocess.stated(normalisation.std), *preprocess.std[3:]))
+    order = "channels: bgr, " if normalisation.blue_first else ""
+    return f"`{order}mean: {mean}, std: {std}`"
 
 
 def _equal(one: _Normalisation, other: _Normalisation) -> bool:
@@ -282,11 +295,6 @@ def _equal(one: _Normalisation, other: _Normalisation) -> bool:
             one.mean, one.std, other.mean, other.std, strict=True
         )
     )
-
-
-def _triple(values: tuple[float, ...]) -> _Triple:
-    red, green, blue = values
-    return red, green, blue
 
 
 def _same(a: Any, b: Any) -> bool:

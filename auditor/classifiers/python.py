@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CoroutineType, ModuleType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from auditor.classifiers import Classifier
 from auditor.config import ConfigPath
-from auditor.errors import ModelError
+from auditor.config.recognise import Given, Recognised
+from auditor.errors import ConfigError, ModelError
 from auditor.registry import Options, plugin
 from auditor.traceback_file import one_line, place_of
 
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 class PythonClassifier(Options):
     """The nn.Module that a factory in your code returns, optionally with a file of weights.
 
-    The network takes float32 images (N, 3, H, W) and returns logits (N, K). A Keras 3 model with
-    the torch backend is also an nn.Module, but takes (N, H, W, 3): wrap it in the factory. The
+    The network takes float32 images (N, 3, H, W) and returns logits (N, K), alone or in a dict, tuple or
+    dataclass. A Keras 3 model on its torch backend is an nn.Module, too, and gets (N, H, W, 3). The
     factory is your code and is executed; a checkpoint is only read as tensors.
     """
+
+    accepts: ClassVar[str] = "a callable as module:factory"
+    recognition_order: ClassVar[int] = 0
 
     factory: str
     """A callable as `package.module:name`; the name may contain dots, as in `mod:Net.from_name`."""
@@ -56,10 +60,27 @@ class PythonClassifier(Options):
     @field_validator("factory", mode="after")
     @classmethod
     def _module_and_name(cls, value: str) -> str:
-        module, _, name = value.partition(":")
-        if not all(part.isidentifier() for text in (module, name) for part in text.split(".")):
+        if not _is_callable_name(value):
             raise ValueError("expected `package.module:callable`")
         return value
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A callable, whose module lies in the current folder or is installed."""
+        if not _is_callable_name(given.text):
+            return None
+        options: dict[str, Any] = {"factory": given.text}
+        top = given.text.partition(":")[0].partition(".")[0]
+        if Path(f"{top}.py").is_file() or Path(top).is_dir():
+            options["path"] = Path.cwd()
+        if given.weights is not None:
+            if given.weights_file is None:
+                raise ConfigError(
+                    f"--weights: expected a file of weights; {given.weights} is no file: correct the path, "
+                    "or leave it out if the factory loads them"
+                )
+            options["checkpoint"] = given.weights_file
+        return Recognised("a factory in your code", options)
 
     def load(self) -> Classifier:
         """Imports and calls the factory, then loads the checkpoint.
@@ -68,6 +89,7 @@ class PythonClassifier(Options):
             ModelError: the factory can't be imported, raises, or does not return an nn.Module; or
                 the checkpoint does not fit.
         """
+        from auditor.autograd.keras_network import wrapped_keras
         from auditor.classifiers.checkpoint import load_weights
 
         with _kept_defaults(), _importable(self.path, self._beside):
@@ -76,7 +98,7 @@ class PythonClassifier(Options):
         if self.checkpoint is not None:
             source = f"weights from {load_weights(module, self.checkpoint, self.checkpoint_key)}"
         return Classifier(
-            module=module.cpu().float().eval(),
+            module=wrapped_keras(module.cpu().float().eval()),
             adapter=self.plugin_name,
             description=f"{type(module).__name__} of {self.factory}{self._shown_arguments()}, {source}",
         )
@@ -154,6 +176,12 @@ class PythonClassifier(Options):
             f"model.factory: expected {self.factory} to return a torch.nn.Module; got {kind}: return the "
             "network itself"
         )
+
+
+def _is_callable_name(text: str) -> bool:
+    """Whether a text has the form ``package.module:callable``."""
+    module, _, name = text.partition(":")
+    return all(part.isidentifier() for one in (module, name) for part in one.split("."))
 
 
 @contextmanager

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import http.client
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 from urllib.parse import urlparse
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from auditor.classifiers import Classifier
+from auditor.classifiers.downloads import ALLOW
+from auditor.classifiers.named_models import own_weights, require_weights
 from auditor.config import ConfigPath, Preprocess
+from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
@@ -29,16 +32,21 @@ class TorchvisionClassifier(Options):
     with neither: set `preprocess` and `classes` in the configuration, or `classes` in the data.
     """
 
+    accepts: ClassVar[str] = "the name of a classifier in torchvision, such as resnet50"
+    recognition_order: ClassVar[int] = 1
+
     architecture: str
     """Name of a classifier in torchvision.models, such as resnet18."""
     weights: str | None = None
-    """torchvision's own: DEFAULT, IMAGENET1K_V1 …; from its cache on disk or by download."""
+    """torchvision's own: DEFAULT, IMAGENET1K_V1 …"""
     checkpoint: ConfigPath | None = None
     """File of your own weights instead: safetensors or a state dict."""
     checkpoint_key: str | None = None
     """Entry of that file that contains the weights, if it has several."""
     num_classes: int | None = Field(None, ge=2, le=1_000_000)
     """Number of classes of your own weights; null: 1000, as in torchvision."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
 
     @field_validator("checkpoint", mode="after")
     @classmethod
@@ -47,6 +55,31 @@ class TorchvisionClassifier(Options):
             raise ValueError("expected `weights` or `checkpoint`; got both")
         return value
 
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A name of torchvision, with a file of weights or the name of torchvision's own."""
+        from torchvision.models import get_model_weights
+
+        if not given.text.isidentifier() or given.text not in cls.names():
+            return None
+        own = get_model_weights(given.text)
+        require_weights(given, own.__members__)
+        what = f"torchvision {given.text}"
+        if given.weights in own.__members__:
+            options = {"architecture": given.text, "weights": given.weights}
+            return Recognised(what, options, own_classes=True)
+        usual = preprocess_of(own.__members__["DEFAULT"].transforms())
+        return own_weights(what, given, usual)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of torchvision's classifiers."""
+        import torchvision
+        from torchvision.models import list_models
+
+        names: list[str] = list_models(module=torchvision.models)
+        return names
+
     def load(self) -> Classifier:
         """Builds the network and loads its weights.
 
@@ -54,12 +87,9 @@ class TorchvisionClassifier(Options):
             ModelError: the architecture or the weights are unknown, the weights are neither on disk
                 nor can be downloaded, or the checkpoint does not fit.
         """
-        import torchvision
-        from torchvision.models import list_models
-
         from auditor.classifiers.checkpoint import load_weights
 
-        known = list_models(module=torchvision.models)
+        known = self.names()
         if self.architecture not in known:
             near = difflib.get_close_matches(self.architecture, known, n=3, cutoff=0.5)
             raise ModelError(
@@ -114,7 +144,7 @@ class TorchvisionClassifier(Options):
                 f"model.num_classes: expected {len(classes)}, as in {weights.name}; got "
                 f"{self.num_classes}: omit it, or set `checkpoint` to your own weights"
             )
-        path = _on_disk(weights)
+        path = _on_disk(weights, allow_download=self.allow_download)
         read_weights(path)  # torchvision would unpickle any content; this refuses code
         try:
             module = get_model(self.architecture, weights=weights)
@@ -136,7 +166,7 @@ def _hint(near: list[str], known: list[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
 
 
-def _on_disk(weights: Any) -> Path:
+def _on_disk(weights: Any, *, allow_download: bool) -> Path:
     """The file of torchvision's own weights in torch's cache; downloaded if it is missing."""
     import torch
 
@@ -144,6 +174,10 @@ def _on_disk(weights: Any) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if path.exists():
         return path
+    if not allow_download:
+        raise ModelError(
+            f"expected torchvision's weights {weights.name} at {path}; the file is missing, and {ALLOW}"
+        )
     # File names end with the first digits of their SHA-256, such as resnet18-f37072fd.pth.
     digits = Path(name).stem.rpartition("-")[2]
     try:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from auditor.classifiers.harmless_types import harmless_types
 from auditor.classifiers.other_formats import describe_other_format
 from auditor.errors import ModelError
 
@@ -157,7 +158,8 @@ def _read_state_dict(path: Path) -> Any:
             # About other pickle protocols: if they can't be read, an error follows below.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             # An open file: for a path, torch.load decides on the format by the suffix.
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(harmless_types()):
+                return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         culprit = _UNTRUSTED.search(str(error))
         if culprit is None:
@@ -254,7 +256,8 @@ def _state_dicts(content: Mapping[Any, Any], depth: int = 1) -> Iterator[tuple[s
         if not isinstance(name, str) or not isinstance(value, Mapping) or "optim" in name.lower():
             continue
         if _is_state_dict(value):
-            yield name, value
+            if any(one.ndim for one in value.values()):  # others are scores, not weights
+                yield name, value
         elif depth < _NESTED:
             yield from ((f"{name}.{inner}", one) for inner, one in _state_dicts(value, depth + 1))
 

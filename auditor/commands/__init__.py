@@ -1,1 +1,1 @@
-"""Commands with a file of their own; `auditor/cli.py` registers them."""
+"""Commands that are more than a call; each imports what it needs, so that `auditor --help` is quick."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from auditor import __version__
 from auditor.comparison.differences import remarks, setting_differences
-from auditor.comparison.finding_changes import finding_changes
+from auditor.comparison.displayed import joint_names
+from auditor.comparison.finding_changes import PairedSupport, finding_changes
 from auditor.comparison.pairing import PairedSlice, Pairs, RunData, pair
 from auditor.comparison.records import (
     ClassChange,
@@ -25,6 +26,7 @@ from auditor.comparison.records import (
 )
 from auditor.comparisons.clusters import clusters_of
 from auditor.manifest import sha256
+from auditor.phrasing import shown_names
 from auditor.progress import Advance, Progress, Silent
 from auditor.records import MISSING, Estimate, SliceKey
 from auditor.records.predictions import GROUP, LABEL, LOSS, PREDICTED
@@ -83,6 +85,17 @@ def compare(
         progress.doing("tests")
         overall, *slices = slice_changes(pairs, judging.alpha, slicing.min_support, max_rise)
         advance(1)
+    rules = ComparisonRules(
+        alpha=judging.alpha,
+        min_support=slicing.min_support,
+        max_rise=max_rise,
+        min_paired=min_paired,
+        min_samples=gate.min_samples,
+        n_tests=sum(change.p_value is not None for change in (overall, *slices)),
+    )
+    names = joint_names(*(run.result.provenance.stated.display_names for run in runs))
+    with shown_names(names):
+        notes = list(remarks(runs, pairs))
     one, two = pairs.failed
     flipped = (pairs.before[PREDICTED] != pairs.after[PREDICTED]).to_numpy(dtype=bool)
     attributes = runs[0].attributes
@@ -92,23 +105,19 @@ def compare(
         before=_compared_run(runs[0], one),
         after=_compared_run(runs[1], two),
         pairing=pairs.account,
-        rules=ComparisonRules(
-            alpha=judging.alpha,
-            min_support=slicing.min_support,
-            max_rise=max_rise,
-            min_paired=min_paired,
-            min_samples=gate.min_samples,
-            n_tests=sum(change.p_value is not None for change in (overall, *slices)),
-        ),
+        rules=rules,
         overall=overall,
         slices=sorted(slices, key=_rank),
         classes=_class_changes(pairs, runs[0].classes),
-        findings=finding_changes(runs[0].result, runs[1].result),
+        findings=finding_changes(
+            runs[0].result, runs[1].result, PairedSupport.of(pairs.account, rules, slices)
+        ),
         broken=_flipped(pairs, ~one & two, pairs.after[LOSS], attributes),
         fixed=_flipped(pairs, one & ~two, pairs.before[LOSS], attributes),
         moved=int((one & two & flipped).sum()),
         differences=list(setting_differences(runs[0].result, runs[1].result)),
-        remarks=list(remarks(runs, pairs)),
+        remarks=notes,
+        display_names=names,
     )
 
 

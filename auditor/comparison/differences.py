@@ -9,11 +9,11 @@ from auditor.comparison.pairing import Pairs, RunData
 from auditor.comparison.records import SettingDifference
 from auditor.errors import DataError
 from auditor.manifest import require_unaltered
-from auditor.phrasing import plural
+from auditor.phrasing import attribute_name, plural
 from auditor.records import AuditResult
 
 _MOST = 0.9
-"""Share of the smaller run that must be paired; below it, a remark tells how much was omitted."""
+"""Share of each run that must be paired; below it, a remark says how much was omitted."""
 
 
 def setting_differences(before: AuditResult, after: AuditResult) -> Iterator[SettingDifference]:
@@ -53,12 +53,12 @@ def remarks(runs: tuple[RunData, RunData], pairs: Pairs) -> Iterator[str]:
             require_unaltered(run.run.path)
         except DataError as error:
             yield f"The {which} run was altered after its audit: {error}"
-    smaller = min(len(run.table) for run in runs)
-    if account.n_paired < _MOST * smaller:
-        yield (
-            f"Only {account.n_paired} of {smaller} samples of the smaller run could be paired; those "
-            "that were omitted may be harder or easier than those that were compared."
-        )
+    for run, which in zip(runs, ("earlier", "later"), strict=True):
+        if account.n_paired < _MOST * len(run.table):
+            yield (
+                f"Only {account.n_paired} of {len(run.table)} samples of the {which} run could be paired; "
+                "those that were omitted may be harder or easier than those that were compared."
+            )
     if account.unusable_after:
         yield (
             f"{plural(account.unusable_after, 'sample has', 'samples have')} a prediction in the "
@@ -69,7 +69,7 @@ def remarks(runs: tuple[RunData, RunData], pairs: Pairs) -> Iterator[str]:
             "At least one run has no fingerprints of its images: samples were matched by their ids, "
             "and their images may differ."
         )
-    lost = [name for name in runs[0].attributes if name not in runs[1].attributes]
+    lost = [attribute_name(name) for name in runs[0].attributes if name not in runs[1].attributes]
     if lost:
         yield (
             f"The later run has no attribute {', '.join(lost)}; slices by it follow the values of the "

@@ -1,21 +1,32 @@
-"""Writes the documents of a comparison: JSON for programs, HTML and PDF for people."""
+"""Writes the documents of a comparison: JSON for programs; HTML, PDF and Markdown for people."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.comparison.headline import STATUS, STATUS_MEANING
 from auditor.comparison.records import Comparison
 from auditor.comparison.view import ComparisonView, build_view
-from auditor.errors import MissingDependencyError, OutputExistsError
+from auditor.errors import ConfigError, MissingDependencyError, OutputExistsError
 from auditor.file_system import require_writable
 from auditor.progress import Progress, Silent
-from auditor.report.pdf_document import write_pdf
+from auditor.report.markdown_text import markdown_environment, tidy
+from auditor.report.pdf_document import font_files, write_pdf
 from auditor.report.templating import environment
 from auditor.run_folder import RunFolder
 
-JSON, HTML, PDF = "comparison.json", "comparison.html", "comparison.pdf"
+FILES: Mapping[str, str] = {
+    "json": "comparison.json",
+    "html": "comparison.html",
+    "markdown": "comparison.md",
+    "pdf": "comparison.pdf",
+}
+"""The file of each format, which is called as in ``auditor render``."""
+DEFAULT = ("json", "html", "pdf")
+"""The formats that are written unless others are asked for."""
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -38,6 +49,7 @@ def write(
     before: RunFolder,
     after: RunFolder,
     out: Path,
+    formats: Sequence[str] = DEFAULT,
     progress: Progress | None = None,
 ) -> ComparisonDocuments:
     """Writes the documents of a comparison.
@@ -47,6 +59,7 @@ def write(
         before: the earlier run.
         after: the later run.
         out: a folder that is new, empty, or holds an earlier comparison, which is replaced.
+        formats: among `FILES`.
         progress: display of the progress; None shows nothing.
 
     Returns:
@@ -58,28 +71,51 @@ def write(
     """
     check_place(out)
     progress = progress or Silent()
-    with progress.stage("write", 3) as advance:
-        progress.doing(HTML)
-        view = build_view(comparison, before, after)
-        out.mkdir(parents=True, exist_ok=True)
-        texts = {JSON: comparison.model_dump_json(indent=1), HTML: page(view)}
-        for name, text in texts.items():
-            aside = out / f"{name}.partial"
-            aside.write_bytes(text.encode("utf-8", "backslashreplace"))
-            aside.replace(out / name)
+    view = build_view(comparison, before, after)
+    identifier = f"{comparison.before.id} {comparison.after.id}"
+    texts: dict[str, Callable[[], str]] = {
+        "json": lambda: comparison.model_dump_json(indent=1),
+        "html": lambda: page(view),
+        "markdown": lambda: markdown(view),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    missing = None
+    with progress.stage("write", len(formats)) as advance:
+        for name in sorted(formats, key=list(FILES).index):
+            progress.doing(FILES[name])
+            aside = out / f"{FILES[name]}.partial"
+            try:
+                if name == "pdf":
+                    write_pdf(page(view, "comparison/pdf.html"), aside, identifier, font_files())
+                else:
+                    aside.write_bytes(texts[name]().encode("utf-8", "backslashreplace"))
+            except MissingDependencyError as error:
+                missing = error
+            else:
+                aside.replace(out / FILES[name])
+                paths.append(out / FILES[name])
             advance(1)
-        paths = [out / name for name in texts]
-        progress.doing(PDF)
-        try:
-            identifier = f"{comparison.before.id} {comparison.after.id}"
-            write_pdf(page(view, "comparison/pdf.html"), out / PDF, identifier)
-        except MissingDependencyError as error:
-            (out / PDF).unlink(
-                missing_ok=True
-            )  # one from an earlier comparison would be misleading
-            return ComparisonDocuments(tuple(paths), error)
-        advance(1)
-    return ComparisonDocuments((*paths, out / PDF), None)
+    for name in FILES.values():  # those of an earlier comparison would be misleading
+        if out / name not in paths:
+            (out / name).unlink(missing_ok=True)
+    return ComparisonDocuments(tuple(paths), missing)
+
+
+def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
+    """Formats of a comparison; the default ones where none is given.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    for name in names:
+        if name not in FILES:
+            near = difflib.get_close_matches(name, FILES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"--format: expected some of {', '.join(sorted(FILES))}; got {name!r}{hint}"
+            )
+    return tuple(names) or DEFAULT
 
 
 def check_place(out: Path) -> None:
@@ -90,7 +126,8 @@ def check_place(out: Path) -> None:
         FileSystemError: it can't be created or written.
     """
     require_writable(out)
-    if out.exists() and not (out / JSON).is_file() and (not out.is_dir() or any(out.iterdir())):
+    earlier = any((out / name).is_file() for name in FILES.values())
+    if out.exists() and not earlier and (not out.is_dir() or any(out.iterdir())):
         raise OutputExistsError(
             f"{out}: expected a new folder or an earlier comparison; it holds something else, and was "
             "not changed: choose another folder with --out"
@@ -114,3 +151,13 @@ def page(view: ComparisonView, template: str = "comparison/page.html") -> str:
             status_meaning=STATUS_MEANING,
         )
     )
+
+
+def markdown(view: ComparisonView) -> str:
+    """The comparison as Markdown, for a pull request or a wiki: what changed, without images.
+
+    Args:
+        view: everything that is shown.
+    """
+    template = markdown_environment().get_template("comparison/comparison.md")
+    return tidy(template.render(view=view, status=STATUS))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from auditor.comparison.displayed import with_display_names
 from auditor.comparison.records import Comparison, FindingStatus, SliceChange
 from auditor.phrasing import change, count, percent, plural, points, slice_name
 from auditor.phrasing.glossary import SEVERITY_SHAPES
@@ -24,6 +24,7 @@ STATUS: Mapping[FindingStatus, str] = {
     "graver": "More severe than before",
     "stayed": "Unchanged",
     "milder": "Less severe than before",
+    "unjudged": "Cannot be judged",
     "gone": "Gone",
 }
 STATUS_MEANING: Mapping[FindingStatus, str] = {
@@ -31,6 +32,9 @@ STATUS_MEANING: Mapping[FindingStatus, str] = {
     "graver": "in both audits, with a higher severity now",
     "stayed": "in both audits, with the same severity",
     "milder": "in both audits, with a lower severity now",
+    "unjudged": (
+        "only the earlier audit has them, and the later one has too little data to say that they are gone"
+    ),
     "gone": ("only the earlier audit has them; this does not prove that the problem is resolved"),
 }
 _TAGS: Mapping[FindingStatus, str] = {"new": "New", "graver": "More severe", "gone": "Gone"}
@@ -97,7 +101,7 @@ def headline(comparison: Comparison) -> Headline:
         return Headline("passes", "Better overall", numbers, finding)
     better = sum(one.direction == "better" for one in comparison.slices)
     if better:
-        text = f"Better in {plural(better, 'slice')}, worse in none"
+        text = f"Better in {plural(better, 'slice')}, none significantly worse"
         return Headline("passes", text, excluded, finding)
     worse = whole.direction == "worse"
     text = "No significant change" if whole.broken or whole.fixed else "No outcome changed"
@@ -129,6 +133,11 @@ def main_finding(comparison: Comparison) -> str:
         known,
         key=lambda pair: (-SEVERITIES.index(pair[1].severity), len(pair[1].id), pair[1].id),
     )
+    if one.status == "unjudged":
+        return (
+            f"It cannot be judged whether the main finding of the earlier audit is gone: {ref.title}. "
+            f"Reason: {one.caution}."
+        )
     became = {"gone": "is gone", "milder": "is less severe now", "graver": "is more severe now"}
     text = f"The main finding of the earlier audit {became.get(one.status, 'is still there')}: {ref.title}."
     return f"{text} Caution: {one.caution}." if one.caution else text
@@ -136,7 +145,7 @@ def main_finding(comparison: Comparison) -> str:
 
 def _too_few(comparison: Comparison) -> str:
     paired, rules = comparison.pairing, comparison.rules
-    needed = max(rules.min_samples, math.ceil(rules.min_paired * paired.n_before))
+    needed = rules.least(paired.n_before)
     return (
         f"Only {count(paired.n_paired)} of {plural(paired.n_before, 'sample')} of the earlier audit could "
         f"be compared; at least {count(needed)} are needed."
@@ -145,6 +154,7 @@ def _too_few(comparison: Comparison) -> str:
 
 def summary(comparison: Comparison) -> str:
     """The outcome as a few lines for a terminal."""
+    comparison = with_display_names(comparison)
     outcome, whole = headline(comparison), comparison.overall
     statuses = Counter(STATUS[one.status].lower() for one in comparison.findings)
     found = ", ".join(f"{n} {status}" for status, n in statuses.items()) or "none"

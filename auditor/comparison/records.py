@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any, Literal
 
 from auditor.records import Effect, Estimate, Record, Severity, SliceKey, Verdict
+from auditor.records.display_names import DisplayNames
 
 COMPARISON_VERSION: Literal[1] = 1
 """Version of ``comparison.json``.
@@ -14,7 +16,8 @@ COMPARISON_VERSION: Literal[1] = 1
 """
 
 Direction = Literal["worse", "better", "unclear", "untested"]
-FindingStatus = Literal["new", "graver", "stayed", "milder", "gone"]
+FindingStatus = Literal["new", "graver", "stayed", "milder", "unjudged", "gone"]
+"""``unjudged``: the later audit does not report it, and had too little data to say that it is gone."""
 
 
 class ComparedRun(Record):
@@ -75,6 +78,10 @@ class ComparisonRules(Record):
     n_tests: int
     test: str = "McNemar, mid-p, two-sided"
     correction: str = "Benjamini-Hochberg over all samples together and all slices"
+
+    def least(self, n_before: int) -> int:
+        """Smallest number of pairs with which anything can be judged."""
+        return max(self.min_samples, math.ceil(self.min_paired * n_before))
 
 
 class SliceChange(Record):
@@ -178,6 +185,8 @@ class Comparison(Record):
     differences: list[SettingDifference]
     remarks: list[str]
     """What a reader has to know before trusting the comparison."""
+    display_names: DisplayNames = DisplayNames()
+    """What documents call classes, attributes and values."""
 
     @property
     def blocking(self) -> list[SliceChange]:
@@ -187,8 +196,7 @@ class Comparison(Record):
     @property
     def undecided(self) -> bool:
         """Whether too few samples were paired to say that nothing became worse."""
-        n, rules = self.pairing.n_paired, self.rules
-        few = n < rules.min_samples or n < rules.min_paired * self.pairing.n_before
+        few = self.pairing.n_paired < self.rules.least(self.pairing.n_before)
         return few and not self.blocking
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditor.comparison.records import FlippedPrediction
 from auditor.imaging.location import locate_evidence
 from auditor.records import AuditResult, MapRecord
+from auditor.records.display_names import DisplayNames
 from auditor.report.image_data import data_uri, stored_jpeg
 from auditor.report.view.map_files import MapFiles, Row, cam_of
 from auditor.run_folder import RunFolder
@@ -78,16 +79,16 @@ class RunImages:
 
     Attributes:
         files: of the earlier and the later run.
-        maps: their maps by sample.
+        maps: their maps by sample, with the display names of their targets.
     """
 
     files: tuple[MapFiles, MapFiles]
     maps: tuple[Mapping[str, list[MapRecord]], Mapping[str, list[MapRecord]]]
 
     @classmethod
-    def of(cls, before: RunFolder, after: RunFolder) -> RunImages:
-        """The explained samples of two runs."""
-        one, two = (_by_sample(run.read_result()) for run in (before, after))
+    def of(cls, before: RunFolder, after: RunFolder, names: DisplayNames) -> RunImages:
+        """The explained samples of two runs, with display names."""
+        one, two = (_by_sample(run.read_result(), names) for run in (before, after))
         return cls((MapFiles(before.path), MapFiles(after.path)), (one, two))
 
     def views(self, predictions: Sequence[FlippedPrediction]) -> FlippedPredictions:
@@ -157,8 +158,9 @@ def _panes(
         )
 
 
-def _by_sample(result: AuditResult) -> dict[str, list[MapRecord]]:
+def _by_sample(result: AuditResult, names: DisplayNames) -> dict[str, list[MapRecord]]:
     found: dict[str, list[MapRecord]] = {}
     for record in (*result.explanations.failures, *result.explanations.contrasts):
-        found.setdefault(record.sample, []).append(record)
+        shown = record.model_copy(update={"target": names.of_class(record.target)})
+        found.setdefault(record.sample, []).append(shown)
     return found

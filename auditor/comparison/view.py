@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditor.comparison.displayed import with_display_names
 from auditor.comparison.headline import STATUS, Headline, Highlight, headline, highlights
 from auditor.comparison.records import Comparison, FindingChange, FindingStatus, SliceChange
 from auditor.comparison.run_images import FlippedPredictions, RunImages
@@ -61,7 +62,8 @@ def build_view(comparison: Comparison, before: RunFolder, after: RunFolder) -> C
     Raises:
         DataError: a run lacks images that its result refers to.
     """
-    images = RunImages.of(before, after)
+    images = RunImages.of(before, after, comparison.display_names)
+    comparison = with_display_names(comparison)
     slices = comparison.slices
     worse, better = (
         [one for one in slices if one.direction == direction][:_LISTED_SLICES]

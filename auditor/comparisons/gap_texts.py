@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.phrasing import interval, percent, percents, points
+from auditor.phrasing import interval, percent, percents, points, sentence_start
 from auditor.statistics import Interval
 
 _ALIKE = 0.001
@@ -46,17 +46,20 @@ class RatesOfGap:
             who: the slice, such as ``samples with site = north``.
             outcome: what happens to the failures.
         """
-        rate = percent(self.rate.value if self.is_plain else self.weighted)
-        return (
-            f"{self._start}{rate} of the {who} are {outcome}: {points(self.gap.value)} "
-            f"{self._more} than other samples of the same labels"
-        )
+        if self.is_plain:
+            return (
+                f"{percent(self.rate.value)} of {who} are {outcome}, "
+                f"{points(self.gap.value)} {self._more} than others"
+            )
+        # The rate of all samples and the weighted gap would not fit each other.
+        often = f"{self._more} often than others, by {points(self.gap.value)}"
+        return f"{sentence_start(who)} are {outcome} {often}"
 
     def both(self, who: str, outcome: str = "misclassified") -> str:
         """A title with both rates."""
         own, rest = percents(self.rate.value if self.is_plain else self.weighted, self.rest)
-        others = f"{rest} of other samples of the same labels"
-        return f"{self._start}{own} of the {who} are {outcome}, and {others}"
+        start = "" if self.is_plain else "With labels weighted alike, "
+        return f"{start}{own} of {who} are {outcome}, {rest} of others"
 
     def sentences(self, who: str, outcome: str = "misclassified") -> tuple[str, ...]:
         """The rates and the gap.
@@ -79,10 +82,6 @@ class RatesOfGap:
                 f"{percent(self.rest)} of the others: a gap of {gap}."
             ),
         )
-
-    @property
-    def _start(self) -> str:
-        return "" if self.is_plain else "With labels weighted alike, "
 
     @property
     def _more(self) -> str:

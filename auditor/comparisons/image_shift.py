@@ -19,8 +19,8 @@ from auditor.comparisons.reference_images import (
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging.properties import measure
 from auditor.records import AuditData, Images
-from auditor.records.image_properties import NAMES, WORDS, Properties
-from auditor.records.predictions import codes
+from auditor.records.image_properties import NAMES, WORDS, Properties, in_words
+from auditor.records.predictions import codes, property_column
 from auditor.statistics import Floats, Integers
 from auditor.statistics.two_sample import TwoSample, two_sample_test
 
@@ -187,13 +187,13 @@ def _columns(properties: Sequence[Properties]) -> _Columns:
     values, raw, names, is_share = [], [], [], []
     for name in NAMES:
         cells = [getattr(one, name) for one in properties]
-        shown = name.replace("_", " ").replace("jpeg", "JPEG")
+        shown = in_words(property_column(name))
         if name in WORDS:
             known = sorted({str(cell) for cell in cells if cell is not None})
             found = [(f"{shown} {one}", [cell == one for cell in cells]) for one in known]
         else:
             missing = np.array([cell is None for cell in cells])
-            found = [(f"a {shown}", (~missing).tolist())] if missing.any() else []
+            found = [(f"an {shown}", (~missing).tolist())] if missing.any() else []
             numbers = np.array([np.nan if cell is None else cell for cell in cells], dtype=float)
             numbers[missing] = numbers[~missing].mean() if (~missing).any() else 0.0
             raw.append(numbers)

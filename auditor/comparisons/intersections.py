@@ -158,7 +158,7 @@ class Intersections:
         return Claim(
             check=self._check,
             kind="outcome",
-            title=f"{percent(rate.value)} of the {whom(one.key)} are misclassified: more than "
+            title=f"{percent(rate.value)} of {whom(one.key)} fail, more than "
             f"{_CONTAINED_IN_TITLE[number]} explain",
             slice=one.key,
             effect=Effect.measured(

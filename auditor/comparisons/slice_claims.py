@@ -26,7 +26,6 @@ from auditor.phrasing import (
     count,
     interval,
     limits,
-    members,
     members_of,
     percent,
     percents,
@@ -276,8 +275,7 @@ def _title(key: SliceKey, comparison: SliceComparison, effect: Effect, outcome: 
     rates = _rates(comparison)
     if key.label is not None:
         own, rest = percents(rates.rate.value, rates.rest)
-        failed = f"of the {members_of(key)} are {outcome}"
-        return f"{own} {failed}; {rest} of the other {members(key.label)}"
+        return f"{own} of {members_of(key)} are {outcome}, {rest} of others"
     if effect.unit == "ratio":
         return rates.both(whom(key), outcome)
     return rates.difference(whom(key), outcome)

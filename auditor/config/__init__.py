@@ -5,17 +5,19 @@ from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
+from auditor.config.plan import PlanSection
 from auditor.config.population import population_shares
+from auditor.config.preprocess import Channels, Preprocess
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
     AuditConfig,
     DataSection,
+    Device,
     ExplainSection,
     GateSection,
     JudgeSection,
     ModelSection,
-    Preprocess,
     ReportSection,
     SliceSection,
 )
@@ -26,9 +28,11 @@ __all__ = [
     "AttributeNames",
     "AttributeTypes",
     "AuditConfig",
+    "Channels",
     "ConfigPath",
     "DataSection",
     "DecisionSection",
+    "Device",
     "ExpectedSection",
     "ExplainSection",
     "GateSection",
@@ -36,6 +40,7 @@ __all__ = [
     "MetricsSection",
     "ModelSection",
     "OutputKind",
+    "PlanSection",
     "Preprocess",
     "ReportSection",
     "SliceSection",

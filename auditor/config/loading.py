@@ -112,8 +112,9 @@ def split_adapter_options(
     adapter = plugin_at(kind, given["adapter"], f"{key}.adapter")
     fields = set(section.model_fields) - {"options"}
     shared = fields | set(section.renamed)
-    own = {name: value for name, value in given.items() if name not in shared}
     known = set(adapter.model_fields) | set(adapter.renamed)
+    # Some adapters have to know a shared key, such as `allow_download`.
+    own = {name: value for name, value in given.items() if name not in shared or name in known}
     for name in own:
         if name not in known:
             raise ConfigError(
@@ -134,6 +135,8 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
         check = plugin_at("check", str(name), "checks")
         if value is False:
             checks[name] = False
+        elif isinstance(value, check):  # from Python
+            checks[name] = value
         elif value is None or value is True or isinstance(value, Mapping):
             options = value if isinstance(value, Mapping) else {}
             checks[name] = validate(check, options, base, f"checks.{name}.")

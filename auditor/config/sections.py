@@ -13,7 +13,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializeAsAny,
-    ValidationInfo,
     field_validator,
 )
 
@@ -27,6 +26,7 @@ from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
+from auditor.config.preprocess import Preprocess
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -34,58 +34,7 @@ from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
-_LARGEST_SIDE = 10_000  # pixels; one such image needs 300 MB
-_LARGEST_NORM = 1e6  # of means, and of 1 / standard deviation: others overflow in float32
-
-
-class Preprocess(Options):
-    """How an image becomes the network's input: resize, crop, divide by 255, normalise."""
-
-    resize: int | tuple[int, int] | None = None
-    """Length of the shorter side in pixels, or (height, width); null: no resize."""
-    crop: int | tuple[int, int] | None = None
-    """Side of the centre crop in pixels, or (height, width); null: no crop."""
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """Mean of each channel, subtracted from values in 0…1; a single number applies to all channels."""
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """Standard deviation of each channel; a single number applies to all channels."""
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
-    """Interpolation of the resize; always antialiased."""
-
-    @field_validator("resize", "crop", mode="after")
-    @classmethod
-    def _possible_sides(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
-        sides = (value,) if isinstance(value, int) else value or ()
-        if any(not 1 <= side <= _LARGEST_SIDE for side in sides):
-            raise ValueError(f"expected a number of pixels from 1 to {_LARGEST_SIDE:,}")
-        return value
-
-    @field_validator("mean", "std", mode="after")
-    @classmethod
-    def _three_channels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(value) == 1:
-            return value * 3
-        if len(value) != 3:
-            raise ValueError(f"expected 1 or 3 numbers, one per channel; got {len(value)}")
-        return value
-
-    @field_validator("std", mode="after")
-    @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if min(value) < 1 / _LARGEST_NORM:
-            raise ValueError(
-                f"expected standard deviations above 0, of at least {1 / _LARGEST_NORM:g}"
-            )
-        return value
-
-    @field_validator("mean", "std", mode="after")
-    @classmethod
-    def _plausible(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        if max(abs(one) for one in value) > _LARGEST_NORM:
-            raise ValueError(f"expected numbers of at most {_LARGEST_NORM:,.0f}")
-        if info.field_name == "mean" and max(value) > 1:
-            raise ValueError("expected means of values from 0 to 1: divide mean and std by 255")
-        return value
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class ModelSection(Options):
@@ -99,6 +48,11 @@ class ModelSection(Options):
     """Dotted name of the layer used by Grad-CAM; null: the last layer with a spatial map."""
     output: OutputKind | None = None
     """What the network returns; null: recognised on a few images."""
+    output_key: str | int | None = None
+    """Name or position of the logits, if the network returns a dict, tuple or dataclass; null: `logits` or
+    another usual name, or else the only entry (N, K)."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine are downloaded; `--allow-download` sets it."""
     expected: ExpectedSection = ExpectedSection()
     """Published results of the model on such data."""
     options: SerializeAsAny[Options] = Options()
@@ -235,6 +189,8 @@ class ReportSection(Options):
     """Options of renderers by name, such as `pdf: {failures: 200, attach: true}`."""
     templates: ConfigPath | None = None
     """Folder with templates that replace built-in ones of the same name."""
+    previous: ConfigPath | None = None
+    """Folder of the previous audit, for the change history beside the signatures."""
     compliance: tuple[str, ...] | None = ()
     """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
 
@@ -294,7 +250,7 @@ class AuditConfig(Options):
     """Number of images in one forward pass."""
     workers: int | None = Field(None, ge=0, le=1024)
     """Number of processes that decode images; null: chosen from the number of cores."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """Device on which the model runs."""
 
     @field_validator("criteria", mode="after")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from auditor.config import AttributeTypes, ConfigPath, stated_types
+from auditor.config.recognise import Given, Recognised
+from auditor.datasets.column_roles import roles_of_columns, tables_in
 from auditor.datasets.folder_listing import SUFFIXES, list_images
 from auditor.datasets.images import FileImages
 from auditor.datasets.joined_tables import join_attributes
@@ -20,13 +23,16 @@ from auditor.datasets.tables import (
 )
 from auditor.errors import DataError
 from auditor.records import DataNote, Dataset
-from auditor.records.predictions import GROUP, WEIGHT
+from auditor.records.predictions import GROUP, WEIGHT, is_reserved
 from auditor.registry import Options, plugin
 
 
 @plugin("dataset", "folder")
 class Folder(Options):
     """A folder with one sub-folder per class, and attributes in an optional table."""
+
+    accepts: ClassVar[str] = "a folder with one sub-folder of images per class"
+    recognition_order: ClassVar[int] = 1
 
     path: ConfigPath
     """Folder whose sub-folders are the classes, searched recursively; hidden files are ignored."""
@@ -44,6 +50,43 @@ class Folder(Options):
     """The training data: a folder of the same structure, or a table with `label` and the same attributes."""
     reference_attributes: ConfigPath | None = None
     """Attributes of the training data if it is a folder; a table as in `attributes`."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A folder with images in sub-folders, and a table of attributes beside them."""
+        if not given.path.is_dir():
+            return None
+        listing = list_images(given.path, tables := tables_in(given.path))
+        if listing.samples.empty:
+            return None
+        classes = listing.classes
+        options: dict[str, Any] = {"path": given.path.resolve()}
+        comments = {"path": f"{len(listing.samples)} images of {len(classes)} classes"}
+        notes = tuple(note.text for note in listing.notes)
+        for path in tables:
+            table = read_table(path)
+            unfit = [str(name) for name in table if name != "file" and is_reserved(str(name))]
+            if "file" not in table or unfit:
+                why = (
+                    f"a column {unfit[0]!r}, which no attribute can have"
+                    if unfit
+                    else "no column `file`"
+                )
+                fix = "rename the column, or audit the table itself"
+                notes = (*notes, f"{path.name} is not used, because it has {why}: {fix}")
+                continue
+            found = roles_of_columns(table, own={"file"})
+            options |= {"attributes": path.resolve(), **found.clusters_and_weights()}
+            options |= {"attribute_types": dict(found.attributes)} if found.attributes else {}
+            comments |= {f"attribute_types.{name}": why for name, why in found.reasons.items()}
+            others = [
+                f"column {name!r} is an attribute, too, but {why}: remove it from {path.name}"
+                for name, why in found.unused.items()
+            ]
+            notes = (*notes, *others)
+            break
+        what = "a folder with one sub-folder per class"
+        return Recognised(what, options, comments, notes, classes)
 
     def open(self) -> Dataset:
         """Lists the images without decoding any.

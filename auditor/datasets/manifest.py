@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from pydantic import Field
 
 from auditor.attributes.identifiers import cluster_hint
 from auditor.config import AttributeNames, ConfigPath, stated_types
+from auditor.config.recognise import Given, Recognised
+from auditor.datasets.column_roles import folder_of_images, is_table, roles_of_columns
 from auditor.datasets.image_paths import image_paths
 from auditor.datasets.images import FileImages
 from auditor.datasets.label_sets import labels_of_columns, split_labels
@@ -36,6 +38,9 @@ from auditor.registry import Options, plugin
 @plugin("dataset", "manifest")
 class Manifest(Options):
     """A CSV or Parquet file with one row per image: path, label and attributes."""
+
+    accepts: ClassVar[str] = "a table of images as CSV, TSV or Parquet"
+    recognition_order: ClassVar[int] = 1
 
     path: ConfigPath
     """The table: `.csv`, `.tsv` or `.parquet`."""
@@ -71,6 +76,26 @@ class Manifest(Options):
     reference: ConfigPath | None = None
     """Table of the training data with the same label and attribute columns. If it also has the image
     column, its images are searched for copies of the audited ones."""
+
+    @classmethod
+    def recognise(cls, given: Given) -> Recognised | None:
+        """A table with paths of images and labels; the roles of its columns are guessed."""
+        if not is_table(given.path):
+            return None
+        table = read_table(given.path)
+        found = roles_of_columns(table)
+        image, label = found.require("image", given.path), found.require("label", given.path)
+        options: dict[str, Any] = {"path": given.path.resolve()}
+        root = folder_of_images(as_text(table[image]), given.path.resolve().parent)
+        options |= {} if root is None else {"root": root}
+        options |= {"image": image, "label": label, **found.clusters_and_weights()}
+        options |= {name: one for name in ("box", "mask") if (one := getattr(found, name))}
+        options |= {"attributes": dict(found.attributes)} if found.attributes else {}
+        comments = {"path": f"{len(table)} rows"}
+        comments |= {f"attributes.{name}": why for name, why in found.reasons.items()}
+        return Recognised(
+            "a table with one row per image", options, comments, tuple(found.notes()), found.classes
+        )
 
     def open(self) -> Dataset:
         """Reads the table without decoding any image.

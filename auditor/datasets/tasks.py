@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.config import AuditConfig, ThresholdRule
+from auditor.datasets.class_orders import require_one_order
 from auditor.datasets.label_sets import map_label_sets, resolve_labels
 from auditor.datasets.labels import map_labels, resolve_classes
 from auditor.errors import ConfigError, DataError
@@ -40,6 +41,7 @@ def match_labels(
     """
     labels = dataset.samples[LABEL]
     names = (config_classes, model_classes, dataset.classes)
+    require_one_order(*names, labels)
     if config.task == "multi-label":
         rule = _multi_label(config, resolve_labels(*names, labels))
         present = map_label_sets(labels, rule.labels)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor import registry
+from auditor.autograd.adapted_network import AdaptedNetwork
 from auditor.autograd.forward import (
     as_targets,
     check_images,
@@ -19,12 +20,14 @@ from auditor.autograd.forward import (
     require_finite,
     targets_of,
 )
+from auditor.autograd.keras_network import wrapped_keras
 from auditor.autograd.model_state import left_unchanged, unwrap
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import Preflight, preflight
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer, as_layer
 from auditor.autograd.user_code import require_module, require_runnable
+from auditor.config import Preprocess
 from auditor.errors import ConfigError, ModelError
 from auditor.explainers.batch import explain_batch
 from auditor.explainers.explanation import Explainer, Explanation
@@ -34,13 +37,16 @@ from auditor.explainers.guided_grad_cam import GuidedGradCam
 __all__ = ["explain", "explain_batch", "explain_or_grad_cam"]
 
 
-def explain(
+def explain(  # noqa: PLR0913 - options with defaults
     model: nn.Module,
     images: Tensor,
     targets: int | Sequence[int] | Tensor | NDArray[np.integer] | None = None,
     explainer: str | Explainer | None = None,
     target_layer: str | TargetLayer | None = None,
     precision: Precision = "exact",
+    output_key: str | int | None = None,
+    *,
+    preprocess: Preprocess | None = None,
 ) -> Explanation:
     """Computes attribution maps of a batch of images.
 
@@ -58,6 +64,9 @@ def explain(
         precision: ``"exact"``, ``"fast"`` (with folded batch normalisation) or ``"bf16"``. The last
             two copy the model in each call and compare the copy with it. For many batches, call
             ``accelerate`` once and explain ``Accelerated.module``.
+        output_key: entry that holds the logits, if the model returns a dict, tuple or dataclass; None:
+            ``logits`` or another usual name, or else the only entry (N, K).
+        preprocess: names the channels that the model takes of RGB images; None: it takes them as they are.
 
     Returns:
         Maps (N, 3, H, W) or (N, 1, H, W) float32, not normalised, on the model's device.
@@ -76,10 +85,11 @@ def explain(
     method = _method(GuidedGradCam() if explainer is None else explainer)
     layer = _layer(model, target_layer)
     indices = _indices(targets)
+    network = AdaptedNetwork(wrapped_keras(model), preprocess, output_key)
     with left_unchanged(model):
         if explainer is None:
-            return explain_or_grad_cam(model, images, indices, method, layer, precision)
-        found = _explain(model, images, indices, method, layer, precision)
+            return explain_or_grad_cam(network, images, indices, method, layer, precision)
+        found = _explain(network, images, indices, method, layer, precision)
     if isinstance(found, Preflight):
         raise ModelError(
             f"explainer: {method.plugin_name} is undefined for {type(unwrap(model)).__name__}: "
@@ -176,8 +186,12 @@ def _method(explainer: object) -> Explainer:
 
 
 def _layer(model: nn.Module, layer: object) -> str | TargetLayer | None:
-    if layer is None or isinstance(layer, str | TargetLayer):
+    if layer is None or isinstance(layer, TargetLayer):
         return layer
+    if isinstance(layer, str):
+        plain = layer.removeprefix("module.").removeprefix("_orig_mod.")
+        known = {name for name, _ in unwrap(model).named_modules(remove_duplicate=False)}
+        return plain if layer not in known and plain in known else layer
     names = [name for name, module in unwrap(model).named_modules() if module is layer and name]
     fix = f"pass {names[0]!r}" if names else "print its names with `model.named_modules()`"
     raise ModelError(

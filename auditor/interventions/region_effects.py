@@ -9,13 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.interventions.class_failures import ClassFailures, InterventionSamples
+from auditor.interventions.examples import Change, intervention_examples
 from auditor.interventions.infill import Infill, InfillMethod, Regions, paste
 from auditor.interventions.region_search import MaskedRegion
 from auditor.interventions.regions import ImageArray
-from auditor.records import ModelAccess
-from auditor.statistics import Integers, Interval, mcnemar, proportion, sign_flip
+from auditor.records import AuditData, InterventionExample, ModelAccess
+from auditor.records.predictions import LOSS
+from auditor.statistics import Floats, Integers, Interval, mcnemar, proportion, sign_flip
 
 Mask = NDArray[np.bool_]
+
+FILLED: Mapping[InfillMethod, str] = {
+    "blur": "blurred",
+    "in-painting": "in-painted from its surroundings",
+    "donor": "filled from correctly classified images of other labels",
+}
+"""What each infill method does, after *the region is*."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class RegionTest:
             region.
         flipped_by_control: (m,) the same with the content of control donors.
         donors: (m,) positions of the failures whose content it was.
+        probabilities: (n, K) of the failures with the region masked; None where not kept.
         cluster: (n,) cluster of each failure; None where all are independent.
         donor_cluster: (m,) cluster of each donor, likewise.
     """
@@ -44,6 +54,7 @@ class RegionTest:
     donors: Integers
     cluster: Integers | None = None
     donor_cluster: Integers | None = None
+    probabilities: Floats | None = None
 
     def necessity(self) -> tuple[Interval, float]:
         """Share corrected minus share corrected by the control, and the p-value.
@@ -92,25 +103,63 @@ def evaluate_region(
     generator = np.random.default_rng([seed, failures.code])
     controls = region.control_regions(len(samples.failures), generator)
 
-    def corrected(method: InfillMethod, regions: Regions) -> Mask:
-        return _is_correct(model, infill.fill(regions, method), samples.label)
+    def masked_by(method: InfillMethod, regions: Regions) -> Floats:
+        return model.predict(infill.fill(regions, method))
+
+    def is_correct(probabilities: Floats) -> Mask:
+        return np.asarray(model.decide(probabilities) == samples.label, dtype=np.bool_)
 
     def flipped(donors: ImageArray) -> Mask:
         predicted = model.decide(model.predict(paste(images.recipients, donors, region)))
         return np.asarray(predicted == failures.code, dtype=np.bool_)
 
-    by_method = {method: corrected(method, region) for method in infill.methods}
+    probabilities = {method: masked_by(method, region) for method in infill.methods}
+    by_method = {method: is_correct(one) for method, one in probabilities.items()}
     return RegionTest(
         masked=masked,
         corrected=by_method[masked.method],
-        corrected_by_control=corrected(masked.method, controls),
+        corrected_by_control=is_correct(masked_by(masked.method, controls)),
         corrected_by_method={method: share_of(one) for method, one in by_method.items()},
         flipped=flipped(images.donors),
         flipped_by_control=flipped(images.control_donors),
         donors=samples.donors,
         cluster=None if clusters is None else clusters[samples.failures],
         donor_cluster=None if clusters is None else clusters[samples.donors],
+        probabilities=probabilities[masked.method],
     )
+
+
+def masked_examples(
+    audit: AuditData, model: ModelAccess, failures: ClassFailures, test: RegionTest
+) -> tuple[InterventionExample, ...]:
+    """Test failures before and after the region was masked.
+
+    Args:
+        audit: the audited data.
+        model: the audited model.
+        failures: failures with one predicted class; those for the test.
+        test: of the region.
+    """
+    samples, masked, probabilities = failures.test, test.masked, test.probabilities
+    if probabilities is None:
+        return ()
+
+    def images(chosen: Integers) -> ImageArray:
+        rows = None if samples.infill_donors is None else samples.infill_donors[chosen]
+        donors = None if rows is None else model.images(rows)
+        infill = Infill.of(model.images(samples.failures[chosen]), donors)
+        return infill.fill(masked.region, masked.method)
+
+    rows = samples.failures
+    before = np.exp(-audit.predictions[LOSS].to_numpy(dtype=np.float64)[rows])
+    after = probabilities[np.arange(len(rows)), samples.label]
+    change = Change(
+        f"Region {FILLED[masked.method]}",
+        probabilities,
+        images,
+        samples.infill_donors if masked.method == "donor" else None,
+    )
+    return intervention_examples(audit, rows, after - before, (change,))
 
 
 def corrected_by_masking(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.discovery.failure_clusters import FailureCluster
 from auditor.discovery.slice_description import DistinctiveValue, table_of
 from auditor.imaging.location import grid
 from auditor.interventions.class_failures import ClassFailures
-from auditor.interventions.infill import InfillMethod
-from auditor.interventions.region_effects import Mask, RegionTest, share_of
+from auditor.interventions.region_effects import FILLED, Mask, RegionTest, share_of
 from auditor.phrasing import class_name, interval, percent, plural, quoted, several
 from auditor.records import (
     Estimate,
     EvidencePart,
     Intervention,
     InterventionEffect,
+    InterventionExample,
     MapShift,
     Quantities,
     Quantity,
@@ -24,11 +24,6 @@ from auditor.records import (
 
 _MAX_VALUES = 2
 """Distinctive attribute values that the text names at most."""
-_FILLED: Mapping[InfillMethod, str] = {
-    "blur": "blurred",
-    "in-painting": "in-painted from its surroundings",
-    "donor": "filled from correctly classified images of other labels",
-}
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,7 @@ class RegionResult:
         evidence_in_region: mean share of the evidence for the class in the region, in the failures and
             in correctly classified images of the class; None if there is no evidence.
         values: attribute values that distinguish the corrected failures.
+        examples: failures before and after the region was masked.
     """
 
     predicted: str
@@ -53,15 +49,15 @@ class RegionResult:
     cluster: FailureCluster | None
     evidence_in_region: tuple[float, float] | None
     values: tuple[DistinctiveValue, ...]
+    examples: tuple[InterventionExample, ...] = ()
 
     def title(self) -> str:
         """The claim in one sentence."""
         test = self.test
         where = "" if self.cluster is None else f" whose evidence lies at the {self.cluster.place}"
         return (
-            f"Masking {test.masked.region.description} corrects {_percent(test.corrected)} of the failures "
-            f"predicted as {quoted(self.predicted)}{where}; masking other places corrects "
-            f"{_percent(test.corrected_by_control)}"
+            f"Masking {test.masked.region.description} corrects {_percent(test.corrected)} of failures "
+            f"predicted as {quoted(self.predicted)}{where}; elsewhere, {_percent(test.corrected_by_control)}"
         )
 
     def sentences(self) -> Iterator[str]:
@@ -77,7 +73,7 @@ class RegionResult:
             )
         yield (
             f"An intervention: in {plural(len(samples.failures), 'failure')} predicted as {predicted}, "
-            f"{region.description} ({percent(region.area)} of its area) was {_FILLED[test.masked.method]}."
+            f"{region.description} ({percent(region.area)} of its area) was {FILLED[test.masked.method]}."
         )
         yield (
             f"This corrects {_percent(test.corrected)} of them ({interval(share_of(test.corrected))}); "
@@ -125,6 +121,7 @@ class RegionResult:
                 ),
             ),
             flipped_to=self.predicted,
+            examples=self.examples,
         )
         yield Quantities(items=tuple(self._quantities()))
         if self.values:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from auditor.interventions.examples import paired_examples
 from auditor.interventions.matched_pairs import MatchedPairs
 from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.regions import ImageArray
 from auditor.interventions.style_transfer import StyleTransfer
 from auditor.interventions.value_contrasts import ValueContrast
-from auditor.records import ModelAccess
+from auditor.records import AuditData, InterventionExample, ModelAccess
 from auditor.statistics import Floats, Integers
+
+
+@dataclass(frozen=True)
+class StyleEffects:
+    """The effects of a style transfer.
+
+    Attributes:
+        same_label: of styles from images of the same label.
+        other_labels: of styles from images of other labels.
+        probabilities: (n, K) with styles of the same label: of images with the value, and of others.
+    """
+
+    same_label: PairedEffect
+    other_labels: PairedEffect
+    probabilities: tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -65,8 +81,9 @@ class StyleDonors:
             for with_value, without_value in self._probabilities(transfer)
         )
 
-    def effects(self, transfer: StyleTransfer, seed: int) -> tuple[PairedEffect, PairedEffect]:
+    def effects(self, transfer: StyleTransfer, seed: int) -> StyleEffects:
         """The effects of styles from images of the same label, and from images of other labels."""
+        of_same_label, of_other_labels = self._probabilities(transfer)
         same, other = (
             PairedEffect.of(
                 self.contrast,
@@ -75,9 +92,26 @@ class StyleDonors:
                 self.model.decide(without_value),
                 seed,
             )
-            for with_value, without_value in self._probabilities(transfer)
+            for with_value, without_value in (of_same_label, of_other_labels)
         )
-        return same, other
+        return StyleEffects(same, other, of_same_label)
+
+    def examples(
+        self, audit: AuditData, transfer: StyleTransfer, probabilities: tuple[Floats, Floats]
+    ) -> tuple[InterventionExample, ...]:
+        """Images before and after, with styles of the same label.
+
+        Args:
+            audit: the audited data.
+            transfer: the style transfer.
+            probabilities: (n, K) with styles of images with the value, and of others.
+        """
+
+        def styled(donors: ImageArray) -> Callable[[Integers], ImageArray]:
+            return lambda chosen: transfer(self.images[chosen], donors[chosen])
+
+        made = styled(self.with_value), styled(self.without_value)
+        return paired_examples(audit, self.contrast, self.pairs, probabilities, made, "Style of")
 
     def _probabilities(self, transfer: StyleTransfer) -> Iterator[tuple[Floats, Floats]]:
         """Probabilities (n, K) with the value's style and without it.

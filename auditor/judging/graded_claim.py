@@ -9,7 +9,16 @@ import numpy as np
 
 from auditor.comparisons.slice_counts import SliceIdentity, slice_identity
 from auditor.judging.multiple_testing import Correction
-from auditor.records import SEVERITIES, Claim, ClaimRecord, Effect, Severity, TestedRecord, Verdict
+from auditor.records import (
+    SEVERITIES,
+    Claim,
+    ClaimRecord,
+    Effect,
+    Intervention,
+    Severity,
+    TestedRecord,
+    Verdict,
+)
 
 _VERDICTS: tuple[Verdict, ...] = ("confirmed", "supported", "observed", "untestable")
 _CONFIRMABLE = frozenset({"outcome", "robustness"})
@@ -163,6 +172,7 @@ class GradedClaim:
             level=level,
             support=claim.support,
             reason=reason,
+            intervention=claim.part(Intervention),
         )
 
 

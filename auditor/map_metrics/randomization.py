@@ -38,12 +38,21 @@ def randomized_copy(model: nn.Module, images: Tensor, seed: int = 0) -> nn.Modul
 
 def _permute_parameters(owner: nn.Module, generator: torch.Generator) -> None:
     with torch.no_grad():
-        for parameter in owner.parameters(recurse=False):
+        for parameter in _own_parameters(owner):
             values = parameter.flatten()
             shuffled = torch.randperm(len(values), generator=generator, device="cpu").to(
                 values.device
             )
             parameter.copy_(values[shuffled].view_as(parameter))
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a module without its parts; those in a dict or list of parameters are its own."""
+    holders = [
+        part for part in module.children() if isinstance(part, nn.ParameterDict | nn.ParameterList)
+    ]
+    found = [one for part in (module, *holders) for one in part.parameters(recurse=False)]
+    return list(dict.fromkeys(found))
 
 
 def _owners_from_the_head(module: nn.Module, images: Tensor) -> list[nn.Module]:
@@ -52,7 +61,7 @@ def _owners_from_the_head(module: nn.Module, images: Tensor) -> list[nn.Module]:
     handles = [
         part.register_forward_hook(lambda *_, name=name: order.append(name))
         for name, part in module.named_modules()
-        if any(True for _ in part.parameters(recurse=False))
+        if _own_parameters(part)
     ]
     try:
         with frozen_eval(module), torch.no_grad(), user_code(module, images[:1], memory=True):

@@ -148,6 +148,16 @@ def _score(
         "occlusion": occlusion_agreement(model, images, targets, cam, Occlusion(stride=1.0)),
         "hirescam": hirescam_disagreement(model, images, targets, layer),
     }
+    maps = _randomized(model, images, targets, layer, seed, cam)
+    return _Part(values, {name: _thinned(one) for name, one in maps.items()})
+
+
+def _randomized(
+    model: nn.Module, images: Tensor, targets: Tensor, layer: TargetLayer, seed: int, cam: Tensor
+) -> dict[str, Tensor]:
+    """The maps and those of a network with random weights; none for a model that only predicts."""
+    if next(model.parameters(), None) is None:
+        return {}
     copy = randomized_copy(model, images, seed)
     maps = {
         "grad-cam": cam,
@@ -158,7 +168,7 @@ def _score(
         maps[_GUIDED] = guided.maps
         maps[f"{_GUIDED} randomized"] = explain(copy, images, targets, _GUIDED, layer).maps
         maps["edges"] = edges(images)
-    return _Part(values, {name: _thinned(one) for name, one in maps.items()})
+    return maps
 
 
 def _cells(model: nn.Module, images: Tensor, layer: TargetLayer) -> tuple[Tensor, Tensor]:

@@ -96,6 +96,14 @@ class PreprocessingAdvice:
     better: str | None
 
 
+class ImageKeeper(Protocol):
+    """Stores images that a check wants to show, such as those changed by an intervention."""
+
+    def keep(self, image: NDArray[np.uint8]) -> str:
+        """Stores an image (3, H, W) as a thumbnail; returns ``file#row`` below the run folder."""
+        ...
+
+
 class ModelAccess(Protocol):
     """The audited model as a check sees it: images in, probabilities out, nothing of torch."""
 
@@ -225,6 +233,7 @@ class AuditData:
         clusters: which samples belong together; None where all are independent.
         task: what the classifier decides.
         decisions: the binary decisions behind the rows; None for single-label.
+        keeper: stores images for the report; None where no report is written.
     """
 
     predictions: pd.DataFrame
@@ -252,6 +261,7 @@ class AuditData:
     clusters: Clusters | None = None
     task: TaskName = "single-label"
     decisions: Decisions | None = None
+    keeper: ImageKeeper | None = None
 
     @property
     def value_slices(self) -> tuple[Slice, ...]:

@@ -21,13 +21,21 @@ from auditor.records.evidence import (
     Contingency,
     Grid,
     ImageDifference,
+    ImagePrediction,
     MapShift,
     MetricComparison,
     RegionBox,
     Table,
     ValueSpread,
 )
-from auditor.records.explanations import MapRecord, MeanMap, PanelRecord, UnitRecord
+from auditor.records.explanations import (
+    FailureMap,
+    MapRecord,
+    MeanMap,
+    PanelRecord,
+    SheetImage,
+    UnitRecord,
+)
 from auditor.records.metric_names import metric_named
 from auditor.records.metrics import MetricValue, OperatingCurve
 from auditor.records.provenance import RunInfo, StatedConfiguration
@@ -206,6 +214,18 @@ def _reference(*names: str) -> Callable[[Any], Iterator[Fault]]:
     return rule
 
 
+def _failure_map(one: FailureMap) -> Iterator[Fault]:
+    for position, point in enumerate(one.points):
+        if point.slice is not None and not 0 <= point.slice < len(one.slices):
+            expected = f"expected a position among {len(one.slices)} slices"
+            yield f"points.{position}.slice", f"{expected}; got {point.slice}"
+
+
+def _image(one: ImagePrediction) -> Iterator[Fault]:
+    if one.image:
+        yield from _reference("image")(one)
+
+
 _RULES: Mapping[type[BaseModel], Callable[[Any], Iterator[Fault]]] = {
     Estimate: _interval,
     RunInfo: _run,
@@ -224,6 +244,9 @@ _RULES: Mapping[type[BaseModel], Callable[[Any], Iterator[Fault]]] = {
     MeanMap: _reference("map"),
     PanelRecord: _reference("panel"),
     UnitRecord: _reference("images"),
+    FailureMap: _failure_map,
+    ImagePrediction: _image,
+    SheetImage: _reference("image"),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from auditor.records.decisions import absent
+from auditor.records.image_properties import in_words
 
 
 def _text(raw: Any, what: str) -> str:
@@ -87,8 +88,8 @@ class DisplayNames(BaseModel):
         return name
 
     def of_attribute(self, name: str) -> str:
-        """An attribute."""
-        return self.attributes.get(name, name)
+        """An attribute, or a property that was computed from the images."""
+        return self.attributes.get(name, in_words(name))
 
     def of_value(self, attribute: str, value: str) -> str:
         """A value of an attribute."""

@@ -150,6 +150,40 @@ class InterventionEffect(Record):
     unit: Unit
 
 
+class ImagePrediction(Record):
+    """What the model predicts for an image, before or after it was changed."""
+
+    how: str = ""
+    """How the image was changed, in words; empty where it was not."""
+    donor: str | None = None
+    """The sample whose content or style it was given; None without a donor."""
+    predicted: str
+    confidence: float
+    """Probability of the predicted class, 0 to 1."""
+    label_probability: float
+    """Probability of the label, 0 to 1."""
+    image: str = ""
+    """``file#row`` below the run folder."""
+
+
+ExampleRank = Literal["largest", "upper quartile", "median", "lower quartile", "smallest"]
+
+
+class InterventionExample(Record):
+    """One image before and after an intervention."""
+
+    sample: str
+    label: str
+    rank: ExampleRank
+    """Its place among all tested images, ordered by `change`, the largest first."""
+    change: float
+    """Change of the label's probability as the intervention is meant to show it: the probability that
+    the label loses with the content of the side with more errors instead of the other side's, or that it
+    gains when a region is masked; -1 to 1."""
+    before: ImagePrediction
+    after: tuple[ImagePrediction, ...]
+
+
 class Intervention(Record):
     """Images were changed in one respect, and the predictions compared."""
 
@@ -162,6 +196,8 @@ class Intervention(Record):
     effects: tuple[InterventionEffect, ...]
     flipped_to: str | None = None
     """The class that most flipped predictions went to."""
+    examples: tuple[InterventionExample, ...] = ()
+    """Images at fixed ranks of the effect, the largest first; empty in results of versions without them."""
 
 
 class MapShift(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from auditor.records.base import Estimate, Record
+from auditor.records.base import Estimate, Record, SliceKey
 
 Role = Literal["predicted", "label"]
 
@@ -117,6 +117,52 @@ class MatchedImageRecord(Record):
     """``file#row`` below the run folder."""
 
 
+class SheetImage(Record):
+    """An image of a contact sheet."""
+
+    sample: str
+    label: str
+    predicted: str
+    failure: bool
+    image: str
+    """``file#row`` below the run folder."""
+
+
+class ContactSheet(Record):
+    """Samples of a slice of a finding, drawn at random: failures and correctly classified ones."""
+
+    slice: SliceKey
+    n_failures: int
+    """Failures in the slice."""
+    n_correct: int
+    """Correctly classified samples in the slice."""
+    images: list[SheetImage]
+    """The failures first."""
+
+
+class EmbeddedFailure(Record):
+    """Place of a failure on the map of failures."""
+
+    sample: str
+    x: float
+    y: float
+    slice: int | None = None
+    """Position in `FailureMap.slices` of the first slice that holds it; None if none does."""
+
+
+class FailureMap(Record):
+    """The failures on a plane: images that the model sees as similar are close to each other."""
+
+    method: Literal["pca"]
+    n_failures: int
+    """Number of all failures, of which `points` are a random sample where there are very many."""
+    explained: float
+    """Share of the variance of the features on the plane, 0 to 1."""
+    slices: list[SliceKey] = []
+    """Slices of findings, those of the most severe ones first."""
+    points: list[EmbeddedFailure]
+
+
 class ExplanationsRecord(Record):
     """What was explained, how, and how far the maps can be trusted."""
 
@@ -135,3 +181,7 @@ class ExplanationsRecord(Record):
     units: list[UnitRecord] = []
     matches: list[MatchedImageRecord] = []
     """Images of the groups in findings about the data."""
+    sheets: list[ContactSheet] = []
+    """Contact sheets of the slices of findings."""
+    failure_map: FailureMap | None = None
+    """None in older results, and where there are too few failures."""

@@ -37,5 +37,15 @@ class Properties(NamedTuple):
 
 
 NAMES = Properties._fields
+PREFIX = "image."
+"""Begins the names of their columns."""
 WORDS = frozenset({"hue", "border_hue", "camera"})
 """Properties that are words; the others are numbers."""
+
+
+def in_words(column: str) -> str:
+    """A property as people read it: ``image border brightness``; any other column as it is."""
+    name = column.removeprefix(PREFIX)
+    if name == column:
+        return column
+    return f"image {name.replace('_', ' ').replace('jpeg', 'JPEG')}"

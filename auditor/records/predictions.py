@@ -88,7 +88,7 @@ FIXED = (*REQUIRED, *FINGERPRINTS)
 
 _OWN = frozenset({*FIXED, GROUP, WEIGHT, FAILURE, IMAGE_SAMPLE})
 """Names that no attribute can have."""
-_PROPERTY = "image."
+_PROPERTY = image_properties.PREFIX
 _PROBABILITY = "p:"
 _NUMBERS = frozenset({CONFIDENCE, LOSS})
 

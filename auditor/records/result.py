@@ -18,7 +18,7 @@ from auditor.records.base import (
 )
 from auditor.records.clusters import ClusterRecord
 from auditor.records.decisions import DecisionRecord
-from auditor.records.evidence import Curve, EvidencePart
+from auditor.records.evidence import Curve, EvidencePart, Intervention
 from auditor.records.explanations import ExplanationsRecord
 from auditor.records.label_noise import LabelNoiseRecord
 from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiagram
@@ -200,6 +200,8 @@ class TestedRecord(Record):
     """Level of its test after the correction."""
     support: int
     reason: Literal["may be chance", "within the limit", "no effect of this kind"]
+    intervention: Intervention | None = None
+    """What was changed, where the test was an intervention on images."""
 
 
 class Unusable(Record):

@@ -12,6 +12,15 @@ from typing import Protocol, runtime_checkable
 from auditor.report.view.report_view import ReportView
 
 
+@runtime_checkable
+class NotingRenderer(Protocol):
+    """A renderer that may have something to say about the document that it wrote."""
+
+    def render_noting(self, view: ReportView, folder: Path) -> tuple[Path, str]:
+        """Like `Renderer.render`, with a note for the user; empty if there is nothing to say."""
+        ...
+
+
 class NamesOfData:
     """Base of the renderers for other programs: they get the names of the data, not display names."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditor.phrasing import count, sentence_start
 from auditor.phrasing.glossary import DETAIL_NAMES
+from auditor.records import SheetImage
 from auditor.report.view.interventions import InterventionView
 from auditor.report.view.sample_cards import MapView, MeanView, SampleCard
 from auditor.report.view.sample_groups import GroupMemberView
@@ -21,10 +22,12 @@ def cam_alt(one: MapView) -> str:
 
 
 def detail_alt(one: MapView, column: str) -> str:
-    """Of a detail map; its numbers are those of Grad-CAM."""
+    """Of a detail map, which has no numbers of its own: the place is that of Grad-CAM."""
+    place = one.location.place
+    where = f"is strongest at the {place}" if place else one.location.words
     return (
         f"{DETAIL_NAMES[column]} for {one.target} ({_role(one)}): detail view; by Grad-CAM, the "
-        f"evidence {one.location.words}."
+        f"evidence {where}."
     )
 
 
@@ -48,6 +51,12 @@ def member_alt(one: GroupMemberView) -> str:
     """Of a member of a group, such as a copy."""
     data = "Training image" if one.source == "reference" else "Audited image"
     return f"{data} {one.name or one.sample}, label {one.label or 'not known'}."
+
+
+def sheet_alt(one: SheetImage) -> str:
+    """Of an image of a contact sheet."""
+    outcome = f"predicted {one.predicted}" if one.failure else "predicted correctly"
+    return f"Sample {one.sample}, label {one.label}, {outcome}."
 
 
 def region_alt(text: str, intervention: InterventionView) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from auditor import registry
 from auditor.config import loading
 from auditor.errors import ConfigError, MissingDependencyError
-from auditor.report import NamesOfData, Renderer
+from auditor.report import NamesOfData, NotingRenderer, Renderer
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
 
@@ -22,10 +22,12 @@ class RenderedDocuments:
     Attributes:
         paths: the documents that were written.
         missing: one error for each document whose libraries are not installed.
+        notes: what users should know about the documents, such as missing fonts.
     """
 
     paths: tuple[Path, ...]
     missing: tuple[MissingDependencyError, ...]
+    notes: tuple[str, ...] = ()
 
 
 def write(
@@ -52,12 +54,19 @@ def write(
     }
     paths: list[Path] = []
     missing: list[MissingDependencyError] = []
+    notes: list[str] = []
     for renderer in renderers:
+        view, note = views[isinstance(renderer, NamesOfData)], ""
         try:
-            paths.append(renderer.render(views[isinstance(renderer, NamesOfData)], store.path))
+            if isinstance(renderer, NotingRenderer):
+                path, note = renderer.render_noting(view, store.path)
+            else:
+                path = renderer.render(view, store.path)
+            paths.append(path)
+            notes += [f"{path.name}: {note}"] if note else []
         except MissingDependencyError as error:
             missing.append(error)
-    return RenderedDocuments(tuple(paths), tuple(missing))
+    return RenderedDocuments(tuple(paths), tuple(missing), tuple(notes))
 
 
 def configured(store: RunFolder) -> list[str]:

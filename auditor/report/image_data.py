@@ -29,6 +29,8 @@ _PANEL_COLUMNS = ("image", "overlay", "gradient", "edges")
 _UNIT_EDGE, _REGION_EDGE, _GROUP_EDGE = 112, 160, 160
 """Longest side in pixels of images that activate a unit, of those with a region drawn on them, and of
 members of a group."""
+_EXAMPLE_EDGE, _SHEET_EDGE = 112, 96
+"""The same of images before and after an intervention, and of contact sheets."""
 
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the JPEG markers that are followed by the size of the image."""
@@ -98,6 +100,9 @@ class ImageData:
             if member.image
         }
         images |= _read(files, members - {key[0] for key in images}, _IMAGE_COLUMNS, _GROUP_EDGE)
+        images |= dict(_examples(files, view))
+        sheets = {one.image for sheet in view.sheets for one in sheet.images}
+        images |= _read(files, sheets, _IMAGE_COLUMNS, _SHEET_EDGE)
         for one in view.findings:
             images |= dict(_regions(one, images))
             images |= dict(_grids(one))
@@ -135,6 +140,21 @@ def _read(
         for column in columns
         if row[column] is not None or column not in optional
     }
+
+
+def _examples(files: MapFiles, view: ReportView) -> Iterator[tuple[ImageKey, bytes]]:
+    """The images before and after interventions; changed regions are outlined."""
+    found = [*(each for one in view.findings for each in one.interventions), *view.unconfirmed]
+    shown = [
+        (each, one.region if each.changed else None)
+        for one in found
+        for example in one.examples
+        for each in example.images
+    ]
+    read = _read(files, (one.image for one, _ in shown), _IMAGE_COLUMNS, _EXAMPLE_EDGE)
+    for each, region in shown:
+        key = (each.image, "image")
+        yield key, read[key] if region is None else region_image(read[key], region, _EXAMPLE_EDGE)
 
 
 def _regions(

@@ -15,6 +15,7 @@ from typing import Any
 from PIL import ImageFile
 
 from auditor.errors import MissingDependencyError
+from auditor.report.svg_text import texts_as_runs
 
 _HOW_TO_INSTALL = """\
 the PDF needs WeasyPrint and the system library Pango, which cannot be loaded ({reason}); the other \
@@ -68,7 +69,7 @@ def write_pdf(
     identifier: str,
     files: Mapping[str, tuple[bytes, str]] | None = None,
     attached: Sequence[AttachedFile] = (),
-) -> None:
+) -> frozenset[str]:
     """Writes a page as a tagged PDF/UA-1, or with attachments as a tagged PDF/A-3.
 
     Args:
@@ -77,6 +78,9 @@ def write_pdf(
         identifier: of what the document is about; with equal ones, equal pages make equal documents.
         files: content and media type by address.
         attached: files to put inside.
+
+    Returns:
+        The characters that no installed font has; they are shown as boxes.
 
     Raises:
         MissingDependencyError: WeasyPrint, or Pango, which it needs, is not installed.
@@ -93,13 +97,34 @@ def write_pdf(
         )
         for one in attached
     ]
-    with _without_garbage_collection():
+    missing: set[str] = set()
+
+    def finish(document: Any, pdf: Any) -> None:
+        missing.update(chr(code) for font in document.fonts.values() for code in font.missing)
+        _make_signature_fields(pdf)
+
+    with _without_garbage_collection(), texts_as_runs(weasyprint.svg):
         weasyprint.HTML(string=page, url_fetcher=fetcher(weasyprint, files or {})).write_pdf(
             path,
             pdf_variant="pdf/a-3a" if attachments else "pdf/ua-1",
             pdf_identifier=identifier.encode(),
             attachments=attachments or None,
+            finisher=finish,
         )
+    return frozenset(missing)
+
+
+def _make_signature_fields(pdf: Any) -> None:
+    """Makes the fields of signatures fields for digital signatures, which HTML has no element for."""
+    for one in pdf.objects:
+        if isinstance(one, dict) and one.get("FT") == "/Tx" and _name(one).startswith("signature-"):
+            one["FT"] = "/Sig"
+            for key in ("V", "DA", "Ff"):
+                one.pop(key, None)
+
+
+def _name(field: dict[str, Any]) -> str:
+    return str(getattr(field.get("T"), "string", ""))
 
 
 def font_files() -> dict[str, tuple[bytes, str]]:

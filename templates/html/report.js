@@ -47,10 +47,11 @@ document.documentElement.classList.add("js");
   const grid = one("#cards");
   if (!grid) return;
   const cards = all(".card", grid);
+  const rank = new Map(cards.map((card, place) => [card, place]));  // the highest loss comes first
   const filters = all("[data-filter]");
   const sort = one("[data-sort]");
   const keys = {
-    loss: (card) => Number(card.dataset.rank),
+    loss: (card) => rank.get(card),
     confidence: (card) => -Number(card.dataset.confidence),
     unsure: (card) => Number(card.dataset.confidence),
   };
@@ -232,7 +233,7 @@ document.documentElement.classList.add("js");
     parts.push(make("h2", "Findings that name it"));
     const options = [...one("[data-filter=finding]").options];
     const list = make("ul");
-    for (const anchor of card.dataset.finding.split(" ").filter(Boolean)) {
+    for (const anchor of (card.dataset.finding || "").split(" ").filter(Boolean)) {
       const link = make("a", options.find((option) => option.value === anchor).textContent, { href: `${grid.dataset.report}#${anchor}` });
       link.addEventListener("click", (event) => {
         if (grid.dataset.report) return;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,24 @@ LAYOUT_FAULTS = """() => {
 }"""
 """A script that returns what is clipped, overflows, or breaks a word, in words."""
 
+_BAR = 72
+"""Height in pixels that links leave free at the top: 4.5 rem."""
+_TOP = """(address) => {
+  const goal = document.getElementById(address.slice(1));
+  const margin = parseFloat(getComputedStyle(goal).scrollMarginTop);
+  const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+  return [goal.getBoundingClientRect().top - margin, end];
+}"""
+_AT_REST = """() => new Promise((done) => {
+  let last = -1, still = 0;
+  const look = () => {
+    still = scrollY === last ? still + 1 : 0;
+    last = scrollY;
+    if (still > 8) done(); else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+
 
 class Visit:
     """A page with its console messages and requests."""
@@ -105,6 +124,22 @@ class Visit:
         """What is clipped, overflows, or breaks a word."""
         found: list[str] = self.page.evaluate(LAYOUT_FAULTS)
         return found
+
+    def accessibility_faults(self) -> list[str]:
+        """What axe finds against WCAG 2.2, level AA; needs ``bypass_csp=True``."""
+        source = files("axe_playwright_python").joinpath("axe.min.js")
+        self.page.add_script_tag(content=source.read_text(encoding="utf-8"))
+        found: list[str] = self.page.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+            ".then((all) => all.violations.map((one) => one.id + ' ' + one.nodes[0].html))"
+        )
+        return found
+
+    def is_at(self, address: str) -> bool:
+        """Whether the page has come to rest where the address is, or at its end."""
+        self.page.evaluate(_AT_REST)
+        top, at_end = self.page.evaluate(_TOP, address)
+        return abs(top - _BAR) <= 2 or (bool(at_end) and top > _BAR)
 
     def close(self) -> None:
         """Closes the page."""

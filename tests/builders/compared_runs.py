@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from builders.small_runs import predictions, small_run
 
+from auditor.manifest import write_manifest
 from auditor.records import Effect, Finding, Severity, SliceKey, Verdict
 from auditor.run_folder import RunFolder
 
@@ -29,6 +31,16 @@ def compared_runs(
         small_run(folder / "a", predictions(200, wrong_before, site=SITE)),
         small_run(folder / "b", predictions(200, wrong_after, **({"site": SITE} | after))),
     )
+
+
+def with_display_names(run: RunFolder, names: Mapping[str, Any]) -> RunFolder:
+    """A run whose configuration has display names."""
+    result = run.read_result()
+    config = {**result.provenance.config, "display_names": dict(names)}
+    provenance = result.provenance.model_copy(update={"config": config})
+    run.write_result(result.model_copy(update={"provenance": provenance}))
+    write_manifest(run.path)
+    return run
 
 
 def finding(

@@ -14,6 +14,7 @@ from torch import nn
 from auditor import api, runner
 from auditor.errors import UsageError
 from auditor.preparation import Prepared
+from auditor.progress import Progress, Silent
 from auditor.stages.choose_thresholds import open_with_thresholds
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (8, 10, 3), np.uint8)
@@ -28,8 +29,9 @@ class _Stopped(Exception):  # noqa: N818 - no error: everything before predictin
         self.prepared = prepared
 
 
-def _stop(prepared: Prepared, _out: Path, *, overwrite: bool) -> NoReturn:
+def _stop(prepared: Prepared, _out: Path, *, overwrite: bool, progress: Progress) -> NoReturn:
     assert not overwrite
+    assert isinstance(progress, Silent)
     raise _Stopped(open_with_thresholds(prepared)[0])
 
 

@@ -180,7 +180,7 @@ def _value_spread(plan: Plan) -> ValueSpread:
 
 
 def _label_association(plan: Plan, samples: list[str]) -> Finding:
-    attribute, (value, other, *_), (intact, broken) = (
+    attribute, (value, other, *_), (intact, broken, *_) = (
         plan.attributes[0],
         plan.levels[0],
         plan.classes,
@@ -235,7 +235,7 @@ def _label_association(plan: Plan, samples: list[str]) -> Finding:
 
 
 def _confusion(plan: Plan, samples: list[str]) -> Finding:
-    intact, broken = plan.classes
+    intact, broken, *_ = plan.classes
     return Finding(
         id="confusion-pairs-1",
         check="confusion-pairs",

@@ -22,6 +22,7 @@ class Plan:
         guided: whether there are detail maps.
         failure_rate: share of failures, about.
         drawn: how many different images are drawn; None: one for each sample.
+        failures: exact number of failures; None: by their rate.
     """
 
     samples: int = 640
@@ -33,6 +34,7 @@ class Plan:
     guided: bool = True
     failure_rate: float = 0.14
     drawn: int | None = None
+    failures: int | None = None
 
 
 def share(count: int, total: int) -> Estimate:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from builders.measured_columns import measured_columns
+from builders.synthetic_changes import with_changes
 from builders.synthetic_explanations import write_explanations
 from builders.synthetic_findings import findings, tested
 from builders.synthetic_metrics import curves, metrics, reliability
@@ -47,6 +48,9 @@ from auditor.run_folder import RunFolder
 
 __all__ = ["Plan", "build_run"]
 
+_SLICED_LABELS = 2
+"""Labels within which values are slices."""
+
 
 def build_run(folder: Path, plan: Plan | None = None) -> RunFolder:
     """Writes a whole run folder.
@@ -65,7 +69,8 @@ def build_run(folder: Path, plan: Plan | None = None) -> RunFolder:
     failures = good[good.label != good.predicted].sort_values("loss", ascending=False)
     contrasts = good[good.label == good.predicted].head(min(len(failures), 40))
     explanations = write_explanations(folder, plan, failures, contrasts, rng)
-    store.write_result(_result(plan, table, explanations))
+    result = _result(plan, table, explanations)
+    store.write_result(with_changes(folder, plan, result, good))
     write_manifest(store.path)
     return store
 
@@ -84,7 +89,12 @@ def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     first = rng.choice(plan.levels[0], n, p=_falling(len(plan.levels[0])))
     second = rng.choice(plan.levels[1], n)
     wrong_rate = np.where(first == plan.levels[0][0], 2.2, 0.6) * plan.failure_rate
-    wrong = rng.random(n) < wrong_rate
+    chance = rng.random(n) / np.maximum(wrong_rate, 1e-9)
+    wrong = chance < 1
+    if plan.failures is not None:
+        wrong[:] = False
+        usable = np.flatnonzero(np.arange(n) % 211 != 210)
+        wrong[usable[np.argsort(chance[usable])[: plan.failures]]] = True
     index = np.array([plan.classes.index(one) for one in label])
     predicted = np.where(wrong, (index + 1) % len(plan.classes), index)
     confidence = np.clip(rng.beta(5, 2, n), 1 / len(plan.classes) + 0.01, 0.999)
@@ -103,13 +113,14 @@ def _predictions(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
         }
         | measured_columns(n)
     )
-    for place, name in enumerate(plan.classes):
-        chosen = predicted == place
-        table[probability_column(name)] = np.where(chosen, confidence, 1 - confidence).astype(
+    probabilities = {
+        probability_column(name): np.where(predicted == place, confidence, 1 - confidence).astype(
             np.float32
         )
-    table[plan.attributes[0]] = first
-    table[plan.attributes[1]] = second
+        for place, name in enumerate(plan.classes)
+    }
+    attributes = {plan.attributes[0]: first, plan.attributes[1]: second}
+    table = pd.concat([table, pd.DataFrame(probabilities | attributes)], axis=1)
     table.loc[table.index % 97 == 96, plan.attributes[1]] = None
     return table
 
@@ -127,7 +138,8 @@ def _slices(plan: Plan, good: pd.DataFrame) -> list[SliceRecord]:
     for name in plan.attributes:
         values = good[name].fillna("(missing)")
         for value in sorted(values.unique()):
-            keys += [({name: value}, None), *(({name: value}, label) for label in plan.classes)]
+            labels = plan.classes[:_SLICED_LABELS]
+            keys += [({name: value}, None), *(({name: value}, label) for label in labels)]
     keys += [
         (dict(zip(plan.attributes, pair, strict=True)), None)
         for pair in sorted({(a, b) for a in plan.levels[0] for b in (*plan.levels[1], "(missing)")})
@@ -189,7 +201,7 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
     confusion = failed.groupby(["label", "predicted"], as_index=False).size()
     classes = [_class(name, good) for name in plan.classes]
     slices, found, criteria = _slices(plan, good), findings(plan, good), _criteria(classes)
-    summary = _summary(good, bad, explanations)
+    summary, binary = _summary(good, bad, explanations), len(plan.classes) == 2
     return AuditResult(
         run=RunInfo(
             id="20260102-030405-0a1b2c",
@@ -234,9 +246,9 @@ def _result(plan: Plan, table: pd.DataFrame, explanations: ExplanationsRecord) -
             by_check={"label-association": 4, "performance-gap": 34},
         ),
         max_gap=0.05,
-        metrics=metrics(plan, good),
-        curves=curves(plan, good),
-        reliability=reliability(plan, good),
+        metrics=metrics(plan, good) if binary else [],
+        curves=curves(plan, good) if binary else [],
+        reliability=reliability(plan, good) if binary else None,
     )
 
 

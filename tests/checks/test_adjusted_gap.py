@@ -98,9 +98,7 @@ def test_adjusted_gap_masked_gap_becomes_a_finding(make_evidence: MakeEvidence) 
     masked = found["race = b"]
     assert masked.check == "adjusted-gap"
     assert masked.severity == "alert"
-    assert masked.title.startswith(
-        "With age held fixed, the error rate of the samples with race = b"
-    )
+    assert masked.title.startswith("With age held fixed, samples with race = b fail more often")
     assert masked.statement[-1].endswith(": they mask the gap.")
     claim = _claims(audit)["race = b"]
     plain = quantity(claim, "gap without adjustment")

@@ -62,7 +62,7 @@ def test_failures_with_more_evidence_outside_are_reported() -> None:
     )
     assert claim.effect is not None
     assert claim.effect.value == pytest.approx(0.4, abs=0.05)
-    assert "For failures" in claim.title
+    assert "for failures" in claim.title
 
 
 def test_maps_without_a_difference_give_no_effect() -> None:

@@ -249,7 +249,7 @@ def test_claim_of_a_cluster_names_its_place_and_holds_its_maps() -> None:
     assert of_class.part(MapShift) is None
     shift = maps_of(of_cluster)
     assert shift.place == region_of(of_cluster).place
-    assert f"whose evidence lies at the {shift.place}; masking" in of_cluster.title
+    assert f"whose evidence lies at the {shift.place}; elsewhere" in of_cluster.title
     assert f"more of the evidence at the {shift.place}" in of_cluster.statement[0]
     # Each map is given as shares of its evidence.
     assert np.sum(shift.mean_map) == pytest.approx(1, abs=0.01)

@@ -28,6 +28,7 @@ def test_hidden_group_is_found_and_its_gap_measured() -> None:
     assert claim.p_value is not None
     assert claim.p_value < 1e-8
     assert "brighter at the lower right corner" in claim.title
+    assert len(claim.title) <= 95
     assert not claim.explained_by
     typical = claim.part(SampleGroups)
     assert typical is not None

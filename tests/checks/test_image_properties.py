@@ -243,4 +243,4 @@ def test_image_properties_constant_properties_are_skipped_in_one_line() -> None:
     ]
     (skipped,) = cut.skipped
     assert skipped.check == "image-properties"
-    assert skipped.reason.startswith("image.brightness, image.size, image.camera, image.hue:")
+    assert skipped.reason.startswith("image brightness, image size, image camera, image hue:")

@@ -83,8 +83,8 @@ def test_planted_group_is_found_with_its_place_and_gap() -> None:
     assert claim.p_value is not None
     assert claim.p_value < 1e-8
     assert claim.ceiling == "warning"
-    assert claim.title.startswith("Of the images predicted as a, ")
-    assert "with the evidence at the lower right corner are misclassified" in claim.title
+    assert claim.title.startswith("Predicted as a with the evidence at the ")
+    assert "with the evidence at the lower right corner: " in claim.title
     # Half of the images are tested, and exactly those with the corner are in the group.
     assert claim.support == pytest.approx(corner.sum() / 2, abs=15)
     stability = quantity(claim, "stability")

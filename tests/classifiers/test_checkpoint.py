@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 import safetensors.torch
@@ -135,4 +139,95 @@ def test_weights_of_another_network_are_reported_with_their_full_names(tmp_path:
         {"module.x.weight": torch.ones(1), "module.y.weight": torch.ones(1)}, tmp_path / "w.pt"
     )
     with pytest.raises(ModelError, match=r"unknown to the model: module.x.weight \(1\), module.y"):
+        load_weights(network(), tmp_path / "w.pt")
+
+
+def test_lightning_checkpoint_with_hyperparameters_is_loaded(tmp_path: Path) -> None:
+    # The structure that `Trainer.save_checkpoint` writes; the dictionaries are of a class of Lightning.
+    module = types.ModuleType("pytorch_lightning.utilities.parsing")
+
+    class AttributeDict(dict[str, Any]):
+        pass
+
+    AttributeDict.__module__ = module.__name__
+    AttributeDict.__qualname__ = "AttributeDict"
+    module.AttributeDict = AttributeDict  # type: ignore[attr-defined]
+    trained = network()
+    state = {f"model.{name}": one for name, one in trained.state_dict().items()}
+    parents = {
+        name: types.ModuleType(name)
+        for name in ("pytorch_lightning", "pytorch_lightning.utilities")
+    }
+    with mock.patch.dict(sys.modules, {**parents, module.__name__: module}):
+        torch.save(
+            {
+                "epoch": 3,
+                "global_step": 100,
+                "pytorch-lightning_version": "2.4.0",
+                "state_dict": OrderedDict(state) | {"criterion.weight": torch.ones(2)},
+                "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.9)}},
+                "optimizer_states": [
+                    {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": []}
+                ],
+                "lr_schedulers": [],
+                "hparams_name": "kwargs",
+                "hyper_parameters": AttributeDict(lr=0.1, path=Path("data")),
+            },
+            tmp_path / "last.ckpt",
+        )
+    fresh = network()
+    note = load_weights(fresh, tmp_path / "last.ckpt")
+    assert note == (
+        "last.ckpt (entry 'state_dict', without criterion.weight, prefix 'model.' removed)"
+    )
+    assert same(trained, fresh)
+
+
+@pytest.mark.parametrize("entry", ["state_dict", "model", "model_state_dict", "ema", "net"])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "model.", "net.", "_orig_mod.", "model._orig_mod."]
+)
+def test_nested_and_prefixed_weights_are_loaded_and_named(
+    tmp_path: Path, entry: str, prefix: str
+) -> None:
+    trained, fresh = network(), network()
+    state = {prefix + name: one for name, one in trained.state_dict().items()}
+    torch.save({entry: state, "epoch": 3}, tmp_path / "w.pt")
+    note = load_weights(fresh, tmp_path / "w.pt")
+    removed = f", prefix '{prefix}' removed" if prefix else ""
+    assert note == f"w.pt (entry '{entry}'{removed})"
+    assert same(trained, fresh)
+
+
+def test_compiled_part_of_a_network_is_loaded(tmp_path: Path) -> None:
+    trained, fresh = network(), network()
+    first = next(iter(trained.state_dict())).partition(".")[0]
+    state = {
+        name.replace(f"{first}.", f"{first}._orig_mod.", 1)
+        if name.startswith(f"{first}.")
+        else name: one
+        for name, one in trained.state_dict().items()
+    }
+    torch.save(state, tmp_path / "w.pt")
+    assert load_weights(fresh, tmp_path / "w.pt") == "w.pt ('_orig_mod.' removed from the names)"
+    assert same(trained, fresh)
+
+
+def test_network_beside_another_one_is_found_by_its_weights(tmp_path: Path) -> None:
+    trained, fresh = network(), network()
+    state = {f"student.{name}": one for name, one in trained.state_dict().items()}
+    state |= {"projector.0.weight": torch.ones(1), "projector.0.bias": torch.ones(1)}
+    torch.save({"state_dict": state}, tmp_path / "w.pt")
+    note = load_weights(fresh, tmp_path / "w.pt")
+    assert note == (
+        "w.pt (entry 'state_dict', without projector.0.weight, projector.0.bias, prefix 'student.' removed)"
+    )
+
+
+def test_two_networks_that_both_fit_are_refused(tmp_path: Path) -> None:
+    state = {
+        f"{who}.{name}": one for who in ("a", "b") for name, one in network().state_dict().items()
+    }
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ModelError, match="does not fit the model"):
         load_weights(network(), tmp_path / "w.pt")

@@ -118,7 +118,7 @@ def test_swapped_channels_are_detected_and_must_be_fixed_in_the_model() -> None:
     trials = compare_preprocessing(Bands(channel=2), images, labels, right)
     assert trials[1].name == "as configured, but BGR"
     assert trials[1].accuracy == 1
-    assert "the model would have to reorder its channels" in (better_preprocessing(trials) or "")
+    assert "`channels: bgr, mean: " in (better_preprocessing(trials) or "")
 
 
 def test_nan_logits_rank_last() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import safetensors.torch
 import timm
 import torch
+from builders.adapter_audits import audit_with
 from timm.data.transforms_factory import create_transform
 from torchvision import transforms as tv
 
@@ -96,12 +98,40 @@ def test_pretrained_weights_without_cache_and_internet_raise(
 ) -> None:
     import huggingface_hub.constants as hub
 
-    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(socket, "socket", None)  # any connection would raise another error
     with pytest.raises(
-        ModelError, match=rf"expected timm's weights of {NET} in its cache .*download"
+        ModelError, match=rf"expected timm's weights of {NET} in its cache .*--allow-download"
     ):
         TimmClassifier(architecture=NET, pretrained=True).load()
+    with pytest.raises(ModelError, match=r"owner/none in the cache .*--allow-download"):
+        TimmClassifier(architecture="hf-hub:owner/none").load()
+
+
+def test_folder_of_save_for_hf_comes_with_preprocessing_and_names(tmp_path: Path) -> None:
+    trained = timm.create_model(NET, num_classes=2).eval()
+    timm.models.save_for_hf(
+        trained,
+        str(tmp_path / "own"),
+        safe_serialization=True,
+        model_config={"label_names": ["cat", "dog"]},
+    )
+    (tmp_path / "own" / "pytorch_model.bin").unlink(missing_ok=True)
+    classifier = TimmClassifier(folder=tmp_path / "own").load()
+    assert classifier.description == f"timm {NET}, own"
+    assert classifier.classes == ("cat", "dog")
+    assert classifier.preprocess is not None
+    assert (classifier.preprocess.resize, classifier.preprocess.crop) == (168, 160)
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(classifier.module(images), trained(images))
+
+
+def test_audit_of_a_folder_runs_to_the_end(tmp_path: Path) -> None:
+    trained = timm.create_model(NET, num_classes=2)
+    timm.models.save_for_hf(trained, str(tmp_path / "own"), safe_serialization=True)
+    model = {"adapter": "timm", "folder": "own", "classes": ["cat", "dog"]}
+    result = audit_with(tmp_path, model, preprocess={"resize": [32, 32]})
+    assert result.summary.n_samples == 24
 
 
 def test_own_weights_come_without_preprocessing(tmp_path: Path) -> None:
@@ -126,7 +156,6 @@ def test_untrained_network_comes_without_preprocessing() -> None:
     [
         ({"architecture": "resnet-50"}, "got 'resnet-50': did you mean resnet50 or "),
         ({"architecture": "??"}, "got '??': see `timm.list_models()`"),
-        ({"architecture": "hf-hub:timm/resnet50"}, "models; got 'hf-hub:timm/resnet50'"),
         ({"architecture": f"{NET}.best"}, f"expected one of {NET}.r160_in1k; got '{NET}.best'"),
         (
             {"architecture": NET, "pretrained": True, "num_classes": 7},
@@ -145,7 +174,7 @@ def test_invalid_options_raise_with_the_reason(options: dict[str, Any], message:
 
 def test_missing_timm_raises_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(MissingDependencyError, match="`pip install timm`"):
+    with pytest.raises(MissingDependencyError, match=r"`pip install 'classifier-auditor\[timm\]'`"):
         TimmClassifier(architecture=NET).load()
 
 

@@ -90,8 +90,11 @@ def test_missing_file_without_internet_raises_with_its_address(
         f"https://download.pytorch.org/models/{FILE} on a machine with internet access, and copy it "
         "there"
     )
+    options: dict[str, Any] = {"architecture": "squeezenet1_1", "weights": "IMAGENET1K_V1"}
     with pytest.raises(ModelError, match=re.escape(message)):
-        TorchvisionClassifier(architecture="squeezenet1_1", weights="IMAGENET1K_V1").load()
+        TorchvisionClassifier(**options, allow_download=True).load()
+    with pytest.raises(ModelError, match=r"nothing is downloaded unless .*--allow-download"):
+        TorchvisionClassifier(**options).load()
 
 
 def test_own_weights_come_without_preprocessing(tmp_path: Path) -> None:

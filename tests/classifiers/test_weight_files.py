@@ -9,7 +9,9 @@ import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -92,8 +94,8 @@ def test_bare_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     ("content", "culprit"),
     [
         (nn.Linear(2, 2), "torch.nn.modules.linear.Linear"),
-        ({"state_dict": state(), "best": np.float64(0.9)}, "numpy._core.multiarray.scalar"),
-        ({"state_dict": state(), "args": argparse.Namespace(lr=1)}, "argparse.Namespace"),
+        ({"state_dict": state(), "best": Fraction(9, 10)}, "fractions.Fraction"),
+        ({"state_dict": state(), "args": SimpleNamespace(lr=1)}, "types.SimpleNamespace"),
     ],
 )
 def test_checkpoint_with_other_objects_is_refused_with_their_name(
@@ -101,6 +103,19 @@ def test_checkpoint_with_other_objects_is_refused_with_their_name(
 ) -> None:
     with pytest.raises(ModelError, match=f"would call `{culprit}`"):
         read_weights(saved(tmp_path / "w.pt", content))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [np.float64(0.9), np.float32(0.9), argparse.Namespace(lr=1), Path("runs/1")],
+    ids=["float64", "float32", "namespace", "path"],
+)
+def test_checkpoint_with_plain_values_of_common_types_is_read(
+    tmp_path: Path, other: object
+) -> None:
+    found = read_weights(saved(tmp_path / "w.pt", {"state_dict": state(), "extra": other}))
+    assert found.note == "entry 'state_dict'"
+    assert torch.equal(found.tensors["weight"], state()["weight"])
 
 
 def zip_of(*names: str) -> bytes:

@@ -6,17 +6,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from builders.compared_runs import compared_runs, finding
+from builders.compared_runs import SITE, compared_runs, finding, with_display_names
 from builders.small_runs import predictions, small_run
 from typer.testing import CliRunner
 
 from auditor.cli import app
-from auditor.comparison import compare
-from auditor.comparison.documents import page, write
+from auditor.comparison import compare, summary
+from auditor.comparison.displayed import joint_names
+from auditor.comparison.documents import markdown, page, write
 from auditor.comparison.records import Comparison
 from auditor.comparison.view import build_view
 from auditor.errors import MissingDependencyError, OutputExistsError
 from auditor.records import SliceKey
+from auditor.records.display_names import DisplayNames
 
 
 class _Page(HTMLParser):
@@ -131,7 +133,7 @@ def test_version_1_run_is_compared_with_itself(example_v1: Path, tmp_path: Path)
 def test_exit_code_of_the_command_follows_the_outcome(tmp_path: Path) -> None:
     one, two = compared_runs(tmp_path, (), range(0, 200, 5))
     command = CliRunner()
-    out = ["--out", str(tmp_path / "out")]
+    out = ["--out", str(tmp_path / "out"), "--format", "json"]
     done = command.invoke(app, ["compare", str(one.path), str(two.path), *out])
     assert done.exit_code == 1, done.output
     assert "Worse overall" in done.stdout
@@ -145,3 +147,66 @@ def test_exit_code_of_the_command_follows_the_outcome(tmp_path: Path) -> None:
     assert "within the acceptable rise" in done.stdout
     done = command.invoke(app, ["compare", str(one.path), str(tmp_path), *out])
     assert done.exit_code == 2
+
+
+def test_formats_are_chosen_and_documents_of_others_removed(tmp_path: Path) -> None:
+    one, two = compared_runs(tmp_path, [10], [20])
+    command, place = CliRunner(), tmp_path / "out"
+    given = ["compare", str(one.path), str(two.path), "--out", str(place)]
+    for formats, names in (
+        (["--format", "json, markdown"], {"comparison.json", "comparison.md"}),
+        (["--format", "html", "--format", "markdown"], {"comparison.html", "comparison.md"}),
+    ):
+        done = command.invoke(app, [*given, *formats])
+        assert done.exit_code == 0, done.output
+        assert {path.name for path in place.iterdir()} == names
+    wrong = command.invoke(app, [*given, "--format", "markdwn"])
+    assert wrong.exit_code == 2
+    assert "did you mean 'markdown'?" in wrong.output
+
+
+def test_documents_use_display_names_and_json_the_names_of_the_data(tmp_path: Path) -> None:
+    shown = {
+        "classes": {"intact": "sound cell", "broken": "cracked cell"},
+        "attributes": {"site": "factory"},
+        "values": {"site": {"A": "Ulm"}},
+    }
+    later = {"classes": {"intact": "good cell"}, "values": {"site": {"A": "Ulm"}}}
+    key = SliceKey(attributes={"site": "A"})
+    table = predictions(200, range(0, 200, 4), site=SITE)
+    one = with_display_names(small_run(tmp_path / "a", table, findings=[finding(key=key)]), shown)
+    two = with_display_names(small_run(tmp_path / "b", predictions(200, [1], site=SITE)), later)
+    found = compare(one, two)
+    write(found, one, two, tmp_path / "out", ["json", "html", "markdown"])
+    html, text = (
+        (tmp_path / "out" / name).read_text() for name in ("comparison.html", "comparison.md")
+    )
+    for document in (html, text, summary(found)):
+        assert "factory Ulm" in document
+        assert "site A" not in document
+    # Where both runs have a name, the later one counts.
+    assert "| good cell | 100 |" in text
+    assert "| cracked cell | 100 |" in text
+    assert "for good cell" in "".join(_Page(html).alts)
+    assert "factory <b>Ulm</b>" in html
+    assert "intact" not in html.partition('id="differences"')[0]
+    stored = Comparison.model_validate_json((tmp_path / "out" / "comparison.json").read_bytes())
+    assert stored == found
+    assert {one.name for one in stored.classes} == {"intact", "broken"}
+
+
+def test_joint_names_shown_alike_are_those_of_the_later_run() -> None:
+    one = DisplayNames(classes={"a": "cat"}, attributes={"x": "site"})
+    two = DisplayNames(classes={"b": "cat"}, attributes={"y": "line"})
+    assert joint_names(one, two) == DisplayNames(
+        classes={"b": "cat"}, attributes={"x": "site", "y": "line"}
+    )
+
+
+def test_markdown_of_hostile_names_stays_text(tmp_path: Path) -> None:
+    hostile = "<b>|`x`|"
+    table = predictions(80, [0], site=[hostile, "B"] * 40)
+    one, two = (small_run(tmp_path / name, table, name=hostile) for name in ("a", "b"))
+    text = markdown(build_view(compare(one, two), one, two))
+    assert "<b>" not in text
+    assert r"&lt;b&gt;\|\`x\`\|" in text

@@ -13,7 +13,6 @@ from auditor.comparisons.gap_texts import RatesOfGap
 from auditor.statistics import Interval, proportion, stratified_gap
 
 ALIKE = "With labels weighted alike, "
-REST = "than other samples of the same labels"
 SAME = "with the same mix of labels, "
 GAP = "34 points (95 % interval 20–45 points)."
 NUMBER = r"(−?\d+(?:\.\d+)?) (?:%|points?)"
@@ -54,8 +53,8 @@ def test_gap_sentence_and_title_numbers_add_up_within_rounding(
         own, rest, gap = numbers(second)
     # Three roundings by half a point, and a tenth of one where a rate counts as alike.
     assert abs(abs(own - rest) - gap) <= 1.6
-    title_rate, title_gap = numbers(found.difference("samples"))
-    assert title_rate == own
+    *title_rate, title_gap = numbers(found.difference("samples"))
+    assert title_rate == ([own] if found.is_plain else [])
     assert title_gap == gap
     title_own, title_rest = numbers(found.both("samples"))
     assert abs(abs(title_own - title_rest) - gap) <= 1.6
@@ -66,7 +65,7 @@ def test_gap_sentence_and_title_numbers_add_up_within_rounding(
     [
         (
             0.72, 0.43, 0.34,
-            f"{ALIKE}77 % of the x are misclassified: 34 points more {REST}",
+            "X are misclassified more often than others, by 34 points",
             (
                 "Of 50 x, 72 % are misclassified (95 % interval 60–82 %).",
                 f"{ALIKE}it is 77 % against 43 % of the others: a gap of {GAP}",
@@ -74,7 +73,7 @@ def test_gap_sentence_and_title_numbers_add_up_within_rounding(
         ),
         (
             0.77, 0.43, 0.34,
-            f"77 % of the x are misclassified: 34 points more {REST}",
+            "77 % of x are misclassified, 34 points more than others",
             (
                 f"Of 50 x, 77 % are misclassified (95 % interval 60–82 %); of other samples {SAME}43 %.",
                 f"The gap is {GAP}",

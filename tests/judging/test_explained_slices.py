@@ -58,8 +58,8 @@ def explained(attributes: dict[str, str], state: HeldFixedState, **changes: Any)
         ),
         (
             explained({"image.border_brightness": "low"}, "explains", computed=True),
-            "; it also explains image.border_brightness low (+12 points)",
-            "It also explains gaps of other attributes: image.border_brightness low (+12 points).",
+            "; it also explains image border brightness low (+12 points)",
+            "It also explains gaps of other attributes: image border brightness low (+12 points).",
         ),
         (
             explained({"race": "Asian"}, "inseparable", question="value"),

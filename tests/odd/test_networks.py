@@ -113,18 +113,6 @@ CASES = {
     "second argument": Case(
         SecondArgument, "SecondArgument", "TypeError", "takes more than the images"
     ),
-    "half precision": Case(
-        lambda: _pooled().half(),
-        "Sequential",
-        "RuntimeError",
-        "convert the network with `.float()`",
-    ),
-    "double precision": Case(
-        lambda: _pooled().double(),
-        "Sequential",
-        "RuntimeError",
-        "convert the network with `.float()`",
-    ),
     "key error": Case(lambda: Raising(KeyError("x")), "Raising", "KeyError", "float32 tensor"),
     "stop iteration": Case(
         lambda: Raising(StopIteration()), "Raising", "StopIteration", "float32 tensor"

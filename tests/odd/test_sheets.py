@@ -98,12 +98,12 @@ def test_map_that_is_not_finite_is_said_in_its_caption() -> None:
     view = np.zeros((360, 360, 3), np.uint8)
     cam = np.array([[1.0, np.nan]], np.float32)
     for panel in (
-        command._cam_panel(view, cam, "b", "layer4"),
+        command._cam_panel(view, cam, "Grad-CAM for b"),
         command._detail_panel(view, command._Detail("gradient", np.full((3, 4, 4), np.inf)), "b"),
     ):
         assert panel.caption.endswith(": no map, its values are not finite")
         assert (panel.image == 128).all()
-    empty = command._cam_panel(view, np.zeros((2, 2), np.float32), "b", "layer4")
+    empty = command._cam_panel(view, np.zeros((2, 2), np.float32), "Grad-CAM for b")
     assert empty.caption.endswith(": empty, nothing in this layer raises the logit")
 
 

@@ -14,10 +14,11 @@ import yaml
 from auditor.records import CriterionResult, Estimate, SliceKey
 from auditor.registry import all_of
 from auditor.report import Renderer
+from auditor.report.markdown_text import as_text
 from auditor.report.renderers.csv import CsvTables
 from auditor.report.renderers.json import JsonReport
 from auditor.report.renderers.junit import JunitXml
-from auditor.report.renderers.markdown import ModelCard, _markdown
+from auditor.report.renderers.markdown import ModelCard
 from auditor.report.renderers.sarif import SarifLog
 from auditor.report.view.report_view import ReportView, build_view
 from auditor.run_folder import RunFolder
@@ -201,9 +202,9 @@ def test_model_card_has_metadata_for_the_hub(run_folder: RunFolder) -> None:
 
 
 def test_text_in_markdown_stays_text() -> None:
-    assert _markdown("# a|b *c*\n<img> & [x](y)") == r"\# a\|b \*c\* &lt;img&gt; &amp; \[x\](y)"
-    assert _markdown("1. one") == r"1\. one"
-    assert _markdown("-1") == r"\-1"
+    assert as_text("# a|b *c*\n<img> & [x](y)") == r"\# a\|b \*c\* &lt;img&gt; &amp; \[x\](y)"
+    assert as_text("1. one") == r"1\. one"
+    assert as_text("-1") == r"\-1"
 
 
 def test_hostile_name_breaks_no_document(hostile_run: RunFolder) -> None:

@@ -203,7 +203,7 @@ def test_html_report_has_the_section_only_where_there_are_metrics(run_folder: Ru
     text = HtmlReport().render(build_view(run_folder), run_folder.path).read_text(encoding="utf-8")
     section = text[text.index('id="metrics"') : text.index('id="slices"')]
     assert text.index('<li><a href="#metrics">') < text.index('<li><a href="#slices">')
-    assert section.count("<figure") == 8  # seven, and the histogram of confidence
+    assert section.count("<figure") == 9  # seven, the histogram of confidence, and the loss
     assert NOT_DEFINED in section
     assert "The gaps of the primary metrics are tested" in section
     assert text.index("<b>Primary metrics.</b>") < text.index('id="findings"')

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from builders.browser_visits import CHROMIUM, Visit
 from builders.synthetic_run import Plan, build_run
+from builders.varied_runs import NAMES
 
 from auditor.report import gallery
 from auditor.report.renderers.html import HtmlReport
@@ -22,32 +23,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
 ]
 
-NAMES = (
-    "תא חד-גבישי פגום",
-    "خلية شمسية أحادية",
-    "单晶硅太阳能电池组件缺陷检测",
-    "🦊🐻 zoo " + "🦊" * 40,
-    "x" * 300,
-    "a very long name made of many ordinary words " * 6,
-)
-_BAR = 72
-"""Height in pixels that links leave free at the top: 4.5 rem."""
-_TOP = """(address) => {
-  const goal = document.getElementById(address.slice(1));
-  const margin = parseFloat(getComputedStyle(goal).scrollMarginTop);
-  const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
-  return [goal.getBoundingClientRect().top - margin, end];
-}"""
-_AT_REST = """() => new Promise((done) => {
-  let last = -1, still = 0;
-  const look = () => {
-    still = scrollY === last ? still + 1 : 0;
-    last = scrollY;
-    if (still > 8) done(); else requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-})"""
-
 
 def rendered(folder: Path, failures: int) -> Path:
     """A report with so many failures, or a few more."""
@@ -56,13 +31,6 @@ def rendered(folder: Path, failures: int) -> Path:
     assert len(view.failures) >= failures
     few = replace(view, failures=view.failures[:failures])
     return HtmlReport().render(few, run.path)
-
-
-def is_at(visit: Visit, address: str) -> bool:
-    """Whether the page has come to rest where the address is, or at its end."""
-    visit.page.evaluate(_AT_REST)
-    top, at_end = visit.page.evaluate(_TOP, address)
-    return abs(top - _BAR) <= 2 or (bool(at_end) and top > _BAR)
 
 
 @pytest.mark.parametrize("failures", [0, 1, 500])
@@ -82,12 +50,12 @@ def test_every_section_is_reached_from_both_ends_and_directly(
         start = "0" if place % 2 else "document.documentElement.scrollHeight"
         visit.page.evaluate(f"scrollTo({{top: {start}, behavior: 'instant'}})")
         visit.page.evaluate(f"document.querySelector('.bar a[href=\"{address}\"]').click()")
-        if not is_at(visit, address):
+        if not visit.is_at(address):
             missed.append(address)
     visit.close()
     for address in ("#slices", "#limits", "#glossary"):
         visit = Visit(browser, path, address, viewport=size, reduced_motion=motion)
-        if not is_at(visit, address):
+        if not visit.is_at(address):
             missed.append(f"directly {address}")
         visit.close()
     assert missed == []
@@ -100,9 +68,9 @@ def test_sections_are_reached_where_the_failures_have_pages(
     monkeypatch.setattr(gallery, "FIRST_PAGE", 20)
     path = rendered(tmp_path, 60)
     visit = Visit(browser, path, "#maps")
-    assert is_at(visit, "#maps")
+    assert visit.is_at("#maps")
     visit.page.click(".bar a[href='#failures']")
-    assert is_at(visit, "#failures")
+    assert visit.is_at("#failures")
     visit.close()
 
 
@@ -125,7 +93,7 @@ def report(run_folder: RunFolder) -> Path:
 @pytest.fixture(scope="module")
 def named_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Names in several scripts, of emoji, and of 300 characters."""
-    hebrew, arabic, chinese, emoji, one_word, words = NAMES
+    hebrew, arabic, chinese, emoji, one_word, words = NAMES.values()
     plan = Plan(
         samples=300,
         side=32,

@@ -5,20 +5,21 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from builders.crowded_view import crowded_view
+from builders.pdf_pages import FilledPage, chapter_pages, filled_pages
+from builders.synthetic_run import Plan, build_run
 from PIL import Image
 
 from auditor.errors import MissingDependencyError
-from auditor.records import OutcomeReason
 from auditor.report.pdf_document import fetcher as make_fetcher
+from auditor.report.pdf_document import write_pdf
 from auditor.report.renderers.pdf import PdfReport
-from auditor.report.view.report_view import ReportView, build_view
-from auditor.report.view.untested import UntestedRow
+from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
 
 pikepdf = pytest.importorskip("pikepdf")
@@ -57,66 +58,56 @@ def test_document_is_tagged_for_screen_readers(run_folder: RunFolder) -> None:
 
 def _main_part(path: Path) -> int:
     """Pages before the first appendix."""
-    with pikepdf.open(path) as document, document.open_outline() as outline:
-        numbers = {page.obj.objgen: number for number, page in enumerate(document.pages)}
-        return min(
-            numbers[(one.destination or one.action.D)[0].objgen]
-            for one in outline.root
-            if one.title.startswith("Appendix")
-        )
+    with pikepdf.open(path) as document:
+        pages = chapter_pages(document)
+    return min(page for title, page in pages.items() if title.startswith("Appendix"))
 
 
-LONG = "שלום 世界 " + "very long " * 30
-
-
-def _crowded(view: ReportView) -> ReportView:
-    """A view with more of everything than a page holds, and long names."""
-    finding, criterion, row = view.findings[0], view.criteria[0], view.slices[0]
-    record = finding.record.model_copy(update={"title": LONG, "action": LONG})
-    attributes = {LONG: LONG}
-    # Details do not belong to the main part; without them the test is quick.
-    short = replace(
-        finding, cards=finding.cards[:1], contrasts=(), means=(), units=(), interventions=()
-    )
-    return replace(
-        view,
-        name=LONG,
-        findings=tuple(
-            replace(short, number=k, anchor=f"finding-{k}", record=record) for k in range(1, 16)
-        ),
-        criteria=tuple(
-            criterion.model_copy(
-                update={
-                    "name": f"{k} {LONG}",
-                    "criterion": None,
-                    "statement": 3 * LONG,
-                    "why": LONG,
-                }
-            )
-            for k in range(60)
-        ),
-        slices=tuple(
-            row.model_copy(update={"id": f"s{k}", "attributes": attributes}) for k in range(40)
-        ),
-        untested_rows=tuple(UntestedRow(LONG, "5", "any") for _ in range(40)),
-        skipped=tuple((f"check-{k}", 3 * LONG) for k in range(60)),
-        verdict=replace(
-            view.verdict,
-            reasons=tuple(
-                OutcomeReason(kind="criterion", state="fails", text=3 * LONG) for _ in range(60)
-            ),
-        ),
-    )
+def _short_pages(path: Path) -> list[FilledPage]:
+    """Pages under a third full on which no chapter ends."""
+    return [one for one in filled_pages(path) if one.share < 1 / 3 and not one.ends_chapter]
 
 
 @pytest.mark.slow
 def test_main_part_has_at_most_12_pages_for_any_audit(
     run_folder: RunFolder, hostile_run: RunFolder
 ) -> None:
-    hostile = build_view(hostile_run)
-    assert _main_part(PdfReport(failures=0).render(hostile, hostile_run.path)) <= 12
-    crowded = _crowded(build_view(run_folder))
-    assert _main_part(PdfReport(failures=0).render(crowded, run_folder.path)) <= 12
+    hostile = PdfReport(failures=0).render(build_view(hostile_run), hostile_run.path)
+    assert _main_part(hostile) <= 12
+    assert _short_pages(hostile) == []
+    crowded = crowded_view(build_view(run_folder))
+    path = PdfReport(failures=0).render(crowded, run_folder.path)
+    assert _main_part(path) <= 12
+    assert _short_pages(path) == []
+
+
+def test_pages_are_a_third_full_except_at_the_end_of_a_chapter(run_folder: RunFolder) -> None:
+    path = PdfReport().render(build_view(run_folder), run_folder.path)
+    assert len(filled_pages(path)) > 20
+    assert _short_pages(path) == []
+
+
+def test_pages_of_a_run_with_many_slices_are_a_third_full(tmp_path: Path) -> None:
+    levels = tuple(f"site {k}" for k in range(20)), tuple(f"camera {k}" for k in range(8))
+    plan = Plan(samples=500, side=32, attributes=("site", "camera"), levels=levels, drawn=20)
+    run = build_run(tmp_path / "run", plan)
+    assert _short_pages(PdfReport(failures=4).render(build_view(run), run.path)) == []
+
+
+def test_share_of_a_page_is_measured_to_its_lowest_text_or_image(tmp_path: Path) -> None:
+    # The page body of A4 is 297 - 24 - 22 = 251 mm high: half of it is 125.5 mm.
+    style = "@page { size: A4; margin: 24mm 20mm 22mm; @bottom-left { content: 'running foot' } }"
+    pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAUEBAAAACwAAAAAAQABAAACAkQBADs="
+    page = f"""<html lang="en"><title>t</title><style>{style} body {{ margin: 0; font-size: 10pt }}
+        h2 {{ break-before: page; margin: 0 }} img {{ display: block; width: 50mm }}</style>
+        <h2>One</h2><h2>Two</h2><p style="margin: 118.5mm 0 0">low</p>
+        <h2 style="height: 100mm">Three</h2><img alt="grey" style="height: 88.25mm" src="{pixel}">"""
+    write_pdf(page, tmp_path / "pages.pdf", "pages")
+    one, two, three = filled_pages(tmp_path / "pages.pdf")
+    assert one.share < 0.05
+    assert two.share == pytest.approx(0.5, abs=0.03)
+    assert three.share == pytest.approx(0.75, abs=0.01)
+    assert all(page.ends_chapter for page in (one, two, three))
 
 
 def test_fonts_are_embedded_and_the_first_comes_with_the_package(run_folder: RunFolder) -> None:
@@ -137,6 +128,34 @@ def test_fonts_are_embedded_and_the_first_comes_with_the_package(run_folder: Run
     assert any("Report-Sans" in name for name in embedded)
 
 
+def test_fields_of_the_sign_off_are_named_and_tagged(run_folder: RunFolder) -> None:
+    path = PdfReport(failures=1).render(build_view(run_folder), run_folder.path)
+    with pikepdf.open(path) as document:
+        widgets = {
+            str(one.T): one
+            for page in document.pages
+            for one in page.get("/Annots", [])
+            if one.Subtype == "/Widget"
+        }
+        assert len(widgets) == len(document.Root.AcroForm.Fields)
+        assert all(str(one.TU).strip() for one in widgets.values())
+        kinds = {name: str(one.FT) for name, one in widgets.items()}
+        tooltip = str(widgets["date-approver"].TU)
+        # Every field belongs to an element of the structure tree, and that element to the field.
+        parents = dict(zip(*[iter(document.Root.StructTreeRoot.ParentTree.Nums)] * 2, strict=True))
+        for one in widgets.values():
+            element = parents[one.StructParent]
+            assert element.S == "/Form"
+            assert element.K[0].Obj.objgen == one.objgen
+        assert {page.Tabs for page in document.pages if "/Annots" in page} == {"/S"}
+        with document.open_metadata() as metadata:
+            assert metadata["pdfuaid:part"] == "1"
+    signatures = {name for name, kind in kinds.items() if kind == "/Sig"}
+    assert signatures == {"signature-reviewer", "signature-owner", "signature-approver"}
+    assert tooltip == "Approved by: date"
+    assert {"seal", "conditions", "decision-1", "owner-1", "date-1", "name-reviewer"} <= set(kinds)
+
+
 # WeasyPrint 70 leaves the file of its colour profile to the collector.
 @pytest.mark.filterwarnings("ignore:.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
 def test_archive_copy_has_the_result_attached(run_folder: RunFolder) -> None:
@@ -145,6 +164,7 @@ def test_archive_copy_has_the_result_attached(run_folder: RunFolder) -> None:
         with document.open_metadata() as metadata:
             assert metadata["pdfaid:part"] == "3"
             assert metadata["pdfaid:conformance"] == "A"
+        assert "/AcroForm" not in document.Root
         attached = {name: one.get_file().read_bytes() for name, one in document.attachments.items()}
     names = sorted(attached)
     assert names == ["audit.json", "manifest.json"]

@@ -17,6 +17,8 @@ from auditor.report.view.marks import Marks
 _MOST_ROWS = 12
 """Rows of a chart, unless a single label needs more."""
 _MOST_PREDICTIONS = 8
+_MOST_COUNTS = 16
+"""Bars of the numbers of samples, unless a single value needs more."""
 
 
 def finding_charts(finding: FindingView, confusion: ConfusionMatrix) -> tuple[Chart, ...]:
@@ -111,10 +113,19 @@ def _sample_counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> C
     """Samples of each value, split by label."""
     own = [one for one in cells if attribute in one.attributes]
     labels = sorted({one.label or "" for one in own})
-    n_values = max(1, len(own) // len(labels))
-    shown = labels[: max(2, 2 * _MOST_ROWS // n_values)]
+    sizes: dict[str, int] = {}
+    for one in own:
+        value = one.attributes[attribute]
+        sizes[value] = sizes.get(value, 0) + one.support
+    n_labels = min(len(labels), max(2, 2 * _MOST_ROWS // len(sizes)))
+    largest = sorted(sizes, key=lambda value: (-sizes[value], value))
+    largest = largest[: max(1, _MOST_COUNTS // n_labels)]
     ordered = sorted(
-        (one for one in own if (one.label or "") in shown),
+        (
+            one
+            for one in own
+            if (one.label or "") in labels[:n_labels] and one.attributes[attribute] in largest
+        ),
         key=lambda cell: (reading_order(cell.attributes), cell.label or ""),
     )
     rows = [
@@ -125,9 +136,10 @@ def _sample_counts(name: str, cells: Sequence[SliceRecord], attribute: str) -> C
         )
         for one in ordered
     ]
-    return bar_chart(
-        ChartText(name, f"Audited samples by {attribute} and label", "", "samples"), rows
-    )
+    title = f"Audited samples by {attribute} and label"
+    if len(largest) < len(sizes):
+        title += f"; the {len(largest)} largest values, {count(len(sizes) - len(largest))} more under Slices"
+    return bar_chart(ChartText(name, title, "", "samples"), rows)
 
 
 def _predictions(name: str, confusion: ConfusionMatrix, label: str, predicted: str | None) -> Chart:

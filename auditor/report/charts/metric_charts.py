@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditor.report.charts.canvas import Chart
 from auditor.report.charts.confidence import confidence_chart
+from auditor.report.charts.loss import loss_chart
 from auditor.report.charts.metrics import forest_chart
 from auditor.report.charts.operating import operating_chart, reliability_chart
 from auditor.report.view.metrics import CurvePair, MetricsView, PrimaryMetric
@@ -37,6 +38,7 @@ class MetricCharts:
     Attributes:
         reliability: the reliability diagram; None if there is none.
         confidence: the confidence of correct predictions and of failures; None without predictions.
+        loss: the loss beside the confidence; None without predictions.
         forests: the primary metrics of all classes together by slice.
         of_classes: the primary metrics of single classes by slice.
         pairs: ROC and precision–recall charts by positive class; one of them where the other is not
@@ -45,6 +47,7 @@ class MetricCharts:
 
     reliability: Chart | None
     confidence: Chart | None
+    loss: Chart | None
     forests: tuple[Forest, ...]
     of_classes: tuple[Forest, ...]
     pairs: tuple[tuple[Chart, ...], ...]
@@ -53,13 +56,14 @@ class MetricCharts:
 def metric_charts(view: MetricsView | None) -> MetricCharts:
     """Draws the charts of the metrics; without metrics, there are none."""
     if view is None:
-        return MetricCharts(None, None, (), (), ())
+        return MetricCharts(None, None, None, (), (), ())
     whole = [one for one in view.primary if one.overall.class_name is None]
     single = [one for one in view.primary if one.overall.class_name is not None]
     diagram, histogram = view.reliability, view.confidence
     return MetricCharts(
         None if diagram is None else reliability_chart(diagram, "reliability"),
         None if histogram is None else confidence_chart(histogram, "confidence"),
+        None if view.loss is None else loss_chart(view.loss, "loss"),
         tuple(_forests(whole, "metric")),
         tuple(_forests(single[:_FORESTS_OF_CLASSES], "class-metric")),
         tuple(_pair(one, place) for place, one in enumerate(view.curves)),

@@ -24,8 +24,8 @@ from auditor.report.charts.canvas import (
 from auditor.report.view.marks import LEGEND
 from auditor.report.view.metrics import PrimaryMetric, SliceMetric
 
-_MOST_ROWS = 40
-"""Rows of the chart; the table beside it has every slice."""
+_MOST_ROWS = 24
+"""Rows of the chart, which then fits two thirds of a page; the table beside it has every slice."""
 
 
 def forest_chart(metric: PrimaryMetric, name: str, width: Width) -> Chart | None:

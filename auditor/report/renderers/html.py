@@ -20,6 +20,7 @@ from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
 from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
 from auditor.report.charts.curves import curve_charts
+from auditor.report.charts.failure_map import failure_map_chart
 from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
@@ -129,6 +130,9 @@ def _report_only(
         "error_curves": curve_charts(view.error_curves),
         "metric_charts": metric_charts(view.metrics),
         "confusion_chart": confusion_chart(view.confusion, "confusions"),
+        "failure_map": None
+        if view.failure_map is None
+        else failure_map_chart(view.failure_map, "failure-map"),
         "most_in_matrix": MOST_IN_TABLE,
         "curves_shown": CURVES_SHOWN,
         "images": images,

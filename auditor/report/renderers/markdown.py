@@ -6,7 +6,6 @@ Reference:
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,11 @@ from markupsafe import Markup
 
 from auditor.phrasing import slice_name
 from auditor.registry import Options, plugin
-from auditor.report.templating import environment, without_direction_controls
+from auditor.report.markdown_text import markdown_environment, one_line, tidy
 from auditor.report.view.report_view import ReportView
 from auditor.report.view.supporting import full_statement
 
 FILE = "model_card.md"
-
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-_AT_START = re.compile(r"^(\d*)([-+#.)=])")
 
 
 @plugin("renderer", "markdown")
@@ -36,14 +32,12 @@ class ModelCard(Options):
             view: everything that is shown.
             folder: the run folder.
         """
-        jinja = environment(view.templates)
-        jinja.autoescape = False
-        jinja.finalize = _markdown
+        jinja = markdown_environment(view.templates)
         jinja.filters["full_statement"] = full_statement
         head = Markup(yaml.safe_dump(_head(view), sort_keys=False, allow_unicode=True))  # noqa: S704 - YAML quotes it
         path = folder / FILE
         text = jinja.get_template("markdown/model_card.md").render(view=view, head=head)
-        path.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
+        path.write_text(tidy(text), encoding="utf-8")
         return path
 
 
@@ -62,7 +56,7 @@ def _head(view: ReportView) -> dict[str, Any]:
         metrics.append(
             {
                 "type": "accuracy",
-                "name": f"Accuracy on the worst slice ({_line(slice_name(worst))})",
+                "name": f"Accuracy on the worst slice ({one_line(slice_name(worst))})",
                 "value": round(1 - worst.error_rate.value, 4),
             }
         )
@@ -71,31 +65,14 @@ def _head(view: ReportView) -> dict[str, Any]:
         "tags": ["image-classification", "audited"],
         "model-index": [
             {
-                "name": _line(view.name),
+                "name": one_line(view.name),
                 "results": [
                     {
                         "task": {"type": "image-classification"},
-                        "dataset": {"name": _line(view.name), "type": "audit"},
+                        "dataset": {"name": one_line(view.name), "type": "audit"},
                         "metrics": metrics,
                     }
                 ],
             }
         ],
     }
-
-
-def _markdown(value: object) -> str:
-    """Text that stays text: neither HTML nor Markdown, and on one line."""
-    if isinstance(value, Markup):
-        return str(value)
-    text = (
-        _line(str(without_direction_controls(value)))
-        .replace("&", "&amp;")
-        .replace("<", "&lt;")
-        .replace(">", "&gt;")
-    )
-    return _AT_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

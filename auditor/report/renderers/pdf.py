@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from pydantic import Field
@@ -13,9 +14,11 @@ from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
 from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
 from auditor.report.charts.curves import curve_charts
+from auditor.report.charts.failure_map import failure_map_chart
 from auditor.report.charts.findings import finding_charts
 from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
 from auditor.report.charts.slices import gap_chart
+from auditor.report.fonts import fallback_families, missing_fonts_text
 from auditor.report.image_data import ImageData, ImageKey
 from auditor.report.pdf_document import AttachedFile, font_files, require_weasyprint, write_pdf
 from auditor.report.templating import environment
@@ -29,16 +32,22 @@ FILE = "report.pdf"
 _SHOWN = {
     "findings_shown": 8,
     "criteria_shown": 8,
-    "reasons_listed": 8,
-    "skipped_shown": 10,
-    "untested_shown": 8,
+    "reasons_listed": 6,
+    "skipped_shown": 7,
+    "untested_shown": 6,
     "decisions_shown": 6,
     "tested_shown": 40,
     "rows_shown": 120,
+    "history_shown": 4,
+    "sizes_shown": 4,
 }
 """Rows of the tables: those of the main part keep it within 12 pages, the others are in appendices."""
 _PER_GROUP = 4
 """Failures shown with the same label and prediction."""
+_EXAMPLES = ("Largest effect", "Median effect", "Smallest effect")
+"""Images before and after an intervention; the HTML report also has those at the quartiles."""
+_SHEETS = 4
+"""Slices with a contact sheet; the HTML report has them all."""
 _CURVES = 6
 """Curves of numeric attributes; the HTML report has all of them."""
 _EDGE = 224
@@ -55,6 +64,10 @@ class PdfReport(Options):
     """Whether to write PDF/A-3 with `audit.json` (and `manifest.json`, if it exists) attached."""
 
     def render(self, view: ReportView, folder: Path) -> Path:
+        """Writes ``report.pdf``; see `render_noting`."""
+        return self.render_noting(view, folder)[0]
+
+    def render_noting(self, view: ReportView, folder: Path) -> tuple[Path, str]:
         """Writes ``report.pdf``.
 
         Args:
@@ -62,7 +75,7 @@ class PdfReport(Options):
             folder: the run folder.
 
         Returns:
-            The path of the document.
+            The path of the document, and which fonts are missing; empty if none is.
 
         Raises:
             MissingDependencyError: WeasyPrint, or Pango, which it needs, is not installed.
@@ -81,17 +94,24 @@ class PdfReport(Options):
             error_curves=curve_charts(view.error_curves[:_CURVES]),
             metric_charts=metric_charts(view.metrics),
             confusion_chart=confusion_chart(view.confusion, "confusions"),
+            failure_map=None
+            if view.failure_map is None
+            else failure_map_chart(view.failure_map, "failure-map"),
             most_in_matrix=MOST_IN_TABLE,
             curves_shown=CURVES_SHOWN,
             gallery=gallery,
+            example_ranks=_EXAMPLES,
+            sheets_shown=_SHEETS,
             detail=resources.images.detail,
             validation=validation(),
+            # PDF/A asks for an appearance of each field, which WeasyPrint does not draw.
+            forms=not self.attach,
             **_SHOWN,
         )
         path = folder / FILE
         attached = _attachments(view, folder) if self.attach else ()
-        write_pdf(page, path, view.run_id, resources.files | font_files(), attached)
-        return path
+        missing = write_pdf(page, path, view.run_id, resources.files | font_files(), attached)
+        return path, missing_fonts_text(missing)
 
 
 @dataclass
@@ -116,9 +136,15 @@ class _PdfResources:
 
     def chart_url(self, chart: Chart) -> str:
         url = f"run:chart/{chart.name}"
-        svg = chart.themed(FIXED).replace("var(--sans)", "Report Sans, sans-serif")
+        svg = chart.themed(FIXED).replace("var(--sans)", _families())
         self.files[url] = (svg.encode(), "image/svg+xml")
         return url
+
+
+@cache
+def _families() -> str:
+    """Font families of the charts, which know no variables of the style sheet."""
+    return ", ".join(("Report Sans", *fallback_families(), "DejaVu Sans", "sans-serif"))
 
 
 def _attachments(view: ReportView, folder: Path) -> list[AttachedFile]:

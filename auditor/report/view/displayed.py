@@ -23,15 +23,17 @@ from auditor.records.evidence import (
     Curve,
     HeldFixed,
     HeldFixedGap,
+    ImagePrediction,
     IntersectionContrast,
     Intervention,
+    InterventionExample,
     MediatedPart,
     MetricComparison,
     SampleRef,
     SliceComparison,
     ValueSpread,
 )
-from auditor.records.explanations import MapRecord, MeanMap
+from auditor.records.explanations import MapRecord, MeanMap, SheetImage
 from auditor.records.metrics import MetricValue, OperatingCurve
 from auditor.records.outcome import CriterionResult
 from auditor.records.population import PopulationRecord
@@ -45,13 +47,16 @@ _CLASSES: Mapping[type[Record], tuple[str, ...]] = {
     Contingency: ("labels",),
     CriterionResult: ("class_name",),
     DecisionRecord: ("positive", "negated"),
+    ImagePrediction: ("predicted",),
     Intervention: ("flipped_to",),
+    InterventionExample: ("label",),
     MapRecord: ("target",),
     MeanMap: ("label",),
     MetricComparison: ("class_name",),
     MetricValue: ("class_name",),
     OperatingCurve: ("class_name",),
     SampleRef: ("label",),
+    SheetImage: ("label", "predicted"),
     SliceComparison: ("most_predicted",),
     SliceKey: ("label", "predicted"),
     SliceRecord: ("label",),
@@ -84,14 +89,17 @@ _VALUES: Mapping[type[Record], tuple[str, tuple[str, ...]]] = {
 def with_display_names(result: AuditResult, names: DisplayNames) -> AuditResult:
     """A result as people read it.
 
+    Computed properties are named in words even where there are no display names.
+
     Args:
         result: of an audit.
         names: the display names of its configuration; may be empty.
     """
-    if not names:
-        return result
-    renamed: AuditResult = _renamed(result, names)
-    return renamed
+    # The maps of thousands of images name no computed property.
+    kept = frozenset() if names else frozenset({"explanations"})
+    fields = {name: getattr(result, name) for name in AuditResult.model_fields}
+    renamed = {name: one if name in kept else _renamed(one, names) for name, one in fields.items()}
+    return AuditResult.model_construct(result.model_fields_set, **renamed)
 
 
 def table_with_display_names(

@@ -26,6 +26,7 @@ from auditor.records import (
 )
 from auditor.records.metric_names import metric_named
 from auditor.report.view.confidence import ConfidenceHistogram, confidence_histogram
+from auditor.report.view.loss_plane import LossPlane, loss_plane
 from auditor.report.view.marks import Marks, slice_id
 
 _SliceId = tuple[tuple[str, str], ...]
@@ -133,6 +134,7 @@ class MetricsView:
         curves: ROC and precision–recall curves by positive class.
         reliability: the reliability diagram; None if there is none.
         confidence: correct and wrong predictions by confidence; None without predictions.
+        loss: the loss of each prediction beside its confidence; None without predictions.
         chosen_by: name of the metric by which the worst and the best slice are chosen; empty if none are.
         clustered: whether the samples are clustered.
     """
@@ -146,6 +148,7 @@ class MetricsView:
     curves: tuple[CurvePair, ...]
     reliability: ReliabilityDiagram | None
     confidence: ConfidenceHistogram | None
+    loss: LossPlane | None
     chosen_by: str
     clustered: bool
 
@@ -186,6 +189,7 @@ def metrics_view(result: AuditResult, marks: Marks, evaluated: pd.DataFrame) -> 
         curves=_curves(result.curves),
         reliability=result.reliability,
         confidence=confidence_histogram(evaluated),
+        loss=loss_plane(evaluated),
         chosen_by=next(
             (metric_named(one.chosen_by).title for one in result.curves if one.chosen_by), ""
         ),

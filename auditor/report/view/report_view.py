@@ -8,7 +8,7 @@ to by ``file#row``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,12 @@ from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.configuration_text import configuration_text
 from auditor.report.view.confusion import ConfusionMatrix, confusion_of
+from auditor.report.view.contact_sheets import SheetView, sheet_views
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
+from auditor.report.view.failure_plane import FailurePlane, failure_plane
 from auditor.report.view.findings import FindingSources, FindingView, finding_view
+from auditor.report.view.interventions import InterventionView, unconfirmed_interventions
 from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.map_tests import MapTestGroup, map_test_groups, maps_text
@@ -57,6 +60,7 @@ from auditor.report.view.sample_cards import (
 )
 from auditor.report.view.sample_groups import matched_images
 from auditor.report.view.selection_rates import SelectionRates, selection_rates
+from auditor.report.view.sign_off import SignOff, sign_off
 from auditor.report.view.summary import (
     VerdictText,
     data_faults_text,
@@ -71,6 +75,11 @@ from auditor.report.view.units import UnitOfReport, read_units, units_of_report
 from auditor.report.view.untested import UntestedRow, untested_rows
 from auditor.run_folder import RunFolder
 
+_SHOWN_OTHERWISE: Mapping[str, object] = {
+    **{one: [] for one in ("failures", "contrasts", "means", "units", "matches", "sheets")},
+    "failure_map": None,
+}
+"""Parts of the explanations for which the view has fields of its own, without their content."""
 _PANELS = 4
 """Images shown beside an edge detector's."""
 
@@ -93,6 +102,7 @@ class ReportView:
         counts: how many findings of each severity.
         tested: hypotheses that were tested and did not become a finding.
         tested_text: their number, and why they are not findings; empty if there are none.
+        unconfirmed: interventions among them.
         classes: recall and precision.
         confusion: the confusion matrix.
         metrics: metrics and curves; None in results of versions without them.
@@ -105,7 +115,9 @@ class ReportView:
         decision: the task, and how probabilities become decisions.
         error_curves: the error rate along each numeric attribute.
         attribute_types: their types, as a table; None in results of versions without types.
+        sheets: contact sheets of the slices of findings.
         failures: the explained failures, ranked by loss.
+        failure_map: the failures on a plane; None where there are too few.
         explanations: explainer, preflight, sanity; without the lists of maps.
         data_faults: number of failures that may be due to faults in the data, as text; empty if none is
             suspected.
@@ -124,6 +136,7 @@ class ReportView:
         correction_text: the tests and their correction, in a few sentences.
         tests: the same as names and values.
         identity: what a signature refers to, with fingerprints.
+        sign_off: what else stands beside the signatures.
         provenance: groups of names and values.
         config: the configuration as YAML.
         max_gap: the largest acceptable gap; None if none was stated.
@@ -149,6 +162,7 @@ class ReportView:
     counts: tuple[tuple[Severity, int], ...]
     tested: tuple[TestedView, ...]
     tested_text: str
+    unconfirmed: tuple[InterventionView, ...]
     classes: tuple[ClassRecord, ...]
     confusion: ConfusionMatrix
     metrics: MetricsView | None
@@ -159,7 +173,9 @@ class ReportView:
     attributes: tuple[str, ...]
     error_curves: tuple[CurveView, ...]
     attribute_types: TextTable | None
+    sheets: tuple[SheetView, ...]
     failures: tuple[SampleCard, ...]
+    failure_map: FailurePlane | None
     explanations: ExplanationsRecord
     data_faults: str
     faults: Mapping[str, str]
@@ -177,6 +193,7 @@ class ReportView:
     correction_text: str
     tests: NamesAndValues
     identity: NamesAndValues
+    sign_off: SignOff
     provenance: tuple[tuple[str, NamesAndValues], ...]
     config: str
     max_gap: float | None
@@ -288,6 +305,7 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         counts=_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
+        unconfirmed=unconfirmed_interventions(result.tested, ordered),
         classes=tuple(result.classes),
         confusion=confusion_of(result, evaluated),
         metrics=metrics_view(result, marked, evaluated),
@@ -298,10 +316,10 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         attributes=data.attributes,
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
+        sheets=sheet_views(result, marked),
+        failure_map=failure_plane(result, evaluated, marked),
         failures=tuple(sorted(sources.failures, key=lambda one: (-one.loss, one.sample))),
-        explanations=result.explanations.model_copy(
-            update={"failures": [], "contrasts": [], "means": [], "units": [], "matches": []}
-        ),
+        explanations=result.explanations.model_copy(update=_SHOWN_OTHERWISE),
         data_faults=data_faults_text(result),
         faults=faults_of_samples(result.data_faults),
         map_sanity=map_sanity.measures(result.explanations.sanity),
@@ -318,16 +336,20 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         correction_text=correction_text(result.tests),
         tests=correction_table(result.tests),
         identity=identity(result),
+        sign_off=sign_off(data),
         provenance=provenance_groups(result),
         config=configuration_text(data.config),
         max_gap=result.max_gap,
         alpha=alpha,
         about=compliance.about(result),
         selection=selected,
-        compliance=compliance.answers(
-            result, {one.id: anchor("finding", one.id) for one in result.findings}, selected
-        ),
+        compliance=compliance.answers(result, _anchors(ordered), selected),
     )
+
+
+def _anchors(findings: Sequence[Finding]) -> dict[str, str]:
+    """Address of each finding in the report, by its id."""
+    return {one.id: anchor("finding", one.id) for one in findings}
 
 
 def _finding_views(

@@ -9,13 +9,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from auditor.about_file import read_statements, with_statements
+from auditor.previous_audit import read_previous
 from auditor.records import AuditResult
 from auditor.records.decision_table import read_decisions
 from auditor.records.display_names import DisplayNames
 from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import SAMPLE, attribute_columns, usable_rows
+from auditor.records.previous_audit import PreviousAudit
 from auditor.report.view.displayed import table_with_display_names, with_display_names
 from auditor.report.view.probabilities import Probabilities, top_probabilities
+from auditor.report.view.review_decisions import ReviewView, review_view
 from auditor.run_folder import PREDICTIONS, RunFolder
 
 
@@ -31,6 +34,8 @@ class RunData:
         attributes: names of their attributes.
         explained: those of them that have maps, by their ids.
         probabilities: their largest probabilities by sample.
+        review: the decisions on its findings.
+        previous: what is stored about the previous audit; None if nothing is.
     """
 
     result: AuditResult
@@ -40,6 +45,8 @@ class RunData:
     attributes: tuple[str, ...]
     explained: pd.DataFrame
     probabilities: Mapping[str, Probabilities]
+    review: ReviewView
+    previous: PreviousAudit | None
 
 
 def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
@@ -63,7 +70,7 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     explained = evaluated[evaluated[SAMPLE].isin({one.sample for one in maps})].set_index(SAMPLE)
     largest = top_probabilities(path, stored, explained.index)
     return RunData(
-        result=with_display_names(stored, names),
+        result=stored if names_of_data else with_display_names(stored, names),
         names=names,
         config=stored.provenance.config,
         evaluated=evaluated,
@@ -73,4 +80,6 @@ def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
             sample: tuple((names.of_class(one), value) for one, value in values)
             for sample, values in largest.items()
         },
+        review=review_view(run.path),
+        previous=read_previous(run.path),
     )

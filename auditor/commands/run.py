@@ -1,0 +1,127 @@
+"""``auditor run``: an audit of a configuration, or of what `--model` and `--data` name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.command_options import (
+    AllowDownloadOption,
+    DataOption,
+    Device,
+    ModelOption,
+    OutOption,
+    OverwriteOption,
+    QuietOption,
+    SetOption,
+    WeightsOption,
+    changes_of,
+)
+from auditor.commands.shared import print_finished, progress_display
+from auditor.console import line
+from auditor.exit_codes import exit_codes
+from auditor.exit_codes import out as out_console
+
+if TYPE_CHECKING:
+    from auditor.config import AuditConfig
+
+
+def run(  # noqa: PLR0913, PLR0917 - options of the command line
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="Configuration file (YAML); or name --model and --data instead."),
+    ] = None,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    data: DataOption = None,
+    out: OutOption = None,
+    overrides: SetOption = None,
+    device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    download: AllowDownloadOption = False,
+) -> None:
+    """Audit a classifier.
+
+    It is described by a configuration file, or named by --model and --data; then the configuration that
+    was used is written beside the run folder.
+    """
+    with exit_codes():
+        from auditor import runner
+        from auditor.config import AuditConfig
+
+        changes = changes_of(overrides, allow_download=download, device=device)
+        named = _Named(model, weights, data)
+        if config is not None:
+            named.require_nothing()
+            settings = AuditConfig.load(config, changes)
+            final = out or Path("reports") / runner.folder_name(settings.name)
+        else:
+            settings, final = _without_file(named, changes, out, overwrite=overwrite)
+        progress = progress_display(quiet)
+        folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
+        result = print_finished(folder)
+        raise typer.Exit(result.outcome.exit_code)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What the options name instead of a file."""
+
+    model: str | None
+    weights: str | None
+    data: Path | None
+
+    def require_nothing(self) -> None:
+        from auditor.errors import ConfigError
+
+        given = [
+            f"--{key}" for key in ("model", "weights", "data") if getattr(self, key) is not None
+        ]
+        if given:
+            raise ConfigError(
+                f"{given[0]}: expected either a configuration file or --model and --data; got both: change "
+                "the file, or single keys of it with --set, such as --set model.checkpoint=weights.pt"
+            )
+
+    def require_both(self) -> None:
+        from auditor.errors import ConfigError
+
+        missing = [f"--{key}" for key in ("model", "data") if getattr(self, key) is None]
+        if len(missing) == 2:
+            raise ConfigError(
+                "expected a configuration file, or --model and --data; got none: name the file, or write one "
+                "with `auditor init`"
+            )
+        if missing:
+            raise ConfigError(f"{missing[0]}: expected a value beside the other options; add it")
+
+
+def _without_file(
+    named: _Named, changes: list[str], out: Path | None, *, overwrite: bool
+) -> tuple[AuditConfig, Path]:
+    """The configuration, which is written beside the run folder, and that folder."""
+    from auditor import runner
+    from auditor.config import AuditConfig, loading
+    from auditor.configuring.recognised import recognise_parts, require_preprocess
+    from auditor.configuring.text import write_used
+    from auditor.run_folder import RunFolder
+
+    named.require_both()
+    parts = recognise_parts(named.model, named.weights, named.data)
+    raw = parts.raw()
+    for change in changes:
+        loading.apply_override(raw, change)
+    require_preprocess(raw, parts)
+    settings = AuditConfig.parse(raw, Path.cwd())
+    final = out or Path("reports") / runner.folder_name(settings.name)
+    RunFolder.require_place(final, overwrite=overwrite)
+    path = final.with_name(f"{final.name}.yaml")
+    notes = list(parts.notes)
+    write_used(raw, notes, path)
+    for text in (*notes, f"configuration: {path}"):
+        out_console.print(line(text), soft_wrap=True)
+    return settings, final

@@ -1,0 +1,34 @@
+"""Reads what a run folder stores about the previous audit.
+
+`auditor.comparison.previous` writes it, from ``report.previous`` or ``auditor render RUN --previous``.
+Documents are rendered from this file alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from auditor.errors import DataError
+from auditor.records.previous_audit import PreviousAudit
+
+PREVIOUS = "previous.json"
+
+
+def read_previous(folder: Path) -> PreviousAudit | None:
+    """What a run stores about the previous audit; None if it stores nothing.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = folder / PREVIOUS
+    try:
+        return PreviousAudit.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{path}: expected what `auditor render --previous` wrote; {reason}: write it again"
+        ) from error
