@@ -80,7 +80,9 @@ def _configurations(page: str) -> list[AuditConfig]:
     found = []
     for one in _blocks(text_of(page)):
         parts = {
-            name: whole.get(name, {}) | part if isinstance(part, dict) else part
+            name: whole.get(name, {}) | part
+            if isinstance(part, dict) and "adapter" not in part
+            else part
             for name, part in one.items()
         }
         found.append(AuditConfig.parse(whole | parts))
