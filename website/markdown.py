@@ -28,8 +28,9 @@ def paragraphs(docstring: str) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """Text for a cell of a table."""
-    return inline(text).replace("|", "\\|")
+    """Text for a cell of a table: outside of code, angle brackets would be HTML."""
+    parts = inline(text).replace("|", "\\|").split("`")
+    return "`".join(part if k % 2 else part.replace("<", "&lt;") for k, part in enumerate(parts))
 
 
 def options_table(options: Iterable[OptionDescription]) -> list[str]:

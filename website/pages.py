@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from website import checks, plugins, settings
+from website import checks, commands, plugins, settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -16,6 +16,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "explainers.md": plugins.explainers,
     "documents.md": plugins.documents,
     "settings.md": settings.page,
+    "options.md": commands.page,
 }
 """Makes the text of each page, by its path below ``docs``."""
 
