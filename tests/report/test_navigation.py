@@ -44,7 +44,7 @@ def test_every_section_is_reached_from_both_ends_and_directly(
     visit = Visit(browser, path, viewport=size, reduced_motion=motion)
     visit.page.wait_for_function("document.documentElement.classList.contains('ready')")
     links = visit.page.evaluate("[...document.querySelectorAll('.bar a')].map((one) => one.hash)")
-    assert len(links) == 11
+    assert len(links) == 12
     missed = []
     for place, address in enumerate(links):
         start = "0" if place % 2 else "document.documentElement.scrollHeight"
