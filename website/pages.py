@@ -15,6 +15,7 @@ PAGES: dict[str, Callable[[], str]] = {
     **{f"checks/{one[0]}.md": partial(checks.page, kind) for kind, one in checks.GROUPS.items()},
     "explainers.md": plugins.explainers,
     "documents.md": plugins.documents,
+    "adapters.md": plugins.adapters,
     "settings.md": settings.page,
     "options.md": commands.page,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import cast
 
 from auditor import registry
 from auditor.plugin_descriptions import of_class
@@ -38,12 +39,30 @@ def documents() -> str:
     )
 
 
+def adapters() -> str:
+    """The page of the options of classifiers and data sets."""
+    introduction = """
+    The section `model` of a configuration has the options of its adapter beside the keys that all adapters
+    share, and so has the section `data`. [All settings](settings.md) lists the shared keys.
+    """
+    lines = ["# Options of the adapters", "", GENERATED, "", inline(introduction)]
+    for kind, title in (("classifier", "Classifiers"), ("dataset", "Data sets")):
+        lines += ["", f"## {title}", *_sections(cast("Kind", kind), "###")]
+    return "\n".join(lines) + "\n"
+
+
 def _page(kind: Kind, title: str, introduction: str) -> str:
-    lines = [f"# {title}", "", GENERATED, "", inline(introduction)]
+    lines = [f"# {title}", "", GENERATED, "", inline(introduction), *_sections(kind, "##")]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(kind: Kind, level: str) -> list[str]:
+    """Lines about each plug-in of a kind."""
+    lines = []
     for name, plugin in registry.all_of(kind).items():
         if plugin.__module__.startswith("auditor."):
-            lines += ["", f"## `{name}`"]
+            lines += ["", f"{level} `{name}`"]
             for one in paragraphs(inspect.getdoc(plugin) or ""):
                 lines += ["", one]
             lines += options_table(of_class(name, plugin).options)
-    return "\n".join(lines) + "\n"
+    return lines

@@ -32,9 +32,15 @@ def test_page_made_from_the_code_is_up_to_date(page: str) -> None:
     assert text_of(page) == PAGES[page](), "run `python -m website`"
 
 
-@pytest.mark.parametrize("kind", ["check", "explainer", "renderer"])
+@pytest.mark.parametrize("kind", ["check", "classifier", "dataset", "explainer", "renderer"])
 def test_every_plugin_has_a_section(kind: registry.Kind) -> None:
-    place = {"check": "checks/", "explainer": "explainers.md", "renderer": "documents.md"}[kind]
+    place = {
+        "check": "checks/",
+        "classifier": "adapters.md",
+        "dataset": "adapters.md",
+        "explainer": "explainers.md",
+        "renderer": "documents.md",
+    }[kind]
     text = "".join(text_of(page) for page in PAGES if page.startswith(place))
     own = [name for name, one in registry.all_of(kind).items() if "auditor." in one.__module__]
     assert own
