@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
-from pydantic import field_validator
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
@@ -60,16 +59,6 @@ class HuggingFaceData(Options):
     box_format: BoxFormat = "xywh"
     """What the four numbers of a box are: `xywh`, as usual on the Hub, `xyxy`, or `cxcywh`."""
 
-    @field_validator("path", mode="after")
-    @classmethod
-    def _is_local(cls, value: Path) -> Path:
-        if not value.is_dir():
-            raise ValueError(
-                f"expected a folder on disk; {value} is none, and nothing is downloaded: fetch a data set of "
-                "the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
-            )
-        return value
-
     @classmethod
     def recognise(cls, given: Given) -> Recognised | None:
         """A folder that `save_to_disk` wrote, or with Parquet files and no image files."""
@@ -77,6 +66,11 @@ class HuggingFaceData(Options):
         if not path.is_dir() or not _is_stored_data(path):
             return None
         path = path.resolve()
+        if not self.path.is_dir():
+            raise DataError(
+                f"data.path: expected a folder on disk; {self.path} is none, and nothing is downloaded: fetch "
+                "a data set of the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
+            )
         library = _library()
         with _quiet(library):
             stored = cls(path=path)._load(library)  # noqa: SLF001 - of this class

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
-from pydantic import ValidationError
 
 from auditor import runner
 from auditor.config import AuditConfig
@@ -176,9 +175,7 @@ def test_wrong_option_is_refused(options: dict[str, Any], message: str, tmp_path
 
 
 def test_name_on_the_hub_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValidationError, match="nothing is downloaded: fetch a data set of the Hub once"
-    ):
+    with pytest.raises(DataError, match="nothing is downloaded: fetch a data set of the Hub once"):
         _open(tmp_path / "owner" / "name")
 
 
