@@ -66,11 +66,6 @@ class HuggingFaceData(Options):
         if not path.is_dir() or not _is_stored_data(path):
             return None
         path = path.resolve()
-        if not self.path.is_dir():
-            raise DataError(
-                f"data.path: expected a folder on disk; {self.path} is none, and nothing is downloaded: fetch "
-                "a data set of the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
-            )
         library = _library()
         with _quiet(library):
             stored = cls(path=path)._load(library)  # noqa: SLF001 - of this class
@@ -108,6 +103,11 @@ class HuggingFaceData(Options):
             MissingDependencyError: the library is not installed.
             DataError: the folder holds no data set, the split or a column is missing, or there are no rows.
         """
+        if not self.path.is_dir():
+            raise DataError(
+                f"data.path: expected a folder on disk; {self.path} is none, and nothing is downloaded: fetch "
+                "a data set of the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
+            )
         library = _library()
         with _quiet(library):
             rows = self._rows(library)
