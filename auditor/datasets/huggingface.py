@@ -105,8 +105,8 @@ class HuggingFaceData(Options):
         """
         if not self.path.is_dir():
             raise DataError(
-                f"data.path: expected a folder on disk; {self.path} is none, and nothing is downloaded: fetch "
-                "a data set of the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
+                f"data.path: expected a folder on disk; {self.path} is none, and nothing is downloaded: "
+                "fetch a data set of the Hub once with `datasets.load_dataset(name).save_to_disk(folder)`"
             )
         library = _library()
         with _quiet(library):
