@@ -41,6 +41,13 @@ _TURNS = (
 )
 """Operations that exchange width and height."""
 
+_LARGEST_FILE = 1 << 30
+"""Bytes of an image file that are read."""
+_LONGEST_SIDE = 65_535
+"""Pixels: the limit of JPEG, and more than any camera has."""
+_VALUES_AT_ONCE = 1 << 22
+"""Values that are converted at a time: an image of the largest size does not need eight times its memory."""
+
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 """First bytes of common formats: an unidentified file with one of these was truncated."""
 
@@ -104,9 +111,15 @@ def image_size(path: Path) -> tuple[int, int]:
 def _read(path: Path) -> bytes:
     """The bytes of a file."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
             raise UnreadableImageError("unreadable", f"{path}: not a file")
-        data = path.read_bytes()
+        if found.st_size > _LARGEST_FILE:
+            raise UnreadableImageError("too-large", f"{path}: {found.st_size} bytes")
+        if found.st_size == 0:  # files of the kernel have no size, and reading some waits for ever
+            return b""
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST_FILE)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnreadableImageError("missing", str(path)) from error
     except (OSError, ValueError) as error:
@@ -157,6 +170,11 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 
 def _require_size(image: Image.Image) -> None:
     limit = Image.MAX_IMAGE_PIXELS
+    if max(image.size) > _LONGEST_SIDE:
+        raise UnreadableImageError(
+            "too-large",
+            f"expected sides of at most {_LONGEST_SIDE} pixels; got {image.width} × {image.height}",
+        )
     if limit is not None and image.width * image.height > limit:
         # Pillow only warns below twice its limit, but the result must not depend on warning filters.
         raise UnreadableImageError(
@@ -217,10 +235,13 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(values: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
-    numbers = values.astype(np.float64)
     top = 1.0 if mode == "F" else 65535.0
-    low, high = float(numbers.min()), float(numbers.max())
+    low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= top):
         raise ValueError(f"expected pixel values of mode {mode} in 0…{top:g}; got {low:g}…{high:g}")
-    scaled: NDArray[np.uint8] = np.rint(numbers * (255.0 / top)).astype(np.uint8)
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    rows = max(1, _VALUES_AT_ONCE // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows].astype(np.float64)
+        scaled[start : start + rows] = np.rint(part * (255.0 / top))
     return scaled
