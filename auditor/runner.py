@@ -91,6 +91,7 @@ def audit(
     require_report_settings(prepared.config.report)
     earlier = _previous(prepared.config)
     prepared, opened = open_with_thresholds(prepared)
+    opened.model.say = progress.message
     if opened.doubt is not None:
         progress.message(opened.doubt)
     limits = batch_dependence(prepared, opened.model)
