@@ -38,7 +38,7 @@ from auditor.commands.init import init
 from auditor.commands.log import log
 from auditor.commands.review import review
 from auditor.commands.run import run
-from auditor.commands.shared import print_finished, progress_display
+from auditor.commands.shared import print_finished, print_seal, progress_display
 from auditor.console import accept_all_text, silence_output
 from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
@@ -175,6 +175,7 @@ def render(
                 store_previous(RunFolder.open(previous), store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
+        print_seal(store.path)
         terminal.print_lines(err_console, written.notes)
         if written.missing:
             raise written.missing[0]
@@ -260,7 +261,10 @@ def compare(
 def verify(
     folder: RunArgument,
     seal: Annotated[
-        str | None, typer.Option(help="The seal that was noted when the audit ended.")
+        str | None,
+        typer.Option(
+            help="The seal that was noted when the audit ended, or the documents were written."
+        ),
     ] = None,
 ) -> None:
     """Check whether a run was altered; exit code 0: intact, 1: altered, 2: not a finished run."""

@@ -178,9 +178,11 @@ def print_verification(console: Console, found: Verification, *, seal_given: boo
     )
     for change, subject in changes:
         console.print(line((f"{change:<7}", "bold red"), f" {subject}"), soft_wrap=True)
-    print_lines(console, [f"seal: {found.seal}"])
+    print_lines(console, [f"seal: {found.full_seal}", f"seal of the results: {found.seal}"])
     if found.ok:
         hint = "" if seal_given else "; compare the seal with the noted one (--seal)"
+        if found.results_only:
+            hint = "; the given seal covers the results, not the documents"
         intact = f"{found.n_files} files, intact: no file was altered, removed or added{hint}"
         print_lines(console, [intact])
 

@@ -65,9 +65,8 @@ class _Printed:
     name: str
 
     def verification(self) -> None:
-        found = Verification(
-            Path("run"), 1, (self.name,), (self.name,), (self.name,), (self.name,), "0"
-        )
+        one = (self.name,)
+        found = Verification(Path("run"), 1, one, one, one, one, "0", "0", results_only=False)
         terminal.print_verification(self.console, found, seal_given=False)
 
     def lines(self) -> None:
