@@ -75,24 +75,29 @@ def _root(
 def demo(
     case: Annotated[Case, typer.Option(help="The embedded example to audit.")] = Case.SOLAR,
     out: OutOption = None,
-    overwrite: OverwriteOption = True,
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Audit an embedded example: offline, no settings."""
+    """Audit an embedded example: offline, no settings.
+
+    Without --out, an earlier audit of the same example is replaced.
+    """
     with exit_codes():
-        from auditor import demo as cases
         from auditor import runner
         from auditor.config import AuditConfig
+        from auditor.demo.places import is_earlier_demo, written_inputs
         from auditor.file_system import require_writable
         from auditor.run_folder import RunFolder
 
         final = out or Path("reports") / f"demo-{case}"
+        overwrite = overwrite or (out is None and is_earlier_demo(final, case.value))
         progress = progress_display(quiet)
         inputs = final.with_name(f"{final.name}-inputs")
         RunFolder.require_place(final, overwrite=overwrite)
         require_writable(inputs)
-        config = cases.prepare(case.value, inputs, progress.message)
-        folder = runner.run(AuditConfig.load(config), final, overwrite=overwrite, progress=progress)
+        with written_inputs(case.value, inputs, progress.message) as config:
+            settings = AuditConfig.load(config)
+            folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
         print_finished(folder)
 
 

@@ -50,7 +50,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
     counts = (
-        f"\n{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
+        f"{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
         f"{plural(summary.n_failures, 'failure')}, "
         f"{summary.n_unusable} unusable"
     )
@@ -59,7 +59,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
         decision_text(result.decision, summary),
         clusters_text(result.clusters, summary),
     )
-    print_lines(console, (counts, *(text for text in described if text)))
+    print_lines(console, ("", counts, *(text for text in described if text)))
     _print_findings(console, result)
     _print_outcome(console, result.outcome)
     _print_not_blocking(console, result)
@@ -144,7 +144,7 @@ def print_plan(console: Console, found: Plan) -> None:
             line(row.name),
             count(row.n_questions),
             NOT_AVAILABLE if isnan(row.assumed) else f"{row.assumed:g}",
-            samples,
+            line(samples),
             *([_planned(row.clusters)] if found.clustered else []),
             _planned(row.total),
             *([_planned(row.smallest)] if with_data else []),
