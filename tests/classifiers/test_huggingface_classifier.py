@@ -225,6 +225,59 @@ def test_model_without_a_trained_head_is_refused(tmp_path: Path) -> None:
         HuggingFaceClassifier(folder=tmp_path / "backbone").load()
 
 
+def remove_part(folder: Path) -> None:
+    sorted(folder.glob("*.safetensors"))[1].unlink()
+
+
+def truncate_part(folder: Path) -> None:
+    part = sorted(folder.glob("*.safetensors"))[1]
+    part.write_bytes(part.read_bytes()[:-10])
+
+
+def leave_pointer(folder: Path) -> None:
+    sorted(folder.glob("*.safetensors"))[0].write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    )
+
+
+def remove_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").unlink()
+
+
+def break_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").write_text("[")
+
+
+def state_more_classes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {"0": "cat", "1": "dog", "2": "owl"}
+    config["label2id"] = {"cat": 0, "dog": 1, "owl": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "missing part": (remove_part, r"model-00002-of-\d+.safetensors is missing: copy the rest"),
+    "truncated part": (truncate_part, r"model-00002-of-\d+.safetensors; the file is damaged"),
+    "Git LFS pointer": (leave_pointer, "it is a Git LFS pointer: run `git lfs pull`"),
+    "missing index": (remove_index, "copy model.safetensors.index.json into this folder"),
+    "damaged index": (break_index, "it can't be read: copy it again"),
+    "other classes": (
+        state_more_classes,
+        r"classifier.weight: \(3, 16\) in the model, \(2, 16\) in the file",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_damaged_folder_is_refused_with_the_fix(
+    tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    folder = saved(tmp_path / "model", vit(), max_shard_size="20KB")
+    damage(folder)
+    with pytest.raises(ModelError, match=message):
+        HuggingFaceClassifier(folder=folder).load()
+
+
 def test_code_in_the_folder_is_never_run(tmp_path: Path) -> None:
     folder = saved(tmp_path / "model", resnet())
     config = json.loads((folder / "config.json").read_text())
