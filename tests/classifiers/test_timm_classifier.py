@@ -133,7 +133,7 @@ def test_folder_with_truncated_weights_is_refused(tmp_path: Path) -> None:
     )
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
-    with pytest.raises(ModelError, match="damaged or truncated .*: copy it again"):
+    with pytest.raises(ModelError, match=r"damaged or truncated .*: copy it again"):
         TimmClassifier(folder=folder).load()
 
 
