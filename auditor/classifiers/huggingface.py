@@ -89,6 +89,7 @@ class HuggingFaceClassifier(Options):
             description=f"transformers {type(module).__name__}, {source}{note}",
             classes=_classes(config),
             preprocess=preprocess,
+            output="logits",
         )
 
     def _source(self) -> tuple[Path, str]:

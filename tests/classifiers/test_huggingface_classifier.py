@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers as hf
@@ -223,6 +224,25 @@ def test_model_without_a_trained_head_is_refused(tmp_path: Path) -> None:
     saved(tmp_path / "backbone", resnet().resnet)
     with pytest.raises(ModelError, match=r"classifier.1.bias, classifier.1.weight are missing"):
         HuggingFaceClassifier(folder=tmp_path / "backbone").load()
+
+
+def test_single_output_in_0_to_1_is_a_logit(tmp_path: Path) -> None:
+    config = hf.ViTConfig(**VIT, num_labels=1)
+    model: Any = hf.ViTForImageClassification(config)
+    with torch.no_grad():
+        model.classifier.weight.mul_(1e-3)
+        model.classifier.bias.fill_(0.5)  # all outputs are close to 0.5
+    saved(tmp_path / "model", model)
+    result = audit_with(
+        tmp_path,
+        {"adapter": "huggingface", "folder": "model", "classes": ["cat", "dog"]},
+        task="binary",
+        decision={"positive": "dog"},
+    )
+    # The sigmoid of 0.5 is 0.62; read as a probability, it would be 0.5.
+    confidence = pd.read_parquet(tmp_path / "run" / "predictions.parquet")["p:dog"]
+    assert confidence.between(0.61, 0.64).all()
+    assert result.provenance.model.adapter == "huggingface"
 
 
 def remove_part(folder: Path) -> None:
