@@ -61,7 +61,7 @@ def write_used(raw: Mapping[str, Any], notes: Iterable[str], path: Path) -> None
             f"{path}: expected a new file for the configuration of the run, or that of an earlier run; it is "
             "another file, which is not overwritten: choose another folder with --out, or remove it"
         )
-    require_writable(path)
+    require_writable(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     comments = [f"# `auditor run {path.name}` repeats the audit.", *(f"# {one}" for one in notes)]
     body = yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True, width=100)

@@ -15,6 +15,7 @@ from auditor import registry
 from auditor.cli import app
 from auditor.config import AuditConfig
 from auditor.config.recognise import Given, Recognised, Recogniser, recognise
+from auditor.configuring.text import write_used
 from auditor.datasets.column_roles import roles_of_columns
 from auditor.errors import ConfigError
 from auditor.registry import Options
@@ -194,6 +195,13 @@ def test_init_lists_a_guessed_preprocessing_among_what_to_check(tmp_path: Path) 
     assert done.exit_code == 0
     assert "preprocess: a guess" in done.stdout
     assert "# - preprocess: a guess" in (tmp_path / "audit.yaml").read_text()
+
+
+def test_configuration_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "pets.yaml"
+    for name in ("first", "second"):
+        write_used({"name": name}, [], path)
+    assert yaml.safe_load(path.read_text(encoding="utf-8")) == {"name": "second"}
 
 
 def test_run_never_replaces_another_file(tmp_path: Path) -> None:

@@ -76,6 +76,16 @@ def test_mlflow_store_that_can_not_be_opened_is_refused_with_the_fix(
     assert mlflow.get_tracking_uri() == store
 
 
+def test_wandb_without_an_account_is_refused_with_the_fix(
+    audit: AuditResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="run `wandb login`, or pass `--offline`"):
+        log_to_wandb(audit, directory=tmp_path)
+
+
 @pytest.mark.parametrize("inside", ["", "runs/audit"])
 def test_tensorboard_never_writes_into_the_run(audit: AuditResult, inside: str) -> None:
     before = sorted(audit.folder.rglob("*"))
