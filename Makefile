@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test exhaustive example bench clean
+.PHONY: demo test exhaustive example bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo
@@ -23,6 +23,12 @@ exhaustive: $(STAMP)
 # Recreates the example run that is under version control.
 example: $(STAMP)
 	$(BIN)/auditor demo --case digits --out reports/example --overwrite
+
+# The pages that are made from the code, the images of the report, and the site.
+docs: $(STAMP)
+	$(BIN)/python -m website
+	$(BIN)/python -m website.screenshots
+	$(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predict

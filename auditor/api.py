@@ -45,6 +45,7 @@ from auditor.datasets.user_tables import (
     require_one_order,
     stated_types,
     value_column,
+    with_clusters,
 )
 from auditor.errors import ConfigError, DataError, ModelError
 from auditor.notebook_progress import display_in_python
@@ -130,7 +131,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         attribute_types: ``categorical``, ``ordinal``, ``numeric``, or the values in order, by the name
             of the attribute; others are guessed. An ordered categorical of pandas is ordinal.
         missing: values of attributes that mean "missing", such as ``["unknown", -1]``.
-        reference: the training data's labels (column ``label``) and attributes.
+        reference: the training data's labels (column ``label``) and attributes; a column with the name
+            of ``groups`` says which of its samples belong together.
         reference_images: the training images with their labels, in the order of ``reference``.
         expected: published results, ``{"accuracy": 0.918}``.
         task: ``single-label``, ``binary`` or ``multi-label``.
@@ -197,7 +199,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})
     table = reference_table(reference, _label_reader(config))
-    data = replace(data, stated_types=types, reference=table)
+    data = replace(data, stated_types=types, reference=with_clusters(table, data.group))
     if reference_images is not None:
         data = _with_reference_images(data, reference_images, config)
     return _audit(config, data, model, place, shown, overwrite=overwrite)

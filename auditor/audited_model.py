@@ -22,8 +22,16 @@ from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
 from auditor.input_pipeline import Batch, batches, normalised
 from auditor.phrasing import plural
+from auditor.progress import Silent
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
+from auditor.records.predictions import PATH
+
+_WORKER_DIED = (
+    "a process that decodes images ended unexpectedly, near {}; usually memory runs out. Its batch is "
+    "decoded again in the main process, and the audit goes on. If this happens often, set `workers` to "
+    "a smaller number, or to 0"
+)
 
 
 @dataclass
@@ -41,6 +49,7 @@ class AuditedModel:
         device: where the network runs.
         batch_size: images in one forward pass.
         workers: processes that decode images; None chooses by the machine, 0 uses none.
+        say: called with a sentence where a worker process died.
     """
 
     module: nn.Module
@@ -50,6 +59,7 @@ class AuditedModel:
     device: torch.device
     batch_size: int
     workers: int | None
+    say: Callable[[str], None] = field(default=Silent().message, repr=False)
     _limit: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +81,7 @@ class AuditedModel:
             positions: which images of it, int64.
             measured: whether to measure the properties of the images, too.
         """
-        return batches(
+        for batch in batches(
             dataset,
             positions,
             self.preprocess,
@@ -79,7 +89,10 @@ class AuditedModel:
             workers=self.workers,
             pinned=self.device.type == "cuda",
             measured=measured,
-        )
+        ):
+            if batch.repeated:
+                self.say(_WORKER_DIED.format(dataset.samples[PATH].iloc[int(batch.rows[0])]))
+            yield batch
 
     def inputs(self, images: Tensor) -> Tensor:
         """The network's input: normalised float32 (n, 3, H, W) on the device."""

@@ -38,7 +38,7 @@ from auditor.commands.init import init
 from auditor.commands.log import log
 from auditor.commands.review import review
 from auditor.commands.run import run
-from auditor.commands.shared import print_finished, progress_display
+from auditor.commands.shared import print_finished, print_seal, progress_display
 from auditor.console import accept_all_text, silence_output
 from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
@@ -75,24 +75,29 @@ def _root(
 def demo(
     case: Annotated[Case, typer.Option(help="The embedded example to audit.")] = Case.SOLAR,
     out: OutOption = None,
-    overwrite: OverwriteOption = True,
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Audit an embedded example: offline, no settings."""
+    """Audit an embedded example: offline, no settings.
+
+    Without --out, an earlier audit of the same example is replaced.
+    """
     with exit_codes():
-        from auditor import demo as cases
         from auditor import runner
         from auditor.config import AuditConfig
+        from auditor.demo.places import is_earlier_demo, written_inputs
         from auditor.file_system import require_writable
         from auditor.run_folder import RunFolder
 
         final = out or Path("reports") / f"demo-{case}"
+        overwrite = overwrite or (out is None and is_earlier_demo(final, case.value))
         progress = progress_display(quiet)
         inputs = final.with_name(f"{final.name}-inputs")
         RunFolder.require_place(final, overwrite=overwrite)
         require_writable(inputs)
-        config = cases.prepare(case.value, inputs, progress.message)
-        folder = runner.run(AuditConfig.load(config), final, overwrite=overwrite, progress=progress)
+        with written_inputs(case.value, inputs, progress.message) as config:
+            settings = AuditConfig.load(config)
+            folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
         print_finished(folder)
 
 
@@ -170,6 +175,7 @@ def render(
                 store_previous(RunFolder.open(previous), store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
+        print_seal(store.path)
         terminal.print_lines(err_console, written.notes)
         if written.missing:
             raise written.missing[0]
@@ -255,7 +261,10 @@ def compare(
 def verify(
     folder: RunArgument,
     seal: Annotated[
-        str | None, typer.Option(help="The seal that was noted when the audit ended.")
+        str | None,
+        typer.Option(
+            help="The seal that was noted when the audit ended, or the documents were written."
+        ),
     ] = None,
 ) -> None:
     """Check whether a run was altered; exit code 0: intact, 1: altered, 2: not a finished run."""

@@ -17,7 +17,10 @@ OutOption = Annotated[
     Path | None, typer.Option("--out", help="Folder for the run; default: reports/<name>.")
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a finished run in that folder.")
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace a finished run in that folder; other files are never replaced."
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Hide the progress display.")]
 TemplatesOption = Annotated[

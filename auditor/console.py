@@ -9,8 +9,14 @@ from contextlib import suppress
 from rich.console import Console
 from rich.text import Text
 
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127) if chr(code) != "\n"}
-"""Control characters, which could move the cursor or change colours."""
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that reverse the direction of the text after them: ``exe.png`` is shown for ``gnp.exe``."""
+_ESCAPES = {
+    **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))},
+    **{code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *_DIRECTIONS)},
+    ord("\n"): "\\n",
+}
+"""Control characters, which could move the cursor, change colours, or forge lines."""
 
 
 class PlainConsole(Console):
@@ -40,7 +46,10 @@ def line(*parts: str | tuple[str, str]) -> Text:
 
 
 def printable(text: str) -> str:
-    """A text with visible escapes for control characters and for bytes of file names that are no UTF-8."""
+    """A text in one line, with visible escapes for control characters and for bytes that are no UTF-8.
+
+    Names of files, classes and attributes may come from strangers.
+    """
     return text.encode("utf-8", "backslashreplace").decode().translate(_ESCAPES)
 
 

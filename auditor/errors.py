@@ -6,6 +6,7 @@
     ├── UsageError                  usage error; exit code 2
     │   ├── ConfigError             configuration: unknown key, wrong value, missing file
     │   ├── DataError               data set: missing column, unknown label, no samples
+    │   │   └── LostImageError      an image that was predicted can no longer be read
     │   ├── ModelError              classifier: checkpoint, output, classes, target layer
     │   ├── OutputExistsError       the output folder is not empty
     │   ├── FileSystemError         a file or folder can't be read or written
@@ -36,6 +37,10 @@ class ConfigError(UsageError):
 
 class DataError(UsageError):
     """The data set, or a run folder, can't be used as it is."""
+
+
+class LostImageError(DataError):
+    """An image that was readable when it was predicted can no longer be read."""
 
 
 class ModelError(UsageError):

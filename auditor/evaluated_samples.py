@@ -61,9 +61,22 @@ class EvaluatedSamples:
             uint8 (b, 3, H, W), in the order given.
 
         Raises:
-            DataError: an image can no longer be read.
+            LostImageError: an image can no longer be read.
         """
         return self._read(self.dataset, self.positions[rows])
+
+    def read_present(self, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, list[str]]]:
+        """Decodes the images of some samples as far as they can still be read, batch by batch.
+
+        Args:
+            rows: (n,) positions in the evaluated samples.
+
+        Yields:
+            uint8 (b, 3, H, W) of those that can be read, and the status of each that was asked for, in the
+            order given.
+        """
+        for batch in self.model.batches(self.dataset, self.positions[rows]):
+            yield batch.images, batch.status
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images of some samples, resized and cropped.
@@ -75,7 +88,7 @@ class EvaluatedSamples:
             (n, 3, H, W), in the order given.
 
         Raises:
-            DataError: an image can no longer be read.
+            LostImageError: an image can no longer be read.
         """
         return np.concatenate([part.numpy() for part in self.read(rows)])
 
@@ -115,7 +128,7 @@ class EvaluatedSamples:
             (n, C), in the order given.
 
         Raises:
-            DataError: an image can no longer be read.
+            LostImageError: an image can no longer be read.
         """
         return self._features(self.read(rows))
 
@@ -181,7 +194,7 @@ class EvaluatedSamples:
             (n, h, w), at least 0, in the order given.
 
         Raises:
-            DataError: an image can no longer be read.
+            LostImageError: an image can no longer be read.
         """
         parts: list[NDArray[np.float32]] = []
         done = 0

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from typing import NamedTuple
@@ -18,20 +19,26 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from auditor import interrupts
 from auditor.config import Preprocess
 from auditor.datasets.user_samples import UserImages
-from auditor.errors import DataError, UnreadableImageError
+from auditor.errors import DataError, LostImageError, UnreadableImageError
 from auditor.imaging import prepare
 from auditor.imaging.properties import measure
 from auditor.records import Dataset, Images
 from auditor.records.image_properties import Properties
 from auditor.records.predictions import OK, PATH
+from auditor.worker_deaths import deaths_are_noticed_when_waiting, is_death_of_worker
 
 Measured = tuple[Properties, str | None]
 """The properties of an image, and its perceptual fingerprint."""
 
 _FEW = 64
 """Up to so many images are decoded in this process: starting workers would take longer."""
+
+
+_MOST_DEATHS = 3
+"""After so many deaths of worker processes, the rest is decoded in this process."""
 
 
 class Batch(NamedTuple):
@@ -44,6 +51,7 @@ class Batch(NamedTuple):
         measured: B pairs of properties and perceptual fingerprint, None where the image can't be
             read or nothing was measured.
         images: (n, 3, H, W) uint8, those with status ``ok``.
+        repeated: whether the worker process that should have decoded them died.
     """
 
     rows: NDArray[np.int64]
@@ -51,6 +59,7 @@ class Batch(NamedTuple):
     sha256: list[str | None]
     measured: list[Measured | None]
     images: torch.Tensor
+    repeated: bool = False
 
 
 def batches(
@@ -64,6 +73,8 @@ def batches(
     measured: bool = False,
 ) -> Iterator[Batch]:
     """Decodes images batch by batch, in the order given.
+
+    Where a worker process dies, usually because memory ran out, its batch is decoded again in this process.
 
     Args:
         dataset: where the images come from.
@@ -85,8 +96,36 @@ def batches(
     method = _start_method()
     if len(rows) <= _FEW or not (workers and _reaches_workers(dataset.images, method)):
         workers = 0
+    first: _Size | None = None
+    done = deaths = 0
+    repeat = False
+    while done < len(rows):
+        # The batch of a worker that died is repeated in this process; so is the rest after a few deaths.
+        part = rows[done : done + batch_size] if repeat else rows[done:]
+        used = 0 if repeat or deaths >= _MOST_DEATHS else workers
+        repeated, repeat = repeat, False
+        decoded = _Decoded(dataset.images, part, preprocess, measured)
+        try:
+            for batch, sizes in _loaded(decoded, batch_size, used, method, pinned=pinned):
+                for size in sizes:
+                    first = first or size
+                    if (size.height, size.width) != (first.height, first.width):
+                        raise DataError(_different_sizes(dataset, first, size))
+                done += len(batch.rows)
+                yield batch._replace(repeated=repeated)
+        except RuntimeError as error:
+            if not is_death_of_worker(error):
+                raise
+            interrupts.raise_again()  # of which the workers died
+            repeat, deaths = True, deaths + 1
+
+
+def _loaded(
+    decoded: _Decoded, batch_size: int, workers: int, method: str, *, pinned: bool
+) -> Iterator[tuple[Batch, list[_Size]]]:
+    """Batches, decoded by worker processes that end with the iterator."""
     loader: DataLoader[_Item] = DataLoader(
-        _Decoded(dataset.images, rows, preprocess, measured),
+        decoded,
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collate,
@@ -94,16 +133,11 @@ def batches(
         worker_init_fn=_silence_bomb_warning if workers else None,
         multiprocessing_context=method if workers else None,
     )
-    first: _Size | None = None
     with torch.device("cpu"):  # where torch draws the seed of the workers
         iterator = iter(loader)
     try:
-        for batch, sizes in iterator:
-            for size in sizes:
-                first = first or size
-                if (size.height, size.width) != (first.height, first.width):
-                    raise DataError(_different_sizes(dataset, first, size))
-            yield batch
+        with deaths_are_noticed_when_waiting() if workers else nullcontext():
+            yield from iterator
     finally:
         # Its finaliser ends the workers: now, not when the last traceback is released.
         del iterator
@@ -120,11 +154,11 @@ def readable(batch: Batch, dataset: Dataset) -> torch.Tensor:
         (B, 3, H, W) uint8, one image per sample.
 
     Raises:
-        DataError: an image can no longer be read.
+        LostImageError: an image can no longer be read.
     """
     for row, status in zip(batch.rows, batch.status, strict=True):
         if status != OK:
-            raise DataError(
+            raise LostImageError(
                 f"{dataset.samples[PATH].iloc[row]}: expected a readable image, as at the start of "
                 f"the audit; now it is {status}: do not change the data while an audit runs"
             )

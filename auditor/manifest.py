@@ -1,9 +1,10 @@
-"""The manifest of a run folder, and the seal over its results.
+"""The manifest of a run folder, and the seals over its files.
 
-``manifest.json`` lists the SHA-256 of every file. The seal is one SHA-256 over what the audit measured
-(``audit.json``, ``predictions.parquet``, ``explanations/``). It does not change when documents are
-rendered again. Kept outside the run folder, it reveals altered results even after the manifest was
-rewritten.
+``manifest.json`` lists the SHA-256 of every file. A seal is one SHA-256 over such lines. Kept outside the run
+folder, it reveals altered files even after the manifest was rewritten. There are two: the *seal* covers all
+files, the documents that people read and sign included, so it changes when they are rendered again; the *seal
+of the results* covers what the audit measured (``audit.json``, ``predictions.parquet``, ``explanations/``)
+and never changes. Decisions of reviewers refer to the latter.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ class RunManifest(Record):
     """SHA-256 over the results alone; see `seal`."""
     rendered: list[Rendering] = []
     """Later renderings: when, and which files they wrote."""
+
+    @property
+    def full_seal(self) -> str:
+        """SHA-256 over all files; see `full_seal`."""
+        return full_seal(self.files)
 
 
 def write_manifest(folder: Path) -> RunManifest:
@@ -148,8 +154,13 @@ def seal(files: Mapping[str, str]) -> str:
     Returns:
         64 hexadecimal digits, as printed by ``sha256sum`` for those lines (each with a newline).
     """
-    lines = [f"{files[name]}  {name}\n" for name in sorted(files) if is_sealed(name)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return full_seal({name: digest for name, digest in files.items() if is_sealed(name)})
+
+
+def full_seal(files: Mapping[str, str]) -> str:
+    """SHA-256 over all files of a run, in the form of `seal`."""
+    lines = [f"{files[name]}  {name}\n" for name in sorted(files)]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
+from auditor.console import printable
 from auditor.errors import ConfigError
 from auditor.progress import Advance, Progress, Silent, StageState, display_for
 
@@ -98,7 +99,7 @@ class NotebookLine:
 
         self._shown = time.monotonic()
         now = [] if self._stage is None else [self._stage.line(self._shown)]
-        text = PlainText("\n".join([*self._messages, *now]))
+        text = PlainText("\n".join(map(printable, [*self._messages, *now])))
         if self._handle is None:
             self._handle = display.display(text, display_id=True)  # type: ignore[no-untyped-call]
         else:

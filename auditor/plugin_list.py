@@ -12,7 +12,8 @@ from auditor.plugin_descriptions import PluginDescription
 
 def print_plugins(console: Console, kind: str, plugins: Iterable[PluginDescription]) -> None:
     """Prints the plug-ins of one kind with their options and defaults."""
-    console.print(line("\n", (kind, "bold")))
+    console.print()
+    console.print(line((kind, "bold")))
     for plugin in plugins:
         named = line("  ", (plugin.name, "bold cyan"), f"  {plugin.summary}")
         console.print(named, soft_wrap=True)

@@ -54,9 +54,7 @@ configuration file. A complete check, ``confident_failures.py``::
                 statement=(f"At most {self.max_share} of the failures may be that confident.",),
                 action="Calibrate the model, for example by temperature scaling.",
                 limits="Confidence alone does not show why these samples are misclassified.",
-                evidence=(
-                    Quantities(items=(Quantity(name="failures", value=total, unit="count"),)),
-                ),
+                evidence=(Quantities(items=(Quantity(name="failures", value=total, unit="count"),)),),
             )
             return Examination((claim,))
 

@@ -2,6 +2,7 @@
 
 ::
 
+    reports/<run>.lock             who is writing there, while the audit runs
     reports/<run>.unfinished/      while the audit runs, and after it was aborted
         UNFINISHED.txt             marks it as unfinished
         predictions/part-*.parquet complete shards, one after another
@@ -14,15 +15,16 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor import folder_lock
-from auditor.errors import DataError, OutputExistsError
-from auditor.file_system import real_path, refusal, require_writable
+from auditor import folder_lock, run_places
+from auditor.errors import DataError
+from auditor.file_system import real_path, refusal
 from auditor.manifest import (
     EXPLANATIONS,
     PREDICTIONS,
@@ -44,14 +46,18 @@ class RunFolder:
     Attributes:
         path: where the files are now.
         final: where they will be when the run is finished; then equal to ``path``.
+        overwrite: whether an earlier finished run at that place is replaced.
+        notes: what people should know of the last step, such as where a folder was moved.
     """
 
     path: Path
     final: Path
+    overwrite: bool = False
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def begin(cls, final: Path, *, overwrite: bool = False) -> RunFolder:
-        """Starts a run beside its final place.
+        """Starts a run beside its final place, and locks that place.
 
         Args:
             final: the folder for the finished run.
@@ -60,23 +66,23 @@ class RunFolder:
         Raises:
             UsageError: see `require_place`.
         """
-        final = cls.require_place(final, overwrite=overwrite)
-        path = _unfinished(final)
-        if path.exists():
-            shutil.rmtree(path)
-        folder = cls(path, final)
+        final = run_places.require_place(final, overwrite=overwrite, thorough=True)
+        path = run_places.unfinished_place(final)
+        folder = cls(path, final, overwrite)
         try:
-            (path / EXPLANATIONS).mkdir(parents=True)
-            folder_lock.lock(path)
-            (path / UNFINISHED_NOTICE).write_text(
-                "This audit is not finished: it is still running, or it was aborted. The shards in this "
-                "folder are complete; there is no result yet.\n",
-                encoding="utf-8",
-            )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder_lock.acquire(run_places.lock_place(final))
+            try:
+                run_places.require_unfinished(path)
+                note = run_places.clear_unfinished(path)
+                (path / EXPLANATIONS).mkdir(parents=True)
+                (path / UNFINISHED_NOTICE).write_text(run_places.NOTICE, encoding="utf-8")
+            except BaseException:
+                folder.release()
+                raise
         except OSError as error:
-            folder.discard()
             raise refusal(error, path) or error from error
-        return folder
+        return folder if note is None else replace(folder, notes=(note,))
 
     @staticmethod
     def require_place(final: Path, *, overwrite: bool = False) -> Path:
@@ -90,45 +96,12 @@ class RunFolder:
             The same path, absolute.
 
         Raises:
-            OutputExistsError: the place holds a finished run and ``overwrite`` is false, it holds
-                anything other than a run, or another process is writing a run there.
+            OutputExistsError: the place holds a finished run and ``overwrite`` is false; it holds
+                anything other than a run, or files that its manifest does not list; or another audit
+                is writing a run there.
             FileSystemError: the folder can't be created or written, or its name is no text.
         """
-        try:
-            final = real_path(final)
-            used = final.exists() and any(final.iterdir() if final.is_dir() else [final])
-            finished = used and (final / RESULT).is_file()
-            aside = _unfinished(final) if final.name else final
-            foreign = aside.exists() and not (aside / UNFINISHED_NOTICE).is_file()
-            running = aside.is_dir() and folder_lock.is_locked(aside)
-        except OSError as error:
-            raise refusal(error, final) or error from error
-        if used and not final.is_dir():
-            raise OutputExistsError(
-                f"{final}: expected a folder; it is a file: choose another folder with --out"
-            )
-        if used and not finished:
-            raise OutputExistsError(
-                f"{final}: expected a new folder or an earlier run; it contains other files, which "
-                "are never overwritten: choose another folder with --out"
-            )
-        if finished and not overwrite:
-            raise OutputExistsError(
-                f"{final}: contains a finished run: choose another folder with --out, or replace "
-                "the run with --overwrite"
-            )
-        if running:
-            raise OutputExistsError(
-                f"{aside}: expected no audit that is still running; another process is writing there: wait "
-                "until it ends, or choose another folder with --out"
-            )
-        if foreign:
-            raise OutputExistsError(
-                f"{aside}: expected no such place, or an unfinished audit; it is something else, which "
-                "is never overwritten: remove it, or choose another folder with --out"
-            )
-        require_writable(aside)
-        return final
+        return run_places.require_place(final, overwrite=overwrite)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -211,31 +184,41 @@ class RunFolder:
 
         Returns:
             The finished run.
+
+        Raises:
+            OutputExistsError: something appeared at that place since the audit began.
         """
         shutil.rmtree(self.path / "predictions", ignore_errors=True)
         write_manifest(self.path)
-        (self.path / UNFINISHED_NOTICE).unlink()
-        if self.final.exists():
-            old = self.final.with_name(f"{self.final.name}.old")
-            if old.exists():
-                shutil.rmtree(old)
-            self.final.replace(old)
-            self.path.replace(self.final)
-            shutil.rmtree(old)
-        else:
-            self.path.replace(self.final)
-        folder_lock.unlock(self.path)
-        return RunFolder(self.final, self.final)
+        return self.publish()
+
+    def publish(self) -> RunFolder:
+        """Moves the run, which has its manifest, to its final place.
+
+        Returns:
+            The finished run.
+
+        Raises:
+            OutputExistsError: something appeared at that place since the audit began.
+        """
+        note = run_places.publish(self.path, self.final, overwrite=self.overwrite)
+        self.release()
+        return RunFolder(self.final, self.final, notes=() if note is None else (note,))
+
+    def keep(self) -> None:
+        """Ends an aborted audit: lists what it wrote in a manifest, and releases the lock."""
+        with suppress(OSError):  # a full disk; then the folder is kept by the next audit, too
+            write_manifest(self.path)
+        self.release()
 
     def discard(self) -> None:
         """Removes the unfinished folder, after a usage error that occurred before any result."""
-        folder_lock.unlock(self.path)
         shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
 
-
-def _unfinished(final: Path) -> Path:
-    """Where a run is while it is built."""
-    return final.with_name(f"{final.name}.unfinished")
+    def release(self) -> None:
+        """Releases the lock, if this process has it."""
+        folder_lock.release(run_places.lock_place(self.final))
 
 
 class ShardWriter:

@@ -91,6 +91,7 @@ def audit(
     require_report_settings(prepared.config.report)
     earlier = _previous(prepared.config)
     prepared, opened = open_with_thresholds(prepared)
+    opened.model.say = progress.message
     if opened.doubt is not None:
         progress.message(opened.doubt)
     limits = batch_dependence(prepared, opened.model)
@@ -98,6 +99,8 @@ def audit(
         progress.message(limit.problem)
     folder = RunFolder.begin(out, overwrite=overwrite)
     with kept_or_discarded(folder):
+        for note in folder.notes:
+            progress.message(note)
         with shown_names(prepared.config.display_names):
             result = _run_stages(prepared, opened, limits, folder, progress)
         folder.write_result(result)
@@ -108,7 +111,7 @@ def audit(
             written = documents.write(folder, formats, prepared.config.report.templates)
             advance(len(formats))
         finished = folder.finish()
-    for note in (*map(str, written.missing), *written.notes):
+    for note in (*map(str, written.missing), *written.notes, *finished.notes):
         progress.message(note)
     return finished
 

@@ -50,7 +50,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
     counts = (
-        f"\n{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
+        f"{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
         f"{plural(summary.n_failures, 'failure')}, "
         f"{summary.n_unusable} unusable"
     )
@@ -59,7 +59,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
         decision_text(result.decision, summary),
         clusters_text(result.clusters, summary),
     )
-    print_lines(console, (counts, *(text for text in described if text)))
+    print_lines(console, ("", counts, *(text for text in described if text)))
     _print_findings(console, result)
     _print_outcome(console, result.outcome)
     _print_not_blocking(console, result)
@@ -144,7 +144,7 @@ def print_plan(console: Console, found: Plan) -> None:
             line(row.name),
             count(row.n_questions),
             NOT_AVAILABLE if isnan(row.assumed) else f"{row.assumed:g}",
-            samples,
+            line(samples),
             *([_planned(row.clusters)] if found.clustered else []),
             _planned(row.total),
             *([_planned(row.smallest)] if with_data else []),
@@ -178,9 +178,11 @@ def print_verification(console: Console, found: Verification, *, seal_given: boo
     )
     for change, subject in changes:
         console.print(line((f"{change:<7}", "bold red"), f" {subject}"), soft_wrap=True)
-    print_lines(console, [f"seal: {found.seal}"])
+    print_lines(console, [f"seal: {found.full_seal}", f"seal of the results: {found.seal}"])
     if found.ok:
         hint = "" if seal_given else "; compare the seal with the noted one (--seal)"
+        if found.results_only:
+            hint = "; the given seal covers the results, not the documents"
         intact = f"{found.n_files} files, intact: no file was altered, removed or added{hint}"
         print_lines(console, [intact])
 

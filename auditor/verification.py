@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditor.errors import DataError
-from auditor.manifest import MANIFEST, PREDICTIONS, read_manifest, seal, sha256
+from auditor.manifest import MANIFEST, PREDICTIONS, full_seal, read_manifest, seal, sha256
 from auditor.records.decision_table import read_decisions
 from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import LABEL, PREDICTED, usable_rows
@@ -33,6 +33,8 @@ class Verification:
         added: files that are not in the manifest.
         contradictions: sentences about results, predictions, manifest or seal that disagree.
         seal: SHA-256 over the results as they are now.
+        full_seal: SHA-256 over all files as they are now.
+        results_only: whether the expected seal was that of the results: it does not cover the documents.
     """
 
     folder: Path
@@ -42,6 +44,8 @@ class Verification:
     added: tuple[str, ...]
     contradictions: tuple[str, ...]
     seal: str
+    full_seal: str
+    results_only: bool
 
     @property
     def ok(self) -> bool:
@@ -54,7 +58,8 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
 
     Args:
         folder: a finished run.
-        expected_seal: the seal that was noted when the audit ended; None: not known.
+        expected_seal: the seal that was noted when the audit ended, or that of the results; None: not
+            known.
 
     Raises:
         DataError: the folder does not hold a finished run with a manifest.
@@ -67,13 +72,15 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
         if path.is_file() and path != run.path / MANIFEST
     }
     recorded = manifest.files
-    current = seal(found)
+    current, whole = seal(found), full_seal(found)
+    expected = None if expected_seal is None else expected_seal.strip().lower()
     contradictions = []
     if manifest.seal != seal(recorded):
         contradictions.append(f"{MANIFEST}: the seal does not match the listed hashes")
-    if expected_seal is not None and expected_seal.strip().lower() != current:
-        expected = expected_seal.strip().lower()
-        contradictions.append(f"the seal is {current}; expected {expected}")
+    if expected not in {None, current, whole}:
+        contradictions.append(
+            f"the seal is {whole}, and that of the results {current}; expected {expected}"
+        )
     contradictions += _disagreements(run)
     contradictions += _review_faults(run.path, current)
     return Verification(
@@ -86,6 +93,8 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
         added=tuple(name for name in found if name not in recorded),
         contradictions=tuple(contradictions),
         seal=current,
+        full_seal=whole,
+        results_only=expected == current,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -49,13 +50,37 @@ def test_verify_names_altered_missing_and_added_files(run: RunFolder) -> None:
 
 
 def test_verify_rewritten_manifest_is_revealed_by_the_noted_seal(run: RunFolder) -> None:
-    seal = verify(run.path).seal
+    seal = verify(run.path).full_seal
     text = (run.path / "audit.json").read_text().replace('"gate": "alert"', '"gate": null')
     (run.path / "audit.json").write_text(text)
     write_manifest(run.path)
     assert verify(run.path).ok  # the folder alone does not show it
     (contradiction,) = verify(run.path, expected_seal=seal).contradictions
     assert seal in contradiction
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.pdf"])
+def test_forged_document_is_revealed_by_the_noted_seal(run: RunFolder, name: str) -> None:
+    before = verify(run.path)
+    (run.path / name).write_text("Passes")
+    write_manifest(run.path)
+    assert verify(run.path).ok  # the folder alone does not show it
+    assert not verify(run.path, expected_seal=before.full_seal).ok
+    found = verify(run.path, expected_seal=before.seal)
+    assert found.ok
+    assert found.results_only
+
+
+def test_seal_is_the_hash_of_the_list_of_all_hashes(run: RunFolder) -> None:
+    files = sorted(
+        one for one in run.path.rglob("*") if one.is_file() and one.name != "manifest.json"
+    )
+    lines = sorted(
+        (one.relative_to(run.path).as_posix(), hashlib.sha256(one.read_bytes()).hexdigest())
+        for one in files
+    )
+    text = "".join(f"{digest}  {name}\n" for name, digest in lines)
+    assert verify(run.path).full_seal == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_verify_predictions_contradicting_the_result_are_reported(run: RunFolder) -> None:
@@ -92,7 +117,7 @@ def test_verify_command_exit_codes(run: RunFolder) -> None:
     command = CliRunner()
     done = command.invoke(app, ["verify", str(run.path)])
     assert done.exit_code == 0, done.output
-    seal = verify(run.path).seal
+    seal = verify(run.path).full_seal
     assert seal in done.stdout
     assert command.invoke(app, ["verify", str(run.path), "--seal", seal]).exit_code == 0
     assert command.invoke(app, ["verify", str(run.path), "--seal", "0" * 64]).exit_code == 1

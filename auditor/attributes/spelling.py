@@ -17,6 +17,9 @@ _DIGITS = 15
 _FEW_SPELLINGS = 50
 """With more values than this, 0.5 and 0.50 are the same measurement and not two version numbers."""
 
+_WITH_UNIT = re.compile(r"([+-]?[0-9]*\.?[0-9]+)\s+([^\W\d_]{1,6}|%|°C?)")
+_FEW_MEASUREMENTS = 12
+
 MISSING_NUMBERS = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "<na>"})
 """Texts, in lower case, that mean "missing" in a column whose other cells are all numbers."""
 
@@ -43,12 +46,30 @@ def as_numbers(texts: Collection[str]) -> Mapping[str, float] | None:
         texts: distinct texts without surrounding blanks, none of them empty.
 
     Returns:
-        Each text with its number, NaN for `MISSING_NUMBERS`; None if the column holds words or codes.
+        Each text with its number, NaN for `MISSING_NUMBERS`; None if the column holds words or codes. Many
+        different numbers with the same unit, such as ``12 mm``, are numbers, too.
     """
     known = [text for text in texts if text.lower() not in MISSING_NUMBERS]
+    measured = _measurements(known)
+    if measured is not None:
+        return {text: measured.get(text, np.nan) for text in texts}
     if not known or not all(is_number(text) for text in known) or version_numbers(known):
         return None
     return {text: float(text) if is_number(text) else np.nan for text in texts}
+
+
+def _measurements(texts: Collection[str]) -> dict[str, float] | None:
+    """The numbers of texts that all have the same unit; None for others, and for few values.
+
+    Few values keep their text, which names them better than the number does.
+    """
+    found = {text: _WITH_UNIT.fullmatch(text) for text in texts}
+    if len(found) <= _FEW_MEASUREMENTS or len({one and one[2] for one in found.values()}) != 1:
+        return None
+    numbers = {text: one[1] for text, one in found.items() if one is not None}
+    if not numbers or not all(is_number(one) for one in numbers.values()):
+        return None
+    return {text: float(one) for text, one in numbers.items()}
 
 
 def version_numbers(texts: Collection[str]) -> tuple[str, str] | None:

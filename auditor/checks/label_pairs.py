@@ -28,6 +28,10 @@ class LabelPairs(Check):
     A model that has learned which labels occur together predicts a boat wherever it sees water, and misses
     the boat on land. For each label, the error rates with and without each other label are compared among
     the samples that have the label, and among those that do not, by Fisher's exact test (mid-p).
+
+    Limits:
+        A difference shows that errors go along with the other label, not that the model uses it: what else
+        differs between images with and without it is not held fixed.
     """
 
     handles_clusters: ClassVar[bool] = True

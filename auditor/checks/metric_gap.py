@@ -71,6 +71,10 @@ class MetricGap(Check):
     without it, for the whole metric, and for ranks and predictive values also label by label. Error
     rates, also within labels, are the question of `performance-gap`. Tests are one-sided and the
     inverse of the printed intervals, which allow for clusters.
+
+    Limits:
+        Other differences between slice and rest are not held fixed. Predictive values, F1, average
+        precision, Brier score and selection rate also depend on how frequent the positive class is.
     """
 
     handles_clusters: ClassVar[bool] = True

@@ -36,6 +36,11 @@ class PerformanceGap(Check):
     against the rest of each of their pairs. These are intersection-union tests: the p-value is the
     largest of several one-sided ones.
 
+    Limits:
+        Samples are compared within labels, so that harder classes do not count against a slice. Other
+        differences between the slice and the rest are not held fixed: ``adjusted-gap`` does that for
+        annotated attributes.
+
     Reference:
         R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24
         (1982) 295-300, for the intersection-union test.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.command_options import RunArgument
+from auditor.commands.shared import print_seal
 from auditor.console import line
 from auditor.exit_codes import exit_codes
 from auditor.exit_codes import out as out_console
@@ -67,6 +68,7 @@ def review(  # noqa: PLR0913, PLR0917 - options of a command
             written = documents.write(store, formats)
         for path in written.paths:
             out_console.print(line(str(path)))
+        print_seal(store.path)
 
 
 def _decide(store: RunFolder, given: _Given) -> None:

@@ -11,9 +11,11 @@ import pandas as pd
 from auditor.config import AttributeTypes, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
 from auditor.datasets.column_roles import roles_of_columns, tables_in
+from auditor.datasets.dicom_tags import DicomOptions, with_tags
 from auditor.datasets.folder_listing import SUFFIXES, list_images
 from auditor.datasets.images import FileImages
-from auditor.datasets.joined_tables import join_attributes
+from auditor.datasets.joined_tables import file_column, imagefolder_metadata, join_attributes
+from auditor.datasets.manifest import Manifest
 from auditor.datasets.table_files import read_table
 from auditor.datasets.tables import (
     group_column,
@@ -37,7 +39,11 @@ class Folder(Options):
     path: ConfigPath
     """Folder whose sub-folders are the classes, searched recursively; hidden files are ignored."""
     attributes: ConfigPath | None = None
-    """CSV or Parquet file with a column `file` (relative to the folder); its other columns are attributes."""
+    """CSV or Parquet file with a column `file` or `file_name` (relative to the folder); its other columns are
+    attributes. Null: the file `metadata.csv` or `metadata.jsonl` of an `imagefolder` of Hugging Face, if
+    there is one."""
+    label: str | None = None
+    """Column of that table with the labels, for images that are not sorted into folders of classes."""
     group: str | None = None
     """Column of the table that says which images belong together, such as the patient: these are not
     independent. It is no attribute."""
@@ -50,6 +56,9 @@ class Folder(Options):
     """The training data: a folder of the same structure, or a table with `label` and the same attributes."""
     reference_attributes: ConfigPath | None = None
     """Attributes of the training data if it is a folder; a table as in `attributes`."""
+
+    dicom: DicomOptions = DicomOptions()
+    """For DICOM images: `window`, and the tags that are `attributes` or the `group`."""
 
     @classmethod
     def recognise(cls, given: Given) -> Recognised | None:
@@ -94,9 +103,10 @@ class Folder(Options):
         Raises:
             DataError: the folder or a table is missing or does not match, or there are no images.
         """
-        listing = list_images(
-            self.path, (self.attributes, self.reference, self.reference_attributes)
-        )
+        described = self.attributes or imagefolder_metadata(self.path)
+        if self.label is not None:
+            return self._labelled_by_table(described, self.label)
+        listing = list_images(self.path, (described, self.reference, self.reference_attributes))
         samples, notes = listing.samples, listing.notes
         if samples.empty:
             found = "".join(f"; {note.text}" for note in notes if note.n_left_out)
@@ -105,10 +115,10 @@ class Folder(Options):
                 f"found none{found}"
             )
         attributes = pd.DataFrame(index=samples.index)
-        if self.attributes is not None:
-            attributes, joined = join_attributes(self.attributes, self.path, samples.index)
+        if described is not None:
+            attributes, joined = join_attributes(described, self.path, samples.index)
             notes += joined
-        table = Path("data.attributes" if self.attributes is None else self.attributes)
+        table = Path("data.attributes" if described is None else described)
         if self.group is not None:
             require_columns(attributes, {"group": self.group}, table)
             samples[GROUP] = group_column(attributes.pop(self.group))
@@ -124,9 +134,10 @@ class Folder(Options):
             samples[name] = attributes[name]
             if trained is not None and reference is not None:
                 reference[name] = trained[name]
-        return Dataset(
+        images = FileImages.of(self.path, samples["path"], self.dicom.window)
+        data = Dataset(
             samples=samples,
-            images=FileImages.of(self.path, samples["path"]),
+            images=images,
             attributes=names,
             adapter=self.plugin_name,
             classes=listing.classes,
@@ -140,6 +151,29 @@ class Folder(Options):
                 *(replace(one, text=f"reference: {one.text}") for one in trained_notes),
             ),
         )
+        return with_tags(data, images, self.dicom)
+
+    def _labelled_by_table(self, path: Path | None, label: str) -> Dataset:
+        """The images of a table with labels."""
+        if path is None:
+            raise DataError(
+                f"{self.path}: data.label: expected a table with the labels; there is no `metadata.csv` or "
+                "`metadata.jsonl` with a column `file_name`: set data.attributes to the table"
+            )
+        table = read_table(path)
+        own = {file_column(table), label, self.group, self.weight}
+        names = [str(name) for name in table.columns if name not in own]
+        manifest = Manifest(
+            path=path,
+            root=self.path,
+            image=file_column(table),
+            label=label,
+            attributes={name: self.attribute_types.get(name) for name in names},
+            group=self.group,
+            weight=self.weight,
+            dicom=self.dicom,
+        )
+        return replace(manifest.open(), adapter=self.plugin_name)
 
     def _reference_images(self, trained: pd.DataFrame | None) -> FileImages | None:
         """Images of the training data, if it is a folder."""

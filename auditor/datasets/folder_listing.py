@@ -16,15 +16,16 @@ from auditor.records import DataNote
 
 SUFFIXES = frozenset(
     (
+        *(".dcm", ".dicom"),
         *(".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
         *(".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
     )
 )
-"""Suffixes of images that Pillow decodes."""
+"""Suffixes of images that Pillow decodes, and of DICOM."""
 _OTHER_IMAGES = frozenset(
     (
         *(".heic", ".heif", ".hif", ".jxl", ".jxr", ".wdp", ".j2k", ".jpf", ".jpx", ".psd"),
-        *(".svg", ".dcm", ".dicom", ".exr", ".hdr", ".raw", ".dng", ".cr2", ".cr3", ".nef"),
+        *(".svg", ".exr", ".hdr", ".raw", ".dng", ".cr2", ".cr3", ".nef"),
         *(".arw", ".orf", ".rw2", ".raf", ".mpo", ".ico", ".pcx", ".fits"),
     )
 )

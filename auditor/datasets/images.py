@@ -25,15 +25,19 @@ class FileImages:
         root: folder to which relative paths refer.
         paths: relative or absolute, as an Arrow array of strings. Reading an element of a list would
             change its reference count, so that each forked worker would gradually copy the list.
+        window: centre and width, for DICOM images; None: the file's own.
     """
 
     root: Path
     paths: pa.StringArray
+    window: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, root: Path, paths: Iterable[str]) -> FileImages:
+    def of(
+        cls, root: Path, paths: Iterable[str], window: tuple[float, float] | None = None
+    ) -> FileImages:
         """Image files with these paths, absolute or relative to ``root``."""
-        return cls(root, pa.array(list(paths), pa.string()))
+        return cls(root, pa.array(list(paths), pa.string()), window)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -48,4 +52,4 @@ class FileImages:
         Raises:
             UnreadableImageError: it can't be decoded.
         """
-        return open_image(self.path(index))
+        return open_image(self.path(index), self.window)

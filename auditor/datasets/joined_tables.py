@@ -7,12 +7,29 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from auditor.datasets.table_files import read_table
-from auditor.datasets.tables import as_text, require_columns, require_free_names
+from auditor.datasets.tables import (
+    as_text,
+    require_columns,
+    require_free_names,
+    with_decimal_points,
+)
 from auditor.errors import DataError
 from auditor.phrasing import count, plural
 from auditor.records import DataNote
 
-_FILE = "file"
+_FILE, _FILE_NAME = "file", "file_name"
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+def file_column(table: pd.DataFrame) -> str:
+    """The column with the paths of the images: ``file``, or ``file_name`` as in an `imagefolder`."""
+    return _FILE_NAME if _FILE not in table and _FILE_NAME in table else _FILE
+
+
+def imagefolder_metadata(root: Path) -> Path | None:
+    """The metadata of a folder of images, where it is an `imagefolder` of Hugging Face; else None."""
+    found = next((path for name in _METADATA if (path := root / name).is_file()), None)
+    return found if found is not None and _FILE_NAME in read_table(found) else None
 
 
 def join_attributes(
@@ -24,7 +41,7 @@ def join_attributes(
     are accepted, and another case where this is unique.
 
     Args:
-        path: the table, with a column ``file``.
+        path: the table, with a column ``file`` or ``file_name``.
         root: folder of the images.
         samples: paths of the images relative to it.
 
@@ -36,10 +53,11 @@ def join_attributes(
             matches an image.
     """
     table = read_table(path)
-    require_columns(table, {"attributes": _FILE}, path)
-    names = [str(name) for name in table.columns if name != _FILE]
+    file = file_column(table)
+    require_columns(table, {"attributes": file}, path)
+    names = [str(name) for name in table.columns if name != file]
     require_free_names(names, path)
-    written = list(as_text(table[_FILE]).fillna(""))
+    written = list(as_text(table[file]).fillna(""))
     table.index = pd.Index(_matched(written, root, samples), dtype=object)
     repeated = table.index[table.index.duplicated() & table.index.isin(samples)]
     if len(repeated):
@@ -47,7 +65,7 @@ def join_attributes(
     has_image = table.index.isin(samples)
     if not has_image.any():
         raise DataError(
-            f"{path}: expected paths such as {samples[0]!r} in column {_FILE!r}; none of the "
+            f"{path}: expected paths such as {samples[0]!r} in column {file!r}; none of the "
             f"{count(len(table))} rows matches an image"
             + (f", the first has {written[0]!r}" if written else "")
         )
@@ -70,7 +88,8 @@ def join_attributes(
                 number,
             )
         )
-    return table.loc[has_image, names].reindex(samples), tuple(notes)
+    attributes = table[names].apply(with_decimal_points)
+    return attributes[has_image].reindex(samples), tuple(notes)
 
 
 def _matched(written: list[str], root: Path, samples: pd.Index) -> list[str]:

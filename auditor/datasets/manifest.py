@@ -14,6 +14,7 @@ from auditor.attributes.identifiers import cluster_hint
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
 from auditor.datasets.column_roles import folder_of_images, is_table, roles_of_columns
+from auditor.datasets.dicom_tags import DicomOptions, with_tags
 from auditor.datasets.image_paths import image_paths
 from auditor.datasets.images import FileImages
 from auditor.datasets.label_sets import labels_of_columns, split_labels
@@ -26,8 +27,10 @@ from auditor.datasets.tables import (
     require_columns,
     require_free_names,
     require_plain_cells,
+    rows_where,
     unique_ids,
     weight_column,
+    with_decimal_points,
 )
 from auditor.errors import DataError
 from auditor.records import DataNote, Dataset
@@ -51,6 +54,8 @@ class Manifest(Options):
     downloaded."""
     label: str = "label"
     """Column with the labels, as class names or indices."""
+    where: dict[str, str | int | float | bool | list[str | int | float | bool]] = {}
+    """Which rows to audit: a value, or a list of values, per column, as in `{split: test}`."""
     separator: str | None = Field(None, min_length=1)
     """Separator of several labels in one cell, such as `|`, for multi-label data; empty cells have none."""
     labels: tuple[str, ...] = ()
@@ -76,6 +81,9 @@ class Manifest(Options):
     reference: ConfigPath | None = None
     """Table of the training data with the same label and attribute columns. If it also has the image
     column, its images are searched for copies of the audited ones."""
+
+    dicom: DicomOptions = DicomOptions()
+    """For DICOM images: `window`, and the tags that are `attributes` or the `group`."""
 
     @classmethod
     def recognise(cls, given: Given) -> Recognised | None:
@@ -115,6 +123,7 @@ class Manifest(Options):
         require_free_names(self.attributes, self.path)
         if table.empty:
             raise DataError(f"{self.path}: expected one row per image; there are none")
+        table = rows_where(table, self.where, self.path)
         trained = self._trained(described)
         objects = [name for name in (self.box, self.mask) if name]
         table, merged = merge_objects(
@@ -125,16 +134,17 @@ class Manifest(Options):
         samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
         for name in self.attributes:
             require_plain_cells(table[name], f"attributes: {name}", self.path)
-            samples[name] = table[name]
+            samples[name] = with_decimal_points(table[name])
         if self.group:
             samples[GROUP] = group_column(table[self.group])
         if self.weight:
             samples[WEIGHT] = weight_column(table[self.weight], f"{self.path}: data.weight")
         relative, notes = self._locate(samples, table, root)
         samples.index = pd.Index(unique_ids(paths), name="sample")
-        return Dataset(
+        images = FileImages.of(root, paths, self.dicom.window)
+        data = Dataset(
             samples=samples,
-            images=FileImages.of(root, paths),
+            images=images,
             attributes=tuple(self.attributes),
             adapter=self.plugin_name,
             classes=self.labels or None,
@@ -146,6 +156,7 @@ class Manifest(Options):
             notes=(*merged, *found, *notes, *self._unused_clusters(table)),
             relative_boxes=relative,
         )
+        return with_tags(data, images, self.dicom)
 
     def _locate(
         self, samples: pd.DataFrame, table: pd.DataFrame, root: Path
@@ -162,7 +173,15 @@ class Manifest(Options):
 
     def _unused_clusters(self, table: pd.DataFrame) -> Iterator[DataNote]:
         """Notes on columns that no option names, but that look like identifiers of clusters."""
-        used = {self.image, self.label, *self.labels, *self.attributes, self.box, self.mask}
+        used = {
+            self.image,
+            self.label,
+            *self.where,
+            *self.labels,
+            *self.attributes,
+            self.box,
+            self.mask,
+        }
         for name in map(str, table.columns):
             if self.group is None and name not in used:
                 sizes = as_text(table[name]).replace("", pd.NA).value_counts().tolist()
@@ -184,7 +203,7 @@ class Manifest(Options):
         if self.group in trained:
             reference[GROUP] = group_column(trained[self.group])
         for name in self.attributes:
-            reference[name] = trained[name]
+            reference[name] = with_decimal_points(trained[name])
         return reference
 
     def _label_columns(self) -> dict[str, str]:

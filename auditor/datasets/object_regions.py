@@ -18,10 +18,13 @@ from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import Box
+from auditor.imaging.annotated_masks import AnnotatedMask
 from auditor.phrasing import count, plural
 from auditor.records import DataNote, Dataset
 
 BOX, MASK = "box", "mask"
+Mask = str | AnnotatedMask
+"""The path of a mask, or a mask of an annotation file."""
 
 
 def has_regions(dataset: Dataset) -> bool:
@@ -144,22 +147,23 @@ def _size(dataset: Dataset, position: int) -> tuple[int, int]:
     return images[position].image.size
 
 
-def _union(paths: Sequence[str], width: int, height: int) -> NDArray[np.bool_]:
+def _union(masks: Sequence[Mask], width: int, height: int) -> NDArray[np.bool_]:
     inside = np.zeros((height, width), dtype=np.bool_)
-    for path in paths:
-        mask = imaging.open_mask(Path(path))
+    for one in masks:
+        mask = one.draw() if isinstance(one, AnnotatedMask) else imaging.open_mask(Path(one))
         if mask.shape != inside.shape:
+            name = "annotation" if isinstance(one, AnnotatedMask) else one
             raise DataError(
-                f"{path}: expected a mask of {width} × {height} pixels, the size of its image; got "
+                f"{name}: expected a mask of {width} × {height} pixels, the size of its image; got "
                 f"{mask.shape[1]} × {mask.shape[0]}"
             )
         inside |= mask
     return inside
 
 
-def _masks(dataset: Dataset, position: int) -> tuple[str, ...]:
+def _masks(dataset: Dataset, position: int) -> tuple[Mask, ...]:
     cell = dataset.samples[MASK].iloc[position] if MASK in dataset.samples else None
-    if isinstance(cell, str):
+    if isinstance(cell, str | AnnotatedMask):
         return (cell,)
     return cell if isinstance(cell, tuple) else ()
 

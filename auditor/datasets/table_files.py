@@ -6,7 +6,9 @@ import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,12 +33,13 @@ _UNPACKERS: dict[str, Callable[[Path], Any]] = {
 _OTHER_ARCHIVES = frozenset({".zip", ".zst", ".tar", ".7z", ".tgz", ".rar"})
 _GROWTH, _SMALL = 100, 64 << 20
 """A compressed text may unpack to 64 MiB, and beyond that to 100 times its size: texts rarely reach 30."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""Byte-order marks."""
+_SEPARATOR_LINE = re.compile(r"\ufeff?sep=([;,\t|])\r?\n?")
 _MOST_ROWS = 50_000_000
 _CHUNK = 1 << 20
 
 _CONTENTS: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xfe", "a text in UTF-16: save it in UTF-8"),
-    (b"\xfe\xff", "a text in UTF-16: save it in UTF-8"),
     (b"\x1f\x8b", "compressed with gzip: name it `.csv.gz`"),
     (
         b"PK\x03\x04",
@@ -56,11 +59,12 @@ _CONTENTS: tuple[tuple[bytes, str], ...] = (
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Reads a CSV, TSV or Parquet file.
+    """Reads a CSV, TSV, Parquet or JSON lines file.
 
     Args:
-        path: ``.parquet``, ``.tsv``, or anything else as CSV in UTF-8; texts also as ``.gz``, ``.bz2`` or
-            ``.xz``.
+        path: ``.parquet``, ``.jsonl``, ``.tsv``, or anything else as CSV; texts also as ``.gz``, ``.bz2`` or
+            ``.xz``. Texts are in UTF-8, or in UTF-16 with a byte-order mark. Cells of a CSV file are
+            separated by commas, or by semicolons or tabs, as spreadsheets write them.
 
     Returns:
         The table; cells of a text file are unchanged text, empty cells are "".
@@ -75,6 +79,8 @@ def read_table(path: Path) -> pd.DataFrame:
             raise DataError(f"{path}: expected a CSV or Parquet file; it {what}: correct the path")
         if path.suffix.lower() in {".parquet", ".pq"}:
             return _read_parquet(path)
+        if path.suffix.lower() == ".jsonl":
+            return _read_json_lines(path)
         return _read_text(path)
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path}: expected a header and rows; the file is empty") from error
@@ -109,6 +115,20 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return table
 
 
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    """One object per line; keys that a line lacks are missing cells."""
+    rows = []
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise DataError(
+                    f"{path}: expected a JSON object in every line; line {number} holds {type(row).__name__}"
+                )
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def _read_text(path: Path) -> pd.DataFrame:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in _OTHER_ARCHIVES:
@@ -118,20 +138,44 @@ def _read_text(path: Path) -> pd.DataFrame:
         )
     unpack = _UNPACKERS.get(suffixes[-1]) if suffixes else None
     kind = suffixes[-2:-1] if unpack else suffixes[-1:]
-    separator = "\t" if kind == [".tsv"] else ","
     opened = unpack or (lambda one: one.open("rb"))
     with opened(path) as stream:
-        _inspect(stream, path, bounded=unpack is not None)
+        encoding = "utf-16" if stream.read(2) in _UTF_16 else "utf-8-sig"
     with opened(path) as stream:
-        _require_rectangle(stream, separator, path)
+        _inspect(stream, path, bounded=unpack is not None, binary=encoding == "utf-16")
+    with opened(path) as stream:
+        separator, n_skipped = _separator(stream, encoding, "\t" if kind == [".tsv"] else ",")
+    with opened(path) as stream:
+        _require_rectangle(stream, encoding, (separator, n_skipped), path)
     with opened(path) as stream:
         table: pd.DataFrame = pd.read_csv(
-            stream, dtype=str, na_filter=False, sep=separator, encoding="utf-8-sig"
+            stream, dtype=str, na_filter=False, sep=separator, encoding=encoding, skiprows=n_skipped
         )
     return table
 
 
-def _inspect(stream: IO[bytes], path: Path, *, bounded: bool) -> None:
+def _separator(stream: IO[bytes], encoding: str, usual: str) -> tuple[str, int]:
+    """What separates the cells, by the header, and the number of lines before it.
+
+    Spreadsheets write semicolons where the comma is the decimal sign, and tabs in UTF-16. Some write a first
+    line such as ``sep=;``.
+    """
+    lines = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    try:
+        stated = _SEPARATOR_LINE.fullmatch(lines.readline(20))
+        if stated is not None:
+            return stated[1], 1
+        lines.seek(0)
+        header = next((row for row in csv.reader(lines, delimiter=usual) if _is_filled(row)), [])
+    except csv.Error:
+        return usual, 0
+    finally:
+        lines.detach()
+    others = [one for one in ("\t", ";") if len(header) == 1 and one in header[0]]
+    return (others[0] if others else usual), 0
+
+
+def _inspect(stream: IO[bytes], path: Path, *, bounded: bool, binary: bool) -> None:
     """Refuses what is no text, or unpacks to far more than a table does."""
     most = max(_SMALL, _GROWTH * path.stat().st_size) if bounded else None
     size = 0
@@ -142,7 +186,7 @@ def _inspect(stream: IO[bytes], path: Path, *, bounded: bool) -> None:
                 if head.startswith(start):
                     raise DataError(f"{path}: expected a table in CSV; it is {content}")
         size += len(chunk)
-        if b"\0" in chunk:
+        if b"\0" in chunk and not binary:
             raise DataError(
                 f"{path}: expected a table in CSV; it holds NUL bytes, so it is binary or damaged: export it "
                 "again as CSV in UTF-8"
@@ -154,14 +198,17 @@ def _inspect(stream: IO[bytes], path: Path, *, bounded: bool) -> None:
             )
 
 
-def _require_rectangle(stream: IO[bytes], separator: str, path: Path) -> None:
+def _require_rectangle(stream: IO[bytes], encoding: str, form: tuple[str, int], path: Path) -> None:
     """Refuses repeated columns, and rows with another number of cells than the header.
 
     pandas takes the first of two columns, and fills short rows without a word.
     """
-    lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    separator, n_skipped = form
+    lines = io.TextIOWrapper(stream, encoding=encoding, newline="")
     rows = csv.reader(lines, delimiter=separator)
     try:
+        for _ in range(n_skipped):
+            next(rows)
         header = next((row for row in rows if _is_filled(row)), [])
         _require_distinct(header, path)
         for row in rows:

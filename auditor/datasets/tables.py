@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,52 @@ def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(cells, index=column.index, dtype="string", name=column.name)
 
 
+def with_decimal_points(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of texts such as ``1,5`` with decimal points; any other column as it is.
+
+    Where every comma is followed by three digits it may separate thousands: these stay as they are.
+    """
+    if not pd.api.types.is_string_dtype(column):
+        return column
+    texts = column.astype("string").str.strip()
+    filled = texts[texts.notna() & (texts != "")]
+    commas = filled[filled.str.contains(",", regex=False)]
+    fits = not commas.empty and filled.str.fullmatch(r"[+-]?[0-9]+(?:,[0-9]+)?").all()
+    if not fits or commas.str.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}").all():
+        return column
+    return texts.str.replace(",", ".", regex=False).astype(object)
+
+
+def rows_where(table: pd.DataFrame, where: Mapping[str, object], place: Path | str) -> pd.DataFrame:
+    """The rows whose cells have these values.
+
+    Args:
+        table: the table.
+        where: column → a value, or a list of those to keep. Numbers are compared as numbers.
+        place: of the table, for messages.
+
+    Raises:
+        DataError: a column is missing, or no row has the values.
+    """
+    require_columns(table, {f"where: {name}": name for name in where}, Path(place))
+    for name, wanted in where.items():
+        values = wanted if isinstance(wanted, list | tuple) else [wanted]
+        texts = as_text(table[name]).fillna("").str.strip()
+        keep = texts.isin([str(one) for one in values])
+        numbers = [float(one) for one in values if isinstance(one, int | float)]
+        keep |= pd.to_numeric(texts, errors="coerce").isin(numbers)
+        flags = {str(one).lower() for one in values if isinstance(one, bool)}
+        keep |= texts.str.lower().isin(flags)
+        if not keep.any():
+            known = ", ".join(sorted(set(texts))[:10])
+            raise DataError(
+                f"{place}: data.where: expected rows with {name} = {wanted!r}; there are none: the values "
+                f"are {known}"
+            )
+        table = table[keep.to_numpy()]
+    return table.reset_index(drop=True)
+
+
 def group_column(column: pd.Series[Any]) -> pd.Series[Any]:
     """The cluster of each sample as text (type ``string``), missing cells as NA."""
     groups = as_text(column)
@@ -118,7 +164,9 @@ def weight_column(column: pd.Series[Any], place: Path | str) -> pd.Series[Any]:
     Raises:
         DataError: a weight is missing, not a finite number, or negative, or all are 0.
     """
-    real = column.map(lambda cell: np.nan if isinstance(cell, complex) else cell)
+    real = with_decimal_points(column).map(
+        lambda cell: np.nan if isinstance(cell, complex) else cell
+    )
     numbers = pd.to_numeric(real, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     weights = pd.Series(numbers, index=column.index, name=column.name)
     bad = ~weights.map(np.isfinite) | (weights < 0)

@@ -94,19 +94,52 @@ def read_labels(
         DataError: a sample can't be read, or is no image with a label, or it changes when it is read
             again.
     """
+    return read_samples(dataset, plain, (), option)[0]
+
+
+def read_samples(
+    dataset: LabelledImages,
+    plain: Callable[[Any, str], _Result],
+    names: Sequence[str],
+    option: str,
+) -> tuple[list[_Result], dict[str, list[Any]]]:
+    """Reads labels, as `read_labels` does, and further values of the samples.
+
+    Args:
+        dataset: of the caller.
+        plain: converts a label; its second argument names the sample, for the message.
+        names: keys of the values: of the sample if it is a mapping, else of its third element.
+        option: the name of the data set, for the message.
+
+    Returns:
+        The labels, and a list of values for each name; None where a sample has none.
+
+    Raises:
+        DataError: as for `read_labels`; or no sample has one of the names.
+    """
     n = n_samples(dataset, option)
     read_twice = set(np.linspace(0, n - 1, min(n, _READ_TWICE), dtype=int).tolist())
     labels = []
+    others: list[Mapping[Any, Any]] = []
     for position in range(n):
         place = f"{option}: sample {position}"
-        image, label = _sample(dataset, position, option)
+        image, label, further = _sample(dataset, position, option)
         _require_image(image, place)
         labels.append(plain(label, place))
+        if names:
+            others.append(further)
         if position in read_twice:
             again = plain(_sample(dataset, position, option)[1], place)
             _require_same_label(labels[-1], again, place)
             _require_same_image(UserImages(dataset), position, place)
-    return labels
+    known = sorted({str(key) for one in others for key in one})
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"{option}: expected samples with a value {name!r}; they have {', '.join(known) or 'none'}: "
+                "return a mapping of names to values as the third element, or as further keys"
+            )
+    return labels, {name: [one.get(name) for one in others] for name in names}
 
 
 @dataclass(frozen=True)
@@ -128,8 +161,10 @@ class UserImages:
         return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())
 
 
-def _sample(dataset: LabelledImages, position: int, option: str = "dataset") -> tuple[Any, Any]:
-    """Image and label of one sample."""
+def _sample(
+    dataset: LabelledImages, position: int, option: str = "dataset"
+) -> tuple[Any, Any, Mapping[Any, Any]]:
+    """Image and label of one sample, and its further values by name."""
     fix = f"read this sample alone, as in `{option}[{position}]`, and correct or leave it out"
     call = f"{option}: `__getitem__({position})` of {type(dataset).__name__}"
     sample = _guarded(call, fix, lambda: dataset[position])
@@ -137,7 +172,8 @@ def _sample(dataset: LabelledImages, position: int, option: str = "dataset") -> 
     if isinstance(sample, Mapping):
         return _of_mapping(sample, place)
     if isinstance(sample, Sequence) and not isinstance(sample, str | bytes) and len(sample) >= 2:
-        return sample[0], sample[1]
+        further = sample[2] if len(sample) > 2 else None
+        return sample[0], sample[1], further if isinstance(further, Mapping) else {}
     got = type(sample).__name__
     if hasattr(sample, "shape"):
         got += f" of the shape {tuple(sample.shape)}"
@@ -146,11 +182,11 @@ def _sample(dataset: LabelledImages, position: int, option: str = "dataset") -> 
     raise DataError(f"{place}: {_PAIR}; got {got}: pass pairs, such as `list(zip(images, labels))`")
 
 
-def _of_mapping(sample: Mapping[Any, Any], place: str) -> tuple[Any, Any]:
+def _of_mapping(sample: Mapping[Any, Any], place: str) -> tuple[Any, Any, Mapping[Any, Any]]:
     images = [key for key in _IMAGE_KEYS if key in sample]
     labels = [key for key in _LABEL_KEYS if key in sample]
     if len(images) == 1 and len(labels) == 1:
-        return sample[images[0]], sample[labels[0]]
+        return sample[images[0]], sample[labels[0]], sample
     keys = ", ".join(repr(key) for key in list(sample)[:8])
     raise DataError(
         f"{place}: {_PAIR}, or a mapping with one of the keys {', '.join(_IMAGE_KEYS)} and one of "

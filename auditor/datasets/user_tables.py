@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from auditor.datasets.tables import require_free_names
+from auditor.datasets.tables import group_column, require_free_names
 from auditor.datasets.user_labels import has_surrogates
 from auditor.errors import ConfigError, DataError
 from auditor.records import StatedType
-from auditor.records.predictions import LABEL
+from auditor.records.predictions import GROUP, LABEL
 
 _SEVERAL = (Mapping, list, tuple, set, frozenset, bytes)
 """Types of cells that hold several values, or bytes."""
@@ -101,6 +101,18 @@ def reference_table(reference: object, plain: Callable[[Any, str], Any]) -> pd.D
     labels = [plain(cell, f"reference: row {row + 1}") for row, cell in enumerate(table[LABEL])]
     others = _with_plain_cells(table.drop(columns=LABEL), "reference")
     return others.assign(**{LABEL: pd.Series(labels, index=table.index, dtype=object)})
+
+
+def with_clusters(reference: pd.DataFrame | None, group: str | None) -> pd.DataFrame | None:
+    """The training data, with the column that says which of its samples belong together.
+
+    Args:
+        reference: its labels and attributes, or None.
+        group: name of that column, which is also the name of the audited samples' column; or None.
+    """
+    if reference is None or group is None or group not in reference:
+        return reference
+    return reference.assign(**{GROUP: group_column(reference[group])})
 
 
 def value_column(values: object, option: str, n: int, unit: str) -> pd.Series[Any]:

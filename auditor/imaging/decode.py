@@ -1,4 +1,4 @@
-"""Decoding: any file in a raster format that Pillow reads becomes an upright 8-bit RGB image.
+"""Decoding: any file in a raster format that Pillow reads, or in DICOM, becomes an upright 8-bit RGB image.
 
 Everything else becomes an ``UnreadableImageError`` with a reason.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from auditor.errors import UnreadableImageError
+from auditor.imaging.decoder_errors import DECODER_ERRORS
+from auditor.imaging.dicom import Window, decode_dicom, dicom_size, is_dicom
 from auditor.imaging.file_metadata import file_metadata
 from auditor.imaging.raster_formats import open_raster
 from auditor.records import DecodedImage
@@ -41,32 +41,23 @@ _TURNS = (
 )
 """Operations that exchange width and height."""
 
-# What Pillow's decoders raise on damaged bytes. Each format has its own parser, so the list is long.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Warning,
-)
+_LARGEST_FILE = 1 << 30
+"""Bytes of an image file that are read."""
+_LONGEST_SIDE = 65_535
+"""Pixels: the limit of JPEG, and more than any camera has."""
+_VALUES_AT_ONCE = 1 << 22
+"""Values that are converted at a time: an image of the largest size does not need eight times its memory."""
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 """First bytes of common formats: an unidentified file with one of these was truncated."""
 
 
-def open_image(path: Path) -> DecodedImage:
+def open_image(path: Path, window: Window | None = None) -> DecodedImage:
     """Reads one image file.
 
     Args:
-        path: a file in any format that Pillow decodes; only the first frame is read.
+        path: a file in any format that Pillow decodes, or in DICOM; only the first frame is read.
+        window: of a DICOM image, instead of the file's own.
 
     Returns:
         The upright image in 8-bit RGB, the SHA-256 of the file's bytes, and its metadata.
@@ -77,6 +68,8 @@ def open_image(path: Path) -> DecodedImage:
             ``unreadable``.
     """
     data = _read(path)
+    if is_dicom(data):
+        return DecodedImage(decode_dicom(data, window), hashlib.sha256(data).hexdigest())
     image = _identify(data)
     return DecodedImage(upright_rgb(image), hashlib.sha256(data).hexdigest(), _metadata(image))
 
@@ -88,6 +81,8 @@ def open_unconverted(path: Path) -> Image.Image:
         UnreadableImageError: as for `open_image`.
     """
     data = _read(path)
+    if is_dicom(data):
+        return decode_dicom(data)
     image = _identify(data)
     _require_size(image)
     with translate_decoding_errors(data):
@@ -104,7 +99,10 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    image = _identify(_read(path))
+    data = _read(path)
+    if is_dicom(data):
+        return dicom_size(data)
+    image = _identify(data)
     with translate_decoding_errors():
         turned = _TO_UPRIGHT.get(_orientation(image)) in _TURNS
     return (image.height, image.width) if turned else (image.width, image.height)
@@ -113,9 +111,15 @@ def image_size(path: Path) -> tuple[int, int]:
 def _read(path: Path) -> bytes:
     """The bytes of a file."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
             raise UnreadableImageError("unreadable", f"{path}: not a file")
-        data = path.read_bytes()
+        if found.st_size > _LARGEST_FILE:
+            raise UnreadableImageError("too-large", f"{path}: {found.st_size} bytes")
+        if found.st_size == 0:  # files of the kernel have no size, and reading some waits for ever
+            return b""
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST_FILE)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnreadableImageError("missing", str(path)) from error
     except (OSError, ValueError) as error:
@@ -129,7 +133,7 @@ def decode_image(data: bytes) -> Image.Image:
     Raises:
         UnreadableImageError: with the reason, as in :func:`open_image`.
     """
-    return upright_rgb(_identify(data))
+    return decode_dicom(data) if is_dicom(data) else upright_rgb(_identify(data))
 
 
 def _identify(data: bytes) -> Image.Image:
@@ -166,6 +170,11 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 
 def _require_size(image: Image.Image) -> None:
     limit = Image.MAX_IMAGE_PIXELS
+    if max(image.size) > _LONGEST_SIDE:
+        raise UnreadableImageError(
+            "too-large",
+            f"expected sides of at most {_LONGEST_SIDE} pixels; got {image.width} × {image.height}",
+        )
     if limit is not None and image.width * image.height > limit:
         # Pillow only warns below twice its limit, but the result must not depend on warning filters.
         raise UnreadableImageError(
@@ -188,7 +197,7 @@ def translate_decoding_errors(data: bytes = b"") -> Iterator[None]:
         if data.startswith(_SIGNATURES):
             raise UnreadableImageError("truncated", "only the start of an image") from error
         raise UnreadableImageError("not-an-image", "no raster image format") from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated" if truncated else "unreadable"
         raise UnreadableImageError(reason, str(error)) from error
@@ -197,7 +206,7 @@ def translate_decoding_errors(data: bytes = b"") -> Iterator[None]:
 def _metadata(image: Image.Image) -> dict[str, str | float]:
     try:
         return file_metadata(image)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         # Broken metadata does not make the pixels unusable.
         return {}
 
@@ -205,7 +214,7 @@ def _metadata(image: Image.Image) -> dict[str, str | float]:
 def _orientation(image: Image.Image) -> int:
     try:
         tag = image.getexif().get(ExifTags.Base.Orientation)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         # Broken metadata does not make the pixels unusable; without a tag the image is upright.
         return 1
     return tag if isinstance(tag, int) else 1
@@ -226,10 +235,13 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(values: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
-    numbers = values.astype(np.float64)
     top = 1.0 if mode == "F" else 65535.0
-    low, high = float(numbers.min()), float(numbers.max())
+    low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= top):
         raise ValueError(f"expected pixel values of mode {mode} in 0…{top:g}; got {low:g}…{high:g}")
-    scaled: NDArray[np.uint8] = np.rint(numbers * (255.0 / top)).astype(np.uint8)
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    rows = max(1, _VALUES_AT_ONCE // max(1, values.shape[1]))
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows].astype(np.float64)
+        scaled[start : start + rows] = np.rint(part * (255.0 / top))
     return scaled

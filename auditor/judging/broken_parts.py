@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from auditor.errors import DataError
+from auditor.errors import DataError, LostImageError
 from auditor.manifest import TRACEBACK
 from auditor.phrasing import several
 from auditor.records import ClaimKind, OutcomeReason, Skipped
@@ -53,8 +53,10 @@ def result_of(name: str, kind: ClaimKind, part: Callable[[], T]) -> T | BrokenPa
     """
     try:
         return part()
-    except (DataError, Warning):
-        raise
+    except (DataError, Warning) as error:
+        if not isinstance(error, LostImageError):
+            raise
+        return BrokenPart(name, kind, str(error), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - the boundary; see the module's docstring
         reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         return BrokenPart(name, kind, reason, traceback.format_exc())
@@ -80,7 +82,8 @@ class BrokenParts:
             otherwise: its result where it raises: that nothing was examined.
 
         Raises:
-            DataError: the data can't be read any more, which no other part could do either.
+            DataError: the data can't be used, which no other part could do either. A single image that
+                can no longer be read concerns only the parts that need it.
             Warning: warnings were turned into errors on purpose.
         """
         found = result_of(name, kind, part)

@@ -90,7 +90,7 @@ class Dataset:
             the columns ``path`` (str, as shown in the report), ``label`` (as in the data: a name or
             an index) and one column per attribute, with its cells as they were read. Where boxes or
             masks exist, ``box`` (``(x0, y0, x1, y1)`` in pixels of the upright image, or a tuple of
-            such boxes) or ``mask`` (path, or a tuple of paths). Where a group is named,
+            such boxes) or ``mask`` (path, `AnnotatedMask`, or a tuple of these). Where a group is named,
             ``data.group``: the cluster of each sample as text, NA where it is unknown. Where a weight
             is named, ``data.weight``: float64, at least 0.
         images: the images, in the order of ``samples``.

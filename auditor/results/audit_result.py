@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from auditor import records
 from auditor.errors import DataError, OutputExistsError
-from auditor.file_system import require_writable
+from auditor.file_system import refusal, require_writable
 from auditor.manifest import record_rendering
 from auditor.run_folder import RunFolder
 
@@ -147,13 +147,14 @@ class AuditResult(records.AuditResult):
 
         Args:
             folder: where to; must not exist, or be empty.
-            overwrite: whether to replace a finished run there.
+            overwrite: whether to replace a finished run there; other files are never replaced.
 
         Returns:
             The folder of the copy, absolute. The result still belongs to the first one.
 
         Raises:
-            OutputExistsError: there is something at that place.
+            OutputExistsError: there is something at that place, or another process is writing there.
+            FileSystemError: the file system refuses the copy.
             DataError: the run folder was moved or removed.
         """
         store = self._store()
@@ -162,9 +163,15 @@ class AuditResult(records.AuditResult):
             raise OutputExistsError(
                 f"{place}: expected a folder outside of the run {store.path}: choose another folder"
             )
-        if place.exists():
-            shutil.rmtree(place)
-        return Path(shutil.copytree(store.path, place))
+        copy = RunFolder.begin(place, overwrite=overwrite)
+        try:
+            shutil.copytree(store.path, copy.path, dirs_exist_ok=True)
+            return copy.publish().path
+        except BaseException as error:
+            copy.discard()
+            if isinstance(error, OSError):
+                raise refusal(error, place) or error from error
+            raise
 
     def _repr_html_(self) -> str:
         from auditor.results.notebook_view import as_html

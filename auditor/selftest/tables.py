@@ -211,22 +211,25 @@ def of_config(config: AuditConfig) -> Tables:
     prepared, opened = open_with_thresholds(prepare(config))
     with tempfile.TemporaryDirectory() as place:
         folder = RunFolder.begin(Path(place) / "run")
-        predict(
-            opened.model,
-            prepared.dataset,
-            prepared.codes,
-            folder.shards("predictions"),
-            lambda _pieces: None,
-        )
-        return _tables(
-            folder.merge_predictions(),
-            prepared.classes,
-            prepared.attributes,
-            config.slices,
-            prepared.checks,
-            config.judge.alpha,
-            config.seed,
-        ).in_clusters(prepared.dataset.group)
+        try:
+            predict(
+                opened.model,
+                prepared.dataset,
+                prepared.codes,
+                folder.shards("predictions"),
+                lambda _pieces: None,
+            )
+            return _tables(
+                folder.merge_predictions(),
+                prepared.classes,
+                prepared.attributes,
+                config.slices,
+                prepared.checks,
+                config.judge.alpha,
+                config.seed,
+            ).in_clusters(prepared.dataset.group)
+        finally:
+            folder.release()
 
 
 def _require_one_class(task: TaskName) -> None:

@@ -1,6 +1,7 @@
 """Explain: compute the attribution maps of the selected samples, and draw and store them.
 
-An image whose maps can't be computed, or are not finite, is left out and counted; the others are kept.
+An image that can no longer be read, or whose maps can't be computed or are not finite, is left out and
+counted; the others are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from auditor.judging.broken_parts import BrokenPart, BrokenParts, result_of
 from auditor.phrasing import count, plural
 from auditor.progress import Advance
 from auditor.records import ExplanationsRecord, Job, Maps, PreflightRecord, SampleSelection, Skipped
-from auditor.records.predictions import SAMPLE
+from auditor.records.predictions import OK, SAMPLE
 
 NAME = "explain"
 """Of the stage, in the list of what could not be done."""
@@ -85,9 +86,11 @@ def explain_samples(
     maps_of = _BatchExplainer(samples.model, section)
     left_out = _LeftOut(len(selection.jobs))
     done = n_explained = 0
-    for images in samples.read(np.array([job.row for job in selection.jobs], dtype=np.int64)):
-        jobs = selection.jobs[done : done + len(images)]
-        done += len(images)
+    rows = np.array([job.row for job in selection.jobs], dtype=np.int64)
+    for images, status in samples.read_present(rows):
+        asked = selection.jobs[done : done + len(status)]
+        done += len(status)
+        jobs = left_out.present(asked, status, ids)
         views = images.permute(0, 2, 3, 1).numpy()
         for view, job, found in zip(views, jobs, maps_of.each(images, jobs), strict=True):
             sample = str(ids[job.row])
@@ -101,7 +104,7 @@ def explain_samples(
             for (_, code), cam in zip(job.targets, cams, strict=True):
                 means.add(job.row, classes[code], cam, view)
         writer.flush(SHARD_SAMPLES)
-        advance(len(jobs))
+        advance(len(asked))
         if len(left_out.raised) == done >= _GIVE_UP:
             break
     writer.flush()
@@ -130,8 +133,18 @@ class _LeftOut:
     def __init__(self, total: int) -> None:
         self.raised: list[tuple[str, BrokenPart]] = []
         self._total = total
+        self._lost: dict[str, list[str]] = {}
         self._not_finite: list[str] = []
         self._without_detail: list[str] = []
+
+    def present(
+        self, jobs: Sequence[Job], status: Sequence[str], ids: NDArray[np.object_]
+    ) -> list[Job]:
+        """The jobs whose images could be read, although all could when they were predicted."""
+        for job, word in zip(jobs, status, strict=True):
+            if word != OK:
+                self._lost.setdefault(word, []).append(str(ids[job.row]))
+        return [job for job, word in zip(jobs, status, strict=True) if word == OK]
 
     def usable(self, sample: str, found: _SampleArrays | BrokenPart) -> _SampleArrays | None:
         """The maps of a sample; None where they can't be used."""
@@ -156,7 +169,11 @@ class _LeftOut:
         yield replace(first, reason=f"{which}: {first.reason}")
 
     def skipped(self) -> Iterator[Skipped]:
-        """Maps that are not finite."""
+        """Images that can no longer be read, and maps that are not finite."""
+        for word, samples in self._lost.items():
+            share = f"{self._share(len(samples), self._total)}, such as {samples[0]}"
+            reason = f"no maps of {share}: readable when they were predicted, and then {word}"
+            yield Skipped(check=NAME, reason=reason)
         for samples, what in (
             (self._not_finite, "no maps of {}: their Grad-CAM is not finite (NaN or infinity)"),
             (self._without_detail, "the detail view of {} is empty: it is not finite"),
@@ -187,6 +204,8 @@ class _BatchExplainer:
 
     def each(self, images: Tensor, jobs: Sequence[Job]) -> list[_SampleArrays | BrokenPart]:
         """The maps of each image; where the batch raises an exception, of its halves, down to one."""
+        if not jobs:
+            return []
         found = result_of(NAME, "map", partial(self._maps, images, jobs))
         if not isinstance(found, BrokenPart):
             return list(found)

@@ -1,0 +1,164 @@
+"""The places around a run folder: where it is built, its lock, and how it takes the place of an earlier run.
+
+Only what an audit wrote is replaced or removed. Everything else is refused, or moved aside, and the place
+is named.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from auditor import folder_lock
+from auditor.errors import OutputExistsError
+from auditor.file_system import real_path, refusal, require_writable
+from auditor.manifest import RESULT, UNFINISHED_NOTICE
+from auditor.own_files import free_place, other_files, remove_own
+from auditor.phrasing import several
+
+NOTICE = (
+    "This audit is not finished: it is still running, or it was aborted. The shards in this "
+    "folder are complete; there is no result yet.\n"
+)
+"""Content of ``UNFINISHED.txt``."""
+
+
+def unfinished_place(final: Path) -> Path:
+    """Where a run is while it is built."""
+    return final.with_name(f"{final.name}.unfinished")
+
+
+def lock_place(final: Path) -> Path:
+    """The lock file of a run."""
+    return final.with_name(f"{final.name}.lock")
+
+
+def require_place(final: Path, *, overwrite: bool, thorough: bool = False) -> Path:
+    """Makes sure that a run can be written; changes nothing.
+
+    Args:
+        final: the folder for the finished run.
+        overwrite: whether an earlier finished run at that place may be replaced.
+        thorough: whether to read also the results of that run, which may be large, for changes.
+
+    Returns:
+        The same path, absolute.
+
+    Raises:
+        OutputExistsError: see `auditor.run_folder.RunFolder.require_place`.
+        FileSystemError: the folder can't be created or written, or its name is no text.
+    """
+    try:
+        final = real_path(final)
+        _require_free(final, overwrite=overwrite, thorough=thorough)
+        aside = unfinished_place(final) if final.name else final
+        if final.name:
+            folder_lock.require_free(lock_place(final))
+        require_unfinished(aside)
+    except OSError as error:
+        raise refusal(error, final) or error from error
+    require_writable(aside)
+    return final
+
+
+def require_unfinished(path: Path) -> None:
+    """Makes sure that nothing is at the place where a run is built, or an unfinished audit.
+
+    Raises:
+        OutputExistsError: it is something else.
+    """
+    if os.path.lexists(path) and not _is_unfinished(path):
+        raise OutputExistsError(
+            f"{path}: expected no such place, or an unfinished audit; it is something else, which "
+            "is never overwritten: remove it, or choose another folder with --out"
+        )
+
+
+def clear_unfinished(path: Path) -> str | None:
+    """Frees the place where a run is built; this process has its lock.
+
+    Removes what an aborted audit of ours left, and moves it aside where it has results or other files.
+
+    Returns:
+        What to say about a folder that was moved aside; None where there is none.
+    """
+    if not os.path.lexists(path):
+        return None
+    if not (path / RESULT).exists() and remove_own(path):
+        return None
+    aside = free_place(path)
+    path.rename(aside)
+    what = "a complete audit" if (aside / RESULT).exists() else "an unfinished audit"
+    return (
+        f"{path}: {what} of an earlier run was moved to {aside}; remove it when you do not need it"
+    )
+
+
+def publish(path: Path, final: Path, *, overwrite: bool) -> str | None:
+    """Moves a complete run to its place; this process has its lock.
+
+    Returns:
+        Where the earlier run is, if it could not be removed; else None.
+
+    Raises:
+        OutputExistsError: something appeared at the place since the audit began.
+        OSError: the file system refuses it; the earlier run is in its place.
+    """
+    try:
+        _require_free(final, overwrite=overwrite, thorough=True)
+    except OutputExistsError as error:
+        raise OutputExistsError(
+            f"{error}. The audit is complete: its folder can be renamed to {final.name} as well"
+        ) from error
+    old = None
+    if final.exists():
+        old = free_place(final.with_name(f"{final.name}.old"))
+        final.rename(old)
+    try:
+        (path / UNFINISHED_NOTICE).unlink(missing_ok=True)
+        path.rename(final)
+    except OSError:
+        if old is not None:
+            old.rename(final)
+        raise
+    if old is None or remove_own(old):
+        return None
+    return f"{old}: expected to remove the earlier run; it was changed meanwhile, and is kept there"
+
+
+def _require_free(final: Path, *, overwrite: bool, thorough: bool) -> None:
+    if not os.path.lexists(final):
+        return
+    if final.is_symlink() or not final.is_dir():
+        raise OutputExistsError(
+            f"{final}: expected a folder; it is a file: choose another folder with --out"
+        )
+    if not any(final.iterdir()):
+        return
+    if not (final / RESULT).is_file():
+        raise OutputExistsError(
+            f"{final}: expected a new folder or an earlier run; it contains other files, which "
+            "are never overwritten: choose another folder with --out"
+        )
+    if not overwrite:
+        raise OutputExistsError(
+            f"{final}: contains a finished run: choose another folder with --out, or replace "
+            "the run with --overwrite"
+        )
+    others = other_files(final, results=thorough)
+    if others:
+        raise OutputExistsError(
+            f"{final}: expected only files that its manifest lists; {several(others, 3)} "
+            f"{'was' if len(others) == 1 else 'were'} added or changed after the audit: move "
+            f"{'it' if len(others) == 1 else 'them'} elsewhere, or choose another folder with --out"
+        )
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a folder is an unfinished audit, or a complete one that was not moved to its place."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    notice = path / UNFINISHED_NOTICE
+    if notice.is_file() and not notice.is_symlink():
+        return notice.read_bytes()[: 2 * len(NOTICE)] == NOTICE.encode()
+    return (path / RESULT).is_file() and not other_files(path)
