@@ -227,7 +227,7 @@ def test_model_without_a_trained_head_is_refused(tmp_path: Path) -> None:
 
 
 def test_single_output_in_0_to_1_is_a_logit(tmp_path: Path) -> None:
-    config = hf.ViTConfig(**VIT, num_labels=1)
+    config = hf.ViTConfig(**VIT, id2label={0: "dog"}, label2id={"dog": 0})
     model: Any = hf.ViTForImageClassification(config)
     with torch.no_grad():
         model.classifier.weight.mul_(1e-3)
