@@ -37,7 +37,7 @@ from auditor.config import (
 from auditor.config.criteria import Criterion
 from auditor.datasets.labels import label_codes
 from auditor.datasets.tables import group_column, weight_column
-from auditor.datasets.user_labels import class_names, plain_label
+from auditor.datasets.user_labels import class_names, plain_label, require_unambiguous
 from auditor.datasets.user_samples import LabelledImages, UserImages, n_samples, read_labels
 from auditor.datasets.user_tables import (
     attribute_table,
@@ -219,6 +219,7 @@ def _with_reference_images(data: Dataset, images: LabelledImages, config: AuditC
             f"reference_images: expected one image per row of the reference, {len(reference)}; got {n}"
         )
     labels = pd.Series(read_labels(images, label_of, "reference_images"), dtype=object)
+    require_unambiguous(labels, _class_names(config))
     if reference is None:
         reference = pd.DataFrame({LABEL: labels.infer_objects()})
     elif config.task != "multi-label":
@@ -333,6 +334,7 @@ def _in_memory(
         own[WEIGHT], weight = column.to_numpy(dtype=np.float64), str(column.name)
     ids = pd.Index([f"{position:06d}" for position in range(n)], name=SAMPLE)
     labels = pd.Series(read_labels(dataset, _label_reader(config)), index=ids, dtype=object)
+    require_unambiguous(labels, _class_names(config))
     samples = pd.DataFrame({PATH: ids, LABEL: labels.infer_objects()}, index=ids)
     samples = pd.concat([samples, table.set_axis(ids, axis=0)], axis=1).assign(**own)
     images = UserImages(dataset)

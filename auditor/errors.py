@@ -70,6 +70,19 @@ class UnreadableImageError(AuditorError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.detail = detail
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with a file, and the fix."""
+        known = {
+            "missing": "the file does not exist: correct the path",
+            "empty": "the file is empty: copy it again",
+            "truncated": "the file is truncated: copy it again",
+            "not-an-image": "the file has another format: save it as PNG or JPEG",
+        }
+        detail = self.detail or "no reason is known"
+        return known.get(self.reason, f"it can't be read ({detail}): correct or replace it")
 
 
 class AuditAbortedError(AuditorError):

@@ -241,7 +241,7 @@ def _read(path: Path, preprocess: Preprocess) -> NDArray[np.uint8]:
     try:
         image = imaging.open_image(path).image
     except UnreadableImageError as error:
-        raise DataError(f"{path}: expected an image; it is {error}") from error
+        raise DataError(f"{path}: expected an image; {error.sentence}") from error
     return imaging.prepare(image, preprocess.resize, preprocess.crop, preprocess.interpolation)
 
 

@@ -153,7 +153,8 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
         images, _, _ = sample_images(prepared, _IMAGES)
     inputs = normalised(torch.from_numpy(images), prepared.preprocess, prepared.device)
     rule = prepared.rule
-    stated = prepared.config.model.output
+    defined = prepared.classifier.output
+    stated = prepared.config.model.output or defined
     network: nn.Module = prepared.classifier.module
     adapted = AdaptedNetwork(network, prepared.preprocess, prepared.config.model.output_key)
     inputs, outputs = _outputs(adapted, inputs)
@@ -161,6 +162,8 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
         network = adapted
     _require_fit(outputs.shape[1], prepared)
     looks_like = recognise(outputs, rule.task)
+    if defined is not None and stated == defined:
+        looks_like = defined  # logits that happen to lie in 0…1 are logits
     kind = stated or looks_like
     varied = _with_inverted(network, images, outputs, prepared)
     constant = constant_columns(varied)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ ReviewChoice = Literal["accept", "mitigate", "reject"]
 
 _LONGEST = {"reason": 4000, "reviewer": 200, "role": 200}
 """Largest number of characters."""
+_REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates: "reject" could look like another word."""
 
 
 class ReviewDecision(Record):
@@ -76,9 +79,12 @@ def read_log(folder: Path) -> ReviewLog | None:
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
+        reason = (
+            error.strerror if isinstance(error, OSError) else "the file is damaged or was edited"
+        )
         raise DataError(
-            f"{path}: expected the decisions that `auditor review` wrote; {str(error).splitlines()[0]}: "
-            "restore the file from a backup, or remove it and decide again"
+            f"{path}: expected the decisions that `auditor review` wrote; {reason}: restore the file from a "
+            "backup, or remove it and decide again"
         ) from error
 
 
@@ -105,7 +111,7 @@ def add_decision(
         The decision as it is stored.
 
     Raises:
-        ConfigError: a text is missing or too long, or the choice is unknown.
+        ConfigError: a text is missing, too long or invisible in part, or the choice is unknown.
         DataError: the stored decisions are damaged or belong to another result.
     """
     texts = {"reason": reason.strip(), "reviewer": reviewer.strip(), "role": role.strip()}
@@ -115,6 +121,12 @@ def add_decision(
         if len(text) > _LONGEST[name]:
             raise ConfigError(
                 f"{name}: expected at most {_LONGEST[name]} characters; got {len(text)}: shorten it"
+            )
+        hidden = next((one for one in text if _is_hidden(one)), None)
+        if hidden is not None:
+            raise ConfigError(
+                f"{name}: expected text that can be read; it contains the invisible character "
+                f"U+{ord(hidden):04X}: remove it"
             )
     if choice not in get_args(ReviewChoice):
         raise ConfigError(
@@ -131,6 +143,12 @@ def add_decision(
     )
     _write(folder, log.model_copy(update={"decisions": [*log.decisions, made]}))
     return made
+
+
+def _is_hidden(character: str) -> bool:
+    """Control characters, lone surrogates, and marks that reverse the order in which text is read."""
+    kind = unicodedata.category(character)
+    return (kind in {"Cc", "Cs"} and character not in "\n\r\t") or character in _REVERSING
 
 
 def review_faults(log: ReviewLog, seal: str) -> list[str]:

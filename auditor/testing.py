@@ -43,6 +43,8 @@ def assert_audit(
     """
     if severity not in SEVERITIES:
         raise ConfigError(f"severity: expected one of {', '.join(SEVERITIES)}; got {severity!r}")
+    if isinstance(allow, str):
+        raise ConfigError(f"allow: expected a list of ids; got {allow!r}: pass [{allow!r}]")
     audit = (
         result if isinstance(result, AuditResult) else RunFolder.open(Path(result)).read_result()
     )

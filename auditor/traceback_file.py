@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import traceback
 from contextlib import suppress
 from pathlib import Path
 
 from auditor.manifest import TRACEBACK
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Codes of a terminal, which Keras writes into its messages."""
 
 
 def keep_traceback(folder: Path | None = None) -> str:
@@ -74,7 +78,8 @@ def place_of(error: BaseException) -> str:
 
 def one_line(error: BaseException) -> str:
     """The text of an error in one line of at most 300 characters; ``no message`` if it has none."""
-    text = " ".join(text_of(error).split()).rstrip(".:") or "no message"
+    plain = _COLOURS.sub("", text_of(error))
+    text = " ".join(plain.split()).rstrip(".:") or "no message"
     return text if len(text) <= 300 else f"{text[:300]} …"
 
 

@@ -60,6 +60,11 @@ def test_finding_that_no_longer_occurs_can_not_be_allowed(result: AuditResult) -
         assert_audit(result, allow=["F999"])
 
 
+def test_single_id_instead_of_a_list_is_refused_with_the_fix(result: AuditResult) -> None:
+    with pytest.raises(ConfigError, match=r"allow: .* got 'F1': pass \['F1'\]"):
+        assert_audit(result, allow="F1")
+
+
 def test_unknown_severity_is_refused(result: AuditResult) -> None:
     with pytest.raises(ConfigError, match="expected one of note, warning, alert; got 'grave'"):
         assert_audit(result, severity="grave")  # type: ignore[arg-type]

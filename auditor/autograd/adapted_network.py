@@ -10,6 +10,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from auditor.autograd.model_free import ModelFreeNetwork
 from auditor.autograd.network_output import plain_output
 from auditor.autograd.shared_parts import SharedParts
 from auditor.config import Channels, Preprocess
@@ -42,12 +43,16 @@ class AdaptedNetwork(SharedParts):
             preprocess: names the channels that the network takes; None: it takes the images as they are.
             output_key: entry of what the network returns; None: the obvious one.
         """
+        chosen = False
+        if output_key is not None and isinstance(network, ModelFreeNetwork):
+            chosen = True  # its maps are those of the chosen outputs
+            network = network.with_output(output_key)
         super().__init__(network)
         self._channels: Channels = "rgb" if preprocess is None else preprocess.channels
         self._opaque = 1.0 if preprocess is None else preprocess.opaque
-        self._output_key = output_key
+        self._output_key = None if chosen else output_key
         self._dtype = _common_dtype(self.audited_network)
-        self.is_needed = self._channels != "rgb"
+        self.is_needed = chosen or self._channels != "rgb"
 
     def forward(self, images: Tensor) -> Tensor:
         """What the network returns for its own channels and dtype; outputs in half precision as float32."""

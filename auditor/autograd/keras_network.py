@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from auditor.errors import ModelError
+
 _COLOURS = frozenset({1, 3, 4})
 
 
@@ -25,12 +27,24 @@ class KerasNetwork(nn.Module):
         super().__init__()
         self.__dict__["_model"] = model
         self._channels_last = _takes_channels_last(model)
+        self._channels = _channels_of(model, 3 if self._channels_last else 1)
         for name, layer in _layers(model):
             self.add_module(name.replace(".", "_"), layer)
 
     def forward(self, images: Tensor) -> Any:
-        """What the model returns for images (N, C, H, W), in inference mode of Keras."""
+        """What the model returns for images (N, C, H, W), in inference mode of Keras.
+
+        Raises:
+            ModelError: the images have other channels than the model takes.
+        """
         import keras
+
+        if self._channels not in {None, images.shape[1]}:
+            raise ModelError(
+                f"model: expected images with as many channels as the Keras model takes, {self._channels}; "
+                f"got {images.shape[1]}: set `preprocess.channels` to `grey` for one channel, or to "
+                "`rgba` for four"
+            )
 
         inputs = images.permute(0, 2, 3, 1) if self._channels_last else images
         kind = "gpu" if images.device.type == "cuda" else images.device.type
@@ -70,6 +84,12 @@ def _layers(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix + layer.name, layer
         if hasattr(layer, "layers"):
             yield from _layers(layer, f"{prefix}{layer.name}/")
+
+
+def _channels_of(model: Any, axis: int) -> int | None:
+    """The number of channels that the model takes; None where it is not stated."""
+    shape = getattr(model, "input_shape", None)
+    return shape[axis] if isinstance(shape, tuple) and len(shape) == 4 else None
 
 
 def _takes_channels_last(model: Any) -> bool:

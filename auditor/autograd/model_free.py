@@ -56,6 +56,8 @@ class OcclusionMaps(nn.Module):
 class ModelFreeNetwork(nn.Module):
     """A network around a function that predicts."""
 
+    file_sha256: Tensor
+
     def __init__(self, predict: Callable[[Tensor], object], file: Path) -> None:
         """Makes a network.
 
@@ -64,27 +66,45 @@ class ModelFreeNetwork(nn.Module):
             file: of the model. Its bytes stand in for weights in the fingerprint.
         """
         super().__init__()
+        digest = hashlib.sha256(file.read_bytes()).digest()
+        self._set_up(predict, None, torch.tensor(list(digest), dtype=torch.uint8))
 
+    def with_output(self, key: str | int) -> ModelFreeNetwork:
+        """The same network, which returns one of several outputs.
+
+        Args:
+            key: name or position of the output.
+        """
+        chosen = ModelFreeNetwork.__new__(ModelFreeNetwork)
+        nn.Module.__init__(chosen)
+        chosen._set_up(self.__dict__["_program"], key, self.file_sha256)  # noqa: SLF001
+        return chosen.train(self.training)
+
+    def _set_up(
+        self, predict: Callable[[Tensor], object], key: str | int | None, digest: Tensor
+    ) -> None:
         def outputs_of(images: Tensor) -> Tensor:
             with torch.no_grad():
-                found = plain_output(predict(images.detach().float().cpu().contiguous()))
+                found = plain_output(predict(images.detach().float().cpu().contiguous()), key)
             if not isinstance(found, Tensor):
                 raise ModelError(
-                    f"model: expected one tensor (N, K) of outputs; got {type(found).__name__}"
+                    f"model: expected one tensor (N, K) of outputs; got {type(found).__name__}: export the "
+                    "model with its logits as an output"
                 )
-            return found.detach().to(images.device).float()
+            outputs = found.detach().to(images.device)
+            return outputs.float() if outputs.is_floating_point() else outputs
 
+        self.__dict__["_program"] = predict
         self.__dict__["_predict"] = outputs_of
         self.occlusion = OcclusionMaps(outputs_of)
-        digest = hashlib.sha256(file.read_bytes()).digest()
-        self.register_buffer("file_sha256", torch.tensor(list(digest), dtype=torch.uint8))
+        self.register_buffer("file_sha256", digest)
 
     def forward(self, images: Tensor) -> Tensor:
         """The outputs (N, K); only where someone looks at the maps, these are computed, too."""
         outputs: Tensor = self.__dict__["_predict"](images)
         recorded = torch.is_grad_enabled() and images.requires_grad
         watched = bool(self.occlusion._forward_hooks)  # noqa: SLF001 - there is no public way to ask
-        if not (recorded or watched) or outputs.ndim != 2:
+        if not (recorded or watched) or outputs.ndim != 2 or not outputs.is_floating_point():
             return outputs
         means = self.occlusion(images, outputs).mean((2, 3))
         attached: Tensor = outputs + (means - means.detach())

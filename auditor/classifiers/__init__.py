@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from auditor.config import Preprocess
+from auditor.config import OutputKind, Preprocess
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +24,7 @@ class Classifier:
         description: architecture and source of the weights, in one line for the report.
         classes: the class names that come with the weights, in index order, or None.
         preprocess: the preprocessing that comes with the weights, or None.
+        output: what the network returns, where its library defines it; None: to be recognised.
     """
 
     module: nn.Module
@@ -31,6 +32,7 @@ class Classifier:
     description: str
     classes: tuple[str, ...] | None = None
     preprocess: Preprocess | None = None
+    output: OutputKind | None = None
 
 
 @runtime_checkable

@@ -12,14 +12,20 @@ from torch import nn
 
 from auditor.autograd.model_free import MODEL_FREE, ModelFreeNetwork
 from auditor.classifiers import Classifier
-from auditor.classifiers.batch_sizes import in_batches, takes_any_batch
+from auditor.classifiers.batch_sizes import in_batches, one_by_one_if_needed, takes_any_batch
+from auditor.classifiers.image_inputs import ImageInput
 from auditor.classifiers.named_models import file_of
+from auditor.classifiers.other_formats import describe_other_format
 from auditor.config import ConfigPath
 from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
 _MAP_AXES = frozenset({3, 4})
+_OTHERS = (
+    "for weights without a program, use `checkpoint` of the adapter `python`, `timm` or `torchvision`; other "
+    "formats have adapters of their own (`keras`, `onnx`, `huggingface`)"
+)
 
 
 @plugin("classifier", "exported")
@@ -53,6 +59,7 @@ class ExportedClassifier(Options):
         if not self.file.is_file():
             raise ModelError(f"model.file: expected an exported program; {self.file} is not a file")
         inside = _names_in(self.file)
+        _require_program(self.file, inside)
         try:
             with warnings.catch_warnings():
                 # TorchScript is deprecated, and exported programs warn of their own format.
@@ -65,8 +72,7 @@ class ExportedClassifier(Options):
             first = str(error).strip().partition("\n")[0][:200]
             raise ModelError(
                 f"model.file: expected a program of torch.export or TorchScript in {self.file}; {first}: "
-                "for weights without a program, use `checkpoint` of the adapter `python`, `timm` or "
-                "`torchvision`"
+                f"{_OTHERS}"
             ) from error
         return Classifier(
             module=module.eval(),
@@ -82,37 +88,62 @@ def _names_in(file: Path) -> set[str]:
         return {name.partition("/")[2] for name in archive.namelist()}
 
 
+def _require_program(file: Path, inside: set[str]) -> None:
+    """Checks the format before torch reads it, whose own messages would not help.
+
+    Raises:
+        ModelError: the file is something else.
+    """
+    if "constants.pkl" in inside or any(name.endswith("archive_format") for name in inside):
+        return
+    with file.open("rb") as stream:
+        head = stream.read(512)
+    if "data.pkl" in inside:
+        content = "weights, or a network that was pickled"
+    elif head.startswith(b"version https://git-lfs"):
+        content = "a Git LFS pointer (run `git lfs pull`)"
+    elif head.startswith(b"PK"):
+        content = "another archive, or a damaged one"
+    else:
+        content = describe_other_format(file, head)
+    raise ModelError(
+        f"model.file: expected a program of torch.export or TorchScript in {file}; it is {content}: {_OTHERS}"
+    )
+
+
 def _scripted(file: Path) -> tuple[nn.Module, str]:
     program: Any = torch.jit.load(str(file), map_location="cpu")  # type: ignore[no-untyped-call]
     program.eval()
-    return ModelFreeNetwork(program, file), f"TorchScript; {MODEL_FREE}"
+    return ModelFreeNetwork(one_by_one_if_needed(program), file), f"TorchScript; {MODEL_FREE}"
 
 
 def _exported(file: Path) -> tuple[nn.Module, str]:
     program = torch.export.load(file)
-    shape = _input_shape(program)
-    graph = _Layers(program.module(check_guards=False))
-    if takes_any_batch(graph, tuple(side if isinstance(side, int) else 64 for side in shape[1:])):
+    given = _input_of(program)
+    graph = _Layers(program.module(check_guards=False), given)
+    if takes_any_batch(graph, given.trial(2)):
         return graph, "exported program"
-    size = shape[0] if isinstance(shape[0], int) else None
-    predict = in_batches(program.module(), size)
+    run, size = program.module(), given.shape[0]
+    predict = in_batches(lambda images: run(given.arranged(images)), size)
     return ModelFreeNetwork(predict, file), (
         f"exported program; {MODEL_FREE} for more than the exported batch size of {size}: export it with a "
         "dynamic one"
     )
 
 
-def _input_shape(program: Any) -> tuple[Any, ...]:
-    """Shape of the only input of the user; symbols for dynamic axes."""
+def _input_of(program: Any) -> ImageInput:
+    """The only input of the user."""
     names = program.graph_signature.user_inputs
-    shapes = [
-        tuple(node.meta["val"].shape)
+    inputs = [
+        node.meta["val"]
         for node in program.graph.nodes
         if node.op == "placeholder" and node.name in names
     ]
-    if len(shapes) != 1 or len(shapes[0]) != 4:
+    if len(inputs) != 1 or inputs[0].ndim != 4:
+        shapes = [tuple(one.shape) for one in inputs]
         raise ValueError(f"expected one input, images (N, C, H, W); it takes {shapes}")
-    return shapes[0]
+    shape = tuple(side if isinstance(side, int) else None for side in inputs[0].shape)
+    return ImageInput(shape, inputs[0].dtype)
 
 
 class _Operation(nn.Module):
@@ -129,8 +160,9 @@ class _Operation(nn.Module):
 class _Layers(nn.Module):
     """An exported graph whose operations on maps are layers, so that their outputs can be read."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, given: ImageInput) -> None:
         super().__init__()
+        self._given = given
         graph = module.graph
         for node in list(graph.nodes):
             value = node.meta.get("val")
@@ -146,4 +178,4 @@ class _Layers(nn.Module):
         self.program = torch.fx.GraphModule(module, graph)
 
     def forward(self, images: torch.Tensor) -> Any:
-        return self.program(images)
+        return self.program(self._given.arranged(images))

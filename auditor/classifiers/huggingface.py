@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ from pydantic import model_validator
 from auditor.classifiers import Classifier
 from auditor.classifiers.downloads import hub_folder, required_library
 from auditor.classifiers.named_models import entries_of_config, require_no_weights
+from auditor.classifiers.weight_files import require_intact
 from auditor.config import ConfigPath
 from auditor.config.recognise import WEIGHT_SUFFIXES, Given, Recognised
 from auditor.errors import ModelError
@@ -23,6 +25,7 @@ _NO_NAME = re.compile(r"LABEL_\d+")
 _HUB_NAME = re.compile(r"[\w-]+/[\w.-]+")
 """Owner and name of a model on the Hub."""
 _SHOWN = 3
+_SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 @plugin("classifier", "huggingface")
@@ -86,6 +89,7 @@ class HuggingFaceClassifier(Options):
             description=f"transformers {type(module).__name__}, {source}{note}",
             classes=_classes(config),
             preprocess=preprocess,
+            output="logits",
         )
 
     def _source(self) -> tuple[Path, str]:
@@ -115,7 +119,11 @@ def _config(transformers: Any, folder: Path) -> Any:
     try:
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / 'config.json'}: {_first_line(error)}") from error
+        raise ModelError(
+            f"{folder / 'config.json'}: expected the configuration of a model that the installed "
+            f"transformers {transformers.__version__} knows; {_first_line(error)} Code in the folder is "
+            "never run: for a model of your own, use the adapter `python`"
+        ) from error
 
 
 def _model(transformers: Any, folder: Path) -> Any:
@@ -130,10 +138,15 @@ def _model(transformers: Any, folder: Path) -> Any:
             "program that trusts the file, load the model and call `model.save_pretrained(folder)`, which "
             "writes safetensors"
         )
+    _require_all_files(folder, weights)
     try:
-        with _without_progress(transformers):
+        with _quiet(transformers):
             module, info = transformers.AutoModelForImageClassification.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # refused below, with their shapes
             )
     except ValueError as error:
         if "custom code" in str(error) or "trust_remote_code" in str(error):
@@ -146,26 +159,83 @@ def _model(transformers: Any, folder: Path) -> Any:
         ) from error
     except (OSError, RuntimeError, KeyError, ImportError) as error:
         raise ModelError(f"{folder}: expected a model that loads; {_first_line(error)}") from error
-    lacking = sorted({*info["missing_keys"], *(one[0] for one in info["mismatched_keys"])})
-    if lacking:
-        more = f" and {len(lacking) - _SHOWN} more" if lacking[_SHOWN:] else ""
-        raise ModelError(
-            f"{folder}: expected all weights of {type(module).__name__}; {', '.join(lacking[:_SHOWN])}{more} "
-            "are missing or have another shape, and would be random: use a model that was fine-tuned for "
-            "image classification"
-        )
+    _require_weights(folder, module, info)
     return module
 
 
+def _require_weights(folder: Path, module: Any, info: Mapping[str, Any]) -> None:
+    """Checks that no weight was left random.
+
+    Args:
+        folder: of the model.
+        module: the loaded model.
+        info: what transformers says about its loading.
+    """
+    name = type(module).__name__
+    other = [
+        f"{key}: {tuple(wanted)} in the model, {tuple(found)} in the file"
+        for key, found, wanted in sorted(info["mismatched_keys"])
+    ]
+    if other:
+        raise ModelError(
+            f"{folder}: expected the weights of {name}; {len(other)} of them have another shape "
+            f"({', '.join(other[:_SHOWN])}): config.json and the weights belong to different models; copy "
+            "both from the same folder"
+        )
+    lacking = sorted(info["missing_keys"])
+    if lacking:
+        more = f" and {len(lacking) - _SHOWN} more" if lacking[_SHOWN:] else ""
+        verb = "is" if len(lacking) == 1 else "are"
+        raise ModelError(
+            f"{folder}: expected all weights of {name}; {', '.join(lacking[:_SHOWN])}{more} "
+            f"{verb} missing, and would be random: use a model that was fine-tuned for image classification"
+        )
+
+
+def _require_all_files(folder: Path, weights: list[str]) -> None:
+    """Checks that all parts of the weights are there and intact.
+
+    Raises:
+        ModelError: a part is missing or damaged, or nothing says how the parts belong together.
+    """
+    index = folder / _INDEX
+    if index.is_file():
+        try:
+            parts = sorted(
+                set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"expected the list of weight files in {index}; it can't be read: copy it again"
+            ) from error
+    elif _SINGLE in weights:
+        parts = [_SINGLE]
+    else:
+        raise ModelError(
+            f"expected {_SINGLE} in {folder}, or {_INDEX} with the names of several files; it has only "
+            f"{', '.join(weights[:_SHOWN])}: copy {_INDEX} into this folder, too"
+        )
+    missing = [name for name in parts if name not in weights]
+    if missing:
+        raise ModelError(
+            f"expected all {len(parts)} files of weights in {folder}; {', '.join(missing[:_SHOWN])} "
+            f"{'is' if len(missing) == 1 else 'are'} missing: copy the rest of the folder"
+        )
+    for name in parts:
+        require_intact(folder / name)
+
+
 @contextmanager
-def _without_progress(transformers: Any) -> Iterator[None]:
-    """Hides the progress bar of loading, which would run through that of the audit."""
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Hides the progress bar of loading and the table of missing weights, which belong to no audit."""
     logging = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 

@@ -56,6 +56,7 @@ class KerasClassifier(Options):
                 model = keras.saving.load_model(self.file, compile=False, safe_mode=True)
         except (ValueError, TypeError, OSError, KeyError, AttributeError, ImportError) as error:
             raise ModelError(f"model.file: {self.file}: {_reason(error)}") from error
+        _require_one_image(model)
         return Classifier(
             module=KerasNetwork(model).eval(),
             adapter=self.plugin_name,
@@ -76,12 +77,38 @@ class KerasClassifier(Options):
         )
         if self.file.is_file():
             with self.file.open("rb") as stream:
-                if stream.read(8).startswith(b"\x89HDF"):
-                    kind = "an HDF5 file of earlier versions"
+                head = stream.read(40)
+            if head.startswith(b"\x89HDF"):
+                kind = "an HDF5 file of earlier versions"
+            if head.startswith(b"version https://git-lfs"):
+                raise ModelError(
+                    f"model.file: expected a .keras file; {self.file} is a Git LFS pointer: run "
+                    "`git lfs pull`"
+                )
+            if head.startswith(b"PK") and not zipfile.is_zipfile(self.file):
+                raise ModelError(
+                    f"model.file: expected a .keras file; {self.file} is truncated: copy it again"
+                )
         raise ModelError(
             f"model.file: expected a .keras file; {self.file} is {kind}: in a program that trusts it, load "
             "it and save it again with `model.save('model.keras')`"
         )
+
+
+def _require_one_image(model: Any) -> None:
+    """Checks that images are the only input.
+
+    Raises:
+        ModelError: they are not.
+    """
+    inputs = getattr(model, "inputs", None)
+    if not inputs or (len(inputs) == 1 and len(inputs[0].shape) == 4):
+        return
+    shown = ", ".join(f"{one.name} of {len(one.shape)} axes" for one in inputs)
+    raise ModelError(
+        f"model.file: expected one input, images (N, H, W, C) or (N, C, H, W); the model has {shown}: save a "
+        "model that takes only the images"
+    )
 
 
 def keras_on_torch() -> Any:

@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from auditor.autograd.model_free import MODEL_FREE, ModelFreeNetwork
 from auditor.classifiers import Classifier
-from auditor.classifiers.batch_sizes import in_batches, takes_any_batch
+from auditor.classifiers.batch_sizes import in_batches, takes_any_batch, tensors_of
 from auditor.classifiers.downloads import required_library
+from auditor.classifiers.image_inputs import ChannelsLast, ImageInput
 from auditor.classifiers.named_models import file_of
 from auditor.config import ConfigPath
 from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
-_COLOURS = frozenset({1, 3, 4})
-_SIDE = 64
-"""Side of a trial image for a model that takes any size."""
 _TOLERANCE = 1e-3
-
-
-class _Input(NamedTuple):
-    """The input of a graph; None stands for any size."""
-
-    name: str
-    shape: tuple[int | None, ...]
-
-    @property
-    def channels_last(self) -> bool:
-        return self.shape[3] in _COLOURS and self.shape[1] not in _COLOURS
-
-    @property
-    def image(self) -> tuple[int, int, int]:
-        """Channels, height and width of a trial image."""
-        axes = (3, 1, 2) if self.channels_last else (1, 2, 3)
-        channels, height, width = (self.shape[axis] for axis in axes)
-        return channels or 3, height or _SIDE, width or _SIDE
 
 
 @plugin("classifier", "onnx")
@@ -71,24 +53,8 @@ class OnnxClassifier(Options):
         """
         onnx = required_library("onnx", "onnx")
         runtime = required_library("onnxruntime", "onnx")
-        if not self.file.is_file():
-            raise ModelError(f"model.file: expected an ONNX model; {self.file} is not a file")
-        try:
-            model = onnx.load(self.file)
-            onnx.checker.check_model(str(self.file))
-            options = runtime.SessionOptions()
-            options.log_severity_level = 3  # errors only
-            session = runtime.InferenceSession(
-                str(self.file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # each of both libraries has an error tree of its own
-            if isinstance(error, MemoryError):
-                raise
-            first = str(error).strip().partition("\n")[0][:200]
-            raise ModelError(
-                f"model.file: expected an ONNX model in {self.file}; {first}"
-            ) from error
-        given = _input_of(model)
+        model, session = _read(onnx, runtime, self.file)
+        given = _input_of(onnx, model)
         predict = in_batches(_Session(session, given), given.shape[0])
         converted, reason = _converted(model, given, predict)
         if converted is not None:
@@ -104,50 +70,92 @@ class OnnxClassifier(Options):
         )
 
 
+def _read(onnx: Any, runtime: Any, file: Path) -> tuple[Any, Any]:
+    """The graph, and a session of ONNX Runtime.
+
+    Raises:
+        ModelError: the file is no ONNX model.
+    """
+    if not file.is_file():
+        raise ModelError(f"model.file: expected an ONNX model; {file} is not a file")
+    try:
+        model = onnx.load(file)
+        onnx.checker.check_model(str(file))
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3  # errors only
+        session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # each of both libraries has an error tree of its own
+        if isinstance(error, MemoryError):
+            raise
+        first = str(error).strip().partition("\n")[0][:200].rstrip(".: ")
+        raise ModelError(
+            f"model.file: expected an ONNX model in {file}; {_what_is_wrong(file, first)}"
+        ) from error
+    return model, session
+
+
+def _what_is_wrong(file: Path, message: str) -> str:
+    """The reason why a file can't be read, with the fix."""
+    if "TensorProto" in message:  # weights in a file of their own
+        return f"{message}: its weights lie in another file; copy that file into the same folder"
+    if "NOT_IMPLEMENTED" in message:
+        return (
+            f"{message}: export the model in float32, and with an opset that ONNX Runtime supports"
+        )
+    with file.open("rb") as stream:
+        head = stream.read(512)
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer: run `git lfs pull`"
+    return f"{message}: the file is damaged or has another format; copy it again, or export the model again"
+
+
 class _Session:
     """Predicts with ONNX Runtime."""
 
-    def __init__(self, session: Any, given: _Input) -> None:
+    def __init__(self, session: Any, given: ImageInput) -> None:
         self._session = session
         self._given = given
-        self._half = session.get_inputs()[0].type == "tensor(float16)"
 
     def __call__(self, images: Tensor) -> object:
-        images = images.permute(0, 2, 3, 1) if self._given.channels_last else images
-        array = (images.half() if self._half else images).contiguous().numpy()
+        (source,) = (one.name for one in self._session.get_inputs())
         names = [one.name for one in self._session.get_outputs()]
-        outputs = self._session.run(names, {self._given.name: array})
-        tensors = {
+        array = self._given.arranged(images).contiguous().numpy()
+        outputs = self._session.run(names, {source: array})
+        arrays = {
             name: torch.from_numpy(one)
             for name, one in zip(names, outputs, strict=True)
-            if hasattr(one, "dtype") and one.dtype.kind == "f"
+            if isinstance(one, np.ndarray) and one.dtype.kind in "fiu"
         }
-        return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+        return next(iter(arrays.values())) if len(names) == 1 and arrays else arrays
 
 
-class _ChannelsLast(nn.Module):
-    """A network for images (N, H, W, C) that gets (N, C, H, W)."""
+class _Named(nn.Module):
+    """A network whose outputs have the names of the file."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
         super().__init__()
         self.network = network
+        self._names = names
 
     def forward(self, images: Tensor) -> object:
-        return self.network(images.permute(0, 2, 3, 1))
+        return dict(zip(self._names, self.network(images), strict=True))
 
 
-def _input_of(model: Any) -> _Input:
+def _input_of(onnx: Any, model: Any) -> ImageInput:
     weights = {one.name for one in model.graph.initializer}
     inputs = [one for one in model.graph.input if one.name not in weights]
     if len(inputs) == 1 and len(axes := inputs[0].type.tensor_type.shape.dim) == 4:
-        return _Input(inputs[0].name, tuple(axis.dim_value or None for axis in axes))
+        kind = onnx.helper.tensor_dtype_to_np_dtype(inputs[0].type.tensor_type.elem_type)
+        dtype = torch.from_numpy(np.zeros(1, kind)).dtype
+        return ImageInput(tuple(axis.dim_value or None for axis in axes), dtype)
     names = ", ".join(f"{one.name} of {len(one.type.tensor_type.shape.dim)} axes" for one in inputs)
     raise ModelError(
-        f"model.file: expected one input, images (N, C, H, W); the model has {names or 'none'}"
+        f"model.file: expected one input, images (N, C, H, W); the model has {names or 'none'}: export it "
+        "with the images as its only input"
     )
 
 
-def _converted(model: Any, given: _Input, predict: Any) -> tuple[nn.Module | None, str]:
+def _converted(model: Any, given: ImageInput, predict: Any) -> tuple[nn.Module | None, str]:
     """The network in PyTorch; or None and the reason why it can't be used."""
     onnx2torch = required_library("onnx2torch", "onnx")
     try:
@@ -158,14 +166,20 @@ def _converted(model: Any, given: _Input, predict: Any) -> tuple[nn.Module | Non
             network: nn.Module = onnx2torch.convert(model).float().eval()
     except Exception as error:  # noqa: BLE001 - whatever an unsupported operation raises
         return None, f"can't convert it ({str(error).strip().partition(chr(10))[0][:120]})"
+    names = tuple(one.name for one in model.graph.output)
+    if len(names) > 1:
+        network = _Named(network, names)
     if given.channels_last:
-        network = _ChannelsLast(network)
-    if not takes_any_batch(network, given.image):
+        network = ChannelsLast(network)
+    if not takes_any_batch(network, given.trial(2)):
         return None, "converts it only for the batch size of the file; export it with a dynamic one"
-    images = torch.rand((1, *given.image), generator=torch.Generator().manual_seed(1), device="cpu")
+    images = given.trial(1)
     with torch.no_grad():
-        ours, theirs = in_batches(network, None)(images), predict(images)
-    difference = float((ours - theirs.float()).abs().max())
-    if difference > _TOLERANCE * max(float(theirs.abs().max()), 1.0):
-        return None, f"converts it to a network whose outputs differ by {difference:.2g}"
+        pairs = zip(tensors_of(network(images)), tensors_of(predict(images)), strict=True)
+        differences = [
+            float((ours.float() - theirs.float()).abs().max()) / max(float(theirs.abs().max()), 1.0)
+            for ours, theirs in pairs
+        ]
+    if max(differences) > _TOLERANCE:
+        return None, f"converts it to a network whose outputs differ by {max(differences):.2g}"
     return network, ""

@@ -26,6 +26,7 @@ from auditor.classifiers.named_models import (
     require_no_weights,
     require_weights,
 )
+from auditor.classifiers.weight_files import require_intact
 from auditor.config import ConfigPath, Preprocess
 from auditor.config.recognise import Given, Recognised
 from auditor.errors import ModelError
@@ -151,6 +152,8 @@ class TimmClassifier(Options):
                 "`timm.models.save_for_hf(model, folder, safe_serialization=True)` writes it; they are not "
                 "there"
             )
+        for weights in sorted(folder.glob("*.safetensors")):
+            require_intact(weights)
         try:
             module = timm.create_model(f"local-dir:{folder}", pretrained=True)
         except (OSError, RuntimeError, ValueError, KeyError) as error:

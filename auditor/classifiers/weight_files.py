@@ -77,6 +77,22 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     return _pick(path, _read_state_dict(path), key)
 
 
+def require_intact(path: Path) -> None:
+    """Checks a file of safetensors before a library reads it, whose own message would not help.
+
+    Raises:
+        ModelError: the file does not exist, is no safetensors, or is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    _format_of(path)
+    try:
+        with safe_open(path, "pt"):
+            return
+    except (SafetensorError, OSError) as error:
+        raise ModelError(_damaged(path, error)) from error
+
+
 def _format_of(path: Path) -> Literal["safetensors", "torch"]:
     """Recognises the format by the first bytes; raises ModelError if it is not supported."""
     try:

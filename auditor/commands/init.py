@@ -33,6 +33,6 @@ def init(
             path, notes = write_starter(folder), []
         else:
             parts = recognise_parts(model, weights, data)
-            path, notes = write_recognised(parts, folder), list(parts.notes)
+            path, notes = write_recognised(parts, folder), list(parts.to_check)
         for text in (*notes, str(path), f"edit it, then run: auditor check {path}"):
             out_console.print(line(text), soft_wrap=True)

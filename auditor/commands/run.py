@@ -97,7 +97,7 @@ class _Named:
                 "with `auditor init`"
             )
         if missing:
-            raise ConfigError(f"{missing[0]}: expected a value beside the other options; add it")
+            raise ConfigError(f"expected both --model and --data; {missing[0]} is missing: add it")
 
 
 def _without_file(

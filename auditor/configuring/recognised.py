@@ -56,6 +56,23 @@ class RecognisedParts:
             )
 
     @property
+    def to_check(self) -> Iterator[str]:
+        """The notes on a file that a person corrects, in which the preprocessing may be a guess."""
+        yield from self.notes
+        if self.guesses_preprocess:
+            yield (
+                "preprocess: a guess, the usual one for photographs; correct it to what the model was "
+                "trained with"
+            )
+
+    @property
+    def guesses_preprocess(self) -> bool:
+        """Whether nothing says how an image becomes the model's input."""
+        return self.model is None or not (
+            self.model.found.own_classes or self.model.found.preprocess is not None
+        )
+
+    @property
     def own_classes(self) -> tuple[str, ...]:
         """The classes of the data, where the model has no names of its own."""
         if self.data is None or self.model is None or self.model.found.own_classes:

@@ -61,7 +61,7 @@ def write_used(raw: Mapping[str, Any], notes: Iterable[str], path: Path) -> None
             f"{path}: expected a new file for the configuration of the run, or that of an earlier run; it is "
             "another file, which is not overwritten: choose another folder with --out, or remove it"
         )
-    require_writable(path)
+    require_writable(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     comments = [f"# `auditor run {path.name}` repeats the audit.", *(f"# {one}" for one in notes)]
     body = yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True, width=100)
@@ -76,7 +76,7 @@ def _commented(parts: RecognisedParts, folder: Path) -> str:
         model = "\n".join(_section("model", parts.model, folder, parts.own_classes))
     if parts.data is not None:
         data = "\n".join(_section("data", parts.data, folder, ()))
-    notes = [f"# - {one}" for one in parts.notes]
+    notes = [f"# - {one}" for one in parts.to_check]
     head = [
         "# An audit of an image classifier, from what `auditor init` recognised.",
         "# Paths are relative to this file.",
@@ -121,7 +121,7 @@ def _preprocess(parts: RecognisedParts) -> Iterator[str]:
         return
     known = None if parts.model is None else parts.model.found.preprocess
     yield "# How an image becomes the network's input: resize, crop, divide by 255, normalise."
-    if known is None:
+    if parts.guesses_preprocess:
         yield "# This is a guess: correct it to what the model was trained with."
     yield f"preprocess: {_flow(dict(IMAGENET if known is None else known))}"
 

@@ -46,15 +46,17 @@ class Torchvision(Options):
         codes = self._codes(data)
         if not len(codes):
             raise DataError(f"{self.dataset} in {self.root}: expected images; found none")
-        names = getattr(data, "classes", None)
+        names = tuple(_name(name) for name in getattr(data, "classes", None) or ())
         part = self.split or ("train" if self.train else "test")
         ids = [f"{self.dataset}/{part}/{position:06d}" for position in range(len(codes))]
         return Dataset(
-            samples=pd.DataFrame({"path": ids, "label": codes}, index=pd.Index(ids, name="sample")),
+            samples=pd.DataFrame(
+                {"path": ids, "label": _labels(codes, names)}, index=pd.Index(ids, name="sample")
+            ),
             images=_Images(data),
             attributes=(),
             adapter=self.plugin_name,
-            classes=tuple(_name(name) for name in names) if names else None,
+            classes=names or None,
         )
 
     def _open_stored(self) -> Any:
@@ -129,6 +131,15 @@ class _Images:
             image: Image.Image = self.data[index][0]
         image = upright_rgb(image)
         return DecodedImage(image, hashlib.sha256(image.tobytes()).hexdigest())
+
+
+def _labels(codes: NDArray[np.int64], names: tuple[str, ...]) -> NDArray[np.int64] | list[str]:
+    """Indices, or names where an index could be the name of another class, as in ``0, 1, 10, 2``."""
+    order = {str(position): position for position in range(len(names))}
+    ambiguous = any(order.get(name, position) != position for position, name in enumerate(names))
+    if ambiguous and codes.min() >= 0 and codes.max() < len(names):
+        return [names[code] for code in codes]
+    return codes
 
 
 def _name(name: object) -> str:

@@ -79,6 +79,38 @@ def plain_label(label: Any, place: str, task: TaskName, classes: Sequence[str]) 
     return label if isinstance(label, list) else _checked(label, place, task)
 
 
+def require_unambiguous(labels: Iterable[Any], classes: Sequence[str]) -> None:
+    """Checks that whole numbers are not the index of one class and the name of another one.
+
+    Args:
+        labels: of all samples, from `plain_label`.
+        classes: the names of the classes or labels.
+
+    Raises:
+        DataError: all of them can be read both as indices and as names, with different results.
+    """
+    numbers = {
+        item
+        for label in labels
+        for item in (label if isinstance(label, list) else [label])
+        if isinstance(item, int) and not isinstance(item, bool)
+    }
+    positions = {name: position for position, name in enumerate(classes)}
+    readings = {
+        number: positions.get(str(number)) for number in numbers if 0 <= number < len(classes)
+    }
+    if len(readings) < len(numbers) or None in readings.values():
+        return  # only one reading fits all labels
+    differing = sorted(number for number, position in readings.items() if position != number)
+    if differing:
+        first = differing[0]
+        raise DataError(
+            f"label: expected names as text, because the classes are called by numbers; {first} is both the "
+            f"index of class {classes[first]!r} and the name of the class with index {readings[first]}: pass "
+            "`classes[label]` if the labels are indices, or `str(label)` if they are names"
+        )
+
+
 def _scalar(value: Any) -> Any:
     """The value of an array or tensor without dimensions, as torch data sets return it."""
     if isinstance(value, np.generic):
@@ -107,7 +139,7 @@ def _one_of_vector(label: Any, place: str, classes: Sequence[str]) -> Any:
         return items[0]
     numbers = all(isinstance(item, bool | int | float) for item in items)
     if numbers and len(items) == len(classes) and sorted(items) == [0] * (len(items) - 1) + [1]:
-        return int(np.argmax(items))
+        return classes[int(np.argmax(items))]  # an index may look like the name of another class
     if not numbers and isinstance(label, list | tuple):
         return items
     shown = ", ".join(str(item) for item in items[:6]) + (" …" if len(items) > 6 else "")

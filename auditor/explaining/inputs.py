@@ -133,7 +133,7 @@ def _original(image: object, position: int) -> tuple[str, Image.Image]:
         try:
             return path.name, imaging.open_image(path).image
         except UnreadableImageError as error:
-            raise DataError(f"{path}: expected an image; it is {error}") from error
+            raise DataError(f"{path}: expected an image; {error.sentence}") from error
     try:
         if isinstance(image, Image.Image):
             return name, upright_rgb(image)

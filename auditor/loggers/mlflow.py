@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from auditor.errors import MissingDependencyError
+from auditor.errors import ConfigError, MissingDependencyError
 from auditor.loggers.logged_run import LoggedRun
 from auditor.results import AuditResult
 
@@ -37,6 +37,7 @@ def log_to_mlflow(
     Raises:
         MissingDependencyError: MLflow is not installed.
         DataError: the folder does not hold a finished run.
+        ConfigError: MLflow can't open the store.
     """
     try:
         mlflow: Any = importlib.import_module("mlflow")
@@ -54,6 +55,13 @@ def log_to_mlflow(
         place = None if experiment is None else _experiment(mlflow, experiment)
         with mlflow.start_run(experiment_id=place, run_name=logged.name) as run:
             return _log(mlflow, logged, run)
+    except mlflow.exceptions.MlflowException as error:
+        reason = str(error).strip().partition("\n")[0][:200].rstrip(". ")
+        raise ConfigError(
+            f"MLflow can't log to {mlflow.get_tracking_uri()}; {reason}: correct the address of the store. A "
+            "database, such as sqlite:///mlflow.db, needs `pip install mlflow`; a folder may need the "
+            "environment variable MLFLOW_ALLOW_FILE_STORE=true"
+        ) from error
     finally:
         mlflow.set_tracking_uri(before)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auditor.errors import MissingDependencyError
+from auditor.errors import ConfigError, MissingDependencyError
 from auditor.loggers.logged_run import LoggedRun
 from auditor.results import AuditResult
 
@@ -27,6 +27,7 @@ def log_to_tensorboard(
     Raises:
         MissingDependencyError: TensorBoard is not installed.
         DataError: the folder does not hold a finished run.
+        ConfigError: the event files would lie inside of the run.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -35,6 +36,12 @@ def log_to_tensorboard(
             "TensorBoard is not installed: `pip install 'classifier-auditor[tensorboard]'`"
         ) from error
     logged = LoggedRun.of(result)
+    audited = Path(result) if isinstance(result, Path | str) else result.folder
+    if Path(folder).resolve().is_relative_to(audited.resolve()):
+        raise ConfigError(
+            f"expected a folder for TensorBoard outside of the run {audited}, whose seal would break; got "
+            f"{folder}: choose another one, with `--directory` on the command line"
+        )
     with SummaryWriter(str(folder)) as writer:
         for name, value in logged.metrics.items():
             writer.add_scalar(f"audit/{name}", value, step)

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from auditor.errors import MissingDependencyError
+from auditor.errors import ConfigError, MissingDependencyError
 from auditor.loggers.logged_run import LoggedRun
 from auditor.results import AuditResult
 
@@ -32,6 +32,7 @@ def log_to_wandb(
     Raises:
         MissingDependencyError: wandb is not installed.
         DataError: the folder does not hold a finished run.
+        ConfigError: Weights & Biases can't start a run, such as without an account.
     """
     try:
         wandb: Any = importlib.import_module("wandb")
@@ -41,12 +42,18 @@ def log_to_wandb(
         ) from error
     logged = LoggedRun.of(result)
     active = wandb.run
-    run = active or wandb.init(
-        project=project,
-        name=logged.name,
-        dir=None if directory is None else str(directory),
-        mode="offline" if offline else None,
-    )
+    try:
+        run = active or wandb.init(
+            project=project,
+            name=logged.name,
+            dir=None if directory is None else str(directory),
+            mode="offline" if offline else None,
+        )
+    except wandb.errors.Error as error:
+        raise ConfigError(
+            f"Weights & Biases can't start a run; {' '.join(str(error).split())[:200].rstrip('. ')}: run "
+            "`wandb login`, or pass `--offline` (`offline=True`) to send the run later"
+        ) from error
     try:
         run.config.update({"audit": logged.parameters}, allow_val_change=True)
         table = logged.findings

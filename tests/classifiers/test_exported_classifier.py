@@ -12,6 +12,7 @@ from builders.adapter_audits import audit_with
 from torch import Tensor, nn
 
 import auditor
+from auditor.autograd.adapted_network import AdaptedNetwork
 from auditor.classifiers.exported import ExportedClassifier
 from auditor.errors import ModelError
 
@@ -93,6 +94,79 @@ def test_torchscript_predicts_and_says_that_maps_are_occlusion_maps(tmp_path: Pa
         torch.testing.assert_close(found.module(IMAGES), network()(IMAGES))
 
 
+class TwoOutputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.net(images)
+        return logits, torch.cat([logits, -logits], dim=1)
+
+
+@pytest.mark.parametrize("kind", ["exported", "exported for one image", "torchscript"])
+def test_one_of_two_outputs_is_chosen_by_its_position(tmp_path: Path, kind: str) -> None:
+    if kind == "torchscript":
+        path = scripted(tmp_path / "m.pt", TwoOutputs().eval())
+    else:
+        path = exported(tmp_path / "m.pt2", TwoOutputs().eval(), dynamic=kind == "exported")
+    found = ExportedClassifier(file=path).load()
+    logits = network()(IMAGES).detach()
+    for key, expected in ((0, logits), (1, torch.cat([logits, -logits], dim=1))):
+        with torch.no_grad():
+            ours = AdaptedNetwork(found.module, output_key=key)(IMAGES)
+        torch.testing.assert_close(ours, expected)
+
+
+class ChannelsLast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network()
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images.permute(0, 3, 1, 2))
+        return logits
+
+
+def test_exported_channels_last_input_is_handled(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim("n", min=1, max=64)
+        images = IMAGES.permute(0, 2, 3, 1).contiguous()
+        program = torch.export.export(
+            ChannelsLast().eval(), (images,), dynamic_shapes=({0: batch},)
+        )
+        torch.export.save(program, tmp_path / "m.pt2")
+    found = ExportedClassifier(file=tmp_path / "m.pt2").load()
+    assert found.description == "exported program m.pt2"
+    with torch.no_grad():
+        torch.testing.assert_close(found.module(IMAGES), network()(IMAGES))
+
+
+def test_exported_half_precision_has_maps(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim("n", min=1, max=64)
+        program = torch.export.export(
+            network().half(), (IMAGES.half(),), dynamic_shapes=({0: batch},)
+        )
+        torch.export.save(program, tmp_path / "m.pt2")
+    found = ExportedClassifier(file=tmp_path / "m.pt2").load()
+    assert found.description == "exported program m.pt2"
+    with torch.no_grad():
+        ours = found.module(IMAGES).float()
+        torch.testing.assert_close(ours, network()(IMAGES), rtol=1e-2, atol=1e-2)
+
+
+def test_torchscript_traced_for_one_image_predicts_several(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program: Any = torch.jit.trace(OneImage().eval(), IMAGES[:1])  # type: ignore[no-untyped-call]
+        program.save(str(tmp_path / "m.pt"))
+    found = ExportedClassifier(file=tmp_path / "m.pt").load()
+    torch.testing.assert_close(found.module(IMAGES), network()(IMAGES).detach())
+
+
 @pytest.mark.parametrize("kind", ["exported", "torchscript"])
 def test_audit_of_a_program_runs_to_the_end(tmp_path: Path, kind: str) -> None:
     if kind == "exported":
@@ -119,7 +193,22 @@ def test_fingerprints_of_two_programs_differ(tmp_path: Path) -> None:
     assert sha256_of(first.module) != sha256_of(second.module)
 
 
+OTHERS: dict[str, tuple[bytes, str]] = {
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+    "truncated": (b"PK\x03\x04 and no more", "another archive, or a damaged one"),
+    "page": (b"<html></html>", "an HTML or XML page"),
+    "text": (b"hello", "a text file"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), OTHERS.values(), ids=OTHERS.keys())
+def test_other_file_is_refused_and_described(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "m.pt2").write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        ExportedClassifier(file=tmp_path / "m.pt2").load()
+
+
 def test_weights_without_a_program_are_refused(tmp_path: Path) -> None:
     torch.save(network().state_dict(), tmp_path / "w.pt")
-    with pytest.raises(ModelError, match=r"for weights without a program, use `checkpoint`"):
+    with pytest.raises(ModelError, match=r"it is weights, .*: for weights without a program, use"):
         ExportedClassifier(file=tmp_path / "w.pt").load()

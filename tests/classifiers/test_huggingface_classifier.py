@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers as hf
@@ -223,6 +224,78 @@ def test_model_without_a_trained_head_is_refused(tmp_path: Path) -> None:
     saved(tmp_path / "backbone", resnet().resnet)
     with pytest.raises(ModelError, match=r"classifier.1.bias, classifier.1.weight are missing"):
         HuggingFaceClassifier(folder=tmp_path / "backbone").load()
+
+
+def test_single_output_in_0_to_1_is_a_logit(tmp_path: Path) -> None:
+    config = hf.ViTConfig(**VIT, id2label={0: "dog"}, label2id={"dog": 0})
+    model: Any = hf.ViTForImageClassification(config)
+    with torch.no_grad():
+        model.classifier.weight.mul_(1e-3)
+        model.classifier.bias.fill_(0.5)  # all outputs are close to 0.5
+    saved(tmp_path / "model", model)
+    result = audit_with(
+        tmp_path,
+        {"adapter": "huggingface", "folder": "model", "classes": ["cat", "dog"]},
+        task="binary",
+        decision={"positive": "dog"},
+    )
+    # The sigmoid of 0.5 is 0.62; read as a probability, it would be 0.5.
+    confidence = pd.read_parquet(tmp_path / "run" / "predictions.parquet")["p:dog"]
+    assert confidence.between(0.61, 0.64).all()
+    assert result.provenance.model.adapter == "huggingface"
+
+
+def remove_part(folder: Path) -> None:
+    sorted(folder.glob("*.safetensors"))[1].unlink()
+
+
+def truncate_part(folder: Path) -> None:
+    part = sorted(folder.glob("*.safetensors"))[1]
+    part.write_bytes(part.read_bytes()[:-10])
+
+
+def leave_pointer(folder: Path) -> None:
+    min(folder.glob("*.safetensors")).write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    )
+
+
+def remove_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").unlink()
+
+
+def break_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").write_text("[")
+
+
+def state_more_classes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {"0": "cat", "1": "dog", "2": "owl"}
+    config["label2id"] = {"cat": 0, "dog": 1, "owl": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "missing part": (remove_part, r"model-00002-of-\d+.safetensors is missing: copy the rest"),
+    "truncated part": (truncate_part, r"model-00002-of-\d+.safetensors; the file is damaged"),
+    "Git LFS pointer": (leave_pointer, "it is a Git LFS pointer: run `git lfs pull`"),
+    "missing index": (remove_index, "copy model.safetensors.index.json into this folder"),
+    "damaged index": (break_index, "it can't be read: copy it again"),
+    "other classes": (
+        state_more_classes,
+        r"classifier.weight: \(3, 16\) in the model, \(2, 16\) in the file",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_damaged_folder_is_refused_with_the_fix(
+    tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    folder = saved(tmp_path / "model", vit(), max_shard_size="20KB")
+    damage(folder)
+    with pytest.raises(ModelError, match=message):
+        HuggingFaceClassifier(folder=folder).load()
 
 
 def test_code_in_the_folder_is_never_run(tmp_path: Path) -> None:

@@ -157,6 +157,31 @@ def test_other_formats_are_refused_with_the_way_to_convert(tmp_path: Path) -> No
         KerasClassifier(file=tmp_path / "none.keras").load()
 
 
+def test_damaged_file_is_refused_with_the_fix(tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.keras", convolutional())
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(ModelError, match="truncated: copy it again"):
+        KerasClassifier(file=path).load()
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ModelError, match="run `git lfs pull`"):
+        KerasClassifier(file=path).load()
+
+
+def test_model_with_a_second_input_is_refused(tmp_path: Path) -> None:
+    pixels, age = keras.Input((24, 32, 3), name="pixels"), keras.Input((1,), name="age")
+    pooled = keras.layers.GlobalAveragePooling2D()(pixels)
+    both = keras.layers.Concatenate()([pooled, age])
+    path = saved(tmp_path / "m.keras", keras.Model([pixels, age], keras.layers.Dense(2)(both)))
+    with pytest.raises(ModelError, match="the model has pixels of 4 axes, age of 2 axes: save a"):
+        KerasClassifier(file=path).load()
+
+
+def test_other_number_of_channels_is_refused_with_the_fix(tmp_path: Path) -> None:
+    found = KerasClassifier(file=saved(tmp_path / "m.keras", convolutional(channels=1))).load()
+    with pytest.raises(ModelError, match=r"the Keras model takes, 1; got 3: set .* to `grey`"):
+        found.module(images())
+
+
 def test_other_backend_in_the_same_process_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     # TensorFlow is not installed here, and one process has one backend.
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import auditor
+from auditor.autograd.adapted_network import AdaptedNetwork
 from auditor.autograd.model_free import GRID
 from auditor.classifiers.onnx import OnnxClassifier
 from auditor.config import AuditConfig
@@ -155,6 +156,77 @@ def test_audit_of_an_onnx_file_runs_to_the_end(tmp_path: Path, convertible: bool
         tmp_path / "sheets",
     )
     assert (sheets[0].detail == "guided-grad-cam") == convertible
+
+
+def written_variant(path: Path, variant: str) -> Path:
+    """A model of two outputs, of predicted classes, or of whole grey levels."""
+    model = onnx.load(written(path, convertible=variant != "two outputs, unknown operation"))
+    graph = model.graph
+    if variant.startswith("two outputs"):
+        aux = helper.make_tensor_value_info("aux", TensorProto.FLOAT, ["n", 4])
+        graph.node.append(helper.make_node("Neg", ["features"], ["aux"]))
+        graph.output.append(aux)
+    if variant == "predicted classes":
+        graph.node.append(helper.make_node("ArgMax", ["logits"], ["found"], axis=1, keepdims=0))
+        del graph.output[:]
+        graph.output.append(helper.make_tensor_value_info("found", TensorProto.INT64, ["n"]))
+    if variant == "grey levels":
+        graph.node[0].input[0] = "floats"
+        graph.node.insert(0, helper.make_node("Cast", ["images"], ["floats"], to=1))
+        graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("variant", ["two outputs", "two outputs, unknown operation"])
+def test_one_of_two_outputs_is_chosen_by_its_name(tmp_path: Path, variant: str) -> None:
+    path = written_variant(tmp_path / "m.onnx", variant)
+    found = OnnxClassifier(file=path).load().module
+    with pytest.raises(ModelError, match=r"logits: \(2, 2\), aux: \(2, 4\)\); got 'other'"):
+        AdaptedNetwork(found, output_key="other")(IMAGES)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    logits, aux = session.run(["logits", "aux"], {"images": IMAGES.numpy()})
+    for key, expected in (("logits", logits), ("aux", aux)):
+        with torch.no_grad():
+            ours = AdaptedNetwork(found, output_key=key)(IMAGES)
+        torch.testing.assert_close(ours, torch.from_numpy(expected))
+    explained = auditor.explain(found, IMAGES, 3, "grad-cam", output_key="aux")
+    assert explained.logits.shape == (2, 4)
+
+
+def test_input_of_whole_grey_levels_is_cast(tmp_path: Path) -> None:
+    path = written_variant(tmp_path / "m.onnx", "grey levels")
+    found = OnnxClassifier(file=path).load()
+    assert found.description == "ONNX m.onnx, converted by onnx2torch"
+    grey = (IMAGES * 255).round()
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (expected,) = session.run(["logits"], {"images": grey.byte().numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(found.module(grey), torch.from_numpy(expected))
+
+
+def test_model_that_returns_the_predicted_classes_is_refused(tmp_path: Path) -> None:
+    written_variant(tmp_path / "m.onnx", "predicted classes")
+    model = {"adapter": "onnx", "file": "m.onnx", "classes": ["cat", "dog"]}
+    with pytest.raises(ModelError, match="return the logits instead of the predicted classes"):
+        audit_with(tmp_path, model, preprocess={"resize": [16, 20]})
+
+
+def test_unreadable_model_is_refused_with_the_fix(tmp_path: Path) -> None:
+    path = written(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    onnx.save_model(
+        model, path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(ModelError, match="copy that file into the same folder"):
+        OnnxClassifier(file=path).load()
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ModelError, match="run `git lfs pull`"):
+        OnnxClassifier(file=path).load()
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="copy it again, or export the model again"):
+        OnnxClassifier(file=path).load()
 
 
 def test_file_that_is_no_onnx_model_is_refused(tmp_path: Path) -> None:

@@ -126,6 +126,17 @@ def test_folder_of_save_for_hf_comes_with_preprocessing_and_names(tmp_path: Path
     assert torch.equal(classifier.module(images), trained(images))
 
 
+def test_folder_with_truncated_weights_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    timm.models.save_for_hf(
+        timm.create_model(NET, num_classes=2), str(folder), safe_serialization=True
+    )
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(ModelError, match=r"damaged or truncated .*: copy it again"):
+        TimmClassifier(folder=folder).load()
+
+
 def test_audit_of_a_folder_runs_to_the_end(tmp_path: Path) -> None:
     trained = timm.create_model(NET, num_classes=2)
     timm.models.save_for_hf(trained, str(tmp_path / "own"), safe_serialization=True)

@@ -15,6 +15,7 @@ from auditor import registry
 from auditor.cli import app
 from auditor.config import AuditConfig
 from auditor.config.recognise import Given, Recognised, Recogniser, recognise
+from auditor.configuring.text import write_used
 from auditor.datasets.column_roles import roles_of_columns
 from auditor.errors import ConfigError
 from auditor.registry import Options
@@ -165,8 +166,8 @@ REFUSED = {
         "preprocess: expected how images become the model's input",
     ),
     "nothing": ("", "expected a configuration file, or --model and --data; got none"),
-    "no data": ("--model resnet18", "--data: expected a value"),
-    "no model": ("--data photos", "--model: expected a value"),
+    "no data": ("--model resnet18", "expected both --model and --data; --data is missing"),
+    "no model": ("--data photos", "expected both --model and --data; --model is missing"),
     "a file, too": (
         "table.csv --model resnet18",
         "either a configuration file or --model and --data",
@@ -187,6 +188,20 @@ def test_run_without_a_file_is_refused_with_the_fix(
     assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_init_lists_a_guessed_preprocessing_among_what_to_check(tmp_path: Path) -> None:
+    done = auditor("init", tmp_path, "--model", "mynetwork:build", "--data", "photos")
+    assert done.exit_code == 0
+    assert "preprocess: a guess" in done.stdout
+    assert "# - preprocess: a guess" in (tmp_path / "audit.yaml").read_text()
+
+
+def test_configuration_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "pets.yaml"
+    for name in ("first", "second"):
+        write_used({"name": name}, [], path)
+    assert yaml.safe_load(path.read_text(encoding="utf-8")) == {"name": "second"}
 
 
 def test_run_never_replaces_another_file(tmp_path: Path) -> None:

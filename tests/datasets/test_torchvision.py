@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from torchvision import datasets
 
+from auditor.datasets.labels import label_codes
 from auditor.datasets.torchvision import Torchvision
 from auditor.errors import DataError
 
@@ -35,6 +38,19 @@ def test_open_torchvision_reads_the_stored_data_set(tmp_path: Path) -> None:
     trained = Torchvision(dataset="FashionMNIST", root=tmp_path, train=True).open()
     assert trained.samples["label"].tolist() == [1, 2]
     assert len(pickle.loads(pickle.dumps(data.images))) == 2  # noqa: S301  # just written here
+
+
+def test_open_torchvision_folders_called_by_numbers_are_labels_by_name(tmp_path: Path) -> None:
+    # Sorted as text: 0, 1, 10, 2. The index 2 belongs to the folder 10.
+    for name in ("0", "1", "2", "10"):
+        folder = tmp_path / name
+        folder.mkdir()
+        Image.new("RGB", (4, 4)).save(folder / "a.png")
+    data = Torchvision(dataset="ImageFolder", root=tmp_path).open()
+    assert data.classes == ("0", "1", "10", "2")
+    paths = [Path(path).parent.name for path, _ in datasets.ImageFolder(tmp_path).samples]
+    codes = label_codes(data.samples["label"], data.classes)
+    assert [data.classes[code] for code in codes] == paths
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from auditor.cli import app
+from auditor.errors import ConfigError
 from auditor.loggers import LoggedRun, log_to_mlflow, log_to_tensorboard, log_to_wandb
 from auditor.manifest import read_manifest, write_manifest
 from auditor.report.renderers.html import HtmlReport
@@ -64,6 +65,33 @@ def test_mlflow_has_metrics_parameters_findings_and_documents(
     assert run.data.tags["audit.outcome"] == audit.outcome.state
     names = {one.path for one in client.list_artifacts(run_id, "auditor")}
     assert names >= {"auditor/findings.csv", "auditor/audit.json", "auditor/report.html"}
+
+
+def test_mlflow_store_that_can_not_be_opened_is_refused_with_the_fix(
+    audit: AuditResult, store: str
+) -> None:
+    mlflow.set_tracking_uri(store)
+    with pytest.raises(ConfigError, match=r"can't log to nonsense://x; .*: correct the address"):
+        log_to_mlflow(audit, experiment="audits", tracking_uri="nonsense://x")
+    assert mlflow.get_tracking_uri() == store
+
+
+def test_wandb_without_an_account_is_refused_with_the_fix(
+    audit: AuditResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="run `wandb login`, or pass `--offline`"):
+        log_to_wandb(audit, directory=tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["", "runs/audit"])
+def test_tensorboard_never_writes_into_the_run(audit: AuditResult, inside: str) -> None:
+    before = sorted(audit.folder.rglob("*"))
+    with pytest.raises(ConfigError, match=r"outside of the run .*, whose seal would break"):
+        log_to_tensorboard(audit, audit.folder / inside)
+    assert sorted(audit.folder.rglob("*")) == before
 
 
 def test_mlflow_logs_into_the_active_run(audit: AuditResult, store: str) -> None:

@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "no list": (lambda: auditor.explain(NETWORK, [], preprocess={}), "pass at least one image"),
     "missing file": (
         lambda: auditor.explain(NETWORK, "nowhere.png", preprocess={}),
-        "nowhere.png: expected an image; it is missing",
+        "nowhere.png: expected an image; the file does not exist: correct the path",
     ),
     "another object": (
         lambda: auditor.explain(NETWORK, {"image": PIXELS}, preprocess={}),  # type: ignore[arg-type]

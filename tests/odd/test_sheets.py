@@ -158,7 +158,10 @@ def test_image_that_cannot_be_read_or_an_unknown_target_is_refused_before_any_sh
     image = min((planted_inputs.parent / "images").iterdir())
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"broken.png: expected an image; it is not-an-image"):
+    with pytest.raises(
+        DataError,
+        match=r"broken.png: expected an image; the file has another format: save it as PNG or JPEG",
+    ):
         command.explain_images(config, [image, broken], None, tmp_path / "out")
     with pytest.raises(ConfigError, match=r"--target: expected one of the classes .*; got 'eight'"):
         command.explain_images(config, [image], "eight", tmp_path / "out")

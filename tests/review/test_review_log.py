@@ -53,6 +53,27 @@ def test_digest_is_a_hash_over_the_seal_and_the_decision(run: RunFolder) -> None
     assert raw["decisions"][0]["digest"] == hashlib.sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.parametrize(
+    "character", ["\0", "\x1b", "\udcff", "\u202e"], ids=["NUL", "escape", "surrogate", "override"]
+)
+@pytest.mark.parametrize("field", ["reason", "reviewer", "role"])
+def test_invisible_character_is_refused(run: RunFolder, field: str, character: str) -> None:
+    texts = {"reason": "seen", "reviewer": "A. Muster", "role": "QA"} | {field: f"a{character}b"}
+    with pytest.raises(
+        ConfigError, match=rf"{field}: .*character U\+{ord(character):04X}: remove it"
+    ):
+        add_decision(run.path, "F1", "accept", **texts)
+    assert read_log(run.path) is None
+
+
+def test_reason_in_any_script_is_stored_as_it_is(run: RunFolder) -> None:
+    reason = "<b>ja</b> 🦊 नमस्ते مرحبا\nsecond line"
+    add_decision(run.path, "F1", "accept", reason=reason, reviewer="Ünal", role="")
+    log = read_log(run.path)
+    assert log is not None
+    assert log.decisions[0].reason == reason
+
+
 def test_later_decision_replaces_an_earlier_one_and_keeps_it(run: RunFolder) -> None:
     _decide(run, "accept")
     _decide(run, "mitigate")
