@@ -33,7 +33,7 @@ _UNPACKERS: dict[str, Callable[[Path], Any]] = {
 _OTHER_ARCHIVES = frozenset({".zip", ".zst", ".tar", ".7z", ".tgz", ".rar"})
 _GROWTH, _SMALL = 100, 64 << 20
 """A compressed text may unpack to 64 MiB, and beyond that to 100 times its size: texts rarely reach 30."""
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF_16, _UTF_32 = (b"\xff\xfe", b"\xfe\xff"), (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 """Byte-order marks."""
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=([;,\t|])\r?\n?")
 _MOST_ROWS = 50_000_000
@@ -63,7 +63,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Args:
         path: ``.parquet``, ``.jsonl``, ``.tsv``, or anything else as CSV; texts also as ``.gz``, ``.bz2`` or
-            ``.xz``. Texts are in UTF-8, or in UTF-16 with a byte-order mark. Cells of a CSV file are
+            ``.xz``. Texts are in UTF-8, or in UTF-16 or UTF-32 with a byte-order mark. Cells of a CSV file are
             separated by commas, or by semicolons or tabs, as spreadsheets write them.
 
     Returns:
@@ -140,9 +140,9 @@ def _read_text(path: Path) -> pd.DataFrame:
     kind = suffixes[-2:-1] if unpack else suffixes[-1:]
     opened = unpack or (lambda one: one.open("rb"))
     with opened(path) as stream:
-        encoding = "utf-16" if stream.read(2) in _UTF_16 else "utf-8-sig"
+        encoding = _encoding(stream.read(4))
     with opened(path) as stream:
-        _inspect(stream, path, bounded=unpack is not None, binary=encoding == "utf-16")
+        _inspect(stream, path, bounded=unpack is not None, binary=encoding != "utf-8-sig")
     with opened(path) as stream:
         separator, n_skipped = _separator(stream, encoding, "\t" if kind == [".tsv"] else ",")
     with opened(path) as stream:
@@ -152,6 +152,13 @@ def _read_text(path: Path) -> pd.DataFrame:
             stream, dtype=str, na_filter=False, sep=separator, encoding=encoding, skiprows=n_skipped
         )
     return table
+
+
+def _encoding(start: bytes) -> str:
+    """The encoding of a text, by its byte-order mark."""
+    if start.startswith(_UTF_32):  # begins like UTF-16
+        return "utf-32"
+    return "utf-16" if start.startswith(_UTF_16) else "utf-8-sig"
 
 
 def _separator(stream: IO[bytes], encoding: str, usual: str) -> tuple[str, int]:

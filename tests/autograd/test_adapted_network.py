@@ -211,11 +211,12 @@ def test_explain_of_other_dtypes_equals_float32_within_their_precision(dtype: to
     )
 
 
-def test_audit_of_a_half_precision_model_reaches_the_predictions() -> None:
-    prepared = prepare(model=network().half(), dataset=pairs())
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_audit_of_a_model_in_another_precision_reaches_the_predictions(dtype: torch.dtype) -> None:
+    prepared = prepare(model=network().to(dtype), dataset=pairs())
     layers = prepared.classifier.module
     assert isinstance(layers, nn.Sequential)
-    assert layers[0].weight.dtype == torch.float16
+    assert layers[0].weight.dtype == dtype
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,10 @@ def test_render_writes_every_format_that_is_named(
     run = small_run(tmp_path / "run", predictions(60))
     done = invoke("render", run.path, *arguments)
     assert done.exit_code == 0, done.output
-    found = {"json" if path.suffix else path.name for path in map(Path, done.stdout.splitlines())}
-    assert found == written
-    assert len(done.stdout.splitlines()) == len(set(done.stdout.splitlines()))
+    *paths, seal = done.stdout.splitlines()
+    assert {"json" if path.suffix else path.name for path in map(Path, paths)} == written
+    assert len(paths) == len(set(paths))
+    assert seal.startswith("seal: ")
 
 
 @pytest.mark.parametrize("formats", ["", ",", "csv,nope", "csv,,json", "../x"])

@@ -294,9 +294,6 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "weights": (lambda: network().state_dict(), "model: .*got OrderedDict: load its weights"),
     "name": (lambda: "resnet18", "model: .*got str: load it first"),
     "None": (lambda: None, "model: .*got NoneType"),
-    "double": (lambda: network().double(), r"model: .*convert the network with `.float\(\)`"),
-    "half": (lambda: network().half(), r"model: .*convert the network with `.float\(\)`"),
-    "bfloat16": (lambda: network().bfloat16(), r"model: .*convert the network with `.float\(\)`"),
     "meta": (lambda: network().to("meta"), "model: .*device 'meta'"),
     "lazy": (lambda: nn.Sequential(nn.LazyConv2d(2, 3)), "model: .*gets its shape from the first"),
 }
