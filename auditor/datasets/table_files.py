@@ -63,8 +63,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Args:
         path: ``.parquet``, ``.jsonl``, ``.tsv``, or anything else as CSV; texts also as ``.gz``, ``.bz2`` or
-            ``.xz``. Texts are in UTF-8, or in UTF-16 or UTF-32 with a byte-order mark. Cells of a CSV file are
-            separated by commas, or by semicolons or tabs, as spreadsheets write them.
+            ``.xz``. Texts are in UTF-8, or in UTF-16 or UTF-32 with a byte-order mark. Cells of a CSV file
+            are separated by commas, or by semicolons or tabs, as spreadsheets write them.
 
     Returns:
         The table; cells of a text file are unchanged text, empty cells are "".
