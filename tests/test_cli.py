@@ -100,7 +100,7 @@ def test_explain_writes_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Pa
     assert "guided-grad-cam" in done.stdout
     for arguments, message in (
         ((images[0], "--target", "eleven"), "expected one of the classes 0, 1"),
-        ((tmp_path / "nowhere.png",), "missing"),
+        ((tmp_path / "nowhere.png",), "does not exist"),
     ):
         done = auditor("explain", planted_inputs, *arguments, "--out", tmp_path / "more")
         assert done.exit_code == 2
