@@ -39,8 +39,10 @@ from auditor.commands.log import log
 from auditor.commands.review import review
 from auditor.commands.run import run
 from auditor.commands.shared import print_finished, print_seal, progress_display
+from auditor.commands.sign import sign
+from auditor.commands.verify import verify
 from auditor.console import accept_all_text, silence_output
-from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
+from auditor.exit_codes import PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
 from auditor.exit_codes import out as out_console
 
@@ -257,23 +259,8 @@ def compare(
         raise typer.Exit(found.exit_code)
 
 
-@app.command()
-def verify(
-    folder: RunArgument,
-    seal: Annotated[
-        str | None,
-        typer.Option(
-            help="The seal that was noted when the audit ended, or the documents were written."
-        ),
-    ] = None,
-) -> None:
-    """Check whether a run was altered; exit code 0: intact, 1: altered, 2: not a finished run."""
-    with exit_codes():
-        from auditor import terminal, verification
-
-        found = verification.verify(folder, seal)
-        terminal.print_verification(out_console, found, seal_given=seal is not None)
-        raise typer.Exit(PASSED if found.ok else BLOCKED)
+app.command()(verify)
+app.command()(sign)
 
 
 @app.command()

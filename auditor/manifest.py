@@ -159,8 +159,15 @@ def seal(files: Mapping[str, str]) -> str:
 
 def full_seal(files: Mapping[str, str]) -> str:
     """SHA-256 over all files of a run, in the form of `seal`."""
-    lines = [f"{files[name]}  {name}\n" for name in sorted(files)]
+    lines = [_line(files[name], name) for name in sorted(files)]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _line(digest: str, name: str) -> str:
+    """A line of ``sha256sum``, which marks escaped names, so that no name can imitate further lines."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "" if escaped == name else "\\"
+    return f"{mark}{digest}  {escaped}\n"
 
 
 def sha256(path: Path) -> str:
