@@ -163,18 +163,20 @@ def render(
         from auditor import about_file, terminal
         from auditor.comparison.previous import store_previous
         from auditor.file_system import require_writable
-        from auditor.manifest import record_rendering
+        from auditor.manifest import record_rendering, require_unaltered
         from auditor.report import documents
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
-        names = separate(formats) or documents.configured(store)
         require_writable(store.path)
         with record_rendering(store.path):
+            names = separate(formats) or documents.configured(store)
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
             if previous is not None:
-                store_previous(RunFolder.open(previous), store)
+                earlier = RunFolder.open(previous)
+                require_unaltered(earlier.path)
+                store_previous(earlier, store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
         print_seal(store.path)
