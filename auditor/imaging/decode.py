@@ -64,8 +64,8 @@ def open_image(path: Path, window: Window | None = None) -> DecodedImage:
 
     Raises:
         UnreadableImageError: with the reason ``missing``, ``empty``, ``truncated``,
-            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``) or
-            ``unreadable``.
+            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``),
+            ``too-slow`` (see `decode_limit`) or ``unreadable``.
     """
     data = _read(path)
     if is_dicom(data):
