@@ -96,8 +96,10 @@ def batches(
     method = _start_method()
     if len(rows) <= _FEW or not (workers and _reaches_workers(dataset.images, method)):
         workers = 0
-    size = batch_size
-    ends = np.arange(size, len(rows), size) if isinstance(size, int) else np.cumsum(size)
+    if isinstance(batch_size, int):
+        ends = np.arange(batch_size, len(rows), batch_size)
+    else:
+        ends = np.cumsum(batch_size)
     cut = [part for part in np.split(rows, ends) if len(part)]
     first: _Size | None = None
     done = deaths = 0
@@ -113,7 +115,11 @@ def batches(
                 for size in sizes:
                     first = first or size
                     if (size.height, size.width) != (first.height, first.width):
-                        raise DataError(_different_sizes(dataset, first, size))
+                        names = dataset.samples.index
+                        raise different_sizes(
+                            (names[first.row], first.height, first.width),
+                            (names[size.row], size.height, size.width),
+                        )
                 done += 1
                 yield batch._replace(repeated=repeated)
         except RuntimeError as error:
@@ -135,9 +141,9 @@ def _loaded(
     ends = np.cumsum([len(part) for part in cut]).tolist()
     loader: DataLoader[_Item] = DataLoader(
         decoded,
-        batch_sampler=[
+        batch_sampler=(
             list(range(end - len(part), end)) for part, end in zip(cut, ends, strict=True)
-        ],
+        ),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pinned,
@@ -268,12 +274,11 @@ def _collate(items: Sequence[_Item]) -> tuple[Batch, list[_Size]]:
     return batch, list(sizes.values())
 
 
-def _different_sizes(dataset: Dataset, first: _Size, other: _Size) -> str:
-    names = dataset.samples.index
-    return (
-        f"preprocess: expected images of one size; {names[first.row]} becomes "
-        f"{first.height} × {first.width} pixels and {names[other.row]} becomes "
-        f"{other.height} × {other.width}: set preprocess.resize and preprocess.crop"
+def different_sizes(first: tuple[str, int, int], other: tuple[str, int, int]) -> DataError:
+    """The error about two images, each given as sample, height and width after preprocessing."""
+    return DataError(
+        f"preprocess: expected images of one size; {first[0]} becomes {first[1]} × {first[2]} pixels "
+        f"and {other[0]} becomes {other[1]} × {other[2]}: set preprocess.resize and preprocess.crop"
     )
 
 

@@ -71,8 +71,8 @@ class IsolatedStages:
 
     def predict(self, prepared: Prepared, model: AuditedModel, advance: Advance) -> Path:
         """The predictions of all samples; images on which the network raises are left out."""
-        shards = self.folder.shards("predictions")
-        failed = predict(model, prepared.dataset, prepared.codes, shards, advance)
+        blocks = self.folder.predicted
+        failed = predict(model, prepared.dataset, prepared.codes, blocks, advance)
         self.left_out.extend(failed)
         return self.folder.merge_predictions()
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import folder_lock, run_places
+from auditor.blocks import block_name, write_table
 from auditor.errors import DataError
 from auditor.file_system import real_path, refusal
 from auditor.manifest import (
@@ -134,20 +135,21 @@ class RunFolder:
         """The folder of the maps."""
         return self.path / EXPLANATIONS
 
-    def shards(self, stage: str) -> ShardWriter:
-        """Writer of Parquet shards in a sub-folder of this run, which is created."""
-        folder = self.path / stage
+    @property
+    def predicted(self) -> Path:
+        """The folder of the blocks of predictions, which is created."""
+        folder = self.path / "predictions"
         folder.mkdir(parents=True, exist_ok=True)
-        return ShardWriter(folder)
+        return folder
 
     def merge_predictions(self) -> Path:
-        """Merges the shards of predictions into one file, one row group per shard."""
+        """Merges the blocks of predictions into one file, one row group per block."""
         target = self.path / PREDICTIONS
-        parts = sorted((self.path / "predictions").glob("part-*.parquet"))
+        parts = sorted(self.predicted.glob("part-*.parquet"))
         partial = target.with_suffix(".partial")
-        with pq.ParquetWriter(partial, pq.read_schema(parts[0])) as writer:
+        with pq.ParquetWriter(partial, pq.read_schema(parts[0]).remove_metadata()) as writer:
             for part in parts:
-                writer.write_table(pq.read_table(part))
+                writer.write_table(pq.read_table(part).replace_schema_metadata(None))
         partial.replace(target)
         return target
 
@@ -232,13 +234,11 @@ class ShardWriter:
     @property
     def next_name(self) -> str:
         """File name of the next shard."""
-        return f"{self._prefix}-{self._count:05d}.parquet"
+        return block_name(self._count, self._prefix)
 
     def write(self, table: pa.Table) -> Path:
         """Writes the next shard and returns its path."""
         path = self._folder / self.next_name
-        partial = path.with_suffix(".partial")
-        pq.write_table(table, partial)
-        partial.replace(path)
+        write_table(table, path)
         self._count += 1
         return path
