@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -67,7 +67,7 @@ class EvaluatedSamples:
 
     def read_present(
         self, rows: NDArray[np.int64], lengths: Sequence[int] | None = None
-    ) -> Iterator[tuple[Tensor, list[str]]]:
+    ) -> Generator[tuple[Tensor, list[str]]]:
         """Decodes the images of some samples as far as they can still be read, batch by batch.
 
         Args:

@@ -191,6 +191,7 @@ class RunFolder:
             OutputExistsError: something appeared at that place since the audit began.
         """
         shutil.rmtree(self.path / "predictions", ignore_errors=True)
+        shutil.rmtree(self.explanations / "blocks", ignore_errors=True)
         write_manifest(self.path)
         return self.publish()
 
