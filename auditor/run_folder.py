@@ -49,20 +49,23 @@ class RunFolder:
         final: where they will be when the run is finished; then equal to ``path``.
         overwrite: whether an earlier finished run at that place is replaced.
         notes: what people should know of the last step, such as where a folder was moved.
+        stage: what was found at ``path``: nothing, an unfinished run that is resumed, or a complete one.
     """
 
     path: Path
     final: Path
     overwrite: bool = False
     notes: tuple[str, ...] = ()
+    stage: run_places.Stage = "new"
 
     @classmethod
-    def begin(cls, final: Path, *, overwrite: bool = False) -> RunFolder:
+    def begin(cls, final: Path, *, overwrite: bool = False, resume: bool = False) -> RunFolder:
         """Starts a run beside its final place, and locks that place.
 
         Args:
             final: the folder for the finished run.
             overwrite: whether an earlier finished run at that place is replaced at the end.
+            resume: whether to take up an interrupted run, if there is one.
 
         Raises:
             UsageError: see `require_place`.
@@ -75,6 +78,9 @@ class RunFolder:
             folder_lock.acquire(run_places.lock_place(final))
             try:
                 run_places.require_unfinished(path)
+                stage = run_places.stage_of(path) if resume else "new"
+                if stage != "new":
+                    return replace(folder, stage=stage)
                 note = run_places.clear_unfinished(path)
                 (path / EXPLANATIONS).mkdir(parents=True)
                 (path / UNFINISHED_NOTICE).write_text(run_places.NOTICE, encoding="utf-8")
@@ -86,12 +92,19 @@ class RunFolder:
         return folder if note is None else replace(folder, notes=(note,))
 
     @staticmethod
-    def require_place(final: Path, *, overwrite: bool = False) -> Path:
+    def is_finished(final: Path) -> bool:
+        """Whether there is a finished run, and none that is unfinished beside it."""
+        final = real_path(final)
+        return (final / RESULT).is_file() and not run_places.unfinished_place(final).exists()
+
+    @staticmethod
+    def require_place(final: Path, *, overwrite: bool = False, resume: bool = False) -> Path:
         """Makes sure that a run can be written, before hours are spent on it; changes nothing.
 
         Args:
             final: the folder for the finished run.
             overwrite: whether an earlier finished run at that place may be replaced.
+            resume: whether it may also be the run that is to be resumed, which is finished already.
 
         Returns:
             The same path, absolute.
@@ -102,6 +115,8 @@ class RunFolder:
                 is writing a run there.
             FileSystemError: the folder can't be created or written, or its name is no text.
         """
+        if resume and not overwrite and RunFolder.is_finished(final):
+            return real_path(final)
         return run_places.require_place(final, overwrite=overwrite)
 
     @classmethod
@@ -124,6 +139,22 @@ class RunFolder:
             )
         return cls(path, path)
 
+    @classmethod
+    def open_unlocked(cls, path: Path) -> RunFolder:
+        """Opens a finished run at whose place no audit is running; the lock of one that ended is removed.
+
+        Raises:
+            DataError: see `open`.
+            OutputExistsError: an audit is running.
+        """
+        run = cls.open(path)
+        try:
+            folder_lock.acquire(run_places.lock_place(run.path))
+        except OSError as error:
+            raise refusal(error, run.path) or error from error
+        run.release()
+        return run
+
     @property
     def has_predictions(self) -> bool:
         """Whether a part of the predictions is complete, which is worth keeping after an error."""
@@ -134,6 +165,10 @@ class RunFolder:
     def explanations(self) -> Path:
         """The folder of the maps."""
         return self.path / EXPLANATIONS
+
+    def remove_remains(self) -> None:
+        """Removes what an interrupted run has written besides its complete blocks."""
+        run_places.remove_remains(self.path)
 
     @property
     def predicted(self) -> Path:
@@ -190,9 +225,7 @@ class RunFolder:
         Raises:
             OutputExistsError: something appeared at that place since the audit began.
         """
-        shutil.rmtree(self.path / "predictions", ignore_errors=True)
-        shutil.rmtree(self.explanations / "blocks", ignore_errors=True)
-        write_manifest(self.path)
+        write_manifest(self.path, without=run_places.temporary(self.path))
         return self.publish()
 
     def publish(self) -> RunFolder:
@@ -204,6 +237,7 @@ class RunFolder:
         Raises:
             OutputExistsError: something appeared at that place since the audit began.
         """
+        run_places.remove_temporary(self.path)
         note = run_places.publish(self.path, self.final, overwrite=self.overwrite)
         self.release()
         return RunFolder(self.final, self.final, notes=() if note is None else (note,))
