@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -65,17 +65,20 @@ class EvaluatedSamples:
         """
         return self._read(self.dataset, self.positions[rows])
 
-    def read_present(self, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, list[str]]]:
+    def read_present(
+        self, rows: NDArray[np.int64], lengths: Sequence[int] | None = None
+    ) -> Generator[tuple[Tensor, list[str]]]:
         """Decodes the images of some samples as far as they can still be read, batch by batch.
 
         Args:
             rows: (n,) positions in the evaluated samples.
+            lengths: images in each batch; None: as many as the model takes.
 
         Yields:
             uint8 (b, 3, H, W) of those that can be read, and the status of each that was asked for, in the
             order given.
         """
-        for batch in self.model.batches(self.dataset, self.positions[rows]):
+        for batch in self.model.batches(self.dataset, self.positions[rows], lengths=lengths):
             yield batch.images, batch.status
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -84,7 +85,13 @@ def _data_fingerprint(predictions: Path, dataset: Dataset) -> str:
 def _environment(device: str) -> dict[str, str]:
     """Versions and machine, as far as they affect the numbers."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "device": device}
-    for name in _PACKAGES:
+    return found | package_versions(_PACKAGES)
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of packages."""
+    found: dict[str, str] = {}
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # another distribution provides the module
