@@ -29,7 +29,7 @@ MARKERS = (
     "\x1b[31mfuzz",
 )
 """Texts that must not become an element, an attribute, a link or a formula of a document."""
-_VALUES = (*VALUES, *MARKERS, *MARKERS)
+_VALUES = (*VALUES, *MARKERS, *MARKERS, 100_000, 2**31, 10**9, 10**18)
 _OPERATIONS = ("set", "set", "set", "remove", "repeat", "number", "text", "copy")
 
 

@@ -28,7 +28,7 @@ INSTRUMENTED: Mapping[str, tuple[str, ...]] = {
     "configurations": ("auditor.config", "yaml"),
     "overrides": ("auditor.config", "yaml"),
     "class_files": ("auditor.config", "auditor.datasets", "auditor.file_system"),
-    "weights": ("auditor.classifiers", "torch._weights_only_unpickler"),
+    "weights": ("auditor.classifiers.weight_files", "auditor.classifiers.other_formats"),
     "results": ("auditor.records", "auditor.report.view"),
     "predictions": ("auditor.records",),
     "maps": ("auditor.report.image_data", "auditor.report.view", "PIL.JpegImagePlugin"),
