@@ -76,6 +76,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set: expected key.path=value; got {shortened(override)}")
+    if any("\ud800" <= letter <= "\udfff" for letter in key):  # a byte of the command line
+        raise ConfigError(f"--set: expected a key in UTF-8; got {shortened(key)}")
     *parents, last = key.split(".")
     section = raw
     for parent in parents:

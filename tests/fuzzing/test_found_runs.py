@@ -39,3 +39,17 @@ def test_stored_image_of_extreme_size_is_refused(side: int, run: RunFolder) -> N
     pq.write_table(table.set_column(table.column_names.index("image"), "image", bomb), path)
     with pytest.raises(DataError, match="image: expected a JPEG"):
         documents.write(run, ["html"])
+
+
+@pytest.mark.parametrize("column", ["image", "sample", "width"])
+def test_column_that_occurs_twice_in_a_file_of_images_is_refused(
+    column: str, run: RunFolder
+) -> None:
+    path = run.path / "explanations" / "images-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column(column, table[column]), path)
+    if column == "image":
+        with pytest.raises(DataError, match="occurs more than once"):
+            documents.write(run, ["html"])
+    else:
+        documents.write(run, ["html"])  # a column that is not read does no harm
