@@ -23,6 +23,8 @@ from auditor.registry import Kind, Options
 _Model = TypeVar("_Model", bound=Options)
 _SHOWN = 300
 """Characters of a value in a message."""
+_MOST_FAULTS = 20
+"""Faults that one message names."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -182,9 +184,11 @@ def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = 
     try:
         return model.model_validate(raw, context={"base": base})
     except ValidationError as error:
-        raise ConfigError(
-            "; ".join(_message(model, item, prefix) for item in error.errors())
-        ) from None
+        faults = error.errors()
+        messages = [_message(model, item, prefix) for item in faults[:_MOST_FAULTS]]
+        if len(faults) > _MOST_FAULTS:
+            messages.append(f"and {len(faults) - _MOST_FAULTS} more faults")
+        raise ConfigError("; ".join(messages)) from None
 
 
 def shortened(value: object, *, quoted: bool = True) -> str:

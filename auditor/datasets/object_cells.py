@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from auditor.datasets.json_texts import parse_json_text
+from auditor.records.json_texts import parse_json_text
 from auditor.datasets.tables import as_text, first_few
 from auditor.errors import DataError
 from auditor.imaging import Box

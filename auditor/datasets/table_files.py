@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.datasets.json_texts import parse_json_text
+from auditor.records.json_texts import parse_json_text
 from auditor.errors import DataError
 from auditor.phrasing import plural
 
