@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -18,6 +17,7 @@ from auditor.datasets.coco_masks import mask_of
 from auditor.datasets.column_roles import folder_of_images
 from auditor.datasets.image_parts import ImageParts, part_with_margin
 from auditor.datasets.images import FileImages
+from auditor.records.json_texts import parse_json_text
 from auditor.datasets.tables import group_column, require_free_names, unique_ids
 from auditor.errors import DataError
 from auditor.imaging import Box
@@ -215,8 +215,8 @@ class _Samples:
 
 def _read(path: Path) -> _File:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        raw = parse_json_text(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: expected a JSON file in the format of COCO; {error}: correct data.path"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from auditor.records.json_texts import parse_json_text
 from auditor.datasets.tables import as_text, first_few
 from auditor.errors import DataError
 from auditor.imaging import Box
@@ -207,7 +207,7 @@ def _names(cell: object, root: Path) -> list[str]:
     text = text.strip()
     if text.startswith("["):
         try:
-            names = json.loads(text)
+            names = parse_json_text(text)
         except ValueError:
             names = None
         if isinstance(names, list):
