@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.config import ExplainSection
+from auditor.phrasing import count, plural
 from auditor.records import Cell, Job, Role, SampleSelection, Skipped
 from auditor.records.predictions import LABEL, PREDICTED, codes
 
@@ -23,9 +24,10 @@ def select_samples(
 ) -> SampleSelection:
     """Selects the samples to explain.
 
-    These are all failures; for each of them, a correct sample with the same label and attribute
-    values, or at least the same label, as long as there is one left; and up to
-    ``section.mean_samples`` samples of every attribute value within every class.
+    These are all failures, or the ``section.max_failures`` with the largest loss; for each of them, a
+    correct sample with the same label and attribute values, or at least the same label, as long as
+    there is one left; and up to ``section.mean_samples`` samples of every attribute value within every
+    class. The mean maps, and all numbers, rest on the last alone, which are drawn at random.
 
     Args:
         predictions: the evaluated samples, as in ``AuditData.predictions``.
@@ -39,6 +41,7 @@ def select_samples(
     """
     random = np.random.default_rng(seed)
     label, predicted = codes(predictions[LABEL]), codes(predictions[PREDICTED])
+    failures, left_out = _largest(failures, section.max_failures)
     contrast = (
         _matched(predictions, label, failures, attributes, random) if section.contrast else []
     )
@@ -57,7 +60,20 @@ def select_samples(
     jobs |= {row: Job(row, "contrast", (("label", int(label[row])),)) for row in contrast}
     for row in sorted(in_cells - jobs.keys()):
         jobs[row] = Job(row, "mean", (("label", int(label[row])),))
-    return SampleSelection(tuple(jobs.values()), tuple(cells), tuple(skipped))
+    return SampleSelection(tuple(jobs.values()), tuple(cells), (*left_out, *skipped))
+
+
+def _largest(
+    failures: NDArray[np.int64], most: int | None
+) -> tuple[NDArray[np.int64], list[Skipped]]:
+    """The failures to explain, and how many are left out."""
+    if most is None or len(failures) <= most:
+        return failures, []
+    reason = (
+        f"no maps of {count(len(failures) - most)} of {plural(len(failures), 'failure')}: those of the "
+        f"{count(most)} with the largest loss were made (explain.max_failures)"
+    )
+    return failures[:most], [Skipped(check="explain", reason=reason)]
 
 
 def _matched(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from auditor.near_duplicates.fingerprints import (
@@ -77,7 +78,7 @@ def test_hexadecimal_fingerprints_become_numbers_and_none_is_left_out() -> None:
 
 
 def test_equal_files_are_paired_with_the_next_equal_one() -> None:
-    found = equal_files(["x", "y", "x", "z", "x", "y"])
+    found = equal_files(pd.Series(["x", "y", "x", "z", "x", "y"]))
     pairs = sorted(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert pairs == [(0, 2), (1, 5), (2, 4)]
     assert found.distance.tolist() == [0, 0, 0]

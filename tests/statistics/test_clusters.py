@@ -567,7 +567,7 @@ def test_series_are_read_from_names(pattern: str, series: str) -> None:
     names = [pattern.format(one, k % 10) for k, one in enumerate(patient.tolist())]
     found = find_series(names, failed)
     assert found is not None
-    assert found.names[75] == series
+    assert found.names[found.groups[75]] == series
     assert found.n_series == 30
     direct = cluster_design(failed, patient)
     assert found.design.correlation == pytest.approx(direct.correlation)
