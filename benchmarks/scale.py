@@ -80,7 +80,7 @@ class GridImages:
 
 
 def network(classes: int) -> nn.Module:
-    """A convolution that averages the middle of each cell, and a linear layer that selects the cell of each class."""
+    """Averages the middle of each cell, and selects the cell of each class."""
     import torch
     from torch import nn
 

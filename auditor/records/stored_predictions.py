@@ -1,4 +1,4 @@
-"""The evaluated samples of a ``predictions.parquet``, read column by column.
+"""The samples of a ``predictions.parquet``, read column by column.
 
 Only one column is decoded at a time. A million samples with all their columns, decoded at once, take
 several times the memory of the table that an audit works with.
@@ -34,12 +34,18 @@ _LARGEST_PIECE = 2**31
 class StoredPredictions:
     """The columns of an open file.
 
+    Args:
+        file: the open file.
+        checked: whether to check every offset and every text, for a file that another hand may have
+            changed; then reading raises `pyarrow.ArrowException` where one is not valid.
+
     Attributes:
         names: of all columns, in the order of the file.
     """
 
-    def __init__(self, file: pq.ParquetFile) -> None:
+    def __init__(self, file: pq.ParquetFile, *, checked: bool = False) -> None:
         self._file = file
+        self._checked = checked
         self.names: tuple[str, ...] = tuple(file.schema_arrow.names)
 
     @property
@@ -52,10 +58,15 @@ class StoredPredictions:
         """(N,) which samples could be evaluated."""
         return np.asarray(pc.fill_null(pc.equal(self._read(STATUS), OK), False), dtype=np.bool_)
 
-    def table(self, names: Sequence[str]) -> pd.DataFrame:
+    def evaluated(self, names: Sequence[str]) -> pd.DataFrame:
         """Columns of the evaluated samples, index 0…n-1."""
         index = pd.RangeIndex(int(self.usable.sum()))
         return pd.DataFrame({name: self._evaluated(name).to_pandas() for name in names}, index)
+
+    def table(self, names: Sequence[str]) -> pd.DataFrame:
+        """Columns of all samples, index 0…N-1."""
+        index = pd.RangeIndex(self._file.metadata.num_rows)
+        return pd.DataFrame({name: self._read(name).to_pandas() for name in names}, index)
 
     def probabilities(self, classes: Sequence[str]) -> NDArray[np.float32] | None:
         """Probabilities of the evaluated samples, (n, K); None if the file lacks some of them."""
@@ -83,5 +94,7 @@ class StoredPredictions:
     def _read(self, name: str) -> pa.ChunkedArray:
         """A column in one piece: rows are taken from it much faster than from many pieces."""
         column = self._file.read(columns=[name]).column(name)
-        in_one = 1 < column.num_chunks and column.nbytes < _LARGEST_PIECE
+        if self._checked:
+            column.validate(full=True)
+        in_one = column.num_chunks > 1 and column.nbytes < _LARGEST_PIECE
         return pa.chunked_array([column.combine_chunks()]) if in_one else column

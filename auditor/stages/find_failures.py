@@ -95,7 +95,7 @@ def find_failures(
     with_probability = list(rule.labels) if rule is not None and several else names
     with pq.ParquetFile(predictions) as file:
         stored = StoredPredictions(file)
-        usable = stored.table([*EVALUATED, *attributes, *computed, *stored.optional])
+        usable = stored.evaluated([*EVALUATED, *attributes, *computed, *stored.optional])
         probabilities = stored.probabilities(with_probability)
         unusable = [
             Unusable(sample=sample, path=path, reason=status)
