@@ -1,7 +1,8 @@
 """Memory and time of a whole audit against the number of samples.
 
     python -m benchmarks.scale --samples 1000 10000 100000 1000000
-        [--classes 10] [--attributes 4] [--failures 0.2] [--maps 2000] [--clusters] [--keep FOLDER]
+        [--classes 10] [--attributes 4] [--failures 0.2] [--maps 500] [--clusters] [--table]
+        [--commands] [--keep FOLDER]
 
 Each audit runs in its own process, and decodes in that process, so that its peak is that of the audit.
 The images are computed from their row: a grid of noise in which the cell of the predicted class is
@@ -10,7 +11,9 @@ the tables, statistics and documents are. One slice is misclassified more often 
 
 Resident memory is that of the process in MB: right after the network and the libraries of an audit are
 loaded, and at the peak, both as the kernel counts them. Target: 1,500 MB above the first at 1,000,000
-samples. ``--commands`` also measures `render`, `verify` and `compare` of the finished run.
+samples. With ``--table``, a table of logits stands in for the predict stage, which decodes image after
+image in constant memory. ``--commands`` also measures `render`, `verify` and `compare` of the finished
+run.
 """
 
 from __future__ import annotations
@@ -137,6 +140,7 @@ def main() -> None:
     parser.add_argument("--failures", type=float, default=0.2)
     parser.add_argument("--maps", type=int, default=500, help="failures with maps")
     parser.add_argument("--clusters", action="store_true", help="samples belong to patients")
+    parser.add_argument("--table", action="store_true", help="predictions from a table of logits")
     parser.add_argument("--commands", action="store_true", help="measure the other commands too")
     parser.add_argument("--keep", type=Path, help="folder for the runs; default: a temporary one")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -206,12 +210,11 @@ def _audit(given: dict[str, Any]) -> dict[str, Any]:
     keep_freed_memory()  # as the command line does
     module = network(given["classes"])
     loaded = _resident()
-    dataset = samples(*(given[key] for key in ("samples", "classes", "attributes", "failures")))
-    if given["clusters"]:
-        dataset = _with_patients(dataset)
     start = time.perf_counter()
     classifier = Classifier(module=module, adapter="benchmark", description="a grid of cells")
-    prepared = match(_config(given), dataset, classifier)
+    prepared = match(_config(given), _dataset(given), classifier)
+    if given["table"]:
+        _predict_from_table()
     folder = runner.audit(prepared, Path(given["out"]), overwrite=True)
     seconds, cpu = time.perf_counter() - start, time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -227,6 +230,31 @@ def _audit(given: dict[str, Any]) -> dict[str, Any]:
         "json": (folder.path / "audit.json").stat().st_size / 1e6,
         "stages": result.provenance.seconds,
     }
+
+
+def _predict_from_table() -> None:
+    """Replaces the predict stage in this process."""
+    from auditor.audited_model import AuditedModel
+    from auditor.isolated_stages import IsolatedStages
+    from auditor.preparation import Prepared
+    from auditor.progress import Advance
+    from benchmarks.logit_table import write_predictions
+
+    def predict(
+        stages: IsolatedStages, prepared: Prepared, model: AuditedModel, advance: Advance
+    ) -> Path:
+        dataset = prepared.dataset
+        assert isinstance(dataset.images, GridImages)
+        advance(len(dataset))
+        predicted = dataset.images.predicted
+        return write_predictions(stages.folder, dataset, model.rule, prepared.codes, predicted)
+
+    IsolatedStages.predict = predict  # type: ignore[method-assign]
+
+
+def _dataset(given: dict[str, Any]) -> Dataset:
+    found = samples(*(given[key] for key in ("samples", "classes", "attributes", "failures")))
+    return _with_patients(found) if given["clusters"] else found
 
 
 def _config(given: dict[str, Any]) -> AuditConfig:

@@ -100,7 +100,7 @@ class DependentSamples(Check):
         fingerprints, rows = parse_fingerprints(frame[PHASH])
         near = near_pairs(fingerprints, self.max_distance)
         pairs = NearPairs(rows[near.first], rows[near.second], near.distance)
-        groups = connected_groups(concatenate([equal_files(frame[SHA256]), pairs]), len(frame))
+        groups = connected_groups(concatenate([equal_files(frame[SHA256]), pairs]))
         cluster = np.arange(len(frame))
         for one in groups:
             cluster[one] = one[0]

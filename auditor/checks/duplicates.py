@@ -85,7 +85,7 @@ class Duplicates(Check):
             return Examination(skipped=(_skipped("the images have no fingerprints"),))
         equal = equal_files(frame[SHA256])
         near, skipped = self._near(audit, equal)
-        found = _Copies(audit, connected_groups(concatenate([equal, near]), len(frame)))
+        found = _Copies(audit, connected_groups(concatenate([equal, near])))
         claims = (
             *found.surplus(len(near), self.max_share),
             *found.contradictions(self.max_share),

@@ -205,10 +205,17 @@ def equal_files(sha256: pd.Series[str]) -> NearPairs:
     Args:
         sha256: n fingerprints of files; a missing one equals no other.
     """
-    code = pd.factorize(sha256)[0]
-    order = np.argsort(code, kind="stable").astype(np.int64)
-    again = np.flatnonzero((np.diff(code[order]) == 0) & (code[order][1:] >= 0))
-    return NearPairs(order[again], order[again + 1], np.zeros(len(again), dtype=np.int64))
+    # Texts are compared only where their hashes are equal: a table of a million of them is large.
+    known = np.flatnonzero(sha256.notna())
+    hashes = np.fromiter((hash(one) for one in sha256.iloc[known]), np.int64, len(known))
+    order = np.argsort(hashes, kind="stable")
+    equal = np.flatnonzero(np.diff(hashes[order]) == 0)
+    rows = known[np.unique(order[np.concatenate([equal, equal + 1])])]
+    code = pd.factorize(sha256.iloc[rows])[0]
+    order = np.argsort(code, kind="stable")
+    again = np.flatnonzero(np.diff(code[order]) == 0)
+    distance = np.zeros(len(again), dtype=np.int64)
+    return NearPairs(rows[order[again]], rows[order[again + 1]], distance)
 
 
 def concatenate(parts: Sequence[NearPairs]) -> NearPairs:
@@ -228,12 +235,17 @@ def _without_repeats(parts: Sequence[NearPairs]) -> NearPairs:
     return pairs[~again]
 
 
-def connected_groups(pairs: NearPairs, n: int) -> list[Rows]:
-    """Groups the positions 0 to n - 1 that pairs connect: each ascending, the largest group first."""
-    links = coo_array((np.ones(len(pairs)), (pairs.first, pairs.second)), shape=(n, n))
+def connected_groups(pairs: NearPairs) -> list[Rows]:
+    """Groups the positions that pairs connect: each ascending, the largest group first."""
+    if not len(pairs):
+        return []
+    # Nearly all of a million images are in no pair.
+    nodes, ends = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
+    first, second = np.split(ends, 2)
+    links = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(nodes), len(nodes)))
     _, group = connected_components(links, directed=False)
     order = np.argsort(group, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    parts = np.split(nodes[order], np.flatnonzero(np.diff(group[order])) + 1)
     return sorted(
         (part.astype(np.int64) for part in parts if len(part) > 1),
         key=lambda part: (-len(part), int(part[0])),

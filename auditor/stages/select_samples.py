@@ -90,28 +90,29 @@ def _matched(
         _, slice_of = np.unique(slice_of * (values.max() + 2) + values, return_inverse=True)
         slice_of = slice_of.astype(np.int64)
     correct = random.permutation(np.flatnonzero(~predictions["failure"].to_numpy(dtype=bool)))
-    taken: list[int] = []
-    left = np.asarray(failures)
+    taken: list[NDArray[np.int64]] = []
+    left = np.asarray(failures, dtype=np.int64)
     free = np.ones(len(predictions), dtype=bool)
     for key in (slice_of, label):
-        unmatched: list[int] = []
-        pools = _pools(key, correct[free[correct]])
-        for row in left:
-            pool = pools.get(int(key[row]))
-            if pool:
-                taken.append(pool.pop())
-                free[taken[-1]] = False
-            else:
-                unmatched.append(int(row))
-        left = np.asarray(unmatched, dtype=np.int64)
-    return taken
+        pool = correct[free[correct]]
+        pool = pool[np.argsort(key[pool], kind="stable")]
+        # Of each key, the first failure takes the last sample of the pool, and so on.
+        begin, end = (np.searchsorted(key[pool], key[left], side) for side in ("left", "right"))
+        place = end - 1 - _rank_within(key[left])
+        found = place >= begin
+        taken.append(pool[place[found]])
+        free[taken[-1]] = False
+        left = left[~found]
+    return [int(row) for row in np.concatenate(taken)]
 
 
-def _pools(key: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, list[int]]:
-    pools: dict[int, list[int]] = {}
-    for row in rows:
-        pools.setdefault(int(key[row]), []).append(int(row))
-    return pools
+def _rank_within(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each element, the number of earlier ones with the same key."""
+    order = np.argsort(key, kind="stable")
+    _, starts, sizes = np.unique(key[order], return_index=True, return_counts=True)
+    rank = np.empty(len(key), dtype=np.int64)
+    rank[order] = np.arange(len(key)) - np.repeat(starts, sizes)
+    return rank
 
 
 def _cells(
