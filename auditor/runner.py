@@ -150,6 +150,7 @@ def _run_stages(
         )
     with clock.stage("slicing"):
         slicing = _sliced(prepared, analysis)
+        analysis = replace(analysis, usable=slicing.predictions)  # releases the attributes as read
     samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
