@@ -38,12 +38,12 @@ _FROM_MAPS = 3
 """Small windows that are tried because the maps have most of the additional evidence there."""
 PARTS = 3
 """Parts of the search images."""
-_KEPT_REGIONS = (12, 6)
+_KEPT_REGIONS = (16, 8)
 """Regions that are ranked on a second third of the images, and on all. The latter are tried with every
 infill method."""
-_KEPT_METHODS = (6, 3)
+_KEPT_METHODS = (12, 6)
 """Regions with their infill that are tried on a second third of the images, and on all."""
-KEPT_WINDOWS = (3, 2)
+KEPT_WINDOWS = (6, 3)
 """The same for the smaller windows within the best region."""
 _SUFFICIENT = 0.8
 """A smaller region is preferred from this share of the larger one's score on, as it is more specific."""
@@ -133,6 +133,9 @@ def find_masked_region(model: ModelAccess, failures: ClassFailures) -> FoundRegi
     search = _MaskedSearch.of(model, failures)
     regions = [*coarse_regions(), *strips(), *windows_by_evidence(model, failures)]
     ranked = successive_halving(search.rank, regions, _KEPT_REGIONS)
+    inpainted = [MaskedRegion(region, "in-painting") for _, region in ranked]
+    if not any(search.has_effect(one) for one in inpainted):
+        return FoundRegion(inpainted[0], promising=False)
     methods = search.images.infill.methods
     tried = [MaskedRegion(region, method) for _, region in ranked for method in methods]
     best = successive_halving(search.score, tried, _KEPT_METHODS)[0]
