@@ -52,6 +52,7 @@ from auditor.records.data import (
     DecodedImage,
     Images,
     ImageSubset,
+    UnchangedImages,
 )
 from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
@@ -262,6 +263,7 @@ __all__ = [
     "Table",
     "TaskName",
     "TestedRecord",
+    "UnchangedImages",
     "Unit",
     "UnitRecord",
     "Unusable",
