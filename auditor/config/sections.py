@@ -254,6 +254,9 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
     """Device on which the model runs."""
+    precision: Literal["exact", "tf32", "amp"] = "exact"
+    """Arithmetic of predictions: the model's own; on CUDA with TF32; or automatic mixed precision. Maps
+    have `explain.precision`."""
 
     @field_validator("criteria", mode="after")
     @classmethod
