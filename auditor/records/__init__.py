@@ -128,6 +128,7 @@ from auditor.records.provenance import (
     Provenance,
     RunInfo,
 )
+from auditor.records.redaction import RedactionRecord
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -240,6 +241,7 @@ __all__ = [
     "Quantity",
     "Question",
     "Record",
+    "RedactionRecord",
     "RegionBox",
     "ReliabilityBin",
     "ReliabilityDiagram",
