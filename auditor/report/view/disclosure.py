@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from auditor.disclosure.result import Disclosed
 from auditor.phrasing import date, plural, several
@@ -15,21 +16,34 @@ _IMAGES = {
 }
 
 
-def disclosure_notes(found: Disclosed) -> tuple[str, ...]:
-    """What is not shown, in a few sentences; empty if everything is.
+@dataclass(frozen=True)
+class DisclosureView:
+    """What is not shown.
+
+    Attributes:
+        redacted: whether the run is a redacted copy.
+        notes: what is not shown, in a few sentences; empty if everything is.
+    """
+
+    redacted: bool
+    notes: tuple[str, ...]
+
+
+def disclosure_view(found: Disclosed) -> DisclosureView:
+    """What a report does not show.
 
     Args:
         found: the part of a result that may be shown.
     """
-    return tuple(_notes(found))
+    return DisclosureView(found.result.redaction is not None, tuple(_notes(found)))
 
 
 def _notes(found: Disclosed) -> Iterator[str]:
     record = found.result.redaction
     if record is not None:
         yield (
-            f"Redacted copy of {date(record.at)}: {several(_taken_out(record), 8)}. The original has the "
-            f"seal {record.of_seal}; the seal of its results is {record.of_results_seal}."
+            f"Redacted copy of {date(record.at)}: {several(_taken_out(record), 8)}. Its provenance has the "
+            "seal of the original."
         )
     if not found.sensitive:
         return

@@ -40,7 +40,7 @@ from auditor.report.view.confusion import ConfusionMatrix, confusion_of
 from auditor.report.view.contact_sheets import SheetView, sheet_views
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
-from auditor.report.view.disclosure import disclosure_notes
+from auditor.report.view.disclosure import DisclosureView, disclosure_view
 from auditor.report.view.failure_plane import FailurePlane, failure_plane
 from auditor.report.view.findings import (
     FindingSources,
@@ -119,7 +119,7 @@ class ReportView:
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
         sample_attributes: those that are shown for single samples: not the sensitive ones.
-        disclosure: what is not shown, in a few sentences.
+        disclosure: what is not shown.
         decision: the task, and how probabilities become decisions.
         error_curves: the error rate along each numeric attribute.
         attribute_types: their types, as a table; None in results of versions without types.
@@ -180,7 +180,7 @@ class ReportView:
     untested_text: str
     attributes: tuple[str, ...]
     sample_attributes: tuple[str, ...]
-    disclosure: tuple[str, ...]
+    disclosure: DisclosureView
     error_curves: tuple[CurveView, ...]
     attribute_types: TextTable | None
     sheets: tuple[SheetView, ...]
@@ -326,7 +326,7 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         untested_text=untested_text(len(result.slices), len(untested), n_not_done(result)),
         attributes=data.attributes,
         sample_attributes=data.sample_attributes,
-        disclosure=disclosure_notes(data.disclosed),
+        disclosure=disclosure_view(data.disclosed),
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         sheets=sheet_views(result, marked),
