@@ -15,7 +15,7 @@ _SUFFIXES = (
     "tar|zip|gz|pt|pth|ckpt|bin|onnx|h5|keras|safetensors|py|html?|pdf|md|log"
 )
 _PATH = re.compile(
-    r"(?<![\w:/])(?:"
+    r"(https?://\S+)|(?<![\w:/])(?:"
     r"(?:file:)?(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s\"'“”‘’,;()<>]*[^\s\"'“”‘’,;:.()<>]"
     r"|(?:[\w.@%+~-]+[\\/])+[\w@%+~-][\w.@%+~-]*\.\w{1,12}"
     r"|(?:[\w.@%+~-]+[\\/]){2,}[\w.@%+~-]*\w"
@@ -34,7 +34,7 @@ _CONTEXT = r"(?<=sample )|(?<=samples )|(?<=image )|(?<=row )|(?<=such as )|(?<=
 
 def without_paths(text: str) -> str:
     """A text without what looks like a path or the name of a file."""
-    return _PATH.sub(REMOVED, text)
+    return _PATH.sub(lambda found: found.group(1) or REMOVED, text)
 
 
 def without_examples(text: str) -> str:
@@ -44,7 +44,8 @@ def without_examples(text: str) -> str:
 
 def is_path(text: str) -> bool:
     """Whether a whole text looks like a path or the name of a file."""
-    return _PATH.fullmatch(text) is not None
+    found = _PATH.fullmatch(text)
+    return found is not None and found.group(1) is None
 
 
 @dataclass
@@ -87,7 +88,9 @@ class KnownNames:
         other = [re.escape(one) for one in ordered if not _is_distinct(one)]
         parts = [f"(?<!\\w)(?:{'|'.join(distinct)})(?!\\w)"] if distinct else []
         parts += (
-            [f"(?:{_CONTEXT})(?:{'|'.join(other)})(?![\\w.]*\\w| [%\\w]*s\\b)"] if other else []
+            [f"(?:{_CONTEXT})(?:{'|'.join(other)})(?![\\w.]*\\w|\\s*%|\\s\\w+s\\b)"]
+            if other
+            else []
         )
         pattern = re.compile("|".join(parts))
         return lambda text: pattern.sub(lambda match: self._found[match.group()], text)
