@@ -36,6 +36,15 @@ from auditor.command_options import (
 )
 from auditor.commands.init import init
 from auditor.commands.log import log
+from auditor.commands.redact import (
+    CopyOption,
+    CopyPlace,
+    KeyOption,
+    RedactOption,
+    ReplaceOption,
+    require_alone,
+    write_copy,
+)
 from auditor.commands.review import review
 from auditor.commands.run import run
 from auditor.commands.shared import print_finished, print_seal, progress_display
@@ -151,14 +160,21 @@ def plan(
 
 
 @app.command()
-def render(
+def render(  # noqa: PLR0913, PLR0917 - options of the command line
     folder: RunArgument,
     formats: RenderFormats = None,
     about: AboutOption = None,
     previous: PreviousOption = None,
     templates: TemplatesOption = None,
+    redact: RedactOption = None,
+    out: CopyOption = None,
+    key: KeyOption = None,
+    overwrite: ReplaceOption = False,
 ) -> None:
-    """Render the documents of a finished run again; needs neither the model nor the data."""
+    """Render the documents of a finished run again; needs neither the model nor the data.
+
+    With --redact, they are written into a redacted copy of the run, which may leave the house.
+    """
     with exit_codes():
         from auditor import about_file, terminal
         from auditor.comparison.previous import store_previous
@@ -168,6 +184,14 @@ def render(
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
+        place = CopyPlace(out, key, overwrite)
+        if redact is not None:
+            require_alone(about, previous)
+            require_unaltered(store.path)
+            names = separate(formats) or documents.configured(store)
+            write_copy(store, place, names, templates, {"images": redact.value})
+            return
+        place.require_unused()
         require_writable(store.path)
         with record_rendering(store.path):
             names = separate(formats) or documents.configured(store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -51,8 +51,11 @@ class EvaluatedSamples:
     def positions(self) -> NDArray[np.int64]:
         """(n,) position of each evaluated sample in the data set."""
         column = IMAGE_SAMPLE if IMAGE_SAMPLE in self.table else SAMPLE
-        found = self.dataset.samples.index.get_indexer(pd.Index(self.table[column]))
-        return np.asarray(found, dtype=np.int64)
+        asked, known = self.table[column], self.dataset.samples.index
+        # As a rule, all of them in order; looking up a million ids takes more memory than the ids.
+        if len(asked) == len(known) and bool((asked.array == known.array).all()):
+            return np.arange(len(known), dtype=np.int64)
+        return np.asarray(known.get_indexer(pd.Index(asked)), dtype=np.int64)
 
     @cached_property
     def _predicted(self) -> Dataset:
@@ -85,17 +88,20 @@ class EvaluatedSamples:
         """
         return self._read(self._predicted, self.positions[rows])
 
-    def read_present(self, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, list[str]]]:
+    def read_present(
+        self, rows: NDArray[np.int64], lengths: Sequence[int] | None = None
+    ) -> Generator[tuple[Tensor, list[str]]]:
         """Decodes the images of some samples as far as they can still be read, unchanged, batch by batch.
 
         Args:
             rows: (n,) positions in the evaluated samples.
+            lengths: images in each batch; None: as many as the model takes.
 
         Yields:
             uint8 (b, 3, H, W) of those that can be read, and the status of each that was asked for, in the
             order given.
         """
-        for batch in self.model.batches(self._predicted, self.positions[rows]):
+        for batch in self.model.batches(self._predicted, self.positions[rows], lengths=lengths):
             yield batch.images, batch.status
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:

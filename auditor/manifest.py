@@ -10,7 +10,7 @@ and never changes. Decisions of reviewers refer to the latter.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,9 @@ _GIVE_AGAIN = {
 UNFINISHED_NOTICE = "UNFINISHED.txt"
 """A file that only unfinished runs contain."""
 
+RESUME_STATE = "resume.parquet"
+"""What an unfinished run depends on; see `auditor.resume_state`."""
+
 
 class Rendering(Record):
     """Documents that were rendered again from a finished run."""
@@ -66,12 +69,18 @@ class RunManifest(Record):
         return full_seal(self.files)
 
 
-def write_manifest(folder: Path) -> RunManifest:
-    """Writes the hashes of all other files of a run folder, and the seal, to ``manifest.json``."""
+def write_manifest(folder: Path, without: Collection[Path] = ()) -> RunManifest:
+    """Writes the hashes of all other files of a run folder, and the seal, to ``manifest.json``.
+
+    Args:
+        folder: of the run.
+        without: files and folders in it that are left out.
+    """
     files = {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(_files(folder))
         if path.name not in {MANIFEST, UNFINISHED_NOTICE}
+        and not any(path.is_relative_to(one) for one in without)
     }
     manifest = RunManifest(files=files, seal=seal(files))
     _replace_manifest(folder, manifest)

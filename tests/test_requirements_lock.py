@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[0-9][^ +;]*)(?: ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
-NOT_LOCKED = {"dev", "docs", "peers"}
+NOT_LOCKED = {"dev", "docs", "fuzz", "peers"}
 """Extras of those who develop the package."""
 
 pytestmark = pytest.mark.skipif(not LOCK.is_file(), reason="not in the source distribution")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.phrasing import count, plural
 from auditor.records import DataNote, Dataset
+from auditor.records.json_texts import parse_json_text
 from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 
@@ -223,8 +223,8 @@ class _Samples:
 
 def _read(path: Path) -> _File:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        raw = parse_json_text(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: expected a JSON file in the format of COCO; {error}: correct data.path"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.phrasing import count
 from auditor.records import DataNote
+from auditor.records.json_texts import parse_json_text
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 _SEPARATORS = re.compile(r"[\s,;\[\]()]+")
@@ -206,7 +206,7 @@ def _names(cell: object, root: Path) -> list[str]:
     text = text.strip()
     if text.startswith("["):
         try:
-            names = json.loads(text)
+            names = parse_json_text(text)
         except ValueError:
             names = None
         if isinstance(names, list):

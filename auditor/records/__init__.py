@@ -129,6 +129,7 @@ from auditor.records.provenance import (
     Provenance,
     RunInfo,
 )
+from auditor.records.redaction import RedactionRecord
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -241,6 +242,7 @@ __all__ = [
     "Quantity",
     "Question",
     "Record",
+    "RedactionRecord",
     "RegionBox",
     "ReliabilityBin",
     "ReliabilityDiagram",

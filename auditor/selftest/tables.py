@@ -216,7 +216,7 @@ def of_config(config: AuditConfig) -> Tables:
                 opened.model,
                 prepared.dataset,
                 prepared.codes,
-                folder.shards("predictions"),
+                folder.predicted,
                 lambda _pieces: None,
             )
             return _tables(

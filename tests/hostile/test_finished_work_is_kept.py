@@ -141,8 +141,7 @@ def test_usage_error_after_the_first_shard_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def predict(stages: IsolatedStages, *_: object) -> Path:
-        shards = stages.folder.shards("predictions")
-        (stages.folder.path / "predictions" / shards.next_name).write_text("rows")
+        (stages.folder.predicted / "part-00000.parquet").write_text("rows")
         raise DataError("two sizes")
 
     monkeypatch.setattr(IsolatedStages, "predict", predict)

@@ -103,6 +103,9 @@ def _stored_rows(
         names = file.schema_arrow.names
         stored = {one: _FORMER.get(one, one) if one not in names else one for one in columns}
         present = [one for one in columns if stored[one] in names]
+        twice = [one for one in present if names.count(stored[one]) > 1]
+        if twice:
+            raise pa.ArrowInvalid(f"the column {twice[0]!r} occurs more than once")
         start = 0
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows
