@@ -58,6 +58,8 @@ class Wording:
     def title(self, one: SliceKey) -> str:
         """What a withheld slice is called."""
         names = [self.names.of_attribute(name) for name in one.attributes if name in self.sensitive]
+        if not names:
+            return f"A finding about {several(self.shown_attributes)} whose numbers are not shown"
         return f"A slice by {several(names)} whose numbers are not shown"
 
     def allows(self, text: str, about: Iterable[str] = ()) -> bool:

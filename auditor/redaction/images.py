@@ -11,9 +11,9 @@ from PIL import Image, ImageFilter
 from auditor import imaging
 from auditor.imaging.raster_formats import STORED, open_raster
 
-_BLOCKS = 8
+_BLOCKS = 6
 """Blocks along the longest side of a blurred image."""
-_SIGMA = 1 / 16
+_SIGMA = 1 / 12
 """Standard deviation of the Gaussian, as a share of the longest side."""
 _CAM = 16
 """Longest side of a map; finer ones would show outlines."""
@@ -25,7 +25,7 @@ Treatment = Literal["blur", "drop", "keep"]
 def treated(jpeg: bytes, how: Treatment) -> NDArray[np.uint8]:
     """An image as a redacted copy contains it.
 
-    Blurring averages blocks, of which there are 8 along the longest side, and then applies a Gaussian whose
+    Blurring averages blocks, of which there are 6 along the longest side, and then applies a Gaussian whose
     standard deviation is half a block. What remains are the colours of large areas.
 
     Args:

@@ -288,17 +288,15 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         Everything that a report shows.
 
     Raises:
-        DataError: the folder has no result that this version can read, or lacks a file that the
-            result refers to.
+        DataError: the result, or a file that it refers to, is missing or can't be read.
     """
     data = read_run(run, names_of_data=names_of_data)
     result, evaluated = data.result, data.evaluated
-    files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     marked = marks.Marks.of(result, alpha)
-    sources = _sources(files, data, ordered, marked)
+    sources = _sources(MapFiles(run.path), data, ordered, marked)
     addresses = {one.id: anchor("finding", one.id) for one in ordered}
     selected = selection_rates(result, evaluated, data.disclosed.least)
     return ReportView(
