@@ -142,6 +142,8 @@ class ExplainSection(Options):
     """Classes for which each failure is explained."""
     contrast: bool = True
     """Whether an equal number of correct samples of the same slices is explained for comparison."""
+    max_failures: int | None = Field(None, ge=0)
+    """Maximum number of failures that are explained, those with the largest loss; null: all of them."""
     mean_samples: int = Field(40, ge=1)
     """Maximum number of samples in the mean map of an attribute value within a class."""
     mean_cells: int = Field(120, ge=0)
@@ -257,6 +259,9 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
     """Device on which the model runs."""
+    precision: Literal["exact", "tf32", "amp"] = "exact"
+    """Arithmetic of predictions: the model's own; on CUDA with TF32; or automatic mixed precision. Maps
+    have `explain.precision`."""
 
     @field_validator("criteria", mode="after")
     @classmethod

@@ -52,6 +52,7 @@ from auditor.records.data import (
     DecodedImage,
     Images,
     ImageSubset,
+    UnchangedImages,
 )
 from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
@@ -264,6 +265,7 @@ __all__ = [
     "Table",
     "TaskName",
     "TestedRecord",
+    "UnchangedImages",
     "Unit",
     "UnitRecord",
     "Unusable",
