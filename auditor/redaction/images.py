@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from auditor import imaging
-from auditor.imaging.raster_formats import STORED, open_raster
+from auditor.errors import DataError
+from auditor.imaging.raster_formats import open_stored
 
 _BLOCKS = 6
 """Blocks along the longest side of a blurred image."""
@@ -19,7 +20,7 @@ _CAM = 16
 """Longest side of a map; finer ones would show outlines."""
 _GREY = 128
 
-Treatment = Literal["blur", "drop", "keep"]
+Treatment = Literal["blur", "drop"]
 
 
 def treated(jpeg: bytes, how: Treatment) -> NDArray[np.uint8]:
@@ -30,17 +31,24 @@ def treated(jpeg: bytes, how: Treatment) -> NDArray[np.uint8]:
 
     Args:
         jpeg: the stored image.
-        how: whether to blur it, to put grey in its place, or to keep it.
+        how: whether to blur it, or to put grey in its place.
 
     Returns:
         (H, W, 3) uint8, of the size of the image.
+
+    Raises:
+        DataError: the image is damaged.
     """
-    with open_raster(jpeg, STORED) as image:
-        if how == "drop":
-            return np.full((image.height, image.width, 3), _GREY, np.uint8)
-        pixels = image.convert("RGB")
-    if how == "keep":
-        return np.asarray(pixels)
+    try:
+        with open_stored(jpeg) as image:
+            if how == "drop":
+                return np.full((image.height, image.width, 3), _GREY, np.uint8)
+            pixels = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise DataError(
+            f"explanations: expected images as JPEG; one is damaged ({type(error).__name__}): check the run "
+            "with `auditor verify`, and restore it from a backup"
+        ) from error
     longest = max(pixels.size)
     small = tuple(max(1, round(side * _BLOCKS / longest)) for side in pixels.size)
     blocks = pixels.resize((small[0], small[1]), Image.Resampling.BOX)
