@@ -100,8 +100,7 @@ def compare(
         notes = list(remarks(runs, pairs))
     one, two = pairs.failed
     flipped = (pairs.before[PREDICTED] != pairs.after[PREDICTED]).to_numpy(dtype=bool)
-    results = [run.result for run in runs]
-    sensitive = sensitive_attributes(results)
+    sensitive = sensitive_attributes([run.result for run in runs])
     attributes = tuple(name for name in runs[0].attributes if name not in sensitive)
     found = Comparison(
         created_at=datetime.now(UTC),
@@ -123,7 +122,7 @@ def compare(
         remarks=notes,
         display_names=names,
     )
-    return without_small_cells(found, results)
+    return without_small_cells(found, [run.result for run in runs])
 
 
 def _read(run: RunFolder, advance: Advance) -> RunData:
