@@ -174,10 +174,10 @@ def killed_run(
 
 def differences(expected: Path, found: Path) -> Iterator[str]:
     """How the results of two runs differ, times aside."""
-    results = [_without_times(folder) for folder in (expected, found)]
-    if results[0] != results[1]:
+    results = [without_times(folder) for folder in (expected, found)]
+    if json.dumps(results[0]) != json.dumps(results[1]):
         keys = [key for key in results[0] if results[0][key] != results[1].get(key)]
-        yield f"audit.json differs in {', '.join(keys)}"
+        yield f"audit.json differs in {', '.join(keys) or 'the order of its keys'}"
     names = [
         {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         for folder in (expected, found)
@@ -194,7 +194,8 @@ def differences(expected: Path, found: Path) -> Iterator[str]:
         yield f"left behind: {', '.join(left)}"
 
 
-def _without_times(folder: Path) -> dict[str, Any]:
+def without_times(folder: Path) -> dict[str, Any]:
+    """Content of ``audit.json`` without what may differ."""
     result: dict[str, Any] = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     for section, key in TIMES:
         del result[section][key]

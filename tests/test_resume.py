@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import pydoc
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from auditor import blocks, cli, runner
 from auditor.config import AuditConfig
-from auditor.errors import UsageError
+from auditor.errors import AuditAbortedError, UsageError
 from auditor.progress import Advance, Silent
+from auditor.results import AuditResult
 from auditor.run_folder import RunFolder
 from auditor.run_places import NOTICE
-from benchmarks.kill import differences, killed_audits, write_inputs
+from benchmarks.kill import differences, killed_audits, without_times, write_inputs
 
 
 class Interrupting(Silent):
@@ -163,11 +171,11 @@ def test_resume_refused_from_the_command_line_exits_with_2(config: Path) -> None
     assert "changed since: seed: 0 → 1" in done.output
 
 
-@pytest.mark.parametrize("stage", ["predict", "explain", "judge", "report"])
+@pytest.mark.parametrize("stage", ["explain", "report"])
 def test_resume_gives_the_result_of_an_undisturbed_audit(
     stage: str, config: Path, undisturbed: Path
 ) -> None:
-    """It is interrupted again, in another stage, with other workers and documents."""
+    """It is interrupted again, in another stage, when another document was asked for."""
     unfinished = config.parent / "run.unfinished"
     (unfinished / "predictions" / "part-00002.partial").write_bytes(b"killed while it was written")
     (unfinished / "explanations" / "units-00000.parquet").write_bytes(b"of an earlier attempt")
@@ -238,6 +246,81 @@ def test_resume_finished_audit_is_returned(config: Path, undisturbed: Path) -> N
         _run(config, Interrupting(), resume=True)
     with pytest.raises(UsageError, match="changed since: seed: 0 → 1"):
         _run(config, Interrupting(), "seed=1", resume=True)
+
+
+def _fails_at(call: int, error: BaseException) -> Callable[..., None]:
+    """A function that raises an exception at one of its calls."""
+    calls = iter(range(1, 1000))
+
+    def fail(*_: object) -> None:
+        if next(calls) == call:
+            raise error
+
+    return fail
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+@pytest.mark.parametrize(
+    ("place", "call", "error", "message", "predicted"),
+    [
+        # The first file is the state, the next five are blocks of predictions, and each of explanations has three.
+        ("auditor.blocks.os.fsync", 3, FULL, "expected space on the disk", 96),
+        ("auditor.blocks.os.fsync", 17, FULL, "expected space on the disk", 200),
+        ("auditor.blocks.os.fsync", 3, READ_ONLY, "expected a place that can be written", 96),
+        ("auditor.stages.predict.PredictionRows.of", 8, MemoryError(), "MemoryError", 96),
+        ("auditor.runner.select_samples", 1, MemoryError("no"), "MemoryError: no", 200),
+    ],
+)  # fmt: skip
+def test_fault_keeps_the_finished_blocks_and_says_how_to_continue(
+    place: str, call: int, error: Exception, message: str, predicted: int, config: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        owner = place.removesuffix(".of")
+        real = pydoc.locate(place)
+        assert callable(real)
+        fault = _fails_at(call, error)
+
+        def failing(*arguments: Any, **options: Any) -> Any:
+            fault()
+            return real(*arguments, **options)
+
+        patch.setattr(f"{owner}.of" if place.endswith(".of") else place, failing)
+        with pytest.raises(
+            AuditAbortedError, match=rf"(?s){message}.*--resume continues from there"
+        ):
+            _run(config, Interrupting(), resume=True)
+    progress = Interrupting("predict", 1)
+    with pytest.raises(KeyboardInterrupt):
+        _run(config, progress, resume=True)
+    assert f"resumed; {predicted} of 200 samples" in progress.messages[0]
+
+
+def test_result_does_not_depend_on_workers_hash_seed_or_clock(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = config.parent
+    shutil.rmtree(folder / "run.unfinished")
+    monkeypatch.setattr(blocks, "PREDICTED_SAMPLES", 2048)
+    monkeypatch.setattr(blocks, "EXPLAINED_SAMPLES", 256)
+    command = [sys.executable, "-m", "auditor", "run", str(config), "--out", str(folder / "two")]
+    other = subprocess.Popen(
+        [*command, "--set", "workers=2", "--quiet"],
+        env=os.environ | {"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
+    first = _run(config, Interrupting()).path.rename(folder / "none")
+    clock = iter(range(2_000_000_000, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))  # jumps back
+    second = _run(config, Interrupting(), "workers=1").path
+    monkeypatch.undo()
+    assert other.wait(600) in {0, 1, 4}
+    results = [without_times(one) for one in (first, second, folder / "two")]
+    assert [one["provenance"]["config"].pop("workers") for one in results] == [0, 1, 2]
+    assert json.dumps(results[0]) == json.dumps(results[1]) == json.dumps(results[2])
+    seconds = AuditResult.load(second).provenance.seconds
+    assert all(one >= 0 for one in seconds.values())
 
 
 def test_kill_at_random_moments_loses_nothing(tmp_path: Path) -> None:
