@@ -26,6 +26,7 @@ from auditor.evaluated_samples import EvaluatedSamples
 from auditor.isolated_stages import IsolatedStages
 from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
+from auditor.manifest import require_unaltered
 from auditor.model_opening import OpenedModel
 from auditor.phrasing import shown_names
 from auditor.preparation import Prepared, prepare
@@ -129,6 +130,7 @@ def _previous(config: AuditConfig) -> RunFolder | None:
     if config.report.previous is None:
         return None
     earlier = RunFolder.open(config.report.previous)
+    require_unaltered(earlier.path)
     earlier.read_result()
     return earlier
 
@@ -150,6 +152,7 @@ def _run_stages(
         )
     with clock.stage("slicing"):
         slicing = _sliced(prepared, analysis)
+        analysis = replace(analysis, usable=slicing.predictions)  # releases the attributes as read
     samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed

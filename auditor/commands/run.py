@@ -21,6 +21,7 @@ from auditor.command_options import (
     WeightsOption,
     changes_of,
 )
+from auditor.commands.redact import CopyPlace, write_copy
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
 from auditor.exit_codes import exit_codes
@@ -54,6 +55,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     with exit_codes():
         from auditor import runner
         from auditor.config import AuditConfig
+        from auditor.run_folder import RunFolder
 
         changes = changes_of(overrides, allow_download=download, device=device)
         named = _Named(model, weights, data)
@@ -63,9 +65,14 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
             final = out or Path("reports") / runner.folder_name(settings.name)
         else:
             settings, final = _without_file(named, changes, out, overwrite, resume)
+        place = CopyPlace(overwrite=overwrite)
+        if settings.report.redact is not None:
+            RunFolder.require_place(place.folder(final), overwrite=overwrite)
         progress = progress_display(quiet)
         folder = runner.run(settings, final, overwrite=overwrite, resume=resume, progress=progress)
         result = print_finished(folder)
+        if settings.report.redact is not None:
+            write_copy(folder, place, settings.report.formats, settings.report.templates)
         raise typer.Exit(result.outcome.exit_code)
 
 
