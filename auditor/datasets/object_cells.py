@@ -10,12 +10,12 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from auditor.records.json_texts import parse_json_text
 from auditor.datasets.tables import as_text, first_few
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.phrasing import count
 from auditor.records import DataNote
+from auditor.records.json_texts import parse_json_text
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 _SEPARATORS = re.compile(r"[\s,;\[\]()]+")

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz import runs
-from fuzz.edits import MARKERS, apply, mutate_edits, parse_edits
-from fuzz.target import BrokenPromiseError, Reader, Target
 from rich.console import Console
 
 from auditor import terminal
 from auditor.run_folder import RESULT
+from fuzz import runs
+from fuzz.edits import MARKERS, apply, mutate_edits, parse_edits
+from fuzz.target import BrokenPromiseError, Reader, Target
 
 _PAGES = 4
 """One of so many inputs is rendered as HTML, which takes several times as long as everything else."""
