@@ -47,9 +47,8 @@ def _open(folder: Path) -> Reader:
 def _seeds() -> Iterator[bytes]:
     yield b"[]"
     yield b'{"schema_version": 2}'
-    for marker in MARKERS:
-        yield json.dumps([[["findings", 0, "title"], "set", marker]]).encode()
-        yield json.dumps([[["provenance", "config", "name"], "set", marker]]).encode()
+    for place in (["findings", 0, "title"], ["provenance", "config", "name"], ["classes", 0, "name"]):
+        yield json.dumps([[place, "set", " ".join(MARKERS)]]).encode()
     yield json.dumps([[["findings"], "set", []], [["slices"], "set", []]]).encode()
 
 
