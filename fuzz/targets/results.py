@@ -47,7 +47,11 @@ def _open(folder: Path) -> Reader:
 def _seeds() -> Iterator[bytes]:
     yield b"[]"
     yield b'{"schema_version": 2}'
-    for place in (["findings", 0, "title"], ["provenance", "config", "name"], ["classes", 0, "name"]):
+    for place in (
+        ["findings", 0, "title"],
+        ["provenance", "config", "name"],
+        ["classes", 0, "name"],
+    ):
         yield json.dumps([[place, "set", " ".join(MARKERS)]]).encode()
     yield json.dumps([[["findings"], "set", []], [["slices"], "set", []]]).encode()
 
