@@ -18,6 +18,7 @@ from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import (
     GROUP,
     INFINITE_OUTPUT,
+    MOST_PROBABILITY_COLUMNS,
     NAN_OUTPUT,
     NETWORK_ERROR,
     OK,
@@ -34,9 +35,6 @@ SHARD_ROWS = 2048
 
 _GIVE_UP = 64
 """If the network raised on so many images, and ran on no other, no more are tried."""
-
-MOST_PROBABILITY_COLUMNS = 100
-"""With more classes, only the probability of the predicted one is kept."""
 
 
 def predict(
