@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
@@ -40,35 +38,10 @@ from auditor.progress import Advance, Silent
 from auditor.records import Job, SampleSelection
 from auditor.stages.explain import Explained
 from benchmarks.generated_images import write_audit
+from benchmarks.spent import Spent, timed
 
 MOST = 1000
 """Images on which the parts are run alone."""
-
-
-@dataclass
-class Spent:
-    """Wall and CPU time in seconds."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    def times(self, factor: float) -> Spent:
-        """Of so many times as many images."""
-        return Spent(self.wall * factor, self.cpu * factor)
-
-
-@contextmanager
-def timed(spent: Spent) -> Iterator[None]:
-    """Adds the time inside the ``with``, with that of worker processes that have ended."""
-    wall, cpu = time.perf_counter(), _cpu()
-    yield
-    spent.wall += time.perf_counter() - wall
-    spent.cpu += _cpu() - cpu
-
-
-def _cpu() -> float:
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 @dataclass
