@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -80,20 +80,26 @@ class AuditedModel:
         return self.rule.classes
 
     def batches(
-        self, dataset: Dataset, positions: NDArray[np.int64], *, measured: bool = False
+        self,
+        dataset: Dataset,
+        positions: NDArray[np.int64],
+        *,
+        lengths: Sequence[int] | None = None,
+        measured: bool = False,
     ) -> Iterator[Batch]:
         """Decodes images of a data set; see `input_pipeline.batches`.
 
         Args:
             dataset: any data set.
             positions: which images of it, int64.
+            lengths: images in each batch; None: ``batch_size`` in each.
             measured: whether to measure the properties of the images, too.
         """
         for batch in batches(
             dataset,
             positions,
             self.preprocess,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size if lengths is None else lengths,
             workers=self.workers,
             pinned=self.device.type == "cuda",
             measured=measured,

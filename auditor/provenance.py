@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -86,7 +87,13 @@ def _environment(device: str, precision: str) -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform(), "device": device}
     if precision:
         found["precision"] = precision
-    for name in _PACKAGES:
+    return found | package_versions(_PACKAGES)
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of packages."""
+    found: dict[str, str] = {}
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # another distribution provides the module

@@ -33,7 +33,7 @@ from auditor.explainers import explain_batch
 from auditor.isolated_stages import IsolatedStages
 from auditor.progress import Advance, Silent
 from auditor.records import Job, SampleSelection
-from auditor.stages.explain import Explained
+from auditor.stages.merged_explanations import Explained
 from benchmarks.drawing import draw_maps
 from benchmarks.generated_images import write_audit
 from benchmarks.spent import Spent, timed

@@ -35,7 +35,6 @@ from auditor.input_pipeline import batches
 from auditor.model_opening import open_model
 from auditor.preparation import prepare
 from auditor.records.decisions import DecisionRule
-from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
 from benchmarks.drawing import draw_maps
 from benchmarks.generated_images import calibrated, write_audit
@@ -259,8 +258,7 @@ def _stage(options: argparse.Namespace, device: torch.device, report: Report) ->
             own = replace(model, precision=kind)
             start = time.perf_counter()
             with tempfile.TemporaryDirectory() as shards:
-                writer = ShardWriter(Path(shards))
-                predict(own, prepared.dataset, prepared.codes, writer, lambda _: None)
+                predict(own, prepared.dataset, prepared.codes, Path(shards), lambda _: None)
             speed = options.images / (time.perf_counter() - start)
             report.add(f"  predict stage, {kind:5}: {speed:8.0f}")
 

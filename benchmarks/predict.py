@@ -32,7 +32,6 @@ from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
-from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
 from benchmarks.generated_images import write_images
 from benchmarks.spent import Spent, timed
@@ -93,7 +92,7 @@ def _ours(dataset: Dataset, network: nn.Module, device: torch.device, workers: i
     )
     with tempfile.TemporaryDirectory() as folder:
         codes = np.zeros(len(dataset), np.int64)
-        predict(model, dataset, codes, ShardWriter(Path(folder)), lambda _: None)
+        predict(model, dataset, codes, Path(folder), lambda _: None)
 
 
 class _Files(TorchDataset[torch.Tensor]):
