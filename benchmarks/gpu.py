@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, nn
 
 from auditor.audited_model import AuditedModel
-from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.target_layer import find_layer
-from auditor.config import AuditConfig, Preprocess
+from auditor.config import Arithmetic, AuditConfig, Preprocess
 from auditor.explainers import explain_batch
 from auditor.input_pipeline import batches
 from auditor.model_opening import open_model
