@@ -36,6 +36,9 @@ from auditor.records.predictions import property_column
 from auditor.registry import Options
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Arithmetic = Literal["exact", "tf32", "amp"]
+"""``exact``: the dtype of the model's weights, on CUDA without TF32. ``tf32``: on CUDA, convolutions and
+matrix products in TF32; elsewhere as ``exact``. ``amp``: torch's automatic mixed precision."""
 
 
 class ModelSection(Options):
@@ -259,7 +262,7 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
     """Device on which the model runs."""
-    precision: Literal["exact", "tf32", "amp"] = "exact"
+    precision: Arithmetic = "exact"
     """Arithmetic of predictions: the model's own; on CUDA with TF32; or automatic mixed precision. Maps
     have `explain.precision`."""
 
