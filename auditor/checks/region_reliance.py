@@ -12,7 +12,7 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.interventions.examples import paired_examples
 from auditor.interventions.infill import paste
-from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
+from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, over_budget, plan_contrasts
 from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.region_search import (
     KEPT_WINDOWS,
@@ -66,6 +66,8 @@ from auditor.statistics import Floats, Integers, PairedMean, is_futile, sign_fli
 NAME = "region-reliance"
 _KEPT_REGIONS = (6, 3)
 """Coarse regions that are tried on a second third of the search images, and on all."""
+_PER_SEARCH, _PER_TEST = 30, 4
+"""Forward passes per search image and per test image, at most."""
 
 
 @plugin("check", NAME)
@@ -93,6 +95,7 @@ class RegionReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
@@ -108,15 +111,15 @@ class RegionReliance(Check):
     """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
     """Largest number of attribute values to examine, those with the largest gaps first. Each takes
-    about 52 forward passes per search image and 4 per test image."""
+    about 30 forward passes per search image and 4 per test image."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """52 passes per search image and 4 per test image of either side, for each value with a gap."""
+        """30 passes per search image and 4 per test image of either side, for each value with a gap."""
         values = min(self.max_comparisons, size.n_values)
         searched, tested = (
             min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
         )
-        return Passes(0.0, values * 2 * (52 * searched + 4 * tested))
+        return Passes(0.0, values * 2 * (_PER_SEARCH * searched + _PER_TEST * tested))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value with a gap."""
@@ -126,7 +129,13 @@ class RegionReliance(Check):
             self.min_drop, self.search_images, self.test_images, self.max_comparisons
         )
         planned, skipped = plan_contrasts(audit, NAME, budget, "regions")
-        claims = [self._claim(audit, audit.model, pairs) for pairs in planned]
+        claims: list[Claim] = []
+        for k, pairs in enumerate(planned):
+            passes = pairs.passes(_PER_SEARCH, _PER_TEST)
+            if not audit.budget.allows(passes):
+                skipped.append(over_budget(audit, NAME, planned[k:], passes))
+                break
+            claims.append(self._claim(audit, audit.model, pairs))
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(self, audit: AuditData, model: ModelAccess, pairs: ContrastPairs) -> Claim:

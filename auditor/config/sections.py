@@ -146,7 +146,8 @@ class ExplainSection(Options):
     mean_cells: int = Field(120, ge=0)
     """Maximum number of mean maps; those with the most samples are computed."""
     trust_samples: int = Field(50, ge=0)
-    """Samples used for the map sanity checks, about 60 forward passes each; 0: no checks."""
+    """Largest number of samples for the map sanity checks, about 52 forward passes each; 0: no checks. They
+    take at most half the passes of predicting and explaining, but 20 samples in any case."""
     units: int = Field(3, ge=0)
     """Units of the target layer shown for each of the most severe findings; 0: none."""
     unit_samples: int = Field(500, ge=1)
@@ -232,7 +233,7 @@ class AuditConfig(Options):
     metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
     checks: dict[str, SerializeAsAny[Options] | Literal[False]] = {}
-    """Options of checks by name; a check runs unless it is set to false."""
+    """Options of checks by name; a check runs unless it is set to false. `budget` is that of all checks."""
     judge: JudgeSection = JudgeSection()
     gate: GateSection = GateSection()
     criteria: tuple[Criterion, ...] = ()
