@@ -16,11 +16,15 @@ from auditor.audited_model import AuditedModel
 from auditor.bounded_cache import BoundedCache
 from auditor.classifiers.preprocessing import better_preprocessing
 from auditor.datasets.object_regions import has_regions, object_mask, usable_regions
+from auditor.faster_copy import faster_copy
 from auditor.input_pipeline import readable
 from auditor.preprocessing_trials import try_preprocessing
 from auditor.records import DataNote, Dataset, Images, ImageSubset, PreprocessingAdvice
 from auditor.records.forward_budget import MAP_PASSES, ForwardBudget
 from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, PATH, SAMPLE, codes
+
+_COMPARED = 8
+"""Images on which a faster copy of the model is compared with it."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,16 @@ class EvaluatedSamples:
         """
         self.budget.spend(len(images))
         return self.model.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+
+    def search(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The same as ``predict``, up to rounding, by a faster copy of the model if there is one."""
+        self.budget.spend(len(images))
+        return self._faster.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+
+    @cached_property
+    def _faster(self) -> AuditedModel:
+        rows = np.arange(min(len(self.table), _COMPARED), dtype=np.int64)
+        return faster_copy(self.model, torch.from_numpy(self.images(rows)))
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Predicted classes, for tasks with one class per sample.

@@ -15,8 +15,8 @@ import pandas as pd
 
 from auditor import __version__, interrupts
 from auditor.aborted_runs import kept_or_discarded
-from auditor.check_budget import begin_budget
 from auditor.batch_dependence import BatchDependence, batch_dependence
+from auditor.check_budget import begin_budget
 from auditor.comparison.previous import store_previous
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record

@@ -9,7 +9,12 @@ from typing import ClassVar
 from pydantic import Field
 
 from auditor.checks import Check, Need
-from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, over_budget, plan_contrasts
+from auditor.interventions.matched_pairs import (
+    ContrastPairs,
+    InterventionBudget,
+    over_budget,
+    plan_contrasts,
+)
 from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.region_search import successive_halving
 from auditor.interventions.staged_test import stopped_sentence
@@ -144,9 +149,7 @@ class AppearanceReliance(Check):
         key = SliceKey(attributes={contrast.attribute: contrast.value})
         # A transferred style with a far larger effect than the real one is a new style of its own.
         plausible = (
-            not result.effects.stopped
-            and min(same.value, other.value) > 0
-            and same.low <= gap.high
+            not result.effects.stopped and min(same.value, other.value) > 0 and same.low <= gap.high
         )
         significant = plausible and same.low > self.min_drop and other.low > 0
         style = result.transfer.style

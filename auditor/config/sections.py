@@ -19,6 +19,7 @@ from pydantic import (
 from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
+from auditor.config.budget import KEY, CheckBudget
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.expected import ExpectedSection
@@ -329,5 +330,5 @@ class AuditConfig(Options):
             name: check().model_dump(mode="json")
             for name, check in registry.all_of("check").items()
         }
-        dumped["checks"] = defaults | dumped["checks"]
+        dumped["checks"] = {KEY: CheckBudget().model_dump()} | defaults | dumped["checks"]
         return dumped

@@ -86,7 +86,6 @@ class ContrastPairs:
     search: MatchedPairs
     test: MatchedPairs
 
-
     def passes(self, per_search: int, per_test: int) -> int:
         """Forward passes of the search and of the test, with so many per image."""
         return per_search * len(self.search) + per_test * len(self.test)

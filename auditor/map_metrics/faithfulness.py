@@ -11,6 +11,7 @@ from scipy.integrate import trapezoid
 from torch import Tensor, nn
 from torch.nn import functional
 
+from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.user_code import user_code
 
@@ -192,6 +193,11 @@ def _curves(
 def _probabilities(model: nn.Module, images: Tensor) -> Tensor:
     """(n, K) float64 on the CPU."""
     module = unwrap(model)
+
+    def call(layout: torch.memory_format) -> Tensor:
+        logits: Tensor = module(images.contiguous(memory_format=layout))
+        return logits
+
     with frozen_eval(module), torch.no_grad(), user_code(module, images, memory=True):
-        probabilities: Tensor = module(images).float().softmax(1).cpu().double()
-    return probabilities
+        logits = in_best_layout(module, images.device, call)
+    return logits.float().softmax(1).cpu().double()

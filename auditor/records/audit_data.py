@@ -116,6 +116,10 @@ class ModelAccess(Protocol):
         """Probabilities (n, K) for images (n, 3, H, W), batch by batch."""
         ...
 
+    def search(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The same up to rounding, perhaps faster: for searches, whose result is tested afterwards."""
+        ...
+
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Predicted classes (n,) of probabilities (n, K); not for a multi-label task."""
         ...
