@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.image_evidence import audit_data
+from builders.image_evidence import ImageArray, Probabilities, audit_data
 from builders.marked_images import (
     Model,
     banded_images,
@@ -41,7 +41,13 @@ def audit_with_marks(limit: int | None) -> AuditData:
     """A third of the images has a mark that makes the model fail, a sixth has a second one."""
     mark = turns(360, 3) == 0
     images = with_mark(banded_images(360, 0), mark)
-    model = Model(images, predict_by_band_or_mark, cams_with=bright_places)
+    budget = ForwardBudget(limit)
+
+    def counted(some: ImageArray) -> Probabilities:
+        budget.spend(len(some))
+        return predict_by_band_or_mark(some)
+
+    model = Model(images, counted, cams_with=bright_places)
     attributes = {
         "mark": np.where(mark, "yes", "no"),
         "series": np.where(
@@ -49,7 +55,7 @@ def audit_with_marks(limit: int | None) -> AuditData:
         ),  # weaker: half of it is marked
     }
     audit = audit_data(labels(360), predict_by_band_or_mark(images), attributes, model=model)
-    return replace(audit, budget=ForwardBudget(limit))
+    return replace(audit, budget=budget)
 
 
 def test_exhausted_budget_lists_the_values_with_the_smaller_gaps() -> None:
