@@ -36,6 +36,7 @@ from auditor.command_options import (
 )
 from auditor.commands.init import init
 from auditor.commands.log import log
+from auditor.commands.merge import merge
 from auditor.commands.review import review
 from auditor.commands.run import run
 from auditor.commands.shared import print_finished, print_seal, progress_display
@@ -341,6 +342,7 @@ def schema(
 
 app.command()(review)
 app.command()(log)
+app.command()(merge)
 app.command()(init)
 
 

@@ -97,6 +97,16 @@ AllowDownloadOption = Annotated[
 ]
 
 
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Compute only this part, in a folder of its own; `auditor merge` joins them.",
+    ),
+]
+
+
 class Device(StrEnum):
     """Device on which the model runs."""
 

@@ -44,11 +44,11 @@ from auditor.records.predictions import GROUP, LABEL, SAMPLE
 from auditor.report import documents
 from auditor.report.settings import require_report_settings
 from auditor.run_folder import RunFolder
+from auditor.selected_samples import select_from
 from auditor.stages.choose_thresholds import open_with_thresholds
-from auditor.stages.find_failures import FailureAnalysis, find_failures
+from auditor.stages.find_failures import FailureAnalysis
 from auditor.stages.judge import judge
-from auditor.stages.select_samples import select_samples
-from auditor.stages.slicing import Slicing, slice_samples
+from auditor.stages.slicing import Slicing
 from auditor.thumbnails import Thumbnails
 
 
@@ -144,16 +144,9 @@ def _run_stages(
     clock, stages = _Clock(progress), IsolatedStages(config, folder, limits)
     with clock.stage("predict", len(dataset)) as advance:
         predictions = stages.predict(prepared, model, advance)
-    with clock.stage("find failures"):
-        analysis = find_failures(
-            predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
-        )
-    with clock.stage("slicing"):
-        slicing = _sliced(prepared, analysis)
-    samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
-    selection = select_samples(
-        samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
-    )
+    chosen = select_from(predictions, prepared, model, clock.stage)
+    analysis, slicing, samples = chosen.analysis, chosen.slicing, chosen.samples
+    selection = chosen.selection
     with clock.stage("explain", len(selection.jobs)) as advance:
         explained = stages.explain(samples, selection, advance)
     with clock.stage("map sanity", 1) as advance:
@@ -188,7 +181,10 @@ def _run_stages(
         findings=findings,
         tested=judgement.tested,
         skipped=[
-            *(Skipped(check=DATA_NOTE, reason=note.text) for note in (*dataset.notes, *regions)),
+            *(
+                Skipped(check=DATA_NOTE, reason=note.text)
+                for note in (*dataset.notes, *chosen.regions)
+            ),
             *prepared.switched_off,
             *opened.limits,
             *slicing.skipped,
@@ -211,20 +207,6 @@ def _run_stages(
         metrics=measured.metrics,
         curves=measured.curves,
         reliability=measured.reliability,
-    )
-
-
-def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
-    """The evaluated samples in slices."""
-    config, dataset = prepared.config, prepared.dataset
-    return slice_samples(
-        analysis.usable,
-        None if config.task == "multi-label" else dataset.reference,
-        prepared.classes,
-        dataset.attributes,
-        config.slices,
-        config.slices.computed,
-        prepared.attributes,
     )
 
 

@@ -18,9 +18,11 @@ from auditor.command_options import (
     QuietOption,
     ResumeOption,
     SetOption,
+    ShardOption,
     WeightsOption,
     changes_of,
 )
+from auditor.commands.shards import compute_shard
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
 from auditor.exit_codes import exit_codes
@@ -43,6 +45,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
     overwrite: OverwriteOption = False,
     resume: ResumeOption = False,
+    shard: ShardOption = None,
     quiet: QuietOption = False,
     download: AllowDownloadOption = False,
 ) -> None:
@@ -54,7 +57,9 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     with exit_codes():
         from auditor import runner
         from auditor.config import AuditConfig
+        from auditor.engines.shard import Shard
 
+        part = None if shard is None else Shard.parse(shard)
         changes = changes_of(overrides, allow_download=download, device=device)
         named = _Named(model, weights, data)
         if config is not None:
@@ -64,6 +69,9 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
         else:
             settings, final = _without_file(named, changes, out, overwrite, resume)
         progress = progress_display(quiet)
+        if part is not None:
+            compute_shard(settings, final, part, overwrite, resume, progress)
+            return
         folder = runner.run(settings, final, overwrite=overwrite, resume=resume, progress=progress)
         result = print_finished(folder)
         raise typer.Exit(result.outcome.exit_code)
