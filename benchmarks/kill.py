@@ -2,7 +2,7 @@
 
     python -m benchmarks.kill [--times 20] [--seed 0]
 
-Every audit is a process of its own, ended with SIGKILL: half of them at a random time, half of them at a random
+Every audit is a process of its own, ended with SIGKILL: half of them at a random time, half at a random
 operation on the files of the run, the last renaming included. Every third one is killed again while it is
 resumed. A loss is a result that differs in anything but times, or an audit that can't be resumed.
 """
@@ -153,10 +153,8 @@ def write_inputs(folder: Path) -> Path:
             "classes": ["0", "1", "2"],
         },
         "data": {
-            "adapter": "csv",
+            "adapter": "manifest",
             "path": "labels.csv",
-            "image": "file",
-            "label": "label",
             "attributes": ["site"],
         },
         "preprocess": {"mean": [0.5], "std": [0.25]},
