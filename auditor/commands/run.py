@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.command_options import (
+    ActorsOption,
+    AddressOption,
     AllowDownloadOption,
     DataOption,
-    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
     ModelOption,
     OutOption,
     OverwriteOption,
@@ -22,7 +26,7 @@ from auditor.command_options import (
     WeightsOption,
     changes_of,
 )
-from auditor.commands.shards import compute_shard
+from auditor.commands.engines import Place, Where, run_where
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
 from auditor.exit_codes import exit_codes
@@ -42,9 +46,12 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     data: DataOption = None,
     out: OutOption = None,
     overrides: SetOption = None,
-    device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
+    device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
     resume: ResumeOption = False,
+    engine: EngineOption = Engine.LOCAL,
+    actors: ActorsOption = None,
+    address: AddressOption = None,
     shard: ShardOption = None,
     quiet: QuietOption = False,
     download: AllowDownloadOption = False,
@@ -57,9 +64,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     with exit_codes():
         from auditor import runner
         from auditor.config import AuditConfig
-        from auditor.engines.shard import Shard
 
-        part = None if shard is None else Shard.parse(shard)
         changes = changes_of(overrides, allow_download=download, device=device)
         named = _Named(model, weights, data)
         if config is not None:
@@ -68,11 +73,11 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
             final = out or Path("reports") / runner.folder_name(settings.name)
         else:
             settings, final = _without_file(named, changes, out, overwrite, resume)
-        progress = progress_display(quiet)
-        if part is not None:
-            compute_shard(settings, final, part, overwrite, resume, progress)
+        place = Place(final, overwrite=overwrite, resume=resume)
+        where = Where(shard, engine, actors, address)
+        folder = run_where(where, settings, place, progress_display(quiet))
+        if folder is None:
             return
-        folder = runner.run(settings, final, overwrite=overwrite, resume=resume, progress=progress)
         result = print_finished(folder)
         raise typer.Exit(result.outcome.exit_code)
 

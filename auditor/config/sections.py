@@ -21,6 +21,7 @@ from auditor.config import loading
 from auditor.config.attribute_types import missing_values
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
+from auditor.config.devices import Device
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
@@ -33,8 +34,6 @@ from auditor.records.decisions import TaskName
 from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class ModelSection(Options):
@@ -251,7 +250,7 @@ class AuditConfig(Options):
     workers: int | None = Field(None, ge=0, le=1024)
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
-    """Device on which the model runs."""
+    """Where the model runs: `auto`, `cpu`, `cuda`, one of several GPUs such as `cuda:1`, or `mps`."""
 
     @field_validator("criteria", mode="after")
     @classmethod

@@ -183,13 +183,13 @@ def run_shard(
     """
     out = real_path(out)
     if not resume:
-        _require_free(out, shard, overwrite=overwrite)
+        require_free(out, shard, overwrite=overwrite)
     task = Task.open(config, out, shard, progress)
     phase: Phase = "explain" if resume and task.all_predicted else "predict"
     return task.compute(phase, resume=resume)
 
 
-def _require_free(out: Path, shard: Shard, *, overwrite: bool) -> None:
+def require_free(out: Path, shard: Shard, *, overwrite: bool) -> None:
     """Makes sure that nothing is in the way of a new shard."""
     unfinished = run_places.unfinished_place(out)
     if unfinished.exists():
