@@ -85,12 +85,10 @@ def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
     for one in checked[1:]:
         require_same_audit(one.path, one.state, first.state, str(first.path))
     final = real_path(out) if out is not None else _run_of(folders)
-    run = RunFolder.begin(RunFolder.require_place(final), resume=True)
+    # An earlier run at that place stays there until `auditor run --overwrite` replaces it.
+    run = RunFolder.begin(final, overwrite=True, resume=True)
     try:
-        if run.stage == "unfinished":
-            require_same_audit(run.path, read_state(run), first.state, str(first.path))
-        if phase == "explain":
-            _require_predictions(run, first)
+        _require_place(run, phase, first)
         # With the state, the folder is an unfinished run, which a later merge completes.
         _copy(first.path / RESUME_STATE, run.path / RESUME_STATE, first.files[RESUME_STATE])
         for one in checked:
@@ -102,7 +100,10 @@ def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
     except OSError as error:
         raise refusal(error, run.path) or error from error
     finally:
-        run.keep()
+        if run.stage == "new" and not (run.path / RESUME_STATE).exists():
+            run.discard()
+        else:
+            run.keep()
     return Merged(run.path, phase, count, n_blocks)
 
 
@@ -183,7 +184,16 @@ def _require_listed(folder: Path, name: str, listed: dict[str, str]) -> None:
         )
 
 
-def _require_predictions(run: RunFolder, one: _Checked) -> None:
+def _require_place(run: RunFolder, phase: Phase, one: _Checked) -> None:
+    """Makes sure that the shards belong into an unfinished run."""
+    if run.stage == "complete":
+        raise DataError(
+            f"{run.path}: expected an unfinished audit; it is complete: rename it with `auditor run --resume`"
+        )
+    if run.stage == "unfinished":
+        require_same_audit(run.path, read_state(run), one.state, str(one.path))
+    if phase == "predict":
+        return
     n_samples = len(one.state[1])
     missing = len(blocks_of(n_samples)) - len(complete_blocks(run.predicted, n_samples))
     if missing or not (run.path / PREDICTIONS).is_file():
