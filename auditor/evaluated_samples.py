@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,8 +18,15 @@ from auditor.classifiers.preprocessing import better_preprocessing
 from auditor.datasets.object_regions import has_regions, object_mask, usable_regions
 from auditor.input_pipeline import readable
 from auditor.preprocessing_trials import try_preprocessing
-from auditor.records import DataNote, Dataset, Images, ImageSubset, PreprocessingAdvice
-from auditor.records.predictions import IMAGE_SAMPLE, LABEL, PATH, SAMPLE, codes
+from auditor.records import (
+    DataNote,
+    Dataset,
+    Images,
+    ImageSubset,
+    PreprocessingAdvice,
+    UnchangedImages,
+)
+from auditor.records.predictions import IMAGE_SAMPLE, LABEL, PATH, SAMPLE, SHA256, codes
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,28 @@ class EvaluatedSamples:
     def positions(self) -> NDArray[np.int64]:
         """(n,) position of each evaluated sample in the data set."""
         column = IMAGE_SAMPLE if IMAGE_SAMPLE in self.table else SAMPLE
-        found = self.dataset.samples.index.get_indexer(pd.Index(self.table[column]))
-        return np.asarray(found, dtype=np.int64)
+        asked, known = self.table[column], self.dataset.samples.index
+        # As a rule, all of them in order; looking up a million ids takes more memory than the ids.
+        if len(asked) == len(known) and bool((asked.array == known.array).all()):
+            return np.arange(len(known), dtype=np.int64)
+        return np.asarray(known.get_indexer(pd.Index(asked)), dtype=np.int64)
+
+    @cached_property
+    def _predicted(self) -> Dataset:
+        """The data set with images that can't be read if they were changed since they were predicted."""
+        if SHA256 not in self.table:
+            return self.dataset
+        rows = np.full(len(self.dataset), -1, dtype=np.int64)
+        rows[self.positions] = np.arange(len(self.positions))
+        digests = pa.array(self.table[SHA256], pa.string(), from_pandas=True)
+        if isinstance(digests, pa.ChunkedArray):
+            digests = digests.combine_chunks()
+        return replace(self.dataset, images=UnchangedImages(self.dataset.images, rows, digests))
 
     @property
     def originals(self) -> Images:
         """The images of the evaluated samples as they are stored, before any resize."""
-        return ImageSubset(self.dataset.images, self.positions)
+        return ImageSubset(self._predicted.images, self.positions)
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
         """Decodes the images of some samples, batch by batch.
@@ -61,14 +84,14 @@ class EvaluatedSamples:
             uint8 (b, 3, H, W), in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
-        return self._read(self.dataset, self.positions[rows])
+        return self._read(self._predicted, self.positions[rows])
 
     def read_present(
         self, rows: NDArray[np.int64], lengths: Sequence[int] | None = None
     ) -> Generator[tuple[Tensor, list[str]]]:
-        """Decodes the images of some samples as far as they can still be read, batch by batch.
+        """Decodes the images of some samples as far as they can still be read, unchanged, batch by batch.
 
         Args:
             rows: (n,) positions in the evaluated samples.
@@ -78,7 +101,7 @@ class EvaluatedSamples:
             uint8 (b, 3, H, W) of those that can be read, and the status of each that was asked for, in the
             order given.
         """
-        for batch in self.model.batches(self.dataset, self.positions[rows], lengths=lengths):
+        for batch in self.model.batches(self._predicted, self.positions[rows], lengths=lengths):
             yield batch.images, batch.status
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -91,7 +114,7 @@ class EvaluatedSamples:
             (n, 3, H, W), in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         return np.concatenate([part.numpy() for part in self.read(rows)])
 
@@ -131,7 +154,7 @@ class EvaluatedSamples:
             (n, C), in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         return self._features(self.read(rows))
 
@@ -174,7 +197,7 @@ class EvaluatedSamples:
             rows: (n,) positions in the evaluated samples.
         """
         labels = codes(self.table[LABEL])[rows]
-        trials = try_preprocessing(self.model, self.dataset.images, self.positions[rows], labels)
+        trials = try_preprocessing(self.model, self._predicted.images, self.positions[rows], labels)
         if not trials:
             return PreprocessingAdvice(0, (), None)
         others = tuple(one.name for one in trials[1:])
@@ -197,7 +220,7 @@ class EvaluatedSamples:
             (n, h, w), at least 0, in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         parts: list[NDArray[np.float32]] = []
         done = 0

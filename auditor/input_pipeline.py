@@ -25,7 +25,7 @@ from auditor.datasets.user_samples import UserImages
 from auditor.errors import DataError, LostImageError, UnreadableImageError
 from auditor.imaging import prepare
 from auditor.imaging.properties import measure
-from auditor.records import Dataset, Images
+from auditor.records import Dataset, Images, ImageSubset, UnchangedImages
 from auditor.records.image_properties import Properties
 from auditor.records.predictions import OK, PATH
 from auditor.worker_deaths import deaths_are_noticed_when_waiting, is_death_of_worker
@@ -302,7 +302,10 @@ def _reaches_workers(images: Images, method: str) -> bool:
     A data set from Python may hold what can't be sent, such as an open file or a function that was
     defined in a notebook; it is read in this process.
     """
-    if method == "fork" or not isinstance(images, UserImages):
+    stored = images
+    while isinstance(stored, ImageSubset | UnchangedImages):
+        stored = stored.images
+    if method == "fork" or not isinstance(stored, UserImages):
         return True
     try:
         sent = bytes(ForkingPickler.dumps(images))

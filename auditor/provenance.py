@@ -60,7 +60,7 @@ def provenance_of(
             n_reference=None if dataset.reference is None else len(dataset.reference),
         ),
         config=prepared.config.effective(),
-        environment=_environment(str(prepared.device)),
+        environment=_environment(str(prepared.device), opened.precision),
         seed=prepared.config.seed,
         preprocess={
             **prepared.preprocess.model_dump(mode="json"),
@@ -82,9 +82,11 @@ def _data_fingerprint(predictions: Path, dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _environment(device: str) -> dict[str, str]:
-    """Versions and machine, as far as they affect the numbers."""
+def _environment(device: str, precision: str) -> dict[str, str]:
+    """Versions, machine and arithmetic, as far as they affect the numbers."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "device": device}
+    if precision:
+        found["precision"] = precision
     return found | package_versions(_PACKAGES)
 
 

@@ -27,6 +27,7 @@ from auditor.evaluated_samples import EvaluatedSamples
 from auditor.isolated_stages import IsolatedStages
 from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
+from auditor.manifest import require_unaltered
 from auditor.model_opening import OpenedModel
 from auditor.phrasing import shown_names
 from auditor.preparation import Prepared, prepare
@@ -136,6 +137,7 @@ def _previous(config: AuditConfig) -> RunFolder | None:
     if config.report.previous is None:
         return None
     earlier = RunFolder.open(config.report.previous)
+    require_unaltered(earlier.path)
     earlier.read_result()
     return earlier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.audited_model import AuditedModel
@@ -64,6 +64,7 @@ def select_from(
             config.slices.computed,
             prepared.attributes,
         )
+        analysis = replace(analysis, usable=slicing.predictions)  # releases the attributes as read
     samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed

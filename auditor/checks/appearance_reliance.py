@@ -11,7 +11,9 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
 from auditor.interventions.paired_effects import PairedEffect
-from auditor.interventions.style_donors import StyleDonors
+from auditor.interventions.region_search import successive_halving
+from auditor.interventions.staged_test import stopped_sentence
+from auditor.interventions.style_donors import StyleDonors, StyleEffects
 from auditor.interventions.style_transfer import STYLE_TRANSFERS, StyleTransfer
 from auditor.interventions.value_contrasts import observed_gap
 from auditor.phrasing import (
@@ -50,6 +52,8 @@ from auditor.registry import plugin
 from auditor.statistics import Interval
 
 NAME = "appearance-reliance"
+_KEPT_STYLES = (2, 2)
+"""Style transfers that are tried on a second third of the search images, and on all."""
 
 
 @plugin("check", NAME)
@@ -115,7 +119,7 @@ class AppearanceReliance(Check):
         planned, skipped = plan_contrasts(audit, NAME, budget, "styles")
         claims: list[Claim] = []
         for pairs in planned:
-            result = _transfer_styles(audit, audit.model, pairs)
+            result = _transfer_styles(audit, audit.model, pairs, self.min_drop)
             if result is None:
                 reason = (
                     f"{condition(pairs.contrast.attribute, pairs.contrast.value)}: only one label has "
@@ -132,7 +136,11 @@ class AppearanceReliance(Check):
         same, other, gap = effect.mean.change, result.other_labels.mean.change, result.observed_gap
         key = SliceKey(attributes={contrast.attribute: contrast.value})
         # A transferred style with a far larger effect than the real one is a new style of its own.
-        plausible = min(same.value, other.value) > 0 and same.low <= gap.high
+        plausible = (
+            not result.effects.stopped
+            and min(same.value, other.value) > 0
+            and same.low <= gap.high
+        )
         significant = plausible and same.low > self.min_drop and other.low > 0
         style = result.transfer.style
         one_direction = bool((contrast.direction[effect.pairs.label] >= 0).all())
@@ -175,21 +183,29 @@ class _StyleResult:
 
     Attributes:
         transfer: the style transfer.
-        same_label: effect of styles from images of the same label.
-        other_labels: effect of styles from images of other labels.
+        effects: the effects of styles from images of the same label and of other labels.
         observed_gap: the gap between unchanged images.
         examples: images before and after.
     """
 
     transfer: StyleTransfer
-    same_label: PairedEffect
-    other_labels: PairedEffect
+    effects: StyleEffects
     observed_gap: Interval
     examples: tuple[InterventionExample, ...]
 
+    @property
+    def same_label(self) -> PairedEffect:
+        """Effect of styles from images of the same label."""
+        return self.effects.same_label
+
+    @property
+    def other_labels(self) -> PairedEffect:
+        """Effect of styles from images of other labels."""
+        return self.effects.other_labels
+
 
 def _transfer_styles(
-    audit: AuditData, model: ModelAccess, pairs: ContrastPairs
+    audit: AuditData, model: ModelAccess, pairs: ContrastPairs, limit: float
 ) -> _StyleResult | None:
     """Chooses a style transfer on the search images and applies it to the test images.
 
@@ -201,16 +217,15 @@ def _transfer_styles(
     test_others = pairs.test.of_other_labels(seed)
     if search_others is None or test_others is None:
         return None
-    search = StyleDonors.load(model, pairs.contrast, pairs.search, search_others)
-    transfer = max(STYLE_TRANSFERS, key=search.cost)
-    test = StyleDonors.load(model, pairs.contrast, pairs.test, test_others)
-    found = test.effects(transfer, seed)
+    search = StyleDonors(model, pairs.contrast, pairs.search, search_others)
+    transfer = successive_halving(search.cost, STYLE_TRANSFERS, _KEPT_STYLES)[0][1]
+    test = StyleDonors(model, pairs.contrast, pairs.test, test_others)
+    found = test.effects(transfer, seed, limit)
     return _StyleResult(
         transfer,
-        found.same_label,
-        found.other_labels,
-        observed_gap(audit, pairs.contrast, pairs.test.label),
-        test.examples(audit, transfer, found.probabilities),
+        found,
+        observed_gap(audit, pairs.contrast, found.same_label.pairs.label),
+        test.examples(audit, transfer, found),
     )
 
 
@@ -232,7 +247,15 @@ def _statement(audit: AuditData, result: _StyleResult) -> tuple[str, ...]:
         "With styles from images of other labels, which carry no trace of the object, the difference "
         f"is {signed_points(other.value)} ({interval(other, ' points')})."
     )
-    return transferred, same_label, *_by_label(audit, effect), unchanged, other_labels
+    stopped = stopped_sentence(len(effect.pairs), result.effects.n_planned)
+    return (
+        transferred,
+        same_label,
+        *_by_label(audit, effect),
+        unchanged,
+        other_labels,
+        *stopped,
+    )
 
 
 def _most(audit: AuditData, effect: PairedEffect) -> str:

@@ -15,6 +15,7 @@ from auditor.interventions.candidate_regions import MIN_SEARCHED, CandidateRegio
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.region_effects import (
     Mask,
+    RegionLimits,
     RegionTest,
     corrected_by_masking,
     evaluate_region,
@@ -159,12 +160,17 @@ class FailureRegions(Check):
         self, audit: AuditData, model: ModelAccess, candidate: CandidateRegion, n_failures: int
     ) -> Claim:
         failures = candidate.failures
-        test = evaluate_region(model, failures, candidate.masked, audit.seed)
+        limits = RegionLimits(self.min_corrected, self.min_flipped)
+        test = evaluate_region(model, failures, candidate.found, limits, audit.seed)
         (necessity, p_necessary), (sufficiency, p_sufficient) = (
             test.necessity(),
             test.sufficiency(audit.seed),
         )
-        significant = necessity.low > self.min_corrected and sufficiency.low > self.min_flipped
+        significant = (
+            not test.stopped
+            and necessity.low > self.min_corrected
+            and sufficiency.low > self.min_flipped
+        )
         key = SliceKey(predicted=audit.classes[failures.code])
         values = _distinctive_values(audit, failures, test.corrected) if significant else []
         result = RegionResult(
@@ -173,9 +179,9 @@ class FailureRegions(Check):
             n_failures=n_failures,
             test=test,
             cluster=candidate.cluster,
-            evidence_in_region=_evidence_in_region(model, candidate),
+            evidence_in_region=_evidence_in_region(model, failures, test),
             values=tuple(values),
-            examples=masked_examples(audit, model, failures, test),
+            examples=masked_examples(audit, model, test),
         )
         return Claim(
             check=NAME,
@@ -192,9 +198,9 @@ class FailureRegions(Check):
             limit=self.min_corrected,
             # Fewer corrected or flipped predictions than with the control are no evidence of the claim.
             p_value=max(p_necessary, p_sufficient)
-            if min(necessity.value, sufficiency.value) > 0
+            if min(necessity.value, sufficiency.value) > 0 and not test.stopped
             else 1.0,
-            support=len(failures.test.failures),
+            support=len(test.corrected),
             samples=_samples(audit, failures, test),
             statement=tuple(result.sentences()),
             action=REGION_ACTION,
@@ -211,10 +217,12 @@ class FailureRegions(Check):
 
 
 def _evidence_in_region(
-    model: ModelAccess, candidate: CandidateRegion
+    model: ModelAccess, failures: ClassFailures, test: RegionTest
 ) -> tuple[float, float] | None:
-    failures = candidate.failures
-    shares = mean_evidence(model, failures.test, failures.code, [candidate.masked.region])
+    """Nothing is computed for a region without effect."""
+    if test.stopped:
+        return None
+    shares = mean_evidence(model, failures.test, failures.code, [test.masked.region])
     in_failures, in_class = (float(one[0]) for one in shares)
     return None if np.isnan([in_failures, in_class]).any() else (in_failures, in_class)
 
@@ -222,8 +230,9 @@ def _evidence_in_region(
 def _samples(audit: AuditData, failures: ClassFailures, test: RegionTest) -> tuple[str, ...]:
     """Ids of corrected failures, first those that masking another place does not correct."""
     control = test.corrected_by_control
+    tested = failures.test if test.tested is None else test.tested
     rows = np.concatenate(
-        [failures.test.failures[test.corrected & one] for one in (~control, control)]
+        [tested.failures[test.corrected & one] for one in (~control, control)]
     )
     return tuple(audit.predictions["sample"].iloc[rows[:_MAX_SAMPLES]].astype(str))
 

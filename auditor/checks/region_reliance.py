@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +11,15 @@ from pydantic import Field
 
 from auditor.checks import Check, Need
 from auditor.interventions.examples import paired_examples
-from auditor.interventions.infill import Regions, paste
+from auditor.interventions.infill import paste
 from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
 from auditor.interventions.paired_effects import PairedEffect
-from auditor.interventions.region_search import coarse_to_fine
+from auditor.interventions.region_search import (
+    KEPT_WINDOWS,
+    PARTS,
+    finer_if_nearly_as_good,
+    successive_halving,
+)
 from auditor.interventions.regions import (
     REGION_ACTION,
     ImageArray,
@@ -23,6 +28,7 @@ from auditor.interventions.regions import (
     evidence_share,
     windows_within,
 )
+from auditor.interventions.staged_test import Columns, in_stages, stopped_sentence
 from auditor.phrasing import (
     condition,
     interval,
@@ -55,9 +61,11 @@ from auditor.records import (
 )
 from auditor.records.decisions import ONE_CLASS, TaskName
 from auditor.registry import plugin
-from auditor.statistics import Floats, Integers, PairedMean, sign_flip
+from auditor.statistics import Floats, Integers, PairedMean, is_futile, sign_flip
 
 NAME = "region-reliance"
+_KEPT_REGIONS = (6, 3)
+"""Coarse regions that are tried on a second third of the search images, and on all."""
 
 
 @plugin("check", NAME)
@@ -122,11 +130,14 @@ class RegionReliance(Check):
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(self, audit: AuditData, model: ModelAccess, pairs: ContrastPairs) -> Claim:
-        region = _find_region(model, pairs)
-        swap = _Swap.at(audit, model, pairs, region)
+        found = _RegionSearch.of(model, pairs).find(self.min_drop)
+        region = found.region
+        swap = _Swap.at(audit, model, pairs, found, self.min_drop)
         effect, drop = swap.effect, swap.effect.mean.change
         contrast = pairs.contrast
-        significant = drop.low > self.min_drop and swap.excess.change.low > 0
+        significant = (
+            not swap.stopped and drop.low > self.min_drop and swap.excess.change.low > 0
+        )
         evidence_in_region = _evidence_in_region(audit, swap)
         return Claim(
             check=NAME,
@@ -139,8 +150,8 @@ class RegionReliance(Check):
             if significant
             else None,
             limit=self.min_drop,
-            p_value=max(effect.mean.p_value, swap.excess.p_value),
-            support=len(pairs.test),
+            p_value=1.0 if swap.stopped else max(effect.mean.p_value, swap.excess.p_value),
+            support=len(effect.pairs),
             samples=effect.samples(audit),
             statement=_statement(audit, swap, evidence_in_region),
             action=REGION_ACTION,
@@ -161,6 +172,7 @@ class _Swap:
         effect: its effect.
         control: mean effect of the other regions.
         excess: effect of the region minus that of the other regions, image by image.
+        n_planned: number of images of the full test; more than were used if the test was stopped.
         examples: images before and after.
     """
 
@@ -168,61 +180,150 @@ class _Swap:
     effect: PairedEffect
     control: PairedMean
     excess: PairedMean
+    n_planned: int
     examples: tuple[InterventionExample, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the test was stopped because it was futile."""
+        return len(self.effect.pairs) < self.n_planned
 
     @classmethod
     def at(
-        cls, audit: AuditData, model: ModelAccess, pairs: ContrastPairs, region: Region
+        cls,
+        audit: AuditData,
+        model: ModelAccess,
+        pairs: ContrastPairs,
+        found: _FoundRegion,
+        limit: float,
     ) -> _Swap:
         """Fills the region, and the other regions, from both sides in the test images."""
-        seed, test = audit.seed, pairs.test
-        generator = np.random.default_rng(seed)
-        images = model.images(test.rows)
-        sides = model.images(test.with_value), model.images(test.without_value)
-        controls = region.control_regions(len(test), generator)
+        seed, test, region = audit.seed, pairs.test, found.region
+        controls = region.control_regions(len(test), np.random.default_rng(seed))
 
-        def swapped(regions: Regions) -> tuple[Floats, Floats]:
-            with_value, without_value = (
-                model.predict(paste(images, donors, regions)) for donors in sides
+        def swapped(chosen: Integers) -> tuple[Floats, ...]:
+            part = test.at(chosen)
+            images = model.images(part.rows)
+            sides = model.images(part.with_value), model.images(part.without_value)
+            return tuple(
+                model.predict(paste(images, donors, regions))
+                for regions in (region, [controls[k] for k in chosen])
+                for donors in sides
             )
-            return with_value, without_value
 
-        def effect_of(with_value: Floats, without_value: Floats) -> PairedEffect:
-            decided = model.decide(with_value), model.decide(without_value)
-            return PairedEffect.of(pairs.contrast, test, *decided, seed)
+        def effects(chosen: Integers, found: Columns) -> tuple[PairedEffect, PairedEffect]:
+            part, decided = test.at(chosen), [model.decide(one) for one in found]
+            here, elsewhere = decided[:2], decided[2:]
+            return (
+                PairedEffect.of(pairs.contrast, part, here[0], here[1], seed),
+                PairedEffect.of(pairs.contrast, part, elsewhere[0], elsewhere[1], seed),
+            )
 
-        def filled(donors: ImageArray) -> Callable[[Integers], ImageArray]:
-            return lambda chosen: paste(images[chosen], donors[chosen], region)
+        def futile(chosen: Integers, columns: Columns) -> bool:
+            here, control = effects(chosen, columns)
+            return (
+                not found.promising
+                or is_futile(here.difference, len(test), limit)
+                or is_futile(here.difference - control.difference, len(test), 0.0)
+            )
 
-        probabilities = swapped(region)
-        here, control = effect_of(*probabilities), effect_of(*swapped(controls))
-        excess = sign_flip(here.difference - control.difference, seed=seed, groups=test.cluster)
+        result = in_stages(len(test), swapped, futile)
+        here, control = effects(result.chosen, result.columns)
+        used = here.pairs
+        excess = sign_flip(here.difference - control.difference, seed=seed, groups=used.cluster)
+
+        def filled(donors: Integers) -> Callable[[Integers], ImageArray]:
+            return lambda chosen: paste(
+                model.images(used.rows[chosen]), model.images(donors[chosen]), region
+            )
+
         examples = paired_examples(
             audit,
             pairs.contrast,
-            test,
-            probabilities,
-            (filled(sides[0]), filled(sides[1])),
+            used,
+            (result.columns[0], result.columns[1]),
+            (filled(used.with_value), filled(used.without_value)),
             "Region filled from",
         )
-        return cls(region, here, control.mean, excess, examples)
+        return cls(region, here, control.mean, excess, len(test), examples)
 
 
-def _find_region(model: ModelAccess, pairs: ContrastPairs) -> Region:
-    """The region whose content costs the label most probability on the search images."""
-    search = pairs.search
-    direction = pairs.contrast.direction[search.label]
-    images = model.images(search.rows)
-    sides = model.images(search.with_value), model.images(search.without_value)
-    each = np.arange(len(search))
+@dataclass(frozen=True)
+class _FoundRegion:
+    """The region whose content changes the label's probability most on the search images.
 
-    def cost(region: Region) -> float:
-        with_value, without_value = (
-            model.predict(paste(images, donors, region))[each, search.label] for donors in sides
+    Attributes:
+        region: the region.
+        promising: whether an effect on the test images is possible: it flips predictions of search
+            images, or the upper limit of the mean change of the probability reaches half the limit.
+    """
+
+    region: Region
+    promising: bool
+
+
+@dataclass(frozen=True)
+class _RegionSearch:
+    """The search images with the donors of both sides, and what regions cost the label."""
+
+    model: ModelAccess
+    label: Integers
+    direction: Floats
+    images: ImageArray
+    sides: tuple[ImageArray, ImageArray]
+    _known: dict[tuple[Region, int], tuple[Floats, Floats]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: ModelAccess, pairs: ContrastPairs) -> _RegionSearch:
+        search = pairs.search
+        return cls(
+            model,
+            search.label,
+            pairs.contrast.direction[search.label],
+            model.images(search.rows),
+            (model.images(search.with_value), model.images(search.without_value)),
         )
-        return float((direction * (without_value - with_value)).mean())
 
-    return coarse_to_fine(cost, coarse_regions(), windows_within)
+    def find(self, limit: float) -> _FoundRegion:
+        """Searches coarse regions, and smaller windows within the best of them if it has an effect."""
+        best = successive_halving(self.cost, coarse_regions(), _KEPT_REGIONS)[0]
+        if not self.is_promising(best[1], limit):
+            return _FoundRegion(best[1], promising=False)
+        windows = windows_within(best[1])
+        finer = successive_halving(self.cost, windows, KEPT_WINDOWS) if windows else []
+        return _FoundRegion(finer_if_nearly_as_good(best, finer), promising=True)
+
+    def cost(self, region: Region, part: int) -> float:
+        """Mean loss of the label's probability in one third of the images."""
+        return float(self._losses(region, part)[0].mean())
+
+    def is_promising(self, region: Region, limit: float) -> bool:
+        """See `_FoundRegion`."""
+        losses, failures = (
+            np.concatenate(parts)
+            for parts in zip(*(self._losses(region, part) for part in range(PARTS)), strict=True)
+        )
+        upper = losses.mean() + 2 * losses.std(ddof=1) / np.sqrt(len(losses))
+        return bool(failures.sum() > 0 or upper >= limit / 2)
+
+    def _losses(self, region: Region, part: int) -> tuple[Floats, Floats]:
+        """Loss of the label's probability, and additional failures, image by image."""
+        found = self._known.get((region, part))
+        if found is None:
+            every = slice(part, None, PARTS)
+            label, direction = self.label[every], self.direction[every]
+            with_value, without_value = (
+                self.model.predict(paste(self.images[every], donors[every], region))
+                for donors in self.sides
+            )
+            change = (without_value - with_value)[np.arange(len(label)), label]
+            fails = [
+                (self.model.decide(one) != label).astype(np.float64)
+                for one in (with_value, without_value)
+            ]
+            found = direction * change, direction * (fails[0] - fails[1])
+            self._known[region, part] = found
+        return found
 
 
 def _evidence_in_region(audit: AuditData, swap: _Swap) -> tuple[float, float] | None:
@@ -276,7 +377,7 @@ def _statement(
             f"In the Grad-CAMs of {quoted(flipped_to)}, {percent(with_value)} of the evidence lies in "
             f"this region with that value, and {percent(others)} with others."
         )
-    return tuple(sentences)
+    return *sentences, *stopped_sentence(len(effect.pairs), swap.n_planned)
 
 
 def _evidence(

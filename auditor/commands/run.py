@@ -27,6 +27,7 @@ from auditor.command_options import (
     changes_of,
 )
 from auditor.commands.engines import Place, Where, run_where
+from auditor.commands.redact import CopyPlace, write_copy
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
 from auditor.exit_codes import exit_codes
@@ -64,6 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     with exit_codes():
         from auditor import runner
         from auditor.config import AuditConfig
+        from auditor.run_folder import RunFolder
 
         changes = changes_of(overrides, allow_download=download, device=device)
         named = _Named(model, weights, data)
@@ -73,12 +75,17 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
             final = out or Path("reports") / runner.folder_name(settings.name)
         else:
             settings, final = _without_file(named, changes, out, overwrite, resume)
+        copy = CopyPlace(overwrite=overwrite)
+        if settings.report.redact is not None:
+            RunFolder.require_place(copy.folder(final), overwrite=overwrite)
         place = Place(final, overwrite=overwrite, resume=resume)
         where = Where(shard, engine, actors, address)
         folder = run_where(where, settings, place, progress_display(quiet))
         if folder is None:
             return
         result = print_finished(folder)
+        if settings.report.redact is not None:
+            write_copy(folder, copy, settings.report.formats, settings.report.templates)
         raise typer.Exit(result.outcome.exit_code)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from auditor.discovery.failure_clusters import FailureCluster, failure_clusters
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.region_effects import corrected_by_masking
-from auditor.interventions.region_search import MaskedRegion, find_masked_region
+from auditor.interventions.region_search import FoundRegion, MaskedRegion, find_masked_region
 from auditor.records import AuditData, ModelAccess
 from auditor.records.predictions import codes
 from auditor.statistics import Integers
@@ -28,12 +28,12 @@ class CandidateRegion:
 
     Attributes:
         failures: the failures.
-        masked: the region and its infill.
+        found: the region and its infill.
         cluster: the cluster that the failures belong to; None for all failures of the class.
     """
 
     failures: ClassFailures
-    masked: MaskedRegion
+    found: FoundRegion
     cluster: FailureCluster | None = None
 
 
@@ -98,8 +98,9 @@ class CandidateSearch:
         if not max_clusters:
             return candidates, n_left_out
         code = of_class.failures.code
-        dominates = self._share_corrected(of_class.failures, of_class.masked) >= _DOMINANT
-        known = [of_class.masked] if dominates else []
+        masked = of_class.found.masked
+        dominates = self._share_corrected(of_class.failures, masked) >= _DOMINANT
+        known = [masked] if dominates else []
         for cluster in failure_clusters(self.audit, self.model, code, self.min_failures):
             failures = self._draw(code, cluster.rows)
             if not _large_enough(failures):
@@ -109,8 +110,9 @@ class CandidateSearch:
             if len(candidates) == max_clusters:
                 n_left_out += 1
                 continue
-            known.append(find_masked_region(self.model, failures))
-            candidates.append(CandidateRegion(failures, known[-1], cluster))
+            found = find_masked_region(self.model, failures)
+            known.append(found.masked)
+            candidates.append(CandidateRegion(failures, found, cluster))
         return candidates, n_left_out
 
     def _draw(self, code: int, among: Integers | None = None) -> ClassFailures:

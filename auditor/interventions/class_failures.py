@@ -11,8 +11,8 @@ from auditor.discovery.sample_splitting import half_of_clusters
 from auditor.interventions.infill import Infill
 from auditor.interventions.regions import ImageArray
 from auditor.records import AuditData, ModelAccess
-from auditor.records.predictions import codes
-from auditor.statistics import Integers
+from auditor.records.predictions import LOSS, codes
+from auditor.statistics import Floats, Integers
 
 _RECIPIENTS = 2
 """Recipient images per failure to test: a region flips fewer predictions than it corrects."""
@@ -25,6 +25,7 @@ class InterventionSamples:
     Attributes:
         failures: (n,) failures with the predicted class.
         label: (n,) their labels' indices.
+        before: (n,) probabilities of their labels, as predicted.
         infill_donors: (n,) for each failure, a correctly classified image that has neither its label
             nor the predicted class; None if some failure has no such image.
         class_images: (at most n,) correctly classified images of the class.
@@ -37,6 +38,7 @@ class InterventionSamples:
 
     failures: Integers
     label: Integers
+    before: Floats
     infill_donors: Integers | None
     class_images: Integers
     recipients: Integers
@@ -52,12 +54,27 @@ class InterventionSamples:
                 self,
                 failures=self.failures[batch],
                 label=self.label[batch],
+                before=self.before[batch],
                 infill_donors=None if self.infill_donors is None else self.infill_donors[batch],
                 class_images=none,
                 recipients=none,
                 donors=none,
                 control_donors=none,
             )
+
+    def at(self, failures: Integers, recipients: Integers) -> InterventionSamples:
+        """The failures at some positions (k,), and the recipients at some positions."""
+        infill_donors = self.infill_donors
+        return replace(
+            self,
+            failures=self.failures[failures],
+            label=self.label[failures],
+            before=self.before[failures],
+            infill_donors=None if infill_donors is None else infill_donors[failures],
+            recipients=self.recipients[recipients],
+            donors=self.donors[recipients],
+            control_donors=self.control_donors[recipients],
+        )
 
     def load(self, model: ModelAccess) -> InterventionImages:
         """Reads all images, each once."""
@@ -156,7 +173,8 @@ class ClassFailures:
             held_out = held_out[~np.isin(cluster[held_out], cluster[search])]
             half = half_of_clusters(cluster, label, generator)
             recipients = correct[half[correct]], correct[~half[correct]]
-        draw = _SampleDraw(label, code, generator)
+        probability = np.exp(-frame[LOSS].to_numpy(dtype=np.float64))
+        draw = _SampleDraw(label, probability, code, generator)
         return cls(
             code=code,
             total=len(failures),
@@ -173,11 +191,13 @@ class _SampleDraw:
 
     Attributes:
         label: (N,) label indices of all samples.
+        probability: (N,) probabilities of their labels.
         code: index of the predicted class.
         generator: source of randomness.
     """
 
     label: Integers
+    probability: Floats
     code: int
     generator: np.random.Generator
 
@@ -214,6 +234,7 @@ class _SampleDraw:
         return InterventionSamples(
             failures=failures,
             label=label[failures],
+            before=self.probability[failures],
             infill_donors=infill_donors if (infill_donors >= 0).all() else None,
             class_images=of_class[: len(failures)],
             recipients=recipients,

@@ -50,6 +50,12 @@ class Infill:
         """Blurs the images once, for any number of regions."""
         return cls(images, blur(images), donors)
 
+    def part(self, first: int, step: int) -> Infill:
+        """Every so many-th of the images, from one on."""
+        every = slice(first, None, step)
+        donors = None if self.donors is None else self.donors[every]
+        return Infill(self.images[every], self.blurred[every], donors)
+
     @property
     def methods(self) -> tuple[InfillMethod, ...]:
         """The methods that are available."""

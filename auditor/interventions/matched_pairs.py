@@ -42,6 +42,17 @@ class MatchedPairs:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def at(self, chosen: Integers) -> MatchedPairs:
+        """The pairs at some positions (k,)."""
+        return MatchedPairs(
+            self.rows[chosen],
+            self.label[chosen],
+            self.has_value[chosen],
+            self.with_value[chosen],
+            self.without_value[chosen],
+            None if self.cluster is None else self.cluster[chosen],
+        )
+
     def of_other_labels(self, seed: int) -> Integers | None:
         """Draws for each recipient another one of a different label, whose donors can replace its own.
 

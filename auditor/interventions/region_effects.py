@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,19 @@ from numpy.typing import NDArray
 from auditor.interventions.class_failures import ClassFailures, InterventionSamples
 from auditor.interventions.examples import Change, intervention_examples
 from auditor.interventions.infill import Infill, InfillMethod, Regions, paste
-from auditor.interventions.region_search import MaskedRegion
-from auditor.interventions.regions import ImageArray
+from auditor.interventions.region_search import FoundRegion, MaskedRegion
+from auditor.interventions.regions import ImageArray, Region
 from auditor.records import AuditData, InterventionExample, ModelAccess
-from auditor.records.predictions import LOSS
-from auditor.statistics import Floats, Integers, Interval, mcnemar, proportion, sign_flip
+from auditor.statistics import (
+    Floats,
+    Integers,
+    Interval,
+    is_futile,
+    mcnemar,
+    proportion,
+    sign_flip,
+    stages,
+)
 
 Mask = NDArray[np.bool_]
 
@@ -35,7 +44,7 @@ class RegionTest:
         masked: the region and its infill.
         corrected: (n,) whether a failure is classified correctly with the region masked.
         corrected_by_control: (n,) the same with a random other region of the same size masked.
-        corrected_by_method: share of the failures that are corrected, by infill method.
+        corrected_by_method: (n,) whether a failure is corrected, by infill method.
         flipped: (m,) whether a recipient is predicted as the class with the failures' content of the
             region.
         flipped_by_control: (m,) the same with the content of control donors.
@@ -43,18 +52,56 @@ class RegionTest:
         probabilities: (n, K) of the failures with the region masked; None where not kept.
         cluster: (n,) cluster of each failure; None where all are independent.
         donor_cluster: (m,) cluster of each donor, likewise.
+        tested: the images that were tested; None where not kept.
+        n_planned: number of failures of the full test; more than n if it was stopped.
     """
 
     masked: MaskedRegion
     corrected: Mask
     corrected_by_control: Mask
-    corrected_by_method: Mapping[InfillMethod, Interval]
+    corrected_by_method: Mapping[InfillMethod, Mask]
     flipped: Mask
     flipped_by_control: Mask
     donors: Integers
     cluster: Integers | None = None
     donor_cluster: Integers | None = None
     probabilities: Floats | None = None
+    tested: InterventionSamples | None = None
+    n_planned: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the test was stopped because it was futile."""
+        return len(self.corrected) < self.n_planned
+
+    def joined(self, other: RegionTest, failures: Integers, recipients: Integers) -> RegionTest:
+        """The results of two tests of the same region.
+
+        Args:
+            other: the results on other images.
+            failures: order of the failures of both, one after another.
+            recipients: order of the recipients of both.
+        """
+
+        def both(name: str, order: Integers) -> Any:  # noqa: ANN401 - arrays of several types
+            one, two = getattr(self, name), getattr(other, name)
+            return None if one is None else np.concatenate([one, two])[order]
+
+        return replace(
+            self,
+            corrected=both("corrected", failures),
+            corrected_by_control=both("corrected_by_control", failures),
+            corrected_by_method={
+                method: np.concatenate([mask, other.corrected_by_method[method]])[failures]
+                for method, mask in self.corrected_by_method.items()
+            },
+            flipped=both("flipped", recipients),
+            flipped_by_control=both("flipped_by_control", recipients),
+            donors=both("donors", recipients),
+            cluster=both("cluster", failures),
+            donor_cluster=both("donor_cluster", recipients),
+            probabilities=both("probabilities", failures),
+        )
 
     def necessity(self) -> tuple[Interval, float]:
         """Share corrected minus share corrected by the control, and the p-value.
@@ -86,22 +133,85 @@ class RegionTest:
         return test.change, test.p_value
 
 
+@dataclass(frozen=True)
+class RegionLimits:
+    """The smallest effects that are reported; see the options of `failure-regions`.
+
+    Attributes:
+        corrected: share of the failures that masking corrects, minus that of the control.
+        flipped: share of the recipients that are flipped, minus that of the control.
+    """
+
+    corrected: float
+    flipped: float
+
+    def out_of_reach(self, test: RegionTest, n_failures: int, n_recipients: int) -> bool:
+        """Whether a test so far will hardly show an effect beyond the limits; see `is_futile`."""
+        corrected, flipped = (
+            one.astype(np.float64) - control
+            for one, control in (
+                (test.corrected, test.corrected_by_control),
+                (test.flipped, test.flipped_by_control),
+            )
+        )
+        return is_futile(corrected, n_failures, self.corrected) or is_futile(
+            flipped, n_recipients, self.flipped
+        )
+
+
 def evaluate_region(
-    model: ModelAccess, failures: ClassFailures, masked: MaskedRegion, seed: int
+    model: ModelAccess, failures: ClassFailures, found: FoundRegion, limits: RegionLimits, seed: int
 ) -> RegionTest:
     """Masks the region in the test failures, and pastes their content of it into the recipients.
+
+    The test is done on a quarter of the images, on half of them and on all, and stopped when it is
+    futile, or after the first quarter if the region had no effect on the search images.
 
     Args:
         model: the audited model.
         failures: failures with one predicted class; only those for the test are used.
-        masked: the region and its infill.
+        found: the region and its infill.
+        limits: the smallest effects that are reported.
         seed: of the control regions.
     """
-    samples, region, clusters = failures.test, masked.region, failures.cluster
+    samples, region = failures.test, found.masked.region
+    n, m = len(samples.failures), len(samples.recipients)
+    controls = region.control_regions(n, np.random.default_rng([seed, failures.code]))
+    parts = stages(n)
+    # There are about twice as many recipients; they are divided alike.
+    others = stages(m) if len(parts) > 1 else (np.arange(m),)
+    if len(others) < len(parts):
+        parts, others = (np.arange(n),), (np.arange(m),)
+    done = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    test: RegionTest | None = None
+    for part, other in zip(parts, others, strict=True):
+        chosen = samples.at(part, other)
+        new = _evaluated(model, failures, chosen, found.masked, [controls[k] for k in part])
+        order = tuple(
+            np.argsort(np.concatenate(both), kind="stable")
+            for both in zip(done, (part, other), strict=True)
+        )
+        done = np.sort(np.append(done[0], part)), np.sort(np.append(done[1], other))
+        test = new if test is None else test.joined(new, order[0], order[1])
+        if part is not parts[-1] and (
+            not found.promising or limits.out_of_reach(test, n, m)
+        ):
+            break
+    assert test is not None, "there is at least one stage"
+    return replace(test, tested=samples.at(*done), n_planned=n)
+
+
+def _evaluated(
+    model: ModelAccess,
+    failures: ClassFailures,
+    samples: InterventionSamples,
+    masked: MaskedRegion,
+    controls: Sequence[Region],
+) -> RegionTest:
+    """Masks the region in some failures, and other regions of the same size, one each."""
+    region, clusters = masked.region, failures.cluster
     images = samples.load(model)
     infill = images.infill
-    generator = np.random.default_rng([seed, failures.code])
-    controls = region.control_regions(len(samples.failures), generator)
 
     def masked_by(method: InfillMethod, regions: Regions) -> Floats:
         return model.predict(infill.fill(regions, method))
@@ -119,7 +229,7 @@ def evaluate_region(
         masked=masked,
         corrected=by_method[masked.method],
         corrected_by_control=is_correct(masked_by(masked.method, controls)),
-        corrected_by_method={method: share_of(one) for method, one in by_method.items()},
+        corrected_by_method=by_method,
         flipped=flipped(images.donors),
         flipped_by_control=flipped(images.control_donors),
         donors=samples.donors,
@@ -130,18 +240,17 @@ def evaluate_region(
 
 
 def masked_examples(
-    audit: AuditData, model: ModelAccess, failures: ClassFailures, test: RegionTest
+    audit: AuditData, model: ModelAccess, test: RegionTest
 ) -> tuple[InterventionExample, ...]:
     """Test failures before and after the region was masked.
 
     Args:
         audit: the audited data.
         model: the audited model.
-        failures: failures with one predicted class; those for the test.
         test: of the region.
     """
-    samples, masked, probabilities = failures.test, test.masked, test.probabilities
-    if probabilities is None:
+    samples, masked, probabilities = test.tested, test.masked, test.probabilities
+    if probabilities is None or samples is None:
         return ()
 
     def images(chosen: Integers) -> ImageArray:
@@ -151,7 +260,6 @@ def masked_examples(
         return infill.fill(masked.region, masked.method)
 
     rows = samples.failures
-    before = np.exp(-audit.predictions[LOSS].to_numpy(dtype=np.float64)[rows])
     after = probabilities[np.arange(len(rows)), samples.label]
     change = Change(
         f"Region {FILLED[masked.method]}",
@@ -159,7 +267,7 @@ def masked_examples(
         images,
         samples.infill_donors if masked.method == "donor" else None,
     )
-    return intervention_examples(audit, rows, after - before, (change,))
+    return intervention_examples(audit, rows, after - samples.before, (change,))
 
 
 def corrected_by_masking(

@@ -10,6 +10,7 @@ from auditor.discovery.slice_description import DistinctiveValue, table_of
 from auditor.imaging.location import grid
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.region_effects import FILLED, Mask, RegionTest, share_of
+from auditor.interventions.staged_test import stopped_sentence
 from auditor.phrasing import class_name, interval, percent, plural, quoted, several
 from auditor.records import (
     Estimate,
@@ -63,7 +64,7 @@ class RegionResult:
     def sentences(self) -> Iterator[str]:
         """What was done and observed, one sentence each."""
         test, predicted, cluster = self.test, quoted(self.predicted), self.cluster
-        samples, region = self.failures.test, test.masked.region
+        region = test.masked.region
         if cluster is not None:
             yield (
                 f"The Grad-CAMs of the failures predicted as {predicted} fall into "
@@ -72,7 +73,7 @@ class RegionResult:
                 f"the {cluster.place}, was examined alone."
             )
         yield (
-            f"An intervention: in {plural(len(samples.failures), 'failure')} predicted as {predicted}, "
+            f"An intervention: in {plural(len(test.corrected), 'failure')} predicted as {predicted}, "
             f"{region.description} ({percent(region.area)} of its area) was {FILLED[test.masked.method]}."
         )
         yield (
@@ -82,7 +83,7 @@ class RegionResult:
         )
         yield (
             f"With the failures' content of this region, {_percent(test.flipped)} of "
-            f"{len(samples.recipients)} correctly classified images of other labels are predicted as "
+            f"{len(test.flipped)} correctly classified images of other labels are predicted as "
             f"{predicted} ({interval(share_of(test.flipped))}); with the content of correctly classified "
             f"images of the failures' labels, {_percent(test.flipped_by_control)}."
         )
@@ -95,6 +96,7 @@ class RegionResult:
         if self.values:
             names = several([str(one) for one in self.values], _MAX_VALUES)
             yield f"Attribute values that distinguish the corrected failures: {names}."
+        yield from stopped_sentence(len(test.corrected), test.n_planned)
 
     def evidence(self) -> Iterator[EvidencePart]:
         """The intervention, further numbers, the distinctive values, and the maps of the cluster."""
@@ -135,9 +137,9 @@ class RegionResult:
             )
 
     def _quantities(self) -> Iterator[Quantity]:
-        for method, share in self.test.corrected_by_method.items():
+        for method, corrected in self.test.corrected_by_method.items():
             name = f"failures corrected with the infill {method}"
-            yield Quantity(name=name, value=Estimate.of(share), unit="share")
+            yield Quantity(name=name, value=Estimate.of(share_of(corrected)), unit="share")
         if self.evidence_in_region is not None:
             images = ("failures", "correctly classified images of the class")
             for noun, value in zip(images, self.evidence_in_region, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,26 +10,35 @@ import numpy as np
 from auditor.interventions.examples import paired_examples
 from auditor.interventions.matched_pairs import MatchedPairs
 from auditor.interventions.paired_effects import PairedEffect
+from auditor.interventions.region_search import PARTS
 from auditor.interventions.regions import ImageArray
+from auditor.interventions.staged_test import Columns, in_stages
 from auditor.interventions.style_transfer import StyleTransfer
 from auditor.interventions.value_contrasts import ValueContrast
 from auditor.records import AuditData, InterventionExample, ModelAccess
-from auditor.statistics import Floats, Integers
+from auditor.statistics import Floats, Integers, is_futile
 
 
 @dataclass(frozen=True)
 class StyleEffects:
-    """The effects of a style transfer.
+    """The effects of a style transfer on the test images that were reached.
 
     Attributes:
         same_label: of styles from images of the same label.
         other_labels: of styles from images of other labels.
         probabilities: (n, K) with styles of the same label: of images with the value, and of others.
+        n_planned: number of images of the full test; more than n if the test was stopped.
     """
 
     same_label: PairedEffect
     other_labels: PairedEffect
     probabilities: tuple[Floats, Floats]
+    n_planned: int
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the test was stopped because it was futile."""
+        return len(self.same_label.pairs) < self.n_planned
 
 
 @dataclass(frozen=True)
@@ -41,88 +50,96 @@ class StyleDonors:
         contrast: the attribute value.
         pairs: positions of the images and donors.
         of_other_labels: (n,) indices of the pairs, of another label, whose donors serve as well.
-        images: (n, 3, H, W) recipients.
-        with_value: (n, 3, H, W) donors with the attribute value.
-        without_value: (n, 3, H, W) donors without it.
     """
 
     model: ModelAccess
     contrast: ValueContrast
     pairs: MatchedPairs
     of_other_labels: Integers
-    images: ImageArray
-    with_value: ImageArray
-    without_value: ImageArray
 
-    @classmethod
-    def load(
-        cls,
-        model: ModelAccess,
-        contrast: ValueContrast,
-        pairs: MatchedPairs,
-        of_other_labels: Integers,
-    ) -> StyleDonors:
-        """Reads the images."""
-        images, with_value, without_value = (
-            model.images(rows) for rows in (pairs.rows, pairs.with_value, pairs.without_value)
-        )
-        return cls(model, contrast, pairs, of_other_labels, images, with_value, without_value)
-
-    def cost(self, transfer: StyleTransfer) -> float:
+    def cost(self, transfer: StyleTransfer, part: int) -> float:
         """Probability that the label loses with the style of the side with the higher error rate.
+
+        Args:
+            transfer: the style transfer.
+            part: which third of the images is used, 0 to 2.
 
         Returns:
             The smaller of the losses with styles of the same label and of other labels.
         """
-        each, label = np.arange(len(self.pairs)), self.pairs.label
+        chosen = np.arange(len(self.pairs))[part::PARTS]
+        each, label = np.arange(len(chosen)), self.pairs.label[chosen]
         direction = self.contrast.direction[label]
+        found = self._probabilities(transfer, chosen)
         return min(
             float((direction * (without_value - with_value)[each, label]).mean())
-            for with_value, without_value in self._probabilities(transfer)
+            for with_value, without_value in (found[:2], found[2:])
         )
 
-    def effects(self, transfer: StyleTransfer, seed: int) -> StyleEffects:
-        """The effects of styles from images of the same label, and from images of other labels."""
-        of_same_label, of_other_labels = self._probabilities(transfer)
-        same, other = (
-            PairedEffect.of(
-                self.contrast,
-                self.pairs,
-                self.model.decide(with_value),
-                self.model.decide(without_value),
-                seed,
+    def effects(self, transfer: StyleTransfer, seed: int, limit: float) -> StyleEffects:
+        """The effects of styles from images of the same label, and from images of other labels.
+
+        Args:
+            transfer: the style transfer.
+            seed: of the sign-flip tests.
+            limit: the smallest drop in accuracy that is reported; a test that will hardly show it is
+                stopped.
+        """
+
+        def effects(chosen: Integers, found: Columns) -> tuple[PairedEffect, PairedEffect]:
+            part, decided = self.pairs.at(chosen), [self.model.decide(one) for one in found]
+            return (
+                PairedEffect.of(self.contrast, part, decided[0], decided[1], seed),
+                PairedEffect.of(self.contrast, part, decided[2], decided[3], seed),
             )
-            for with_value, without_value in (of_same_label, of_other_labels)
+
+        def futile(chosen: Integers, found: Columns) -> bool:
+            same, other = effects(chosen, found)
+            planned = len(self.pairs)
+            return is_futile(same.difference, planned, limit) or is_futile(
+                other.difference, planned, 0.0
+            )
+
+        result = in_stages(
+            len(self.pairs), lambda chosen: self._probabilities(transfer, chosen), futile
         )
-        return StyleEffects(same, other, of_same_label)
+        same, other = effects(result.chosen, result.columns)
+        probabilities = result.columns[0], result.columns[1]
+        return StyleEffects(same, other, probabilities, len(self.pairs))
 
     def examples(
-        self, audit: AuditData, transfer: StyleTransfer, probabilities: tuple[Floats, Floats]
+        self, audit: AuditData, transfer: StyleTransfer, effects: StyleEffects
     ) -> tuple[InterventionExample, ...]:
         """Images before and after, with styles of the same label.
 
         Args:
             audit: the audited data.
             transfer: the style transfer.
-            probabilities: (n, K) with styles of images with the value, and of others.
+            effects: what came of it.
         """
+        pairs = effects.same_label.pairs
 
-        def styled(donors: ImageArray) -> Callable[[Integers], ImageArray]:
-            return lambda chosen: transfer(self.images[chosen], donors[chosen])
-
-        made = styled(self.with_value), styled(self.without_value)
-        return paired_examples(audit, self.contrast, self.pairs, probabilities, made, "Style of")
-
-    def _probabilities(self, transfer: StyleTransfer) -> Iterator[tuple[Floats, Floats]]:
-        """Probabilities (n, K) with the value's style and without it.
-
-        Yields:
-            First with donors of the same label, then with donors of other labels.
-        """
-        of_same_label: Integers = np.arange(len(self.pairs))
-        for order in (of_same_label, self.of_other_labels):
-            with_value, without_value = (
-                self.model.predict(transfer(self.images, donors[order]))
-                for donors in (self.with_value, self.without_value)
+        def styled(donors: Integers) -> Callable[[Integers], ImageArray]:
+            return lambda chosen: transfer(
+                self.model.images(pairs.rows[chosen]), self.model.images(donors[chosen])
             )
-            yield with_value, without_value
+
+        made = styled(pairs.with_value), styled(pairs.without_value)
+        return paired_examples(audit, self.contrast, pairs, effects.probabilities, made, "Style of")
+
+    def _probabilities(self, transfer: StyleTransfer, chosen: Integers) -> tuple[Floats, ...]:
+        """Probabilities (k, K) of the images at some positions (k,), in four styles.
+
+        Returns:
+            With the value's style and without it, first with donors of the same label, then with
+            donors of other labels.
+        """
+        images = self.model.images(self.pairs.rows[chosen])
+        donors = (
+            side[places]
+            for places in (chosen, self.of_other_labels[chosen])
+            for side in (self.pairs.with_value, self.pairs.without_value)
+        )
+        return tuple(
+            self.model.predict(transfer(images, self.model.images(rows))) for rows in donors
+        )

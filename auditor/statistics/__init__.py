@@ -51,6 +51,7 @@ from auditor.statistics.fairness import (
     class_rates,
     fairness_distances,
 )
+from auditor.statistics.futility import is_futile, stages
 from auditor.statistics.gaps import (
     Gaps,
     detectable_gap,
@@ -184,6 +185,7 @@ __all__ = [
     "inflation_of_rates",
     "interaction_cells",
     "interaction_signs",
+    "is_futile",
     "judge_against_chance",
     "judge_against_majority",
     "judge_interval",
@@ -208,6 +210,7 @@ __all__ = [
     "sign_flip",
     "smallest_ratio",
     "smooth_rate",
+    "stages",
     "stratified_gap",
     "stratified_interaction",
     "stratified_mean_gap",

@@ -321,7 +321,7 @@ def test_clusters_of_failures_without_a_region_are_not_reported() -> None:
 
 
 def test_clusters_beyond_the_limit_are_listed_as_skipped() -> None:
-    found = FailureRegions(max_clusters=1).examine(audit_without_a_region(0))
+    found = FailureRegions(max_clusters=1).examine(audit_without_a_region(1))
     assert len(found.claims) == 2
     expected = "more clusters of maps of failures predicted as a were left out"
     assert expected in found.skipped[0].reason

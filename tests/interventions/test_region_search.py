@@ -7,25 +7,39 @@ import pytest
 from builders.marked_images import SIDE, marked_audit, model_of
 
 from auditor.interventions.class_failures import ClassFailures
-from auditor.interventions.region_search import coarse_to_fine, mean_evidence, windows_by_evidence
+from auditor.interventions.region_search import (
+    finer_if_nearly_as_good,
+    mean_evidence,
+    successive_halving,
+    windows_by_evidence,
+)
 from auditor.interventions.regions import Region
+
+
+def test_successive_halving_drops_the_worst_and_averages_over_all_parts() -> None:
+    scores = {"a": (1, 5, 6), "b": (2, 1, 0), "c": (3, 2, 1), "d": (0, 9, 9)}
+    asked: list[tuple[str, int]] = []
+
+    def score(choice: str, part: int) -> float:
+        asked.append((choice, part))
+        return scores[choice][part]
+
+    # After the first part, d is dropped; after the second, b (2 + 1) and not a (1 + 5) or c (3 + 2).
+    assert successive_halving(score, "abcd", (3, 2)) == [(4.0, "a"), (2.0, "c")]
+    assert [choice for choice, part in asked if part == 1] == ["c", "b", "a"]
+    assert len(asked) == 4 + 3 + 2
 
 
 @pytest.mark.parametrize(("fine_score", "found"), [(8.0, "fine"), (7.9, "coarse")])
 def test_finer_choice_is_taken_from_four_fifths_of_the_score_on(
     fine_score: float, found: str
 ) -> None:
-    scores = {"other": 3.0, "coarse": 10.0, "fine": fine_score, "finest": 1.0}
-
-    def refine(best: str) -> list[str]:
-        assert best == "coarse"
-        return ["finest", "fine"]
-
-    assert coarse_to_fine(scores.__getitem__, ["other", "coarse"], refine) == found
+    finer = [(fine_score, "fine"), (1.0, "finest")]
+    assert finer_if_nearly_as_good((10.0, "coarse"), finer) == found
 
 
 def test_without_finer_choices_the_best_coarse_one_is_taken() -> None:
-    assert coarse_to_fine(abs, [1, -3, 2], lambda _: []) == -3
+    assert finer_if_nearly_as_good((2.0, "coarse"), []) == "coarse"
 
 
 def test_windows_by_evidence_contain_the_mark_of_the_failures() -> None:
