@@ -175,14 +175,18 @@ def run_shard(
         progress: display of the progress.
 
     Returns:
-        The folder of the shard.
+        The folder of the shard, or the finished run.
 
     Raises:
         UsageError: configuration, data or model can't be used, or a place is taken.
         AuditAbortedError: the audit was aborted; the unfinished folder of the shard holds what was done.
     """
     out = real_path(out)
+    if resume and not overwrite and RunFolder.is_finished(out):
+        progress.message(f"{out}: the audit is finished; there is nothing to compute")
+        return RunFolder.open(out)
     if not resume:
+        RunFolder.require_place(out, overwrite=overwrite)
         require_free(out, shard, overwrite=overwrite)
     task = Task.open(config, out, shard, progress)
     phase: Phase = "explain" if resume and task.all_predicted else "predict"

@@ -104,8 +104,13 @@ def compute_rank(
     """
     out = real_path(out)
     resume = resume or rank.restarted
-    RunFolder.require_place(out, overwrite=overwrite, resume=resume)
-    if resume and not overwrite and RunFolder.is_finished(out):
+    if rank.number == 0:  # where it fails, torchrun ends the others
+        RunFolder.require_place(out, overwrite=overwrite, resume=resume)
+
+    def finished() -> bool:
+        return not overwrite and RunFolder.is_finished(out)
+
+    if resume and finished():
         return rank.number == 0
     if not resume:
         require_free(out, rank.shard, overwrite=overwrite)
@@ -115,7 +120,12 @@ def compute_rank(
         if rank.number == 0:
             _merge(out, rank, "predict", progress)
         else:
-            _wait(lambda: [] if task.all_predicted else ["the merged predictions"], progress)
+            _wait(
+                lambda: [] if task.all_predicted or finished() else ["the merged predictions"],
+                progress,
+            )
+            if finished():
+                return False
     task.compute("explain", resume=resume)
     if rank.number == 0:
         _merge(out, rank, "explain", progress)
