@@ -16,7 +16,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt  # noqa: F401 - see above
 import sklearn.ensemble as _sklearn  # noqa: F401
-import sympy as _sympy  # noqa: F401
+import sympy as _sympy  # type: ignore[import-untyped]  # noqa: F401
 
 from auditor import blocks, cli, registry, runner  # noqa: F401
 

@@ -266,7 +266,7 @@ READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
 @pytest.mark.parametrize(
     ("place", "call", "error", "message", "predicted"),
     [
-        # The first file is the state, the next five are blocks of predictions, and each of explanations has three.
+        # The first file is the state; then come five blocks of predictions; each of maps has three files.
         ("auditor.blocks.os.fsync", 3, FULL, "expected space on the disk", 96),
         ("auditor.blocks.os.fsync", 17, FULL, "expected space on the disk", 200),
         ("auditor.blocks.os.fsync", 3, READ_ONLY, "expected a place that can be written", 96),
