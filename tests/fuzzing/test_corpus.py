@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from fuzz import corpus
 from fuzz.targets import NAMES, load
 from fuzz.watch import Watch
-from PIL import Image
 
 
 @pytest.mark.parametrize("name", NAMES)
