@@ -177,7 +177,9 @@ def _header(path: Path, names: Sequence[str]) -> Any:
             warnings.simplefilter("ignore")
             header = read_dicom(data, list(names))
             return {name: header.get(name) for name in names}
-    except (UnreadableImageError, *dicom_errors()):
+    except UnreadableImageError:
+        return None
+    except dicom_errors():
         return None  # the image counts as not evaluated, with its reason
 
 
