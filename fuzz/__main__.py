@@ -45,7 +45,7 @@ def main() -> int:
         )
         _print(results[-1])
         if options.keep:
-            corpus.write(target.name, folder / "corpus", target.seeds())
+            corpus.write(target.name, folder / "corpus", target.seeds(), target.kept)
     print(f"{'all':<16}{sum(one.inputs for one in results):>9}")
     found = [(one.name, find) for one in results for find in one.finds]
     for name, find in found:

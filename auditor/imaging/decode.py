@@ -70,7 +70,7 @@ def open_image(path: Path, window: Window | None = None) -> DecodedImage:
             ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``),
             ``too-slow`` (see `decode_limit`) or ``unreadable``.
     """
-    data = _read(path)
+    data = read_image_file(path)
     if is_dicom(data):
         return DecodedImage(decode_dicom(data, window), hashlib.sha256(data).hexdigest())
     image = _identify(data)
@@ -83,7 +83,7 @@ def open_unconverted(path: Path) -> Image.Image:
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    data = _read(path)
+    data = read_image_file(path)
     if is_dicom(data):
         return decode_dicom(data)
     image = _identify(data)
@@ -102,7 +102,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    data = _read(path)
+    data = read_image_file(path)
     if is_dicom(data):
         return dicom_size(data)
     image = _identify(data)
@@ -120,8 +120,12 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
     return int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a file."""
+def read_image_file(path: Path) -> bytes:
+    """The bytes of a regular file of bounded size.
+
+    Raises:
+        UnreadableImageError: it is missing, too large, or no regular file, such as a pipe.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever

@@ -94,5 +94,6 @@ TARGET = Target(
     seeds=_seeds,
     mutate=_mutate,
     allowed=(ConfigError,),
+    kept=40,
     longest=4096,
 )

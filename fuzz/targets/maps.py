@@ -90,6 +90,7 @@ TARGET = Target(
     open=_open,
     seeds=_seeds,
     mutate=_mutate,
+    kept=40,
     longest=8192,
     megabytes=300,
 )

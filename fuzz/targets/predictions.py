@@ -59,5 +59,6 @@ TARGET = Target(
     open=_open,
     seeds=_seeds,
     mutate=_mutate,
+    kept=40,
     longest=8192,
 )

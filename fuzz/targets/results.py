@@ -66,5 +66,6 @@ TARGET = Target(
     open=_open,
     seeds=_seeds,
     mutate=_mutate,
+    kept=20,
     longest=16384,
 )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from auditor.about_file import ABOUT, read_statements
-from auditor.manifest import write_manifest
+from auditor.about_file import read_statements
+from auditor.manifest import ABOUT, write_manifest
 from auditor.review_log import DECISIONS, add_decision, read_log, review_faults
 from fuzz import runs
 from fuzz.edits import mutate_json

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fuzz.edits import mutate_json
-from fuzz.target import Reader, Target
 
 from auditor.signature import read_public_key, read_signature, sign_seal, signature_fault
+from fuzz.edits import mutate_json
+from fuzz.target import Reader, Target
 
 _SEAL = "0" * 64
 _BETWEEN = b"\n\n"

@@ -126,12 +126,13 @@ def test_corpus_keeps_the_smallest_inputs_within_its_budget(
     inputs = {rng.randbytes(size) for size in range(10, 400)}
     for number, data in enumerate(inputs):
         (found / str(number)).write_bytes(data)
-    kept = corpus.write("x", found, [min(inputs, key=len)])
+    kept = corpus.write("x", found, [min(inputs, key=len)], 500)
     path = tmp_path / "kept" / "x.zip"
     first = path.read_bytes()
     assert 10 < kept < len(inputs)
     assert len(first) < 20_000
     assert corpus.read("x") == sorted(inputs, key=len)[1 : kept + 1]
-    corpus.write("x", found, [min(inputs, key=len)])
+    corpus.write("x", found, [min(inputs, key=len)], 500)
     assert path.read_bytes() == first
     assert corpus.read("none") == []
+    assert corpus.write("few", found, [], 3) == len(corpus.read("few")) == 3
