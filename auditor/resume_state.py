@@ -40,6 +40,8 @@ _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "pyarrow")
 """Packages whose versions may change what blocks contain."""
 _LISTED = 5
 """Changed options that a message lists."""
+_CHUNK = 65_536
+"""Rows of a table that are converted to text at once."""
 
 Hashes = NDArray[np.uint64]
 
@@ -210,7 +212,11 @@ def _packages(versions: Mapping[str, str], own: str) -> dict[str, str]:
 def _table_hash(table: pd.DataFrame | None) -> str | None:
     if table is None:
         return None
-    return hashlib.sha256(table.to_csv(index=False).encode("utf-8", "replace")).hexdigest()
+    digest = hashlib.sha256(repr(list(table.columns)).encode("utf-8", "replace"))
+    for start in range(0, len(table), _CHUNK):
+        text = table.iloc[start : start + _CHUNK].to_csv(index=False, header=False)
+        digest.update(text.encode("utf-8", "replace"))
+    return digest.hexdigest()
 
 
 def _hashes(known: pa.Table) -> Hashes:

@@ -227,6 +227,7 @@ class RunFolder:
             OutputExistsError: something appeared at that place since the audit began.
         """
         write_manifest(self.path, without=run_places.temporary(self.path))
+        run_places.flush(self.path)
         return self.publish()
 
     def publish(self) -> RunFolder:

@@ -121,6 +121,14 @@ def temporary(path: Path) -> list[Path]:
     return [path / "predictions", path / EXPLANATIONS / "blocks", path / RESUME_STATE]
 
 
+def flush(path: Path) -> None:
+    """Waits until all files of a run are on the disk: after a power failure, they replace the blocks."""
+    for one in path.rglob("*"):
+        if one.is_file():
+            with one.open("rb+") as stream:
+                os.fsync(stream.fileno())
+
+
 def remove_temporary(path: Path) -> None:
     """Removes what a complete run needs no more; the state is last, as long as it exists the rest does."""
     for one in temporary(path):

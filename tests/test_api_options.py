@@ -23,7 +23,7 @@ from auditor.config.criteria import Criterion
 ELSEWHERE = {"options", "data", "allow_download"}
 """Fields that mean nothing for a model and data in memory."""
 FROM_PYTHON = {"dataset", "attributes", "groups", "weights", "attribute_types", "reference"} | {
-    *("reference_images", "out", "overwrite", "progress")
+    *("reference_images", "out", "overwrite", "resume", "progress")
 }
 """Arguments that stand for an adapter's options, or for options of the command line."""
 SECTIONS: dict[str, dict[str, Any]] = {

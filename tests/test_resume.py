@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
-import pydoc
 import shutil
 import subprocess
 import sys
@@ -28,6 +28,7 @@ from auditor.progress import Advance, Silent
 from auditor.results import AuditResult
 from auditor.run_folder import RunFolder
 from auditor.run_places import NOTICE
+from auditor.stages.prediction_rows import PredictionRows
 from benchmarks.kill import differences, killed_audits, without_times, write_inputs
 
 
@@ -248,46 +249,39 @@ def test_resume_finished_audit_is_returned(config: Path, undisturbed: Path) -> N
         _run(config, Interrupting(), "seed=1", resume=True)
 
 
-def _fails_at(call: int, error: BaseException) -> Callable[..., None]:
-    """A function that raises an exception at one of its calls."""
-    calls = iter(range(1, 1000))
-
-    def fail(*_: object) -> None:
-        if next(calls) == call:
-            raise error
-
-    return fail
-
-
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "error", "message", "predicted"),
+    ("failing", "call", "error", "message", "predicted"),
     [
         # The first file is the state; then come five blocks of predictions; each of maps has three files.
-        ("auditor.blocks.os.fsync", 3, FULL, "expected space on the disk", 96),
-        ("auditor.blocks.os.fsync", 17, FULL, "expected space on the disk", 200),
-        ("auditor.blocks.os.fsync", 3, READ_ONLY, "expected a place that can be written", 96),
-        ("auditor.stages.predict.PredictionRows.of", 8, MemoryError(), "MemoryError", 96),
-        ("auditor.runner.select_samples", 1, MemoryError("no"), "MemoryError: no", 200),
+        ((os, "fsync"), 3, FULL, "expected space on the disk", 96),
+        ((os, "fsync"), 17, FULL, "expected space on the disk", 200),
+        ((os, "fsync"), 3, READ_ONLY, "expected a place that can be written", 96),
+        ((PredictionRows, "of"), 8, MemoryError(), "MemoryError", 96),
+        ((runner, "select_samples"), 1, MemoryError("no"), "MemoryError: no", 200),
     ],
-)  # fmt: skip
+)
 def test_fault_keeps_the_finished_blocks_and_says_how_to_continue(
-    place: str, call: int, error: Exception, message: str, predicted: int, config: Path
+    failing: tuple[object, str],
+    call: int,
+    error: Exception,
+    message: str,
+    predicted: int,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        owner = place.removesuffix(".of")
-        real = pydoc.locate(place)
-        assert callable(real)
-        fault = _fails_at(call, error)
+    real, calls = getattr(*failing), itertools.count(1)
 
-        def failing(*arguments: Any, **options: Any) -> Any:
-            fault()
-            return real(*arguments, **options)
+    def fails_once(*arguments: Any, **options: Any) -> Any:
+        if next(calls) == call:
+            raise error
+        return real(*arguments, **options)
 
-        patch.setattr(f"{owner}.of" if place.endswith(".of") else place, failing)
+    with monkeypatch.context() as patch:
+        patch.setattr(*failing, fails_once)
         with pytest.raises(
             AuditAbortedError, match=rf"(?s){message}.*--resume continues from there"
         ):

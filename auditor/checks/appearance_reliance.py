@@ -137,9 +137,7 @@ class AppearanceReliance(Check):
         key = SliceKey(attributes={contrast.attribute: contrast.value})
         # A transferred style with a far larger effect than the real one is a new style of its own.
         plausible = (
-            not result.effects.stopped
-            and min(same.value, other.value) > 0
-            and same.low <= gap.high
+            not result.effects.stopped and min(same.value, other.value) > 0 and same.low <= gap.high
         )
         significant = plausible and same.low > self.min_drop and other.low > 0
         style = result.transfer.style

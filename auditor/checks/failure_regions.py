@@ -231,9 +231,7 @@ def _samples(audit: AuditData, failures: ClassFailures, test: RegionTest) -> tup
     """Ids of corrected failures, first those that masking another place does not correct."""
     control = test.corrected_by_control
     tested = failures.test if test.tested is None else test.tested
-    rows = np.concatenate(
-        [tested.failures[test.corrected & one] for one in (~control, control)]
-    )
+    rows = np.concatenate([tested.failures[test.corrected & one] for one in (~control, control)])
     return tuple(audit.predictions["sample"].iloc[rows[:_MAX_SAMPLES]].astype(str))
 
 

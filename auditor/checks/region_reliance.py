@@ -135,9 +135,7 @@ class RegionReliance(Check):
         swap = _Swap.at(audit, model, pairs, found, self.min_drop)
         effect, drop = swap.effect, swap.effect.mean.change
         contrast = pairs.contrast
-        significant = (
-            not swap.stopped and drop.low > self.min_drop and swap.excess.change.low > 0
-        )
+        significant = not swap.stopped and drop.low > self.min_drop and swap.excess.change.low > 0
         evidence_in_region = _evidence_in_region(audit, swap)
         return Claim(
             check=NAME,

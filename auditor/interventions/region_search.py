@@ -83,9 +83,7 @@ def successive_halving(
     for part, number in enumerate(kept, start=1):
         totals.sort(key=lambda one: -one[0])
         totals = [(total + score(choice, part), choice) for total, choice in totals[:number]]
-    return [
-        (total / PARTS, choice) for total, choice in sorted(totals, key=lambda one: -one[0])
-    ]
+    return [(total / PARTS, choice) for total, choice in sorted(totals, key=lambda one: -one[0])]
 
 
 def finer_if_nearly_as_good(
