@@ -104,8 +104,9 @@ def _engine(where: Where, progress: Progress) -> local.Engine:
     if where.engine is Engine.RAY:
         from auditor.engines.ray import RayEngine, require_ray
 
-        require_ray()
-        return RayEngine(progress, where.actors, where.address)
+        found = RayEngine(progress, where.actors, where.address)
+        require_ray(found.where)
+        return found
     from auditor.engines.local import LocalEngine
 
     return LocalEngine()

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from auditor import blocks
+from auditor.allocator import keep_freed_memory
 from auditor.config import AuditConfig
 from auditor.engines.same_audit import State, require_same_audit
 from auditor.errors import AuditorError
@@ -136,6 +137,7 @@ class BlockWorker:
     def _audit(self) -> tuple[Prepared, OpenedModel]:
         """Data and model, which are opened for the first block."""
         setup = self._setup
+        keep_freed_memory()  # as the command line does; large arrays are faster then
         torch.set_num_threads(setup.threads)
         blocks.PREDICTED_SAMPLES, blocks.EXPLAINED_SAMPLES = setup.sizes
         prepared = require_threshold_data(prepare(setup.config))

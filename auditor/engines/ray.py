@@ -32,11 +32,12 @@ from auditor.stages.predicted_blocks import complete_blocks as predicted
 
 _SLOTS = 1
 """Logical CPUs that are left to tasks of Ray Data itself, which would wait for ever beside the actors."""
-_SWITCHED_OFF = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-}
-"""Variables of the environment that Ray reads when it starts."""
+_DEATHS = 5
+"""After more deaths of one actor, or at one block, the audit is aborted; usually memory runs out."""
+_SWITCHED_OFF = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+"""Telemetry and displays, as variables of the environment."""
+_LOCAL_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Lets a cluster listen on the loopback interface alone, on every system, despite the variable's name."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,15 @@ class RayEngine:
     actors: int | None = None
     address: str | None = None
 
+    @property
+    def where(self) -> str | None:
+        """Address of the running cluster; None where one is started."""
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
     @contextmanager
     def opened(self, prepared: Prepared, opened: OpenedModel) -> Iterator[BlockComputer]:
         """See `auditor.engines.local.Engine`."""
-        require_ray()
+        require_ray(self.where)
         found = _Actors(self, prepared, Setup.of(prepared, opened))
         try:
             yield found
@@ -65,12 +71,16 @@ class RayEngine:
             found.close()
 
 
-def require_ray() -> None:
-    """Makes sure that Ray is installed.
+def require_ray(address: str | None) -> None:
+    """Makes sure that Ray is installed; it is imported with the settings for a cluster.
+
+    Args:
+        address: of a running cluster; None: one of this computer alone will be started.
 
     Raises:
         MissingDependencyError: it is not.
     """
+    os.environ.update(_SWITCHED_OFF if address is not None else _SWITCHED_OFF | _LOCAL_ONLY)
     with _quiet():
         try:
             import ray.data  # noqa: F401
@@ -159,17 +169,24 @@ class _Actors:
                 compute=ray.data.ActorPoolStrategy(
                     min_size=1, max_size=min(self._n_actors, len(missing))
                 ),
+                max_restarts=_DEATHS,
+                max_task_retries=_DEATHS,
             )
-            yield from computed.iter_rows()
+            rows = iter(computed.iter_rows())
+        while True:
+            with _quiet():
+                row = next(rows, None)
+            if row is None:
+                return
+            yield row
 
     def _connect(self) -> None:
         """Connects to a cluster, or starts one of this computer alone; keeps the one that it has."""
         if self._n_actors:
             return
-        os.environ.update({key: os.environ.get(key, text) for key, text in _SWITCHED_OFF.items()})
         import ray
 
-        address = self._engine.address or os.environ.get("RAY_ADDRESS")
+        address = self._engine.where
         threads, wanted = self._setup.threads, self._engine.actors
         cores = os.cpu_count() or 1
         with _quiet():
@@ -183,7 +200,6 @@ class _Actors:
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
-                    _node_ip_address="127.0.0.1",  # nothing listens on other interfaces
                 )
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         if self._setup.config.device == "cuda":

@@ -38,6 +38,22 @@ from torch import nn
 KILL = Path(__file__).with_name("kill-one-actor")
 
 
+def listening():
+    # Addresses at which this process and its parent listen; both belong to Ray.
+    own = set()
+    for pid in (os.getpid(), os.getppid()):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                own.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+            except FileNotFoundError:
+                continue
+    texts = (Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    lines = [line.split() for text in texts for line in text.splitlines()[1:]]
+    # The columns: local address, state (0A: listening), inode.
+    open_ones = [(one[1], one[9]) for one in lines if one[3] == "0A"]
+    return [address.split(":")[0] for address, inode in open_ones if f"socket:[{inode}]" in own]
+
+
 class Network(nn.Sequential):
     calls = 0
 
@@ -49,6 +65,7 @@ class Network(nn.Sequential):
                 KILL.unlink()
             except FileNotFoundError:
                 return super().forward(images)
+            KILL.with_name("listening").write_text(" ".join(listening()))
             os.kill(os.getpid(), signal.SIGKILL)
         return super().forward(images)
 

@@ -18,7 +18,7 @@ def test_missing_ray_is_named_with_its_fix(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setitem(sys.modules, "ray.data", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'classifier-auditor\[ray\]'"):
-        require_ray()
+        require_ray(None)
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,8 @@ def test_two_actors_of_which_one_is_killed_equal_one_process(
     assert done.returncode == 1, done.stderr  # the audit does not pass
     assert "Ray: up to 2 actors on this computer" in done.stderr
     assert not kill.exists()  # an actor found it, and died
+    addresses = sharded.config.with_name("listening").read_text(encoding="utf-8").split()
+    assert addresses
+    # 127.0.0.1 as the system writes it, alone or as an IPv6 address.
+    assert {one.removeprefix("0000000000000000FFFF0000") for one in addresses} == {"0100007F"}
     assert content(out) == content(sharded.alone)
