@@ -163,7 +163,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         seed: of all random draws.
         batch_size: images in one forward pass.
         workers: processes that decode images; None chooses by the number of cores, 0 uses none.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:K`` or ``mps``.
         precision: of predictions: ``exact``, ``tf32`` or ``amp`` (automatic mixed precision).
         progress: whether to show the progress; None: in notebooks and on terminals.
 

@@ -2,6 +2,7 @@
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
 from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
+from auditor.config.devices import Device
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
@@ -15,7 +16,6 @@ from auditor.config.sections import (
     Arithmetic,
     AuditConfig,
     DataSection,
-    Device,
     ExplainSection,
     GateSection,
     JudgeSection,
