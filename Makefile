@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test exhaustive example bench docs clean
+.PHONY: demo test fuzz fuzz-short exhaustive example bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo
@@ -15,6 +15,14 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(MAKE) fuzz-short
+
+# Random files for every reader of files; docs/fuzzing.md has more.
+fuzz: $(STAMP)
+	$(BIN)/python -m fuzz --minutes 30
+
+fuzz-short: $(STAMP)
+	$(BIN)/python -m fuzz --seconds 45
 
 # Tests that cover very many models, such as all architectures of torchvision.
 exhaustive: $(STAMP)

@@ -31,14 +31,16 @@ def kept_or_discarded(folder: RunFolder) -> Iterator[None]:
         where = keep_traceback(folder.path)
         folder.keep()
         raise AuditAbortedError(
-            f"{type(error).__name__}: {one_line(error)}; the results so far are in {folder.path}; {where}"
+            f"{type(error).__name__}: {one_line(error)}; {_so_far(folder)}; {where}"
         ) from error
 
 
 def _interrupted(folder: RunFolder) -> str:
     if folder.has_predictions:
         folder.keep()
-        return f"what was done so far is in {folder.path}, marked as unfinished"
+        return (
+            f"what was done so far is in {folder.path}, marked as unfinished; --resume continues it"
+        )
     folder.discard()
     return "nothing was predicted yet; no folder is left behind"
 
@@ -47,6 +49,11 @@ def _kept_or(error: UsageError, folder: RunFolder) -> AuditorError:
     """The error to raise: an aborted audit where the folder is kept."""
     if folder.has_predictions:
         folder.keep()
-        return AuditAbortedError(f"{error}; the results so far are in {folder.path}")
+        return AuditAbortedError(f"{error}; {_so_far(folder)}")
     folder.discard()
     return error
+
+
+def _so_far(folder: RunFolder) -> str:
+    continued = "; --resume continues from there" if folder.has_predictions else ""
+    return f"the results so far are in {folder.path}{continued}"

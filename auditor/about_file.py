@@ -14,10 +14,9 @@ from pydantic import ValidationError
 
 from auditor.config import AboutSection, loading
 from auditor.errors import ConfigError, DataError
+from auditor.manifest import ABOUT
 from auditor.phrasing import date, several
 from auditor.records import AuditResult, Record
-
-ABOUT = "about.json"
 
 
 class LaterStatements(Record):

@@ -102,6 +102,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     out: Path | str = Path("reports/audit"),
     name: str = "audit",
     overwrite: bool = False,
+    resume: bool = False,
     seed: int = 0,
     batch_size: int = 32,
     workers: int | None = None,
@@ -156,6 +157,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         out: the run folder.
         name: title of the report.
         overwrite: whether to replace a finished run in ``out``.
+        resume: whether to continue an audit that was interrupted; where there is none, a new one begins.
         seed: of all random draws.
         batch_size: images in one forward pass.
         workers: processes that decode images; None chooses by the number of cores, 0 uses none.
@@ -194,7 +196,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     settings |= {"report": report, "about": about, "batch_size": batch_size}
     settings |= {"workers": workers, "device": device}
     config = _config(of_model, {"missing": missing}, settings)
-    place = _place(out, overwrite)
+    place = _place(out, overwrite, resume)
     shown = display_in_python(progress)
     data = _in_memory(dataset, config, attributes, groups, weights)
     types = stated_types(attribute_types or {})
@@ -202,7 +204,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     data = replace(data, stated_types=types, reference=with_clusters(table, data.group))
     if reference_images is not None:
         data = _with_reference_images(data, reference_images, config)
-    return _audit(config, data, model, place, shown, overwrite=overwrite)
+    return _audit(config, data, model, place, shown, overwrite=overwrite, resume=resume)
 
 
 def _with_reference_images(data: Dataset, images: LabelledImages, config: AuditConfig) -> Dataset:
@@ -251,6 +253,7 @@ def _audit(
     progress: Progress,
     *,
     overwrite: bool,
+    resume: bool,
 ) -> AuditResult:
     """Runs the audit; the caller's model is left as it was."""
     from auditor.autograd.keras_network import wrapped_keras
@@ -260,7 +263,9 @@ def _audit(
     classifier = Classifier(module=wrapped_keras(model), adapter=_ADAPTER, description=described)
     with left_unchanged(model):
         prepared = match(config, data, classifier)
-        folder = runner.audit(prepared, place, overwrite=overwrite, progress=progress)
+        folder = runner.audit(
+            prepared, place, overwrite=overwrite, resume=resume, progress=progress
+        )
     return AuditResult.load(folder.path)
 
 
@@ -293,12 +298,13 @@ def _config(
     return AuditConfig.parse({**given, "model": model, "data": data})
 
 
-def _place(out: object, overwrite: object) -> Path:
+def _place(out: object, overwrite: object, resume: object) -> Path:
     """The folder of the run."""
     if not isinstance(out, str | os.PathLike) or not os.fspath(out):
         raise ConfigError(f"out: expected the path of a folder; got {out!r}")
-    if not isinstance(overwrite, bool):
-        raise ConfigError(f"overwrite: expected True or False; got {overwrite!r}")
+    for name, value in (("overwrite", overwrite), ("resume", resume)):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name}: expected True or False; got {value!r}")
     return Path(out)
 
 

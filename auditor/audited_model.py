@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
+from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
+from auditor.autograd.passes import Passes
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
@@ -26,6 +29,8 @@ from auditor.progress import Silent
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import PATH
+
+_Array = TypeVar("_Array", NDArray[np.float32], NDArray[np.float64])
 
 _WORKER_DIED = (
     "a process that decodes images ended unexpectedly, near {}; usually memory runs out. Its batch is "
@@ -64,6 +69,7 @@ class AuditedModel:
         device: where the network runs.
         batch_size: images in one forward pass.
         workers: processes that decode images; None chooses by the machine, 0 uses none.
+        precision: arithmetic of everything but maps and gradients, which are always ``exact``.
         say: called with a sentence where a worker process died.
     """
 
@@ -74,12 +80,14 @@ class AuditedModel:
     device: torch.device
     batch_size: int
     workers: int | None
+    precision: Arithmetic = "exact"
     say: Callable[[str], None] = field(default=Silent().message, repr=False)
-    _limit: int = field(init=False, repr=False)
+    _forward_passes: Passes = field(init=False, repr=False)
+    _gradient_passes: Passes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # The largest number of images per pass; halved whenever memory runs out.
-        self._limit = self.batch_size
+        self._forward_passes = Passes(self.batch_size)
+        self._gradient_passes = Passes(self.batch_size)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -87,20 +95,26 @@ class AuditedModel:
         return self.rule.classes
 
     def batches(
-        self, dataset: Dataset, positions: NDArray[np.int64], *, measured: bool = False
+        self,
+        dataset: Dataset,
+        positions: NDArray[np.int64],
+        *,
+        lengths: Sequence[int] | None = None,
+        measured: bool = False,
     ) -> Iterator[Batch]:
         """Decodes images of a data set; see `input_pipeline.batches`.
 
         Args:
             dataset: any data set.
             positions: which images of it, int64.
+            lengths: images in each batch; None: ``batch_size`` in each.
             measured: whether to measure the properties of the images, too.
         """
         for batch in batches(
             dataset,
             positions,
             self.preprocess,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size if lengths is None else lengths,
             workers=self.workers,
             pinned=self.device.type == "cuda",
             measured=measured,
@@ -174,50 +188,49 @@ class AuditedModel:
         """Grad-CAM at the target layer's resolution, not normalised.
 
         Args:
-            images: at most one batch; they are not split.
+            images: uint8.
             targets: (n,) class index that each map explains.
 
         Returns:
             (n, h, w), at least 0; all 0 where the map is not finite, which says nothing about places.
+
+        Raises:
+            ModelError: the network raises, or one image alone does not fit into memory.
         """
-        with record(self.module, self.inputs(images), self.layer) as recording:
-            wanted = torch.from_numpy(targets).to(recording.images.device)
-            evidence = class_evidence(recording, wanted)
-            maps: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
-            finite = np.isfinite(maps).all((1, 2), keepdims=True)
-            return np.where(finite, maps, np.float32(0))
+
+        def run(part: slice) -> NDArray[np.float32]:
+            with record(self.module, self.inputs(images[part]), self.layer) as recording:
+                wanted = torch.from_numpy(targets[part]).to(recording.images.device)
+                evidence = class_evidence(recording, wanted)
+                maps: NDArray[np.float32] = evidence.clamp(min=0).float().cpu().numpy()
+                finite = np.isfinite(maps).all((1, 2), keepdims=True)
+                return np.where(finite, maps, np.float32(0))
+
+        return np.concatenate(list(self._fitting(images, run, self._gradient_passes)))
 
     def _in_passes(
         self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
     ) -> Iterator[NDArray[np.float64]]:
-        """Runs a method on as many images at a time as fit into memory."""
-        done = 0
-        while done < len(images):
-            chunk = images[done : done + self._limit]
-            result = self._attempt(chunk, run)
-            if result is None:
-                release_cached_memory(self.device)
-                self._limit = max(len(chunk) // 2, 1)
-                continue
-            yield result
-            done += len(chunk)
+        """Runs a method without gradients on as many images at a time as fit into memory."""
 
-    def _attempt(
-        self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
-    ) -> NDArray[np.float64] | None:
-        """One pass; None where so many images do not fit into memory."""
-        try:
+        def run_part(part: slice) -> NDArray[np.float64]:
             with torch.inference_mode():
-                return run(images)
+                return run(images[part])
+
+        return self._fitting(images, run_part, self._forward_passes)
+
+    def _fitting(
+        self, images: Tensor, run: Callable[[slice], _Array], passes: Passes
+    ) -> Iterator[_Array]:
+        try:
+            yield from (found for _, found in passes.over(len(images), self.device, run))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if len(images) == 1:
-                raise ModelError(
-                    f"model: one image of shape {tuple(images.shape)} does not fit into the memory of "
-                    f"{self.device}: set a smaller preprocess.resize and crop, or another device"
-                ) from error
-            return None
+            raise ModelError(
+                f"model: one image of shape {(1, *images.shape[1:])} does not fit into the memory of "
+                f"{self.device}: set a smaller preprocess.resize and crop, or another device"
+            ) from error
 
     def _logits(self, images: Tensor) -> NDArray[np.float64]:
         output = self._forward(self.module, images)
@@ -250,8 +263,14 @@ class AuditedModel:
         def call(layout: torch.memory_format) -> object:
             return module(inputs.contiguous(memory_format=layout))
 
-        with user_code(module, inputs):
-            return in_best_layout(module, self.device, call)
+        def run(precision: Arithmetic) -> object:
+            with user_code(module, inputs), arithmetic(self.device, precision):
+                return in_best_layout(module, self.device, call)
+
+        output = run(self.precision)
+        if self.precision == "amp" and isinstance(output, Tensor) and not output.isfinite().all():
+            return run("exact")  # float16 ends at 65,504
+        return output
 
 
 def checked_logits(output: object, shape: tuple[int, ...], n_classes: int) -> NDArray[np.float64]:

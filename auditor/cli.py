@@ -36,11 +36,22 @@ from auditor.command_options import (
 )
 from auditor.commands.init import init
 from auditor.commands.log import log
+from auditor.commands.redact import (
+    CopyOption,
+    CopyPlace,
+    KeyOption,
+    RedactOption,
+    ReplaceOption,
+    require_alone,
+    write_copy,
+)
 from auditor.commands.review import review
 from auditor.commands.run import run
 from auditor.commands.shared import print_finished, print_seal, progress_display
+from auditor.commands.sign import sign
+from auditor.commands.verify import verify
 from auditor.console import accept_all_text, silence_output
-from auditor.exit_codes import BLOCKED, PASSED, code_of, exit_codes
+from auditor.exit_codes import PASSED, code_of, exit_codes
 from auditor.exit_codes import err as err_console
 from auditor.exit_codes import out as out_console
 
@@ -149,30 +160,47 @@ def plan(
 
 
 @app.command()
-def render(
+def render(  # noqa: PLR0913, PLR0917 - options of the command line
     folder: RunArgument,
     formats: RenderFormats = None,
     about: AboutOption = None,
     previous: PreviousOption = None,
     templates: TemplatesOption = None,
+    redact: RedactOption = None,
+    out: CopyOption = None,
+    key: KeyOption = None,
+    overwrite: ReplaceOption = False,
 ) -> None:
-    """Render the documents of a finished run again; needs neither the model nor the data."""
+    """Render the documents of a finished run again; needs neither the model nor the data.
+
+    With --redact, they are written into a redacted copy of the run, which may leave the house.
+    """
     with exit_codes():
         from auditor import about_file, terminal
         from auditor.comparison.previous import store_previous
         from auditor.file_system import require_writable
-        from auditor.manifest import record_rendering
+        from auditor.manifest import record_rendering, require_unaltered
         from auditor.report import documents
         from auditor.run_folder import RunFolder
 
         store = RunFolder.open(folder)
-        names = separate(formats) or documents.configured(store)
+        place = CopyPlace(out, key, overwrite)
+        if redact is not None:
+            require_alone(about, previous)
+            require_unaltered(store.path)
+            names = separate(formats) or documents.configured(store)
+            write_copy(store, place, names, templates, {"images": redact.value})
+            return
+        place.require_unused()
         require_writable(store.path)
         with record_rendering(store.path):
+            names = separate(formats) or documents.configured(store)
             if about is not None:
                 about_file.store_statements(about, store.path, store.read_result())
             if previous is not None:
-                store_previous(RunFolder.open(previous), store)
+                earlier = RunFolder.open(previous)
+                require_unaltered(earlier.path)
+                store_previous(earlier, store)
             written = documents.write(store, names, templates)
         terminal.print_paths(out_console, written.paths)
         print_seal(store.path)
@@ -257,23 +285,8 @@ def compare(
         raise typer.Exit(found.exit_code)
 
 
-@app.command()
-def verify(
-    folder: RunArgument,
-    seal: Annotated[
-        str | None,
-        typer.Option(
-            help="The seal that was noted when the audit ended, or the documents were written."
-        ),
-    ] = None,
-) -> None:
-    """Check whether a run was altered; exit code 0: intact, 1: altered, 2: not a finished run."""
-    with exit_codes():
-        from auditor import terminal, verification
-
-        found = verification.verify(folder, seal)
-        terminal.print_verification(out_console, found, seal_given=seal is not None)
-        raise typer.Exit(PASSED if found.ok else BLOCKED)
+app.command()(verify)
+app.command()(sign)
 
 
 @app.command()

@@ -22,6 +22,14 @@ OverwriteOption = Annotated[
         "--overwrite", help="Replace a finished run in that folder; other files are never replaced."
     ),
 ]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Continue an interrupted audit: its finished parts are kept, if nothing has changed since. "
+        "Where there is none, a new audit begins.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Hide the progress display.")]
 TemplatesOption = Annotated[
     Path | None,

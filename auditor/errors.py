@@ -6,7 +6,7 @@
     ├── UsageError                  usage error; exit code 2
     │   ├── ConfigError             configuration: unknown key, wrong value, missing file
     │   ├── DataError               data set: missing column, unknown label, no samples
-    │   │   └── LostImageError      an image that was predicted can no longer be read
+    │   │   └── LostImageError      an image that was predicted can no longer be read, or was changed
     │   ├── ModelError              classifier: checkpoint, output, classes, target layer
     │   ├── OutputExistsError       the output folder is not empty
     │   ├── FileSystemError         a file or folder can't be read or written
@@ -64,7 +64,8 @@ class UnreadableImageError(AuditorError):
 
     Attributes:
         reason: value for the column `status`: ``missing``, ``empty``, ``truncated``,
-            ``not-an-image``, ``too-large`` or ``unreadable``.
+            ``not-an-image``, ``too-large`` or ``unreadable``; ``changed``: it is another image
+            than the one that was predicted.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -79,6 +80,7 @@ class UnreadableImageError(AuditorError):
             "missing": "the file does not exist: correct the path",
             "empty": "the file is empty: copy it again",
             "truncated": "the file is truncated: copy it again",
+            "changed": "the file was changed since it was predicted: audit again",
             "not-an-image": "the file has another format: save it as PNG or JPEG",
         }
         detail = self.detail or "no reason is known"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,9 +20,16 @@ from auditor.datasets.object_regions import has_regions, object_mask, usable_reg
 from auditor.faster_copy import faster_copy
 from auditor.input_pipeline import readable
 from auditor.preprocessing_trials import try_preprocessing
-from auditor.records import DataNote, Dataset, Images, ImageSubset, PreprocessingAdvice
+from auditor.records import (
+    DataNote,
+    Dataset,
+    Images,
+    ImageSubset,
+    PreprocessingAdvice,
+    UnchangedImages,
+)
 from auditor.records.forward_budget import MAP_PASSES, ForwardBudget
-from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, PATH, SAMPLE, codes
+from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, PATH, SAMPLE, SHA256, codes
 
 _COMPARED = 8
 """Images on which a faster copy of the model is compared with it."""
@@ -70,13 +78,28 @@ class EvaluatedSamples:
     def positions(self) -> NDArray[np.int64]:
         """(n,) position of each evaluated sample in the data set."""
         column = IMAGE_SAMPLE if IMAGE_SAMPLE in self.table else SAMPLE
-        found = self.dataset.samples.index.get_indexer(pd.Index(self.table[column]))
-        return np.asarray(found, dtype=np.int64)
+        asked, known = self.table[column], self.dataset.samples.index
+        # As a rule, all of them in order; looking up a million ids takes more memory than the ids.
+        if len(asked) == len(known) and bool((asked.array == known.array).all()):
+            return np.arange(len(known), dtype=np.int64)
+        return np.asarray(known.get_indexer(pd.Index(asked)), dtype=np.int64)
+
+    @cached_property
+    def _predicted(self) -> Dataset:
+        """The data set with images that can't be read if they were changed since they were predicted."""
+        if SHA256 not in self.table:
+            return self.dataset
+        rows = np.full(len(self.dataset), -1, dtype=np.int64)
+        rows[self.positions] = np.arange(len(self.positions))
+        digests = pa.array(self.table[SHA256], pa.string(), from_pandas=True)
+        if isinstance(digests, pa.ChunkedArray):
+            digests = digests.combine_chunks()
+        return replace(self.dataset, images=UnchangedImages(self.dataset.images, rows, digests))
 
     @property
     def originals(self) -> Images:
         """The images of the evaluated samples as they are stored, before any resize."""
-        return ImageSubset(self.dataset.images, self.positions)
+        return ImageSubset(self._predicted.images, self.positions)
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[Tensor]:
         """Decodes the images of some samples, batch by batch.
@@ -88,12 +111,12 @@ class EvaluatedSamples:
             uint8 (b, 3, H, W), in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         positions = self.positions[rows]
         missing = np.array([one not in self.kept.images for one in positions.tolist()], dtype=bool)
         decoded = (
-            image for part in self._read(self.dataset, positions[missing]) for image in part.numpy()
+            image for part in self._read(self._predicted, positions[missing]) for image in part.numpy()
         )
         size = self.model.batch_size
         for start in range(0, len(positions), size):
@@ -105,17 +128,20 @@ class EvaluatedSamples:
                 images.append(image)
             yield torch.from_numpy(np.stack(images))
 
-    def read_present(self, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, list[str]]]:
-        """Decodes the images of some samples as far as they can still be read, batch by batch.
+    def read_present(
+        self, rows: NDArray[np.int64], lengths: Sequence[int] | None = None
+    ) -> Generator[tuple[Tensor, list[str]]]:
+        """Decodes the images of some samples as far as they can still be read, unchanged, batch by batch.
 
         Args:
             rows: (n,) positions in the evaluated samples.
+            lengths: images in each batch; None: as many as the model takes.
 
         Yields:
             uint8 (b, 3, H, W) of those that can be read, and the status of each that was asked for, in the
             order given.
         """
-        for batch in self.model.batches(self.dataset, self.positions[rows]):
+        for batch in self.model.batches(self._predicted, self.positions[rows], lengths=lengths):
             present = [
                 int(row) for row, word in zip(batch.rows, batch.status, strict=True) if word == OK
             ]
@@ -133,7 +159,7 @@ class EvaluatedSamples:
             (n, 3, H, W), in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         return np.concatenate([part.numpy() for part in self.read(rows)])
 
@@ -184,7 +210,7 @@ class EvaluatedSamples:
             (n, C), in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         return self._means_and_peaks(rows)[0]
 
@@ -277,7 +303,7 @@ class EvaluatedSamples:
             rows: (n,) positions in the evaluated samples.
         """
         labels = codes(self.table[LABEL])[rows]
-        trials = try_preprocessing(self.model, self.dataset.images, self.positions[rows], labels)
+        trials = try_preprocessing(self.model, self._predicted.images, self.positions[rows], labels)
         if not trials:
             return PreprocessingAdvice(0, (), None)
         others = tuple(one.name for one in trials[1:])
@@ -300,7 +326,7 @@ class EvaluatedSamples:
             (n, h, w), at least 0, in the order given.
 
         Raises:
-            LostImageError: an image can no longer be read.
+            LostImageError: an image can no longer be read, or was changed.
         """
         pairs = list(zip(self.positions[rows].tolist(), targets.tolist(), strict=True))
         found = {pair: kept for pair in pairs if (kept := self.kept.cams.get(pair)) is not None}

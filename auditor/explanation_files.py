@@ -1,4 +1,4 @@
-"""The files in ``explanations/``: attribution maps, drawn and stored as Parquet shards.
+"""The files in ``explanations/``: attribution maps, drawn and stored as Parquet files, two for each block.
 
 - ``images-*``: ``sample``, ``image`` (JPEG of the preprocessed image), ``width``, ``height``.
 - ``maps-*``: ``sample``, ``target``, ``role``, ``kind``, ``mass``, ``cam`` (float32 bytes of the
@@ -7,28 +7,27 @@
   network) and ``other`` (of the method that ``explanations.explainer`` names).
 - ``means-*``: ``attribute``, ``value``, ``label``, ``n``, ``cam``, ``overlay`` on the mean image.
 
-A shard is either complete or absent.
+A file is either complete or absent.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor import imaging
+from auditor.blocks import block_name, write_table
 from auditor.explainers.grad_cam import GradCam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
-from auditor.records import Cell, Job, MapRecord, Maps, MeanMap
+from auditor.records import Cell, Job, JobKind, MapRecord, Maps, MeanMap
 from auditor.run_folder import EXPLANATIONS, ShardWriter
-
-SHARD_SAMPLES = 256
-"""Explained samples per file."""
 
 _DETAIL_COLUMNS = ("guided", "gradient", "other")
 _CAM_COLUMNS = [
@@ -87,31 +86,24 @@ class SampleMaps:
 
 
 class MapWriter:
-    """Draws the maps of samples and writes them shard by shard.
+    """Draws the maps of the samples of one block, and writes them."""
 
-    Attributes:
-        failures: records of the failures' maps.
-        contrasts: records of the contrasts' maps.
-    """
-
-    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
+    def __init__(self, folder: Path, number: int, classes: Sequence[str]) -> None:
         """Creates a writer.
 
         Args:
             folder: ``explanations/`` of the run.
+            number: of the block.
             classes: class names in index order.
         """
-        self.failures: list[MapRecord] = []
-        self.contrasts: list[MapRecord] = []
+        self._folder = folder
+        self._number = number
         self._classes = classes
         self._images: list[dict[str, object]] = []
         self._maps: list[dict[str, object]] = []
-        self._image_shards = ShardWriter(folder, "images")
-        self._map_shards = ShardWriter(folder, "maps")
 
     def add(self, job: Job, maps: SampleMaps) -> None:
         """Draws the maps of one sample."""
-        image = f"{EXPLANATIONS}/{self._image_shards.next_name}#{len(self._images)}"
         height, width = maps.image.shape[:2]
         self._images.append(
             {
@@ -122,23 +114,13 @@ class MapWriter:
             }
         )
         for k, (role, code) in enumerate(job.targets):
-            mass = float(np.maximum(maps.cams[k], 0).sum(dtype=np.float64))
-            record = MapRecord(
-                sample=maps.sample,
-                target=self._classes[code],
-                role=role,
-                map=f"{EXPLANATIONS}/{self._map_shards.next_name}#{len(self._maps)}",
-                image=image,
-                mass=mass,
-            )
-            (self.failures if job.kind == "failure" else self.contrasts).append(record)
             self._maps.append(
                 {
                     "sample": maps.sample,
-                    "target": record.target,
+                    "target": self._classes[code],
                     "role": role,
                     "kind": job.kind,
-                    "mass": mass,
+                    "mass": float(np.maximum(maps.cams[k], 0).sum(dtype=np.float64)),
                     **_cam_columns(maps.cams[k], maps.image),
                     # A plain gradient never appears in the column of the guided one.
                     **dict.fromkeys(_DETAIL_COLUMNS),
@@ -146,13 +128,40 @@ class MapWriter:
                 }
             )
 
-    def flush(self, at_least: int = 1) -> None:
-        """Writes a shard if at least so many samples are waiting."""
-        if len(self._images) < at_least:
-            return
-        self._image_shards.write(pa.Table.from_pylist(self._images, _IMAGES))
-        self._map_shards.write(pa.Table.from_pylist(self._maps, _MAPS))
-        self._images, self._maps = [], []
+    def write(self) -> int:
+        """Writes the files of the block, if there is any map.
+
+        Returns:
+            The number of samples with maps.
+        """
+        if self._images:
+            images, maps = map_files(self._folder, self._number)
+            write_table(pa.Table.from_pylist(self._images, _IMAGES), images)
+            write_table(pa.Table.from_pylist(self._maps, _MAPS), maps)
+        return len(self._images)
+
+
+def map_files(folder: Path, number: int) -> tuple[Path, Path]:
+    """The files with the images and the maps of a block."""
+    return folder / block_name(number, "images"), folder / block_name(number, "maps")
+
+
+def read_records(folder: Path, number: int) -> Iterator[tuple[JobKind, MapRecord]]:
+    """The records of the maps of a block, in order, each with the kind of its sample."""
+    images, maps = map_files(folder, number)
+    columns = ["sample", "target", "role", "kind", "mass"]
+    samples = pq.read_table(images, columns=["sample"])["sample"].to_pylist()
+    row_of = {sample: row for row, sample in enumerate(samples)}
+    for row, found in enumerate(pq.read_table(maps, columns=columns).to_pylist()):
+        kind = found.pop("kind")
+        yield (
+            kind,
+            MapRecord(
+                **found,
+                map=f"{EXPLANATIONS}/{maps.name}#{row}",
+                image=f"{EXPLANATIONS}/{images.name}#{row_of[found['sample']]}",
+            ),
+        )
 
 
 class MeanMaps:
@@ -177,10 +186,14 @@ class MeanMaps:
         self._numbers: Counter[int] = Counter()
         self._kept: dict[int, NDArray[np.float32]] = {}
 
+    def needs(self, row: int, target: str) -> bool:
+        """Whether a map belongs to a cell; only those of the label do."""
+        return any(self._cells[k].label == target for k in self._of_row.get(row, ()))
+
     def add(
         self, row: int, target: str, cam: NDArray[np.float32], image: NDArray[np.uint8]
     ) -> None:
-        """Adds a map to the cells of its sample; maps of other targets than the label are ignored."""
+        """Adds a map to the cells of its sample, always in the same order, as sums depend on it."""
         for k in self._of_row.get(row, ()):
             if self._cells[k].label != target:
                 continue

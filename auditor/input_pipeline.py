@@ -25,7 +25,7 @@ from auditor.datasets.user_samples import UserImages
 from auditor.errors import DataError, LostImageError, UnreadableImageError
 from auditor.imaging import prepare
 from auditor.imaging.properties import measure
-from auditor.records import Dataset, Images
+from auditor.records import Dataset, Images, ImageSubset, UnchangedImages
 from auditor.records.image_properties import Properties
 from auditor.records.predictions import OK, PATH
 from auditor.worker_deaths import deaths_are_noticed_when_waiting, is_death_of_worker
@@ -67,7 +67,7 @@ def batches(
     rows: NDArray[np.int64],
     preprocess: Preprocess,
     *,
-    batch_size: int,
+    batch_size: int | Sequence[int],
     workers: int | None = None,
     pinned: bool = False,
     measured: bool = False,
@@ -80,7 +80,7 @@ def batches(
         dataset: where the images come from.
         rows: positions in the data set, int64.
         preprocess: images are resized and cropped here, and normalised by :func:`normalised`.
-        batch_size: images in one batch.
+        batch_size: images in one batch; or how many are in each, for batches that end at certain images.
         workers: processes that decode; 0 decodes in this process, None chooses by the machine. Up
             to 64 images are always decoded in this process.
         pinned: whether to put the images into page-locked memory, for faster copies to CUDA.
@@ -96,22 +96,31 @@ def batches(
     method = _start_method()
     if len(rows) <= _FEW or not (workers and _reaches_workers(dataset.images, method)):
         workers = 0
+    if isinstance(batch_size, int):
+        ends = np.arange(batch_size, len(rows), batch_size)
+    else:
+        ends = np.cumsum(batch_size)
+    cut = [part for part in np.split(rows, ends) if len(part)]
     first: _Size | None = None
     done = deaths = 0
     repeat = False
-    while done < len(rows):
+    while done < len(cut):
         # The batch of a worker that died is repeated in this process; so is the rest after a few deaths.
-        part = rows[done : done + batch_size] if repeat else rows[done:]
+        part = cut[done : done + 1] if repeat else cut[done:]
         used = 0 if repeat or deaths >= _MOST_DEATHS else workers
         repeated, repeat = repeat, False
-        decoded = _Decoded(dataset.images, part, preprocess, measured)
+        decoded = _Decoded(dataset.images, np.concatenate(part), preprocess, measured)
         try:
-            for batch, sizes in _loaded(decoded, batch_size, used, method, pinned=pinned):
+            for batch, sizes in _loaded(decoded, part, used, method, pinned=pinned):
                 for size in sizes:
                     first = first or size
                     if (size.height, size.width) != (first.height, first.width):
-                        raise DataError(_different_sizes(dataset, first, size))
-                done += len(batch.rows)
+                        names = dataset.samples.index
+                        raise different_sizes(
+                            (names[first.row], first.height, first.width),
+                            (names[size.row], size.height, size.width),
+                        )
+                done += 1
                 yield batch._replace(repeated=repeated)
         except RuntimeError as error:
             if not is_death_of_worker(error):
@@ -121,12 +130,20 @@ def batches(
 
 
 def _loaded(
-    decoded: _Decoded, batch_size: int, workers: int, method: str, *, pinned: bool
+    decoded: _Decoded,
+    cut: Sequence[NDArray[np.int64]],
+    workers: int,
+    method: str,
+    *,
+    pinned: bool,
 ) -> Iterator[tuple[Batch, list[_Size]]]:
     """Batches, decoded by worker processes that end with the iterator."""
+    ends = np.cumsum([len(part) for part in cut]).tolist()
     loader: DataLoader[_Item] = DataLoader(
         decoded,
-        batch_size=batch_size,
+        batch_sampler=(
+            list(range(end - len(part), end)) for part, end in zip(cut, ends, strict=True)
+        ),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pinned,
@@ -257,12 +274,11 @@ def _collate(items: Sequence[_Item]) -> tuple[Batch, list[_Size]]:
     return batch, list(sizes.values())
 
 
-def _different_sizes(dataset: Dataset, first: _Size, other: _Size) -> str:
-    names = dataset.samples.index
-    return (
-        f"preprocess: expected images of one size; {names[first.row]} becomes "
-        f"{first.height} × {first.width} pixels and {names[other.row]} becomes "
-        f"{other.height} × {other.width}: set preprocess.resize and preprocess.crop"
+def different_sizes(first: tuple[str, int, int], other: tuple[str, int, int]) -> DataError:
+    """The error about two images, each given as sample, height and width after preprocessing."""
+    return DataError(
+        f"preprocess: expected images of one size; {first[0]} becomes {first[1]} × {first[2]} pixels "
+        f"and {other[0]} becomes {other[1]} × {other[2]}: set preprocess.resize and preprocess.crop"
     )
 
 
@@ -286,7 +302,10 @@ def _reaches_workers(images: Images, method: str) -> bool:
     A data set from Python may hold what can't be sent, such as an open file or a function that was
     defined in a notebook; it is read in this process.
     """
-    if method == "fork" or not isinstance(images, UserImages):
+    stored = images
+    while isinstance(stored, ImageSubset | UnchangedImages):
+        stored = stored.images
+    if method == "fork" or not isinstance(stored, UserImages):
         return True
     try:
         sent = bytes(ForkingPickler.dumps(images))

@@ -33,11 +33,12 @@ from auditor.records.predictions import NOT_FINITE
 from auditor.run_folder import RunFolder
 from auditor.stages.contact_sheets import contact_sheets
 from auditor.stages.dissect import dissect
-from auditor.stages.explain import Explained, explain_samples
+from auditor.stages.explain import explain_samples
 from auditor.stages.failure_map import failure_map
 from auditor.stages.map_sanity import MapSanity, measure_map_sanity
 from auditor.stages.matched_images import store_matched_images
 from auditor.stages.measure import Measurements, measure_metrics
+from auditor.stages.merged_explanations import Explained
 from auditor.stages.predict import predict
 from auditor.statistics import Integers
 
@@ -72,8 +73,8 @@ class IsolatedStages:
 
     def predict(self, prepared: Prepared, model: AuditedModel, advance: Advance) -> Path:
         """The predictions of all samples; images on which the network raises are left out."""
-        shards = self.folder.shards("predictions")
-        failed = predict(model, prepared.dataset, prepared.codes, shards, advance)
+        blocks = self.folder.predicted
+        failed = predict(model, prepared.dataset, prepared.codes, blocks, advance)
         self.left_out.extend(failed)
         return self.folder.merge_predictions()
 

@@ -10,7 +10,7 @@ and never changes. Decisions of reviewers refer to the latter.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +29,20 @@ MANIFEST = "manifest.json"
 TRACEBACK = "traceback.txt"
 """Where an exception was raised: of an aborted run, or of parts of a run that could not be done."""
 
+ABOUT = "about.json"
+"""Statements about purpose and use that were added to a finished run."""
+PREVIOUS = "previous.json"
+"""What changed since the previous audit."""
+_GIVE_AGAIN = {
+    ABOUT: "remove it, and store the statements again with `auditor render --about`",
+    PREVIOUS: "remove it, and store the comparison again with `auditor render --previous`",
+}
+
 UNFINISHED_NOTICE = "UNFINISHED.txt"
 """A file that only unfinished runs contain."""
+
+RESUME_STATE = "resume.parquet"
+"""What an unfinished run depends on; see `auditor.resume_state`."""
 
 
 class Rendering(Record):
@@ -57,12 +69,18 @@ class RunManifest(Record):
         return full_seal(self.files)
 
 
-def write_manifest(folder: Path) -> RunManifest:
-    """Writes the hashes of all other files of a run folder, and the seal, to ``manifest.json``."""
+def write_manifest(folder: Path, without: Collection[Path] = ()) -> RunManifest:
+    """Writes the hashes of all other files of a run folder, and the seal, to ``manifest.json``.
+
+    Args:
+        folder: of the run.
+        without: files and folders in it that are left out.
+    """
     files = {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(_files(folder))
         if path.name not in {MANIFEST, UNFINISHED_NOTICE}
+        and not any(path.is_relative_to(one) for one in without)
     }
     manifest = RunManifest(files=files, seal=seal(files))
     _replace_manifest(folder, manifest)
@@ -92,19 +110,33 @@ def read_manifest(folder: Path) -> RunManifest:
         ) from error
 
 
-def require_unaltered(folder: Path) -> None:
-    """Checks that result and predictions are still those that the audit wrote.
+def require_unaltered(folder: Path, *, maps: bool = True) -> None:
+    """Checks that the files that a command reads are those that the audit wrote, before it reads them.
+
+    Documents are not read, and are not checked. Nor are the decisions of reviewers, which have a chain of
+    digests of their own.
+
+    Args:
+        folder: a finished run.
+        maps: whether images and maps are read as well, and not only result and predictions.
 
     Raises:
-        DataError: the manifest is missing, or one of the two files was altered or removed.
+        DataError: the manifest is missing, or a file was altered or removed, or is not listed in it.
     """
     files = read_manifest(folder).files
-    for name in (RESULT, PREDICTIONS):
+    names = {RESULT} | {name for name in (PREDICTIONS, ABOUT, PREVIOUS) if (folder / name).exists()}
+    names |= {PREDICTIONS} & files.keys()
+    if maps:
+        stored = (path for path in (folder / EXPLANATIONS).rglob("*") if path.is_file())
+        names |= {path.relative_to(folder).as_posix() for path in stored}
+        names |= {name for name in files if is_sealed(name)}
+    for name in sorted(names):
         path = folder / name
-        if name in files and not (path.is_file() and sha256(path) == files[name]):
+        if name not in files or not path.is_file() or sha256(path) != files[name]:
+            state = "altered or removed" if name in files else "added"
             raise DataError(
-                f"{path}: expected the file whose SHA-256 is in {MANIFEST}; it was altered or removed "
-                "after the audit: see `auditor verify`, and restore the run from a backup"
+                f"{path}: expected the file whose SHA-256 is in {MANIFEST}; it was {state} after the audit: "
+                + _GIVE_AGAIN.get(name, "see `auditor verify`, and restore the run from a backup")
             )
 
 
@@ -116,7 +148,7 @@ def record_rendering(folder: Path) -> Iterator[None]:
     still counts as altered.
 
     Raises:
-        DataError: the manifest is missing, or result or predictions were altered.
+        DataError: see `require_unaltered`.
     """
     require_unaltered(folder)
     before = _document_states(folder)
@@ -131,9 +163,10 @@ def record_rendering(folder: Path) -> Iterator[None]:
             for name, digest in manifest.files.items()
             if name in after or name not in before
         } | {name: sha256(folder / name) for name in written}
-        rendered = [*manifest.rendered, Rendering(at=datetime.now(UTC), files=written)]
-        changes = {"files": dict(sorted(files.items())), "rendered": rendered}
-        _replace_manifest(folder, manifest.model_copy(update=changes))
+        if files != manifest.files or written:
+            rendered = [*manifest.rendered, Rendering(at=datetime.now(UTC), files=written)]
+            changes = {"files": dict(sorted(files.items())), "rendered": rendered}
+            _replace_manifest(folder, manifest.model_copy(update=changes))
 
 
 def is_sealed(name: str) -> bool:
@@ -159,8 +192,15 @@ def seal(files: Mapping[str, str]) -> str:
 
 def full_seal(files: Mapping[str, str]) -> str:
     """SHA-256 over all files of a run, in the form of `seal`."""
-    lines = [f"{files[name]}  {name}\n" for name in sorted(files)]
+    lines = [_line(files[name], name) for name in sorted(files)]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _line(digest: str, name: str) -> str:
+    """A line of ``sha256sum``, which marks escaped names, so that no name can imitate further lines."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "" if escaped == name else "\\"
+    return f"{mark}{digest}  {escaped}\n"
 
 
 def sha256(path: Path) -> str:

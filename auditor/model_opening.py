@@ -19,6 +19,7 @@ from auditor.config import OutputKind
 from auditor.errors import ModelError
 from auditor.input_pipeline import normalised
 from auditor.phrasing import several
+from auditor.prediction_precision import precision_note
 from auditor.preparation import Prepared, sample_images
 from auditor.records import Skipped
 from auditor.records.decisions import DecisionRecord, DecisionRule
@@ -41,6 +42,7 @@ class OpenedModel:
         constant: classes whose output is the same for all images, if other outputs vary.
         same_for_all: whether the network predicts the same probabilities for all of several different
             images.
+        precision: the arithmetic of the predictions, and what it changes; empty for full precision.
     """
 
     model: AuditedModel
@@ -51,6 +53,7 @@ class OpenedModel:
     positive: bool
     constant: tuple[str, ...] = ()
     same_for_all: bool = False
+    precision: str = ""
 
     @property
     def centred(self) -> bool:
@@ -180,6 +183,7 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
         device=prepared.device,
         batch_size=prepared.config.batch_size,
         workers=prepared.config.workers,
+        precision=prepared.config.precision,
     )
     return OpenedModel(
         model,
@@ -190,6 +194,7 @@ def open_model(prepared: Prepared, images: NDArray[np.uint8] | None = None) -> O
         bool((outputs > 0).any()),
         tuple(_output_names(rule)[k] for k in constant),
         _is_same_for_all(varied, rule, kind),
+        precision_note(model, images),
     )
 
 

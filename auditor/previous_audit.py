@@ -11,9 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from auditor.errors import DataError
+from auditor.manifest import PREVIOUS
 from auditor.records.previous_audit import PreviousAudit
-
-PREVIOUS = "previous.json"
 
 
 def read_previous(folder: Path) -> PreviousAudit | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def provenance_of(
             n_reference=None if dataset.reference is None else len(dataset.reference),
         ),
         config=prepared.config.effective(),
-        environment=_environment(str(prepared.device)),
+        environment=_environment(str(prepared.device), opened.precision),
         seed=prepared.config.seed,
         preprocess={
             **prepared.preprocess.model_dump(mode="json"),
@@ -81,10 +82,18 @@ def _data_fingerprint(predictions: Path, dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _environment(device: str) -> dict[str, str]:
-    """Versions and machine, as far as they affect the numbers."""
+def _environment(device: str, precision: str) -> dict[str, str]:
+    """Versions, machine and arithmetic, as far as they affect the numbers."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "device": device}
-    for name in _PACKAGES:
+    if precision:
+        found["precision"] = precision
+    return found | package_versions(_PACKAGES)
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of packages."""
+    found: dict[str, str] = {}
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:  # another distribution provides the module

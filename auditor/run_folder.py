@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import folder_lock, run_places
+from auditor.blocks import block_name, write_table
 from auditor.errors import DataError
 from auditor.file_system import real_path, refusal
 from auditor.manifest import (
@@ -48,20 +49,23 @@ class RunFolder:
         final: where they will be when the run is finished; then equal to ``path``.
         overwrite: whether an earlier finished run at that place is replaced.
         notes: what people should know of the last step, such as where a folder was moved.
+        stage: what was found at ``path``: nothing, an unfinished run that is resumed, or a complete one.
     """
 
     path: Path
     final: Path
     overwrite: bool = False
     notes: tuple[str, ...] = ()
+    stage: run_places.Stage = "new"
 
     @classmethod
-    def begin(cls, final: Path, *, overwrite: bool = False) -> RunFolder:
+    def begin(cls, final: Path, *, overwrite: bool = False, resume: bool = False) -> RunFolder:
         """Starts a run beside its final place, and locks that place.
 
         Args:
             final: the folder for the finished run.
             overwrite: whether an earlier finished run at that place is replaced at the end.
+            resume: whether to take up an interrupted run, if there is one.
 
         Raises:
             UsageError: see `require_place`.
@@ -74,6 +78,9 @@ class RunFolder:
             folder_lock.acquire(run_places.lock_place(final))
             try:
                 run_places.require_unfinished(path)
+                stage = run_places.stage_of(path) if resume else "new"
+                if stage != "new":
+                    return replace(folder, stage=stage)
                 note = run_places.clear_unfinished(path)
                 (path / EXPLANATIONS).mkdir(parents=True)
                 (path / UNFINISHED_NOTICE).write_text(run_places.NOTICE, encoding="utf-8")
@@ -85,12 +92,19 @@ class RunFolder:
         return folder if note is None else replace(folder, notes=(note,))
 
     @staticmethod
-    def require_place(final: Path, *, overwrite: bool = False) -> Path:
+    def is_finished(final: Path) -> bool:
+        """Whether there is a finished run, and none that is unfinished beside it."""
+        final = real_path(final)
+        return (final / RESULT).is_file() and not run_places.unfinished_place(final).exists()
+
+    @staticmethod
+    def require_place(final: Path, *, overwrite: bool = False, resume: bool = False) -> Path:
         """Makes sure that a run can be written, before hours are spent on it; changes nothing.
 
         Args:
             final: the folder for the finished run.
             overwrite: whether an earlier finished run at that place may be replaced.
+            resume: whether it may also be the run that is to be resumed, which is finished already.
 
         Returns:
             The same path, absolute.
@@ -101,6 +115,8 @@ class RunFolder:
                 is writing a run there.
             FileSystemError: the folder can't be created or written, or its name is no text.
         """
+        if resume and not overwrite and RunFolder.is_finished(final):
+            return real_path(final)
         return run_places.require_place(final, overwrite=overwrite)
 
     @classmethod
@@ -123,6 +139,22 @@ class RunFolder:
             )
         return cls(path, path)
 
+    @classmethod
+    def open_unlocked(cls, path: Path) -> RunFolder:
+        """Opens a finished run at whose place no audit is running; the lock of one that ended is removed.
+
+        Raises:
+            DataError: see `open`.
+            OutputExistsError: an audit is running.
+        """
+        run = cls.open(path)
+        try:
+            folder_lock.acquire(run_places.lock_place(run.path))
+        except OSError as error:
+            raise refusal(error, run.path) or error from error
+        run.release()
+        return run
+
     @property
     def has_predictions(self) -> bool:
         """Whether a part of the predictions is complete, which is worth keeping after an error."""
@@ -134,20 +166,25 @@ class RunFolder:
         """The folder of the maps."""
         return self.path / EXPLANATIONS
 
-    def shards(self, stage: str) -> ShardWriter:
-        """Writer of Parquet shards in a sub-folder of this run, which is created."""
-        folder = self.path / stage
+    def remove_remains(self) -> None:
+        """Removes what an interrupted run has written besides its complete blocks."""
+        run_places.remove_remains(self.path)
+
+    @property
+    def predicted(self) -> Path:
+        """The folder of the blocks of predictions, which is created."""
+        folder = self.path / "predictions"
         folder.mkdir(parents=True, exist_ok=True)
-        return ShardWriter(folder)
+        return folder
 
     def merge_predictions(self) -> Path:
-        """Merges the shards of predictions into one file, one row group per shard."""
+        """Merges the blocks of predictions into one file, one row group per block."""
         target = self.path / PREDICTIONS
-        parts = sorted((self.path / "predictions").glob("part-*.parquet"))
+        parts = sorted(self.predicted.glob("part-*.parquet"))
         partial = target.with_suffix(".partial")
-        with pq.ParquetWriter(partial, pq.read_schema(parts[0])) as writer:
+        with pq.ParquetWriter(partial, pq.read_schema(parts[0]).remove_metadata()) as writer:
             for part in parts:
-                writer.write_table(pq.read_table(part))
+                writer.write_table(pq.read_table(part).replace_schema_metadata(None))
         partial.replace(target)
         return target
 
@@ -188,8 +225,7 @@ class RunFolder:
         Raises:
             OutputExistsError: something appeared at that place since the audit began.
         """
-        shutil.rmtree(self.path / "predictions", ignore_errors=True)
-        write_manifest(self.path)
+        write_manifest(self.path, without=run_places.temporary(self.path))
         return self.publish()
 
     def publish(self) -> RunFolder:
@@ -201,6 +237,7 @@ class RunFolder:
         Raises:
             OutputExistsError: something appeared at that place since the audit began.
         """
+        run_places.remove_temporary(self.path)
         note = run_places.publish(self.path, self.final, overwrite=self.overwrite)
         self.release()
         return RunFolder(self.final, self.final, notes=() if note is None else (note,))
@@ -232,13 +269,11 @@ class ShardWriter:
     @property
     def next_name(self) -> str:
         """File name of the next shard."""
-        return f"{self._prefix}-{self._count:05d}.parquet"
+        return block_name(self._count, self._prefix)
 
     def write(self, table: pa.Table) -> Path:
         """Writes the next shard and returns its path."""
         path = self._folder / self.next_name
-        partial = path.with_suffix(".partial")
-        pq.write_table(table, partial)
-        partial.replace(path)
+        write_table(table, path)
         self._count += 1
         return path

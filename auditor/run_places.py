@@ -7,14 +7,34 @@ is named.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
+from typing import Literal
 
 from auditor import folder_lock
-from auditor.errors import OutputExistsError
+from auditor.errors import DataError, OutputExistsError
 from auditor.file_system import real_path, refusal, require_writable
-from auditor.manifest import RESULT, UNFINISHED_NOTICE
+from auditor.manifest import (
+    EXPLANATIONS,
+    MANIFEST,
+    PREDICTIONS,
+    RESULT,
+    RESUME_STATE,
+    TRACEBACK,
+    UNFINISHED_NOTICE,
+    read_manifest,
+    sha256,
+)
 from auditor.own_files import free_place, other_files, remove_own
 from auditor.phrasing import several
+
+Stage = Literal["new", "unfinished", "complete"]
+"""What is found where a run is built: nothing to resume, an unfinished run, or a complete one."""
+
+_SHARD = re.compile(r"[a-z]+-\d{5}\.parquet")
+_OF_BLOCKS = ("images-", "maps-")
+"""Files in ``explanations/`` that belong to blocks."""
 
 NOTICE = (
     "This audit is not finished: it is still running, or it was aborted. The shards in this "
@@ -74,24 +94,80 @@ def require_unfinished(path: Path) -> None:
         )
 
 
+def stage_of(path: Path) -> Stage:
+    """What is at the place where a run is built: nothing to resume, or an unfinished or complete run."""
+    if not os.path.lexists(path):
+        return "new"
+    if is_complete(path):
+        return "complete"
+    return "unfinished" if (path / RESUME_STATE).is_file() else "new"
+
+
+def is_complete(path: Path) -> bool:
+    """Whether only the last renaming of a run is missing: its manifest lists all files, with their content.
+
+    The manifest of an aborted run lists the files of the blocks, too.
+    """
+    try:
+        listed = read_manifest(path).files
+    except (DataError, OSError):
+        return False
+    if RESULT not in listed or RESUME_STATE in listed:
+        return False
+    return all(
+        (path / name).is_file() and sha256(path / name) == digest for name, digest in listed.items()
+    )
+
+
+def temporary(path: Path) -> list[Path]:
+    """Files and folders that a run has only as long as it is not complete."""
+    return [path / "predictions", path / EXPLANATIONS / "blocks", path / RESUME_STATE]
+
+
+def remove_temporary(path: Path) -> None:
+    """Removes what a complete run needs no more; the state is last, as long as it exists the rest does."""
+    for one in temporary(path):
+        if one.is_dir():
+            shutil.rmtree(one)
+        else:
+            one.unlink(missing_ok=True)
+
+
+def remove_remains(path: Path) -> None:
+    """Removes what an interrupted run has written besides its blocks; all of it is computed again."""
+    for one in [*path.rglob("*.partial")]:
+        one.unlink()
+    for one in (path / EXPLANATIONS).glob("*.parquet"):
+        if _SHARD.fullmatch(one.name) and not one.name.startswith(_OF_BLOCKS):
+            one.unlink()
+    for name in (MANIFEST, RESULT, PREDICTIONS, TRACEBACK):
+        (path / name).unlink(missing_ok=True)
+    (path / EXPLANATIONS).mkdir(exist_ok=True)
+
+
 def clear_unfinished(path: Path) -> str | None:
     """Frees the place where a run is built; this process has its lock.
 
-    Removes what an aborted audit of ours left, and moves it aside where it has results or other files.
+    Removes what an aborted audit of ours left, and moves it aside where it has complete blocks, a result, or
+    other files.
 
     Returns:
         What to say about a folder that was moved aside; None where there is none.
     """
     if not os.path.lexists(path):
         return None
-    if not (path / RESULT).exists() and remove_own(path):
+    if not (path / RESULT).exists() and not _has_blocks(path) and remove_own(path):
         return None
+    can_be_resumed = stage_of(path) != "new"
     aside = free_place(path)
     path.rename(aside)
     what = "a complete audit" if (aside / RESULT).exists() else "an unfinished audit"
-    return (
+    moved = (
         f"{path}: {what} of an earlier run was moved to {aside}; remove it when you do not need it"
     )
+    if not can_be_resumed:
+        return moved
+    return f"{moved}, or, to continue it, interrupt this audit, rename that folder back, and use --resume"
 
 
 def publish(path: Path, final: Path, *, overwrite: bool) -> str | None:
@@ -160,5 +236,13 @@ def _is_unfinished(path: Path) -> bool:
         return False
     notice = path / UNFINISHED_NOTICE
     if notice.is_file() and not notice.is_symlink():
-        return notice.read_bytes()[: 2 * len(NOTICE)] == NOTICE.encode()
+        # An audit may have been killed before it had written all of it.
+        return NOTICE.encode().startswith(notice.read_bytes()[: 2 * len(NOTICE)])
+    if not any(one.is_symlink() or not one.is_dir() for one in path.rglob("*")):
+        return True
     return (path / RESULT).is_file() and not other_files(path)
+
+
+def _has_blocks(path: Path) -> bool:
+    """Whether a part of the predictions is complete."""
+    return (path / PREDICTIONS).exists() or any((path / "predictions").glob("part-*.parquet"))

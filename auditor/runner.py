@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auditor import __version__, interrupts
+from auditor import __version__, interrupts, resuming
 from auditor.aborted_runs import kept_or_discarded
 from auditor.batch_dependence import BatchDependence, batch_dependence
 from auditor.check_budget import begin_budget
@@ -27,6 +27,7 @@ from auditor.evaluated_samples import EvaluatedSamples
 from auditor.isolated_stages import IsolatedStages
 from auditor.judging.criteria import with_missed_criteria
 from auditor.judging.outcome import decide
+from auditor.manifest import require_unaltered
 from auditor.model_opening import OpenedModel
 from auditor.phrasing import shown_names
 from auditor.preparation import Prepared, prepare
@@ -58,6 +59,7 @@ def run(
     out: Path,
     *,
     overwrite: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Runs the audit that a configuration describes.
@@ -66,17 +68,19 @@ def run(
         config: all settings.
         out: the folder of the finished run.
         overwrite: whether to replace a finished run in that folder.
+        resume: whether to continue an interrupted audit; where there is none, a new one begins.
         progress: display of the progress; None shows nothing.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: configuration, data or model can't be used; no folder is left behind.
+        UsageError: configuration, data or model can't be used, and no folder is left behind; or they are
+            others than those of the audit that is to be resumed.
         AuditAbortedError: the audit was aborted; ``<out>.unfinished`` holds what was done.
     """
-    RunFolder.require_place(out, overwrite=overwrite)
-    return audit(prepare(config), out, overwrite=overwrite, progress=progress)
+    RunFolder.require_place(out, overwrite=overwrite, resume=resume)
+    return audit(prepare(config), out, overwrite=overwrite, resume=resume, progress=progress)
 
 
 def audit(
@@ -84,11 +88,12 @@ def audit(
     out: Path,
     *,
     overwrite: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Runs a prepared audit; see ``run``."""
     progress = progress or Silent()
-    RunFolder.require_place(out, overwrite=overwrite)
+    RunFolder.require_place(out, overwrite=overwrite, resume=resume)
     require_report_settings(prepared.config.report)
     earlier = _previous(prepared.config)
     prepared, opened = open_with_thresholds(prepared)
@@ -98,7 +103,11 @@ def audit(
     limits = batch_dependence(prepared, opened.model)
     for limit in limits:
         progress.message(limit.problem)
-    folder = RunFolder.begin(out, overwrite=overwrite)
+    folder = resuming.begin(
+        prepared, opened, out, overwrite=overwrite, resume=resume, progress=progress
+    )
+    if folder.path == folder.final:
+        return folder
     with kept_or_discarded(folder):
         for note in folder.notes:
             progress.message(note)
@@ -122,6 +131,7 @@ def _previous(config: AuditConfig) -> RunFolder | None:
     if config.report.previous is None:
         return None
     earlier = RunFolder.open(config.report.previous)
+    require_unaltered(earlier.path)
     earlier.read_result()
     return earlier
 
@@ -143,6 +153,7 @@ def _run_stages(
         )
     with clock.stage("slicing"):
         slicing = _sliced(prepared, analysis)
+        analysis = replace(analysis, usable=slicing.predictions)  # releases the attributes as read
     samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed

@@ -179,6 +179,8 @@ def print_verification(console: Console, found: Verification, *, seal_given: boo
     for change, subject in changes:
         console.print(line((f"{change:<7}", "bold red"), f" {subject}"), soft_wrap=True)
     print_lines(console, [f"seal: {found.full_seal}", f"seal of the results: {found.seal}"])
+    if found.signed_with is not None:
+        print_lines(console, [f"signature: made with the private part of {found.signed_with}"])
     if found.ok:
         hint = "" if seal_given else "; compare the seal with the noted one (--seal)"
         if found.results_only:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auditor.errors import DataError
 from auditor.manifest import MANIFEST, PREDICTIONS, full_seal, read_manifest, seal, sha256
@@ -19,6 +20,25 @@ from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import LABEL, PREDICTED, usable_rows
 from auditor.review_log import DECISIONS, read_log, review_faults
 from auditor.run_folder import RunFolder
+from auditor.signature import RunSignature, signature_fault
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+@dataclass(frozen=True)
+class GivenSignature:
+    """A signature that a run is checked with.
+
+    Attributes:
+        signature: content of the signature file.
+        key: public key of the person who is said to have signed.
+        key_file: where the key was read, for messages.
+    """
+
+    signature: RunSignature
+    key: Ed25519PublicKey
+    key_file: Path
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,8 @@ class Verification:
         seal: SHA-256 over the results as they are now.
         full_seal: SHA-256 over all files as they are now.
         results_only: whether the expected seal was that of the results: it does not cover the documents.
+        signed_with: file of the public key with which the given signature fits; None: no signature was given,
+            or it does not fit.
     """
 
     folder: Path
@@ -46,6 +68,7 @@ class Verification:
     seal: str
     full_seal: str
     results_only: bool
+    signed_with: Path | None = None
 
     @property
     def ok(self) -> bool:
@@ -53,13 +76,16 @@ class Verification:
         return not (self.altered or self.missing or self.added or self.contradictions)
 
 
-def verify(folder: Path, expected_seal: str | None = None) -> Verification:
+def verify(
+    folder: Path, expected_seal: str | None = None, given: GivenSignature | None = None
+) -> Verification:
     """Compares a run's files with its manifest, and its result with its predictions.
 
     Args:
         folder: a finished run.
         expected_seal: the seal that was noted when the audit ended, or that of the results; None: not
             known.
+        given: a signature to check; None: none.
 
     Raises:
         DataError: the folder does not hold a finished run with a manifest.
@@ -81,6 +107,8 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
         contradictions.append(
             f"the seal is {whole}, and that of the results {current}; expected {expected}"
         )
+    fault = None if given is None else signature_fault(given.signature, whole, given.key)
+    contradictions += [] if fault is None else [fault]
     contradictions += _disagreements(run)
     contradictions += _review_faults(run.path, current)
     return Verification(
@@ -95,7 +123,33 @@ def verify(folder: Path, expected_seal: str | None = None) -> Verification:
         seal=current,
         full_seal=whole,
         results_only=expected == current,
+        signed_with=None if given is None or fault is not None else given.key_file,
     )
+
+
+def require_intact(folder: Path) -> str:
+    """Checks that a run is as its manifest lists it, before somebody vouches for it.
+
+    Returns:
+        Its full seal.
+
+    Raises:
+        DataError: a file was altered, removed or added, or the files contradict each other.
+    """
+    found = verify(folder)
+    if not found.ok:
+        faults = (
+            *(f"{name} was altered" for name in found.altered),
+            *(f"{name} is missing" for name in found.missing),
+            *(f"{name} was added" for name in found.added),
+            *found.contradictions,
+        )
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise DataError(
+            f"{folder}: expected a run as its manifest lists it; {faults[0]}{more}: see `auditor verify`, "
+            "and restore the run from a backup"
+        )
+    return found.full_seal
 
 
 def _review_faults(folder: Path, seal_now: str) -> list[str]:

@@ -31,7 +31,6 @@ from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
-from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
 
 BATCH = 32
@@ -95,7 +94,7 @@ def _ours(dataset: Dataset, network: nn.Module, device: torch.device, workers: i
     with tempfile.TemporaryDirectory() as folder:
         codes = np.zeros(len(dataset), np.int64)
         start = time.perf_counter()
-        predict(model, dataset, codes, ShardWriter(Path(folder)), lambda _: None)
+        predict(model, dataset, codes, Path(folder), lambda _: None)
         return time.perf_counter() - start
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from builders.browser_visits import browser  # noqa: F401 - a fixture for every folder
 from builders.table_evidence import make_evidence  # noqa: F401 - a fixture for every folder
+from filelock import FileLock
 from hypothesis import settings
 
 from auditor.config import AuditConfig
@@ -38,21 +40,45 @@ def silent(_line: str) -> None:
     pass
 
 
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def planted_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> MadeOnce:
+    """Makes a folder that all worker processes of pytest share; the first that needs it makes it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.wait"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def planted_inputs(made_once: MadeOnce) -> Path:
     """Configuration of the digits example, with its data and freshly trained weights."""
-    return digits.prepare(tmp_path_factory.mktemp("planted"), log=silent)
+    return made_once("planted", lambda folder: digits.prepare(folder, log=silent)) / "audit.yaml"
 
 
 @pytest.fixture(scope="session")
-def planted_run(planted_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def planted_run(planted_inputs: Path, made_once: MadeOnce) -> RunFolder:
     """The audit of a network trained on digits in which the mark occurs with the eights."""
-    return run(AuditConfig.load(planted_inputs), tmp_path_factory.mktemp("runs") / "planted")
+    config = AuditConfig.load(planted_inputs)
+    return RunFolder.open(made_once("planted-run", lambda folder: run(config, folder)))
 
 
 @pytest.fixture(scope="session")
-def clean_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def clean_run(made_once: MadeOnce) -> RunFolder:
     """The audit of the twin, trained on digits in which mark and class are independent."""
-    inputs = digits.prepare(tmp_path_factory.mktemp("clean"), planted=False, log=silent)
-    config = AuditConfig.load(inputs, ["report.formats=[]"])
-    return run(config, tmp_path_factory.mktemp("runs") / "clean")
+
+    def audit(folder: Path) -> None:
+        inputs = digits.prepare(folder.with_name("clean"), planted=False, log=silent)
+        run(AuditConfig.load(inputs, ["report.formats=[]"]), folder)
+
+    return RunFolder.open(made_once("clean-run", audit))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,3 +78,44 @@ def test_an_error_of_the_network_is_reported_with_the_shape_of_its_input() -> No
     network.most = 0
     with pytest.raises(ModelError, match=r"Limited raised ValueError .* \(3, 3, 8, 8\).*: odd"):
         audited(network).logits(images(3))
+
+
+def test_maps_without_enough_memory_halve_the_passes_and_remember_it() -> None:
+    network = Limited(MemoryError())
+    layer = find_layer(network, torch.rand(1, 3, 8, 8), "convolution")
+    model = audited(network, batch_size=8, layer=layer)
+    targets = np.array([0, 2, 1, 1, 0])
+    network.sizes.clear()
+    found = model.cams(images(5), targets)
+    model.cams(images(4), targets[:4])
+    assert network.sizes == [5, 2, 2, 1, 2, 2]
+    network.most = 99
+    other = audited(network, batch_size=8, layer=layer)
+    np.testing.assert_allclose(found, other.cams(images(5), targets), rtol=1e-5)
+
+
+class Head(nn.Module):
+    """One product, 1 + 2^-9, which bfloat16 rounds to 1; NaN in mixed precision where it overflows."""
+
+    def __init__(self, *, overflows: bool = False) -> None:
+        super().__init__()
+        self.head = nn.Linear(1, 3, bias=False)
+        nn.init.constant_(self.head.weight, 1.0)
+        self.overflows = overflows
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.full((len(x), 1), 1 + 2.0**-9))
+        return logits * torch.nan if self.overflows and logits.dtype != torch.float32 else logits
+
+
+def test_logits_in_mixed_precision_are_rounded_to_bfloat16() -> None:
+    # bfloat16 has 7 bits of mantissa: 1 + 2^-9 becomes 1.
+    model = audited(Head())
+    assert (model.logits(images(2)) == 1 + 2.0**-9).all()
+    assert (replace(model, precision="amp").logits(images(2)) == 1).all()
+    assert (model.logits(images(2)) == 1 + 2.0**-9).all()
+
+
+def test_logits_that_are_not_finite_in_mixed_precision_are_computed_in_full_precision() -> None:
+    model = replace(audited(Head(overflows=True)), precision="amp")
+    assert (model.logits(images(2)) == 1 + 2.0**-9).all()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
-from auditor.errors import DataError, UnreadableImageError
+from auditor.errors import DataError, LostImageError, UnreadableImageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.model_opening import open_model
 from auditor.preparation import Prepared, match
@@ -111,6 +111,24 @@ def test_originals_are_the_stored_images_of_the_rows() -> None:
     originals = evaluated(prepared()).originals
     assert len(originals) == N - 1
     assert originals[7].sha256 == "8"
+
+
+def test_images_changed_since_they_were_predicted_are_not_read() -> None:
+    audit = prepared()
+    digests = [str(k) for k in range(1, N)]  # as Noise gives them
+    digests[3] = digests[8] = "other"
+    table = pd.DataFrame({"sample": [f"s{k}" for k in range(1, N)], "sha256": digests})
+    samples = EvaluatedSamples(open_model(audit).model, audit.dataset, table)
+    rows = np.arange(N - 1)
+    status = [word for _, words in samples.read_present(rows) for word in words]
+    assert [row for row in rows if status[row] != "ok"] == [3, 8]
+    assert {status[3], status[8]} == {"changed"}
+    assert sum(len(images) for images, _ in samples.read_present(rows)) == N - 3
+    with pytest.raises(LostImageError, match=r"s4: .*now it is changed"):
+        samples.features(rows)
+    assert len(samples.features(np.array([0, 9]))) == 2
+    with pytest.raises(UnreadableImageError, match="changed"):
+        samples.originals[3]
 
 
 def test_cams_equal_the_papers_sum_over_channels() -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.errors import DataError, OutputExistsError
-from auditor.run_folder import RunFolder
+from auditor.run_folder import RunFolder, ShardWriter
 
 
 def finished(folder: Path) -> RunFolder:
@@ -20,7 +20,7 @@ def test_finish_renames_the_complete_run(tmp_path: Path) -> None:
     run = RunFolder.begin(tmp_path / "run")
     assert not run.final.exists()
     assert "not finished" in (run.path / "UNFINISHED.txt").read_text()
-    run.shards("predictions").write(pa.table({"sample": ["a", "b"]}))
+    ShardWriter(run.predicted).write(pa.table({"sample": ["a", "b"]}))
     run.merge_predictions()
     (run.path / "audit.json").write_text("{}")
     done = run.finish()

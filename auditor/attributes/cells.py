@@ -69,7 +69,7 @@ class Cells:
         if self.numbers is not None:
             known |= ~np.isnan(self.numbers)
         if self.words is not None:
-            known |= np.array([word is not None for word in self.words], dtype=bool)
+            known |= pd.notna(self.words)
         return known
 
     def __len__(self) -> int:
@@ -172,8 +172,14 @@ def _texts(column: pd.Series[Any], missing: Collection[str]) -> Texts:
     declared = {text.strip() for text in missing}
     if pd.api.types.is_datetime64_any_dtype(column):
         column = _dates(column)
-    texts = [_text(value) for value in column.tolist()]
-    return np.array([None if one in declared else one for one in texts], dtype=object)
+    if not isinstance(column.dtype, pd.StringDtype):
+        texts = [_text(value) for value in column.tolist()]
+        return np.array([None if one in declared else one for one in texts], dtype=object)
+    # Only the different texts become Python objects, and the cells share them.
+    place, distinct = pd.factorize(column)
+    texts = [_text(value) for value in distinct]
+    cells = [None if one in declared else one for one in texts]
+    return np.array([*cells, None], dtype=object)[place]
 
 
 def _dates(column: pd.Series[Any]) -> pd.Series[Any]:

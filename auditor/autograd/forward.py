@@ -74,28 +74,12 @@ def device_of(model: nn.Module, images: Tensor) -> torch.device:
     return images.device if own is None else own.device
 
 
-def pieces(model: nn.Module, images: Tensor) -> list[slice]:
-    """Splits a batch into the pieces that are recorded at a time.
-
-    On a CPU, a piece has 16 images: the activations of more would be allocated anew by the system
-    for each operation, which takes a third or more of the time of a small network, and the pieces
-    need less memory. On other devices, the batch is not split.
-
-    Args:
-        model: determines the device.
-        images: (N, 3, H, W).
-
-    Returns:
-        Slices of the batch, in order.
-    """
-    size = 16 if device_of(model, images).type == "cpu" else max(1, len(images))
-    return [slice(at, min(at + size, len(images))) for at in range(0, len(images), size)]
-
-
 def in_best_layout(
     module: nn.Module, device: torch.device, call: Callable[[torch.memory_format], _Result]
 ) -> _Result:
-    """Runs a model in channels-last layout on a CPU, which is 1.2 to 7 times faster.
+    """Runs a model in channels-last layout where that is faster.
+
+    That is on a CPU (1.2 to 7 times), and on other devices in mixed precision.
 
     Args:
         module: the model. Once it has failed on this layout, it is run without it.
@@ -105,7 +89,8 @@ def in_best_layout(
     Returns:
         The result of the call.
     """
-    if device.type != "cpu" or module in _row_major:
+    faster = device.type == "cpu" or torch.is_autocast_enabled(device.type)
+    if not faster or module in _row_major:
         return call(torch.contiguous_format)
     try:
         return call(torch.channels_last)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
+from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.forward import as_leaf, device_of, forward, in_best_layout
 from auditor.autograd.graph import (
     Rule,
@@ -215,7 +216,8 @@ def record(
 ) -> Iterator[Recording]:
     """Runs one forward pass and keeps its graph inside the ``with``.
 
-    The model is in evaluation mode inside, and restored afterwards, also after an exception.
+    The model is in evaluation mode inside, and restored afterwards, also after an exception. On CUDA,
+    everything inside is computed without TF32.
 
     Args:
         model: a classifier, (N, 3, H, W) → (N, K).
@@ -232,7 +234,7 @@ def record(
             the logits can't be differentiated.
     """
     module = unwrap(model)
-    with frozen_eval(module):
+    with frozen_eval(module), arithmetic(device_of(module, images)):
         kept: list[tuple[Tensor, GradientEdge]] = []
 
         def keep(output: object) -> None:

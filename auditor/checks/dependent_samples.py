@@ -78,16 +78,14 @@ class DependentSamples(Check):
     def _series(self, audit: AuditData) -> Iterator[Claim]:
         frame = audit.predictions
         failure, label = frame["failure"].to_numpy(dtype=np.float64), codes(frame["label"])
-        names = [str(one) for one in frame[PATH]]
-        found = find_series(names, failure, label, audit.seed)
+        # Not a list: a million paths would take more memory than the rest of the check.
+        found = find_series(frame[PATH].astype(str).array, failure, label, audit.seed)
         if found is None or np.isnan(found.design.design_effect):
             return
-        _, cluster = np.unique(np.array(found.names, dtype=object), return_inverse=True)
-        sizes = np.bincount(cluster)
-        listed = [found.names[int(np.argmax(cluster == k))] for k in np.argsort(-sizes)[:3]]
+        listed = [found.names[k] for k in np.argsort(-np.bincount(found.groups))[:3]]
         yield self._claim(
             audit,
-            cluster.astype(np.int64),
+            found.groups,
             found.design,
             found.p_value,
             what="images whose file names begin alike",
@@ -99,12 +97,10 @@ class DependentSamples(Check):
         frame = audit.predictions
         if not {*FINGERPRINTS}.issubset(frame):
             return
-        fingerprints, rows = parse_fingerprints(frame[PHASH].tolist())
+        fingerprints, rows = parse_fingerprints(frame[PHASH])
         near = near_pairs(fingerprints, self.max_distance)
         pairs = NearPairs(rows[near.first], rows[near.second], near.distance)
-        groups = connected_groups(
-            concatenate([equal_files(frame[SHA256].tolist()), pairs]), len(frame)
-        )
+        groups = connected_groups(concatenate([equal_files(frame[SHA256]), pairs]))
         cluster = np.arange(len(frame))
         for one in groups:
             cluster[one] = one[0]

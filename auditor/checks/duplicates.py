@@ -83,9 +83,9 @@ class Duplicates(Check):
         frame = audit.predictions
         if not {*FINGERPRINTS}.issubset(frame):
             return Examination(skipped=(_skipped("the images have no fingerprints"),))
-        equal = equal_files(frame[SHA256].tolist())
+        equal = equal_files(frame[SHA256])
         near, skipped = self._near(audit, equal)
-        found = _Copies(audit, connected_groups(concatenate([equal, near]), len(frame)))
+        found = _Copies(audit, connected_groups(concatenate([equal, near])))
         claims = (
             *found.surplus(len(near), self.max_share),
             *found.contradictions(self.max_share),
@@ -94,7 +94,7 @@ class Duplicates(Check):
 
     def _near(self, audit: AuditData, equal: NearPairs) -> tuple[NearPairs, list[Skipped]]:
         """Near-duplicates that are no equal files, and what was not compared."""
-        fingerprints, rows = parse_fingerprints(audit.predictions[PHASH].tolist())
+        fingerprints, rows = parse_fingerprints(audit.predictions[PHASH])
         # Of each set of equal files, one is compared with the others.
         single = np.ones(len(audit.predictions), dtype=bool)
         single[equal.second] = False

@@ -42,6 +42,7 @@ from auditor.records import (
 )
 from auditor.registry import plugin
 from auditor.statistics import (
+    Integers,
     Interval,
     ValueComparisons,
     compare_with_best,
@@ -185,9 +186,11 @@ class _Compared:
     def _better(self, found: ValueComparisons, spread: ValueSpread | None) -> Iterator[Claim]:
         """One claim for each value: is it better than the rest?"""
         own, rest = self.counts.own, self.counts.rest
-        every = np.arange(len(self.audit.predictions))
-        outside = [np.setdiff1d(every, one.rows) for one in self.counts.slices]
+        # Gaps of independent samples need the counts alone.
+        clustered = self.audit.clusters is not None
+        outside = [self._others(one) for one in self.counts.slices] if clustered else []
         gaps = gaps_of(self.audit, outside, rest, own, stratified_gap)
+        n_samples = len(self.audit.predictions)
         worth = design_effects(gaps)
         own, rest = effective(own, worth), effective(rest, worth)
         ratios = stratified_ratio(rest.failures, rest.totals, own.failures, own.totals).ratio
@@ -202,7 +205,6 @@ class _Compared:
             # In these comparisons, the value itself is what the rest is compared with.
             own_rate = float(gaps.base_rate[k])
             rest_rate = own_rate + gap.value
-            others = Slice(one.key, outside[k])
             yield Claim(
                 check=NAME,
                 kind=ValueDifferences.kind,
@@ -213,7 +215,9 @@ class _Compared:
                 limit=limit,
                 p_value=float(p_values[k]),
                 support=one.support,
-                samples=self.counter.highest_loss(others) if minority[k] else (),
+                samples=self.counter.highest_loss(Slice(one.key, self._others(one)))
+                if minority[k]
+                else (),
                 statement=(
                     (
                         f"Of {count(one.support)} {whom(one.key)}, {percent(rate.value)} are misclassified "
@@ -228,11 +232,17 @@ class _Compared:
                 "other values.",
                 limits="Samples are compared within labels; other differences are not held fixed.",
                 evidence=(spread,) if spread is not None and minority[k] else (),
-                weight=max(0.0, gap.value) * len(others.rows),
+                weight=max(0.0, gap.value) * (n_samples - one.support),
                 question="values compared",
                 level_weight=1 / len(self.counts.values),
                 sizes=(ComparisonSizes.of(rest.totals[k], own.failures[k], own.totals[k]),),
             )
+
+    def _others(self, one: Slice) -> Integers:
+        """The samples that are not in a slice."""
+        outside = np.ones(len(self.audit.predictions), dtype=bool)
+        outside[one.rows] = False
+        return np.flatnonzero(outside)
 
     def _minority(self, found: ValueComparisons, largest: float) -> NDArray[np.bool_]:
         """The values that are not worse than the best one, (V,), if most others are.

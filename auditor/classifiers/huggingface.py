@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from auditor.classifiers.weight_files import require_intact
 from auditor.config import ConfigPath
 from auditor.config.recognise import WEIGHT_SUFFIXES, Given, Recognised
 from auditor.errors import ModelError
+from auditor.records.json_texts import parse_json_text
 from auditor.registry import Options, plugin
 
 _NO_NAME = re.compile(r"LABEL_\d+")
@@ -202,7 +202,7 @@ def _require_all_files(folder: Path, weights: list[str]) -> None:
     if index.is_file():
         try:
             parts = sorted(
-                set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+                set(parse_json_text(index.read_text(encoding="utf-8"))["weight_map"].values())
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(

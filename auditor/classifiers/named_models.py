@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
 from auditor.config import Preprocess
 from auditor.config.recognise import WEIGHT_SUFFIXES, Given, Recognised
 from auditor.errors import ConfigError
+from auditor.records.json_texts import parse_json_text
 
 
 def require_weights(given: Given, names: Collection[str]) -> None:
@@ -88,7 +88,7 @@ def require_no_weights(given: Given, what: str) -> None:
 def entries_of_config(folder: Path) -> dict[str, object]:
     """The entries of ``config.json`` in a folder; empty where there is none."""
     try:
-        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        raw = parse_json_text((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return raw if isinstance(raw, dict) else {}

@@ -59,8 +59,8 @@ def review(  # noqa: PLR0913, PLR0917 - options of a command
             raise ConfigError("expected --finding and --decision together; got one of them")
         store = RunFolder.open(folder)
         require_writable(store.path)
-        formats = documents.configured(store)
         with record_rendering(store.path):
+            formats = documents.configured(store)
             if finding is not None and decision is not None:
                 _decide(store, _Given(finding, decision, reason, reviewer, role))
             else:

@@ -16,10 +16,12 @@ from auditor.command_options import (
     OutOption,
     OverwriteOption,
     QuietOption,
+    ResumeOption,
     SetOption,
     WeightsOption,
     changes_of,
 )
+from auditor.commands.redact import CopyPlace, write_copy
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
 from auditor.exit_codes import exit_codes
@@ -41,6 +43,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     overrides: SetOption = None,
     device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
     overwrite: OverwriteOption = False,
+    resume: ResumeOption = False,
     quiet: QuietOption = False,
     download: AllowDownloadOption = False,
 ) -> None:
@@ -52,6 +55,7 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     with exit_codes():
         from auditor import runner
         from auditor.config import AuditConfig
+        from auditor.run_folder import RunFolder
 
         changes = changes_of(overrides, allow_download=download, device=device)
         named = _Named(model, weights, data)
@@ -60,10 +64,15 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
             settings = AuditConfig.load(config, changes)
             final = out or Path("reports") / runner.folder_name(settings.name)
         else:
-            settings, final = _without_file(named, changes, out, overwrite=overwrite)
+            settings, final = _without_file(named, changes, out, overwrite, resume)
+        place = CopyPlace(overwrite=overwrite)
+        if settings.report.redact is not None:
+            RunFolder.require_place(place.folder(final), overwrite=overwrite)
         progress = progress_display(quiet)
-        folder = runner.run(settings, final, overwrite=overwrite, progress=progress)
+        folder = runner.run(settings, final, overwrite=overwrite, resume=resume, progress=progress)
         result = print_finished(folder)
+        if settings.report.redact is not None:
+            write_copy(folder, place, settings.report.formats, settings.report.templates)
         raise typer.Exit(result.outcome.exit_code)
 
 
@@ -101,7 +110,7 @@ class _Named:
 
 
 def _without_file(
-    named: _Named, changes: list[str], out: Path | None, *, overwrite: bool
+    named: _Named, changes: list[str], out: Path | None, overwrite: bool, resume: bool
 ) -> tuple[AuditConfig, Path]:
     """The configuration, which is written beside the run folder, and that folder."""
     from auditor import runner
@@ -118,7 +127,7 @@ def _without_file(
     require_preprocess(raw, parts)
     settings = AuditConfig.parse(raw, Path.cwd())
     final = out or Path("reports") / runner.folder_name(settings.name)
-    RunFolder.require_place(final, overwrite=overwrite)
+    RunFolder.require_place(final, overwrite=overwrite, resume=resume)
     path = final.with_name(f"{final.name}.yaml")
     notes = list(parts.notes)
     write_used(raw, notes, path)

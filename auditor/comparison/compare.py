@@ -25,7 +25,7 @@ from auditor.comparison.records import (
     SliceChange,
 )
 from auditor.comparisons.clusters import clusters_of
-from auditor.manifest import sha256
+from auditor.manifest import require_unaltered, sha256
 from auditor.phrasing import shown_names
 from auditor.progress import Advance, Progress, Silent
 from auditor.records import MISSING, Estimate, SliceKey
@@ -68,7 +68,8 @@ def compare(
         The comparison.
 
     Raises:
-        DataError: a run cannot be read, or they have different classes or no sample in common.
+        DataError: a run was altered or cannot be read, or they have different classes or no sample in
+            common.
 
     Reference:
         Runs whose samples have a ``data.group`` are compared by `sign_flip` over whole clusters. Else:
@@ -122,6 +123,8 @@ def compare(
 
 
 def _read(run: RunFolder, advance: Advance) -> RunData:
+    if run.path == run.final:  # an audit that is being written has no manifest yet
+        require_unaltered(run.path)
     found = RunData.read(run)
     advance(1)
     return found

@@ -7,8 +7,6 @@ from typing import Any
 
 from auditor.comparison.pairing import Pairs, RunData
 from auditor.comparison.records import SettingDifference
-from auditor.errors import DataError
-from auditor.manifest import require_unaltered
 from auditor.phrasing import attribute_name, plural
 from auditor.records import AuditResult
 
@@ -48,11 +46,6 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def remarks(runs: tuple[RunData, RunData], pairs: Pairs) -> Iterator[str]:
     """Reasons to read the comparison with care, one sentence each."""
     account = pairs.account
-    for run, which in zip(runs, ("earlier", "later"), strict=True):
-        try:
-            require_unaltered(run.run.path)
-        except DataError as error:
-            yield f"The {which} run was altered after its audit: {error}"
     for run, which in zip(runs, ("earlier", "later"), strict=True):
         if account.n_paired < _MOST * len(run.table):
             yield (

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from auditor.comparison.compare import compare
 from auditor.comparison.records import Comparison, FindingChange
 from auditor.errors import DataError, UsageError
-from auditor.manifest import read_manifest, sha256
-from auditor.previous_audit import PREVIOUS
+from auditor.manifest import PREVIOUS, read_manifest, sha256
 from auditor.records import Estimate
 from auditor.records.previous_audit import (
     FindingState,

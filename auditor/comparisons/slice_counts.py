@@ -64,7 +64,7 @@ class SliceCounter:
         self._predicted = codes(frame["predicted"])
         self._failure = frame["failure"].to_numpy(dtype=bool)
         self._loss = frame["loss"].to_numpy(dtype=np.float64)
-        self._sample = frame["sample"].to_numpy(dtype=object)
+        self._sample = frame["sample"]
         self.overall = self._counts([np.arange(len(frame))])
 
     def of(self, slices: Sequence[Slice]) -> Counts:
@@ -75,7 +75,7 @@ class SliceCounter:
         """Sample ids of up to twelve failures of a slice, highest loss first."""
         rows = one.rows[self._failure[one.rows]]
         order = np.argsort(-self._loss[rows], kind="stable")[:_SHOWN]
-        return tuple(str(sample) for sample in self._sample[rows[order]])
+        return tuple(str(sample) for sample in self._sample.iloc[rows[order]])
 
     def most_predicted(self, one: Slice) -> tuple[str, int] | None:
         """The class that most failures of a slice are predicted as, and their number."""

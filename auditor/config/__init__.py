@@ -8,6 +8,7 @@ from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import population_shares
 from auditor.config.preprocess import Channels, Preprocess
+from auditor.config.redact import RedactSection
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
@@ -42,6 +43,7 @@ __all__ = [
     "OutputKind",
     "PlanSection",
     "Preprocess",
+    "RedactSection",
     "ReportSection",
     "SliceSection",
     "ThresholdRule",

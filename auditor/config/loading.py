@@ -25,6 +25,8 @@ from auditor.registry import Kind, Options
 _Model = TypeVar("_Model", bound=Options)
 _SHOWN = 300
 """Characters of a value in a message."""
+_MOST_FAULTS = 20
+"""Faults that one message names."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -78,6 +80,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set: expected key.path=value; got {shortened(override)}")
+    if any("\ud800" <= letter <= "\udfff" for letter in key):  # a byte of the command line
+        raise ConfigError(f"--set: expected a key in UTF-8; got {shortened(key)}")
     *parents, last = key.split(".")
     section = raw
     for parent in parents:
@@ -182,9 +186,11 @@ def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = 
     try:
         return model.model_validate(raw, context={"base": base})
     except ValidationError as error:
-        raise ConfigError(
-            "; ".join(_message(model, item, prefix) for item in error.errors())
-        ) from None
+        faults = error.errors()
+        messages = [_message(model, item, prefix) for item in faults[:_MOST_FAULTS]]
+        if len(faults) > _MOST_FAULTS:
+            messages.append(f"and {len(faults) - _MOST_FAULTS} more faults")
+        raise ConfigError("; ".join(messages)) from None
 
 
 def shortened(value: object, *, quoted: bool = True) -> str:

@@ -28,6 +28,7 @@ from auditor.config.paths import ConfigPath
 from auditor.config.plan import PlanSection
 from auditor.config.population import PopulationShares
 from auditor.config.preprocess import Preprocess
+from auditor.config.redact import RedactSection
 from auditor.errors import ConfigError
 from auditor.records import AttributeRole, Role, Severity, image_properties
 from auditor.records.decisions import TaskName
@@ -142,6 +143,8 @@ class ExplainSection(Options):
     """Classes for which each failure is explained."""
     contrast: bool = True
     """Whether an equal number of correct samples of the same slices is explained for comparison."""
+    max_failures: int | None = Field(None, ge=0)
+    """Maximum number of failures that are explained, those with the largest loss; null: all of them."""
     mean_samples: int = Field(40, ge=1)
     """Maximum number of samples in the mean map of an attribute value within a class."""
     mean_cells: int = Field(120, ge=0)
@@ -195,6 +198,10 @@ class ReportSection(Options):
     """Folder of the previous audit, for the change history beside the signatures."""
     compliance: tuple[str, ...] | None = ()
     """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
+    min_cell: int = Field(10, ge=1)
+    """Smallest number of samples for which documents show a value of an attribute in `about.sensitive`."""
+    redact: RedactSection | None = None
+    """What a redacted copy leaves out; if set, `auditor run` also writes one, `<run>-redacted`."""
 
 
 class AboutSection(Options):
@@ -213,7 +220,7 @@ class AboutSection(Options):
     criteria: str | None = None
     """Acceptance criteria, and the reasons for their limits."""
     sensitive: tuple[str, ...] = ()
-    """Protected attributes; their gaps keep findings of their own, whatever explains them."""
+    """Protected attributes; their gaps keep findings of their own, and no sample's value is shown."""
     selected: str | None = None
     """The class that means "selected", if the model selects people."""
 
@@ -254,6 +261,9 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
     """Device on which the model runs."""
+    precision: Literal["exact", "tf32", "amp"] = "exact"
+    """Arithmetic of predictions: the model's own; on CUDA with TF32; or automatic mixed precision. Maps
+    have `explain.precision`."""
 
     @field_validator("criteria", mode="after")
     @classmethod

@@ -37,8 +37,11 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_scalar(self, node: Any) -> Any:
-        """Refuses characters that no name and no document can hold."""
+        """Refuses characters that no name and no document can hold, and texts without end."""
         value = super().construct_scalar(node)
+        if isinstance(value, str) and len(value) > _LONGEST:  # a long number takes quadratic time
+            problem = f"a text has {len(value)} characters; expected at most {_LONGEST}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         found = _FORBIDDEN.search(value) if isinstance(value, str) else None
         if found is not None:
             problem = f"the character {found.group()!r} is not allowed: remove the escape"
@@ -84,12 +87,10 @@ def parse_yaml(text: str) -> Any:
 
 
 def _require_plain(value: Any, depth: int = 0) -> None:
-    """Refuses what no setting can hold: NUL characters, half characters, very long texts, deep nesting."""
+    """Refuses what no setting can hold: NUL characters, half characters, long integers, deep nesting."""
     if depth > _DEEPEST:
         raise ValueError(f"it is nested too deeply (more than {_DEEPEST} levels)")
     if isinstance(value, str):
-        if len(value) > _LONGEST:
-            raise ValueError(f"a text has {len(value)} characters; expected at most {_LONGEST}")
         if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError(f"a text holds a NUL or half a character: {value[:80]!r}")
     elif isinstance(value, int) and value.bit_length() > _MOST_BITS:

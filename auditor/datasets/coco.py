@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,8 +15,10 @@ from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
 from auditor.datasets.coco_masks import mask_of
 from auditor.datasets.column_roles import folder_of_images
+from auditor.datasets.declared_root import URL, DeclaredRoot
 from auditor.datasets.image_parts import ImageParts, part_with_margin
 from auditor.datasets.images import FileImages
+from auditor.records.json_texts import parse_json_text
 from auditor.datasets.tables import group_column, require_free_names, unique_ids
 from auditor.errors import DataError
 from auditor.imaging import Box
@@ -40,7 +41,11 @@ class Coco(Options):
     path: ConfigPath
     """The annotation file, with `images`, `annotations` and `categories`."""
     root: ConfigPath | None = None
-    """Folder to which `file_name` is relative; null: the folder of the annotation file."""
+    """Folder to which `file_name` is relative, and which none of them may leave; null: the folder of the
+    annotation file."""
+    allow_outside: bool = False
+    """Whether paths may lead out of `root`: absolute ones, `..`, and links. The report shows images that the
+    file names; set this only for a file that you trust."""
     unit: Literal["object", "image"] = "object"
     """What a sample is: an annotated object, cut out with a margin, or a whole image."""
     margin: float = Field(0.1, ge=0, le=10)
@@ -109,7 +114,10 @@ class Coco(Options):
         )
 
     def _pixels(self, made: _Samples) -> FileImages | ImageParts:
-        files = FileImages.of(self.root or self.path.parent, [row["path"] for row in made.rows])
+        root = DeclaredRoot(self.root or self.path.parent, self.path, self.allow_outside)
+        names = [row["path"] for row in made.rows]
+        root.require_inside(names, "path")
+        files = FileImages.of(root.folder, names)
         if self.unit == "image":
             return files
         return ImageParts(
@@ -215,8 +223,8 @@ class _Samples:
 
 def _read(path: Path) -> _File:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        raw = parse_json_text(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: expected a JSON file in the format of COCO; {error}: correct data.path"
         ) from error
@@ -303,18 +311,14 @@ def _size(image: Entry) -> tuple[int, int]:
 
 
 def _checked(name: str, path: Path) -> str:
-    """The path of an image below the root.
+    """The path of an image with ``/``.
 
     Raises:
-        DataError: it leads somewhere else.
+        DataError: it is a URL.
     """
-    name = name.replace("\\", "/")
-    outside = (
-        name.startswith("/") or PureWindowsPath(name).drive or ".." in PurePosixPath(name).parts
-    )
-    if outside or "\0" in name or "://" in name:
+    if "\0" in name or URL.match(name):
         raise DataError(
-            f"{path}: expected each file_name relative to the folder of the images; got {name[:200]!r}: set "
-            "data.root to that folder and shorten the names"
+            f"{path}: expected paths of files as file_name; URLs are not downloaded; got {name[:200]!r}: "
+            "download the images, and give their paths"
         )
-    return name
+    return name.replace("\\", "/")

@@ -7,6 +7,9 @@ from typing import Any
 
 from auditor.imaging.annotated_masks import AnnotatedMask, decode_runs
 
+_FARTHEST = 1e9
+"""Pixels from the corner of an image: farther corners, and those that are no number, are no outline."""
+
 
 def mask_of(
     annotation: Mapping[str, Any],
@@ -40,7 +43,7 @@ def _is_polygon(value: object) -> bool:
         isinstance(value, list)
         and len(value) >= 6
         and len(value) % 2 == 0
-        and all(isinstance(one, int | float) for one in value)
+        and all(isinstance(one, int | float) and abs(one) <= _FARTHEST for one in value)
     )
 
 

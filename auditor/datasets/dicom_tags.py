@@ -16,8 +16,7 @@ from auditor.config import AttributeNames, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import require_free_names
 from auditor.errors import DataError, MissingDependencyError
-from auditor.imaging.decoder_errors import DECODER_ERRORS
-from auditor.imaging.dicom import is_dicom, read_dicom
+from auditor.imaging.dicom import dicom_errors, is_dicom, read_dicom
 from auditor.phrasing import plural
 from auditor.records import DataNote, Dataset
 from auditor.records.predictions import GROUP
@@ -177,7 +176,7 @@ def _header(path: Path, names: Sequence[str]) -> Any:
             warnings.simplefilter("ignore")
             header = read_dicom(data, list(names))
             return {name: header.get(name) for name in names}
-    except DECODER_ERRORS:
+    except dicom_errors():
         return None  # the image counts as not evaluated, with its reason
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
 from auditor.datasets.column_roles import roles_of_columns
+from auditor.datasets.declared_root import DeclaredRoot
 from auditor.datasets.folder_listing import SUFFIXES
 from auditor.datasets.label_sets import split_labels
 from auditor.datasets.object_cells import BoxFormat, read_boxes
@@ -264,12 +265,12 @@ class StoredImages:
 
     def _inside(self, name: str) -> Path:
         """The path of an image; a row may not name a file elsewhere."""
-        path = (self.root / name).resolve()
-        if not path.is_relative_to(self.root.resolve()):
+        root = DeclaredRoot(self.root, self.root)
+        if root.leaves(name):
             raise UnreadableImageError(
                 "unreadable", f"{name}: outside of the folder of the data set"
             )
-        return path
+        return root.path(name)
 
 
 def _is_stored_data(folder: Path) -> bool:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from auditor.datasets.object_cells import existing
+from auditor.datasets.declared_root import URL, DeclaredRoot
 from auditor.datasets.tables import as_text, first_few, require_plain_cells
 from auditor.errors import DataError
 from auditor.phrasing import count, plural
 from auditor.records import DataNote
 
-_URL = re.compile(r"^\s*(?:[A-Za-z][A-Za-z0-9+.-]+://|data:[a-z]+/)")
-
 
 def image_paths(
-    column: pd.Series[Any], root: Path, table: Path
+    column: pd.Series[Any], root: DeclaredRoot
 ) -> tuple[list[str], tuple[DataNote, ...]]:
     """Reads the paths of the images.
 
     Args:
         column: one path per row; Windows separators are accepted.
         root: folder to which they are relative.
-        table: path of the table, for messages.
 
     Returns:
         The paths with ``/``, and notes on missing files and on files in several rows.
 
     Raises:
-        DataError: a cell is empty or holds something else than a path.
+        DataError: a cell is empty or holds something else than a path, or a path leads out of the folder.
     """
-    place = f"{table}: data.image"
-    require_plain_cells(column, "image", table)
+    place = f"{root.table}: data.image"
+    require_plain_cells(column, "image", root.table)
     texts = as_text(column)
     cells = pd.DataFrame({"cell": texts})
     blank = texts.isna() | (texts.str.strip() == "")
@@ -44,19 +40,20 @@ def image_paths(
             f"{place}: expected a path in every cell of {column.name!r}; missing in "
             f"{first_few(cells, blank, lambda _: '')}"
         )
-    unusable = texts.str.contains(_URL) | texts.str.contains("\0", regex=False)
+    unusable = texts.str.contains(URL) | texts.str.contains("\0", regex=False)
     if unusable.any():
         raise DataError(
             f"{place}: expected paths of files in {column.name!r}; URLs are not downloaded, and no path "
             f"holds a NUL; got {first_few(cells, unusable, lambda row: f' ({str(row.cell)[:80]!r})')}: "
             "download the images, and give their paths"
         )
-    paths = [existing(root, str(text)) for text in texts]
+    root.require_inside([str(text) for text in texts], "image")
+    paths, folder = [root.path(str(text)) for text in texts], root.folder
     written = [
-        path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+        path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
         for path in paths
     ]
-    return written, _notes(paths, written, root)
+    return written, _notes(paths, written, folder)
 
 
 def _notes(paths: Sequence[Path], written: Sequence[str], root: Path) -> tuple[DataNote, ...]:

@@ -14,6 +14,7 @@ from auditor.attributes.identifiers import cluster_hint
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
 from auditor.datasets.column_roles import folder_of_images, is_table, roles_of_columns
+from auditor.datasets.declared_root import DeclaredRoot
 from auditor.datasets.dicom_tags import DicomOptions, with_tags
 from auditor.datasets.image_paths import image_paths
 from auditor.datasets.images import FileImages
@@ -48,7 +49,11 @@ class Manifest(Options):
     path: ConfigPath
     """The table: `.csv`, `.tsv` or `.parquet`."""
     root: ConfigPath | None = None
-    """Folder to which image paths are relative; null: the folder of the table."""
+    """Folder to which the paths of images and masks are relative, and which none of them may leave; null: the
+    folder of the table."""
+    allow_outside: bool = False
+    """Whether paths may lead out of `root`: absolute ones, `..`, and links. The report shows images that the
+    table names; set this only for a table that you trust."""
     image: str = "file"
     """Column with the paths of the images; backslashes separate folders, as on Windows. URLs are not
     downloaded."""
@@ -129,8 +134,8 @@ class Manifest(Options):
         table, merged = merge_objects(
             table, self.image, objects, [name for name in own.values() if name not in objects]
         )
-        root = self.root or self.path.parent
-        paths, found = image_paths(table[self.image], root, self.path)
+        root = DeclaredRoot(self.root or self.path.parent, self.path, self.allow_outside)
+        paths, found = image_paths(table[self.image], root)
         samples = pd.DataFrame({"path": paths, "label": self._labels(table, self.path)})
         for name in self.attributes:
             require_plain_cells(table[name], f"attributes: {name}", self.path)
@@ -141,7 +146,7 @@ class Manifest(Options):
             samples[WEIGHT] = weight_column(table[self.weight], f"{self.path}: data.weight")
         relative, notes = self._locate(samples, table, root)
         samples.index = pd.Index(unique_ids(paths), name="sample")
-        images = FileImages.of(root, paths, self.dicom.window)
+        images = FileImages.of(root.folder, paths, self.dicom.window)
         data = Dataset(
             samples=samples,
             images=images,
@@ -159,7 +164,7 @@ class Manifest(Options):
         return with_tags(data, images, self.dicom)
 
     def _locate(
-        self, samples: pd.DataFrame, table: pd.DataFrame, root: Path
+        self, samples: pd.DataFrame, table: pd.DataFrame, root: DeclaredRoot
     ) -> tuple[bool, tuple[DataNote, ...]]:
         """Adds boxes and masks to the samples; whether the boxes are shares, and notes."""
         relative, notes = False, tuple[DataNote, ...]()
@@ -230,4 +235,7 @@ class Manifest(Options):
             return None
         # Images are optional here: a row without a path is a missing image, not an error.
         paths = as_text(trained[self.image]).fillna("")
-        return FileImages.of(self.root or self.reference.parent, paths)
+        folder = self.root or self.reference.parent
+        root = DeclaredRoot(folder, self.reference, self.allow_outside)
+        root.require_inside([*paths], "reference")
+        return FileImages.of(folder, paths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from auditor.datasets.declared_root import DeclaredRoot
 from auditor.datasets.tables import as_text, first_few
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.phrasing import count
 from auditor.records import DataNote
+from auditor.records.json_texts import parse_json_text
 
 BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 _SEPARATORS = re.compile(r"[\s,;\[\]()]+")
@@ -81,7 +82,7 @@ def read_boxes(
     return pd.Series(single, index=column.index, dtype=object), relative, tuple(notes)
 
 
-def read_masks(column: pd.Series[Any], root: Path) -> pd.Series[Any]:
+def read_masks(column: pd.Series[Any], root: DeclaredRoot) -> pd.Series[Any]:
     """Reads a column with the paths of masks.
 
     Args:
@@ -90,10 +91,16 @@ def read_masks(column: pd.Series[Any], root: Path) -> pd.Series[Any]:
 
     Returns:
         The path of each row's mask, a tuple of paths where there are several, NA where there is none.
+
+    Raises:
+        DataError: a path leads out of the folder.
     """
+    named = [_names(cell, root.folder) for cell in column]
+    for place in range(max(map(len, named), default=0)):
+        root.require_inside([row[place] if place < len(row) else "" for row in named], "mask")
     read: list[Any] = []
-    for cell in column:
-        files = tuple(str(existing(root, name)) for name in _names(cell, root))
+    for names in named:
+        files = tuple(str(root.path(name)) for name in names)
         read.append(files[0] if len(files) == 1 else files or pd.NA)
     return pd.Series(read, index=column.index, dtype=object)
 
@@ -137,14 +144,6 @@ def merge_objects(
         f"{count(further)} {are} of an image in another row, and joined with it", further
     )
     return merged.reset_index(drop=True), (note,)
-
-
-def existing(root: Path, name: str) -> Path:
-    """The path of a file; Windows separators become ``/`` unless a file has the name as it is."""
-    path = root / name
-    if "\\" in name and not path.exists():
-        return root / name.replace("\\", "/")
-    return path
 
 
 def _joined(cells: Sequence[Any]) -> list[Any]:
@@ -207,7 +206,7 @@ def _names(cell: object, root: Path) -> list[str]:
     text = text.strip()
     if text.startswith("["):
         try:
-            names = json.loads(text)
+            names = parse_json_text(text)
         except ValueError:
             names = None
         if isinstance(names, list):

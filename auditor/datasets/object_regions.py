@@ -150,14 +150,14 @@ def _size(dataset: Dataset, position: int) -> tuple[int, int]:
 def _union(masks: Sequence[Mask], width: int, height: int) -> NDArray[np.bool_]:
     inside = np.zeros((height, width), dtype=np.bool_)
     for one in masks:
-        mask = one.draw() if isinstance(one, AnnotatedMask) else imaging.open_mask(Path(one))
+        mask = one if isinstance(one, AnnotatedMask) else imaging.open_mask(Path(one))
         if mask.shape != inside.shape:
             name = "annotation" if isinstance(one, AnnotatedMask) else one
             raise DataError(
                 f"{name}: expected a mask of {width} × {height} pixels, the size of its image; got "
                 f"{mask.shape[1]} × {mask.shape[0]}"
             )
-        inside |= mask
+        inside |= mask.draw() if isinstance(mask, AnnotatedMask) else mask
     return inside
 
 

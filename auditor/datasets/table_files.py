@@ -6,7 +6,6 @@ import bz2
 import csv
 import gzip
 import io
-import json
 import lzma
 import re
 import zlib
@@ -19,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from auditor.records.json_texts import parse_json_text
 from auditor.errors import DataError
 from auditor.phrasing import plural
 
@@ -120,7 +120,7 @@ def _read_json_lines(path: Path) -> pd.DataFrame:
     rows = []
     for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
         if line.strip():
-            row = json.loads(line)
+            row = parse_json_text(line)
             if not isinstance(row, dict):
                 raise DataError(
                     f"{path}: expected a JSON object in every line; line {number} holds {type(row).__name__}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import os
 import tarfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
+from auditor.records.json_texts import parse_json_text
 from auditor.datasets.label_sets import split_labels
 from auditor.datasets.tables import group_column, parse_labels, require_free_names, unique_ids
 from auditor.errors import DataError, UnreadableImageError
@@ -181,7 +181,8 @@ class _Listing:
         """Adds the members of a shard; one that ends early keeps those before."""
         try:
             size = path.stat().st_size
-            with tarfile.open(path, "r:") as archive:
+            # Names that are no UTF-8 keep their bytes as escapes, such as `caf\xe9.jpg`.
+            with tarfile.open(path, "r:", errors="backslashreplace") as archive:
                 for member in archive:
                     if not member.isreg() or member.name.rpartition("/")[2].startswith("."):
                         continue
@@ -283,8 +284,8 @@ def _bytes(shards: Any, place: tuple[int, int, int]) -> bytes:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json_text(text)
+    except ValueError:
         return None
 
 

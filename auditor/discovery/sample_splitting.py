@@ -66,7 +66,7 @@ class SampleSplit:
                 clusters are divided in the order of their most frequent value.
             generator: source of randomness.
         """
-        frame = audit.predictions.iloc[rows]
+        frame = audit.predictions[["label", "predicted", "failure", "confidence"]].iloc[rows]
         cluster = None if audit.clusters is None else audit.clusters.of_sample[rows]
         if cluster is None:
             order = np.lexsort((generator.random(len(rows)), codes(frame[within])))

@@ -16,12 +16,12 @@ from auditor.autograd.adapted_network import AdaptedNetwork
 from auditor.autograd.forward import (
     as_targets,
     check_images,
-    pieces,
     require_finite,
     targets_of,
 )
 from auditor.autograd.keras_network import wrapped_keras
 from auditor.autograd.model_state import left_unchanged, unwrap
+from auditor.autograd.passes import recorded_passes
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import Preflight, preflight
 from auditor.autograd.recording import record
@@ -152,16 +152,23 @@ def _explain_pieces(
     method: Explainer,
     layer: TargetLayer | None,
 ) -> tuple[Preflight, list[tuple[Tensor, Tensor, Tensor]]]:
-    """The verdict, and the maps, targets and logits of each piece; none if it is ``undefined``."""
-    parts = []
-    for piece in pieces(module, images):
-        given = targets_of(targets, piece, len(images))
-        with record(module, images[piece], layer) as recording:
+    """The verdict, and the maps, targets and logits of each part; none if it is ``undefined``."""
+
+    def explained(part: slice) -> Preflight | tuple[Preflight, tuple[Tensor, Tensor, Tensor]]:
+        given = targets_of(targets, part, len(images))
+        with record(module, images[part], layer) as recording:
             verdict = preflight(recording, method.rule)
             if verdict.status == "undefined":
-                return verdict, []
+                return verdict
             chosen = as_targets(given, recording.logits)
-            parts.append((method.attribute(recording, chosen), chosen, recording.logits))
+            return verdict, (method.attribute(recording, chosen), chosen, recording.logits)
+
+    parts = []
+    for _, found in recorded_passes(module, images, explained):
+        if isinstance(found, Preflight):
+            return found, []
+        verdict, part = found
+        parts.append(part)
     return verdict, parts
 
 

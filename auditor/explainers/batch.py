@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
-from auditor.autograd.forward import check_images, device_of, pieces, wrong_target
+from auditor.autograd.forward import check_images, wrong_target
+from auditor.autograd.passes import recorded_passes
 from auditor.autograd.precision import Precision, accelerate
 from auditor.autograd.preflight import preflight
 from auditor.autograd.recording import record
@@ -28,7 +28,8 @@ def explain_batch(
 ) -> BatchExplanation:
     """Computes Grad-CAM, its mass and the detail view for several targets per image.
 
-    Where memory runs out, the batch is halved repeatedly, down to single images.
+    Where memory runs out, the batch is halved repeatedly, down to single images; the batches that follow
+    are split from the start.
 
     Args:
         model: a classifier, (N, 3, H, W) → (N, K) logits; left unchanged.
@@ -52,63 +53,42 @@ def explain_batch(
                 f"expected rows between 0 and {len(images) - 1}; got the pair ({row}, {target})"
             )
     network = accelerate(model, images, precision, layer)
-    parts = pieces(network.module, images)
-    found = _explain_parts(network.module, images, pairs, layer, parts)
+    found = _explain_parts(network.module, images, pairs, layer)
     return replace(found, preflight=network.annotate(found.preflight), precision=network.precision)
 
 
 def _explain_parts(
-    module: nn.Module,
-    images: Tensor,
-    pairs: Sequence[tuple[int, int]],
-    layer: TargetLayer,
-    parts: list[slice],
+    module: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
 ) -> BatchExplanation:
-    """Explains each part of the batch, and joins the results in the order of the pairs."""
-    members = [
-        [k for k, (row, _) in enumerate(pairs) if part.start <= row < part.stop] for part in parts
-    ]
-    done = [
-        _explain_or_halve(
-            module,
-            images[part],
-            [(pairs[k][0] - part.start, pairs[k][1]) for k in own],
-            layer,
-        )
-        for part, own in zip(parts, members, strict=True)
-    ]
+    """Explains the batch part by part, and joins the results in the order of the pairs."""
+
+    def explained(part: slice) -> BatchExplanation:
+        own = [(pairs[k][0] - part.start, pairs[k][1]) for k in _members(pairs, part)]
+        return _explain_pairs(module, images[part], own, layer)
+
+    done = list(recorded_passes(module, images, explained))
     if len(done) == 1:
-        return done[0]
+        return done[0][1]
     order = torch.tensor(
-        [k for own in members for k in own], dtype=torch.long, device="cpu"
+        [k for part, _ in done for k in _members(pairs, part)], dtype=torch.long, device="cpu"
     ).argsort()
-    rows = [one.rows + part.start for one, part in zip(done, parts, strict=True)]
+    found = [one for _, one in done]
     return BatchExplanation(
-        rows=torch.cat(rows)[order],
-        targets=torch.cat([one.targets for one in done])[order],
-        cams=torch.cat([one.cams for one in done])[order],
-        mass=torch.cat([one.mass for one in done])[order],
-        maps=torch.cat([one.maps for one in done])[order],
-        detail=done[0].detail,
-        logits=torch.cat([one.logits for one in done]),
-        preflight=done[0].preflight,
-        precision=done[0].precision,
+        rows=torch.cat([one.rows + part.start for part, one in done])[order],
+        targets=torch.cat([one.targets for one in found])[order],
+        cams=torch.cat([one.cams for one in found])[order],
+        mass=torch.cat([one.mass for one in found])[order],
+        maps=torch.cat([one.maps for one in found])[order],
+        detail=found[0].detail,
+        logits=torch.cat([one.logits for one in found]),
+        preflight=found[0].preflight,
+        precision=found[0].precision,
     )
 
 
-def _explain_or_halve(
-    module: nn.Module, images: Tensor, pairs: Sequence[tuple[int, int]], layer: TargetLayer
-) -> BatchExplanation:
-    """Explains a batch, or its halves where memory runs out."""
-    try:
-        return _explain_pairs(module, images, pairs, layer)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error) or len(images) == 1:
-            raise
-    # Outside of the `except`: the tensors of the failed attempt are released by now.
-    release_cached_memory(device_of(module, images))
-    half = (len(images) + 1) // 2
-    return _explain_parts(module, images, pairs, layer, [slice(0, half), slice(half, len(images))])
+def _members(pairs: Sequence[tuple[int, int]], part: slice) -> list[int]:
+    """Positions of the pairs whose images are in a part of the batch."""
+    return [k for k, (row, _) in enumerate(pairs) if part.start <= row < part.stop]
 
 
 def _explain_pairs(

@@ -26,6 +26,14 @@ class AnnotatedMask:
     runs: tuple[int, ...] = ()
     part: tuple[int, int, int, int] | None = None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the sample, without drawing anything: an annotation may state any size."""
+        if self.part is None:
+            return self.height, self.width
+        left, top, right, bottom = self.part
+        return bottom - top, right - left
+
     def draw(self) -> NDArray[np.bool_]:
         """(height, width) of the sample, True on the object."""
         whole = self._of_runs() if self.runs else self._of_polygons()

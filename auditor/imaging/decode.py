@@ -41,6 +41,8 @@ _TURNS = (
 )
 """Operations that exchange width and height."""
 
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+"""Tags of the size."""
 _LARGEST_FILE = 1 << 30
 """Bytes of an image file that are read."""
 _LONGEST_SIDE = 65_535
@@ -105,7 +107,16 @@ def image_size(path: Path) -> tuple[int, int]:
     image = _identify(data)
     with translate_decoding_errors():
         turned = _TO_UPRIGHT.get(_orientation(image)) in _TURNS
-    return (image.height, image.width) if turned else (image.width, image.height)
+        width, height = _stored_size(image)
+    return (height, width) if turned else (width, height)
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) before the image is rotated; newer Pillow states those of a TIFF after it."""
+    if image.format != "TIFF":
+        return image.size
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    return int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])
 
 
 def _read(path: Path) -> bytes:

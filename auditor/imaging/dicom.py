@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,13 @@ def read_dicom(data: bytes, tags: list[str] | None = None) -> Any:
     return library.dcmread(stream, stop_before_pixels=tags is not None, specific_tags=tags)
 
 
+def dicom_errors() -> tuple[type[Exception], ...]:
+    """What is raised on damaged bytes; pydicom's own exceptions have no common base class."""
+    own = sys.modules.get("pydicom.errors")
+    more = () if own is None else (own.BytesLengthException, own.InvalidDicomError)
+    return (*DECODER_ERRORS, *more)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """What pydicom raises becomes ``UnreadableImageError``."""
@@ -106,7 +114,7 @@ def _translated() -> Iterator[None]:
             yield
     except MemoryError as error:
         raise UnreadableImageError("too-large", str(error)) from error
-    except DECODER_ERRORS as error:
+    except dicom_errors() as error:
         text = " ".join(str(error).split())
         cut = isinstance(error, EOFError) or "less than expected" in text or "end of file" in text
         raise UnreadableImageError("truncated" if cut else "unreadable", text[:300]) from error

@@ -7,12 +7,15 @@ PostScript, which Ghostscript executes. Others are rarely used and hardly tested
 from __future__ import annotations
 
 import io
+import warnings
 from typing import IO
 
 from PIL import Image
 
-STORED = ("JPEG",)
+_STORED = ("JPEG",)
 """The format of the images in a run folder."""
+_MOST_STORED = 1 << 26
+"""Pixels of such an image: it has the size of a network's input, or less."""
 
 _RASTER = (
     "AVIF",
@@ -52,3 +55,23 @@ def open_raster(source: bytes | IO[bytes], formats: tuple[str, ...] = ()) -> Ima
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     return Image.open(stream, formats=formats or raster_formats())
+
+
+def open_stored(jpeg: bytes) -> Image.Image:
+    """Identifies an image of a run folder without decoding it.
+
+    Raises:
+        PIL.UnidentifiedImageError: it is no JPEG.
+        ValueError: it states more pixels than a network's input has.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = open_raster(jpeg, _STORED)
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
+    if image.width * image.height > _MOST_STORED:
+        raise ValueError(
+            f"expected at most {_MOST_STORED} pixels; got {image.width} × {image.height}"
+        )
+    return image

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ Fingerprints = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
 _BITS = 64
+_SORTED = 10
+"""Comparisons that take as long as sorting one fingerprint among a million."""
 _M1, _M2, _M4, _H = (
     np.uint64(word)
     for word in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101)
@@ -47,15 +50,15 @@ class NearPairs:
         return self[np.lexsort((self.second, self.first, self.distance))]
 
 
-def parse_fingerprints(words: Sequence[str | None]) -> tuple[Fingerprints, Rows]:
-    """Converts fingerprints from hexadecimal digits to numbers; those that are None are left out.
+def parse_fingerprints(words: Iterable[object]) -> tuple[Fingerprints, Rows]:
+    """Converts fingerprints from hexadecimal digits to numbers; those that are not text are left out.
 
     Returns:
         The numbers (m,), and their positions (m,) in ``words``.
     """
-    rows = [k for k, word in enumerate(words) if isinstance(word, str)]
-    numbers = [int(str(words[k]), 16) for k in rows]
-    return np.array(numbers, dtype=np.uint64), np.array(rows, dtype=np.int64)
+    known = ((k, int(word, 16)) for k, word in enumerate(words) if isinstance(word, str))
+    found = np.fromiter(known, dtype=[("row", np.int64), ("number", np.uint64)])
+    return np.ascontiguousarray(found["number"]), np.ascontiguousarray(found["row"])
 
 
 def near_pairs(fingerprints: Fingerprints, max_distance: int) -> NearPairs:
@@ -73,8 +76,9 @@ def near_pairs(fingerprints: Fingerprints, max_distance: int) -> NearPairs:
 
     Reference:
         M. Norouzi, A. Punjani and D. J. Fleet, "Fast search in Hamming space with multi-index
-        hashing", CVPR 2012: if two fingerprints are divided into ``max_distance + 1`` parts, at least
-        one part must be equal.
+        hashing", CVPR 2012: if two fingerprints are divided into ``max_distance + c`` parts, at least
+        ``c`` parts must be equal. The paper uses c = 1; among very many fingerprints, more equal parts
+        leave fewer pairs to compare.
     """
     order = np.argsort(fingerprints, kind="stable").astype(np.int64)
     ordered = fingerprints[order]
@@ -85,16 +89,12 @@ def near_pairs(fingerprints: Fingerprints, max_distance: int) -> NearPairs:
     heads, distinct = order[is_first], ordered[is_first]
     found = [chained]
     if max_distance > 0:
-        edges = np.linspace(0, _BITS, max_distance + 2).round().astype(np.uint64)
-        for low, high in pairwise(edges):
-            found += [
-                NearPairs(
-                    np.minimum(heads[one], heads[other]),
-                    np.maximum(heads[one], heads[other]),
-                    distance,
-                )
-                for one, other, distance in _equal_in_part(distinct, low, high, max_distance)
-            ]
+        found += [
+            NearPairs(
+                np.minimum(heads[one], heads[other]), np.maximum(heads[one], heads[other]), distance
+            )
+            for one, other, distance in _near_distinct(distinct, max_distance)
+        ]
     return _without_repeats(found)
 
 
@@ -144,12 +144,43 @@ def hamming_distance(one: Fingerprints, other: Fingerprints) -> Rows:
     return np.asarray((word * _H) >> np.uint64(56), dtype=np.int64)
 
 
-def _equal_in_part(
-    fingerprints: Fingerprints, low: np.uint64, high: np.uint64, max_distance: int
+def _near_distinct(
+    fingerprints: Fingerprints, max_distance: int
 ) -> Iterator[tuple[Rows, Rows, Rows]]:
-    """Yields pairs with equal bits in [low, high) that differ in at most ``max_distance`` bits."""
-    mask = np.uint64((1 << int(high - low)) - 1)
-    keys = (fingerprints >> low) & mask
+    """Yields the pairs of distinct fingerprints that differ in at most ``max_distance`` bits, each once."""
+    n_equal = _equal_parts(len(fingerprints), max_distance)
+    edges = np.linspace(0, _BITS, max_distance + n_equal + 1).round().astype(int).tolist()
+    masks = [np.uint64((1 << high) - (1 << low)) for low, high in pairwise(edges)]
+    for chosen in combinations(range(len(masks)), n_equal):
+        earlier = [masks[k] for k in range(chosen[-1]) if k not in chosen]
+        key = np.bitwise_or.reduce([masks[k] for k in chosen])
+        yield from _equal_in_parts(fingerprints, key, earlier, max_distance)
+
+
+def _equal_parts(n: int, max_distance: int) -> int:
+    """The number of equal parts with which the search among n fingerprints takes the least time."""
+
+    def cost(n_equal: int) -> float:
+        parts = max_distance + n_equal
+        compared = n * n / 2 ** (1 + _BITS * n_equal / parts)
+        return math.comb(parts, n_equal) * (_SORTED * n + compared)
+
+    return min(range(1, 5), key=cost)
+
+
+def _equal_in_parts(
+    fingerprints: Fingerprints, key: np.uint64, earlier: Sequence[np.uint64], max_distance: int
+) -> Iterator[tuple[Rows, Rows, Rows]]:
+    """Yields pairs that are equal in some parts and differ in at most ``max_distance`` bits.
+
+    Args:
+        fingerprints: (n,) distinct ones.
+        key: mask of these parts.
+        earlier: masks of the parts before the last of them. A pair that is equal in one of these too
+            is found with other parts, and left out here.
+        max_distance: largest number of differing bits.
+    """
+    keys = fingerprints & key
     order = np.argsort(keys, kind="stable").astype(np.int64)
     keys, ordered = keys[order], fingerprints[order]
     left = np.arange(len(fingerprints) - 1, dtype=np.int64)
@@ -159,21 +190,32 @@ def _equal_in_part(
         # Keys are sorted: if two of them differ at one step, they also differ at every larger one.
         left = left[keys[left] == keys[left + step]]
         distance = hamming_distance(ordered[left], ordered[left + step])
-        near = distance <= max_distance
+        near = np.flatnonzero(distance <= max_distance)
+        differing = ordered[left[near]] ^ ordered[left[near] + step]
+        for mask in earlier:
+            kept = (differing & mask) != 0
+            near, differing = near[kept], differing[kept]
         yield order[left[near]], order[left[near] + step], distance[near]
         step += 1
 
 
-def equal_files(sha256: Sequence[str]) -> NearPairs:
+def equal_files(sha256: pd.Series[str]) -> NearPairs:
     """Pairs each file with the next equal one.
 
     Args:
-        sha256: n fingerprints of files.
+        sha256: n fingerprints of files; a missing one equals no other.
     """
-    code = pd.factorize(np.asarray(sha256, dtype=object))[0]
-    order = np.argsort(code, kind="stable").astype(np.int64)
-    again = np.flatnonzero((np.diff(code[order]) == 0) & (code[order][1:] >= 0))
-    return NearPairs(order[again], order[again + 1], np.zeros(len(again), dtype=np.int64))
+    # Texts are compared only where their hashes are equal: a table of a million of them is large.
+    known = np.flatnonzero(sha256.notna())
+    hashes = np.fromiter((hash(one) for one in sha256.iloc[known]), np.int64, len(known))
+    order = np.argsort(hashes, kind="stable")
+    equal = np.flatnonzero(np.diff(hashes[order]) == 0)
+    rows = known[np.unique(order[np.concatenate([equal, equal + 1])])]
+    code = pd.factorize(sha256.iloc[rows])[0]
+    order = np.argsort(code, kind="stable")
+    again = np.flatnonzero(np.diff(code[order]) == 0)
+    distance = np.zeros(len(again), dtype=np.int64)
+    return NearPairs(rows[order[again]], rows[order[again + 1]], distance)
 
 
 def concatenate(parts: Sequence[NearPairs]) -> NearPairs:
@@ -193,12 +235,17 @@ def _without_repeats(parts: Sequence[NearPairs]) -> NearPairs:
     return pairs[~again]
 
 
-def connected_groups(pairs: NearPairs, n: int) -> list[Rows]:
-    """Groups the positions 0 to n - 1 that pairs connect: each ascending, the largest group first."""
-    links = coo_array((np.ones(len(pairs)), (pairs.first, pairs.second)), shape=(n, n))
+def connected_groups(pairs: NearPairs) -> list[Rows]:
+    """Groups the positions that pairs connect: each ascending, the largest group first."""
+    if not len(pairs):
+        return []
+    # Nearly all of a million images are in no pair.
+    nodes, ends = np.unique(np.concatenate([pairs.first, pairs.second]), return_inverse=True)
+    first, second = np.split(ends, 2)
+    links = coo_array((np.ones(len(pairs)), (first, second)), shape=(len(nodes), len(nodes)))
     _, group = connected_components(links, directed=False)
     order = np.argsort(group, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    parts = np.split(nodes[order], np.flatnonzero(np.diff(group[order])) + 1)
     return sorted(
         (part.astype(np.int64) for part in parts if len(part) > 1),
         key=lambda part: (-len(part), int(part[0])),

@@ -52,6 +52,7 @@ from auditor.records.data import (
     DecodedImage,
     Images,
     ImageSubset,
+    UnchangedImages,
 )
 from auditor.records.decisions import Decisions, TaskName
 from auditor.records.evidence import (
@@ -128,6 +129,7 @@ from auditor.records.provenance import (
     Provenance,
     RunInfo,
 )
+from auditor.records.redaction import RedactionRecord
 from auditor.records.result import (
     SCHEMA_VERSION,
     AuditResult,
@@ -240,6 +242,7 @@ __all__ = [
     "Quantity",
     "Question",
     "Record",
+    "RedactionRecord",
     "RegionBox",
     "ReliabilityBin",
     "ReliabilityDiagram",
@@ -262,6 +265,7 @@ __all__ = [
     "Table",
     "TaskName",
     "TestedRecord",
+    "UnchangedImages",
     "Unit",
     "UnitRecord",
     "Unusable",

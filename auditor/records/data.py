@@ -8,9 +8,11 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from auditor.errors import UnreadableImageError
 from auditor.records.attributes import StatedType
 
 MISSING = "(missing)"
@@ -65,6 +67,38 @@ class ImageSubset:
 
     def __getitem__(self, index: int) -> DecodedImage:
         return self.images[int(self.positions[index])]
+
+
+@dataclass(frozen=True)
+class UnchangedImages:
+    """The images of a data set as they were when they were predicted.
+
+    An image that was exchanged since is as good as lost: its maps would explain a prediction that was made on
+    another image.
+
+    Attributes:
+        images: all images, read from where they are stored.
+        rows: (N,) row of each image in ``sha256``, int64; -1: it was not evaluated.
+        sha256: fingerprints, as an Arrow array: worker processes share it.
+    """
+
+    images: Images
+    rows: NDArray[np.int64]
+    sha256: pa.StringArray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> DecodedImage:
+        """Decodes the image at that position.
+
+        Raises:
+            UnreadableImageError: it can't be decoded, or was changed.
+        """
+        found, row = self.images[index], int(self.rows[index])
+        if row >= 0 and found.sha256 != self.sha256[row].as_py():
+            raise UnreadableImageError("changed", "it is not the image that was predicted")
+        return found
 
 
 @dataclass(frozen=True)

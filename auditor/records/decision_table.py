@@ -26,6 +26,7 @@ from auditor.records.predictions import (
     sample_columns,
     usable_rows,
 )
+from auditor.records.stored_predictions import StoredPredictions
 
 _SMALLEST = np.finfo(np.float32).tiny
 """Probabilities are stored as float32: 0 stands for anything below this."""
@@ -45,18 +46,13 @@ def read_decisions(
         One row per sample, or of a multi-label task one per sample and label, as `decision_table`
         returns them; those of samples that could not be evaluated are among them.
     """
-    columns = sample_columns(pq.read_schema(predictions).names)
-    if decision.task != "multi-label":
-        table: pd.DataFrame = (
-            pq.read_table(predictions, columns=columns).replace_schema_metadata(None).to_pandas()
-        )
-        return table
-    scores = [probability_column(label) for label in decision.positive]
-    samples = (
-        pq.read_table(predictions, columns=[*columns, *scores])
-        .replace_schema_metadata(None)
-        .to_pandas()
-    )
+    with pq.ParquetFile(predictions) as file:
+        stored = StoredPredictions(file)
+        columns = sample_columns(stored.names)
+        if decision.task != "multi-label":
+            return stored.table(columns)
+        scores = [probability_column(label) for label in decision.positive]
+        samples = stored.table([*columns, *scores])
     probabilities = samples[scores].to_numpy(dtype=np.float32)
     rule = DecisionRule.of(decision, classes)
     return decision_table(samples.drop(columns=scores), probabilities, rule)[0]

@@ -40,6 +40,7 @@ def parse_result(text: str, source: str) -> AuditResult:
         if version == 1:
             Version1Result.model_validate(raw)
             text = json.dumps(version_1.upgrade(raw))
+        del raw  # of many failures, it is as large as the result
         # Strict, as a text such as "nan" would otherwise become a number; lists become tuples only in JSON.
         result = AuditResult.model_validate_json(text, strict=True)
     except ValidationError as error:

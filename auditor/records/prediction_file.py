@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.errors import DataError
+from auditor.records.explanations import MapRecord
 from auditor.records.predictions import (
     CONFIDENCE,
     LABEL,
@@ -29,6 +30,7 @@ from auditor.records.predictions import (
     usable_rows,
 )
 from auditor.records.result import AuditResult
+from auditor.records.stored_predictions import StoredPredictions
 
 _RESTORE = "restore it from a backup, or audit again"
 _NUMBERS = (CONFIDENCE, LOSS)
@@ -60,7 +62,12 @@ def require_predictions(path: Path, result: AuditResult) -> None:
 
 
 def _read(path: Path, result: AuditResult) -> pd.DataFrame:
-    names = pq.read_schema(path).names
+    with pq.ParquetFile(path) as file:
+        return _columns(path, StoredPredictions(file, checked=True), result)
+
+
+def _columns(path: Path, stored: StoredPredictions, result: AuditResult) -> pd.DataFrame:
+    names = stored.names
     lacking = [name for name in REQUIRED if name not in names]
     if lacking:
         raise DataError(
@@ -81,11 +88,7 @@ def _read(path: Path, result: AuditResult) -> pd.DataFrame:
                 f"{path}: expected the column {missing[0]!r}; it is missing: {_RESTORE}"
             )
         columns += scores
-    stored = pq.read_table(path, columns=columns)
-    stored.validate(full=True)  # offsets, and text that is no UTF-8
-    # What another program wrote about pandas is ignored: it may name columns that do not exist.
-    table: pd.DataFrame = stored.replace_schema_metadata(None).to_pandas()
-    return table
+    return stored.table(columns)
 
 
 def _faults(table: pd.DataFrame, result: AuditResult) -> Iterator[str]:
@@ -95,7 +98,7 @@ def _faults(table: pd.DataFrame, result: AuditResult) -> Iterator[str]:
             if not pd.api.types.is_numeric_dtype(column):
                 yield f"{name}: expected numbers; got {column.dtype}"
                 return
-        else:
+        elif not isinstance(column.dtype, pd.StringDtype):
             known = column.dropna()
             wrong = known[~known.map(lambda cell: isinstance(cell, str)).astype(bool)]
             if len(wrong):
@@ -139,13 +142,17 @@ def _label_set(cell: object) -> list[str] | None:
 
 def _samples_of_result(table: pd.DataFrame, result: AuditResult) -> Iterator[str]:
     """Samples whose maps the documents show, and that were not evaluated here."""
-    ids = set(table.loc[usable_rows(table), SAMPLE])
     several = result.decision.task == "multi-label"
     maps = result.explanations
+
+    def named(record: MapRecord) -> str:
+        return record.sample.rpartition(" · ")[0] if several else record.sample
+
+    wanted = {named(one) for one in (*maps.failures, *maps.contrasts)}
+    ids = set(table.loc[usable_rows(table) & table[SAMPLE].isin(wanted).to_numpy(), SAMPLE])
     for place, records in (("failures", maps.failures), ("contrasts", maps.contrasts)):
         for position, record in enumerate(records):
-            sample = record.sample.rpartition(" · ")[0] if several else record.sample
-            if sample not in ids:
+            if named(record) not in ids:
                 yield (
                     f"expected the sample {record.sample[:80]!r}, which audit.json names at "
                     f"explanations.{place}.{position}.sample; it is not among the evaluated ones"

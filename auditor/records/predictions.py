@@ -30,7 +30,7 @@ Runs of earlier versions may lack ``sha256``, ``phash`` and the properties.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -157,6 +157,21 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
         (n,) int64.
     """
     return np.asarray(column.cat.codes, dtype=np.int64)
+
+
+def as_classes(column: pd.Series[str], names: Sequence[str]) -> pd.Categorical:
+    """A column of class names as a categorical.
+
+    Args:
+        column: n class names; one that is missing or unknown becomes missing.
+        names: all of them, in index order.
+    """
+    import pandas as pd
+
+    # Only the distinct texts are looked up, not a million cells.
+    place, distinct = pd.factorize(column)
+    code = np.append(pd.Index(list(names)).get_indexer(distinct), -1)
+    return pd.Categorical.from_codes(code[place], categories=list(names))
 
 
 def class_texts(columns: NDArray[np.int64], rule: DecisionRule) -> list[str]:

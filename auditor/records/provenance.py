@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from auditor.records.base import Record
 from auditor.records.display_names import DisplayNames
@@ -67,6 +67,8 @@ class StatedReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     formats: tuple[str, ...] = ()
+    min_cell: int = Field(10, ge=1)
+    redact: dict[str, JsonValue] | None = None
     options: dict[str, dict[str, JsonValue]] = {}
     compliance: tuple[str, ...] | None = None
 

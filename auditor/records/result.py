@@ -25,6 +25,7 @@ from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiag
 from auditor.records.outcome import AuditOutcome, CriterionResult
 from auditor.records.population import PopulationRecord
 from auditor.records.provenance import Provenance, RunInfo
+from auditor.records.redaction import RedactionRecord
 
 SCHEMA_VERSION: Literal[2] = 2
 """Version of ``audit.json``. Within a version keys are only added.
@@ -277,6 +278,8 @@ class AuditResult(Record):
     """ROC and precision–recall curves; empty for single-label tasks."""
     reliability: ReliabilityDiagram | None = None
     """The reliability diagram of all samples; None if there are too few, or in earlier versions."""
+    redaction: RedactionRecord | None = None
+    """What was taken out, if this is a redacted copy of a run; None in the run itself."""
 
     @property
     def blocking(self) -> list[Finding]:

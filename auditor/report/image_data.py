@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from auditor.errors import DataError
-from auditor.imaging.raster_formats import STORED, open_raster
+from auditor.imaging.raster_formats import open_stored
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.charts.map_images import difference_image, map_image, region_image
 from auditor.report.view.findings import FindingView
@@ -211,7 +211,7 @@ def shrink(jpeg: bytes, edge: int, quality: int = 72) -> bytes:
         edge: pixels.
         quality: of the smaller JPEG, 1 to 95.
     """
-    with open_raster(jpeg, STORED) as image:
+    with open_stored(jpeg) as image:
         if max(image.size) <= edge:
             image.load()  # a damaged one fails here, not in the reader's browser
             return jpeg

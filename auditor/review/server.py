@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from auditor.errors import UsageError
-from auditor.manifest import read_manifest
+from auditor.manifest import read_manifest, sha256
 from auditor.report.view.report_view import ReportView
 from auditor.review.page import POLICY, review_page
 from auditor.review_log import ReviewDecision, add_decision, read_log
@@ -94,10 +94,12 @@ class ReviewServer:
         return review_page(self.view, self.folder, read_log(self.folder), self.base, error)
 
     def document(self, name: str) -> Path | None:
-        """A document of the run by its path below the folder; None if there is none of that name."""
+        """A document of the run by its path below the folder; None if it is not listed, or was changed."""
         path = (self.folder / name).resolve()
-        listed = name in read_manifest(self.folder).files and path.suffix in _TYPES
-        return path if listed and path.is_relative_to(self.folder) and path.is_file() else None
+        digest = read_manifest(self.folder).files.get(name)
+        if digest is None or path.suffix not in _TYPES or not path.is_relative_to(self.folder):
+            return None
+        return path if path.is_file() and sha256(path) == digest else None
 
     def decide(self, form: dict[str, str]) -> str:
         """Stores the decision of a form.
@@ -139,7 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         document = None if name is None else self.review.document(name)
         if document is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
+            self.send_error(
+                HTTPStatus.NOT_FOUND, "no document of this run, or changed since the audit"
+            )
         else:
             self._send(document.read_bytes(), _TYPES[document.suffix], _SANDBOX)
 

@@ -184,7 +184,7 @@ def of_run(folder: RunFolder) -> Tables:
         DataError: result or predictions were altered or damaged.
         ConfigError: the configuration in the result is not valid.
     """
-    require_unaltered(folder.path)
+    require_unaltered(folder.path, maps=False)
     result, path = folder.read_result(), folder.path / PREDICTIONS
     _require_one_class(result.decision.task)
     require_predictions(path, result)
@@ -216,7 +216,7 @@ def of_config(config: AuditConfig) -> Tables:
                 opened.model,
                 prepared.dataset,
                 prepared.codes,
-                folder.shards("predictions"),
+                folder.predicted,
                 lambda _pieces: None,
             )
             return _tables(

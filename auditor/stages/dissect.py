@@ -78,10 +78,9 @@ def _units(
     samples: EvaluatedSamples, finding: Finding, most: int
 ) -> Iterator[tuple[Finding, int, float]]:
     """The strongest channels of one finding, with their share of the positive evidence."""
-    ids = set(finding.samples)
-    row_of = {
-        str(sample): row for row, sample in enumerate(samples.table[SAMPLE]) if str(sample) in ids
-    }
+    column = samples.table[SAMPLE]
+    among = np.flatnonzero(column.isin(finding.samples))
+    row_of = dict(zip(column.iloc[among].astype(str), among.tolist(), strict=True))
     rows = np.array([row_of[sample] for sample in finding.samples], dtype=np.int64)
     targets = torch.from_numpy(codes(samples.table[PREDICTED])[rows])
     model = samples.model

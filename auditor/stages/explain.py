@@ -6,8 +6,8 @@ counted; the others are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -16,47 +16,35 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from auditor.audited_model import AuditedModel
 from auditor.autograd.precision import Accelerated, accelerate
 from auditor.config import ExplainSection
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explainers.api import explain_batch, explain_or_grad_cam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
-from auditor.explanation_files import SHARD_SAMPLES, MapWriter, MeanMaps, SampleMaps
+from auditor.explanation_files import MapWriter, MeanMaps, SampleMaps
 from auditor.judging.broken_parts import BrokenPart, BrokenParts, result_of
-from auditor.phrasing import count, plural
 from auditor.progress import Advance
-from auditor.records import ExplanationsRecord, Job, Maps, PreflightRecord, SampleSelection, Skipped
+from auditor.records import Cell, Job, PreflightRecord, SampleSelection
 from auditor.records.predictions import OK, SAMPLE
-
-NAME = "explain"
-"""Of the stage, in the list of what could not be done."""
-NOTHING_EXPLAINED = ExplanationsRecord(
-    explainer="none",
-    preflight=PreflightRecord(status="undefined", reason="no sample was explained"),
+from auditor.stages.explained_blocks import (
+    GIVE_UP,
+    CellMaps,
+    ExplainedBlock,
+    Raised,
+    Some,
+    blocks_of,
+    complete_blocks,
+    fingerprints,
 )
-"""The record of an audit without maps."""
+from auditor.stages.merged_explanations import (
+    NAME,
+    NOTHING_EXPLAINED,
+    Explained,
+    merge_explanations,
+)
 
-
-_GIVE_UP = 100
-"""If the maps of so many images could not be computed, and those of no other, no more are tried."""
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Result of the explain stage.
-
-    Attributes:
-        record: what was explained, with references to the files.
-        maps: the maps of the cells' samples, for the checks; None where there are no cells.
-        n_explained: number of failures and contrasts with maps.
-        skipped: images without maps, counted.
-    """
-
-    record: ExplanationsRecord = NOTHING_EXPLAINED
-    maps: Maps | None = None
-    n_explained: int = 0
-    skipped: tuple[Skipped, ...] = ()
+_COMPARED = 4
+"""Images on which a faster copy of the network is compared with it."""
 
 
 def explain_samples(
@@ -73,83 +61,159 @@ def explain_samples(
         samples: the evaluated samples, with the model.
         selection: what to explain.
         section: the explainer of the detail view, and the precision. Grad-CAM is always computed.
-        folder: ``explanations/`` of the run.
+        folder: ``explanations/`` of the run; blocks that are complete there are not computed again.
         advance: called after each batch with its number of samples.
         broken: collects why the maps of some images could not be computed.
 
     Returns:
         What was explained, and the maps that the checks compare.
     """
-    classes = samples.model.classes
-    writer, means = MapWriter(folder, classes), MeanMaps(selection.cells)
-    ids = samples.table[SAMPLE].to_numpy()
-    maps_of = _BatchExplainer(samples.model, section)
-    left_out = _LeftOut(len(selection.jobs))
-    done = n_explained = 0
+    numbers = range(len(blocks_of(len(selection.jobs))))
+    explain_blocks(samples, selection, section, folder, numbers, advance)
+    return merge_explanations(samples, selection, folder, broken)
+
+
+def explain_blocks(
+    samples: EvaluatedSamples,
+    selection: SampleSelection,
+    section: ExplainSection,
+    folder: Path,
+    numbers: Iterable[int],
+    advance: Advance,
+) -> None:
+    """Computes, draws and stores the maps of some blocks of the selected samples.
+
+    Args:
+        samples: the evaluated samples, with the model.
+        selection: what to explain.
+        section: see ``explain_samples``.
+        folder: ``explanations/`` of the run; blocks that are complete there are not computed again.
+        numbers: of the blocks.
+        advance: called after each batch with its number of samples.
+    """
+    cut = blocks_of(len(selection.jobs))
+    wanted = fingerprints(samples, selection)
+    complete = complete_blocks(folder, wanted)
+    missing = sorted(set(numbers) - set(complete))
+    for number in sorted(set(numbers) & set(complete)):
+        advance(len(cut.rows(number)))
+    if any(one.gave_up for one in complete.values()):
+        return
     rows = np.array([job.row for job in selection.jobs], dtype=np.int64)
-    for images, status in samples.read_present(rows):
-        asked = selection.jobs[done : done + len(status)]
-        done += len(status)
-        jobs = left_out.present(asked, status, ids)
-        views = images.permute(0, 2, 3, 1).numpy()
-        for view, job, found in zip(views, jobs, maps_of.each(images, jobs), strict=True):
-            sample = str(ids[job.row])
-            arrays = left_out.usable(sample, found)
-            if arrays is None:
-                continue
-            cams, details = arrays
-            if job.kind != "mean":
-                n_explained += 1
-                writer.add(job, SampleMaps(sample, view, cams, details, maps_of.method))
-            for (_, code), cam in zip(job.targets, cams, strict=True):
-                means.add(job.row, classes[code], cam, view)
-        writer.flush(SHARD_SAMPLES)
-        advance(len(asked))
-        if len(left_out.raised) == done >= _GIVE_UP:
-            break
-    writer.flush()
-    broken.parts += left_out.broken(done)
-    record = ExplanationsRecord(
-        explainer=maps_of.method,
-        preflight=maps_of.preflight,
-        failures=writer.failures,
-        contrasts=writer.contrasts,
-        means=means.write(folder),
-    )
-    return Explained(record, means.maps(), n_explained, tuple(left_out.skipped()))
+    lengths = cut.batch_lengths(missing, samples.model.batch_size)
+    explainer = _BatchExplainer(samples, section, rows)
+    before = _n_failed_before(min(missing, default=0), complete)
+    with closing(samples.read_present(rows[cut.rows_of(missing)], lengths)) as batches:
+        for number in missing:
+            jobs = [selection.jobs[k] for k in cut.rows(number)]
+            block = _OpenBlock(
+                samples,
+                selection.cells,
+                explainer,
+                MapWriter(folder, number, samples.model.classes),
+            )
+            while block.n_tried < len(jobs):
+                images, status = next(batches)
+                block.add(jobs[block.n_tried : block.n_tried + len(status)], images, status)
+                advance(len(status))
+                failed = None if before is None else before + block.n_raised_first
+                if failed is not None and block.none_explained and failed >= GIVE_UP:
+                    block.write(folder, number, wanted[number], gave_up=True)
+                    return
+            block.write(folder, number, wanted[number])
+            before = None if before is None or not block.none_explained else before + block.n_tried
+
+
+def _n_failed_before(first: int, complete: Mapping[int, ExplainedBlock]) -> int | None:
+    """Images before a block, if the maps of none of them could be computed; None otherwise, or if unknown."""
+    before = [complete[number] for number in range(first) if number in complete]
+    if len(before) < first or any(one.n_raised_first < one.n_tried for one in before):
+        return None
+    return sum(one.n_tried for one in before)
 
 
 _SampleArrays = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Grad-CAMs (t, h, w) and detail views (t, 1 or 3, H, W) of the targets of one sample."""
 
 
-class _LeftOut:
-    """Counts the images without maps.
+class _OpenBlock:
+    """A block that is being computed.
 
     Attributes:
-        raised: samples for which an exception was raised, in order, with the exception.
+        n_tried: samples so far.
+        n_raised_first: those of the first batches, as long as the maps of none of them could be computed.
     """
 
-    def __init__(self, total: int) -> None:
-        self.raised: list[tuple[str, BrokenPart]] = []
-        self._total = total
+    def __init__(
+        self,
+        samples: EvaluatedSamples,
+        cells: Sequence[Cell],
+        explainer: _BatchExplainer,
+        writer: MapWriter,
+    ) -> None:
+        self.n_tried = self.n_raised_first = 0
+        self._ids = samples.table[SAMPLE].to_numpy()
+        self._classes = samples.model.classes
+        self._means = MeanMaps(cells)
+        self._explainer = explainer
+        self._writer = writer
+        self._cell_maps = CellMaps()
         self._lost: dict[str, list[str]] = {}
         self._not_finite: list[str] = []
         self._without_detail: list[str] = []
+        self._raised: list[tuple[str, BrokenPart]] = []
+        explainer.begin_block()
 
-    def present(
-        self, jobs: Sequence[Job], status: Sequence[str], ids: NDArray[np.object_]
-    ) -> list[Job]:
-        """The jobs whose images could be read, although all could when they were predicted."""
-        for job, word in zip(jobs, status, strict=True):
+    @property
+    def none_explained(self) -> bool:
+        """Whether computing the maps has raised an exception for every sample so far."""
+        return len(self._raised) == self.n_tried
+
+    def add(self, asked: Sequence[Job], images: Tensor, status: Sequence[str]) -> None:
+        """Explains a batch, of which the images that can be read are given."""
+        self.n_tried += len(asked)
+        for job, word in zip(asked, status, strict=True):
             if word != OK:
-                self._lost.setdefault(word, []).append(str(ids[job.row]))
-        return [job for job, word in zip(jobs, status, strict=True) if word == OK]
+                self._lost.setdefault(word, []).append(str(self._ids[job.row]))
+        jobs = [job for job, word in zip(asked, status, strict=True) if word == OK]
+        views = images.permute(0, 2, 3, 1).numpy()
+        for view, job, found in zip(views, jobs, self._explainer.each(images, jobs), strict=True):
+            arrays = self._usable(str(self._ids[job.row]), found)
+            if arrays is not None:
+                self._store(job, view, *arrays)
+        if self.none_explained:
+            self.n_raised_first = self.n_tried
 
-    def usable(self, sample: str, found: _SampleArrays | BrokenPart) -> _SampleArrays | None:
+    def write(self, folder: Path, number: int, jobs: str, *, gave_up: bool = False) -> None:
+        """Writes the files of the block."""
+        first = self._raised[0] if self._raised else None
+        facts = ExplainedBlock(
+            number=number,
+            jobs=jobs,
+            n_tried=self.n_tried,
+            n_explained=self._writer.write(),
+            n_raised_first=self.n_raised_first,
+            gave_up=gave_up,
+            lost={word: Some(n=len(found), first=found[0]) for word, found in self._lost.items()},
+            not_finite=_some(self._not_finite),
+            without_detail=_some(self._without_detail),
+            raised=None
+            if first is None
+            else Raised(
+                n=len(self._raised),
+                first=first[0],
+                reason=first[1].reason,
+                traceback=first[1].traceback,
+            ),
+            explainer=self._explainer.method,
+            preflight=self._explainer.preflight,
+        )
+        self._cell_maps.write(facts, folder)
+
+    def _usable(self, sample: str, found: _SampleArrays | BrokenPart) -> _SampleArrays | None:
         """The maps of a sample; None where they can't be used."""
         if isinstance(found, BrokenPart):
-            self.raised.append((sample, found))
+            self._raised.append((sample, found))
             return None
         cams, details = found
         if not np.isfinite(cams).all():
@@ -160,31 +224,23 @@ class _LeftOut:
             details = np.zeros_like(details)
         return cams, details
 
-    def broken(self, n_tried: int) -> Iterator[BrokenPart]:
-        """Why maps could not be computed, with the first traceback; nothing where all could be."""
-        if not self.raised:
-            return
-        sample, first = self.raised[0]
-        which = f"no maps of {self._share(len(self.raised), n_tried)}, such as {sample}"
-        yield replace(first, reason=f"{which}: {first.reason}")
+    def _store(
+        self,
+        job: Job,
+        view: NDArray[np.uint8],
+        cams: NDArray[np.float32],
+        details: NDArray[np.float32],
+    ) -> None:
+        if job.kind != "mean":
+            sample, method = str(self._ids[job.row]), self._explainer.method
+            self._writer.add(job, SampleMaps(sample, view, cams, details, method))
+        for (_, code), cam in zip(job.targets, cams, strict=True):
+            if self._means.needs(job.row, self._classes[code]):
+                self._cell_maps.add(job.row, self._classes[code], cam, view)
 
-    def skipped(self) -> Iterator[Skipped]:
-        """Images that can no longer be read, and maps that are not finite."""
-        for word, samples in self._lost.items():
-            share = f"{self._share(len(samples), self._total)}, such as {samples[0]}"
-            reason = f"no maps of {share}: readable when they were predicted, and then {word}"
-            yield Skipped(check=NAME, reason=reason)
-        for samples, what in (
-            (self._not_finite, "no maps of {}: their Grad-CAM is not finite (NaN or infinity)"),
-            (self._without_detail, "the detail view of {} is empty: it is not finite"),
-        ):
-            if samples:
-                share = f"{self._share(len(samples), self._total)}, such as {samples[0]}"
-                yield Skipped(check=NAME, reason=what.format(share))
 
-    @staticmethod
-    def _share(n: int, total: int) -> str:
-        return f"{count(n)} of {plural(total, 'image')}"
+def _some(samples: Sequence[str]) -> Some | None:
+    return Some(n=len(samples), first=samples[0]) if samples else None
 
 
 class _BatchExplainer:
@@ -195,12 +251,20 @@ class _BatchExplainer:
         preflight: its verdict.
     """
 
-    def __init__(self, model: AuditedModel, section: ExplainSection) -> None:
+    def __init__(
+        self, samples: EvaluatedSamples, section: ExplainSection, rows: NDArray[np.int64]
+    ) -> None:
+        self.begin_block()
+        self._samples = samples
+        self._model = samples.model
+        self._section = section
+        self._rows = rows
+        self._accelerated: Accelerated | None = None
+
+    def begin_block(self) -> None:
+        """Forgets the verdict on earlier batches."""
         self.method = NOTHING_EXPLAINED.explainer
         self.preflight = NOTHING_EXPLAINED.preflight
-        self._model = model
-        self._section = section
-        self._accelerated: Accelerated | None = None
 
     def each(self, images: Tensor, jobs: Sequence[Job]) -> list[_SampleArrays | BrokenPart]:
         """The maps of each image; where the batch raises an exception, of its halves, down to one."""
@@ -219,9 +283,7 @@ class _BatchExplainer:
         inputs = self._model.inputs(images)
         pairs = [(k, code) for k, job in enumerate(jobs) for _, code in job.targets]
         if self._accelerated is None:
-            self._accelerated = accelerate(
-                self._model.module, inputs, self._section.precision, layer
-            )
+            self._accelerated = self._faster(inputs)
         module = self._accelerated.module
         found = explain_batch(module, inputs, pairs, layer)
         details, method = found.maps, found.detail
@@ -244,3 +306,12 @@ class _BatchExplainer:
                 strict=True,
             )
         )
+
+    def _faster(self, inputs: Tensor) -> Accelerated:
+        """The network to explain, chosen on the first images of the audit, whichever blocks are computed."""
+        precision = self._section.precision
+        if precision != "exact":
+            parts = np.split(self._rows, range(_COMPARED, len(self._rows), _COMPARED))
+            found = (part for rows in parts for part, _ in self._samples.read_present(rows))
+            inputs = self._model.inputs(next(images for images in found if len(images)))
+        return accelerate(self._model.module, inputs, precision, self._model.layer)

@@ -21,21 +21,16 @@ from auditor.records.predictions import (
     CONFIDENCE,
     EVALUATED,
     FAILURE,
-    FINGERPRINTS,
     GROUP,
-    IDENTITY,
     LABEL,
     LOSS,
     PREDICTED,
-    REQUIRED,
-    STATUS,
-    WEIGHT,
+    as_classes,
     codes,
     is_reserved,
-    probability_column,
     reserved_names,
-    usable_rows,
 )
+from auditor.records.stored_predictions import StoredPredictions
 
 
 @dataclass(frozen=True)
@@ -98,25 +93,26 @@ def find_failures(
     _require_free_names(attributes)
     several = rule is not None and rule.task == "multi-label"
     with_probability = list(rule.labels) if rule is not None and several else names
-    frame, probability_columns = _read(predictions, with_probability, [*attributes, *computed])
-    ok = usable_rows(frame)
-    unusable = [
-        Unusable(sample=str(row.sample), path=str(row.path), reason=str(row.status))
-        for row in frame.loc[~ok, [*IDENTITY, STATUS]].itertuples(index=False)
-    ]
-    usable = frame.loc[ok].drop(columns=[STATUS, *probability_columns]).reset_index(drop=True)
-    probabilities = frame.loc[ok, probability_columns].to_numpy(dtype=np.float32)
+    with pq.ParquetFile(predictions) as file:
+        stored = StoredPredictions(file)
+        usable = stored.evaluated([*EVALUATED, *attributes, *computed, *stored.optional])
+        probabilities = stored.probabilities(with_probability)
+        unusable = [
+            Unusable(sample=sample, path=path, reason=status)
+            for sample, path, status in stored.unusable()
+        ]
+    n_evaluated = len(usable)
     decisions: Decisions | None = None
-    if rule is not None and several:
+    if rule is not None and several and probabilities is not None:
         usable, decisions = decision_table(usable, probabilities, rule)
     for column in (LABEL, PREDICTED):
-        usable[column] = pd.Categorical(usable[column].astype("str"), categories=names)
+        usable[column] = as_classes(usable[column], names)
     label, predicted = codes(usable[LABEL]), codes(usable[PREDICTED])
     usable.insert(len(EVALUATED), FAILURE, label != predicted)
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(matrix, (label, predicted), 1)
     failures = _ranked(usable)
-    if rule is not None and rule.task == "binary":
+    if rule is not None and rule.task == "binary" and probabilities is not None:
         decisions = binary_decisions(usable, probabilities, rule)
     return FailureAnalysis(
         usable=usable,
@@ -124,8 +120,8 @@ def find_failures(
         confusion=_confusion(matrix, names),
         classes=_classes(usable, names),
         unusable=unusable,
-        summary=_summary(usable, len(failures), unusable, n_evaluated=int(ok.sum())),
-        probabilities=probabilities if probability_columns and not several else None,
+        summary=_summary(usable, len(failures), unusable, n_evaluated=n_evaluated),
+        probabilities=None if several else probabilities,
         decisions=decisions,
     )
 
@@ -137,20 +133,6 @@ def _require_free_names(attributes: Sequence[str]) -> None:
                 f"attribute {name!r}: expected a name other than {reserved_names()}, which the audit "
                 "uses for its own columns: rename the column in the data"
             )
-
-
-def _read(
-    predictions: Path, classes: list[str], others: Sequence[str]
-) -> tuple[pd.DataFrame, list[str]]:
-    """The predictions, and the names of the probability columns; none if one is missing."""
-    present = set(pq.read_schema(predictions).names)
-    stored = [name for name in (*FINGERPRINTS, GROUP, WEIGHT) if name in present]
-    columns = [probability_column(name) for name in classes]
-    probabilities = columns if present.issuperset(columns) else []
-    wanted = [*REQUIRED, *others, *stored, *probabilities]
-    return pq.read_table(predictions, columns=wanted).replace_schema_metadata(
-        None
-    ).to_pandas(), probabilities
 
 
 def _summary(

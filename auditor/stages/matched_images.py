@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
@@ -79,11 +80,6 @@ class _Store:
     _rows: list[dict[str, object]] = field(default_factory=list)
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        table = self.samples.table
-        self._row_of = {str(sample): row for row, sample in enumerate(table[SAMPLE])}
-        self._paths = [str(one) for one in table[PATH]] if PATH in table else []
-
     @cached_property
     def _training_row_of(self) -> dict[str, int]:
         names = image_names(self.samples.dataset.reference_images) or ()
@@ -91,11 +87,12 @@ class _Store:
 
     def add(self, members: Iterable[SampleRef]) -> None:
         """Reads the images that were not read before."""
-        for one in members:
-            if (one.source, one.sample) in self._seen:
-                continue
+        new = [one for one in dict.fromkeys(members) if (one.source, one.sample) not in self._seen]
+        row_of = self._rows_of([one.sample for one in new])
+        for one in new:
             self._seen.add((one.source, one.sample))
-            found = self._reference(one) if one.source == "reference" else self._audited(one)
+            row = row_of.get(one.sample)
+            found = self._reference(one) if one.source == "reference" else self._audited(row)
             if found is None:
                 continue
             images, row, path = found
@@ -114,11 +111,17 @@ class _Store:
         if self._rows:
             self.shards.write(pa.Table.from_pylist(self._rows))
 
-    def _audited(self, one: SampleRef) -> tuple[Images, int, str] | None:
-        row = self._row_of.get(one.sample)
+    def _rows_of(self, samples: Sequence[str]) -> dict[str, int]:
+        """The positions of some of the evaluated samples, by their ids."""
+        column = self.samples.table[SAMPLE]
+        rows = np.flatnonzero(column.isin(samples))
+        return dict(zip(column.iloc[rows].astype(str), rows.tolist(), strict=True))
+
+    def _audited(self, row: int | None) -> tuple[Images, int, str] | None:
         if row is None:
             return None
-        return self.samples.originals, row, self._paths[row] if self._paths else ""
+        table = self.samples.table
+        return self.samples.originals, row, str(table[PATH].iloc[row]) if PATH in table else ""
 
     def _reference(self, one: SampleRef) -> tuple[Images, int, str] | None:
         """An image of the training data; its name is its path, or its row, counted from 1."""

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.config import ExplainSection
+from auditor.phrasing import count, plural
 from auditor.records import Cell, Job, Role, SampleSelection, Skipped
 from auditor.records.predictions import LABEL, PREDICTED, codes
 
@@ -23,9 +24,10 @@ def select_samples(
 ) -> SampleSelection:
     """Selects the samples to explain.
 
-    These are all failures; for each of them, a correct sample with the same label and attribute
-    values, or at least the same label, as long as there is one left; and up to
-    ``section.mean_samples`` samples of every attribute value within every class.
+    These are all failures, or the ``section.max_failures`` with the largest loss; for each of them, a
+    correct sample with the same label and attribute values, or at least the same label, as long as
+    there is one left; and up to ``section.mean_samples`` samples of every attribute value within every
+    class. The mean maps, and all numbers, rest on the last alone, which are drawn at random.
 
     Args:
         predictions: the evaluated samples, as in ``AuditData.predictions``.
@@ -39,6 +41,7 @@ def select_samples(
     """
     random = np.random.default_rng(seed)
     label, predicted = codes(predictions[LABEL]), codes(predictions[PREDICTED])
+    failures, left_out = _largest(failures, section.max_failures)
     contrast = (
         _matched(predictions, label, failures, attributes, random) if section.contrast else []
     )
@@ -57,7 +60,20 @@ def select_samples(
     jobs |= {row: Job(row, "contrast", (("label", int(label[row])),)) for row in contrast}
     for row in sorted(in_cells - jobs.keys()):
         jobs[row] = Job(row, "mean", (("label", int(label[row])),))
-    return SampleSelection(tuple(jobs.values()), tuple(cells), tuple(skipped))
+    return SampleSelection(tuple(jobs.values()), tuple(cells), (*left_out, *skipped))
+
+
+def _largest(
+    failures: NDArray[np.int64], most: int | None
+) -> tuple[NDArray[np.int64], list[Skipped]]:
+    """The failures to explain, and how many are left out."""
+    if most is None or len(failures) <= most:
+        return failures, []
+    reason = (
+        f"no maps of {count(len(failures) - most)} of {plural(len(failures), 'failure')}: those of the "
+        f"{count(most)} with the largest loss were made (explain.max_failures)"
+    )
+    return failures[:most], [Skipped(check="explain", reason=reason)]
 
 
 def _matched(
@@ -74,28 +90,29 @@ def _matched(
         _, slice_of = np.unique(slice_of * (values.max() + 2) + values, return_inverse=True)
         slice_of = slice_of.astype(np.int64)
     correct = random.permutation(np.flatnonzero(~predictions["failure"].to_numpy(dtype=bool)))
-    taken: list[int] = []
-    left = np.asarray(failures)
+    taken: list[NDArray[np.int64]] = []
+    left = np.asarray(failures, dtype=np.int64)
     free = np.ones(len(predictions), dtype=bool)
     for key in (slice_of, label):
-        unmatched: list[int] = []
-        pools = _pools(key, correct[free[correct]])
-        for row in left:
-            pool = pools.get(int(key[row]))
-            if pool:
-                taken.append(pool.pop())
-                free[taken[-1]] = False
-            else:
-                unmatched.append(int(row))
-        left = np.asarray(unmatched, dtype=np.int64)
-    return taken
+        pool = correct[free[correct]]
+        pool = pool[np.argsort(key[pool], kind="stable")]
+        # Of each key, the first failure takes the last sample of the pool, and so on.
+        begin, end = (np.searchsorted(key[pool], key[left], side) for side in ("left", "right"))
+        place = end - 1 - _rank_within(key[left])
+        found = place >= begin
+        taken.append(pool[place[found]])
+        free[taken[-1]] = False
+        left = left[~found]
+    return [int(row) for row in np.concatenate(taken)]
 
 
-def _pools(key: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, list[int]]:
-    pools: dict[int, list[int]] = {}
-    for row in rows:
-        pools.setdefault(int(key[row]), []).append(int(row))
-    return pools
+def _rank_within(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each element, the number of earlier ones with the same key."""
+    order = np.argsort(key, kind="stable")
+    _, starts, sizes = np.unique(key[order], return_index=True, return_counts=True)
+    rank = np.empty(len(key), dtype=np.int64)
+    rank[order] = np.arange(len(key)) - np.repeat(starts, sizes)
+    return rank
 
 
 def _cells(

@@ -127,7 +127,7 @@ def slice_samples(
     Returns:
         The frames with categorical attributes, and the slices.
     """
-    predictions = usable.copy()
+    predictions = usable.copy(deep=False)  # only columns are replaced
     trained, skipped = _known_labels(reference, classes)
     found: dict[str, Categories] = {}
     for name in attributes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from auditor.statistics.blocks import row_blocks
 from auditor.statistics.intervals import Floats, Integers
 
 
@@ -53,7 +54,7 @@ def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -
         rounded to the nearest integer.
     """
     given = np.asarray(labels, dtype=np.int64)
-    shares = np.asarray(probabilities, dtype=np.float64)
+    shares = np.asarray(probabilities)
     if shares.ndim != 2 or given.shape != shares.shape[:1]:
         raise ValueError(
             f"expected labels (n,) and probabilities (n, K); got {given.shape} and {shares.shape}: "
@@ -65,13 +66,16 @@ def confident_learning(labels: ArrayLike, probabilities: NDArray[np.floating]) -
             f"expected labels in 0 … {n_classes - 1}; got {given.min()} … {given.max()}"
         )
     totals = np.bincount(given, minlength=n_classes)
-    own = shares[np.arange(n), given]
+    own = shares[np.arange(n), given].astype(np.float64)
     thresholds = np.full(n_classes, np.inf)
     np.divide(np.bincount(given, own, n_classes), totals, out=thresholds, where=totals > 0)
     # Rounding may put the mean of equal values above them; they still reach it.
-    sure = shares >= thresholds * (1 - 1e-12)
-    confident = np.where(sure, shares, -1.0).argmax(1)
-    known = sure.any(1)
+    reached = thresholds * (1 - 1e-12)
+    confident, known = np.empty(n, dtype=np.int64), np.empty(n, dtype=bool)
+    for block in row_blocks(n, n_classes):
+        part = shares[block].astype(np.float64)
+        sure = part >= reached
+        confident[block], known[block] = np.where(sure, part, -1.0).argmax(1), sure.any(1)
     joint = np.bincount(
         given[known] * n_classes + confident[known], minlength=n_classes**2
     ).reshape(n_classes, n_classes)
@@ -106,7 +110,7 @@ def _least_sure(given: NDArray[np.int64], own: Floats, share: Floats, n: int) ->
 def _leaning(
     given: NDArray[np.int64],
     own: Floats,
-    shares: Floats,
+    shares: NDArray[np.floating],
     share: Floats,
     among: NDArray[np.bool_],
 ) -> Integers:
@@ -122,6 +126,6 @@ def _leaning(
         best = np.argsort(-lean, kind="stable")[: wrong[label, other]]
         better = rows[best][lean[best] > margin[rows[best]]]
         suggested[better] = other
-        margin[better] = shares[better, other] - own[better]
+        margin[better] = shares[better, other] - own[better]  # float64, like `own`
     suggested[~among] = -1
     return suggested

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import mannwhitneyu, norm
 
+from auditor.statistics.blocks import row_blocks
 from auditor.statistics.intervals import Floats, Interval, wilson
 from auditor.statistics.noise_floor import NoiseFloor, noise_floor
 
@@ -148,21 +149,24 @@ def log_odds_margin(probabilities: NDArray[np.floating]) -> Floats:
     Returns:
         (N,) at least 0.
     """
-    ordered = np.sort(np.asarray(probabilities, dtype=np.float64), axis=1)
-    others = ordered[:, :-1].sum(1)
+    n, n_classes = probabilities.shape
+    largest, others = np.empty(n), np.empty(n)
+    for rows in row_blocks(n, n_classes):
+        ordered = np.sort(np.asarray(probabilities[rows], dtype=np.float64), axis=1)
+        largest[rows], others[rows] = ordered[:, -1], ordered[:, :-1].sum(1)
     positive = others > 0
     if not positive.any():
         return np.zeros(len(others))
     others = np.where(positive, others, others[positive].min())
-    margins = np.log(ordered[:, -1]) - np.log(others) + np.log(ordered.shape[1] - 1)
+    margins = np.log(largest) - np.log(others) + np.log(n_classes - 1)
     return np.asarray(np.maximum(margins, 0), dtype=np.float64)
 
 
 def _validated(
     labels: ArrayLike, probabilities: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], Floats]:
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     given = np.asarray(labels, dtype=np.int64)
-    shares = np.asarray(probabilities, dtype=np.float64)
+    shares = np.asarray(probabilities)
     if shares.ndim != 2 or shares.shape[1] < 2 or given.shape != shares.shape[:1]:
         raise ValueError(
             f"expected labels (n,) and probabilities (n, K), K ≥ 2; got {given.shape} and "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cmp_to_key
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
 from auditor.statistics.cluster_cells import index_of
@@ -28,7 +29,8 @@ class Series:
     """Series guessed from file names.
 
     Attributes:
-        names: (N,) name of the series of each sample: the beginning of its file name, or its folder.
+        names: (G,) names of the series in alphabetical order: the beginning of file names, or folders.
+        groups: (N,) series of each sample, a position in ``names``.
         n_series: number of series with two or more samples.
         design: intra-class correlation and design effect of the outcomes.
         p_value: one-sided, of "outcomes are not correlated inside series, given the stratum",
@@ -36,13 +38,14 @@ class Series:
     """
 
     names: tuple[str, ...]
+    groups: Integers
     n_series: int
     design: ClusterDesign
     p_value: float
 
 
 def find_series(
-    names: Sequence[str], outcomes: ArrayLike, strata: ArrayLike | None = None, seed: int = 0
+    names: Collection[str], outcomes: ArrayLike, strata: ArrayLike | None = None, seed: int = 0
 ) -> Series | None:
     """Guesses series from file names, and estimates the correlation of their outcomes.
 
@@ -54,7 +57,7 @@ def find_series(
     plausible ways, the one with the largest design effect is used.
 
     Args:
-        names: N file names or ids, with folders separated by slashes.
+        names: N file names or ids, with folders separated by slashes. They are read several times.
         outcomes: (N,) outcome of each sample, such as failures as 0 and 1.
         strata: (N,) stratum of each sample, such as its label; None for a single stratum. Without
             labels, names that begin with the class are taken for series.
@@ -77,22 +80,63 @@ def find_series(
             f"expected one name, outcome and stratum for each sample; got {len(names)} names and "
             f"shapes {number.shape} and {held.shape}"
         )
-    readings = {
-        tuple(_beginning(name, removed) for name in names) for removed in range(_REMOVED + 1)
-    }
-    plausible = [
-        (reading, groups)
-        for reading in sorted(readings)
-        if _looks_like_series(groups := index_of(np.array(reading, dtype=object)), held)
-    ]
+    plausible: list[_Reading] = []
+    for removed in range(_REMOVED + 1):
+        # Most readings are not plausible; their hashes show it, and take a tenth of the memory of texts.
+        hashes = (hash(_beginning(name, removed)) for name in names)
+        groups = index_of(np.fromiter(hashes, dtype=np.int64, count=len(names)))
+        if _looks_like_series(groups, held):
+            reading = _Reading.of(names, removed)
+            if not any(map(reading.equals, plausible)):
+                plausible.append(reading)
     if not plausible:
         return None
-    designs = [cluster_design(number, groups, held) for _, groups in plausible]
+    # Of several with the same design effect, the first in alphabetical order is used.
+    plausible.sort(key=cmp_to_key(_Reading.order))
+    designs = [cluster_design(number, one.groups, held) for one in plausible]
     effects = [np.nan_to_num(design.design_effect, nan=0.0) for design in designs]
     best = int(np.argmax(effects))
-    reading, groups = plausible[best]
-    p_value = min(1.0, len(plausible) * cluster_p_value(number, groups, held, seed))
-    return Series(reading, int((np.bincount(groups) > 1).sum()), designs[best], p_value)
+    found = plausible[best]
+    p_value = min(1.0, len(plausible) * cluster_p_value(number, found.groups, held, seed))
+    n_series = int((np.bincount(found.groups) > 1).sum())
+    return Series(tuple(found.names.tolist()), found.groups, n_series, designs[best], p_value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One way to cut the file names.
+
+    Attributes:
+        names: (G,) the different beginnings in alphabetical order.
+        groups: (N,) which of them each file name has.
+    """
+
+    names: NDArray[np.object_]
+    groups: Integers
+
+    @classmethod
+    def of(cls, names: Collection[str], removed: int) -> _Reading:
+        """Cuts every name; only the different beginnings are kept."""
+        place: dict[str, int] = {}
+        cut = (place.setdefault(_beginning(name, removed), len(place)) for name in names)
+        found = np.fromiter(cut, dtype=np.int64, count=len(names))
+        distinct = np.array(list(place), dtype=object)
+        order = np.argsort(distinct, kind="stable")
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        return cls(distinct[order], rank[found])
+
+    def equals(self, other: _Reading) -> bool:
+        """Whether both cut every name alike."""
+        return self.order(other) == 0
+
+    def order(self, other: _Reading) -> int:
+        """-1 if this one is before the other in alphabetical order, 1 if it is behind it, and 0 if equal."""
+        differ = np.flatnonzero(self.names[self.groups] != other.names[other.groups])
+        if not len(differ):
+            return 0
+        row = differ[0]
+        return -1 if self.names[self.groups[row]] < other.names[other.groups[row]] else 1
 
 
 def _beginning(name: str, removed: int) -> str:

@@ -23,6 +23,7 @@ class Plan:
         failure_rate: share of failures, about.
         drawn: how many different images are drawn; None: one for each sample.
         failures: exact number of failures; None: by their rate.
+        sensitive: attributes that are marked as sensitive.
     """
 
     samples: int = 640
@@ -35,6 +36,7 @@ class Plan:
     failure_rate: float = 0.14
     drawn: int | None = None
     failures: int | None = None
+    sensitive: tuple[str, ...] = ()
 
 
 def share(count: int, total: int) -> Estimate:

@@ -289,7 +289,7 @@ def _provenance(plan: Plan, n: int) -> Provenance:
             "checks": {"performance-gap": {"max_gap": 0.05}},
             "slices": {"min_support": 30},
             "judge": {"alpha": 0.05},
-            "about": {"selected": plan.classes[0], "sensitive": list(plan.attributes)},
+            "about": {"selected": plan.classes[0], "sensitive": list(plan.sensitive)},
             "report": {"formats": ["html", "pdf"]},
             "seed": 0,
         },

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from auditor.cli import app
 from auditor.comparison.previous import store_previous
 from auditor.errors import DataError, UsageError
-from auditor.manifest import read_manifest
-from auditor.previous_audit import PREVIOUS, read_previous
+from auditor.manifest import PREVIOUS, read_manifest
+from auditor.previous_audit import read_previous
 from auditor.records import SliceKey
 from auditor.report.view.change_history import change_history
 from auditor.report.view.report_view import build_view

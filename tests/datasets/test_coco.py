@@ -249,13 +249,14 @@ def test_file_of_another_form_is_refused(content: str, message: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/passwd", "../x.png", "a/../../x.png", "C:\\x.png", "http://a/b.png"]
+    "name",
+    ["/etc/passwd", "../x.png", "a/../../x.png", "C:\\x.png", "http://a/b.png", "file:/a.png"],
 )
 def test_file_outside_of_the_root_is_refused(name: str, tmp_path: Path) -> None:
     path = _file(
         tmp_path, [_annotation(1, 0, 3, [1, 1, 5, 5])], images=[{"id": 0, "file_name": name}]
     )
-    with pytest.raises(DataError, match="relative to the folder of the images"):
+    with pytest.raises(DataError, match="expected paths of files"):
         Coco(path=path).open()
 
 

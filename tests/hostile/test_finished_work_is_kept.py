@@ -115,12 +115,33 @@ def test_images_deleted_after_predicting_are_counted_with_their_reason(
     assert verify(tmp_path / "run").ok
 
 
+@pytest.mark.parametrize("n_exchanged", [4, 80])
+def test_images_exchanged_after_predicting_are_counted_like_lost_ones(
+    n_exchanged: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exchanging(*arguments: object, **options: object) -> object:
+        for path in sorted((tmp_path / "data").rglob("*.png"))[:n_exchanged]:
+            Image.new("RGB", (32, 32), "red").save(path)
+        return select_samples(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runner, "select_samples", exchanging)
+    result = _audit(tmp_path, tmp_path / "run")
+    assert result.summary.n_evaluated == 80
+    reasons = [one.reason for one in result.skipped if one.check == "explain"]
+    (changed,) = [one for one in reasons if "readable when they were predicted" in one]
+    assert changed.endswith("and then changed")
+    assert f"no maps of {4 if n_exchanged == 4 else 72} of 72 images, such as " in changed
+    others = [one.reason for one in result.skipped if one.check != "explain"]
+    assert any("now it is changed: do not change the data" in one for one in others)
+    assert result.summary.n_explained > 0 or n_exchanged == 80
+    assert verify(tmp_path / "run").ok
+
+
 def test_usage_error_after_the_first_shard_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def predict(stages: IsolatedStages, *_: object) -> Path:
-        shards = stages.folder.shards("predictions")
-        (stages.folder.path / "predictions" / shards.next_name).write_text("rows")
+        (stages.folder.predicted / "part-00000.parquet").write_text("rows")
         raise DataError("two sizes")
 
     monkeypatch.setattr(IsolatedStages, "predict", predict)

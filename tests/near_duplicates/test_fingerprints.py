@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from auditor.near_duplicates import fingerprints
 from auditor.near_duplicates.fingerprints import (
     NearPairs,
     connected_groups,
@@ -50,7 +52,7 @@ def test_equal_fingerprints_form_a_chain_and_one_group() -> None:
     words = np.array([7, 9, 7, 7, 8], dtype=np.uint64)
     found = near_pairs(words, 0)
     assert len(found) == 2
-    assert [one.tolist() for one in connected_groups(found, 5)] == [[0, 2, 3]]
+    assert [one.tolist() for one in connected_groups(found)] == [[0, 2, 3]]
 
 
 @pytest.mark.parametrize("max_distance", [0, 4, 6])
@@ -77,7 +79,7 @@ def test_hexadecimal_fingerprints_become_numbers_and_none_is_left_out() -> None:
 
 
 def test_equal_files_are_paired_with_the_next_equal_one() -> None:
-    found = equal_files(["x", "y", "x", "z", "x", "y"])
+    found = equal_files(pd.Series(["x", "y", "x", "z", "x", "y"]))
     pairs = sorted(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert pairs == [(0, 2), (1, 5), (2, 4)]
     assert found.distance.tolist() == [0, 0, 0]
@@ -85,7 +87,7 @@ def test_equal_files_are_paired_with_the_next_equal_one() -> None:
 
 def test_groups_are_sorted_by_size_and_their_positions_ascending() -> None:
     pairs = NearPairs(np.array([0, 6, 4]), np.array([3, 4, 5]), np.array([0, 0, 0]))
-    assert [one.tolist() for one in connected_groups(pairs, 8)] == [[4, 5, 6], [0, 3]]
+    assert [one.tolist() for one in connected_groups(pairs)] == [[4, 5, 6], [0, 3]]
 
 
 def test_near_pairs_are_found_among_many_thousand_fingerprints() -> None:
@@ -95,3 +97,42 @@ def test_near_pairs_are_found_among_many_thousand_fingerprints() -> None:
     found = near_pairs(words, 6)
     pairs = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert pairs >= {(k, 20_000 + k) for k in range(1000)}
+
+
+@pytest.mark.parametrize("n_equal", [1, 2, 3, 4])
+@pytest.mark.parametrize("max_distance", [1, 2, 6])
+def test_any_number_of_equal_parts_finds_each_pair_once(
+    n_equal: int, max_distance: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = np.unique(planted(7, 200))
+    monkeypatch.setattr(fingerprints, "_equal_parts", lambda _n, _max_distance: n_equal)
+    found = [
+        tuple(sorted(pair))
+        for first, second, _ in fingerprints._near_distinct(words, max_distance)
+        for pair in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    expected = {
+        (i, j)
+        for i in range(len(words))
+        for j in range(i + 1, len(words))
+        if differing_bits(words[i], words[j]) <= max_distance
+    }
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def test_more_parts_must_be_equal_among_more_fingerprints() -> None:
+    # Among a thousand, 7 parts of 9 bits leave 7 · 1000² / 2 / 2⁹ ≈ 7,000 pairs to compare; among a
+    # million, they would leave 7 · 10⁹, and 28 pairs of 8 parts only 28 · 10¹² / 2 / 2¹⁶ ≈ 2 · 10⁸.
+    assert fingerprints._equal_parts(1_000, 6) == 1
+    assert fingerprints._equal_parts(1_000_000, 6) == 2
+
+
+def test_missing_files_equal_no_other() -> None:
+    found = equal_files(pd.Series(["x", None, "y", None, "x"]))
+    assert (found.first.tolist(), found.second.tolist()) == ([0], [4])
+
+
+def test_nothing_is_connected_without_pairs() -> None:
+    none = np.empty(0, dtype=np.int64)
+    assert connected_groups(NearPairs(none, none, none)) == []

@@ -152,6 +152,7 @@ def test_damaged_image_is_refused_in_a_comparison(run: Path, tmp_path: Path) -> 
     right = predictions(120, range(3), site=["A", "B"] * 60)
     other = small_run(tmp_path / "other", right)
     _rewrite(store.path / IMAGES, _with("image", [b"no JPEG"] * 6))
+    write_manifest(store.path)
     found = comparison.compare(store, other)
     with pytest.raises(DataError, match="image: expected a JPEG"):
         build_view(found, store, other)

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms import v2 as transforms
 
-from auditor import input_pipeline
+from auditor import blocks, input_pipeline
 from auditor.config import Preprocess
 from auditor.datasets.images import FileImages
 from auditor.errors import DataError, ModelError, UnreadableImageError
@@ -26,8 +26,6 @@ from auditor.manifest import sha256
 from auditor.records import Dataset, DecodedImage
 from auditor.records.image_properties import NAMES
 from auditor.records.predictions import property_column
-from auditor.run_folder import ShardWriter
-from auditor.stages import predict as stage
 from auditor.stages.predict import predict
 
 CPU = torch.device("cpu")
@@ -84,7 +82,7 @@ def _run(
     advance = options.pop("advance", lambda _: None)
     folder.mkdir(exist_ok=True)
     model = audited(module, n_classes, **options)
-    predict(model, dataset, codes, ShardWriter(folder), advance)
+    predict(model, dataset, codes, folder, advance)
     parts = [pq.read_table(part) for part in sorted(folder.glob("part-*.parquet"))]
     assert all(part.schema.equals(parts[0].schema) for part in parts)
     table: pd.DataFrame = pa.concat_tables(parts).to_pandas()
@@ -194,7 +192,7 @@ def test_batch_without_readable_images_gives_rows_with_a_status(tmp_path: Path) 
 
 
 def test_shards_are_full_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "SHARD_ROWS", 6)
+    monkeypatch.setattr(blocks, "PREDICTED_SAMPLES", 6)
     table = _run(tmp_path, _dataset(_Grey(20)), _Returns(lambda x: x.mean((2, 3))), batch_size=7)
     assert [pq.read_metadata(p).num_rows for p in sorted(tmp_path.glob("*.parquet"))] == [
         6,
@@ -282,7 +280,7 @@ def test_batches_that_do_not_fit_into_memory_are_halved(tmp_path: Path, error: E
         raise error
 
     with pytest.raises(ModelError, match=r"one image of shape \(1, 3, 8, 8\) does not fit"):
-        _run(tmp_path, _dataset(_Grey(9)), _Returns(never), batch_size=8)
+        _run(tmp_path / "never", _dataset(_Grey(9)), _Returns(never), batch_size=8)
 
 
 def test_interrupt_ends_the_workers(tmp_path: Path) -> None:

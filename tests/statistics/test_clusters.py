@@ -16,6 +16,7 @@ from auditor.statistics import (
     Gaps,
     Integers,
     cluster_design,
+    cluster_p_value,
     clustered_dependence,
     clustered_gap,
     clustered_interaction,
@@ -26,6 +27,7 @@ from auditor.statistics import (
     find_series,
     map_difference,
     proportion,
+    series,
     stratified_gap,
     stratified_interaction,
     stratified_mean_gap,
@@ -567,7 +569,7 @@ def test_series_are_read_from_names(pattern: str, series: str) -> None:
     names = [pattern.format(one, k % 10) for k, one in enumerate(patient.tolist())]
     found = find_series(names, failed)
     assert found is not None
-    assert found.names[75] == series
+    assert found.names[found.groups[75]] == series
     assert found.n_series == 30
     direct = cluster_design(failed, patient)
     assert found.design.correlation == pytest.approx(direct.correlation)
@@ -580,6 +582,29 @@ def test_names_without_series_give_none(pattern: str) -> None:
     failed, _, _, _ = _patients(25)
     names = [pattern.format(k, k) for k in range(600)]
     assert find_series(names, failed) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_series_are_those_of_comparing_all_beginnings(seed: int) -> None:
+    """Slow rewrite: the beginnings of all names, as tuples, sorted, each once."""
+    generator = np.random.default_rng(seed)
+    patient = generator.integers(0, 40, 300)
+    names = [
+        f"site{one % 3}/p{one:02d}_{generator.integers(0, 5)}_{k}.png"
+        for k, one in enumerate(patient.tolist())
+    ]
+    failed = (generator.random(300) < 0.1 + 0.3 * (patient % 2)).astype(np.float64)
+    held = np.zeros(300, dtype=np.int64)
+    readings = sorted({tuple(series._beginning(name, k) for name in names) for k in range(4)})
+    groups = [np.unique(np.array(one, dtype=object), return_inverse=True)[1] for one in readings]
+    plausible = [k for k, one in enumerate(groups) if series._looks_like_series(one, held)]
+    effects = [cluster_design(failed, groups[k], held).design_effect for k in plausible]
+    best = plausible[int(np.argmax(np.nan_to_num(effects)))]
+    found = find_series(names, failed)
+    assert found is not None
+    assert tuple(found.names[k] for k in found.groups) == readings[best]
+    p_value = cluster_p_value(failed, groups[best], held, 0)
+    assert found.p_value == min(1.0, len(plausible) * p_value)
 
 
 def test_names_that_begin_with_the_label_are_no_series() -> None:

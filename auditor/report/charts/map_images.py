@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from auditor import imaging
-from auditor.imaging.raster_formats import STORED, open_raster
+from auditor.imaging.raster_formats import open_stored
 from auditor.records import RegionBox
 
 _SIDE = 128
@@ -25,7 +25,7 @@ def region_image(jpeg: bytes, region: RegionBox, edge: int) -> bytes:
         region: its box is drawn.
         edge: longest side of the result in pixels.
     """
-    with open_raster(jpeg, STORED) as opened:
+    with open_stored(jpeg) as opened:
         image = opened.convert("RGB")
     scale = edge / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)

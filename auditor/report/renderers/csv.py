@@ -41,7 +41,11 @@ class CsvTables(NamesOfData, Options):
         attributes = list(view.attributes)
         _write(tables / "slices.csv", [*attributes, *_SLICES], _slices(view))
         _write(tables / "metrics.csv", [*attributes, *_METRICS], _metrics(view))
-        _write(tables / "failures.csv", [*EVALUATED, _FAULT, *attributes], _failures(view, folder))
+        _write(
+            tables / "failures.csv",
+            [*EVALUATED, _FAULT, *view.sample_attributes],
+            _failures(view, folder),
+        )
         return tables
 
 
@@ -121,13 +125,13 @@ def _failures(view: ReportView, folder: Path) -> Iterable[list[Any]]:
     """Every failure, explained or not, in the order of the data."""
     rows = read_decisions(folder / PREDICTIONS, view.decision, view.confusion.classes)
     failed = usable_rows(rows) & (rows[LABEL].astype(str) != rows[PREDICTED].astype(str))
-    columns = [*EVALUATED, *view.attributes]
+    columns = [*EVALUATED, *view.sample_attributes]
     for row in (
         rows.loc[failed, columns].astype(object).where(rows.notna(), None).to_dict("records")
     ):
         own = [row[name] for name in EVALUATED]
         fault = view.faults.get(str(row[SAMPLE]))
-        yield [*own, fault, *(row[name] for name in view.attributes)]
+        yield [*own, fault, *(row[name] for name in view.sample_attributes)]
 
 
 def _numbers(one: Estimate | None) -> list[float | None]:

@@ -101,7 +101,7 @@ def _shared(
         "policy": _policy(script),
         "script": Markup(script),  # noqa: S704 - our own file
         "index": {name: place for place, name in enumerate(view.confusion.classes)},
-        "choices": gallery.filters(view.failures, view.attributes),
+        "choices": gallery.filters(view.failures, view.sample_attributes),
         "filter_index": gallery.filter_index,
         "listed_probabilities": gallery.listed_probabilities,
         "n_pages": len(pages),

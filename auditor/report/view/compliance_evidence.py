@@ -68,7 +68,10 @@ def of_selection(kind: str, rates: SelectionRates) -> ComplianceEvidence:
     n_crossed = len(rates.tables) - len(single)
     names = ", ".join(one.attributes[0] for one in single) or "no attribute of the data"
     ratios = [item.ratio for one in single for item in one.categories if item.ratio is not None]
-    unknown = ", ".join(f"{one.attributes[0]} {count(one.unknown)}" for one in single)
+    unknown = ", ".join(
+        f"{one.attributes[0]} {'not shown' if one.unknown is None else count(one.unknown)}"
+        for one in single
+    )
     text = {
         "selection-rates": f"selection rates (“{rates.selected}” predicted) by {names}",
         "impact-ratios": f"impact ratios; the lowest is {min(ratios):.2f}"

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.records import (
+    SEVERITIES,
     AuditResult,
     ClaimRecord,
     Contingency,
     Finding,
     HeldFixed,
+    Severity,
     SliceRecord,
     ValueSpread,
 )
@@ -114,6 +116,14 @@ class FindingSources:
     units: Mapping[str, tuple[UnitView, ...]]
     images: MatchedImages
     marks: Marks
+
+
+def severity_counts(findings: Sequence[Finding]) -> tuple[tuple[Severity, int], ...]:
+    """How many findings of each severity, the gravest first."""
+    return tuple(
+        (severity, sum(one.severity == severity for one in findings))
+        for severity in reversed(SEVERITIES)
+    )
 
 
 def finding_view(

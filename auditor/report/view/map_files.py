@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.errors import DataError
+from auditor.manifest import EXPLANATIONS
 
 Row = Mapping[str, Any]
 
@@ -65,7 +66,7 @@ class MapFiles:
         self, name: str, places: list[int], columns: tuple[str, ...]
     ) -> Iterator[tuple[int, Row]]:
         path = (self.folder / name).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+        if not path.is_relative_to(self.folder.resolve() / EXPLANATIONS) or not path.is_file():
             raise DataError(
                 f"{self.folder}: expected the file {name!r}, which audit.json refers to; it is "
                 "missing: copy the whole run folder again"
@@ -102,6 +103,9 @@ def _stored_rows(
         names = file.schema_arrow.names
         stored = {one: _FORMER.get(one, one) if one not in names else one for one in columns}
         present = [one for one in columns if stored[one] in names]
+        twice = [one for one in present if names.count(stored[one]) > 1]
+        if twice:
+            raise pa.ArrowInvalid(f"the column {twice[0]!r} occurs more than once")
         start = 0
         for group in range(file.num_row_groups):
             end = start + file.metadata.row_group(group).num_rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.phrasing import any_value, count, date, field_name
-from auditor.records import AuditResult
+from auditor.records import AuditResult, RedactionRecord
 from auditor.records.decisions import DecisionRecord
 
 NamesAndValues = tuple[tuple[str, str], ...]
@@ -22,6 +22,7 @@ def provenance_groups(result: AuditResult) -> tuple[tuple[str, NamesAndValues], 
             "auditor": result.run.auditor_version,
             "seed": source.seed,
         },
+        "Redaction": _redaction(result.redaction),
         "Decision": _decision(result.decision),
         "Model": source.model.model_dump(),
         "Data": source.data.model_dump(),
@@ -46,6 +47,18 @@ def identity(result: AuditResult) -> NamesAndValues:
         ("SHA-256 of the data", source.data.sha256),
     )
     return tuple(row for row in rows if row[1])
+
+
+def _redaction(record: RedactionRecord | None) -> Mapping[str, Any]:
+    """What was taken out; nothing in the run itself."""
+    if record is None:
+        return {}
+    return {
+        "redacted": date(record.at),
+        "images": record.images,
+        "seal_of_the_original": record.of_seal,
+        "seal_of_its_results": record.of_results_seal,
+    }
 
 
 def _decision(decision: DecisionRecord) -> Mapping[str, Any]:

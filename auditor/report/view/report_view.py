@@ -8,7 +8,7 @@ to by ``file#row``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,14 @@ from auditor.report.view.confusion import ConfusionMatrix, confusion_of
 from auditor.report.view.contact_sheets import SheetView, sheet_views
 from auditor.report.view.criteria import CriterionView, criteria_text, criterion_views
 from auditor.report.view.curves import CurveView, curve_views
+from auditor.report.view.disclosure import DisclosureView, disclosure_view
 from auditor.report.view.failure_plane import FailurePlane, failure_plane
-from auditor.report.view.findings import FindingSources, FindingView, finding_view
+from auditor.report.view.findings import (
+    FindingSources,
+    FindingView,
+    finding_view,
+    severity_counts,
+)
 from auditor.report.view.interventions import InterventionView, unconfirmed_interventions
 from auditor.report.view.listed_classes import listed_classes
 from auditor.report.view.map_files import MapFiles
@@ -112,6 +118,8 @@ class ReportView:
             row.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
+        sample_attributes: those that are shown for single samples: not the sensitive ones.
+        disclosure: what is not shown.
         decision: the task, and how probabilities become decisions.
         error_curves: the error rate along each numeric attribute.
         attribute_types: their types, as a table; None in results of versions without types.
@@ -171,6 +179,8 @@ class ReportView:
     untested_rows: tuple[UntestedRow, ...]
     untested_text: str
     attributes: tuple[str, ...]
+    sample_attributes: tuple[str, ...]
+    disclosure: DisclosureView
     error_curves: tuple[CurveView, ...]
     attribute_types: TextTable | None
     sheets: tuple[SheetView, ...]
@@ -289,7 +299,8 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     marked = marks.Marks.of(result, alpha)
     sources = _sources(files, data, ordered, marked)
-    selected = selection_rates(result, evaluated)
+    addresses = {one.id: anchor("finding", one.id) for one in ordered}
+    selected = selection_rates(result, evaluated, data.disclosed.least)
     return ReportView(
         name=result.run.name,
         run_id=result.run.id,
@@ -302,7 +313,7 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         summary=result.summary,
         decision=result.decision,
         findings=_finding_views(ordered, result, sources),
-        counts=_counts(ordered),
+        counts=severity_counts(ordered),
         tested=tuple(view_of_tested(one) for one in result.tested),
         tested_text=describe_tested(result.tested, alpha),
         unconfirmed=unconfirmed_interventions(result.tested, ordered),
@@ -314,6 +325,8 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         untested_rows=untested_rows(result.slices, result.attributes),
         untested_text=untested_text(len(result.slices), len(untested), n_not_done(result)),
         attributes=data.attributes,
+        sample_attributes=data.sample_attributes,
+        disclosure=disclosure_view(data.disclosed),
         error_curves=curve_views(result.error_curves, "slices"),
         attribute_types=attribute_table(result.attributes),
         sheets=sheet_views(result, marked),
@@ -343,13 +356,8 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         alpha=alpha,
         about=compliance.about(result),
         selection=selected,
-        compliance=compliance.answers(result, _anchors(ordered), selected),
+        compliance=compliance.answers(result, addresses, selected),
     )
-
-
-def _anchors(findings: Sequence[Finding]) -> dict[str, str]:
-    """Address of each finding in the report, by its id."""
-    return {one.id: anchor("finding", one.id) for one in findings}
 
 
 def _finding_views(
@@ -359,14 +367,6 @@ def _finding_views(
     return tuple(
         finding_view(number, one, one.id in blocking, sources)
         for number, one in enumerate(findings, start=1)
-    )
-
-
-def _counts(findings: list[Finding]) -> tuple[tuple[Severity, int], ...]:
-    """How many findings of each severity, the gravest first."""
-    return tuple(
-        (severity, sum(one.severity == severity for one in findings))
-        for severity in reversed(SEVERITIES)
     )
 
 
@@ -382,7 +382,7 @@ def _sources(
     of_samples = SampleSources(
         data.explained,
         data.probabilities,
-        data.attributes,
+        data.sample_attributes,
         naming,
         result.decision,
     )

@@ -7,12 +7,14 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
+from auditor.disclosure.cells import Cell, withheld_cells
 from auditor.records import MISSING, AuditResult
 
 _SMALL = 0.02
@@ -48,12 +50,15 @@ class RateTable:
     Attributes:
         attributes: their names.
         categories: in the order of their names.
-        unknown: samples that are left out because one of their categories is unknown.
+        unknown: samples that are left out because one of their categories is unknown; None if their
+            number is not shown.
+        n_withheld: categories that are not shown because of their size.
     """
 
     attributes: tuple[str, ...]
     categories: tuple[CategoryRate, ...]
-    unknown: int
+    unknown: int | None
+    n_withheld: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,15 @@ class SelectionRates:
     absent: tuple[str, ...]
 
 
-def selection_rates(result: AuditResult, samples: pd.DataFrame) -> SelectionRates | None:
+def selection_rates(
+    result: AuditResult, samples: pd.DataFrame, least: int = 1
+) -> SelectionRates | None:
     """Computes selection rates.
 
     Args:
         result: the audit, whose configuration names the class and the attributes.
         samples: the evaluated samples, with ``predicted`` and the attributes.
+        least: smallest number of samples of a category that is shown.
 
     Returns:
         The rates; None where the configuration names no class of the model, or no attribute.
@@ -89,20 +97,42 @@ def selection_rates(result: AuditResult, samples: pd.DataFrame) -> SelectionRate
     selected = samples["predicted"].astype(str) == str(chosen)
     compared: list[tuple[str, ...]] = [(name,) for name in present]
     compared += list(combinations(present, 2))
+    withheld = withheld_cells(_counts(samples, compared), present, least)
     return SelectionRates(
         selected=str(chosen),
-        tables=tuple(_rate_table(samples, selected, one) for one in compared),
+        tables=tuple(_rate_table(samples, selected, one, withheld) for one in compared),
         absent=tuple(name for name in names if name not in present),
     )
 
 
+def _counts(samples: pd.DataFrame, compared: Sequence[tuple[str, ...]]) -> dict[Cell, int]:
+    """Number of samples of all categories, unknown ones among them, and of all samples."""
+    counts: dict[Cell, int] = {frozenset(): len(samples)}
+    for names in compared:
+        values = samples[list(names)].astype(object).fillna(MISSING).astype(str)
+        for key, n in values.value_counts().items():
+            parts = key if isinstance(key, tuple) else (key,)
+            counts[_cell(names, map(str, parts))] = int(n)
+    return counts
+
+
+def _cell(names: Sequence[str], values: Iterable[str]) -> Cell:
+    return frozenset(zip(names, values, strict=True))
+
+
 def _rate_table(
-    samples: pd.DataFrame, selected: pd.Series[bool], attributes: Sequence[str]
+    samples: pd.DataFrame,
+    selected: pd.Series[bool],
+    attributes: Sequence[str],
+    withheld: Collection[Cell],
 ) -> RateTable:
     values = samples[list(attributes)].astype(object)
     unknown = (values.isna() | (values == MISSING)).any(axis=1)
     known = values[~unknown].astype(str).assign(**{"": selected[~unknown]})
     counts = known.groupby(list(attributes))[""].agg(["size", "sum"])
+    keys = [key if isinstance(key, tuple) else (key,) for key in counts.index]
+    shown = np.array([_cell(attributes, map(str, key)) not in withheld for key in keys], dtype=bool)
+    counts, n_withheld = counts[shown], int((~shown).sum())
     highest = float((counts["sum"] / counts["size"]).max()) if len(counts) else 0.0
     categories = tuple(
         CategoryRate(
@@ -115,4 +145,7 @@ def _rate_table(
         )
         for key, n, k in zip(counts.index, counts["size"], counts["sum"], strict=True)
     )
-    return RateTable(tuple(attributes), categories, int(unknown.sum()))
+    hidden = n_withheld or any((name, MISSING) in cell for cell in withheld for name in attributes)
+    return RateTable(
+        tuple(attributes), categories, None if hidden else int(unknown.sum()), n_withheld
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit, logit
 
+from auditor.statistics.blocks import row_blocks
 from auditor.statistics.calibration import calibration
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.metrics.cases import BinaryCases, ClassCases
@@ -45,9 +46,12 @@ def brier(cases: BinaryCases | ClassCases, rows: Integers) -> Estimated:
     else:
         if cases.probabilities is None:
             raise ValueError("expected cases with probabilities; got none")
-        probability = cases.probabilities[rows].astype(np.float64)
-        true = np.arange(cases.n_classes) == cases.label[rows][:, None]
-        loss = ((probability - true) ** 2).sum(1) / 2
+        loss = np.empty(len(rows))
+        for block in row_blocks(len(rows), cases.n_classes):
+            chosen = rows[block]
+            probability = cases.probabilities[chosen].astype(np.float64)
+            true = np.arange(cases.n_classes) == cases.label[chosen][:, None]
+            loss[block] = ((probability - true) ** 2).sum(1) / 2
     return _mean(loss, rows, len(cases))
 
 

@@ -1,0 +1,95 @@
+"""Passes: a batch is split into as many images at a time as fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from auditor.autograd.device_memory import is_out_of_memory, release_cached_memory
+from auditor.autograd.forward import device_of
+
+_Result = TypeVar("_Result")
+
+_WHOLE = 1 << 30
+"""More images than any batch has."""
+
+
+class Passes:
+    """Runs something on a batch, part by part.
+
+    Attributes:
+        most: the largest number of images per pass; halved whenever memory runs out, and kept for the
+            batches that follow.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def over(
+        self, n: int, device: torch.device, run: Callable[[slice], _Result]
+    ) -> Iterator[tuple[slice, _Result]]:
+        """Runs something on parts of a batch that fit into memory.
+
+        Args:
+            n: number of images.
+            device: where memory is used.
+            run: is given the part of the batch.
+
+        Yields:
+            Each part, in order, with its result.
+
+        Raises:
+            RuntimeError: or MemoryError, as it was raised: one image alone does not fit into memory.
+        """
+        done = 0
+        while done < n:
+            part = slice(done, min(done + self.most, n))
+            result = _attempt(part, run)
+            if result is None:
+                # After the `except`: the tensors of the failed attempt are released by now.
+                release_cached_memory(device)
+                self.most = max((part.stop - part.start) // 2, 1)
+                continue
+            yield part, result[0]
+            done = part.stop
+
+
+def _attempt(part: slice, run: Callable[[slice], _Result]) -> tuple[_Result] | None:
+    """One pass; None where so many images do not fit into memory."""
+    try:
+        return (run(part),)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or part.stop - part.start == 1:
+            raise
+        return None
+
+
+_recorded: WeakKeyDictionary[nn.Module, dict[str, Passes]] = WeakKeyDictionary()
+"""How many images fit into memory, for each model that was explained and each type of device."""
+
+
+def recorded_passes(
+    model: nn.Module, images: Tensor, run: Callable[[slice], _Result]
+) -> Iterator[tuple[slice, _Result]]:
+    """Runs something that records a graph on parts of a batch.
+
+    On a CPU, a part has 16 images: the activations of more would be allocated anew by the system
+    for each operation, which takes a third or more of the time of a small network, and the parts
+    need less memory. On other devices, the batch is split only where it does not fit into memory.
+
+    Args:
+        model: determines the device. How many images fit is remembered for it.
+        images: (N, 3, H, W).
+        run: is given the part of the batch.
+
+    Yields:
+        Each part, in order, with its result.
+    """
+    device = device_of(model, images)
+    most = 16 if device.type == "cpu" else _WHOLE
+    passes = _recorded.setdefault(model, {}).setdefault(device.type, Passes(most))
+    yield from passes.over(len(images), device, run)

@@ -1,0 +1,1 @@
+"""Statistical disclosure control: what documents show of attributes that are marked as sensitive."""

@@ -1,0 +1,190 @@
+"""A result as documents may show it: sensitive attributes only in cells with enough samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from auditor.disclosure.cells import LABEL, Cell, cell_of, touches, withheld_cells
+from auditor.disclosure.claims import claim, criterion, reason, tested
+from auditor.disclosure.evidence import curve
+from auditor.disclosure.texts import Wording
+from auditor.records import (
+    AuditResult,
+    ExplanationsRecord,
+    MetricValue,
+    Skipped,
+    SliceKey,
+    SliceRecord,
+)
+from auditor.records.display_names import DisplayNames
+from auditor.records.explanations import MeanMap
+
+
+@dataclass(frozen=True)
+class Disclosed:
+    """What may be shown.
+
+    Attributes:
+        result: without withheld cells.
+        sensitive: names of the sensitive attributes, as in the data.
+        least: smallest number of samples of a cell that is shown.
+        n_withheld: number of cells of slices that are not shown.
+        wording: what sentences may say.
+    """
+
+    result: AuditResult
+    sensitive: tuple[str, ...]
+    least: int
+    n_withheld: int
+    wording: Wording
+
+
+def disclosed(result: AuditResult, names: DisplayNames | None = None) -> Disclosed:
+    """The part of a result that documents may show; the outcome stays as it is.
+
+    Args:
+        result: with the names of the data.
+        names: display names that its sentences have; None: those of its configuration.
+    """
+    stated = result.provenance.stated
+    sensitive, least = stated.about.sensitive, stated.report.min_cell
+    names = stated.display_names if names is None else names
+    if not sensitive:
+        return Disclosed(result, (), least, 0, Wording(frozenset(), (), least, names))
+    withheld = withheld_cells(_counts(result), sensitive, least)
+    wording = Wording(withheld, sensitive, least, names)
+    findings = [claim(one, wording) for one in result.findings]
+    criteria = [criterion(one, wording) for one in result.criteria]
+    titles = {one.id: f"{one.title}." for one in findings}
+    titles |= {one.id: f"{one.name}: {one.state}." for one in criteria}
+    reasons = [reason(one, titles, wording) for one in result.outcome.reasons]
+    curves = (curve(one, wording) for one in result.error_curves)
+    changes = {
+        "slices": _slices(result.slices, wording),
+        "attributes": [one for one in result.attributes if not _has_withheld(one.name, withheld)],
+        "findings": findings,
+        "tested": [found for one in result.tested if (found := tested(one, wording)) is not None],
+        "criteria": criteria,
+        "outcome": result.outcome.model_copy(update={"reasons": reasons}),
+        "skipped": _skipped(result.skipped, wording),
+        "error_curves": [one for one in curves if one is not None],
+        "metrics": _metrics(result.metrics, wording),
+        "curves": [
+            one
+            for one in result.curves
+            if not _is_withheld(one.slice, min(one.n_positives, one.n_negatives), wording)
+        ],
+        "explanations": _explanations(result.explanations, wording),
+    }
+    if result.population is not None:
+        values = [
+            one
+            for one in result.population.values
+            if not _is_withheld(
+                SliceKey(attributes={one.attribute: one.value}), one.n_samples, wording
+            )
+        ]
+        changes["population"] = result.population.model_copy(update={"values": values})
+    shown = result.model_copy(update=changes)
+    return Disclosed(shown, sensitive, least, len(withheld), wording)
+
+
+def _counts(result: AuditResult) -> dict[Cell, int]:
+    """The counts that readers of a report see."""
+    counts: dict[Cell, int] = {frozenset(): result.summary.n_evaluated}
+    counts |= {frozenset({(LABEL, one.name)}): one.support for one in result.classes}
+    # The ends of an ordered attribute overlap its values and belong to no row.
+    counts |= {cell_of(one): one.support for one in result.slices if not one.tail}
+    return counts
+
+
+def _has_withheld(name: str, withheld: Iterable[Cell]) -> bool:
+    """Whether a value of an attribute is withheld."""
+    return any(len(cell) == 1 and next(iter(cell))[0] == name for cell in withheld)
+
+
+def _is_withheld(key: SliceKey, support: int, wording: Wording) -> bool:
+    cell = cell_of(key)
+    return cell in wording.withheld or (
+        touches(cell, wording.sensitive) and support < wording.least
+    )
+
+
+def _slices(slices: Iterable[SliceRecord], wording: Wording) -> list[SliceRecord]:
+    """Slices that may be shown; ends of an attribute only where all of its values are."""
+    return [
+        one
+        for one in slices
+        if cell_of(one) not in wording.withheld
+        and not (
+            one.tail
+            and touches(cell_of(one), wording.sensitive)
+            and (
+                one.support < wording.least
+                or any(_has_withheld(name, wording.withheld) for name in one.attributes)
+            )
+        )
+    ]
+
+
+def _skipped(skipped: Iterable[Skipped], wording: Wording) -> list[Skipped]:
+    return [
+        one.model_copy(update={"reason": wording.text(one.reason, wording.named(one.reason))})
+        for one in skipped
+    ]
+
+
+def _metrics(metrics: Iterable[MetricValue], wording: Wording) -> list[MetricValue]:
+    """Metrics of cells that are shown.
+
+    Where one rests on too few samples, such as few positive ones, those that rest on a part of the slice
+    are all withheld: their numbers of samples add up to that of the slice.
+    """
+    listed = list(metrics)
+    sizes: dict[Cell, list[int]] = {}
+    for one in listed:
+        sizes.setdefault(cell_of(one.slice), []).append(one.support)
+    kept = []
+    for one in listed:
+        cell = cell_of(one.slice)
+        if touches(cell, wording.sensitive):
+            of_slice = sizes[cell]
+            partial = min(of_slice) < wording.least and one.support < max(of_slice)
+            if _is_withheld(one.slice, one.support, wording) or partial:
+                continue
+        kept.append(one)
+    return kept
+
+
+def _explanations(record: ExplanationsRecord, wording: Wording) -> ExplanationsRecord:
+    """Without contact sheets, places and mean maps that reveal the value of single samples."""
+    changes: dict[str, object] = {
+        "means": [one for one in record.means if not _is_small_mean(one, wording)],
+        "sheets": [
+            one for one in record.sheets if not touches(cell_of(one.slice), wording.sensitive)
+        ],
+    }
+    if record.failure_map is not None:
+        slices = record.failure_map.slices
+        shown = [k for k, one in enumerate(slices) if not touches(cell_of(one), wording.sensitive)]
+        places = {k: new for new, k in enumerate(shown)}
+        points = [
+            one if one.slice is None else one.model_copy(update={"slice": places.get(one.slice)})
+            for one in record.failure_map.points
+        ]
+        changes["failure_map"] = record.failure_map.model_copy(
+            update={"slices": [slices[k] for k in shown], "points": points}
+        )
+    return record.model_copy(update=changes)
+
+
+def _is_small_mean(one: MeanMap, wording: Wording) -> bool:
+    if one.attribute not in wording.sensitive:
+        return False
+    value = frozenset({(one.attribute, one.value)})
+    return (
+        one.n < wording.least
+        or value in wording.withheld
+        or value | {(LABEL, one.label)} in wording.withheld
+    )

@@ -1,0 +1,109 @@
+"""Sentences that name withheld cells, or small counts of sensitive attributes, are left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from auditor.disclosure.cells import LABEL, PREDICTED, Cell
+from auditor.phrasing import several
+from auditor.records import SliceKey
+from auditor.records.display_names import DisplayNames
+
+NOT_SHOWN = "(not shown)"
+"""The value of a withheld cell."""
+
+_COUNTED = re.compile(r"(?<![\w.,])(\d+)\s(?:of\s[\d\s]+\s)?[^.;,%\d]{0,40}\bsamples?\b")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What may be said.
+
+    Attributes:
+        withheld: the cells that are not shown.
+        sensitive: names of the sensitive attributes.
+        least: smallest number of samples of a cell that is shown.
+        names: display names, which sentences have and records have not.
+    """
+
+    withheld: frozenset[Cell]
+    sensitive: tuple[str, ...]
+    least: int
+    names: DisplayNames
+
+    @property
+    def note(self) -> str:
+        """Stands in place of what is not said."""
+        return (
+            f"Numbers of cells with fewer than {self.least} samples, or from which these could be "
+            f"computed, are not shown: {several(self.shown_attributes, 8)} "
+            f"{'is' if len(self.sensitive) == 1 else 'are'} marked as sensitive."
+        )
+
+    @property
+    def shown_attributes(self) -> tuple[str, ...]:
+        """The sensitive attributes with their display names."""
+        return tuple(map(self.names.of_attribute, self.sensitive))
+
+    def key(self, one: SliceKey) -> SliceKey:
+        """A withheld slice without the values of its sensitive attributes."""
+        attributes = {
+            name: NOT_SHOWN if name in self.sensitive else value
+            for name, value in one.attributes.items()
+        }
+        return SliceKey(attributes=attributes, label=one.label, predicted=one.predicted)
+
+    def title(self, one: SliceKey) -> str:
+        """What a withheld slice is called."""
+        names = [self.names.of_attribute(name) for name in one.attributes if name in self.sensitive]
+        return f"A slice by {several(names)} whose numbers are not shown"
+
+    def allows(self, text: str, about: Iterable[str] = ()) -> bool:
+        """Whether a sentence names no withheld cell.
+
+        Args:
+            text: the sentence.
+            about: sensitive attributes that the text around it is about; their values count as named
+                even where the attribute is not.
+        """
+        known = set(about)
+        if known and any(int(n) < self.least for n in _COUNTED.findall(text)):
+            return False
+        return not any(
+            all(self._names_part(text, name, value, known) for name, value in cell)
+            for cell in self.withheld
+        )
+
+    def named(self, text: str) -> tuple[str, ...]:
+        """The sensitive attributes that a text names."""
+        return tuple(
+            name
+            for name in self.sensitive
+            if has_word(text, name) or has_word(text, self.names.of_attribute(name))
+        )
+
+    def sentences(self, texts: Sequence[str], about: Iterable[str] = ()) -> list[str]:
+        """The sentences that may be shown; the note once in place of the others."""
+        kept = [one for one in texts if self.allows(one, about)]
+        return kept if len(kept) == len(texts) else [*kept, self.note]
+
+    def text(self, text: str, about: Iterable[str] = ()) -> str:
+        """A text of one or more sentences, or the note if it may not be shown."""
+        return text if self.allows(text, about) else self.note
+
+    def _names_part(self, text: str, name: str, value: str, known: set[str]) -> bool:
+        if name in {LABEL, PREDICTED}:
+            shown = self.names.of_class(value)
+            return has_word(text, value) or has_word(text, shown)
+        shown = self.names.of_value(name, value)
+        if not (has_word(text, value) or has_word(text, shown)):
+            return False
+        attribute = self.names.of_attribute(name)
+        return name in known or has_word(text, name) or has_word(text, attribute)
+
+
+def has_word(text: str, word: str) -> bool:
+    """Whether a name occurs in a text, not as a part of a longer word."""
+    return word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None

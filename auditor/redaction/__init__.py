@@ -1,0 +1,1 @@
+"""Redacted copies of runs, for readers outside the house."""

@@ -1,0 +1,47 @@
+"""Image files: bytes become an upright image, or an error with a reason."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from pathlib import Path
+
+from fuzz import pixels
+from fuzz.target import BrokenPromiseError, Reader, Target
+from PIL import Image
+
+from auditor.errors import UnreadableImageError
+from auditor.imaging import image_size, open_image, open_mask
+
+_MOST_PIXELS = 1 << 20
+"""Instead of Pillow's 89 million, so that an input at the limit takes milliseconds."""
+
+
+def _open(folder: Path) -> Reader:
+    Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
+    path = folder / "image"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        if zlib.crc32(data) % 4 == 0:  # masks are decoded by the same code
+            with contextlib.suppress(UnreadableImageError):
+                open_mask(path)
+        image = open_image(path).image
+        if image.mode != "RGB" or image.width * image.height > _MOST_PIXELS or not all(image.size):
+            raise BrokenPromiseError(f"an image of mode {image.mode} and size {image.size}")
+        size = image_size(path)
+        if size != image.size:
+            raise BrokenPromiseError(f"image_size says {size}; the image has {image.size}")
+
+    return read
+
+
+TARGET = Target(
+    name="images",
+    about="an image file → `open_image`, `image_size`, `open_mask`",
+    open=_open,
+    seeds=pixels.files,
+    allowed=(UnreadableImageError,),
+    longest=4096,
+    megabytes=120,
+)
