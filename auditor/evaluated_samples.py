@@ -31,6 +31,9 @@ from auditor.records import (
 from auditor.records.forward_budget import MAP_PASSES, ForwardBudget
 from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, PATH, SAMPLE, SHA256, codes
 
+_CPU_PIXELS = 8 * 224 * 224
+"""Pixels in one forward pass on a CPU: with more, a convolution's results no longer fit into its cache.
+MobileNet-V2 takes 0.73 s for 32 images of 224 pixels in passes of 8, and 1.02 s in one pass."""
 _COMPARED = 8
 """Images on which a faster copy of the model is compared with it."""
 
@@ -178,13 +181,19 @@ class EvaluatedSamples:
         Returns:
             (n, K).
         """
-        self.budget.spend(len(images))
-        return self.model.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+        return self._probabilities(self.model, images)
 
     def search(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The same as ``predict``, up to rounding, by a faster copy of the model if there is one."""
+        return self._probabilities(self._faster, images)
+
+    def _probabilities(self, model: AuditedModel, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         self.budget.spend(len(images))
-        return self._faster.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+        size = len(images)
+        if model.device.type == "cpu":
+            size = max(_CPU_PIXELS // (images.shape[2] * images.shape[3]), 1)
+        parts = torch.from_numpy(np.ascontiguousarray(images)).split(size)
+        return np.concatenate([model.probabilities(part) for part in parts])
 
     @cached_property
     def _faster(self) -> AuditedModel:

@@ -23,11 +23,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.costing.cases import CASES
+
+if TYPE_CHECKING:
+    from auditor.model_opening import OpenedModel
+    from auditor.preparation import Prepared
 
 _REFERENCE = ("predict", "explain")
 
@@ -49,7 +54,7 @@ class Meter:
     parts: dict[str, Part] = field(default_factory=dict)
     before: float = 0.0
     _name: str = "prepare"
-    _since: float = field(default_factory=lambda: _processor_seconds())
+    _since: float = 0.0
 
     def switch(self, name: str) -> None:
         """What follows belongs to another part."""
@@ -115,10 +120,10 @@ def main() -> None:
     print("|---|---|---|---|---|---|\n" + "\n".join(summary))
 
 
-def _in_own_process(config: Path, settings: list[str]) -> dict[str, object]:
+def _in_own_process(config: Path, settings: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.cost", "--one", str(config), "--set", *settings]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - own
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -130,32 +135,13 @@ def _measured(path: Path, settings: list[str]) -> dict[str, object]:
     from auditor.config import AuditConfig
     from auditor.preparation import prepare
 
-    meter = Meter()
-    opening = runner.open_with_thresholds
-
-    def opened_and_watched(prepared):  # type: ignore[no-untyped-def]
-        meter.switch("open model")
-        prepared, opened = opening(prepared)
-        opened.model.module.register_forward_pre_hook(meter.forwarded)
-        meter.before = _resident()
-        meter.switch("trials")
-        return prepared, opened
-
-    runner.open_with_thresholds = opened_and_watched
-    clock_stage = runner._Clock.stage
-
-    @contextmanager
-    def stage(self, name, total=None):  # type: ignore[no-untyped-def]
-        meter.switch(name)
-        with clock_stage(self, name, total) as advance:
-            yield advance
-        meter.switch("between stages")
-
-    runner._Clock.stage = stage
-    place = path.with_suffix(".run")
+    meter = Meter(_since=_processor_seconds())
+    _watch(meter)
     prepared = prepare(AuditConfig.load(path, settings))
     start = time.perf_counter()
-    folder = runner.audit(prepared, place, overwrite=True, progress=MeteredProgress(meter))
+    folder = runner.audit(
+        prepared, path.with_suffix(".run"), overwrite=True, progress=MeteredProgress(meter)
+    )
     wall = time.perf_counter() - start
     meter.switch("end")
     result = folder.read_result()
@@ -176,11 +162,36 @@ def _measured(path: Path, settings: list[str]) -> dict[str, object]:
     }
 
 
-def _reference_seconds(parts: dict[str, dict[str, float]]) -> float:
-    return sum(parts[name]["seconds"] for name in _REFERENCE if name in parts)
+def _watch(meter: Meter) -> None:
+    """Makes the audits of this process tell the meter what begins, stages that show no progress too."""
+    from auditor import runner
+
+    opening, clock = runner.open_with_thresholds, runner._Clock  # noqa: SLF001 - the measured stages
+    clock_stage = clock.stage
+
+    def opened_and_watched(prepared: Prepared) -> tuple[Prepared, OpenedModel]:
+        meter.switch("open model")
+        prepared, opened = opening(prepared)
+        opened.model.module.register_forward_pre_hook(meter.forwarded)
+        meter.before = _resident()
+        meter.switch("trials")
+        return prepared, opened
+
+    @contextmanager
+    def stage(self: Any, name: str, total: int | None = None) -> Iterator[Any]:
+        meter.switch(name)
+        with clock_stage(self, name, total) as advance:
+            yield advance
+        meter.switch("between stages")
+
+    for owner, name, value in (
+        (runner, "open_with_thresholds", opened_and_watched),
+        (clock, "stage", stage),
+    ):
+        setattr(owner, name, value)
 
 
-def _table(measured) -> str:  # type: ignore[no-untyped-def]
+def _table(measured: dict[str, Any]) -> str:
     lines = [
         "| part | CPU seconds | images | with gradient | peak MB |",
         "|---|---|---|---|---|",
@@ -194,11 +205,11 @@ def _table(measured) -> str:  # type: ignore[no-untyped-def]
     return "\n".join(lines)
 
 
-def _summary(measured) -> str:  # type: ignore[no-untyped-def]
-    parts = measured["parts"]
+def _summary(measured: dict[str, Any]) -> str:
+    parts: dict[str, dict[str, float]] = measured["parts"]
     total = sum(part["seconds"] for part in parts.values())
-    reference = _reference_seconds(parts)
-    others = sum(part["images"] for name, part in parts.items() if name not in _REFERENCE)
+    reference = sum(parts[name]["seconds"] for name in _REFERENCE if name in parts)
+    others = sum(int(part["images"]) for name, part in parts.items() if name not in _REFERENCE)
     above = measured["peak"] - measured["before"]
     return (
         f"{total:.0f} ({reference:.0f} predict + explain) | {total / reference:.2f} | {others:,} | "

@@ -26,7 +26,9 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=2000)
     parser.add_argument("--images", type=int, default=200)
     options = parser.parse_args()
-    print("| effect | p <= 0.05, full | p <= 0.05, staged | shown, full | shown, staged | images used |")
+    print(
+        "| effect | p <= 0.05, full | p <= 0.05, staged | shown, full | shown, staged | images used |"
+    )
     print("|---|---|---|---|---|---|")
     for effect in _EFFECTS:
         generator = np.random.default_rng(0)

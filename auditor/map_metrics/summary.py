@@ -146,7 +146,9 @@ def _score(
         "insertion": insertion(model, images, targets, cam, ends=ends).area,
         "insertion_shuffled": insertion(model, images, targets, random_order, ends=ends).area,
         # Squares side by side: the maps are averaged over such squares before they are compared.
-        "occlusion": occlusion_agreement(model, images, targets, cam, Occlusion(stride=1.0)),
+        "occlusion": occlusion_agreement(
+            model, images, targets, cam, Occlusion(stride=1.0, batch_size=16)
+        ),
         "hirescam": hirescam_disagreement(model, images, targets, layer),
     }
     maps = _randomized(model, images, targets, layer, seed, cam)
