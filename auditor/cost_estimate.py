@@ -13,15 +13,15 @@ import numpy as np
 
 from auditor.attributes.categories import categories_of
 from auditor.attributes.cells import stored_cells
+from auditor.config.budget import forward_limit
 from auditor.phrasing import count
 from auditor.preparation import Prepared
 from auditor.records import AuditSize
+from auditor.records.forward_budget import MAP_PASSES
 from auditor.records.predictions import MOST_PROBABILITY_COLUMNS
 
-_SANITY = 60
-"""Forward passes of the map sanity checks per sample."""
-_UNITS = 3
-"""Findings whose units are shown."""
+_SANITY, _LEAST_SANITY = 52, 20
+"""Forward passes of the map sanity checks per sample, and the least number of samples."""
 _PER_SAMPLE = 0.004
 """Seconds per sample for what runs without the model: tests, near-duplicates, drawings."""
 _FIXED = 20.0
@@ -122,8 +122,12 @@ def estimate_cost(prepared: Prepared, trial: TrialCost) -> CostEstimate:
         one.passes(size) for one in prepared.checks.values() if prepared.config.task in one.tasks
     ]
     checks = [sum(one.least for one in found), sum(one.most for one in found)]
-    sanity = _SANITY * explain.trust_samples
-    units = _UNITS * min(explain.unit_samples, n) * bool(explain.units)
+    reference = n + MAP_PASSES * maps
+    affordable = max(reference / (2 * _SANITY), _LEAST_SANITY)
+    sanity = _SANITY * min(explain.trust_samples, affordable)
+    units = min(explain.unit_samples, n) * bool(explain.units)
+    limit = forward_limit(prepared.config.checks, reference, trial.input_numbers // 3)
+    checks = [min(one, limit) for one in checks]
     least, most = (
         _FIXED
         + n * (trial.read_seconds + trial.predict_seconds + _PER_SAMPLE)

@@ -159,7 +159,8 @@ class RunFolder:
     def has_predictions(self) -> bool:
         """Whether a part of the predictions is complete, which is worth keeping after an error."""
         shards = (self.path / "predictions").glob("part-*.parquet")
-        return (self.path / PREDICTIONS).exists() or any(shards)
+        explained = (self.explanations / "blocks").glob("part-*.parquet")  # a shard has only these
+        return (self.path / PREDICTIONS).exists() or any(shards) or any(explained)
 
     @property
     def explanations(self) -> Path:

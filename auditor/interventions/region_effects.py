@@ -83,7 +83,7 @@ class RegionTest:
             recipients: order of the recipients of both.
         """
 
-        def both(name: str, order: Integers) -> Any:  # noqa: ANN401 - arrays of several types
+        def both(name: str, order: Integers) -> Any:
             one, two = getattr(self, name), getattr(other, name)
             return None if one is None else np.concatenate([one, two])[order]
 
@@ -193,9 +193,7 @@ def evaluate_region(
         )
         done = np.sort(np.append(done[0], part)), np.sort(np.append(done[1], other))
         test = new if test is None else test.joined(new, order[0], order[1])
-        if part is not parts[-1] and (
-            not found.promising or limits.out_of_reach(test, n, m)
-        ):
+        if part is not parts[-1] and (not found.promising or limits.out_of_reach(test, n, m)):
             break
     assert test is not None, "there is at least one stage"
     return replace(test, tested=samples.at(*done), n_planned=n)

@@ -83,9 +83,7 @@ def successive_halving(
     for part, number in enumerate(kept, start=1):
         totals.sort(key=lambda one: -one[0])
         totals = [(total + score(choice, part), choice) for total, choice in totals[:number]]
-    return [
-        (total / PARTS, choice) for total, choice in sorted(totals, key=lambda one: -one[0])
-    ]
+    return [(total / PARTS, choice) for total, choice in sorted(totals, key=lambda one: -one[0])]
 
 
 def finer_if_nearly_as_good(
@@ -234,7 +232,7 @@ class _MaskedSearch:
     ) -> _Effect:
         found = self._known.get(key)
         if found is None:
-            probabilities = self.model.predict(changed())
+            probabilities = self.model.search(changed())
             wanted = probabilities[np.arange(len(probabilities)), target]
             number = int((self.model.decide(probabilities) == target).sum())
             found = self._known[key] = _Effect(float(wanted.mean()), number)
