@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
@@ -20,7 +20,7 @@ from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
 from auditor.autograd.watched_layer import watched
-from auditor.config import Preprocess
+from auditor.config import Arithmetic, Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
 from auditor.input_pipeline import Batch, batches, normalised
@@ -37,6 +37,21 @@ _WORKER_DIED = (
     "decoded again in the main process, and the audit goes on. If this happens often, set `workers` to "
     "a smaller number, or to 0"
 )
+
+
+@dataclass(frozen=True)
+class ModelOutputs:
+    """What one forward pass returns of n images.
+
+    Attributes:
+        logits: (n, K).
+        features: (n, C) spatial means of the target layer's maps.
+        peaks: (n, C) spatial maxima of the same maps.
+    """
+
+    logits: NDArray[np.float64]
+    features: NDArray[np.float32]
+    peaks: NDArray[np.float32]
 
 
 @dataclass
@@ -160,8 +175,14 @@ class AuditedModel:
         Raises:
             ModelError: the network raises, or one image alone does not fit into memory.
         """
-        parts = list(self._in_passes(images, self._mean_maps))
-        return np.concatenate(parts).astype(np.float32, copy=False)
+        return self.outputs(images).features
+
+    def outputs(self, images: Tensor) -> ModelOutputs:
+        """Logits, and features and peaks of the target layer, of one forward pass; raises as they do."""
+        parts = np.concatenate(list(self._in_passes(images, self._outputs)))
+        logits, rest = np.split(parts, [len(self.classes)], axis=1)
+        features, peaks = np.split(rest.astype(np.float32), 2, axis=1)
+        return ModelOutputs(logits, features, peaks)
 
     def cams(self, images: Tensor, targets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM at the target layer's resolution, not normalised.
@@ -215,23 +236,26 @@ class AuditedModel:
         output = self._forward(self.module, images)
         return checked_logits(output, tuple(images.shape), len(self.classes))
 
-    def _mean_maps(self, images: Tensor) -> NDArray[np.float64]:
+    def _outputs(self, images: Tensor) -> NDArray[np.float64]:
+        """Logits, features and peaks, (n, K + 2 C)."""
         maps: list[NDArray[np.float64]] = []
 
         def keep(output: object) -> None:
             assert isinstance(output, Tensor)
-            maps[:] = [self.layer.to_map(output).float().mean((2, 3)).cpu().numpy()]
+            found = self.layer.to_map(output).float()
+            maps[:] = [torch.cat([found.mean((2, 3)), found.amax((2, 3))], 1).cpu().numpy()]
 
         # A compiled model would not run the hook.
         module = unwrap(self.module)
         with watched(module, self.layer, keep):
-            self._forward(module, images)
+            output = self._forward(module, images)
         if not maps:
             raise ModelError(
                 f"model: expected the target layer {self.layer.name!r} to run in every forward pass; "
                 "it did not: choose another layer in model.target_layer"
             )
-        return maps[0]
+        logits = checked_logits(output, tuple(images.shape), len(self.classes))
+        return np.concatenate([logits, maps[0].astype(np.float64)], axis=1)
 
     def _forward(self, module: nn.Module, images: Tensor) -> object:
         inputs = self.inputs(images)

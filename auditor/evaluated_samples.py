@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor.audited_model import AuditedModel
+from auditor.bounded_cache import BoundedCache
 from auditor.classifiers.preprocessing import better_preprocessing
 from auditor.datasets.object_regions import has_regions, object_mask, usable_regions
+from auditor.faster_copy import faster_copy
 from auditor.input_pipeline import readable
 from auditor.preprocessing_trials import try_preprocessing
 from auditor.records import (
@@ -26,26 +28,51 @@ from auditor.records import (
     PreprocessingAdvice,
     UnchangedImages,
 )
-from auditor.records.predictions import IMAGE_SAMPLE, LABEL, PATH, SAMPLE, SHA256, codes
+from auditor.records.forward_budget import MAP_PASSES, ForwardBudget
+from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, PATH, SAMPLE, SHA256, codes
+
+_COMPARED = 8
+"""Images on which a faster copy of the model is compared with it."""
+
+
+@dataclass(frozen=True)
+class SharedResults:
+    """What is kept of samples and reference images, so that checks do not compute it again.
+
+    Attributes:
+        images: decoded images by position in the data set.
+        features: features and peaks (2, C) by position in the data set.
+        cams: Grad-CAMs by position in the data set and target.
+        reference: logits and features (K + C,) of reference images by their position.
+    """
+
+    images: BoundedCache[int] = field(default_factory=lambda: BoundedCache(256))
+    features: BoundedCache[int] = field(default_factory=lambda: BoundedCache(64))
+    cams: BoundedCache[tuple[int, int]] = field(default_factory=lambda: BoundedCache(32))
+    reference: BoundedCache[int] = field(default_factory=lambda: BoundedCache(64))
 
 
 @dataclass(frozen=True)
 class EvaluatedSamples:
     """The model together with the samples that it was evaluated on.
 
-    Fulfils `records.ModelAccess`. Nothing is kept between
-    two calls.
+    Fulfils `records.ModelAccess`. Decoded images, features and maps are kept as far as they fit, so
+    that checks share them. Forward passes are counted.
 
     Attributes:
         model: the audited model.
         dataset: the data set.
         table: the evaluated samples, as in ``AuditData.predictions``. The arguments ``rows`` are
             positions in this table.
+        budget: counts the images that are run.
+        kept: what is shared.
     """
 
     model: AuditedModel
     dataset: Dataset
     table: pd.DataFrame
+    budget: ForwardBudget = field(default_factory=ForwardBudget)
+    kept: SharedResults = field(default_factory=SharedResults, repr=False)
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
@@ -86,7 +113,22 @@ class EvaluatedSamples:
         Raises:
             LostImageError: an image can no longer be read, or was changed.
         """
-        return self._read(self._predicted, self.positions[rows])
+        positions = self.positions[rows]
+        missing = np.array([one not in self.kept.images for one in positions.tolist()], dtype=bool)
+        decoded = (
+            image
+            for part in self._read(self._predicted, positions[missing])
+            for image in part.numpy()
+        )
+        size = self.model.batch_size
+        for start in range(0, len(positions), size):
+            images = []
+            for k in range(start, min(start + size, len(positions))):
+                image = next(decoded) if missing[k] else self.kept.images.get(int(positions[k]))
+                assert image is not None, "kept images stay"
+                self.kept.images.add(int(positions[k]), image)
+                images.append(image)
+            yield torch.from_numpy(np.stack(images))
 
     def read_present(
         self, rows: NDArray[np.int64], lengths: Sequence[int] | None = None
@@ -102,6 +144,11 @@ class EvaluatedSamples:
             order given.
         """
         for batch in self.model.batches(self._predicted, self.positions[rows], lengths=lengths):
+            present = [
+                int(row) for row, word in zip(batch.rows, batch.status, strict=True) if word == OK
+            ]
+            for position, image in zip(present, batch.images.numpy(), strict=True):
+                self.kept.images.add(position, image)
             yield batch.images, batch.status
 
     def images(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -131,7 +178,18 @@ class EvaluatedSamples:
         Returns:
             (n, K).
         """
+        self.budget.spend(len(images))
         return self.model.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+
+    def search(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The same as ``predict``, up to rounding, by a faster copy of the model if there is one."""
+        self.budget.spend(len(images))
+        return self._faster.probabilities(torch.from_numpy(np.ascontiguousarray(images)))
+
+    @cached_property
+    def _faster(self) -> AuditedModel:
+        rows = np.arange(min(len(self.table), _COMPARED), dtype=np.int64)
+        return faster_copy(self.model, torch.from_numpy(self.images(rows)))
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Predicted classes, for tasks with one class per sample.
@@ -156,7 +214,28 @@ class EvaluatedSamples:
         Raises:
             LostImageError: an image can no longer be read, or was changed.
         """
-        return self._features(self.read(rows))
+        return self._means_and_peaks(rows)[0]
+
+    def peaks(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Spatial maximum of the target layer's maps, (n, C); see ``features``."""
+        return self._means_and_peaks(rows)[1]
+
+    def _means_and_peaks(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        keys = self.positions[rows].tolist()
+        found = {key: kept for key in keys if (kept := self.kept.features.get(key)) is not None}
+        new = {key: int(row) for key, row in zip(keys, rows, strict=True) if key not in found}
+        missing = iter(new)
+        for images in self.read(np.array(list(new.values()), dtype=np.int64)):
+            self.budget.spend(len(images))
+            outputs = self.model.outputs(images)
+            for both in zip(outputs.features, outputs.peaks, strict=True):
+                key, stacked = next(missing), np.stack(both)
+                self.kept.features.add(key, stacked)
+                found[key] = stacked
+        stacked = np.stack([found[key] for key in keys])
+        return stacked[:, 0], stacked[:, 1]
 
     def features_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Spatial mean of the target layer's maps of other images, preprocessed in the same way.
@@ -172,6 +251,8 @@ class EvaluatedSamples:
             DataError: an image can't be read, or two images have different sizes after
                 preprocessing.
         """
+        if images is self.dataset.reference_images:
+            return self._outputs_of_reference(rows)[0]
         return self._features(self._read(self._with_images(images), rows))
 
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -187,8 +268,35 @@ class EvaluatedSamples:
         Raises:
             DataError: as ``features_of``.
         """
+        if images is self.dataset.reference_images:
+            return self._outputs_of_reference(rows)[1]
+        self.budget.spend(len(rows))
         decoded = self._read(self._with_images(images), rows)
         return np.concatenate([self.model.probabilities(part) for part in decoded])
+
+    def _outputs_of_reference(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Features and probabilities of reference images, each computed once as far as they fit."""
+        kept, images = self.kept.reference, self.dataset.reference_images
+        assert images is not None, "see the callers"
+        found = {row: one for row in rows.tolist() if (one := kept.get(row)) is not None}
+        new = [row for row in dict.fromkeys(rows.tolist()) if row not in found]
+        if new:
+            self.budget.spend(len(new))
+            decoded = self._read(self._with_images(images), np.array(new, dtype=np.int64))
+            each = (
+                np.append(*one)
+                for outputs in map(self.model.outputs, decoded)
+                for one in zip(outputs.logits, outputs.features, strict=True)
+            )
+            for row, both in zip(new, each, strict=True):
+                kept.add(row, both)
+                found[row] = both
+        both = np.stack([found[row] for row in rows.tolist()])
+        n_classes = len(self.model.classes)
+        log_probabilities = self.model.rule.log_probabilities(both[:, :n_classes])
+        return both[:, n_classes:].astype(np.float32), np.exp(log_probabilities)
 
     def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
         """Tries other preprocessings; not for a multi-label task.
@@ -222,12 +330,19 @@ class EvaluatedSamples:
         Raises:
             LostImageError: an image can no longer be read, or was changed.
         """
-        parts: list[NDArray[np.float32]] = []
+        pairs = list(zip(self.positions[rows].tolist(), targets.tolist(), strict=True))
+        found = {pair: kept for pair in pairs if (kept := self.kept.cams.get(pair)) is not None}
+        new = {pair: k for k, pair in enumerate(pairs) if pair not in found}
+        chosen = np.array(list(new.values()), dtype=np.int64)
+        self.budget.spend(MAP_PASSES * len(chosen))
         done = 0
-        for images in self.read(rows):
-            parts.append(self.model.cams(images, targets[done : done + len(images)]))
+        for images in self.read(rows[chosen]):
+            part = chosen[done : done + len(images)]
             done += len(images)
-        return np.concatenate(parts)
+            for k, cam in zip(part, self.model.cams(images, targets[part]), strict=True):
+                self.kept.cams.add(pairs[k], cam)
+                found[pairs[k]] = cam
+        return np.stack([found[pair] for pair in pairs])
 
     def objects(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Where the object is in the preprocessed images.
@@ -261,4 +376,8 @@ class EvaluatedSamples:
             yield readable(batch, dataset)
 
     def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
-        return np.concatenate([self.model.features(images) for images in decoded])
+        parts = []
+        for images in decoded:
+            self.budget.spend(len(images))
+            parts.append(self.model.features(images))
+        return np.concatenate(parts)

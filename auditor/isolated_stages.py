@@ -8,6 +8,7 @@ from pathlib import Path
 
 from auditor.audited_model import AuditedModel
 from auditor.batch_dependence import BatchDependence
+from auditor.check_budget import sanity_samples
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.engines.local import BlockComputer
@@ -99,11 +100,11 @@ class IsolatedStages:
         self.left_out.extend(explained.skipped)
         return explained
 
-    def map_sanity(self, samples: EvaluatedSamples) -> MapSanity:
+    def map_sanity(self, samples: EvaluatedSamples, selection: SampleSelection) -> MapSanity:
         """How far the maps can be trusted; nothing where measuring it raises an exception."""
 
         def measure() -> MapSanity:
-            n_samples, seed = self.config.explain.trust_samples, self.config.seed
+            n_samples, seed = sanity_samples(self.config, samples, selection), self.config.seed
             return measure_map_sanity(
                 samples, self.folder.explanations, n_samples=n_samples, seed=seed
             )

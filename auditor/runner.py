@@ -16,6 +16,7 @@ import pandas as pd
 from auditor import __version__, interrupts, resuming
 from auditor.aborted_runs import kept_or_discarded
 from auditor.batch_dependence import batch_dependence
+from auditor.check_budget import begin_budget
 from auditor.comparison.previous import store_previous
 from auditor.comparisons.clusters import cluster_record, clusters_of
 from auditor.comparisons.population import population_record
@@ -160,13 +161,14 @@ def _run_stages(
         with clock.stage("explain", len(selection.jobs)) as advance:
             explained = stages.explain(samples, selection, computer, advance)
     with clock.stage("map sanity", 1) as advance:
-        sanity = stages.map_sanity(samples)
+        sanity = stages.map_sanity(samples, selection)
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
         kept = Thumbnails(folder.explanations, "interventions")
-        audit_data, doing = replace(audit_data, keeper=kept), progress.doing
+        budget, doing = begin_budget(config, samples, selection), progress.doing
+        audit_data = replace(audit_data, keeper=kept, budget=budget)
         judgement = judge(prepared.checks, audit_data, config.gate, advance, stages.broken, doing)
         kept.write()
     with clock.stage("measure"):

@@ -27,16 +27,16 @@ import torch
 from torch import Tensor, nn
 
 from auditor.audited_model import AuditedModel
-from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.target_layer import find_layer
-from auditor.config import AuditConfig, Preprocess
+from auditor.config import Arithmetic, AuditConfig, Preprocess
 from auditor.explainers import explain_batch
 from auditor.input_pipeline import batches
 from auditor.model_opening import open_model
 from auditor.preparation import prepare
 from auditor.records.decisions import DecisionRule
-from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
+from benchmarks.drawing import draw_maps
 from benchmarks.generated_images import calibrated, write_audit
 
 SIDE = 224
@@ -159,6 +159,10 @@ def _explain(model: AuditedModel, pixels: Tensor, report: Report) -> None:
 
     theirs = _speed(other, n, device)
     report.add(f"  Guided Grad-CAM, exact, batch {n}, maps/s: {ours:.0f}; {name}: {theirs:.0f}")
+    found = explain_batch(module, inputs, pairs, model.layer)
+    views = pixels.permute(0, 2, 3, 1).numpy()
+    drawing = 2 * _speed(partial(draw_maps, views, found), n, torch.device("cpu"))
+    report.add(f"  drawing them, maps/s: {drawing:.0f}")
 
 
 def _with_hooks(module: nn.Module, layer: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -254,8 +258,7 @@ def _stage(options: argparse.Namespace, device: torch.device, report: Report) ->
             own = replace(model, precision=kind)
             start = time.perf_counter()
             with tempfile.TemporaryDirectory() as shards:
-                writer = ShardWriter(Path(shards))
-                predict(own, prepared.dataset, prepared.codes, writer, lambda _: None)
+                predict(own, prepared.dataset, prepared.codes, Path(shards), lambda _: None)
             speed = options.images / (time.perf_counter() - start)
             report.add(f"  predict stage, {kind:5}: {speed:8.0f}")
 

@@ -28,11 +28,12 @@ SIZE = AuditSize(n_samples=1000, n_failures=120, n_classes=2, n_values=3, n_refe
 @pytest.mark.parametrize(
     ("check", "size", "passes"),
     [
-        # Three values, two sides: 52 · 12 + 4 · 100 = 1024 passes each.
-        (RegionReliance(), SIZE, Passes(0, 6144)),
+        # Three values, two sides: 30 · 12 + 4 · 100 = 760 passes each.
+        (RegionReliance(), SIZE, Passes(0, 4560)),
         (RegionReliance(), replace(SIZE, n_values=0), Passes(0, 0)),
-        # 60 failures a class: 120 · 12 + 8 · 48 = 1824; two classes, each with two clusters and 60 maps.
-        (FailureRegions(), SIZE, Passes(1824, 2 * (3 * 1824 + 180))),
+        # 60 failures a class: 85 · 12 + 14 · 48 = 1692; two classes, each with two clusters and 60 maps, and
+        # the region masked in all failures. At least 46 · 12 + 2 · 48 = 648.
+        (FailureRegions(), SIZE, Passes(648, 2 * (3 * (1692 + 60) + 180))),
         (FailureRegions(), replace(SIZE, n_failures=0), Passes()),
         (HiddenSlices(), SIZE, Passes(1000, 1000)),
         (HiddenSlices(), replace(SIZE, n_failures=0), Passes(0, 1000)),
@@ -77,3 +78,12 @@ def test_estimate_reads_as_a_range() -> None:
         "about 3 minutes to 15 minutes (1 000 predictions, 985 maps, 2 600 to 15 200 forward passes of "
         "checks; the most only if interventions have much to confirm); peak memory about 2.8 GiB"
     )
+
+
+def test_limit_on_failures_limits_the_maps(tmp_path: Path) -> None:
+    prepared = prepare(AuditConfig.load(write_audit(tmp_path / "data", "good", 240)))
+    settings = {"mean_cells": 0, "max_failures": 10}
+    explain = prepared.config.explain.model_copy(update=settings)
+    config = prepared.config.model_copy(update={"explain": explain})
+    found = estimate_cost(replace(prepared, config=config), TrialCost(0.01, 0.02, 0.05, 0.1, 192))
+    assert found.maps == pytest.approx(10 * 2 + 10)  # two targets, and a contrast each

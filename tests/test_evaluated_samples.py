@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from auditor.evaluated_samples import EvaluatedSamples
 from auditor.model_opening import open_model
 from auditor.preparation import Prepared, match
 from auditor.records import Dataset, DecodedImage, ModelAccess
+from auditor.records.forward_budget import ForwardBudget
 
 N = 11
 
@@ -224,3 +225,113 @@ def test_objects_without_boxes_and_masks_are_none() -> None:
 def test_images_that_became_unreadable_raise() -> None:
     with pytest.raises(DataError, match="do not change the data while an audit runs"):
         evaluated(prepared(unreadable=3)).images(np.array([0, 1, 2]))
+
+
+def counted(samples: EvaluatedSamples) -> list[int]:
+    """Collects the number of images of every forward pass from now on."""
+    sizes: list[int] = []
+    samples.model.module.register_forward_pre_hook(
+        lambda _module, inputs: sizes.append(len(inputs[0]))
+    )
+    return sizes
+
+
+def test_features_of_a_sample_are_computed_once() -> None:
+    samples = evaluated(prepared())
+    sizes = counted(samples)
+    some = samples.features(np.array([1, 2, 3]))
+    more = samples.features(np.array([3, 0, 1, 3]))
+    assert sum(sizes) == 4
+    np.testing.assert_array_equal(more[[0, 2, 3]], some[[2, 0, 2]])
+    # The maxima come from the same forward passes.
+    assert (samples.peaks(np.arange(4)) >= samples.features(np.arange(4))).all()
+    assert sum(sizes) == 4
+    assert samples.budget.used == 4
+
+
+def test_map_of_a_sample_and_target_is_computed_once() -> None:
+    samples = evaluated(prepared())
+    rows, targets = np.array([1, 2, 1]), np.array([0, 0, 2])
+    first = samples.cams(rows, targets)
+    sizes = counted(samples)
+    again = samples.cams(rows[::-1], targets[::-1])
+    np.testing.assert_array_equal(again, first[::-1])
+    assert not sizes
+    assert samples.budget.used == 3 * 3
+
+
+def test_reference_images_are_run_once_for_features_and_probabilities() -> None:
+    audit = prepared()
+    reference = Noise()
+    samples = evaluated(replace(audit, dataset=replace(audit.dataset, reference_images=reference)))
+    plain = evaluated(audit)
+    rows = np.array([4, 2, 7])
+    sizes = counted(samples)
+    features, probabilities = (
+        samples.features_of(reference, rows),
+        samples.probabilities_of(reference, rows),
+    )
+    assert sum(sizes) == 3
+    np.testing.assert_allclose(features, plain.features_of(Noise(), rows), rtol=1e-5)
+    np.testing.assert_allclose(probabilities, plain.probabilities_of(Noise(), rows), rtol=1e-5)
+
+
+def test_images_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    plain = Noise.__getitem__
+
+    def note(self: Noise, index: int) -> DecodedImage:
+        decoded.append(index)
+        return plain(self, index)
+
+    monkeypatch.setattr(Noise, "__getitem__", note)
+    samples = evaluated(prepared())
+    decoded.clear()
+    one = samples.images(np.array([5, 1, 2]))
+    other = samples.images(np.array([2, 8, 5]))
+    assert decoded == [6, 2, 3, 9]
+    np.testing.assert_array_equal(other[[0, 2]], one[[2, 0]])
+
+
+def test_search_equals_predict_up_to_rounding_with_folded_batch_normalisation() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 5, 3, padding=1),
+        nn.BatchNorm2d(5),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 3),
+    ).eval()
+    network[1].running_var.uniform_(0.5, 2)
+    audit = replace(prepared(), classifier=Classifier(network, "test", "with batch normalisation"))
+    samples = evaluated(audit)
+    images = samples.images(np.arange(6))
+    expected = samples.predict(images)
+    before = samples.budget.used
+    np.testing.assert_allclose(samples.search(images), expected, rtol=1e-4)
+    assert samples.budget.used == before + 6
+
+
+def test_budget_allows_what_is_left_and_names_it_otherwise() -> None:
+    budget = ForwardBudget(limit=100)
+    budget.spend(40)
+    assert budget.allows(60)
+    assert not budget.allows(61)
+    assert "61 forward passes, and 60 of 100 are left" in budget.missing(61)
+
+
+def test_budget_is_shared_equally_by_the_waiting_checks() -> None:
+    budget = ForwardBudget(limit=100)
+    budget.spend(10)
+    budget.share_among(3)
+    assert budget.allows(30)
+    assert not budget.allows(31)
+    budget.share_among(1)
+    assert budget.allows(90)
+
+
+def test_budget_without_a_limit_allows_everything() -> None:
+    budget = ForwardBudget()
+    budget.share_among(3)
+    assert budget.allows(1e12)

@@ -9,7 +9,12 @@ from typing import ClassVar
 from pydantic import Field
 
 from auditor.checks import Check, Need
-from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
+from auditor.interventions.matched_pairs import (
+    ContrastPairs,
+    InterventionBudget,
+    over_budget,
+    plan_contrasts,
+)
 from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.region_search import successive_halving
 from auditor.interventions.staged_test import stopped_sentence
@@ -54,6 +59,8 @@ from auditor.statistics import Interval
 NAME = "appearance-reliance"
 _KEPT_STYLES = (2, 2)
 """Style transfers that are tried on a second third of the search images, and on all."""
+_PER_SEARCH, _PER_TEST = 11, 4
+"""Forward passes per search image and per test image, at most."""
 
 
 @plugin("check", NAME)
@@ -84,6 +91,7 @@ class AppearanceReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
@@ -98,16 +106,16 @@ class AppearanceReliance(Check):
     test_images: int = Field(100, ge=20)
     """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
-    """Largest number of attribute values to examine, those with the largest gaps first. Each takes 16
+    """Largest number of attribute values to examine, those with the largest gaps first. Each takes 11
     forward passes per search image and 4 per test image."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """16 passes per search image and 4 per test image of either side, for each value with a gap."""
+        """11 passes per search image and 4 per test image of either side, for each value with a gap."""
         values = min(self.max_comparisons, size.n_values)
         searched, tested = (
             min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
         )
-        return Passes(0.0, values * 2 * (16 * searched + 4 * tested))
+        return Passes(0.0, values * 2 * (_PER_SEARCH * searched + _PER_TEST * tested))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value with a gap."""
@@ -118,7 +126,11 @@ class AppearanceReliance(Check):
         )
         planned, skipped = plan_contrasts(audit, NAME, budget, "styles")
         claims: list[Claim] = []
-        for pairs in planned:
+        for k, pairs in enumerate(planned):
+            passes = pairs.passes(_PER_SEARCH, _PER_TEST)
+            if not audit.budget.allows(passes):
+                skipped.append(over_budget(audit, NAME, planned[k:], passes))
+                break
             result = _transfer_styles(audit, audit.model, pairs, self.min_drop)
             if result is None:
                 reason = (

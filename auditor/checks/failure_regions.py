@@ -38,10 +38,13 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.records.decisions import ONE_CLASS, TaskName
+from auditor.records.forward_budget import MAP_PASSES
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 
 NAME = "failure-regions"
+_PER_SEARCH, _PER_TEST, _LEAST_PER_SEARCH = 85, 14, 46
+"""Forward passes per search image and per test image at most, and per search image at least."""
 _MAX_SAMPLES = 12
 """Sample ids that a claim names at most."""
 _BATCH = 100
@@ -80,6 +83,7 @@ class FailureRegions(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_mended": "min_corrected",
@@ -100,21 +104,26 @@ class FailureRegions(Check):
     """Largest number of failures on which to test it."""
     max_classes: int = Field(4, ge=1)
     """Largest number of predicted classes to examine, those with most failures first. Each takes about
-    120 forward passes per search image and 8 per test image."""
+    85 forward passes per search image and 14 per test image."""
     max_clusters: int = Field(2, ge=0)
     """Largest number of clusters of maps to examine within a class, the largest first; 0 for none. Each
     takes as many passes as a class. Clustering takes one map per failure, at most 500 per class."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """120 passes per search image and 8 per test image, for each class and cluster; and the maps."""
+        """85 passes per search image and 14 per test image, for each class and cluster; and the maps."""
         classes = min(self.max_classes, size.n_classes)
         failures = size.n_failures / classes
         if failures < 3 * MIN_SEARCHED:
             return Passes()
         searched = min(self.search_images, failures / 3)
-        each = 120 * searched + 8 * min(self.test_images, failures - searched)
+        tested = min(self.test_images, failures - searched)
+        each = _PER_SEARCH * searched + _PER_TEST * tested
         maps = 3 * min(failures, 500) if self.max_clusters else 0.0
-        return Passes(each, classes * ((1 + self.max_clusters) * each + maps))
+        # Masking the region in the other failures shows how many of them it accounts for.
+        return Passes(
+            _LEAST_PER_SEARCH * searched + 2 * tested,
+            classes * ((1 + self.max_clusters) * (each + failures) + maps),
+        )
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every predicted class with enough failures."""
@@ -128,24 +137,18 @@ class FailureRegions(Check):
             return _skipped(f"no predicted class has {search.min_failures} failures or more")
         claims: list[Claim] = []
         reasons: list[str] = []
-        for code in selected[: self.max_classes]:
-            of_class = search.of_class(code)
-            if of_class is None:
+        examined = selected[: self.max_classes]
+        for k, code in enumerate(examined):
+            if not audit.budget.allows(self._passes_of(int(counts[code]))):
+                names = several([quoted(audit.classes[one]) for one in examined[k:]])
+                missing = audit.budget.missing(self._passes_of(int(counts[code])))
                 reasons.append(
-                    f"{quoted(audit.classes[code])}: too few images of other labels are classified correctly"
-                    + ("" if audit.clusters is None else ", or too few clusters have failures")
+                    f"not tested: failures predicted as {names}; for the first, {missing}"
                 )
-                continue
-            of_clusters, n_left_out = search.of_clusters(of_class, self.max_clusters)
-            claims += [
-                self._claim(audit, audit.model, one, int(counts[code]))
-                for one in (of_class, *of_clusters)
-            ]
-            if n_left_out:
-                reasons.append(
-                    f"{n_left_out} more clusters of maps of failures predicted as "
-                    f"{quoted(audit.classes[code])} were left out (checks.{NAME}.max_clusters)"
-                )
+                break
+            found, reason = self._examined(audit, audit.model, search, code)
+            claims += found
+            reasons += reason
         if len(selected) > self.max_classes:
             left_out = [quoted(audit.classes[code]) for code in selected[self.max_classes :]]
             reasons.append(
@@ -155,6 +158,38 @@ class FailureRegions(Check):
         return Examination(
             tuple(claims), tuple(Skipped(check=NAME, reason=reason) for reason in reasons)
         )
+
+    def _passes_of(self, n_failures: int) -> int:
+        """Forward passes of a class or cluster with so many failures, at most."""
+        searched = min(self.search_images, n_failures // 3)
+        tested = min(self.test_images, n_failures - searched)
+        return _PER_SEARCH * searched + _PER_TEST * tested + n_failures
+
+    def _examined(
+        self, audit: AuditData, model: ModelAccess, search: CandidateSearch, code: int
+    ) -> tuple[list[Claim], list[str]]:
+        """The claims about a predicted class and its clusters, and what was left out."""
+        name, n_failures = quoted(audit.classes[code]), int(search.failures_by_class()[code])
+        of_class = search.of_class(code)
+        if of_class is None:
+            few = "too few images of other labels are classified correctly"
+            or_few = "" if audit.clusters is None else ", or too few clusters have failures"
+            return [], [f"{name}: {few}{or_few}"]
+        claims = [self._claim(audit, model, of_class, n_failures)]
+        reasons: list[str] = []
+        passes = self._passes_of(n_failures)
+        maps = MAP_PASSES * min(n_failures, 500)
+        if self.max_clusters and not audit.budget.allows(maps + passes):
+            missing = audit.budget.missing(maps + passes)
+            return claims, [f"not tested: clusters of failures predicted as {name}; {missing}"]
+        of_clusters, n_left_out = search.of_clusters(of_class, self.max_clusters, passes)
+        claims += [self._claim(audit, model, one, n_failures) for one in of_clusters]
+        if n_left_out:
+            reasons.append(
+                f"{n_left_out} more clusters of maps of failures predicted as {name} were left out "
+                f"(checks.{NAME}.max_clusters, or checks.budget.forwards)"
+            )
+        return claims, reasons
 
     def _claim(
         self, audit: AuditData, model: ModelAccess, candidate: CandidateRegion, n_failures: int

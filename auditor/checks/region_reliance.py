@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -12,23 +12,21 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.interventions.examples import paired_examples
 from auditor.interventions.infill import paste
-from auditor.interventions.matched_pairs import ContrastPairs, InterventionBudget, plan_contrasts
-from auditor.interventions.paired_effects import PairedEffect
-from auditor.interventions.region_search import (
-    KEPT_WINDOWS,
-    PARTS,
-    finer_if_nearly_as_good,
-    successive_halving,
+from auditor.interventions.matched_pairs import (
+    ContrastPairs,
+    InterventionBudget,
+    over_budget,
+    plan_contrasts,
 )
+from auditor.interventions.paired_effects import PairedEffect
 from auditor.interventions.regions import (
     REGION_ACTION,
     ImageArray,
     Region,
-    coarse_regions,
     evidence_share,
-    windows_within,
 )
 from auditor.interventions.staged_test import Columns, in_stages, stopped_sentence
+from auditor.interventions.swap_search import SwappedRegion, SwapSearch
 from auditor.phrasing import (
     condition,
     interval,
@@ -64,8 +62,8 @@ from auditor.registry import plugin
 from auditor.statistics import Floats, Integers, PairedMean, is_futile, sign_flip
 
 NAME = "region-reliance"
-_KEPT_REGIONS = (6, 3)
-"""Coarse regions that are tried on a second third of the search images, and on all."""
+_PER_SEARCH, _PER_TEST = 30, 4
+"""Forward passes per search image and per test image, at most."""
 
 
 @plugin("check", NAME)
@@ -93,6 +91,7 @@ class RegionReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
+    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
@@ -108,15 +107,15 @@ class RegionReliance(Check):
     """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
     """Largest number of attribute values to examine, those with the largest gaps first. Each takes
-    about 52 forward passes per search image and 4 per test image."""
+    about 30 forward passes per search image and 4 per test image."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """52 passes per search image and 4 per test image of either side, for each value with a gap."""
+        """30 passes per search image and 4 per test image of either side, for each value with a gap."""
         values = min(self.max_comparisons, size.n_values)
         searched, tested = (
             min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
         )
-        return Passes(0.0, values * 2 * (52 * searched + 4 * tested))
+        return Passes(0.0, values * 2 * (_PER_SEARCH * searched + _PER_TEST * tested))
 
     def examine(self, audit: AuditData) -> Examination:
         """Intervenes for every attribute value with a gap."""
@@ -126,11 +125,17 @@ class RegionReliance(Check):
             self.min_drop, self.search_images, self.test_images, self.max_comparisons
         )
         planned, skipped = plan_contrasts(audit, NAME, budget, "regions")
-        claims = [self._claim(audit, audit.model, pairs) for pairs in planned]
+        claims: list[Claim] = []
+        for k, pairs in enumerate(planned):
+            passes = pairs.passes(_PER_SEARCH, _PER_TEST)
+            if not audit.budget.allows(passes):
+                skipped.append(over_budget(audit, NAME, planned[k:], passes))
+                break
+            claims.append(self._claim(audit, audit.model, pairs))
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(self, audit: AuditData, model: ModelAccess, pairs: ContrastPairs) -> Claim:
-        found = _RegionSearch.of(model, pairs).find(self.min_drop)
+        found = SwapSearch.of(model, pairs).find(self.min_drop)
         region = found.region
         swap = _Swap.at(audit, model, pairs, found, self.min_drop)
         effect, drop = swap.effect, swap.effect.mean.change
@@ -192,7 +197,7 @@ class _Swap:
         audit: AuditData,
         model: ModelAccess,
         pairs: ContrastPairs,
-        found: _FoundRegion,
+        found: SwappedRegion,
         limit: float,
     ) -> _Swap:
         """Fills the region, and the other regions, from both sides in the test images."""
@@ -244,84 +249,6 @@ class _Swap:
             "Region filled from",
         )
         return cls(region, here, control.mean, excess, len(test), examples)
-
-
-@dataclass(frozen=True)
-class _FoundRegion:
-    """The region whose content changes the label's probability most on the search images.
-
-    Attributes:
-        region: the region.
-        promising: whether an effect on the test images is possible: it flips predictions of search
-            images, or the upper limit of the mean change of the probability reaches half the limit.
-    """
-
-    region: Region
-    promising: bool
-
-
-@dataclass(frozen=True)
-class _RegionSearch:
-    """The search images with the donors of both sides, and what regions cost the label."""
-
-    model: ModelAccess
-    label: Integers
-    direction: Floats
-    images: ImageArray
-    sides: tuple[ImageArray, ImageArray]
-    _known: dict[tuple[Region, int], tuple[Floats, Floats]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, model: ModelAccess, pairs: ContrastPairs) -> _RegionSearch:
-        search = pairs.search
-        return cls(
-            model,
-            search.label,
-            pairs.contrast.direction[search.label],
-            model.images(search.rows),
-            (model.images(search.with_value), model.images(search.without_value)),
-        )
-
-    def find(self, limit: float) -> _FoundRegion:
-        """Searches coarse regions, and smaller windows within the best of them if it has an effect."""
-        best = successive_halving(self.cost, coarse_regions(), _KEPT_REGIONS)[0]
-        if not self.is_promising(best[1], limit):
-            return _FoundRegion(best[1], promising=False)
-        windows = windows_within(best[1])
-        finer = successive_halving(self.cost, windows, KEPT_WINDOWS) if windows else []
-        return _FoundRegion(finer_if_nearly_as_good(best, finer), promising=True)
-
-    def cost(self, region: Region, part: int) -> float:
-        """Mean loss of the label's probability in one third of the images."""
-        return float(self._losses(region, part)[0].mean())
-
-    def is_promising(self, region: Region, limit: float) -> bool:
-        """See `_FoundRegion`."""
-        losses, failures = (
-            np.concatenate(parts)
-            for parts in zip(*(self._losses(region, part) for part in range(PARTS)), strict=True)
-        )
-        upper = losses.mean() + 2 * losses.std(ddof=1) / np.sqrt(len(losses))
-        return bool(failures.sum() > 0 or upper >= limit / 2)
-
-    def _losses(self, region: Region, part: int) -> tuple[Floats, Floats]:
-        """Loss of the label's probability, and additional failures, image by image."""
-        found = self._known.get((region, part))
-        if found is None:
-            every = slice(part, None, PARTS)
-            label, direction = self.label[every], self.direction[every]
-            with_value, without_value = (
-                self.model.predict(paste(self.images[every], donors[every], region))
-                for donors in self.sides
-            )
-            change = (without_value - with_value)[np.arange(len(label)), label]
-            fails = [
-                (self.model.decide(one) != label).astype(np.float64)
-                for one in (with_value, without_value)
-            ]
-            found = direction * change, direction * (fails[0] - fails[1])
-            self._known[region, part] = found
-        return found
 
 
 def _evidence_in_region(audit: AuditData, swap: _Swap) -> tuple[float, float] | None:

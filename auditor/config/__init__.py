@@ -13,6 +13,7 @@ from auditor.config.redact import RedactSection
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
+    Arithmetic,
     AuditConfig,
     DataSection,
     ExplainSection,
@@ -26,6 +27,7 @@ from auditor.config.starter import write_starter
 
 __all__ = [
     "AboutSection",
+    "Arithmetic",
     "AttributeNames",
     "AttributeTypes",
     "AuditConfig",

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from auditor import registry
+from auditor.config.budget import KEY as BUDGET
+from auditor.config.budget import CheckBudget
 from auditor.config.yaml_files import parse_yaml
 from auditor.errors import ConfigError
 from auditor.file_system import read_lines, read_text
@@ -136,8 +138,8 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
         return dict(raw)
     checks: dict[str, Options | bool] = {}
     for name, value in given.items():
-        check = plugin_at("check", str(name), "checks")
-        if value is False:
+        check = CheckBudget if name == BUDGET else plugin_at("check", str(name), "checks")
+        if value is False and name != BUDGET:
             checks[name] = False
         elif isinstance(value, check):  # from Python
             checks[name] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from auditor import registry
+from auditor.config.budget import KEY, CheckBudget
 from auditor.config.sections import AuditConfig
 from auditor.registry import Kind
 
@@ -31,8 +32,11 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            name: {"anyOf": [own, {"const": False}]}
-            for name, own in _plugin_schemas("check", definitions).items()
+            KEY: CheckBudget.model_json_schema(),
+            **{
+                name: {"anyOf": [own, {"const": False}]}
+                for name, own in _plugin_schemas("check", definitions).items()
+            },
         },
     }
     return schema

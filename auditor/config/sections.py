@@ -19,6 +19,7 @@ from pydantic import (
 from auditor import registry
 from auditor.config import loading
 from auditor.config.attribute_types import missing_values
+from auditor.config.budget import KEY, CheckBudget
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
 from auditor.config.devices import Device
@@ -35,6 +36,10 @@ from auditor.records.decisions import TaskName
 from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
+
+Arithmetic = Literal["exact", "tf32", "amp"]
+"""``exact``: the dtype of the model's weights, on CUDA without TF32. ``tf32``: on CUDA, convolutions and
+matrix products in TF32; elsewhere as ``exact``. ``amp``: torch's automatic mixed precision."""
 
 
 class ModelSection(Options):
@@ -148,7 +153,8 @@ class ExplainSection(Options):
     mean_cells: int = Field(120, ge=0)
     """Maximum number of mean maps; those with the most samples are computed."""
     trust_samples: int = Field(50, ge=0)
-    """Samples used for the map sanity checks, about 60 forward passes each; 0: no checks."""
+    """Largest number of samples for the map sanity checks, about 52 forward passes each; 0: no checks. They
+    take at most half the passes of predicting and explaining, but 20 samples in any case."""
     units: int = Field(3, ge=0)
     """Units of the target layer shown for each of the most severe findings; 0: none."""
     unit_samples: int = Field(500, ge=1)
@@ -238,7 +244,7 @@ class AuditConfig(Options):
     metrics: MetricsSection = MetricsSection()
     explain: ExplainSection = ExplainSection()
     checks: dict[str, SerializeAsAny[Options] | Literal[False]] = {}
-    """Options of checks by name; a check runs unless it is set to false."""
+    """Options of checks by name; a check runs unless it is set to false. `budget` is that of all checks."""
     judge: JudgeSection = JudgeSection()
     gate: GateSection = GateSection()
     criteria: tuple[Criterion, ...] = ()
@@ -258,7 +264,7 @@ class AuditConfig(Options):
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
     """Where the model runs: `auto`, `cpu`, `cuda`, one of several GPUs such as `cuda:1`, or `mps`."""
-    precision: Literal["exact", "tf32", "amp"] = "exact"
+    precision: Arithmetic = "exact"
     """Arithmetic of predictions: the model's own; on CUDA with TF32; or automatic mixed precision. Maps
     have `explain.precision`."""
 
@@ -337,5 +343,5 @@ class AuditConfig(Options):
             name: check().model_dump(mode="json")
             for name, check in registry.all_of("check").items()
         }
-        dumped["checks"] = defaults | dumped["checks"]
+        dumped["checks"] = {KEY: CheckBudget().model_dump()} | defaults | dumped["checks"]
         return dumped

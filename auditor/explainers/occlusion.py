@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from auditor.registry import Options, plugin
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, memory_format
 
     from auditor.autograd.graph import Rule
     from auditor.autograd.recording import Recording
@@ -45,6 +46,7 @@ class Occlusion(Options):
         """(n, 1, H, W), signed: logit − logit of the occluded image; see ``Explainer.attribute``."""
         import torch
 
+        from auditor.autograd.forward import in_best_layout
         from auditor.autograd.user_code import user_code
 
         images, logits = recording.images, recording.logits
@@ -64,7 +66,9 @@ class Occlusion(Options):
                 for k, (_, (top, bottom, left, right)) in enumerate(part):
                     occluded[k, :, top:bottom, left:right] = self.value
                 with user_code(recording.model, occluded):
-                    scores = recording.model(occluded)
+                    scores = in_best_layout(
+                        recording.model, occluded.device, partial(_scores, recording, occluded)
+                    )
                 for k, (row, (top, bottom, left, right)) in enumerate(part):
                     drop = logits[row, targets[row]] - scores[k, targets[row]]
                     drops[row, :, top:bottom, left:right] += drop
@@ -81,3 +85,8 @@ class Occlusion(Options):
         return [
             (top, top + side, left, left + side) for top in starts(height) for left in starts(width)
         ]
+
+
+def _scores(recording: Recording, occluded: Tensor, layout: memory_format) -> Tensor:
+    scores: Tensor = recording.model(occluded.contiguous(memory_format=layout))
+    return scores

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,8 +67,8 @@ def open_image(path: Path, window: Window | None = None) -> DecodedImage:
 
     Raises:
         UnreadableImageError: with the reason ``missing``, ``empty``, ``truncated``,
-            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``) or
-            ``unreadable``.
+            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``),
+            ``too-slow`` (see `decode_limit`) or ``unreadable``.
     """
     data = _read(path)
     if is_dicom(data):
@@ -197,11 +198,16 @@ def _require_size(image: Image.Image) -> None:
 def translate_decoding_errors(data: bytes = b"") -> Iterator[None]:
     """Converts the errors that Pillow raises on a bad image into ``UnreadableImageError``.
 
+    Pillow only warns of damaged metadata, which do not make the pixels unusable. These warnings are ignored:
+    the result must not depend on warning filters.
+
     Args:
         data: the file's bytes, if known; they distinguish a truncated image from another file.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise UnreadableImageError("too-large", str(error)) from error
     except UnidentifiedImageError as error:

@@ -80,7 +80,7 @@ class CandidateSearch:
         return CandidateRegion(failures, find_masked_region(self.model, failures))
 
     def of_clusters(
-        self, of_class: CandidateRegion, max_clusters: int
+        self, of_class: CandidateRegion, max_clusters: int, passes: int
     ) -> tuple[list[CandidateRegion], int]:
         """The candidates for clusters of maps that may have a cause of their own.
 
@@ -89,6 +89,8 @@ class CandidateSearch:
         Args:
             of_class: the candidate for all failures with the predicted class.
             max_clusters: largest number of clusters to search; 0 for none.
+            passes: forward passes of a search and its test at most; what does not fit into the budget
+                is left out.
 
         Returns:
             The candidates, the largest cluster first, and how many more clusters there are.
@@ -107,7 +109,8 @@ class CandidateSearch:
                 continue
             if any(self._share_corrected(failures, one) > _SAME_CAUSE for one in known):
                 continue
-            if len(candidates) == max_clusters:
+            planned = passes * (len(candidates) + 1)
+            if len(candidates) == max_clusters or not self.audit.budget.allows(planned):
                 n_left_out += 1
                 continue
             found = find_masked_region(self.model, failures)

@@ -86,6 +86,10 @@ class ContrastPairs:
     search: MatchedPairs
     test: MatchedPairs
 
+    def passes(self, per_search: int, per_test: int) -> int:
+        """Forward passes of the search and of the test, with so many per image."""
+        return per_search * len(self.search) + per_test * len(self.test)
+
 
 @dataclass(frozen=True)
 class InterventionBudget:
@@ -138,6 +142,22 @@ def plan_contrasts(
             "there is no error-rate gap to confirm"
         )
     return planned, [Skipped(check=check, reason=reason) for reason in reasons]
+
+
+def over_budget(audit: AuditData, check: str, left_out: list[ContrastPairs], each: int) -> Skipped:
+    """The contrasts that do not fit into the budget, those with smaller gaps than the tested ones.
+
+    Args:
+        audit: the audited data.
+        check: the check's name.
+        left_out: pairs that were not examined, at least one.
+        each: forward passes of the first of them.
+    """
+    values = (condition(one.contrast.attribute, one.contrast.value) for one in left_out)
+    return Skipped(
+        check=check,
+        reason=f"not tested: {several(list(values))}; for the first, {audit.budget.missing(each)}",
+    )
 
 
 def draw_pairs(

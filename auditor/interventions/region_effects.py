@@ -83,7 +83,7 @@ class RegionTest:
             recipients: order of the recipients of both.
         """
 
-        def both(name: str, order: Integers) -> Any:  # noqa: ANN401 - arrays of several types
+        def both(name: str, order: Integers) -> Any:
             one, two = getattr(self, name), getattr(other, name)
             return None if one is None else np.concatenate([one, two])[order]
 

@@ -232,7 +232,7 @@ class _MaskedSearch:
     ) -> _Effect:
         found = self._known.get(key)
         if found is None:
-            probabilities = self.model.predict(changed())
+            probabilities = self.model.search(changed())
             wanted = probabilities[np.arange(len(probabilities)), target]
             number = int((self.model.decide(probabilities) == target).sum())
             found = self._known[key] = _Effect(float(wanted.mean()), number)

@@ -73,9 +73,9 @@ def stopped_sentence(n_used: int, n_planned: int) -> tuple[str, ...]:
     """A sentence about a test that was stopped; nothing for one that was not."""
     if n_used >= n_planned:
         return ()
+    used = f"{n_used} of {plural(n_planned, 'image')}"
     return (
-        f"The test was stopped after {n_used} of {plural(n_planned, 'image')}, because the others could "
-        "hardly have made the effect significant.",
+        f"The test was stopped after {used}: the others could hardly have made the effect significant.",
     )
 
 

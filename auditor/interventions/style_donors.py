@@ -70,7 +70,7 @@ class StyleDonors:
         chosen = np.arange(len(self.pairs))[part::PARTS]
         each, label = np.arange(len(chosen)), self.pairs.label[chosen]
         direction = self.contrast.direction[label]
-        found = self._probabilities(transfer, chosen)
+        found = self._probabilities(transfer, chosen, self.model.search)
         return min(
             float((direction * (without_value - with_value)[each, label]).mean())
             for with_value, without_value in (found[:2], found[2:])
@@ -101,7 +101,9 @@ class StyleDonors:
             )
 
         result = in_stages(
-            len(self.pairs), lambda chosen: self._probabilities(transfer, chosen), futile
+            len(self.pairs),
+            lambda chosen: self._probabilities(transfer, chosen, self.model.predict),
+            futile,
         )
         same, other = effects(result.chosen, result.columns)
         probabilities = result.columns[0], result.columns[1]
@@ -127,7 +129,9 @@ class StyleDonors:
         made = styled(pairs.with_value), styled(pairs.without_value)
         return paired_examples(audit, self.contrast, pairs, effects.probabilities, made, "Style of")
 
-    def _probabilities(self, transfer: StyleTransfer, chosen: Integers) -> tuple[Floats, ...]:
+    def _probabilities(
+        self, transfer: StyleTransfer, chosen: Integers, predict: Callable[[ImageArray], Floats]
+    ) -> tuple[Floats, ...]:
         """Probabilities (k, K) of the images at some positions (k,), in four styles.
 
         Returns:
@@ -140,6 +144,4 @@ class StyleDonors:
             for places in (chosen, self.of_other_labels[chosen])
             for side in (self.pairs.with_value, self.pairs.without_value)
         )
-        return tuple(
-            self.model.predict(transfer(images, self.model.images(rows))) for rows in donors
-        )
+        return tuple(predict(transfer(images, self.model.images(rows))) for rows in donors)

@@ -11,6 +11,7 @@ from scipy.integrate import trapezoid
 from torch import Tensor, nn
 from torch.nn import functional
 
+from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import frozen_eval, unwrap
 from auditor.autograd.user_code import user_code
 
@@ -30,8 +31,44 @@ class Curves:
     area: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class CurveEnds:
+    """What every curve of some images starts or ends with; computed once.
+
+    Attributes:
+        image: (n,) probability of the target in the unchanged image.
+        nothing: (n,) in an image of zeros.
+        blurred: (n,) in the blurred image.
+    """
+
+    image: NDArray[np.float64]
+    nothing: NDArray[np.float64]
+    blurred: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, model: nn.Module, images: Tensor, targets: Tensor) -> CurveEnds:
+        """Runs the images, their blurred copies, and one image of zeros.
+
+        Args:
+            model: a classifier; left unchanged.
+            images: (n, 3, H, W), preprocessed.
+            targets: (n,) int64.
+        """
+        zeros = torch.zeros_like(images[:1])
+        n = len(images)
+        both = _probabilities(model, torch.cat([images, blurred(images), zeros]))
+        place = torch.arange(n)
+        own, smooth = (part[place, targets.cpu()] for part in (both[:n], both[n : 2 * n]))
+        return cls(own.numpy(), both[2 * n][targets.cpu()].numpy(), smooth.numpy())
+
+
 def deletion(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 5
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    maps: Tensor,
+    steps: int = 5,
+    ends: CurveEnds | None = None,
 ) -> Curves:
     """Replaces the most relevant pixels first, by 0, the mean colour of centred images.
 
@@ -40,7 +77,8 @@ def deletion(
         images: (n, 3, H, W), preprocessed.
         targets: (n,) int64.
         maps: (n, 1 or 3, H, W); the absolute values of three channels are summed.
-        steps: number of forward passes after the first.
+        steps: number of steps after the first.
+        ends: where the curves start and end; None computes it.
 
     Returns:
         One curve per image.
@@ -49,11 +87,18 @@ def deletion(
         Petsiuk et al. 2018, "RISE", section 4.3; Samek et al. 2017, "Evaluating the Visualization
         of What a Deep Neural Network Has Learned", equation 9.
     """
-    return _curves(model, (images, torch.zeros_like(images)), targets, maps, steps)
+    known = ends or CurveEnds.of(model, images, targets)
+    changes = _Changes(images, torch.zeros_like(images), known.image, known.nothing)
+    return _curves(model, changes, targets, maps, steps)
 
 
 def insertion(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, steps: int = 5
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    maps: Tensor,
+    steps: int = 5,
+    ends: CurveEnds | None = None,
 ) -> Curves:
     """Inserts the most relevant pixels first into the blurred image.
 
@@ -62,7 +107,8 @@ def insertion(
         images: (n, 3, H, W), preprocessed.
         targets: (n,) int64.
         maps: (n, 1 or 3, H, W); the absolute values of three channels are summed.
-        steps: number of forward passes after the first.
+        steps: number of steps after the first.
+        ends: where the curves start and end; None computes it.
 
     Returns:
         One curve per image.
@@ -70,7 +116,9 @@ def insertion(
     Reference:
         Petsiuk et al. 2018, "RISE", section 4.3.
     """
-    return _curves(model, (blurred(images), images), targets, maps, steps)
+    known = ends or CurveEnds.of(model, images, targets)
+    changes = _Changes(blurred(images), images, known.blurred, known.image)
+    return _curves(model, changes, targets, maps, steps)
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -112,24 +160,44 @@ def shuffled(cells: Tensor, generator: torch.Generator) -> Tensor:
     return flat.gather(1, order).view_as(cells)
 
 
+@dataclass(frozen=True)
+class _Changes:
+    """Images (n, 3, H, W) before and after all pixels are replaced, and their probabilities (n,)."""
+
+    start: Tensor
+    end: Tensor
+    at_start: NDArray[np.float64]
+    at_end: NDArray[np.float64]
+
+
 def _curves(
-    model: nn.Module, start_end: tuple[Tensor, Tensor], targets: Tensor, maps: Tensor, steps: int
+    model: nn.Module, changes: _Changes, targets: Tensor, maps: Tensor, steps: int
 ) -> Curves:
     """Replaces pixels of the first images by those of the second, the most relevant first."""
-    start, end = start_end
     relevance = maps.abs().sum(1) if maps.shape[1] > 1 else maps[:, 0]
     order = relevance.flatten(1).argsort(stable=True, dim=1, descending=True)
     rank = torch.empty_like(order)
     rank.scatter_(1, order, torch.arange(order.shape[1], device=order.device).expand_as(order))
     rank = rank.view(len(maps), 1, *maps.shape[-2:])
     shares = np.linspace(0, 1, steps + 1)
-    module, columns = unwrap(model), []
-    with frozen_eval(module), torch.no_grad():
-        for share in shares:
-            replaced = rank < round(float(share) * order.shape[1])
-            changed = torch.where(replaced, end, start)
-            with user_code(module, changed, memory=True):
-                probabilities = module(changed).float().softmax(1)
-            columns.append(probabilities.gather(1, targets[:, None])[:, 0].cpu().double().numpy())
-    curve = np.stack(columns, 1)
+    columns = [changes.at_start]
+    for share in shares[1:-1]:
+        replaced = rank < round(float(share) * order.shape[1])
+        changed = torch.where(replaced, changes.end, changes.start)
+        probabilities = _probabilities(model, changed)
+        columns.append(probabilities.gather(1, targets.cpu()[:, None])[:, 0].numpy())
+    curve = np.stack([*columns, changes.at_end], 1)
     return Curves(shares, curve, trapezoid(curve, shares, axis=1))
+
+
+def _probabilities(model: nn.Module, images: Tensor) -> Tensor:
+    """(n, K) float64 on the CPU."""
+    module = unwrap(model)
+
+    def call(layout: torch.memory_format) -> Tensor:
+        logits: Tensor = module(images.contiguous(memory_format=layout))
+        return logits
+
+    with frozen_eval(module), torch.no_grad(), user_code(module, images, memory=True):
+        logits = in_best_layout(module, images.device, call)
+    return logits.float().softmax(1).cpu().double()

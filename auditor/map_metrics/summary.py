@@ -24,10 +24,10 @@ from auditor.map_metrics.agreement import (
     occlusion_agreement,
 )
 from auditor.map_metrics.edges import edges
-from auditor.map_metrics.faithfulness import deletion, insertion, shuffled
+from auditor.map_metrics.faithfulness import CurveEnds, deletion, insertion, shuffled
 from auditor.map_metrics.randomization import randomized_copy
 
-PASSES = 60
+PASSES = 52
 """Forward passes per image, about; a map counts as three."""
 _GUIDED = "guided-backprop"
 _PART = 10
@@ -139,11 +139,12 @@ def _score(
     cells, targets = _cells(model, images, layer)
     images = images.to(cells.device)
     cam, random_order = (upsample(one, images) for one in (cells, shuffled(cells, generator)))
+    ends = CurveEnds.of(model, images, targets)
     values = {
-        "deletion": deletion(model, images, targets, cam).area,
-        "deletion_shuffled": deletion(model, images, targets, random_order).area,
-        "insertion": insertion(model, images, targets, cam).area,
-        "insertion_shuffled": insertion(model, images, targets, random_order).area,
+        "deletion": deletion(model, images, targets, cam, ends=ends).area,
+        "deletion_shuffled": deletion(model, images, targets, random_order, ends=ends).area,
+        "insertion": insertion(model, images, targets, cam, ends=ends).area,
+        "insertion_shuffled": insertion(model, images, targets, random_order, ends=ends).area,
         # Squares side by side: the maps are averaged over such squares before they are compared.
         "occlusion": occlusion_agreement(model, images, targets, cam, Occlusion(stride=1.0)),
         "hirescam": hirescam_disagreement(model, images, targets, layer),

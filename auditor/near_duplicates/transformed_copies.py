@@ -30,8 +30,9 @@ _CROP, _ROTATION = 0.1, 0.087
 """Part of the side that views cut off or add, and the angle (radians) by which they are rotated."""
 _NEAREST = 10
 """Candidates by thumbnails, and by features."""
-_AT_MIDDLE, _AT_FULL = 4, 3
-"""Candidates that are aligned at the middle and at the full scale."""
+_AT_COARSE, _AT_MIDDLE, _AT_FULL = 12, 4, 3
+"""Candidates that are aligned in more than two steps at the coarse scale, at the middle scale, and at the
+full scale."""
 _PROMISING = 0.7
 """At the middle scale, the best may leave this part unexplained of what the last of them does."""
 _SAME = 0.995
@@ -190,7 +191,8 @@ class _Search:
             Positions of the images and of their originals, whether they are mirrored, and the
             correlations with the original and with the next best one.
         """
-        pairs = _leading(self._aligned(self._candidates(rows), _COARSE, steps=6), _AT_MIDDLE, 1.0)
+        pairs = _leading(self._aligned(self._candidates(rows), _COARSE, steps=2), _AT_COARSE, 1.0)
+        pairs = _leading(self._aligned(pairs, _COARSE, steps=5), _AT_MIDDLE, 1.0)
         pairs = _leading(self._aligned(pairs, _MIDDLE, steps=4), _AT_FULL, _PROMISING)
         pairs = self._aligned(pairs, SIDE, steps=4)
         pairs = pairs[np.lexsort((-pairs.correlation, pairs.image))]

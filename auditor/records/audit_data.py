@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
 from auditor.records.decisions import Decisions, TaskName
+from auditor.records.forward_budget import ForwardBudget
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,10 @@ class ModelAccess(Protocol):
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities (n, K) for images (n, 3, H, W), batch by batch."""
+        ...
+
+    def search(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The same up to rounding, perhaps faster: for searches, whose result is tested afterwards."""
         ...
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -234,6 +239,7 @@ class AuditData:
         task: what the classifier decides.
         decisions: the binary decisions behind the rows; None for single-label.
         keeper: stores images for the report; None where no report is written.
+        budget: how many images the checks may still run through the model.
     """
 
     predictions: pd.DataFrame
@@ -262,6 +268,7 @@ class AuditData:
     task: TaskName = "single-label"
     decisions: Decisions | None = None
     keeper: ImageKeeper | None = None
+    budget: ForwardBudget = field(default_factory=ForwardBudget)
 
     @property
     def value_slices(self) -> tuple[Slice, ...]:

@@ -23,7 +23,6 @@ _FINDINGS = 5
 """How many findings are dissected, the most severe first."""
 _IMAGES = 6
 """Images shown per unit."""
-_BATCH = 32
 
 
 def dissect(
@@ -54,7 +53,7 @@ def dissect(
     units = [unit for finding in chosen for unit in _units(samples, finding, section.units)]
     drawn = np.random.default_rng(seed).permutation(len(samples.table))[: section.unit_samples]
     rows = np.sort(drawn).astype(np.int64)
-    peaks = _peaks(samples, rows)
+    peaks = samples.peaks(rows)
     shards = ShardWriter(folder, "units")
     records: list[UnitRecord] = []
     table: list[dict[str, object]] = []
@@ -90,18 +89,6 @@ def _units(
     strongest = np.argsort(-positive, kind="stable")[:most]
     for channel in strongest[positive[strongest] > 0]:
         yield finding, int(channel), float(positive[channel] / positive.sum())
-
-
-def _peaks(samples: EvaluatedSamples, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(n, C), the maximum of each channel in each image."""
-    model = samples.model
-    parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    return np.concatenate(
-        [
-            unit_maps(model.module, samples.inputs(part), model.layer).amax((2, 3)).numpy()
-            for part in parts
-        ]
-    )
 
 
 def _drawn(

@@ -28,6 +28,7 @@ from auditor.judging.slice_records import slice_records
 from auditor.phrasing import attribute_name, plural, several, value_name
 from auditor.records import (
     AuditData,
+    AuditSize,
     Claim,
     Curve,
     DataFaults,
@@ -96,7 +97,8 @@ def judge(
     claims: list[Claim] = []
     skipped: list[Skipped] = []
     label_noise: LabelNoiseRecord | None = None
-    for name, check in checks.items():
+    for position, (name, check) in enumerate(checks.items()):
+        _share_budget(audit, list(checks.values())[position:])
         if doing is not None:
             doing(name)
         examine = partial(_examined, check, audit, name)
@@ -130,6 +132,24 @@ def judge(
     )
 
 
+def _share_budget(audit: AuditData, waiting: Sequence[Check]) -> None:
+    """Leaves equal parts of the budget to those of the waiting checks that keep to it."""
+    sharing = sum(one.keeps_to_budget for one in waiting)
+    audit.budget.share_among(sharing if waiting[0].keeps_to_budget else 1)
+
+
+def _size(audit: AuditData) -> AuditSize:
+    """The size of the audit, for the number of a check's forward passes."""
+    return AuditSize(
+        n_samples=len(audit.predictions),
+        n_failures=float(audit.predictions["failure"].sum()),
+        n_classes=len(audit.classes),
+        n_values=len(audit.value_slices),
+        n_reference=len(audit.reference_images or ()),
+        has_expected=audit.expected_accuracy is not None,
+    )
+
+
 def _examined(check: Check, audit: AuditData, name: str) -> Examination:
     """What a check brings back; nothing where it does not support the data."""
     if audit.task not in check.tasks:
@@ -137,6 +157,10 @@ def _examined(check: Check, audit: AuditData, name: str) -> Examination:
         return Examination(skipped=(Skipped(check=name, reason=reason),))
     if check.compares_attributes and not audit.attributes:
         reason = "the data has no attributes that can be compared, so no groups were compared"
+        return Examination(skipped=(Skipped(check=name, reason=reason),))
+    passes = 0.0 if check.keeps_to_budget else check.passes(_size(audit)).most
+    if passes and audit.model is not None and not audit.budget.allows(passes):
+        reason = f"not examined: {audit.budget.missing(passes)}"
         return Examination(skipped=(Skipped(check=name, reason=reason),))
     if audit.clusters is None or check.handles_clusters:
         return check.examine(audit)

@@ -91,7 +91,9 @@ def _fit_head(net: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int6
         for batch in inputs.split(32):
             net(batch)
         net.eval()
-        features = torch.cat([cast(nn.Module, net.features)(one).mean((2, 3)) for one in inputs.split(32)])
+        features = torch.cat(
+            [cast(nn.Module, net.features)(one).mean((2, 3)) for one in inputs.split(32)]
+        )
     from sklearn.linear_model import LogisticRegression
 
     scale = features.std(0) + 1e-6
@@ -113,7 +115,9 @@ def tiny(folder: Path) -> Path:
         networks.digits_net,
         drawn[in_training],
         rows["label"].to_numpy(dtype=np.int64)[in_training],
-        train.TrainingRecipe(mean=digits.MEAN, std=digits.STD, epochs=digits.EPOCHS, rate=digits.RATE),
+        train.TrainingRecipe(
+            mean=digits.MEAN, std=digits.STD, epochs=digits.EPOCHS, rate=digits.RATE
+        ),
         _silent,
     )
     folder.mkdir(parents=True, exist_ok=True)

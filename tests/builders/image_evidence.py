@@ -50,6 +50,9 @@ class Model:
         self.n_predicted += len(images)
         return self.predict_with(images)
 
+    def search(self, images: ImageArray) -> Probabilities:
+        return self.predict(images)
+
     def decide(self, probabilities: Probabilities) -> NDArray[np.int64]:
         return np.asarray(probabilities.argmax(1), dtype=np.int64)
 

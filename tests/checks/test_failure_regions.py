@@ -106,7 +106,7 @@ def test_mark_without_annotation_is_located() -> None:
 def test_forward_passes_stay_within_the_documented_number() -> None:
     audit = marked_audit()
     FailureRegions().examine(audit)
-    assert model_of(audit).n_predicted <= 120 * 12 + 8 * 80
+    assert model_of(audit).n_predicted <= 80 * 12 + 8 * 80
 
 
 def test_region_that_flips_no_other_image_is_not_reported() -> None:
@@ -221,7 +221,7 @@ def audit_with_two_marks() -> AuditData:
 def test_two_causes_are_each_found_at_their_place() -> None:
     audit = audit_with_two_marks()
     of_class, *of_clusters = FailureRegions().examine(audit).claims
-    assert model_of(audit).n_predicted <= 3 * (120 * 12 + 8 * 80)
+    assert model_of(audit).n_predicted <= 3 * (80 * 12 + 8 * 80)
     failing = audit.predictions["failure"].to_numpy()
     expected = {
         place: set(np.flatnonzero(failing & (turns(540, 5) == turn)).tolist())

@@ -116,7 +116,7 @@ def test_failure_map_places_failures_and_names_their_slice() -> None:
     samples, audit = data()
     failures = np.arange(N)[::2]  # 30 of them; 12 have the mark
     found = failure_map(
-        EvaluatedSamples(audited(Colours(), layer=MAPS), samples.dataset, samples.table),
+        EvaluatedSamples(audited(Colours(), 2, layer=MAPS), samples.dataset, samples.table),
         audit,
         failures,
         [about(attributes={"mark": "yes"})],

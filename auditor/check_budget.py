@@ -1,0 +1,59 @@
+"""What an audit may spend beyond predicting and explaining, from numbers of images alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditor.config import AuditConfig
+from auditor.config.budget import forward_limit
+from auditor.evaluated_samples import EvaluatedSamples
+from auditor.map_metrics.summary import PASSES
+from auditor.records import SampleSelection
+from auditor.records.forward_budget import MAP_PASSES, ForwardBudget
+
+_LEAST_SANITY = 20
+"""Samples for map sanity, if the configuration does not state fewer: four for each randomized network."""
+
+
+def begin_budget(
+    config: AuditConfig, samples: EvaluatedSamples, selection: SampleSelection
+) -> ForwardBudget:
+    """Sets the limit for the checks; what was run before does not count.
+
+    Args:
+        config: may state the limit as ``checks.budget.forwards``.
+        samples: the evaluated samples, whose forward passes are counted.
+        selection: what was explained.
+
+    Returns:
+        The budget, which ``samples`` counts.
+    """
+    pixels = 1
+    if len(samples.table):
+        pixels = int(np.prod(samples.images(np.zeros(1, dtype=np.int64)).shape[2:]))
+    reference = _reference_passes(samples, selection)
+    samples.budget.limit, samples.budget.used = forward_limit(config.checks, reference, pixels), 0
+    return samples.budget
+
+
+def sanity_samples(
+    config: AuditConfig, samples: EvaluatedSamples, selection: SampleSelection
+) -> int:
+    """Number of samples on which map sanity is measured.
+
+    Args:
+        config: states the largest number as ``explain.trust_samples``.
+        samples: the evaluated samples.
+        selection: what is explained.
+
+    Returns:
+        As many as take half the passes of predicting and explaining, and at least 20.
+    """
+    affordable = _reference_passes(samples, selection) // (2 * PASSES)
+    return min(config.explain.trust_samples, max(affordable, _LEAST_SANITY))
+
+
+def _reference_passes(samples: EvaluatedSamples, selection: SampleSelection) -> int:
+    """Forward passes of predicting and explaining."""
+    maps = sum(len(job.targets) for job in selection.jobs)
+    return len(samples.table) + MAP_PASSES * maps
