@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from auditor import blocks, cli, runner
+from auditor import blocks, cli, runner, selected_samples
 from auditor.config import AuditConfig
 from auditor.errors import AuditAbortedError, UsageError
 from auditor.progress import Advance, Silent
@@ -261,7 +261,7 @@ READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
         ((os, "fsync"), 17, FULL, "expected space on the disk", 200),
         ((os, "fsync"), 3, READ_ONLY, "expected a place that can be written", 96),
         ((PredictionRows, "of"), 8, MemoryError(), "MemoryError", 96),
-        ((runner, "select_samples"), 1, MemoryError("no"), "MemoryError: no", 200),
+        ((selected_samples, "select_samples"), 1, MemoryError("no"), "MemoryError: no", 200),
     ],
 )
 def test_fault_keeps_the_finished_blocks_and_says_how_to_continue(
