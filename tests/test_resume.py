@@ -75,9 +75,9 @@ def _inputs(folder: Path) -> Path:
     return path
 
 
-def _run(config: Path, progress: Silent, *changes: str, **options: bool) -> RunFolder:
+def _run(config: Path, progress: Silent, *changes: str, resume: bool = False) -> RunFolder:
     settings = AuditConfig.load(config, list(changes))
-    return runner.run(settings, config.parent / "run", progress=progress, **options)
+    return runner.run(settings, config.parent / "run", resume=resume, progress=progress)
 
 
 @pytest.fixture(scope="module")
