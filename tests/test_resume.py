@@ -77,7 +77,7 @@ def _inputs(folder: Path) -> Path:
 
 def _run(config: Path, progress: Silent, *changes: str, resume: bool = False) -> RunFolder:
     settings = AuditConfig.load(config, list(changes))
-    return runner.run(settings, config.parent / "run", progress=progress, resume=resume)
+    return runner.run(settings, config.parent / "run", resume=resume, progress=progress)
 
 
 @pytest.fixture(scope="module")
