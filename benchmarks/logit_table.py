@@ -1,12 +1,11 @@
 """A table of logits that stands in for the predict stage of `benchmarks.scale`.
 
 Its cost is that of decoding, which grows in proportion to the number of images. What it writes is
-written here from random logits, with random fingerprints and image properties.
+written here from random logits, with random perceptual fingerprints and image properties.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +76,13 @@ class _Table:
         best = log_share.argmax(1)
         names = np.array(self._classes, dtype=object)
         samples = self._dataset.samples.iloc[rows]
-        first = [str(row).encode() for row in range(rows.start, rows.stop)]
+        images = self._dataset.images
         columns: list[Any] = [
             *(samples.index, samples[PATH], names[label], names[best]),
             *(np.exp(log_share[each, best]), -log_share[each, label], np.full(n, OK, dtype=object)),
-            [hashlib.sha256(one).hexdigest() for one in first],
+            [
+                images[row].sha256 for row in range(rows.start, rows.stop)
+            ],  # compared when it is read again
             [f"{int(one):016x}" for one in random.integers(0, 2**64, n, dtype=np.uint64)],
             *(self._property(name, n) for name in image_properties.NAMES),
             *np.exp(log_share).astype(np.float32).T,
