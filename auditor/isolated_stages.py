@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from auditor.audited_model import AuditedModel
 from auditor.batch_dependence import BatchDependence
 from auditor.check_budget import sanity_samples
+from auditor.checks import Check
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
 from auditor.engines.local import BlockComputer
@@ -30,18 +31,21 @@ from auditor.records import (
     Summary,
     UnitRecord,
 )
+from auditor.records.forward_budget import ForwardBudget
 from auditor.records.predictions import NOT_FINITE
 from auditor.run_folder import RunFolder
 from auditor.stages.contact_sheets import contact_sheets
 from auditor.stages.dissect import dissect
 from auditor.stages.explain import explain_samples
 from auditor.stages.failure_map import failure_map
+from auditor.stages.judge import Judgement, judge
 from auditor.stages.map_sanity import MapSanity, measure_map_sanity
 from auditor.stages.matched_images import store_matched_images
 from auditor.stages.measure import Measurements, measure_metrics
 from auditor.stages.merged_explanations import Explained
 from auditor.stages.predict import predict
 from auditor.statistics import Integers
+from auditor.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,21 @@ class IsolatedStages:
             )
 
         return self.broken.attempt("map sanity", "map", measure, MapSanity())
+
+    def judge(
+        self,
+        checks: Mapping[str, Check],
+        audit: AuditData,
+        budget: ForwardBudget,
+        advance: Advance,
+        doing: Callable[[str], object],
+    ) -> Judgement:
+        """The findings; checks that raise an exception are left out."""
+        kept = Thumbnails(self.folder.explanations, "interventions")
+        audit = replace(audit, keeper=kept, budget=budget)
+        judgement = judge(checks, audit, self.config.gate, advance, self.broken, doing)
+        kept.write()
+        return judgement
 
     def measure(self, audit: AuditData, chosen: ChosenMetrics) -> Measurements:
         """The metrics; those that raise an exception are left out."""

@@ -50,9 +50,7 @@ from auditor.run_folder import RunFolder
 from auditor.selected_samples import select_from
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import FailureAnalysis
-from auditor.stages.judge import judge
 from auditor.stages.slicing import Slicing
-from auditor.thumbnails import Thumbnails
 
 
 def run(
@@ -166,11 +164,8 @@ def _run_stages(
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
         audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
-        kept = Thumbnails(folder.explanations, "interventions")
-        budget, doing = begin_budget(config, samples, selection), progress.doing
-        audit_data = replace(audit_data, keeper=kept, budget=budget)
-        judgement = judge(prepared.checks, audit_data, config.gate, advance, stages.broken, doing)
-        kept.write()
+        budget = begin_budget(config, samples, selection)
+        judgement = stages.judge(prepared.checks, audit_data, budget, advance, progress.doing)
     with clock.stage("measure"):
         measured = stages.measure(audit_data, prepared.metrics)
     criteria = stages.criteria(audit_data, analysis.summary)

@@ -58,8 +58,8 @@ def audit_with_marks(limit: int | None) -> AuditData:
 
 
 def test_exhausted_budget_lists_the_values_with_the_smaller_gaps() -> None:
-    # Each value takes at most 30 per search image and 4 per test image: 30 * 24 + 4 * 200 = 1520.
-    found = RegionReliance().examine(audit_with_marks(1550))
+    # Each value takes at most 42 per search image and 4 per test image: 42 * 24 + 4 * 200 = 1808.
+    found = RegionReliance().examine(audit_with_marks(1850))
     (claim,) = found.claims
     assert claim.slice.attributes == {"mark": "yes"}
     (reason,) = (one.reason for one in found.skipped if "checks.budget.forwards" in one.reason)

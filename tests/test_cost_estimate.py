@@ -28,8 +28,8 @@ SIZE = AuditSize(n_samples=1000, n_failures=120, n_classes=2, n_values=3, n_refe
 @pytest.mark.parametrize(
     ("check", "size", "passes"),
     [
-        # Three values, two sides: 30 · 12 + 4 · 100 = 760 passes each.
-        (RegionReliance(), SIZE, Passes(0, 4560)),
+        # Three values, two sides: 42 · 12 + 4 · 100 = 904 passes each.
+        (RegionReliance(), SIZE, Passes(0, 5424)),
         (RegionReliance(), replace(SIZE, n_values=0), Passes(0, 0)),
         # 60 failures a class: 85 · 12 + 14 · 48 = 1692; two classes, each with two clusters and 60 maps, and
         # the region masked in all failures. At least 46 · 12 + 2 · 48 = 648.

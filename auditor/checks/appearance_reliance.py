@@ -16,7 +16,6 @@ from auditor.interventions.matched_pairs import (
     plan_contrasts,
 )
 from auditor.interventions.paired_effects import PairedEffect
-from auditor.interventions.region_search import successive_halving
 from auditor.interventions.staged_test import stopped_sentence
 from auditor.interventions.style_donors import StyleDonors, StyleEffects
 from auditor.interventions.style_transfer import STYLE_TRANSFERS, StyleTransfer
@@ -57,9 +56,7 @@ from auditor.registry import plugin
 from auditor.statistics import Interval
 
 NAME = "appearance-reliance"
-_KEPT_STYLES = (2, 2)
-"""Style transfers that are tried on a second third of the search images, and on all."""
-_PER_SEARCH, _PER_TEST = 11, 4
+_PER_SEARCH, _PER_TEST = 16, 4
 """Forward passes per search image and per test image, at most."""
 
 
@@ -106,11 +103,11 @@ class AppearanceReliance(Check):
     test_images: int = Field(100, ge=20)
     """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
-    """Largest number of attribute values to examine, those with the largest gaps first. Each takes 11
+    """Largest number of attribute values to examine, those with the largest gaps first. Each takes 16
     forward passes per search image and 4 per test image."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """11 passes per search image and 4 per test image of either side, for each value with a gap."""
+        """16 passes per search image and 4 per test image of either side, for each value with a gap."""
         values = min(self.max_comparisons, size.n_values)
         searched, tested = (
             min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)
@@ -228,7 +225,7 @@ def _transfer_styles(
     if search_others is None or test_others is None:
         return None
     search = StyleDonors(model, pairs.contrast, pairs.search, search_others)
-    transfer = successive_halving(search.cost, STYLE_TRANSFERS, _KEPT_STYLES)[0][1]
+    transfer = max(STYLE_TRANSFERS, key=search.cost)
     test = StyleDonors(model, pairs.contrast, pairs.test, test_others)
     found = test.effects(transfer, seed, limit)
     return _StyleResult(

@@ -62,7 +62,7 @@ from auditor.registry import plugin
 from auditor.statistics import Floats, Integers, PairedMean, is_futile, sign_flip
 
 NAME = "region-reliance"
-_PER_SEARCH, _PER_TEST = 30, 4
+_PER_SEARCH, _PER_TEST = 42, 4
 """Forward passes per search image and per test image, at most."""
 
 
@@ -107,10 +107,10 @@ class RegionReliance(Check):
     """Largest number of images of each side on which to test it."""
     max_comparisons: int = Field(12, ge=1)
     """Largest number of attribute values to examine, those with the largest gaps first. Each takes
-    about 30 forward passes per search image and 4 per test image."""
+    about 42 forward passes per search image and 4 per test image."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """30 passes per search image and 4 per test image of either side, for each value with a gap."""
+        """42 passes per search image and 4 per test image of either side, for each value with a gap."""
         values = min(self.max_comparisons, size.n_values)
         searched, tested = (
             min(one, size.n_samples / 2) for one in (self.search_images, self.test_images)

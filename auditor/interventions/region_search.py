@@ -43,7 +43,7 @@ _KEPT_REGIONS = (16, 8)
 infill method."""
 _KEPT_METHODS = (12, 6)
 """Regions with their infill that are tried on a second third of the images, and on all."""
-KEPT_WINDOWS = (6, 3)
+_KEPT_WINDOWS = (6, 3)
 """The same for the smaller windows within the best region."""
 _SUFFICIENT = 0.8
 """A smaller region is preferred from this share of the larger one's score on, as it is more specific."""
@@ -138,7 +138,7 @@ def find_masked_region(model: ModelAccess, failures: ClassFailures) -> FoundRegi
     tried = [MaskedRegion(region, method) for _, region in ranked for method in methods]
     best = successive_halving(search.score, tried, _KEPT_METHODS)[0]
     windows = [MaskedRegion(one, best[1].method) for one in windows_within(best[1].region)]
-    finer = successive_halving(search.score, windows, KEPT_WINDOWS) if windows else []
+    finer = successive_halving(search.score, windows, _KEPT_WINDOWS) if windows else []
     masked = finer_if_nearly_as_good(best, finer)
     return FoundRegion(masked, search.has_effect(masked))
 

@@ -10,7 +10,6 @@ import numpy as np
 from auditor.interventions.examples import paired_examples
 from auditor.interventions.matched_pairs import MatchedPairs
 from auditor.interventions.paired_effects import PairedEffect
-from auditor.interventions.region_search import PARTS
 from auditor.interventions.regions import ImageArray
 from auditor.interventions.staged_test import Columns, in_stages
 from auditor.interventions.style_transfer import StyleTransfer
@@ -57,17 +56,16 @@ class StyleDonors:
     pairs: MatchedPairs
     of_other_labels: Integers
 
-    def cost(self, transfer: StyleTransfer, part: int) -> float:
+    def cost(self, transfer: StyleTransfer) -> float:
         """Probability that the label loses with the style of the side with the higher error rate.
 
         Args:
             transfer: the style transfer.
-            part: which third of the images is used, 0 to 2.
 
         Returns:
             The smaller of the losses with styles of the same label and of other labels.
         """
-        chosen = np.arange(len(self.pairs))[part::PARTS]
+        chosen = np.arange(len(self.pairs))
         each, label = np.arange(len(chosen)), self.pairs.label[chosen]
         direction = self.contrast.direction[label]
         found = self._probabilities(transfer, chosen, self.model.search)
