@@ -198,7 +198,7 @@ def test_aborted_run_leaves_a_marked_folder(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("disk failure")
 
-    monkeypatch.setattr("auditor.runner.find_failures", broken)
+    monkeypatch.setattr("auditor.selected_samples.find_failures", broken)
     with pytest.raises(AuditAbortedError, match="disk failure"):
         run(AuditConfig.load(planted_inputs), tmp_path / "run")
     left = tmp_path / "run.unfinished"
@@ -210,7 +210,7 @@ def test_aborted_run_leaves_a_marked_folder(
 
 def test_map_sanity_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:
     explanations = planted_run.read_result().explanations
-    assert explanations.sanity["n_samples"] == 50
+    assert 20 <= explanations.sanity["n_samples"] <= 50  # as many as the budget of passes allows
     tested = {(one.test, one.explainer): one for one in explanations.map_tests}
     assert set(tested) == {
         *((name, "grad-cam") for name in ("deletion", "insertion", "occlusion", "randomization")),
