@@ -28,6 +28,7 @@ import torch
 
 from auditor import runner
 from auditor.config import AuditConfig
+from auditor.engines.local import BlockComputer
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explainers import explain_batch
 from auditor.isolated_stages import IsolatedStages
@@ -62,11 +63,15 @@ class Watched(IsolatedStages):
     asked: ClassVar[list[tuple[EvaluatedSamples, SampleSelection]]] = []
 
     def explain(
-        self, samples: EvaluatedSamples, selection: SampleSelection, advance: Advance
+        self,
+        samples: EvaluatedSamples,
+        selection: SampleSelection,
+        computer: BlockComputer,
+        advance: Advance,
     ) -> Explained:
         """Explains as in any audit."""
         self.asked[:] = [(samples, selection)]
-        return super().explain(samples, selection, advance)
+        return super().explain(samples, selection, computer, advance)
 
 
 def main() -> None:

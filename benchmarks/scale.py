@@ -236,14 +236,20 @@ def _audit(given: dict[str, Any]) -> dict[str, Any]:
 def _predict_from_table() -> None:
     """Replaces the predict stage in this process."""
     from auditor.audited_model import AuditedModel
+    from auditor.engines.local import BlockComputer
     from auditor.isolated_stages import IsolatedStages
     from auditor.preparation import Prepared
     from auditor.progress import Advance
     from benchmarks.logit_table import write_predictions
 
     def predict(
-        self: IsolatedStages, prepared: Prepared, model: AuditedModel, advance: Advance
+        self: IsolatedStages,
+        prepared: Prepared,
+        model: AuditedModel,
+        computer: BlockComputer,
+        advance: Advance,
     ) -> Path:
+        del computer
         dataset = prepared.dataset
         assert isinstance(dataset.images, GridImages)
         advance(len(dataset))
