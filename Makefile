@@ -45,7 +45,7 @@ bench: $(STAMP)
 
 # What a user installs with all extras, pinned to the versions that the tests pass with, with hashes and without
 # addresses. Takes some minutes: pip-compile asks the package index about each of them.
-LOCK_EXTRAS := demo dicom huggingface keras mlflow onnx ray signature tensorboard timm wandb
+LOCK_EXTRAS := demo dicom huggingface keras mlflow onnx signature tensorboard timm wandb
 lock: $(STAMP)
 	mkdir -p build
 	$(BIN)/python -m pip freeze --exclude-editable | sed -n 's/^\([A-Za-z0-9._-]*==[^+ ]*\).*/\1/p' > build/tested.txt

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[0-9][^ +;]*)(?: ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
-NOT_LOCKED = {"dev", "docs", "fuzz", "peers"}
-"""Extras of those who develop the package."""
+NOT_LOCKED = {"dev", "docs", "fuzz", "peers", "ray"}
+"""Extras of those who develop the package, and Ray, whose version is that of the user's cluster."""
 
 pytestmark = pytest.mark.skipif(not LOCK.is_file(), reason="not in the source distribution")
 
