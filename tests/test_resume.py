@@ -75,9 +75,16 @@ def _inputs(folder: Path) -> Path:
     return path
 
 
-def _run(config: Path, progress: Silent, *changes: str, resume: bool = False) -> RunFolder:
+def _run(
+    config: Path,
+    progress: Silent,
+    *changes: str,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> RunFolder:
     settings = AuditConfig.load(config, list(changes))
-    return runner.run(settings, config.parent / "run", resume=resume, progress=progress)
+    out = config.parent / "run"
+    return runner.run(settings, out, overwrite=overwrite, resume=resume, progress=progress)
 
 
 @pytest.fixture(scope="module")
