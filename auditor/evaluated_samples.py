@@ -192,7 +192,7 @@ class EvaluatedSamples:
         size = len(images)
         if model.device.type == "cpu":
             size = max(_CPU_PIXELS // (images.shape[2] * images.shape[3]), 1)
-        parts = torch.from_numpy(np.ascontiguousarray(images)).split(size)
+        parts = torch.split(torch.from_numpy(np.ascontiguousarray(images)), size)
         return np.concatenate([model.probabilities(part) for part in parts])
 
     @cached_property

@@ -33,6 +33,7 @@ from benchmarks.costing.cases import CASES
 if TYPE_CHECKING:
     from auditor.model_opening import OpenedModel
     from auditor.preparation import Prepared
+    from auditor.progress import Advance
 
 _REFERENCE = ("predict", "explain")
 
@@ -79,7 +80,7 @@ class MeteredProgress:
         self._meter = meter
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[object]:
+    def stage(self, name: str, total: int) -> Iterator[Advance]:
         """See ``auditor.progress.Progress``."""
         del total
         self._meter.switch(name)
@@ -165,8 +166,9 @@ def _measured(path: Path, settings: list[str]) -> dict[str, object]:
 def _watch(meter: Meter) -> None:
     """Makes the audits of this process tell the meter what begins, stages that show no progress too."""
     from auditor import runner
+    from auditor.stages.choose_thresholds import open_with_thresholds
 
-    opening, clock = runner.open_with_thresholds, runner._Clock  # noqa: SLF001 - the measured stages
+    opening, clock = open_with_thresholds, runner._Clock  # noqa: SLF001 - the measured stages
     clock_stage = clock.stage
 
     def opened_and_watched(prepared: Prepared) -> tuple[Prepared, OpenedModel]:

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.image_evidence import ImageArray, Probabilities, audit_data
+from builders.image_evidence import ImageArray, Model, Probabilities, audit_data
 from builders.marked_images import (
-    Model,
     banded_images,
     bright_places,
     labels,

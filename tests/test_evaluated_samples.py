@@ -303,7 +303,10 @@ def test_search_equals_predict_up_to_rounding_with_folded_batch_normalisation() 
         nn.Flatten(),
         nn.Linear(5, 3),
     ).eval()
-    network[1].running_var.uniform_(0.5, 2)
+    norm = network[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_var is not None
+    norm.running_var.uniform_(0.5, 2)
     audit = replace(prepared(), classifier=Classifier(network, "test", "with batch normalisation"))
     samples = evaluated(audit)
     images = samples.images(np.arange(6))
