@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fuzz fuzz-short exhaustive example bench docs clean
+.PHONY: demo test fuzz fuzz-short exhaustive example bench docs lock pip-audit clean
 
 demo: $(STAMP)
 	$(BIN)/auditor demo
@@ -22,7 +22,7 @@ fuzz: $(STAMP)
 	$(BIN)/python -m fuzz --minutes 30
 
 fuzz-short: $(STAMP)
-	$(BIN)/python -m fuzz --seconds 45
+	$(BIN)/python -m fuzz images tables coco webdataset configurations results --seconds 40
 
 # Tests that cover very many models, such as all architectures of torchvision.
 exhaustive: $(STAMP)
@@ -42,6 +42,28 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predict
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.explain
+
+# What a user installs with all extras, pinned to the versions that the tests pass with, with hashes and without
+# addresses. Takes some minutes: pip-compile asks the package index about each of them.
+LOCK_EXTRAS := demo dicom huggingface keras mlflow onnx signature tensorboard timm wandb
+lock: $(STAMP)
+	mkdir -p build
+	$(BIN)/python -m pip freeze --exclude-editable | sed -n 's/^\([A-Za-z0-9._-]*==[^+ ]*\).*/\1/p' > build/tested.txt
+	rm -f build/requirements.lock
+	$(BIN)/pip-compile pyproject.toml $(LOCK_EXTRAS:%=--extra %) --constraint build/tested.txt \
+	  --generate-hashes --strip-extras --allow-unsafe --quiet --output-file build/requirements.lock \
+	  --no-annotate --no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+	{ echo "# The dependencies of classifier-auditor with the extras $(LOCK_EXTRAS)."; \
+	  $(BIN)/python -c 'import platform as p; print("# Made by `make lock` for", p.python_implementation(), \
+	    ".".join(p.python_version_tuple()[:2]), "on", p.system(), p.machine() + ";")'; \
+	  echo "# other systems may need further packages. Install them with"; \
+	  echo "#   pip install --require-hashes -r requirements.lock"; \
+	  echo "#   pip install --no-deps classifier-auditor"; \
+	  cat build/requirements.lock; } > requirements.lock
+
+# Known vulnerabilities of the pinned packages; asks a vulnerability service on the network.
+pip-audit: $(STAMP)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

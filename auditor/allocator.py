@@ -18,7 +18,7 @@ def keep_freed_memory() -> bool:
     """Makes this process keep freed memory until it ends.
 
     The peak does not change, but memory is not returned before. This affects the whole process, so
-    only the command line calls it.
+    only the command line and the actors of Ray call it.
 
     Returns:
         Whether it succeeded; False without glibc.

@@ -17,6 +17,7 @@ from auditor import runner
 from auditor.classifiers import Classifier
 from auditor.config import (
     AboutSection,
+    Arithmetic,
     AuditConfig,
     DataSection,
     DecisionSection,
@@ -107,6 +108,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     batch_size: int = 32,
     workers: int | None = None,
     device: Device = "auto",
+    precision: Arithmetic = "exact",
     progress: bool | None = None,
 ) -> AuditResult:
     """Audits a model on a data set and writes the run folder.
@@ -161,7 +163,8 @@ def audit(  # noqa: PLR0913 - options are keyword-only
         seed: of all random draws.
         batch_size: images in one forward pass.
         workers: processes that decode images; None chooses by the number of cores, 0 uses none.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:K`` or ``mps``.
+        precision: of predictions: ``exact``, ``tf32`` or ``amp`` (automatic mixed precision).
         progress: whether to show the progress; None: in notebooks and on terminals.
 
     Returns:
@@ -194,7 +197,7 @@ def audit(  # noqa: PLR0913 - options are keyword-only
     settings |= {"slices": slices, "metrics": metrics, "explain": explain, "checks": checks}
     settings |= {"judge": judge, "gate": gate, "criteria": criteria, "plan": plan}
     settings |= {"report": report, "about": about, "batch_size": batch_size}
-    settings |= {"workers": workers, "device": device}
+    settings |= {"workers": workers, "device": device, "precision": precision}
     config = _config(of_model, {"missing": missing}, settings)
     place = _place(out, overwrite, resume)
     shown = display_in_python(progress)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
@@ -20,7 +20,7 @@ from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
 from auditor.autograd.watched_layer import watched
-from auditor.config import Preprocess
+from auditor.config import Arithmetic, Preprocess
 from auditor.errors import ModelError
 from auditor.explainers.grad_cam import class_evidence
 from auditor.input_pipeline import Batch, batches, normalised
@@ -265,7 +265,8 @@ class AuditedModel:
 
         def run(precision: Arithmetic) -> object:
             with user_code(module, inputs), arithmetic(self.device, precision):
-                return in_best_layout(module, self.device, call)
+                fast = precision != "exact"
+                return in_best_layout(module, self.device, call, tensor_cores=fast)
 
         output = run(self.precision)
         if self.precision == "amp" and isinstance(output, Tensor) and not output.isfinite().all():

@@ -28,9 +28,7 @@ def begin_budget(
     Returns:
         The budget, which ``samples`` counts.
     """
-    pixels = 1
-    if len(samples.table):
-        pixels = int(np.prod(samples.images(np.zeros(1, dtype=np.int64)).shape[2:]))
+    pixels = _pixels(samples)
     reference = _reference_passes(samples, selection)
     samples.budget.limit, samples.budget.used = forward_limit(config.checks, reference, pixels), 0
     return samples.budget
@@ -51,6 +49,16 @@ def sanity_samples(
     """
     affordable = _reference_passes(samples, selection) // (2 * PASSES)
     return min(config.explain.trust_samples, max(affordable, _LEAST_SANITY))
+
+
+def _pixels(samples: EvaluatedSamples) -> int:
+    """Pixels of a preprocessed image; 1 where none can be read any more."""
+    every = np.arange(len(samples.table), dtype=np.int64)
+    for rows in (every[:1], every):  # usually, the first image is still there
+        for images, _ in samples.read_present(rows):
+            if len(images):
+                return int(np.prod(images.shape[2:]))
+    return 1
 
 
 def _reference_passes(samples: EvaluatedSamples, selection: SampleSelection) -> int:

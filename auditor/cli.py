@@ -36,6 +36,7 @@ from auditor.command_options import (
 )
 from auditor.commands.init import init
 from auditor.commands.log import log
+from auditor.commands.merge import merge
 from auditor.commands.redact import (
     CopyOption,
     CopyPlace,
@@ -354,6 +355,7 @@ def schema(
 
 app.command()(review)
 app.command()(log)
+app.command()(merge)
 app.command()(init)
 
 

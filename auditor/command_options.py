@@ -11,6 +11,14 @@ import typer
 
 from auditor import completion
 
+
+class Engine(StrEnum):
+    """Where blocks are computed."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 ConfigArgument = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 OutOption = Annotated[
@@ -97,13 +105,43 @@ AllowDownloadOption = Annotated[
 ]
 
 
-class Device(StrEnum):
-    """Device on which the model runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda|cuda:K|mps",
+        help="Device on which the model runs; cuda:1 is the second of several GPUs.",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="Where predictions and explanations are computed: in this process, or by Ray."
+    ),
+]
+ActorsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Actors of Ray, each with a copy of the model; default: as many as fit.",
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Address of a running Ray cluster; default: RAY_ADDRESS, or one of this computer alone.",
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Compute only this part, in a folder of its own; `auditor merge` joins them.",
+    ),
+]
 
 
 class Case(StrEnum):
@@ -121,13 +159,13 @@ class SchemaName(StrEnum):
 
 
 def changes_of(
-    overrides: list[str] | None, *, allow_download: bool, device: Device = Device.AUTO
+    overrides: list[str] | None, *, allow_download: bool, device: str = "auto"
 ) -> list[str]:
     """All options that change a key of the configuration, as ``key.path=value``."""
     changes = list(overrides or [])
     if allow_download:
         changes.append("model.allow_download=true")
-    if device is not Device.AUTO:
+    if device != "auto":
         changes.append(f"device={device}")
     return changes
 

@@ -18,6 +18,7 @@ from auditor.phrasing import count
 from auditor.preparation import Prepared
 from auditor.records import AuditSize
 from auditor.records.forward_budget import MAP_PASSES
+from auditor.records.predictions import MOST_PROBABILITY_COLUMNS
 
 _SANITY, _LEAST_SANITY = 52, 20
 """Forward passes of the map sanity checks per sample, and the least number of samples."""
@@ -29,6 +30,11 @@ _ACTIVATIONS = 30
 """Memory of the activations of a network as a multiple of its inputs; roughly that of a ResNet."""
 _CHECKS = 350.0
 """Memory in MiB of the checks and documents beside: libraries that a dry run does not load."""
+_SAMPLE = 0.0012
+"""Memory in MiB for each sample: its columns, its slices, and what a check computes of all samples. Measured
+up to a million samples, see `docs/scale.md`."""
+_MAP = 0.005
+"""Memory in MiB for each map: its record, and its place in the documents."""
 _PROCESS = 600.0
 """Memory in MiB of a process that has loaded PyTorch, where it can't be measured."""
 
@@ -100,9 +106,10 @@ def estimate_cost(prepared: Prepared, trial: TrialCost) -> CostEstimate:
     n, explain = len(prepared.dataset), prepared.config.explain
     n_values, n_mean = _attribute_values(prepared)
     failures = n * min(trial.failures, 1.0)
-    contrast = min(failures, n - failures) if explain.contrast else 0.0
-    explained = failures + contrast
-    maps = failures * len(explain.targets) + contrast + n_mean * (1 - explained / n)
+    explained = failures if explain.max_failures is None else min(failures, explain.max_failures)
+    contrast = min(explained, n - failures) if explain.contrast else 0.0
+    in_means = n_mean * (1 - (explained + contrast) / n)
+    maps = explained * len(explain.targets) + contrast + in_means
     size = AuditSize(
         n_samples=n,
         n_failures=failures,
@@ -128,7 +135,7 @@ def estimate_cost(prepared: Prepared, trial: TrialCost) -> CostEstimate:
         + (sanity + used + passes) * trial.predict_seconds
         for passes, used in zip(checks, (0, units), strict=True)
     )
-    return CostEstimate(n, maps, checks[0], checks[1], least, most, _peak(prepared, trial))
+    return CostEstimate(n, maps, checks[0], checks[1], least, most, _peak(prepared, trial, maps))
 
 
 def _attribute_values(prepared: Prepared) -> tuple[int, float]:
@@ -157,10 +164,11 @@ def _attribute_values(prepared: Prepared) -> tuple[int, float]:
     return n_values, float((1 - left_out).sum()) * kept
 
 
-def _peak(prepared: Prepared, trial: TrialCost) -> float:
+def _peak(prepared: Prepared, trial: TrialCost, maps: float) -> float:
     """Memory in MiB: this process as it is now, what a batch takes, and what is kept of each sample."""
     batch = prepared.config.batch_size * trial.input_numbers * 4 * _ACTIVATIONS / 2**20
-    kept = len(prepared.dataset) * 0.02  # thumbnails, fingerprints, maps, probabilities
+    stored = len(prepared.classes) if len(prepared.classes) <= MOST_PROBABILITY_COLUMNS else 0
+    kept = len(prepared.dataset) * (_SAMPLE + 4 * stored / 2**20) + maps * _MAP
     inputs = 500 * trial.input_numbers / 2**20  # images that checks hold at once, one byte a number
     return float(_own_megabytes() + _CHECKS + batch + kept + inputs)
 

@@ -64,7 +64,7 @@ class UnreadableImageError(AuditorError):
 
     Attributes:
         reason: value for the column `status`: ``missing``, ``empty``, ``truncated``,
-            ``not-an-image``, ``too-large`` or ``unreadable``; ``changed``: it is another image
+            ``not-an-image``, ``too-large``, ``too-slow`` or ``unreadable``; ``changed``: it is another image
             than the one that was predicted.
     """
 

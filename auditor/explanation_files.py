@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from auditor import imaging
 from auditor.blocks import block_name, write_table
+from auditor.drawing_threads import DrawingThreads, drawn
 from auditor.explainers.grad_cam import GradCam
 from auditor.explainers.guided_grad_cam import GuidedGradCam
 from auditor.records import Cell, Job, JobKind, MapRecord, Maps, MeanMap
@@ -101,6 +103,7 @@ class MapWriter:
         self._classes = classes
         self._images: list[dict[str, object]] = []
         self._maps: list[dict[str, object]] = []
+        self._threads = DrawingThreads()
 
     def add(self, job: Job, maps: SampleMaps) -> None:
         """Draws the maps of one sample."""
@@ -108,7 +111,7 @@ class MapWriter:
         self._images.append(
             {
                 "sample": maps.sample,
-                "image": imaging.jpeg(maps.image),
+                "image": self._threads.submit(partial(imaging.jpeg, maps.image)),
                 "width": width,
                 "height": height,
             }
@@ -121,10 +124,11 @@ class MapWriter:
                     "role": role,
                     "kind": job.kind,
                     "mass": float(np.maximum(maps.cams[k], 0).sum(dtype=np.float64)),
-                    **_cam_columns(maps.cams[k], maps.image),
+                    **_cam_columns(maps.cams[k]),
+                    "overlay": self._threads.submit(partial(_overlay, maps.image, maps.cams[k])),
                     # A plain gradient never appears in the column of the guided one.
                     **dict.fromkeys(_DETAIL_COLUMNS),
-                    **_detail_column(maps.method, maps.details[k], maps.image),
+                    **self._detail_column(maps.method, maps.details[k], maps.image),
                 }
             )
 
@@ -136,9 +140,18 @@ class MapWriter:
         """
         if self._images:
             images, maps = map_files(self._folder, self._number)
-            write_table(pa.Table.from_pylist(self._images, _IMAGES), images)
-            write_table(pa.Table.from_pylist(self._maps, _MAPS), maps)
+            write_table(pa.Table.from_pylist(drawn(self._images), _IMAGES), images)
+            write_table(pa.Table.from_pylist(drawn(self._maps), _MAPS), maps)
         return len(self._images)
+
+    def _detail_column(
+        self, method: str, detail: NDArray[np.float32], image: NDArray[np.uint8]
+    ) -> dict[str, object]:
+        """The detail view that is being drawn, in its column."""
+        if method == GradCam.plugin_name:
+            return {}  # `overlay` shows it already
+        column = {GuidedGradCam.plugin_name: "guided", "gradient": "gradient"}.get(method, "other")
+        return {column: self._threads.submit(partial(_detail_view, detail, image))}
 
 
 def map_files(folder: Path, number: int) -> tuple[Path, Path]:
@@ -227,29 +240,28 @@ class MeanMaps:
             image = np.rint(images / n).astype(np.uint8)
             own = {"attribute": cell.attribute, "value": cell.value, "label": cell.label, "n": n}
             records.append(MeanMap(**own, map=f"{EXPLANATIONS}/{shards.next_name}#{len(rows)}"))
-            rows.append(own | _cam_columns((cams / n).astype(np.float32), image))
+            cam = (cams / n).astype(np.float32)
+            rows.append(own | _cam_columns(cam) | {"overlay": _overlay(image, cam)})
         if rows:
             shards.write(pa.Table.from_pylist(rows, _MEANS))
         return records
 
 
-def _detail_column(
-    method: str, detail: NDArray[np.float32], image: NDArray[np.uint8]
-) -> dict[str, object]:
+def _detail_view(detail: NDArray[np.float32], image: NDArray[np.uint8]) -> bytes:
     """The drawn detail view: gradient-type maps on grey, others over the image."""
-    if method == GradCam.plugin_name:
-        return {}  # `overlay` shows it already
-    column = {GuidedGradCam.plugin_name: "guided", "gradient": "gradient"}.get(method, "other")
-    gradient_type = len(detail) == 3
-    drawn = imaging.guided_view(detail) if gradient_type else imaging.overlay(image, detail[0])
-    return {column: imaging.jpeg(drawn)}
+    if len(detail) == 3:
+        return imaging.jpeg(imaging.guided_view(detail))
+    return _overlay(image, detail[0])
 
 
-def _cam_columns(cam: NDArray[np.float32], image: NDArray[np.uint8]) -> dict[str, object]:
-    """The columns of a class activation map and its overlay."""
+def _overlay(image: NDArray[np.uint8], cam: NDArray[np.float32]) -> bytes:
+    return imaging.jpeg(imaging.overlay(image, cam))
+
+
+def _cam_columns(cam: NDArray[np.float32]) -> dict[str, object]:
+    """The columns of a class activation map."""
     return {
         "cam": np.ascontiguousarray(cam, dtype="<f4").tobytes(),
         "cam_height": cam.shape[0],
         "cam_width": cam.shape[1],
-        "overlay": imaging.jpeg(imaging.overlay(image, cam)),
     }

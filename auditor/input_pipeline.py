@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from auditor import interrupts
@@ -24,6 +25,7 @@ from auditor.config import Preprocess
 from auditor.datasets.user_samples import UserImages
 from auditor.errors import DataError, LostImageError, UnreadableImageError
 from auditor.imaging import prepare
+from auditor.imaging.decode_limit import TOO_SLOW, ended_when_too_slow, was_too_slow
 from auditor.imaging.properties import measure
 from auditor.records import Dataset, Images, ImageSubset, UnchangedImages
 from auditor.records.image_properties import Properties
@@ -102,6 +104,7 @@ def batches(
         ends = np.cumsum(batch_size)
     cut = [part for part in np.split(rows, ends) if len(part)]
     first: _Size | None = None
+    slow: frozenset[int] = frozenset()
     done = deaths = 0
     repeat = False
     while done < len(cut):
@@ -109,7 +112,9 @@ def batches(
         part = cut[done : done + 1] if repeat else cut[done:]
         used = 0 if repeat or deaths >= _MOST_DEATHS else workers
         repeated, repeat = repeat, False
-        decoded = _Decoded(dataset.images, np.concatenate(part), preprocess, measured)
+        decoded = _Decoded(
+            dataset.images, np.concatenate(part), preprocess, measured, slow, _current_rows(used)
+        )
         try:
             for batch, sizes in _loaded(decoded, part, used, method, pinned=pinned):
                 for size in sizes:
@@ -122,6 +127,8 @@ def batches(
                         )
                 done += 1
                 yield batch._replace(repeated=repeated)
+        except _TooSlowError as error:
+            slow |= error.rows
         except RuntimeError as error:
             if not is_death_of_worker(error):
                 raise
@@ -155,6 +162,11 @@ def _loaded(
     try:
         with deaths_are_noticed_when_waiting() if workers else nullcontext():
             yield from iterator
+    except RuntimeError as error:
+        slow = _too_slow_rows(iterator, decoded) if is_death_of_worker(error) else frozenset()
+        if slow:
+            raise _TooSlowError(slow) from error
+        raise
     finally:
         # Its finaliser ends the workers: now, not when the last traceback is released.
         del iterator
@@ -207,6 +219,34 @@ def default_workers() -> int:
     return min(usable or 1, 16)
 
 
+class _TooSlowError(Exception):
+    """Worker processes were ended because some images take too long.
+
+    Attributes:
+        rows: the positions of these images in the data set.
+    """
+
+    def __init__(self, rows: frozenset[int]) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+
+def _current_rows(workers: int) -> torch.Tensor | None:
+    """Memory in which each worker process writes what it decodes; None without such processes."""
+    rows = torch.full((workers,), -1, device="cpu") if workers else None
+    if rows is not None:
+        rows.share_memory_()  # type: ignore[no-untyped-call]
+    return rows
+
+
+def _too_slow_rows(iterator: object, decoded: _Decoded) -> frozenset[int]:
+    """The images for which worker processes were ended."""
+    processes: list[BaseProcess] = getattr(iterator, "_workers", [])
+    current = [] if decoded.current is None else decoded.current.tolist()
+    ended = zip(processes, current, strict=False)
+    return frozenset(row for process, row in ended if was_too_slow(process.exitcode)) - {-1}
+
+
 class _Size(NamedTuple):
     row: int
     height: int
@@ -223,18 +263,35 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True)
 class _Decoded(TorchDataset[_Item]):
-    """What a worker process holds: only what it needs to open an image."""
+    """What a worker process holds: only what it needs to open an image.
+
+    Attributes:
+        slow: positions of images that are not decoded, because they take too long.
+        current: see `_current_rows`.
+    """
 
     images: Images
     rows: NDArray[np.int64]
     preprocess: Preprocess
     measured: bool
+    slow: frozenset[int]
+    current: torch.Tensor | None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, position: int) -> _Item:
         row = int(self.rows[position])
+        if row in self.slow:
+            return _Item(row, TOO_SLOW, None, None, None)
+        worker = get_worker_info()
+        if worker is None or self.current is None or _is_users(self.images):
+            return self._decode(row)
+        self.current[worker.id] = row
+        with ended_when_too_slow():
+            return self._decode(row)
+
+    def _decode(self, row: int) -> _Item:
         try:
             image = self.images[row]
             pixels = prepare(
@@ -296,16 +353,20 @@ def _start_method() -> str:
     return chosen or multiprocessing.get_all_start_methods()[0]
 
 
+def _is_users(images: Images) -> bool:
+    """Whether code of the user opens the images."""
+    while isinstance(images, ImageSubset | UnchangedImages):
+        images = images.images
+    return isinstance(images, UserImages)
+
+
 def _reaches_workers(images: Images, method: str) -> bool:
     """Whether worker processes can open the images: with ``spawn``, these are sent to them.
 
     A data set from Python may hold what can't be sent, such as an open file or a function that was
     defined in a notebook; it is read in this process.
     """
-    stored = images
-    while isinstance(stored, ImageSubset | UnchangedImages):
-        stored = stored.images
-    if method == "fork" or not isinstance(stored, UserImages):
+    if method == "fork" or not _is_users(images):
         return True
     try:
         sent = bytes(ForkingPickler.dumps(images))

@@ -12,11 +12,12 @@ from auditor.check_budget import sanity_samples
 from auditor.checks import Check
 from auditor.comparisons.chosen_metrics import ChosenMetrics
 from auditor.config import AuditConfig
+from auditor.engines.local import BlockComputer
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.criteria.examine import ExaminedCriteria, examine_criteria
 from auditor.preparation import Prepared
-from auditor.progress import Advance
+from auditor.progress import Advance, ignore
 from auditor.records import (
     AuditData,
     ContactSheet,
@@ -75,21 +76,29 @@ class IsolatedStages:
         """Why the audit cannot be judged, as far as the stages know."""
         return [*(one.reason for one in self.limits), *self.broken.reasons]
 
-    def predict(self, prepared: Prepared, model: AuditedModel, advance: Advance) -> Path:
+    def predict(
+        self, prepared: Prepared, model: AuditedModel, computer: BlockComputer, advance: Advance
+    ) -> Path:
         """The predictions of all samples; images on which the network raises are left out."""
         blocks = self.folder.predicted
-        failed = predict(model, prepared.dataset, prepared.codes, blocks, advance)
+        computer.predict(blocks, advance)
+        failed = predict(model, prepared.dataset, prepared.codes, blocks, ignore)
         self.left_out.extend(failed)
         return self.folder.merge_predictions()
 
     def explain(
-        self, samples: EvaluatedSamples, selection: SampleSelection, advance: Advance
+        self,
+        samples: EvaluatedSamples,
+        selection: SampleSelection,
+        computer: BlockComputer,
+        advance: Advance,
     ) -> Explained:
         """The maps; none where computing them raises an exception."""
 
         def compute() -> Explained:
             section, files = self.config.explain, self.folder.explanations
-            return explain_samples(samples, selection, section, files, advance, self.broken)
+            computer.explain(samples, selection, files, advance)
+            return explain_samples(samples, selection, section, files, ignore, self.broken)
 
         explained = self.broken.attempt("explain", "map", compute, Explained())
         self.left_out.extend(explained.skipped)

@@ -226,9 +226,13 @@ def choose_device(wanted: str) -> torch.device:
     }
     if wanted == "auto":
         wanted = next(name for name, found in available.items() if found)
-    if not available[wanted]:
-        names = ", ".join(name for name, found in available.items() if found)
-        raise ModelError(f"device: expected one of {names} on this machine; got {wanted!r}")
+    kind, _, number = wanted.partition(":")
+    if not available[kind] or (number and int(number) >= torch.cuda.device_count()):
+        names = [name for name, found in available.items() if found]
+        names += [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+        raise ModelError(
+            f"device: expected one of {', '.join(names)} on this machine; got {wanted!r}"
+        )
     return torch.device(wanted)
 
 

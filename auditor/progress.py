@@ -27,6 +27,10 @@ Advance = Callable[[int], None]
 """Reports a number of additional items as done."""
 
 
+def ignore(_items: int) -> None:
+    """Reports nothing: an `Advance` for work that is not displayed."""
+
+
 class Progress(Protocol):
     """Displays the progress of one stage after another."""
 

@@ -2,6 +2,8 @@
 
 Blocks that were computed before an interruption may be used only with the same configuration, model, data
 and libraries; otherwise the result would be that of no single audit.
+
+States are read and compared without torch, by `auditor.engines.merge`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,17 +23,16 @@ from pydantic import JsonValue
 
 from auditor import __version__, blocks
 from auditor.blocks import read_block, write_block
-from auditor.classifiers.fingerprint import sha256_of
 from auditor.manifest import PREDICTIONS, RESUME_STATE
-from auditor.model_opening import OpenedModel
 from auditor.phrasing import count, plural
-from auditor.preparation import Prepared
-from auditor.provenance import package_versions
 from auditor.records import AuditResult, Record
 from auditor.records.predictions import GROUP, LABEL, PATH, SAMPLE, WEIGHT, attribute_columns
 from auditor.run_folder import RunFolder
 from auditor.stages.predicted_blocks import blocks_of
-from auditor.stages.prediction_rows import PredictionRows
+
+if TYPE_CHECKING:
+    from auditor.model_opening import OpenedModel
+    from auditor.preparation import Prepared
 
 _WITHOUT_EFFECT = frozenset({"device", "workers", "report", "model.allow_download"})
 """Options that change no number: sections, and single keys."""
@@ -39,6 +40,8 @@ _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pillow", "pyarrow")
 """Packages whose versions may change what blocks contain."""
 _LISTED = 5
 """Changed options that a message lists."""
+_CHUNK = 65_536
+"""Rows of a table that are converted to text at once."""
 
 Hashes = NDArray[np.uint64]
 
@@ -61,6 +64,9 @@ class ResumeState(Record):
 
 def state_of(prepared: Prepared, opened: OpenedModel) -> ResumeState:
     """What an audit that is about to begin depends on."""
+    from auditor.classifiers.fingerprint import sha256_of
+    from auditor.provenance import package_versions
+
     return ResumeState(
         config=dict(_options(prepared.config.effective())),
         weights=sha256_of(prepared.classifier.module),
@@ -97,6 +103,8 @@ def state_of_finished(result: AuditResult) -> ResumeState:
 
 def row_hashes(prepared: Prepared, opened: OpenedModel) -> Hashes:
     """(N,) a hash of what is known of each sample: id, path, label, cluster, weight and attributes."""
+    from auditor.stages.prediction_rows import PredictionRows
+
     rows = PredictionRows(prepared.dataset, prepared.codes, opened.model.rule)
     cut = blocks_of(len(prepared.dataset))
     return _joined(_hashes(rows.known(cut.rows(number))) for number in range(len(cut)))
@@ -204,7 +212,11 @@ def _packages(versions: Mapping[str, str], own: str) -> dict[str, str]:
 def _table_hash(table: pd.DataFrame | None) -> str | None:
     if table is None:
         return None
-    return hashlib.sha256(table.to_csv(index=False).encode("utf-8", "replace")).hexdigest()
+    digest = hashlib.sha256(repr(list(table.columns)).encode("utf-8", "replace"))
+    for start in range(0, len(table), _CHUNK):
+        text = table.iloc[start : start + _CHUNK].to_csv(index=False, header=False)
+        digest.update(text.encode("utf-8", "replace"))
+    return digest.hexdigest()
 
 
 def _hashes(known: pa.Table) -> Hashes:

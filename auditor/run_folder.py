@@ -159,7 +159,8 @@ class RunFolder:
     def has_predictions(self) -> bool:
         """Whether a part of the predictions is complete, which is worth keeping after an error."""
         shards = (self.path / "predictions").glob("part-*.parquet")
-        return (self.path / PREDICTIONS).exists() or any(shards)
+        explained = (self.explanations / "blocks").glob("part-*.parquet")  # a shard has only these
+        return (self.path / PREDICTIONS).exists() or any(shards) or any(explained)
 
     @property
     def explanations(self) -> Path:
@@ -226,6 +227,7 @@ class RunFolder:
             OutputExistsError: something appeared at that place since the audit began.
         """
         write_manifest(self.path, without=run_places.temporary(self.path))
+        run_places.flush(self.path)
         return self.publish()
 
     def publish(self) -> RunFolder:

@@ -108,10 +108,7 @@ def is_complete(path: Path) -> bool:
 
     The manifest of an aborted run lists the files of the blocks, too.
     """
-    try:
-        listed = read_manifest(path).files
-    except (DataError, OSError):
-        return False
+    listed = _listed(path)
     if RESULT not in listed or RESUME_STATE in listed:
         return False
     return all(
@@ -124,6 +121,14 @@ def temporary(path: Path) -> list[Path]:
     return [path / "predictions", path / EXPLANATIONS / "blocks", path / RESUME_STATE]
 
 
+def flush(path: Path) -> None:
+    """Waits until all files of a run are on the disk: after a power failure, they replace the blocks."""
+    for one in path.rglob("*"):
+        if one.is_file():
+            with one.open("rb+") as stream:
+                os.fsync(stream.fileno())
+
+
 def remove_temporary(path: Path) -> None:
     """Removes what a complete run needs no more; the state is last, as long as it exists the rest does."""
     for one in temporary(path):
@@ -134,7 +139,18 @@ def remove_temporary(path: Path) -> None:
 
 
 def remove_remains(path: Path) -> None:
-    """Removes what an interrupted run has written besides its blocks; all of it is computed again."""
+    """Removes what an interrupted run has written besides its blocks; all of it is computed again.
+
+    Files that others have added are kept.
+    """
+    for name, digest in _listed(path).items():
+        if (
+            "/" not in name
+            and name != RESUME_STATE
+            and (path / name).is_file()
+            and sha256(path / name) == digest
+        ):
+            (path / name).unlink()
     for one in [*path.rglob("*.partial")]:
         one.unlink()
     for one in (path / EXPLANATIONS).glob("*.parquet"):
@@ -238,9 +254,17 @@ def _is_unfinished(path: Path) -> bool:
     if notice.is_file() and not notice.is_symlink():
         # An audit may have been killed before it had written all of it.
         return NOTICE.encode().startswith(notice.read_bytes()[: 2 * len(NOTICE)])
-    if not any(one.is_symlink() or not one.is_dir() for one in path.rglob("*")):
-        return True
+    if all(one.is_dir() and one.name == EXPLANATIONS for one in path.rglob("*")):
+        return True  # killed before the notice was written
     return (path / RESULT).is_file() and not other_files(path)
+
+
+def _listed(path: Path) -> dict[str, str]:
+    """The files that the manifest of a run lists, with their hashes; empty without a manifest."""
+    try:
+        return read_manifest(path).files
+    except (DataError, OSError):
+        return {}
 
 
 def _has_blocks(path: Path) -> bool:

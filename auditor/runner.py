@@ -15,7 +15,7 @@ import pandas as pd
 
 from auditor import __version__, interrupts, resuming
 from auditor.aborted_runs import kept_or_discarded
-from auditor.batch_dependence import BatchDependence, batch_dependence
+from auditor.batch_dependence import batch_dependence
 from auditor.check_budget import begin_budget
 from auditor.comparison.previous import store_previous
 from auditor.comparisons.clusters import cluster_record, clusters_of
@@ -23,6 +23,7 @@ from auditor.comparisons.population import population_record
 from auditor.config import AuditConfig
 from auditor.datasets.images import image_names
 from auditor.datasets.labels import label_codes
+from auditor.engines.local import Engine, LocalEngine
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.isolated_stages import IsolatedStages
 from auditor.judging.criteria import with_missed_criteria
@@ -46,10 +47,10 @@ from auditor.records.predictions import GROUP, LABEL, SAMPLE
 from auditor.report import documents
 from auditor.report.settings import require_report_settings
 from auditor.run_folder import RunFolder
+from auditor.selected_samples import select_from
 from auditor.stages.choose_thresholds import open_with_thresholds
-from auditor.stages.find_failures import FailureAnalysis, find_failures
-from auditor.stages.select_samples import select_samples
-from auditor.stages.slicing import Slicing, slice_samples
+from auditor.stages.find_failures import FailureAnalysis
+from auditor.stages.slicing import Slicing
 
 
 def run(
@@ -59,6 +60,7 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    engine: Engine | None = None,
 ) -> RunFolder:
     """Runs the audit that a configuration describes.
 
@@ -68,6 +70,7 @@ def run(
         overwrite: whether to replace a finished run in that folder.
         resume: whether to continue an interrupted audit; where there is none, a new one begins.
         progress: display of the progress; None shows nothing.
+        engine: where predictions and explanations are computed; None: in this process.
 
     Returns:
         The finished run.
@@ -78,7 +81,9 @@ def run(
         AuditAbortedError: the audit was aborted; ``<out>.unfinished`` holds what was done.
     """
     RunFolder.require_place(out, overwrite=overwrite, resume=resume)
-    return audit(prepare(config), out, overwrite=overwrite, resume=resume, progress=progress)
+    return audit(
+        prepare(config), out, overwrite=overwrite, resume=resume, progress=progress, engine=engine
+    )
 
 
 def audit(
@@ -88,6 +93,7 @@ def audit(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    engine: Engine | None = None,
 ) -> RunFolder:
     """Runs a prepared audit; see ``run``."""
     progress = progress or Silent()
@@ -110,7 +116,8 @@ def audit(
         for note in folder.notes:
             progress.message(note)
         with shown_names(prepared.config.display_names):
-            result = _run_stages(prepared, opened, limits, folder, progress)
+            stages = IsolatedStages(prepared.config, folder, limits)
+            result = _run_stages(prepared, opened, stages, engine or LocalEngine(), progress)
         folder.write_result(result)
         if earlier is not None:
             store_previous(earlier, folder)
@@ -137,27 +144,20 @@ def _previous(config: AuditConfig) -> RunFolder | None:
 def _run_stages(
     prepared: Prepared,
     opened: OpenedModel,
-    limits: list[BatchDependence],
-    folder: RunFolder,
+    stages: IsolatedStages,
+    engine: Engine,
     progress: Progress,
 ) -> AuditResult:
     config, dataset, model = prepared.config, prepared.dataset, opened.model
-    clock, stages = _Clock(progress), IsolatedStages(config, folder, limits)
-    with clock.stage("predict", len(dataset)) as advance:
-        predictions = stages.predict(prepared, model, advance)
-    with clock.stage("find failures"):
-        analysis = find_failures(
-            predictions, model.classes, dataset.attributes, config.slices.computed, model.rule
-        )
-    with clock.stage("slicing"):
-        slicing = _sliced(prepared, analysis)
-        analysis = replace(analysis, usable=slicing.predictions)  # releases the attributes as read
-    samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
-    selection = select_samples(
-        samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
-    )
-    with clock.stage("explain", len(selection.jobs)) as advance:
-        explained = stages.explain(samples, selection, advance)
+    clock, folder = _Clock(progress), stages.folder
+    with engine.opened(prepared, opened) as computer:
+        with clock.stage("predict", len(dataset)) as advance:
+            predictions = stages.predict(prepared, model, computer, advance)
+        chosen = select_from(predictions, prepared, model, clock.stage)
+        analysis, slicing, samples = chosen.analysis, chosen.slicing, chosen.samples
+        selection = chosen.selection
+        with clock.stage("explain", len(selection.jobs)) as advance:
+            explained = stages.explain(samples, selection, computer, advance)
     with clock.stage("map sanity", 1) as advance:
         sanity = stages.map_sanity(samples, selection)
         advance(1)
@@ -188,7 +188,10 @@ def _run_stages(
         findings=findings,
         tested=judgement.tested,
         skipped=[
-            *(Skipped(check=DATA_NOTE, reason=note.text) for note in (*dataset.notes, *regions)),
+            *(
+                Skipped(check=DATA_NOTE, reason=note.text)
+                for note in (*dataset.notes, *chosen.regions)
+            ),
             *prepared.switched_off,
             *opened.limits,
             *slicing.skipped,
@@ -211,20 +214,6 @@ def _run_stages(
         metrics=measured.metrics,
         curves=measured.curves,
         reliability=measured.reliability,
-    )
-
-
-def _sliced(prepared: Prepared, analysis: FailureAnalysis) -> Slicing:
-    """The evaluated samples in slices."""
-    config, dataset = prepared.config, prepared.dataset
-    return slice_samples(
-        analysis.usable,
-        None if config.task == "multi-label" else dataset.reference,
-        prepared.classes,
-        dataset.attributes,
-        config.slices,
-        config.slices.computed,
-        prepared.attributes,
     )
 
 

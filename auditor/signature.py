@@ -10,12 +10,9 @@ Reference: Josefsson, Liusvaara: Edwards-Curve Digital Signature Algorithm (EdDS
 from __future__ import annotations
 
 import base64
-import binascii
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-from pydantic import ValidationError
 
 from auditor.errors import DataError, MissingDependencyError
 from auditor.file_system import refusal
@@ -90,7 +87,7 @@ def read_signature(path: Path) -> RunSignature:
     try:
         signature = RunSignature.model_validate_json(_read(path, "a signature file"))
         raw = base64.b64decode(signature.signature, validate=True)
-    except (ValidationError, binascii.Error) as error:
+    except ValueError as error:  # of pydantic, or of base64, also for text that is no ASCII
         raise DataError(_not_a_signature(path)) from error
     if len(raw) != _SIGNATURE_BYTES:
         raise DataError(_not_a_signature(path))

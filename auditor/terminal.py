@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from auditor.console import line
+from auditor.disclosure.result import disclosed
 from auditor.phrasing import NOT_AVAILABLE, count, percent, plural, several
 from auditor.phrasing.clusters import clusters_text
 from auditor.phrasing.decisions import decision_text
@@ -47,6 +48,7 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
         folder: its run folder.
         seal: the seal of that folder.
     """
+    result = disclosed(result).result  # the log of a build may be public
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
     counts = (

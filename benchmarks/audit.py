@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
@@ -27,48 +25,22 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from auditor import runner
 from auditor.config import AuditConfig
+from auditor.engines.local import BlockComputer
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explainers import explain_batch
-from auditor.explainers.explanation import BatchExplanation
-from auditor.explanation_files import MapWriter, SampleMaps
 from auditor.isolated_stages import IsolatedStages
 from auditor.progress import Advance, Silent
 from auditor.records import Job, SampleSelection
-from auditor.stages.explain import Explained
+from auditor.stages.merged_explanations import Explained
+from benchmarks.drawing import draw_maps
 from benchmarks.generated_images import write_audit
+from benchmarks.spent import Spent, timed
 
 MOST = 1000
 """Images on which the parts are run alone."""
-
-
-@dataclass
-class Spent:
-    """Wall and CPU time in seconds."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    def times(self, factor: float) -> Spent:
-        """Of so many times as many images."""
-        return Spent(self.wall * factor, self.cpu * factor)
-
-
-@contextmanager
-def timed(spent: Spent) -> Iterator[None]:
-    """Adds the time inside the ``with``, with that of worker processes that have ended."""
-    wall, cpu = time.perf_counter(), _cpu()
-    yield
-    spent.wall += time.perf_counter() - wall
-    spent.cpu += _cpu() - cpu
-
-
-def _cpu() -> float:
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 @dataclass
@@ -91,11 +63,15 @@ class Watched(IsolatedStages):
     asked: ClassVar[list[tuple[EvaluatedSamples, SampleSelection]]] = []
 
     def explain(
-        self, samples: EvaluatedSamples, selection: SampleSelection, advance: Advance
+        self,
+        samples: EvaluatedSamples,
+        selection: SampleSelection,
+        computer: BlockComputer,
+        advance: Advance,
     ) -> Explained:
         """Explains as in any audit."""
         self.asked[:] = [(samples, selection)]
-        return super().explain(samples, selection, advance)
+        return super().explain(samples, selection, computer, advance)
 
 
 def main() -> None:
@@ -141,7 +117,7 @@ def _measure(options: argparse.Namespace) -> None:
         )
         rows = {**progress.spent, "everything else": rest, "whole audit": whole}
         print(_table(rows, whole, count))
-        parts = _alone(samples, selection.jobs, Path(folder))
+        parts = _alone(samples, selection.jobs)
         floor = Spent(
             *(sum(one) for one in zip(*map(astuple, list(parts.values())[:2]), strict=True))
         )
@@ -163,7 +139,7 @@ def _table(rows: dict[str, Spent], whole: Spent, count: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def _alone(samples: EvaluatedSamples, jobs: Sequence[Job], folder: Path) -> dict[str, Spent]:
+def _alone(samples: EvaluatedSamples, jobs: Sequence[Job]) -> dict[str, Spent]:
     """The parts on some of the images, scaled to all."""
     model, n = samples.model, len(samples.dataset)
     rows = np.arange(min(n, MOST), dtype=np.int64)
@@ -178,7 +154,6 @@ def _alone(samples: EvaluatedSamples, jobs: Sequence[Job], folder: Path) -> dict
     with timed(measuring):
         for _ in model.batches(samples.dataset, rows, measured=True):
             pass
-    writer = MapWriter(folder, model.classes)
     done = 0
     with timed(explaining):
         for images in samples.read(np.array([job.row for job in some], dtype=np.int64)):
@@ -187,7 +162,8 @@ def _alone(samples: EvaluatedSamples, jobs: Sequence[Job], folder: Path) -> dict
             pairs = [(k, code) for k, job in enumerate(own) for _, code in job.targets]
             found = explain_batch(model.module, model.inputs(images), pairs, model.layer)
             with timed(drawing):
-                _draw(writer, images, own, found)
+                shown = [job.kind != "mean" for job in own]
+                draw_maps(images.permute(0, 2, 3, 1).numpy(), found, shown)
     explaining.wall -= drawing.wall
     explaining.cpu -= drawing.cpu
     scale = n / len(rows)
@@ -198,17 +174,6 @@ def _alone(samples: EvaluatedSamples, jobs: Sequence[Job], folder: Path) -> dict
         "decoding, all images": decoding.times(scale),
         "decoding and measuring, all images": measuring.times(scale),
     }
-
-
-def _draw(writer: MapWriter, images: Tensor, jobs: Sequence[Job], found: BatchExplanation) -> None:
-    """Draws the maps of the failures and contrasts of one batch."""
-    views = images.permute(0, 2, 3, 1).numpy()
-    for k, job in enumerate(jobs):
-        own = found.rows == k
-        if job.kind != "mean":
-            arrays = found.cams[own].numpy(), found.maps[own].numpy()
-            writer.add(job, SampleMaps(str(job.row), views[k], *arrays, found.detail))
-    writer.flush()
 
 
 if __name__ == "__main__":

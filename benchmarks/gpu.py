@@ -24,19 +24,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from auditor.audited_model import AuditedModel
-from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.arithmetic import arithmetic
+from auditor.autograd.device_memory import to_cpu
+from auditor.autograd.recording import record
 from auditor.autograd.target_layer import find_layer
-from auditor.config import AuditConfig, Preprocess
+from auditor.config import Arithmetic, AuditConfig, Preprocess
 from auditor.explainers import explain_batch
+from auditor.explainers.grad_cam import class_evidence
+from auditor.imaging import prepare as resize
+from auditor.imaging.properties import measure
 from auditor.input_pipeline import batches
 from auditor.model_opening import open_model
-from auditor.preparation import prepare
+from auditor.preparation import Prepared, prepare
 from auditor.records.decisions import DecisionRule
-from auditor.run_folder import ShardWriter
 from auditor.stages.predict import predict
+from benchmarks.drawing import draw_maps
 from benchmarks.generated_images import calibrated, write_audit
 
 SIDE = 224
@@ -44,6 +50,8 @@ CLASSES = 1000
 KINDS: tuple[Arithmetic, ...] = ("exact", "tf32", "amp")
 PREDICT_BATCHES = (64, 256)
 EXPLAIN_BATCH = 64
+STAGE_BATCH = 64
+Peer = Callable[[Tensor, Tensor], Tensor]
 
 
 class Report:
@@ -143,22 +151,64 @@ def _explain(model: AuditedModel, pixels: Tensor, report: Report) -> None:
     targets = torch.arange(n, device=device) % CLASSES
     pairs = [(row, target % CLASSES) for row in range(n) for target in (row, row + 7)]
     ours = _speed(lambda: explain_batch(module, inputs, pairs, model.layer), 2 * n, device)
-    layer = module.get_submodule(model.layer.name)
+    report.add(f"  Guided Grad-CAM, batch {n}, maps/s: {ours:.0f}, on the CPU in the end")
+    _breakdown(model, inputs, targets, report)
+    for name, peer in _peers(module, module.get_submodule(model.layer.name)).items():
+        for kind in KINDS[:2]:
+            for copied in (False, True):
+
+                def other(
+                    peer: Peer = peer, kind: Arithmetic = kind, *, copied: bool = copied
+                ) -> object:
+                    with arithmetic(device, kind):
+                        maps = peer(inputs, targets)
+                        return maps.cpu() if copied else maps
+
+                theirs, where = _speed(other, n, device), "CPU" if copied else "GPU"
+                report.add(f"    {name}, {kind:5}, on the {where} in the end: {theirs:.0f}")
+    found = explain_batch(module, inputs, pairs, model.layer)
+    views = pixels.permute(0, 2, 3, 1).numpy()
+    drawing = 2 * _speed(partial(draw_maps, views, found), n, torch.device("cpu"))
+    report.add(f"  drawing them, maps/s: {drawing:.0f}")
+
+
+def _breakdown(model: AuditedModel, inputs: Tensor, targets: Tensor, report: Report) -> None:
+    """Time of each step of explaining one target per image."""
+    steps = ["forward", "Grad-CAM", "guided gradient", "copy"]
+    found: list[NDArray[np.float64]] = []
+    for _ in range(7):
+        at = [time.perf_counter()]
+
+        def done(at: list[float] = at) -> None:
+            if model.device.type == "cuda":
+                torch.cuda.synchronize()
+            at.append(time.perf_counter())
+
+        with record(model.module, inputs, model.layer) as recording:
+            done()
+            class_evidence(recording, targets)
+            done()
+            gradient = recording.input_gradient(targets, "guided")
+            done()
+            to_cpu(gradient)
+            done()
+        found.append(np.diff(at) * 1000)
+    took = np.median(found[2:], axis=0)
+    named = ", ".join(f"{name} {one:.1f}" for name, one in zip(steps, took, strict=True))
+    report.add(f"    of one target per image, ms: {named}")
+
+
+def _peers(module: nn.Module, layer: nn.Module) -> dict[str, Peer]:
+    """Other implementations of Guided Grad-CAM: one target per image."""
+    peers: dict[str, Peer] = {"two plain passes with hooks": partial(_with_hooks, module, layer)}
     if find_spec("captum"):
         from captum.attr import GuidedGradCam
 
-        peer, name = GuidedGradCam(module, layer), "captum"
-
-        def other() -> object:
-            return peer.attribute(inputs, target=targets, interpolate_mode="bilinear")
-    else:
-        name = "two plain passes with hooks"
-
-        def other() -> object:
-            return _with_hooks(module, layer, inputs, targets)
-
-    theirs = _speed(other, n, device)
-    report.add(f"  Guided Grad-CAM, exact, batch {n}, maps/s: {ours:.0f}; {name}: {theirs:.0f}")
+        captum = GuidedGradCam(module, layer)
+        peers["captum"] = lambda inputs, targets: captum.attribute(
+            inputs, target=targets, interpolate_mode="bilinear"
+        )
+    return peers
 
 
 def _with_hooks(module: nn.Module, layer: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -185,7 +235,7 @@ def _with_hooks(module: nn.Module, layer: nn.Module, inputs: Tensor, targets: Te
     for one, place in zip(relus, places, strict=True):
         one.inplace = place
     large = nn.functional.interpolate(cam, inputs.shape[-2:], mode="bilinear")
-    return (detail * large).detach().cpu()
+    return (detail * large).detach()
 
 
 def _speed(run: Callable[[], object], images: int, device: torch.device) -> float:
@@ -231,33 +281,56 @@ def _stage(options: argparse.Namespace, device: torch.device, report: Report) ->
         path = write_audit(Path(folder), options.images, 0.2, "resnet18", SIDE)
         config = AuditConfig.load(
             path,
-            [f"device={device.type}", "batch_size=256", f"workers={options.workers}"],
+            [f"device={device.type}", f"batch_size={STAGE_BATCH}", f"workers={options.workers}"],
         )
         prepared = prepare(config)
         model = open_model(prepared).model
         rows = np.arange(len(prepared.dataset), dtype=np.int64)
-        start = time.perf_counter()
-        for _ in batches(
-            prepared.dataset,
-            rows,
-            prepared.preprocess,
-            batch_size=256,
-            workers=options.workers,
-            pinned=device.type == "cuda",
-            measured=True,
-        ):
-            pass
-        decoding = options.images / (time.perf_counter() - start)
-        report.add(f"\n{options.images} JPEGs, {options.workers} workers, resnet18")
-        report.add(f"  decoding alone: {decoding:8.0f}")
+        report.add(
+            f"\n{options.images} JPEGs, {options.workers} workers, batches of {STAGE_BATCH}, resnet18"
+        )
+        for measured in (False, True):
+            start = time.perf_counter()
+            first = 0.0
+            for _ in batches(
+                prepared.dataset,
+                rows,
+                prepared.preprocess,
+                batch_size=STAGE_BATCH,
+                workers=options.workers,
+                pinned=device.type == "cuda",
+                measured=measured,
+            ):
+                first = first or time.perf_counter() - start
+            took = time.perf_counter() - start
+            what = "decoding and measuring" if measured else "decoding"
+            report.add(
+                f"  {what}: {len(rows) / took:8.0f}; after the first batch ({first:.2f} s): "
+                f"{(len(rows) - STAGE_BATCH) / (took - first):.0f}"
+            )
+        report.add(f"  one thread, ms per image: {_one_thread(prepared, rows[:64])}")
         for kind in (KINDS[0], KINDS[2]):
             own = replace(model, precision=kind)
             start = time.perf_counter()
             with tempfile.TemporaryDirectory() as shards:
-                writer = ShardWriter(Path(shards))
-                predict(own, prepared.dataset, prepared.codes, writer, lambda _: None)
+                predict(own, prepared.dataset, prepared.codes, Path(shards), lambda _: None)
             speed = options.images / (time.perf_counter() - start)
             report.add(f"  predict stage, {kind:5}: {speed:8.0f}")
+
+
+def _one_thread(prepared: Prepared, rows: NDArray[np.int64]) -> str:
+    """Time of each part of decoding in this process, while the other cores are idle."""
+    images, wanted = prepared.dataset.images, prepared.preprocess
+    start = time.perf_counter()
+    decoded = [images[int(row)] for row in rows]
+    opened = time.perf_counter()
+    for one in decoded:
+        resize(one.image, wanted.resize, wanted.crop, wanted.interpolation)
+    resized = time.perf_counter()
+    for one in decoded:
+        measure(one.image, one.stored)
+    ends = np.diff([start, opened, resized, time.perf_counter()]) * 1000 / len(rows)
+    return "decode {:.2f}, resize and crop {:.2f}, measure {:.2f}".format(*ends)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from auditor.demo.networks import digits_net
+from benchmarks.killed_process import start
 
 SAMPLES = 200
 BLOCKS = (32, 16)
@@ -37,30 +35,6 @@ TIMES = (("run", "id"), ("run", "created_at"), ("provenance", "seconds"))
 """What may differ in ``audit.json``."""
 FINISHED = (0, 1, 4)
 """Exit codes of audits that are finished."""
-
-_LAUNCHER = """
-import atexit, os, signal, sys
-from pathlib import Path
-from auditor import blocks, cli
-
-folder, moment, counted, first, second = sys.argv[1:6]
-sys.argv[1:] = sys.argv[6:]
-blocks.PREDICTED_SAMPLES, blocks.EXPLAINED_SAMPLES = int(first), int(second)
-operations = 0
-kinds = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
-
-def count(event, arguments):
-    global operations
-    if event in kinds and isinstance(arguments[0], (str, os.PathLike)) and folder in str(arguments[0]):
-        operations += 1
-        if operations == int(moment):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(count)
-if counted:
-    atexit.register(lambda: Path(counted).write_text(str(operations)))
-cli.main()
-"""
 
 
 @dataclass(frozen=True)
@@ -123,9 +97,9 @@ def killed_audits(folder: Path, times: int, seed: int = 0) -> Iterator[Killed]:
         if number % 3 == 2 and not (out / "audit.json").exists():
             moment += f", then {killed_run(config, out, undisturbed, draw, by_time=False)}"
         done = _start(config, out)
-        _, messages = done.communicate(timeout=600)
-        if done.returncode not in FINISHED:
-            yield Killed(moment, (f"exit code {done.returncode}: {messages.strip()}",))
+        done.join(600)
+        if done.exitcode not in FINISHED:
+            yield Killed(moment, (f"exit code {done.exitcode}: {_printed(out)}",))
             continue
         yield Killed(moment, tuple(differences(undisturbed.folder, out)))
 
@@ -171,14 +145,14 @@ def write_inputs(folder: Path) -> Path:
 
 def run_undisturbed(config: Path, out: Path) -> Undisturbed:
     """Runs an audit to its end."""
-    counted = out.with_name("operations.txt")
-    process = _start(config, out, counted=counted)
-    seconds = -_wait_for_folder(process, out)
-    _, messages = process.communicate(timeout=600)
-    seconds += time.monotonic()
-    if process.returncode not in FINISHED:
-        raise RuntimeError(f"exit code {process.returncode}: {messages}")
-    return Undisturbed(out, seconds, int(counted.read_text(encoding="utf-8")))
+    process = _start(config, out)
+    begin = _wait_for_folder(process, out)
+    process.join(600)
+    seconds = time.monotonic() - begin
+    if process.exitcode not in FINISHED:
+        raise RuntimeError(f"exit code {process.exitcode}: {_printed(out)}")
+    operations = int(Path(f"{out}.operations").read_text(encoding="utf-8"))
+    return Undisturbed(out, seconds, operations)
 
 
 def killed_run(
@@ -187,25 +161,23 @@ def killed_run(
     """Starts or resumes an audit, kills it at a random moment, and says when that was."""
     if not by_time:
         operation = draw.randint(1, undisturbed.operations)
-        _start(config, out, kill_at=operation).communicate(timeout=600)
+        _start(config, out, kill_at=operation).join(600)
         return f"at operation {operation} of {undisturbed.operations}"
     seconds = draw.uniform(0, undisturbed.seconds)
     process = _start(config, out)
     _wait_for_folder(process, out)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.join(seconds)
+    process.kill()
+    process.join(600)
     return f"after {seconds:.2f} of {undisturbed.seconds:.2f} s"
 
 
 def differences(expected: Path, found: Path) -> Iterator[str]:
     """How the results of two runs differ, times aside."""
-    results = [_without_times(folder) for folder in (expected, found)]
-    if results[0] != results[1]:
+    results = [without_times(folder) for folder in (expected, found)]
+    if json.dumps(results[0]) != json.dumps(results[1]):
         keys = [key for key in results[0] if results[0][key] != results[1].get(key)]
-        yield f"audit.json differs in {', '.join(keys)}"
+        yield f"audit.json differs in {', '.join(keys) or 'the order of its keys'}"
     names = [
         {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         for folder in (expected, found)
@@ -216,38 +188,35 @@ def differences(expected: Path, found: Path) -> Iterator[str]:
         is_table = name.endswith(".parquet")
         if is_table and (expected / name).read_bytes() != (found / name).read_bytes():
             yield f"{name} differs"
-    left = sorted(path.name for path in found.parent.glob(f"{found.name}.*"))
+    printed = {f"{found.name}.txt", f"{found.name}.operations"}
+    left = sorted({path.name for path in found.parent.glob(f"{found.name}.*")} - printed)
     if left:
         yield f"left behind: {', '.join(left)}"
 
 
-def _without_times(folder: Path) -> dict[str, Any]:
+def without_times(folder: Path) -> dict[str, Any]:
+    """Content of ``audit.json`` without what may differ."""
     result: dict[str, Any] = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     for section, key in TIMES:
         del result[section][key]
     return result
 
 
-def _start(
-    config: Path, out: Path, *, kill_at: int = 0, counted: Path | None = None
-) -> subprocess.Popen[str]:
+def _start(config: Path, out: Path, *, kill_at: int = 0) -> BaseProcess:
     """Starts an audit that resumes what it finds."""
-    own = [str(out), str(kill_at), str(counted or ""), *map(str, BLOCKS)]
     command = ["run", str(config), "--out", str(out), "--resume", "--quiet"]
-    return subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", _LAUNCHER, *own, *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    return start(command, out, BLOCKS, kill_at)
 
 
-def _wait_for_folder(process: subprocess.Popen[str], out: Path) -> float:
+def _wait_for_folder(process: BaseProcess, out: Path) -> float:
     """Waits until the folder of a run appears, or its process ends; returns the time."""
-    while process.poll() is None and not out.with_name(f"{out.name}.unfinished").exists():
+    while process.is_alive() and not out.with_name(f"{out.name}.unfinished").exists():
         time.sleep(0.005)
     return time.monotonic()
+
+
+def _printed(out: Path) -> str:
+    return Path(f"{out}.txt").read_text(encoding="utf-8").strip()
 
 
 if __name__ == "__main__":

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor.records import Dataset, image_properties
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import GROUP, OK, PATH, arrow_schema
-from auditor.run_folder import RunFolder
-from auditor.stages.predict import SHARD_ROWS
+from auditor.run_folder import PREDICTIONS, RunFolder
 
+_ROWS = 2048
+"""Rows in a row group, as an audit writes them."""
 _SCALE = 4.0
 """Logit of the predicted class above the others, on average."""
 
@@ -41,11 +43,12 @@ def write_predictions(
         favoured: (n,) the class that has the largest logit, except by chance.
     """
     table = _Table(dataset, rule)
-    shards = folder.shards("predictions")
-    for start in range(0, len(dataset), SHARD_ROWS):
-        rows = slice(start, min(start + SHARD_ROWS, len(dataset)))
-        shards.write(table.of(rows, label[rows], favoured[rows]))
-    return folder.merge_predictions()
+    path = folder.path / PREDICTIONS
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for start in range(0, len(dataset), _ROWS):
+            rows = slice(start, min(start + _ROWS, len(dataset)))
+            writer.write_table(table.of(rows, label[rows], favoured[rows]))
+    return path
 
 
 class _Table:
@@ -58,7 +61,7 @@ class _Table:
             for name in dataset.attributes
         }
         text = pa.string()
-        self._schema = arrow_schema(
+        self.schema = arrow_schema(
             rule.classes,
             {name: one if pa.types.is_integer(one) else text for name, one in types.items()},
             grouped=dataset.group is not None,
@@ -87,9 +90,9 @@ class _Table:
         ]
         arrays = [
             pa.array(column, from_pandas=True).cast(field.type)
-            for column, field in zip(columns, self._schema, strict=True)
+            for column, field in zip(columns, self.schema, strict=True)
         ]
-        return pa.Table.from_arrays(arrays, schema=self._schema)
+        return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def _property(self, name: str, n: int) -> Any:
         if name in image_properties.WORDS:

@@ -79,7 +79,7 @@ class GridImages:
         # The middle of the cell, so that the border of the image says nothing about the class.
         rows, columns = (slice(_CELL * at + 1, _CELL * (at + 1) - 1) for at in (y, x))
         pixels[rows, columns] += 128
-        return DecodedImage(Image.fromarray(pixels), hashlib.sha256(pixels).hexdigest())
+        return DecodedImage(Image.fromarray(pixels), hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
 def network(classes: int) -> nn.Module:
@@ -126,9 +126,10 @@ def samples(n: int, classes: int, attributes: int, failures: float, seed: int = 
     return Dataset(frame, images, tuple(columns), "benchmark")
 
 
-def _texts(values: list[str], code: NDArray[np.int64]) -> pd.Series[str]:
+def _texts(values: list[str], code: NDArray[np.int64]) -> Any:
     """A column of text, as tables are read."""
-    return pa.array(values).take(pa.array(code)).to_pandas().array
+    column: pd.Series[str] = pa.array(values).take(pa.array(code)).to_pandas()
+    return column.array
 
 
 def main() -> None:
@@ -235,19 +236,25 @@ def _audit(given: dict[str, Any]) -> dict[str, Any]:
 def _predict_from_table() -> None:
     """Replaces the predict stage in this process."""
     from auditor.audited_model import AuditedModel
+    from auditor.engines.local import BlockComputer
     from auditor.isolated_stages import IsolatedStages
     from auditor.preparation import Prepared
     from auditor.progress import Advance
     from benchmarks.logit_table import write_predictions
 
     def predict(
-        stages: IsolatedStages, prepared: Prepared, model: AuditedModel, advance: Advance
+        self: IsolatedStages,
+        prepared: Prepared,
+        model: AuditedModel,
+        computer: BlockComputer,
+        advance: Advance,
     ) -> Path:
+        del computer
         dataset = prepared.dataset
         assert isinstance(dataset.images, GridImages)
         advance(len(dataset))
         predicted = dataset.images.predicted
-        return write_predictions(stages.folder, dataset, model.rule, prepared.codes, predicted)
+        return write_predictions(self.folder, dataset, model.rule, prepared.codes, predicted)
 
     IsolatedStages.predict = predict  # type: ignore[method-assign]
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import random
 
-_TOKENS = (b"\0", b"\xff", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"{", b"[", b'"', b"<", b"\n", b"9" * 30)
+_TOKENS = (
+    b"\0",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b"\x80\0\0\0",
+    b"{",
+    b"[",
+    b'"',
+    b"<",
+    b"\n",
+    b"9" * 30,
+)
 
 
 def mutate_bytes(data: bytes, rng: random.Random) -> bytes:

@@ -26,13 +26,14 @@ def read(name: str) -> list[bytes]:
         return [archive.read(one) for one in archive.namelist()]
 
 
-def write(name: str, found: Path, seeds: Iterable[bytes]) -> int:
+def write(name: str, found: Path, seeds: Iterable[bytes], most: int) -> int:
     """Keeps the smallest inputs of a search, as many as fit.
 
     Args:
         name: of the target.
         found: folder with the inputs that libFuzzer kept.
         seeds: inputs that are made anyway.
+        most: how many are kept at most.
 
     Returns:
         How many are kept.
@@ -42,7 +43,7 @@ def write(name: str, found: Path, seeds: Iterable[bytes]) -> int:
     FOLDER.mkdir(exist_ok=True)
     path, kept = FOLDER / f"{name}.zip", 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for data in sorted(inputs, key=lambda one: (len(one), one)):
+        for data in sorted(inputs, key=lambda one: (len(one), one))[:most]:
             if archive.start_dir + _HEADERS * (kept + 1) + len(data) > _BUDGET:
                 break
             entry = zipfile.ZipInfo(f"{kept:04d}", _EPOCH)

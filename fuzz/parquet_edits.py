@@ -44,7 +44,19 @@ _TYPES: Mapping[str, Callable[[], pa.DataType]] = {
     "map": lambda: pa.map_(pa.string(), pa.int64()),
     "dictionary": lambda: pa.dictionary(pa.int8(), pa.string()),
 }
-_OPERATIONS = ("cell", "cell", "cell", "values", "type", "type", "remove", "twice", "cut", "invalid", "repeat")
+_OPERATIONS = (
+    "cell",
+    "cell",
+    "cell",
+    "values",
+    "type",
+    "type",
+    "remove",
+    "twice",
+    "cut",
+    "invalid",
+    "repeat",
+)
 
 
 def mutate(data: bytes, rng: random.Random, columns: tuple[str, ...], head: int = 0) -> bytes:
@@ -77,7 +89,11 @@ def changed_file(base: pa.Table, data: bytes) -> bytes:
         return data
     table = base
     for edit in edits:
-        if isinstance(edit, list) and len(edit) == 3 and all(isinstance(one, str) for one in edit[:2]):
+        if (
+            isinstance(edit, list)
+            and len(edit) == 3
+            and all(isinstance(one, str) for one in edit[:2])
+        ):
             try:
                 table = _changed(table, *edit)
             except (pa.ArrowException, TypeError, ValueError, OverflowError, KeyError):

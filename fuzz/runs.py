@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 from builders.synthetic_run import Plan, build_run
-from fuzz.target import BrokenPromiseError
 
 from auditor.errors import UsageError
 from auditor.records.parsing import parse_result
@@ -19,6 +18,7 @@ from auditor.report.renderers import html, markdown
 from auditor.report.view import compliance
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RESULT, RunFolder
+from fuzz.target import BrokenPromiseError
 
 _ENTRIES = 2
 """Entries of each list of the base result that are kept, where it stays consistent."""
@@ -78,11 +78,22 @@ def render(run: RunFolder, *, page: bool) -> None:
     for pattern in (_IN_MARKDOWN, _LINK):
         found = pattern.search(card)
         if found is not None:
-            raise BrokenPromiseError(f"in Markdown: {card[found.start() - 40 : found.end() + 20]!r}")
+            raise BrokenPromiseError(
+                f"in Markdown: {card[found.start() - 40 : found.end() + 20]!r}"
+            )
     if page:
         text = html.HtmlReport().render(view, run.path).read_text(encoding="utf-8")
-        if "fuzz" in text:
-            _Markers().feed(text)
+        require_no_markers(text)
+
+
+def require_no_markers(page: str) -> None:
+    """Looks for markers in a page that are no text.
+
+    Raises:
+        BrokenPromiseError: one is an element, an attribute or an address.
+    """
+    if "fuzz" in page:
+        _Markers().feed(page)
 
 
 class _Markers(HTMLParser):

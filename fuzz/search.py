@@ -1,4 +1,4 @@
-"""Searches with atheris, each target in a process of its own."""
+"""Searches, each target in a process of its own: guided by branches with atheris, or blind."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import random
 import re
 import resource
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from fuzz import corpus
-from fuzz.byte_mutations import mutate_bytes
-from fuzz.target import Mutator, Target
+from fuzz import blind, corpus
+from fuzz.target import Target
 from fuzz.targets import INSTRUMENTED, load
 from fuzz.watch import Watch
 
-_RAW_SHARE = 0.15
-"""Of mutations that change bytes, where a target has a mutator of its own."""
 _HANG = 60
 """Seconds after which an input counts as a hang."""
 _MEMORY = 4096
 """MB after which a process is ended."""
-_PROGRESS = re.compile(r"^#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+)", re.MULTILINE)
+_ADDRESSES = 8 << 30
+"""Bytes of address space: an input that asks for more gets a MemoryError, which is a find."""
+_PROGRESS = re.compile(r"^#(\d+)\s+\w+\s+cov: (\d+)", re.MULTILINE)
+"""Lines of libFuzzer, and of the blind search: inputs so far, branches or outcomes."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +39,24 @@ class Searched:
         name: of the target.
         inputs: how many were read.
         seconds: processor time of the process, its start included.
-        branches: that the seeds reached, and that were reached at the end.
+        reached: branches at first and at the end; without guidance, kinds of outcomes.
         finds: what was found, one for each cause.
     """
 
     name: str
     inputs: int
     seconds: float
-    branches: tuple[int, int]
+    reached: tuple[int, int]
     finds: tuple[str, ...]
 
 
-def load_instrumented(names: Sequence[str]) -> list[Target]:
-    """The targets, imported so that their branches are counted."""
-    with _instrumented(names):
+def load_targets(names: Sequence[str], *, guided: bool) -> list[Target]:
+    """The targets; if the search is guided, imported so that their branches are counted."""
+    with _instrumented(names) if guided else contextlib.nullcontext():
         return [load(name) for name in names]
 
 
-def search(target: Target, folder: Path, seconds: float, seed: int) -> Searched:
+def search(target: Target, folder: Path, seconds: float, seed: int, *, guided: bool) -> Searched:
     """Searches for some time in a process of its own, and reads what it left."""
     for one in ("finds", "work", "corpus"):
         (folder / one).mkdir(parents=True, exist_ok=True)
@@ -65,19 +66,21 @@ def search(target: Target, folder: Path, seconds: float, seed: int) -> Searched:
         with log.open("wb") as stream:
             os.dup2(stream.fileno(), 1)
             os.dup2(stream.fileno(), 2)
-        _run(target, folder, [f"-max_total_time={round(seconds)}", f"-seed={seed}"])
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
+        if guided:
+            _guided(target, folder, [f"-max_total_time={round(seconds)}", f"-seed={seed}"])
+        _blind(target, folder, seconds, seed)
     _, status = os.waitpid(child, 0)
     text = log.read_text(encoding="utf-8", errors="replace")
-    steps = [tuple(map(int, found.groups())) for found in _PROGRESS.finditer(text)]
     finds = [json.loads(one.read_text())["where"] for one in (folder / "finds").glob("*.json")]
     if os.waitstatus_to_exitcode(status) != 0:
         finds.append(f"the process ended with {os.waitstatus_to_exitcode(status)}; see {log}")
-    first, last = (steps[0], steps[-1]) if steps else ((0, 0, 0), (0, 0, 0))
+    steps = [tuple(map(int, found.groups())) for found in _PROGRESS.finditer(text)] or [(0, 0)]
     return Searched(
         target.name,
-        last[0],
+        steps[-1][0],
         _processor_time() - before,
-        (first[1], last[1]),
+        (steps[0][1], steps[-1][1]),
         tuple(sorted(finds)),
     )
 
@@ -87,7 +90,23 @@ def _processor_time() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _run(target: Target, folder: Path, limits: list[str]) -> None:
+def _blind(target: Target, folder: Path, seconds: float, seed: int) -> NoReturn:
+    """Runs the search without feedback, and ends the process."""
+    watch = Watch(target, target.open(folder / "work"), folder / "finds")
+    known = (one.read_bytes() for one in sorted((folder / "corpus").iterdir()))
+    pool = list(dict.fromkeys((*target.seeds(), *corpus.read(target.name), *known)))
+    for step in blind.run(target, watch, pool, seconds, seed):
+        print(f"#{step.inputs} BLIND cov: {step.outcomes}", flush=True)
+    for data in pool:
+        _keep(folder, data)
+    os._exit(0)
+
+
+def _keep(folder: Path, data: bytes) -> None:
+    (folder / "corpus" / hashlib.sha256(data).hexdigest()).write_bytes(data)
+
+
+def _guided(target: Target, folder: Path, limits: list[str]) -> None:
     """Runs libFuzzer, which ends the process."""
     import atheris
 
@@ -95,16 +114,23 @@ def _run(target: Target, folder: Path, limits: list[str]) -> None:
         watch = Watch(target, target.open(folder / "work"), folder / "finds")
         for data in (*target.seeds(), *corpus.read(target.name)):
             watch.feed(data)
-            (folder / "corpus" / hashlib.sha256(data).hexdigest()).write_bytes(data)
+            _keep(folder, data)
     options = [
         *(f"-timeout={_HANG}", f"-rss_limit_mb={_MEMORY}", f"-max_len={target.longest}"),
         *("-print_final_stats=1", f"-artifact_prefix={folder}/finds/"),
     ]
     arguments = [sys.argv[0], *limits, *options, str(folder / "corpus")]
+
+    def read(data: bytes) -> None:
+        watch.feed(data)
+
+    def mutate(data: bytes, _most: int, number: int) -> bytes:
+        return blind.mutated(target, data, random.Random(number))
+
     if target.mutate is None:
-        atheris.Setup(arguments, watch.feed)
+        atheris.Setup(arguments, read)  # libFuzzer's own mutations of bytes
     else:
-        atheris.Setup(arguments, watch.feed, custom_mutator=_mutator(target.mutate))
+        atheris.Setup(arguments, read, custom_mutator=mutate)
     atheris.Fuzz()
 
 
@@ -137,15 +163,3 @@ def _modules(package: str) -> Iterator[str]:
         for path in Path(place).rglob("*.py"):
             parts = path.relative_to(Path(place).parent).with_suffix("").parts
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _mutator(mutate: Mutator) -> Callable[[bytes, int, int], bytes]:
-    """A mutator in the form of libFuzzer."""
-
-    def mutated(data: bytes, most: int, seed: int) -> bytes:
-        rng = random.Random(seed)
-        raw = rng.random() < _RAW_SHARE
-        changed = mutate_bytes(data, rng) if raw else mutate(data, rng)
-        return changed if len(changed) <= most else data
-
-    return mutated

@@ -31,6 +31,7 @@ class Target:
         longest: size of an input in bytes.
         seconds: processor time that no input may exceed.
         megabytes: memory that no input may need in addition.
+        kept: inputs of the corpus, which tests read again: fewer where each takes long.
     """
 
     name: str
@@ -42,3 +43,4 @@ class Target:
     longest: int = 1 << 14
     seconds: float = 5.0
     megabytes: float = 400.0
+    kept: int = 80

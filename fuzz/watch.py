@@ -48,25 +48,32 @@ class Watch:
     finds: dict[str, Find] = field(default_factory=dict)
     n_accepted: int = 0
 
-    def feed(self, data: bytes) -> None:
-        """Reads one input."""
+    def feed(self, data: bytes) -> str:
+        """Reads one input.
+
+        Returns:
+            What came of it: "accepted", or the exception.
+        """
+        outcome = "accepted"
         peak, start = _peak(), time.process_time()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.reader(data)
             self.n_accepted += 1
-        except self.target.allowed:
-            pass
+        except self.target.allowed as error:
+            outcome = f"{type(error).__name__} {error}"
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - that is what is looked for; panics of Rust are no Exception
-            self._add(Find("exception", _cause(error), "".join(traceback.format_exception(error)), data))
+            outcome = _cause(error)
+            self._add(Find("exception", outcome, "".join(traceback.format_exception(error)), data))
         seconds, megabytes = time.process_time() - start, _peak() - peak
         if seconds > self.target.seconds:
             self._add(Find("slow", "slow", f"{seconds:.1f} s", data))
         if megabytes > self.target.megabytes:
             self._add(Find("memory", "memory", f"{megabytes:.0f} MB", data))
+        return outcome
 
     def _add(self, find: Find) -> None:
         known = self.finds.get(find.where)

@@ -11,7 +11,7 @@ from builders.adapter_audits import image_folder
 from typer.testing import CliRunner
 
 from auditor.cli import app
-from auditor.command_options import Device, changes_of
+from auditor.command_options import changes_of
 from auditor.config import AuditConfig
 
 
@@ -48,7 +48,7 @@ def test_model_that_is_not_on_disk_is_refused_without_any_connection(
 
 
 def test_option_is_a_change_of_the_configuration(tmp_path: Path) -> None:
-    assert changes_of(["seed=3"], allow_download=True, device=Device.CPU) == [
+    assert changes_of(["seed=3"], allow_download=True, device="cpu") == [
         "seed=3",
         "model.allow_download=true",
         "device=cpu",

@@ -23,7 +23,7 @@ from auditor.config.criteria import Criterion
 ELSEWHERE = {"options", "data", "allow_download"}
 """Fields that mean nothing for a model and data in memory."""
 FROM_PYTHON = {"dataset", "attributes", "groups", "weights", "attribute_types", "reference"} | {
-    *("reference_images", "out", "overwrite", "progress")
+    *("reference_images", "out", "overwrite", "resume", "progress")
 }
 """Arguments that stand for an adapter's options, or for options of the command line."""
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -71,8 +71,11 @@ def test_audit_section_as_a_mapping_reaches_the_configuration(name: str) -> None
 
 
 def test_audit_options_without_a_section_reach_the_configuration() -> None:
-    config = prepare(batch_size=8, workers=0, device="cpu", missing=["unknown", -1]).config
+    config = prepare(
+        batch_size=8, workers=0, device="cpu", precision="amp", missing=["unknown", -1]
+    ).config
     assert (config.batch_size, config.workers, config.device) == (8, 0, "cpu")
+    assert config.precision == "amp"
     assert config.data.missing == ("unknown", "-1")
 
 

@@ -78,3 +78,12 @@ def test_estimate_reads_as_a_range() -> None:
         "about 3 minutes to 15 minutes (1 000 predictions, 985 maps, 2 600 to 15 200 forward passes of "
         "checks; the most only if interventions have much to confirm); peak memory about 2.8 GiB"
     )
+
+
+def test_limit_on_failures_limits_the_maps(tmp_path: Path) -> None:
+    prepared = prepare(AuditConfig.load(write_audit(tmp_path / "data", "good", 240)))
+    settings = {"mean_cells": 0, "max_failures": 10}
+    explain = prepared.config.explain.model_copy(update=settings)
+    config = prepared.config.model_copy(update={"explain": explain})
+    found = estimate_cost(replace(prepared, config=config), TrialCost(0.01, 0.02, 0.05, 0.1, 192))
+    assert found.maps == pytest.approx(10 * 2 + 10)  # two targets, and a contrast each

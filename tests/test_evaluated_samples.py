@@ -295,18 +295,17 @@ def test_images_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_search_equals_predict_up_to_rounding_with_folded_batch_normalisation() -> None:
     torch.manual_seed(0)
+    normalisation = nn.BatchNorm2d(5)
     network = nn.Sequential(
         nn.Conv2d(3, 5, 3, padding=1),
-        nn.BatchNorm2d(5),
+        normalisation,
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(5, 3),
     ).eval()
-    norm = network[1]
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_var is not None
-    norm.running_var.uniform_(0.5, 2)
+    assert normalisation.running_var is not None
+    normalisation.running_var.uniform_(0.5, 2)
     audit = replace(prepared(), classifier=Classifier(network, "test", "with batch normalisation"))
     samples = evaluated(audit)
     images = samples.images(np.arange(6))

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Literal
 
 import torch
 from torch.backends import cudnn
 
-Arithmetic = Literal["exact", "tf32", "amp"]
-"""``exact``: the dtype of the model's weights, on CUDA without TF32. ``tf32``: on CUDA, convolutions and
-matrix products in TF32; elsewhere as ``exact``. ``amp``: torch's automatic mixed precision."""
+from auditor.config import Arithmetic
 
 
 @contextmanager

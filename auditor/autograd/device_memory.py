@@ -32,3 +32,17 @@ def release_cached_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def to_cpu(values: torch.Tensor) -> torch.Tensor:
+    """A tensor on the CPU: the same one, or a copy in page-locked memory, to which a GPU copies fastest.
+
+    Memory for such copies is kept by torch and used again. Fresh memory would be mapped page by page, which
+    takes longer than computing the maps in it.
+    """
+    if values.device.type != "cuda":
+        return values.cpu()
+    copy = torch.empty(values.shape, dtype=values.dtype, device="cpu", pin_memory=True)
+    copy.copy_(values, non_blocking=True)
+    torch.cuda.current_stream(values.device).synchronize()
+    return copy

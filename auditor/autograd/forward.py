@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import chain
 from typing import TypeVar
 from weakref import WeakSet
@@ -75,22 +76,27 @@ def device_of(model: nn.Module, images: Tensor) -> torch.device:
 
 
 def in_best_layout(
-    module: nn.Module, device: torch.device, call: Callable[[torch.memory_format], _Result]
+    module: nn.Module,
+    device: torch.device,
+    call: Callable[[torch.memory_format], _Result],
+    *,
+    tensor_cores: bool = False,
 ) -> _Result:
     """Runs a model in channels-last layout where that is faster.
 
-    That is on a CPU (1.2 to 7 times), and on other devices in mixed precision.
+    That is on a CPU (1.2 to 7 times) and on a GPU that computes with tensor cores (1.2 to 1.4 times). In full
+    float32, a GPU is 10 % slower with this layout.
 
     Args:
         module: the model. Once it has failed on this layout, it is run without it.
         device: where the model runs.
         call: runs the model on images in the given layout.
+        tensor_cores: whether convolutions are computed in TF32 or in half precision.
 
     Returns:
         The result of the call.
     """
-    faster = device.type == "cpu" or torch.is_autocast_enabled(device.type)
-    if not faster or module in _row_major:
+    if not (device.type == "cpu" or tensor_cores) or module in _row_major:
         return call(torch.contiguous_format)
     try:
         return call(torch.channels_last)
@@ -118,16 +124,27 @@ def as_leaf(
         ModelError: the shape or dtype of the images is wrong, or the batch is empty.
     """
     check_images(images)
+    device = device_of(model, images)
+    if device.type == "cuda":
+        _start_backward_thread(device)
     return (
         images.detach()
         .as_subclass(Tensor)  # images of another library may be a subclass
         .to(
-            device_of(model, images),
+            device,
             copy=True,
             memory_format=layout,
         )
         .requires_grad_()
     )
+
+
+@cache
+def _start_backward_thread(device: torch.device) -> None:
+    """Lets torch's thread for backward passes open the context of the GPU; otherwise cuBLAS warns."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        leaf = torch.ones(1, device=device, requires_grad=True)
+        torch.autograd.grad((2 * leaf).sum(), leaf)
 
 
 def forward(model: nn.Module, leaf: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Collection, Iterator
+from typing import ClassVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,7 @@ from auditor.near_duplicates.fingerprints import (
     equal_files,
     near_pairs,
     parse_fingerprints,
+    reach_note,
 )
 from auditor.phrasing import count, limits, several
 from auditor.records import (
@@ -26,6 +27,7 @@ from auditor.records import (
     Examination,
     Quantities,
     Quantity,
+    Skipped,
     SliceKey,
 )
 from auditor.records.decisions import ONE_CLASS, TaskName
@@ -73,13 +75,15 @@ class DependentSamples(Check):
         """Looks for series of file names and for near-duplicates."""
         if GROUP in audit.predictions or len(audit.predictions) < audit.min_support:
             return Examination()
-        return Examination((*self._series(audit), *self._near_duplicates(audit)))
+        claims, skipped = self._near_duplicates(audit)
+        return Examination((*self._series(audit), *claims), skipped)
 
     def _series(self, audit: AuditData) -> Iterator[Claim]:
         frame = audit.predictions
         failure, label = frame["failure"].to_numpy(dtype=np.float64), codes(frame["label"])
         # Not a list: a million paths would take more memory than the rest of the check.
-        found = find_series(frame[PATH].astype(str).array, failure, label, audit.seed)
+        paths = cast(Collection[str], frame[PATH].astype(str).array)
+        found = find_series(paths, failure, label, audit.seed)
         if found is None or np.isnan(found.design.design_effect):
             return
         listed = [found.names[k] for k in np.argsort(-np.bincount(found.groups))[:3]]
@@ -93,12 +97,16 @@ class DependentSamples(Check):
             f"{several(listed)}.",
         )
 
-    def _near_duplicates(self, audit: AuditData) -> Iterator[Claim]:
+    def _near_duplicates(self, audit: AuditData) -> tuple[tuple[Claim, ...], tuple[Skipped, ...]]:
         frame = audit.predictions
         if not {*FINGERPRINTS}.issubset(frame):
-            return
+            return (), ()
         fingerprints, rows = parse_fingerprints(frame[PHASH])
-        near = near_pairs(fingerprints, self.max_distance)
+        near, reach = near_pairs(fingerprints, self.max_distance)
+        skipped: tuple[Skipped, ...] = ()
+        if reach < self.max_distance:
+            reason = reach_note(reach, self.max_distance, f"checks.{NAME}.max_distance")
+            skipped = (Skipped(check=NAME, reason=reason),)
         pairs = NearPairs(rows[near.first], rows[near.second], near.distance)
         groups = connected_groups(concatenate([equal_files(frame[SHA256]), pairs]))
         cluster = np.arange(len(frame))
@@ -107,8 +115,8 @@ class DependentSamples(Check):
         failure, label = frame["failure"].to_numpy(dtype=np.float64), codes(frame["label"])
         design = cluster_design(failure, cluster, label)
         if np.isnan(design.design_effect):
-            return
-        yield self._claim(
+            return (), skipped
+        claim = self._claim(
             audit,
             cluster,
             design,
@@ -116,6 +124,7 @@ class DependentSamples(Check):
             what="near-duplicates",
             how=f"{count(len(groups))} groups of images look nearly the same.",
         )
+        return (claim,), skipped
 
     def _claim(
         self,

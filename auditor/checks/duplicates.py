@@ -18,6 +18,7 @@ from auditor.near_duplicates.fingerprints import (
     equal_files,
     near_pairs,
     parse_fingerprints,
+    reach_note,
 )
 from auditor.near_duplicates.pixel_correlation import correlated
 from auditor.phrasing import count, interval, percent, plural, several
@@ -99,23 +100,28 @@ class Duplicates(Check):
         single = np.ones(len(audit.predictions), dtype=bool)
         single[equal.second] = False
         fingerprints, rows = fingerprints[single[rows]], rows[single[rows]]
-        found = near_pairs(fingerprints, self.max_distance).closest_first()
+        found, reach = near_pairs(fingerprints, self.max_distance)
+        found = found.closest_first()
         pairs = NearPairs(rows[found.first], rows[found.second], found.distance)
+        notes = []
+        if reach < self.max_distance:
+            option = f"checks.{NAME}.max_distance"
+            notes.append(_skipped(reach_note(reach, self.max_distance, option)))
         if not len(pairs):
-            return pairs, []
+            return pairs, notes
         if audit.images is None:
             reason = f"{plural(len(pairs), 'pair')} with similar fingerprints: the pixels are not available"
-            return pairs[np.zeros(len(pairs), dtype=bool)], [_skipped(reason)]
+            return pairs[np.zeros(len(pairs), dtype=bool)], [*notes, _skipped(reason)]
         same, n_not_compared = correlated(
             pairs, audit.images, audit.images, self.min_correlation, self.max_pairs
         )
         if not n_not_compared:
-            return pairs[same], []
+            return pairs[same], notes
         reason = (
             f"the pixels of {n_not_compared} of {plural(len(pairs), 'pair')} with similar fingerprints were "
             "not compared (checks.duplicates.max_pairs); those of the most similar pairs were"
         )
-        return pairs[same], [_skipped(reason)]
+        return pairs[same], [*notes, _skipped(reason)]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from auditor.checks import Check, Need
 from auditor.errors import DataError
+from auditor.near_duplicates.fingerprints import reach_note
 from auditor.near_duplicates.training_images import (
     TrainingImages,
     network_features,
@@ -134,8 +135,8 @@ class Leakage(Check):
         training = TrainingImages.read(trained, chosen)
         copies = find_training_copies(
             audit.images,
-            frame[SHA256].tolist(),
-            frame[PHASH].tolist(),
+            frame[SHA256],
+            frame[PHASH],
             training,
             CopyLimits(self.max_distance, self.min_correlation, self.max_pairs),
         )
@@ -145,7 +146,10 @@ class Leakage(Check):
             claims.append(_copies(audit, copies, self.max_share))
         if len(transformed):
             claims.append(_transformed(audit, transformed, self.max_share))
-        not_compared = _not_compared(training, copies.n_not_compared)
+        not_compared = [*_not_compared(training, copies.n_not_compared)]
+        if copies.reach < self.max_distance:
+            option = f"checks.{NAME}.max_distance"
+            not_compared.append(_skipped(reach_note(copies.reach, self.max_distance, option)))
         return Examination(tuple(claims), (*not_compared, *skipped))
 
     def _transformed(

@@ -131,9 +131,8 @@ def write_copy(
     )
     terminal.print_paths(out_console, [final / one.name for one in found.documents.paths])
     print_seal(found.run.path)
-    if settings.ids:
-        text = f"key of the pseudonyms: {key} (keep it, and do not send it with the copy)"
-        out_console.print(line(text), soft_wrap=True)
+    text = f"key of the pseudonyms: {key} (keep it, and do not send it with the copy)"
+    out_console.print(line(text), soft_wrap=True)
     terminal.print_lines(err_console, found.documents.notes)
     if found.documents.missing:
         raise found.documents.missing[0]

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.command_options import (
+    ActorsOption,
+    AddressOption,
     AllowDownloadOption,
     DataOption,
-    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
     ModelOption,
     OutOption,
     OverwriteOption,
     QuietOption,
     ResumeOption,
     SetOption,
+    ShardOption,
     WeightsOption,
     changes_of,
 )
+from auditor.commands.engines import Place, Where, run_where
 from auditor.commands.redact import CopyPlace, write_copy
 from auditor.commands.shared import print_finished, progress_display
 from auditor.console import line
@@ -41,9 +47,13 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     data: DataOption = None,
     out: OutOption = None,
     overrides: SetOption = None,
-    device: Annotated[Device, typer.Option(help="Device on which the model runs.")] = Device.AUTO,
+    device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
     resume: ResumeOption = False,
+    engine: EngineOption = Engine.LOCAL,
+    actors: ActorsOption = None,
+    address: AddressOption = None,
+    shard: ShardOption = None,
     quiet: QuietOption = False,
     download: AllowDownloadOption = False,
 ) -> None:
@@ -65,14 +75,17 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
             final = out or Path("reports") / runner.folder_name(settings.name)
         else:
             settings, final = _without_file(named, changes, out, overwrite, resume)
-        place = CopyPlace(overwrite=overwrite)
+        copy = CopyPlace(overwrite=overwrite)
         if settings.report.redact is not None:
-            RunFolder.require_place(place.folder(final), overwrite=overwrite)
-        progress = progress_display(quiet)
-        folder = runner.run(settings, final, overwrite=overwrite, resume=resume, progress=progress)
+            RunFolder.require_place(copy.folder(final), overwrite=overwrite)
+        place = Place(final, overwrite=overwrite, resume=resume)
+        where = Where(shard, engine, actors, address)
+        folder = run_where(where, settings, place, progress_display(quiet))
+        if folder is None:
+            return
         result = print_finished(folder)
         if settings.report.redact is not None:
-            write_copy(folder, place, settings.report.formats, settings.report.templates)
+            write_copy(folder, copy, settings.report.formats, settings.report.templates)
         raise typer.Exit(result.outcome.exit_code)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from auditor import __version__
 from auditor.comparison.differences import remarks, setting_differences
+from auditor.comparison.disclosure import sensitive_attributes, without_small_cells
 from auditor.comparison.displayed import joint_names
 from auditor.comparison.finding_changes import PairedSupport, finding_changes
 from auditor.comparison.pairing import PairedSlice, Pairs, RunData, pair
@@ -99,8 +100,9 @@ def compare(
         notes = list(remarks(runs, pairs))
     one, two = pairs.failed
     flipped = (pairs.before[PREDICTED] != pairs.after[PREDICTED]).to_numpy(dtype=bool)
-    attributes = runs[0].attributes
-    return Comparison(
+    sensitive = sensitive_attributes([run.result for run in runs])
+    attributes = tuple(name for name in runs[0].attributes if name not in sensitive)
+    found = Comparison(
         created_at=datetime.now(UTC),
         auditor_version=__version__,
         before=_compared_run(runs[0], one),
@@ -120,6 +122,7 @@ def compare(
         remarks=notes,
         display_names=names,
     )
+    return without_small_cells(found, [run.result for run in runs])
 
 
 def _read(run: RunFolder, advance: Advance) -> RunData:

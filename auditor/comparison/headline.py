@@ -208,7 +208,9 @@ def _improvements(comparison: Comparison) -> Iterator[Highlight]:
 
 
 def _sentence(one: SliceChange) -> str:
+    start = f"{slice_name(one.slice)}: the error rate {rate_change(one.change)}"
+    if not one.support:  # a slice of a sensitive attribute whose numbers are not shown
+        return f"{start}."
     return (
-        f"{slice_name(one.slice)}: the error rate {rate_change(one.change)}; "
-        f"{count(one.broken)} broken and {count(one.fixed)} fixed of {count(one.support)}."
+        f"{start}; {count(one.broken)} broken and {count(one.fixed)} fixed of {count(one.support)}."
     )

@@ -21,6 +21,7 @@ from auditor.records.predictions import (
     PREDICTED,
     SAMPLE,
     SHA256,
+    as_classes,
     attribute_columns,
     codes,
     usable_rows,
@@ -140,11 +141,10 @@ def pair(before: RunData, after: RunData) -> Pairs:
         DataError: the runs have different classes, or no sample in common.
     """
     _same_classes(before, after)
-    shared = before.table.index[before.table.index.isin(after.table.index)]
-    one, two = before.table.loc[shared], after.table.loc[shared]
+    one, two = _shared(before.table, after.table)
     label = (one[LABEL].astype(str) != two[LABEL].astype(str)).to_numpy(dtype=bool)
     compared = SHA256 in one and SHA256 in two
-    image = np.zeros(len(shared), dtype=bool)
+    image = np.zeros(len(one), dtype=bool)
     if compared:
         known = (one[SHA256].notna() & two[SHA256].notna()).to_numpy(dtype=bool)
         image = known & (one[SHA256] != two[SHA256]).to_numpy(dtype=bool) & ~label
@@ -152,20 +152,20 @@ def pair(before: RunData, after: RunData) -> Pairs:
     usable = [usable_rows(side) for side in (one, two)]
     kept = same & usable[0] & usable[1]
     if not kept.any():
-        raise DataError(_nothing_paired(before, after, len(shared), label, image))
+        raise DataError(_nothing_paired(before, after, len(one), label, image))
     attributes = [name for name in before.attributes if name in after.attributes]
     changed = np.zeros(int(kept.sum()), dtype=bool)
     for name in attributes:
         changed |= _texts(one.loc[kept, name]) != _texts(two.loc[kept, name])
-    pairs_before, pairs_after = one.loc[kept], two.loc[kept]
+    pairs_before, pairs_after = _chosen(one, kept), _chosen(two, kept)
     return Pairs(
         before=pairs_before,
         after=pairs_after,
         slices=_slices(before, pairs_before),
         account=Pairing(
             n_paired=int(kept.sum()),
-            only_before=len(before.table) - len(shared),
-            only_after=len(after.table) - len(shared),
+            only_before=len(before.table) - len(one),
+            only_after=len(after.table) - len(one),
             other_label=int(label.sum()),
             other_image=int(image.sum()),
             unusable_before=int((same & ~usable[0] & usable[1]).sum()),
@@ -175,6 +175,20 @@ def pair(before: RunData, after: RunData) -> Pairs:
             n_before=int(usable_rows(before.table).sum()),
         ),
     )
+
+
+def _shared(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The samples of both runs, in the order of the earlier one."""
+    if before.index.equals(
+        after.index
+    ):  # as a rule; tables of a million samples are not copied then
+        return before, after
+    shared = before.index[before.index.isin(after.index)]
+    return before.loc[shared], after.loc[shared]
+
+
+def _chosen(table: pd.DataFrame, rows: NDArray[np.bool_]) -> pd.DataFrame:
+    return table if rows.all() else table.loc[rows]
 
 
 def _nothing_paired(
@@ -220,24 +234,36 @@ def _same_classes(before: RunData, after: RunData) -> None:
 
 def _texts(column: pd.Series) -> NDArray[np.object_]:
     """Values as text, so that 1 and 1.0 of two files count as the same; missing ones as empty."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    texts = column.astype(object).where(column.notna(), "").astype(str)
-    return np.asarray(texts.where(numbers.isna(), numbers.astype(str)), dtype=object)
+    place, found = pd.factorize(column)
+    distinct = pd.Series(found)
+    numbers = pd.to_numeric(distinct, errors="coerce").astype(np.float64)
+    texts = distinct.astype(object).astype(str)
+    texts = texts.where(numbers.isna(), numbers.astype(str))
+    return np.array([*texts, ""], dtype=object)[place]  # -1, the last one, where it is missing
 
 
 def _slices(source: RunData, pairs: pd.DataFrame) -> tuple[PairedSlice, ...]:
     """The earlier run's own slices, formed again from all its samples; of each, the paired ones."""
     classes = source.classes
-    usable = source.table[usable_rows(source.table)].reset_index(drop=True)
+    columns = [SAMPLE, LABEL, PREDICTED, *source.attributes]
+    usable = _chosen(source.table[columns], usable_rows(source.table)).reset_index(drop=True)
     for column in (LABEL, PREDICTED):
-        usable[column] = pd.Categorical(usable[column].astype(str), categories=list(classes))
+        usable[column] = as_classes(usable[column], classes)
     section, *_ = source.settings
     types = types_of_run(source.result, source.run.path / PREDICTIONS)
     found = slice_samples(usable, None, classes, source.attributes, section, types=types)
-    place = pd.Series(np.arange(len(pairs)), index=pairs.index).reindex(usable[SAMPLE])
-    position = place.fillna(-1).to_numpy(dtype=np.int64)
+    position = _positions(usable[SAMPLE], pairs.index)
     label = codes(usable[LABEL])
     keys = [(SliceKey(label=name), np.flatnonzero(label == k)) for k, name in enumerate(classes)]
     keys += [(one.key, one.rows) for one in found.slices]
-    slices = (PairedSlice(key, position[rows][position[rows] >= 0]) for key, rows in keys)
-    return tuple(one for one in slices if len(one.rows))
+    if position is not None:
+        keys = [(key, position[rows][position[rows] >= 0]) for key, rows in keys]
+    return tuple(PairedSlice(key, rows) for key, rows in keys if len(rows))
+
+
+def _positions(samples: pd.Series, pairs: pd.Index) -> NDArray[np.int64] | None:
+    """The place of each sample among the pairs, -1 for those not among them; None for equal places."""
+    if len(samples) == len(pairs) and bool((samples.array == pairs.array).all()):
+        return None
+    place = pd.Series(np.arange(len(pairs)), index=pairs).reindex(samples)
+    return place.fillna(-1).to_numpy(dtype=np.int64)

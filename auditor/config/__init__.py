@@ -2,6 +2,7 @@
 
 from auditor.config.attribute_types import AttributeNames, AttributeTypes, stated_types
 from auditor.config.decision import DecisionSection, OutputKind, ThresholdRule
+from auditor.config.devices import Device
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
@@ -12,9 +13,9 @@ from auditor.config.redact import RedactSection
 from auditor.config.schema import json_schema
 from auditor.config.sections import (
     AboutSection,
+    Arithmetic,
     AuditConfig,
     DataSection,
-    Device,
     ExplainSection,
     GateSection,
     JudgeSection,
@@ -26,6 +27,7 @@ from auditor.config.starter import write_starter
 
 __all__ = [
     "AboutSection",
+    "Arithmetic",
     "AttributeNames",
     "AttributeTypes",
     "AuditConfig",

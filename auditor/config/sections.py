@@ -22,6 +22,7 @@ from auditor.config.attribute_types import missing_values
 from auditor.config.budget import KEY, CheckBudget
 from auditor.config.criteria import Criterion, DefaultCriterion, require_consistent
 from auditor.config.decision import DecisionSection, OutputKind
+from auditor.config.devices import Device
 from auditor.config.expected import ExpectedSection
 from auditor.config.metrics import MetricsSection
 from auditor.config.paths import ConfigPath
@@ -36,7 +37,9 @@ from auditor.records.display_names import DisplayNames
 from auditor.records.predictions import property_column
 from auditor.registry import Options
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
+Arithmetic = Literal["exact", "tf32", "amp"]
+"""``exact``: the dtype of the model's weights, on CUDA without TF32. ``tf32``: on CUDA, convolutions and
+matrix products in TF32; elsewhere as ``exact``. ``amp``: torch's automatic mixed precision."""
 
 
 class ModelSection(Options):
@@ -260,8 +263,8 @@ class AuditConfig(Options):
     workers: int | None = Field(None, ge=0, le=1024)
     """Number of processes that decode images; null: chosen from the number of cores."""
     device: Device = "auto"
-    """Device on which the model runs."""
-    precision: Literal["exact", "tf32", "amp"] = "exact"
+    """Where the model runs: `auto`, `cpu`, `cuda`, one of several GPUs such as `cuda:1`, or `mps`."""
+    precision: Arithmetic = "exact"
     """Arithmetic of predictions: the model's own; on CUDA with TF32; or automatic mixed precision. Maps
     have `explain.precision`."""
 

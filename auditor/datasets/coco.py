@@ -18,12 +18,12 @@ from auditor.datasets.column_roles import folder_of_images
 from auditor.datasets.declared_root import URL, DeclaredRoot
 from auditor.datasets.image_parts import ImageParts, part_with_margin
 from auditor.datasets.images import FileImages
-from auditor.records.json_texts import parse_json_text
 from auditor.datasets.tables import group_column, require_free_names, unique_ids
 from auditor.errors import DataError
 from auditor.imaging import Box
 from auditor.phrasing import count, plural
 from auditor.records import DataNote, Dataset
+from auditor.records.json_texts import parse_json_text
 from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 

@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 from auditor.config import AttributeNames, stated_types
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import require_free_names
-from auditor.errors import DataError, MissingDependencyError
+from auditor.errors import DataError, MissingDependencyError, UnreadableImageError
+from auditor.imaging.decode import read_image_file
 from auditor.imaging.dicom import dicom_errors, is_dicom, read_dicom
 from auditor.phrasing import plural
 from auditor.records import DataNote, Dataset
@@ -168,7 +169,7 @@ def _type_of(name: str, *, attribute: bool) -> str:
 def _header(path: Path, names: Sequence[str]) -> Any:
     """The tags of a file; None if it is not DICOM or can't be read."""
     try:
-        data = path.read_bytes()
+        data = read_image_file(path)
         if not is_dicom(data):
             return None
         with warnings.catch_warnings():
@@ -176,6 +177,8 @@ def _header(path: Path, names: Sequence[str]) -> Any:
             warnings.simplefilter("ignore")
             header = read_dicom(data, list(names))
             return {name: header.get(name) for name in names}
+    except UnreadableImageError:
+        return None
     except dicom_errors():
         return None  # the image counts as not evaluated, with its reason
 

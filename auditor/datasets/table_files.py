@@ -18,9 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.records.json_texts import parse_json_text
 from auditor.errors import DataError
 from auditor.phrasing import plural
+from auditor.records.json_texts import parse_json_text
 
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 """Integers that float64 does not hold exactly."""

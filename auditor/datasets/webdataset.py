@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.config.recognise import Given, Recognised
-from auditor.records.json_texts import parse_json_text
 from auditor.datasets.label_sets import split_labels
 from auditor.datasets.tables import group_column, parse_labels, require_free_names, unique_ids
 from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging import decode_image
 from auditor.phrasing import plural
 from auditor.records import DataNote, Dataset, DecodedImage
+from auditor.records.json_texts import parse_json_text
 from auditor.records.predictions import GROUP
 from auditor.registry import Options, plugin
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import TypeVar
 
-from auditor.disclosure.cells import LABEL, cell_of, touches
+from auditor.disclosure.cells import cell_of, touches
 from auditor.disclosure.evidence import evidence
 from auditor.disclosure.texts import Wording
 from auditor.records import (
@@ -24,16 +25,22 @@ Record = TypeVar("Record", bound=ClaimRecord)
 
 ACTION = "Ask the team that ran the audit: its predictions contain the attribute."
 """What to do about a withheld finding."""
+NO_SAMPLES = (
+    "It shows no single sample, because it is about an attribute that is marked as sensitive."
+)
+"""Addition to the limits of a finding whose samples are not named."""
 
 
 def claim(one: Record, wording: Wording) -> Record:
     """A claim or finding as it may be shown: severity and verdict always, numbers where they may be."""
     about = _about_claim(one, wording)
     changes: dict[str, object] = {}
+    limits = wording.text(one.limits, about)
     if isinstance(one, Finding):
         changes["supporting"] = [claim(each, wording) for each in one.supporting]
-        if about:
+        if about and one.samples:
             changes["samples"] = []  # that they are in the slice tells their value
+            limits = f"{limits} {NO_SAMPLES}".strip()
     if _is_withheld(one.slice, one.support, wording):
         return one.model_copy(
             update=changes
@@ -47,7 +54,7 @@ def claim(one: Record, wording: Wording) -> Record:
                 "support": 0,
                 "statement": [wording.note],
                 "action": ACTION,
-                "limits": wording.text(one.limits, about),
+                "limits": limits,
                 "evidence": [],
             }
         )
@@ -59,7 +66,7 @@ def claim(one: Record, wording: Wording) -> Record:
             "title": title,
             "statement": wording.sentences(one.statement, about),
             "action": wording.text(one.action, about),
-            "limits": wording.text(one.limits, about),
+            "limits": limits,
             "evidence": [part for part in parts if part is not None],
         }
     )
@@ -136,5 +143,9 @@ def _is_withheld(key: SliceKey, support: int, wording: Wording) -> bool:
         return False
     if support < wording.least or cell in wording.withheld:
         return True
-    # Within a withheld slice; a label alone may be named beside a value that is withheld.
-    return any(other < cell for other in wording.withheld if LABEL not in dict(other))
+    # Or it lies within a withheld slice.
+    return any(
+        frozenset(parts) in wording.withheld
+        for n in range(1, len(cell))
+        for parts in combinations(cell, n)
+    )

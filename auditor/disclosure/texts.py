@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from auditor.disclosure.cells import LABEL, PREDICTED, Cell
 from auditor.phrasing import several
@@ -58,6 +59,8 @@ class Wording:
     def title(self, one: SliceKey) -> str:
         """What a withheld slice is called."""
         names = [self.names.of_attribute(name) for name in one.attributes if name in self.sensitive]
+        if not names:
+            return f"A finding about {several(self.shown_attributes)} whose numbers are not shown"
         return f"A slice by {several(names)} whose numbers are not shown"
 
     def allows(self, text: str, about: Iterable[str] = ()) -> bool:
@@ -72,9 +75,19 @@ class Wording:
         if known and any(int(n) < self.least for n in _COUNTED.findall(text)):
             return False
         return not any(
-            all(self._names_part(text, name, value, known) for name, value in cell)
-            for cell in self.withheld
+            all(self._names_part(text, *part, known) for part in cell)
+            for first, cells in self._by_part.items()
+            if self._names_part(text, *first, known)
+            for cell in cells
         )
+
+    @cached_property
+    def _by_part(self) -> dict[tuple[str, str], list[Cell]]:
+        """The withheld cells by one of their parts: there may be thousands of cells, but few parts."""
+        found: dict[tuple[str, str], list[Cell]] = {}
+        for cell in self.withheld:
+            found.setdefault(min(cell), []).append(cell)
+        return found
 
     def named(self, text: str) -> tuple[str, ...]:
         """The sensitive attributes that a text names."""

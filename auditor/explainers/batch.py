@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from auditor.autograd.device_memory import to_cpu
 from auditor.autograd.forward import check_images, wrong_target
 from auditor.autograd.passes import recorded_passes
 from auditor.autograd.precision import Precision, accelerate
@@ -98,18 +99,23 @@ def _explain_pairs(
         rows, targets = _as_tensors(pairs, recording.logits)
         verdict = preflight(recording, "guided")
         defined = verdict.status != "undefined"
-        cams = images.new_zeros(
-            (len(rows), layer.height, layer.width), dtype=torch.float32, device="cpu"
+        # Collected on the device, and copied once: every pair is in one of the passes.
+        cams, maps = (
+            torch.empty(shape, dtype=torch.float32, device=recording.logits.device)
+            for shape in (
+                (len(rows), layer.height, layer.width),
+                (len(rows), *images.shape[1:]),
+            )
         )
-        maps = images.new_zeros((len(rows), *images.shape[1:]), dtype=torch.float32, device="cpu")
         for members in _passes(rows.tolist()):
             row, target = rows[members], targets[members]
             cam = class_evidence(recording, target, row).clamp(min=0)
             detail = recording.input_gradient(target, "guided" if defined else "plain", row)
             if defined:
                 detail *= upsample(cam, recording.images)
-            cams[members] = cam.float().cpu()
-            maps[members] = detail.float().cpu()
+            cams[members] = cam.float()
+            maps[members] = detail.float()
+        cams, maps = to_cpu(cams), to_cpu(maps)
         return BatchExplanation(
             rows=rows.cpu(),
             targets=targets.cpu(),

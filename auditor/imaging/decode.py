@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,10 +67,10 @@ def open_image(path: Path, window: Window | None = None) -> DecodedImage:
 
     Raises:
         UnreadableImageError: with the reason ``missing``, ``empty``, ``truncated``,
-            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``) or
-            ``unreadable``.
+            ``not-an-image``, ``too-large`` (more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``),
+            ``too-slow`` (see `decode_limit`) or ``unreadable``.
     """
-    data = _read(path)
+    data = read_image_file(path)
     if is_dicom(data):
         return DecodedImage(decode_dicom(data, window), hashlib.sha256(data).hexdigest())
     image = _identify(data)
@@ -82,7 +83,7 @@ def open_unconverted(path: Path) -> Image.Image:
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    data = _read(path)
+    data = read_image_file(path)
     if is_dicom(data):
         return decode_dicom(data)
     image = _identify(data)
@@ -101,7 +102,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    data = _read(path)
+    data = read_image_file(path)
     if is_dicom(data):
         return dicom_size(data)
     image = _identify(data)
@@ -119,8 +120,12 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
     return int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])
 
 
-def _read(path: Path) -> bytes:
-    """The bytes of a file."""
+def read_image_file(path: Path) -> bytes:
+    """The bytes of a regular file of bounded size.
+
+    Raises:
+        UnreadableImageError: it is missing, too large, or no regular file, such as a pipe.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
@@ -197,11 +202,16 @@ def _require_size(image: Image.Image) -> None:
 def translate_decoding_errors(data: bytes = b"") -> Iterator[None]:
     """Converts the errors that Pillow raises on a bad image into ``UnreadableImageError``.
 
+    Pillow only warns of damaged metadata, which do not make the pixels unusable. These warnings are ignored:
+    the result must not depend on warning filters.
+
     Args:
         data: the file's bytes, if known; they distinguish a truncated image from another file.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise UnreadableImageError("too-large", str(error)) from error
     except UnidentifiedImageError as error:

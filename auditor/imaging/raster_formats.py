@@ -6,11 +6,12 @@ PostScript, which Ghostscript executes. Others are rarely used and hardly tested
 
 from __future__ import annotations
 
-import io
 import warnings
 from typing import IO
 
 from PIL import Image
+
+from auditor.imaging.decode_limit import LimitedStream
 
 _STORED = ("JPEG",)
 """The format of the images in a run folder."""
@@ -52,8 +53,9 @@ def open_raster(source: bytes | IO[bytes], formats: tuple[str, ...] = ()) -> Ima
 
     Raises:
         PIL.UnidentifiedImageError: it is in none of the formats.
+        UnreadableImageError: it takes too long.
     """
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    stream = LimitedStream(source) if isinstance(source, bytes) else source
     return Image.open(stream, formats=formats or raster_formats())
 
 

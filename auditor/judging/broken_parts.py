@@ -8,6 +8,7 @@ the model's outcomes.
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from auditor.phrasing import several
 from auditor.records import ClaimKind, OutcomeReason, Skipped
 
 T = TypeVar("T")
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""The run folder can't be written: the audit ends, and what is finished can be resumed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ def result_of(name: str, kind: ClaimKind, part: Callable[[], T]) -> T | BrokenPa
         if not isinstance(error, LostImageError):
             raise
         return BrokenPart(name, kind, str(error), traceback.format_exc())
-    except Exception as error:  # noqa: BLE001 - the boundary; see the module's docstring
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         return BrokenPart(name, kind, reason, traceback.format_exc())
 
@@ -84,6 +90,7 @@ class BrokenParts:
         Raises:
             DataError: the data can't be used, which no other part could do either. A single image that
                 can no longer be read concerns only the parts that need it.
+            OSError: the disk is full or read-only; the rest could not be written, either.
             Warning: warnings were turned into errors on purpose.
         """
         found = result_of(name, kind, part)

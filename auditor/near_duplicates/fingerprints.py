@@ -15,6 +15,14 @@ from scipy.sparse.csgraph import connected_components
 
 Fingerprints = NDArray[np.uint64]
 Rows = NDArray[np.int64]
+_Step = tuple[Rows, Rows, Rows, int]
+"""Positions of the first and of the second fingerprint of pairs, their distances, and how many pairs were
+compared to find them."""
+
+MOST_PAIRS = 5_000_000
+"""Pairs of similar fingerprints that are found at most; they take 120 MB."""
+_MOST_COMPARED = 3_000_000_000
+"""Pairs that are compared at most, which takes about a minute."""
 
 _BITS = 64
 _SORTED = 10
@@ -61,18 +69,21 @@ def parse_fingerprints(words: Iterable[object]) -> tuple[Fingerprints, Rows]:
     return np.ascontiguousarray(found["number"]), np.ascontiguousarray(found["row"])
 
 
-def near_pairs(fingerprints: Fingerprints, max_distance: int) -> NearPairs:
+def near_pairs(fingerprints: Fingerprints, max_distance: int) -> tuple[NearPairs, int]:
     """Finds all pairs of fingerprints that differ in few bits.
 
     Equal fingerprints form a chain, each paired with the next: a thousand copies of one image give a
-    thousand pairs, not half a million.
+    thousand pairs, not half a million. Images of one kind, such as digits on black, may have billions of
+    similar fingerprints: if there are more than `MOST_PAIRS`, only those are found that differ in fewer
+    bits.
 
     Args:
         fingerprints: (n,) of 64 bits.
         max_distance: largest number of differing bits, 0 to 15.
 
     Returns:
-        The pairs; of equal fingerprints, only the first is paired with others.
+        The pairs; of equal fingerprints, only the first is paired with others. And the largest number of
+        differing bits up to which all pairs were found.
 
     Reference:
         M. Norouzi, A. Punjani and D. J. Fleet, "Fast search in Hamming space with multi-index
@@ -88,19 +99,36 @@ def near_pairs(fingerprints: Fingerprints, max_distance: int) -> NearPairs:
     is_first[equal + 1] = False
     heads, distinct = order[is_first], ordered[is_first]
     found = [chained]
-    if max_distance > 0:
-        found += [
-            NearPairs(
-                np.minimum(heads[one], heads[other]), np.maximum(heads[one], heads[other]), distance
-            )
-            for one, other, distance in _near_distinct(distinct, max_distance)
-        ]
-    return _without_repeats(found)
+    near = None
+    while max_distance > 0 and near is None:
+        near = _bounded(_near_distinct(distinct, max_distance))
+        max_distance -= near is None
+    found += [
+        NearPairs(
+            np.minimum(heads[one], heads[other]), np.maximum(heads[one], heads[other]), distance
+        )
+        for one, other, distance in near or ()
+    ]
+    return _without_repeats(found), max_distance
+
+
+def _bounded(steps: Iterator[_Step]) -> list[tuple[Rows, Rows, Rows]] | None:
+    """The pairs; None if there are too many, or if finding them takes too long."""
+    found: list[tuple[Rows, Rows, Rows]] = []
+    n_found = n_compared = 0
+    for first, second, distance, compared in steps:
+        n_found += len(first)
+        n_compared += compared
+        if n_found > MOST_PAIRS or n_compared > _MOST_COMPARED:
+            return None
+        if len(first):
+            found.append((first, second, distance))
+    return found
 
 
 def crossing_pairs(
     fingerprints: Fingerprints, others: Fingerprints, max_distance: int
-) -> NearPairs:
+) -> tuple[NearPairs, int]:
     """Finds pairs of fingerprints from two sets that differ in few bits.
 
     Args:
@@ -109,13 +137,14 @@ def crossing_pairs(
         max_distance: largest number of differing bits, 0 to 15.
 
     Returns:
-        Positions in ``fingerprints`` as ``first`` and in ``others`` as ``second``.
+        Positions in ``fingerprints`` as ``first`` and in ``others`` as ``second``, and the largest number
+        of differing bits up to which all pairs were found; see `near_pairs`.
     """
     values, where = np.unique(np.concatenate([fingerprints, others]), return_inverse=True)
     own, theirs = where[: len(fingerprints)], where[len(fingerprints) :]
     holder = np.full(len(values), -1, dtype=np.int64)
     holder[theirs[::-1]] = np.arange(len(others))[::-1]  # the first is written last
-    near = near_pairs(values, max_distance)
+    near, reach = near_pairs(values, max_distance)
     itself = np.arange(len(values), dtype=np.int64)
     start = np.concatenate([itself, near.first, near.second])
     end = np.concatenate([itself, near.second, near.first])
@@ -127,10 +156,25 @@ def crossing_pairs(
     begins, counts = np.searchsorted(own[members], start), np.bincount(own, minlength=len(values))
     repeats = counts[start]
     offset = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    return NearPairs(
+    crossing = NearPairs(
         members[np.repeat(begins, repeats) + offset],
         np.repeat(end, repeats),
         np.repeat(distance, repeats),
+    )
+    return crossing, reach
+
+
+def reach_note(reach: int, wanted: int, option: str) -> str:
+    """Why pairs of fingerprints were searched only up to a smaller distance than wanted.
+
+    Args:
+        reach: largest number of differing bits up to which all pairs were found.
+        wanted: the number that was asked for.
+        option: its name.
+    """
+    return (
+        f"too many images have similar fingerprints to find all pairs that differ in up to {wanted} of "
+        f"{_BITS} bits; those that differ in up to {reach} were examined ({option})"
     )
 
 
@@ -144,9 +188,7 @@ def hamming_distance(one: Fingerprints, other: Fingerprints) -> Rows:
     return np.asarray((word * _H) >> np.uint64(56), dtype=np.int64)
 
 
-def _near_distinct(
-    fingerprints: Fingerprints, max_distance: int
-) -> Iterator[tuple[Rows, Rows, Rows]]:
+def _near_distinct(fingerprints: Fingerprints, max_distance: int) -> Iterator[_Step]:
     """Yields the pairs of distinct fingerprints that differ in at most ``max_distance`` bits, each once."""
     n_equal = _equal_parts(len(fingerprints), max_distance)
     edges = np.linspace(0, _BITS, max_distance + n_equal + 1).round().astype(int).tolist()
@@ -170,7 +212,7 @@ def _equal_parts(n: int, max_distance: int) -> int:
 
 def _equal_in_parts(
     fingerprints: Fingerprints, key: np.uint64, earlier: Sequence[np.uint64], max_distance: int
-) -> Iterator[tuple[Rows, Rows, Rows]]:
+) -> Iterator[_Step]:
     """Yields pairs that are equal in some parts and differ in at most ``max_distance`` bits.
 
     Args:
@@ -195,7 +237,7 @@ def _equal_in_parts(
         for mask in earlier:
             kept = (differing & mask) != 0
             near, differing = near[kept], differing[kept]
-        yield order[left[near]], order[left[near] + step], distance[near]
+        yield order[left[near]], order[left[near] + step], distance[near], len(left)
         step += 1
 
 

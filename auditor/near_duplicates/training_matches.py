@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +29,13 @@ class TrainingCopies:
         pairs: positions in the audited data (each once, ascending) and in the training data.
         equal: (n,) whether they are equal files.
         n_not_compared: pairs of similar fingerprints whose pixels were not compared.
+        reach: largest number of differing bits up to which all pairs of fingerprints were found.
     """
 
     pairs: NearPairs
     equal: NDArray[np.bool_]
     n_not_compared: int
+    reach: int
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -70,8 +72,8 @@ class CopyLimits:
 
 def find_training_copies(
     images: Images,
-    sha256: Sequence[str],
-    fingerprints: Sequence[str | None],
+    sha256: Iterable[str],
+    fingerprints: Iterable[object],
     training: TrainingImages,
     limits: CopyLimits,
 ) -> TrainingCopies:
@@ -90,7 +92,8 @@ def find_training_copies(
     equal = _equal_files(sha256, training)
     own, own_rows = parse_fingerprints(fingerprints)
     theirs, their_rows = parse_fingerprints(training.phash)
-    similar = crossing_pairs(own, theirs, limits.max_distance).closest_first()
+    similar, reach = crossing_pairs(own, theirs, limits.max_distance)
+    similar = similar.closest_first()
     similar = NearPairs(
         own_rows[similar.first], training.rows[their_rows[similar.second]], similar.distance
     )
@@ -100,10 +103,10 @@ def find_training_copies(
     pairs = concatenate([equal, similar[same]])
     # The first pair of each audited image; pairs of equal files come first.
     pairs = pairs[np.unique(pairs.first, return_index=True)[1]]
-    return TrainingCopies(pairs, np.isin(pairs.first, equal.first), n_not_compared)
+    return TrainingCopies(pairs, np.isin(pairs.first, equal.first), n_not_compared, reach)
 
 
-def _equal_files(sha256: Sequence[str], training: TrainingImages) -> NearPairs:
+def _equal_files(sha256: Iterable[str], training: TrainingImages) -> NearPairs:
     row_of = {one: int(row) for one, row in zip(training.sha256, training.rows, strict=True)}
     found = [(k, row_of[one]) for k, one in enumerate(sha256) if one in row_of]
     table = np.array(found, dtype=np.int64).reshape(-1, 2)

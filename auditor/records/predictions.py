@@ -86,6 +86,9 @@ FINGERPRINTS = (SHA256, PHASH)
 FIXED = (*REQUIRED, *FINGERPRINTS)
 """Columns whose names do not depend on the data, in the order of the file."""
 
+MOST_PROBABILITY_COLUMNS = 100
+"""With more classes, only the probability of the predicted one is kept."""
+
 _OWN = frozenset({*FIXED, GROUP, WEIGHT, FAILURE, IMAGE_SAMPLE})
 """Names that no attribute can have."""
 _PROPERTY = image_properties.PREFIX
@@ -159,7 +162,7 @@ def codes(column: pd.Series) -> NDArray[np.int64]:
     return np.asarray(column.cat.codes, dtype=np.int64)
 
 
-def as_classes(column: pd.Series[str], names: Sequence[str]) -> pd.Categorical:
+def as_classes(column: pd.Series[str], names: Sequence[str]) -> pd.Categorical[str]:
     """A column of class names as a categorical.
 
     Args:
@@ -170,8 +173,10 @@ def as_classes(column: pd.Series[str], names: Sequence[str]) -> pd.Categorical:
 
     # Only the distinct texts are looked up, not a million cells.
     place, distinct = pd.factorize(column)
-    code = np.append(pd.Index(list(names)).get_indexer(distinct), -1)
-    return pd.Categorical.from_codes(code[place], categories=list(names))
+    categories = pd.Index(list(names))
+    code = np.append(categories.get_indexer(distinct), -1)[place]
+    found: pd.Categorical[str] = pd.Categorical.from_codes(code, categories=categories)
+    return found
 
 
 def class_texts(columns: NDArray[np.int64], rule: DecisionRule) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from auditor.records.base import Record
+from auditor.records.selection import SelectionRates
 
 
 class RedactionRecord(Record):
@@ -23,3 +24,5 @@ class RedactionRecord(Record):
     """Whether ids are pseudonyms."""
     n_withheld: int
     """Number of cells of sensitive attributes that are not shown."""
+    selection: SelectionRates | None = None
+    """The selection rates, which cannot be computed without the sensitive attributes."""

@@ -17,8 +17,10 @@ from auditor.disclosure.result import Disclosed, disclosed
 from auditor.errors import UsageError
 from auditor.manifest import PREDICTIONS, read_manifest, require_unaltered
 from auditor.records import AuditResult, RedactionRecord
+from auditor.records.decision_table import read_decisions
 from auditor.records.prediction_file import require_predictions
-from auditor.records.predictions import GROUP, PATH, SAMPLE
+from auditor.records.predictions import GROUP, PATH, SAMPLE, usable_rows
+from auditor.records.selection import SelectionRates
 from auditor.redaction.pseudonyms import Kind, Pseudonyms
 from auditor.redaction.records import Renaming, texts_of
 from auditor.redaction.result import redacted_result
@@ -26,6 +28,7 @@ from auditor.redaction.tables import ExplanationFiles, redact_explanations, reda
 from auditor.redaction.texts import KnownNames, is_path, without_paths
 from auditor.report import documents
 from auditor.report.view.map_files import MapFiles
+from auditor.report.view.selection_rates import selection_rates
 from auditor.run_folder import RunFolder
 
 _REFERENCE = re.compile(r'"(explanations/[\w.-]+\.parquet)#(\d+)"')
@@ -85,6 +88,7 @@ def write_redacted(
         of_seal=manifest.full_seal,
         of_results_seal=manifest.seal,
         n_withheld=found.n_withheld,
+        selection=_selection(run.path / PREDICTIONS, result, found),
         **settings.model_dump(),
     )
     names = _renaming(run.path / PREDICTIONS, found, settings, key)
@@ -120,6 +124,12 @@ def _write(
     )
     redact_explanations(files, names, record.images)
     return folder
+
+
+def _selection(predictions: Path, result: AuditResult, found: Disclosed) -> SelectionRates | None:
+    """The selection rates, from the sensitive attributes that the copy does not contain."""
+    table = read_decisions(predictions, result.decision, [one.name for one in result.classes])
+    return selection_rates(result, table[usable_rows(table)], found.least)
 
 
 def _kept_attributes(found: Disclosed) -> set[str]:

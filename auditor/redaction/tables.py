@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,9 +20,12 @@ from auditor.records.predictions import (
     attribute_columns,
     property_name,
 )
-from auditor.redaction.images import Treatment, blurred_jpeg, coarse, overlay_jpeg, treated
+from auditor.redaction.images import blurred_jpeg, coarse, overlay_jpeg, treated
 from auditor.redaction.records import Renaming
 from auditor.report.view.map_files import MapFiles, cam_of
+
+Images = Literal["blur", "drop", "keep"]
+"""What becomes of images."""
 
 _ROWS = 10_000
 _ROWS_OF_IMAGES = 64
@@ -101,7 +104,7 @@ def _changes(names: Renaming) -> dict[str, Callable[[str], str]]:
     return changes
 
 
-def redact_explanations(files: ExplanationFiles, names: Renaming, how: Treatment) -> None:
+def redact_explanations(files: ExplanationFiles, names: Renaming, how: Images) -> None:
     """Writes the images and maps, file by file, at the same places.
 
     Args:
@@ -122,7 +125,7 @@ def redact_explanations(files: ExplanationFiles, names: Renaming, how: Treatment
                     place += len(rows)
 
 
-def _schema(stored: pa.Schema, how: Treatment) -> pa.Schema:
+def _schema(stored: pa.Schema, how: Images) -> pa.Schema:
     known = {SAMPLE, *_PLAIN, *_IMAGES, *_CAM, *(_DETAILS if how == "keep" else ())}
     return pa.schema([field.with_nullable(True) for field in stored if field.name in known])
 
@@ -134,7 +137,7 @@ def _rows(
     used: Collection[int],
     files: ExplanationFiles,
     names: Renaming,
-    how: Treatment,
+    how: Images,
 ) -> Iterator[dict[str, Any]]:
     places = range(start, start + len(rows))
     below = {
@@ -152,9 +155,7 @@ def _rows(
         yield _row(row, image, names, how)
 
 
-def _row(
-    row: dict[str, Any], image: bytes | None, names: Renaming, how: Treatment
-) -> dict[str, Any]:
+def _row(row: dict[str, Any], image: bytes | None, names: Renaming, how: Images) -> dict[str, Any]:
     """A row of a file; its map is drawn again over the image that was treated."""
     changed = dict(row)
     if row.get(SAMPLE) is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from auditor.errors import DataError
+from auditor.errors import DataError, UnreadableImageError
 from auditor.imaging.raster_formats import open_stored
 from auditor.phrasing.glossary import DETAIL_NAMES
 from auditor.report.charts.map_images import difference_image, map_image, region_image
@@ -196,7 +196,7 @@ def stored_jpeg(row: Row, column: str, reference: str, edge: int) -> bytes:
     """
     try:
         return shrink(row[column] or b"", edge)
-    except (OSError, SyntaxError, ValueError, TypeError) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, UnreadableImageError) as error:
         raise DataError(
             f"{reference}: {column}: expected a JPEG; it is missing or damaged ({type(error).__name__}): "
             "check the run with `auditor verify`, and restore it from a backup"

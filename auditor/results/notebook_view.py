@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditor.disclosure.result import disclosed
 from auditor.phrasing import count, effect, percent
 from auditor.phrasing.glossary import SEVERITY_NAMES, SEVERITY_SHAPES, verdict_name
 from auditor.records import SEVERITIES, AuditResult, Finding, Severity
@@ -53,6 +54,7 @@ def as_html(result: AuditResult, folder: Path | None) -> str:
         result: of an audit.
         folder: its run folder, where the images are; None: without images.
     """
+    result = disclosed(result).result
     summary = result.summary
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     verdict = verdict_text(result)

@@ -8,7 +8,6 @@ from pathlib import Path
 from auditor import blocks
 from auditor.blocks import Blocks, block_name, read_block
 from auditor.errors import ModelError
-from auditor.input_pipeline import different_sizes
 from auditor.phrasing import count, plural
 from auditor.records import Record, Skipped
 
@@ -72,6 +71,8 @@ def unpredicted_images(found: Mapping[int, PredictedBlock]) -> list[Skipped]:
     sizes = [one.image_size for one in ordered if one.image_size is not None]
     for size in sizes:
         if size[1:] != sizes[0][1:]:
+            from auditor.input_pipeline import different_sizes  # imports torch
+
             raise different_sizes(sizes[0], size)
     raised = [one.first_raised for one in ordered if one.first_raised is not None]
     if not raised:

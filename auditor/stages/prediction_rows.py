@@ -15,6 +15,7 @@ from auditor.records.predictions import (
     GROUP,
     INFINITE_OUTPUT,
     LABEL,
+    MOST_PROBABILITY_COLUMNS,
     NAN_OUTPUT,
     NETWORK_ERROR,
     OK,
@@ -25,9 +26,6 @@ from auditor.records.predictions import (
     class_texts,
     property_column,
 )
-
-MOST_PROBABILITY_COLUMNS = 100
-"""With more classes, only the probability of the predicted one is kept."""
 
 
 class PredictionRows:

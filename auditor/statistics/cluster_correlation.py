@@ -129,19 +129,22 @@ def null_variances(cells: Cells, values: Floats) -> Floats:
         (G, P) variances of Σ (value - mean of the stratum) over each cluster.
     """
     size = cells.by_cell(np.ones(len(values)))
-    sides = [
-        Side.of(cells, size, cells.by_cell(column), cells.by_cell(column**2)) for column in values.T
-    ]
-    pairs = [Pairs.of(cells, side) for side in sides]
-    expected = sum(float(one.expected.sum()) for one in pairs)
-    same = _estimate(sum(float(one.product.sum()) for one in pairs), expected)
-    variances = np.stack([side.variance for side in sides], axis=1)[cells.stratum]
-    alone, alike = variances * size[:, None], np.sqrt(variances) * size[:, None]
+    product = expected = 0.0
+    of_strata = []
+    for column in values.T:  # one after another: with their pairs, all take many times the memory
+        side = Side.of(cells, size, cells.by_cell(column), cells.by_cell(column**2))
+        pairs = Pairs.of(cells, side)
+        product += float(pairs.product.sum())
+        expected += float(pairs.expected.sum())
+        of_strata.append(side.variance)
+    same = _estimate(product, expected)
     starts = np.flatnonzero(np.diff(cells.cluster, prepend=-1))
-    whole = np.add.reduceat(alike, starts, axis=0) ** 2
-    return np.asarray(
-        (1 - same) * np.add.reduceat(alone, starts, axis=0) + same * whole, dtype=np.float64
-    )
+    found = np.empty((len(starts), len(of_strata)))
+    for k, one in enumerate(of_strata):
+        variance = one[cells.stratum]
+        whole = np.add.reduceat(np.sqrt(variance) * size, starts) ** 2
+        found[:, k] = (1 - same) * np.add.reduceat(variance * size, starts) + same * whole
+    return found
 
 
 def _estimate(product: float, expected: float) -> float:

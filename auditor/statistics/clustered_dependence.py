@@ -100,8 +100,12 @@ def _permutation(codes: Integers, groups: Integers, seed: int) -> ClusterPermuta
     outcomes = _one_hot(_outcomes(label, predicted, most))
     sums = np.zeros((cells.n_strata, outcomes.shape[1]))
     np.add.at(sums, label, outcomes)
-    scores = outcomes - (sums / np.bincount(label)[:, None])[label]
-    return ClusterPermutation(cells, members, scores, null_variances(cells, outcomes), seed=seed)
+    variances = null_variances(cells, outcomes)
+    means = sums / np.bincount(label)[:, None]
+    scores = outcomes  # in place, as one column of all samples is large enough
+    for k in range(scores.shape[1]):
+        scores[:, k] -= means[label, k]
+    return ClusterPermutation(cells, members, scores, variances, seed=seed)
 
 
 def _outcomes(label: Integers, predicted: Integers, most: int) -> Integers:

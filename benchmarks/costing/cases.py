@@ -89,11 +89,11 @@ def _fit_head(net: nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int6
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # the mean over all batches
-        for batch in inputs.split(32):
+        for batch in torch.split(inputs, 32):
             net(batch)
         net.eval()
         features = torch.cat(
-            [cast(nn.Module, net.features)(one).mean((2, 3)) for one in inputs.split(32)]
+            [cast(nn.Module, net.features)(one).mean((2, 3)) for one in torch.split(inputs, 32)]
         )
     from sklearn.linear_model import LogisticRegression
 

@@ -34,6 +34,7 @@ INSTRUMENTED: Mapping[str, tuple[str, ...]] = {
     "maps": ("auditor.report.image_data", "auditor.report.view", "PIL.JpegImagePlugin"),
     "manifests": ("auditor.manifest", "auditor.verification"),
     "reviews": ("auditor.review_log", "auditor.about_file"),
+    "signatures": ("auditor.signature",),
 }
 """All targets, with the packages whose branches guide the search."""
 NAMES = tuple(INSTRUMENTED)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from fuzz.target import Reader, Target
 
 from auditor.config.loading import read_class_names
 from auditor.datasets.labels import map_labels, resolve_classes
+from fuzz.target import Reader, Target
 
 
 def _open(folder: Path) -> Reader:

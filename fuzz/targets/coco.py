@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from auditor.datasets.coco import Coco
 from fuzz import pixels
 from fuzz.datasets import examine
 from fuzz.edits import mutate_json
 from fuzz.target import Reader, Target
 
-from auditor.datasets.coco import Coco
 
 def _ways(path: Path) -> list[Coco]:
     named = ("site", "occluded")

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from fuzz import ROOT
-from fuzz.edits import changed_tree
-from fuzz.runs import remember
-from fuzz.target import Reader, Target
 
 from auditor import registry
 from auditor.config import AuditConfig
 from auditor.config.yaml_files import parse_yaml
 from auditor.errors import ConfigError
+from fuzz import ROOT
+from fuzz.edits import changed_tree
+from fuzz.runs import remember
+from fuzz.target import Reader, Target
 
 remember(registry, "all_of")
 registry.all_of("check")  # imports the plug-ins
@@ -36,8 +36,17 @@ _FULL: dict[str, Any] = {
     "name": "fuzz",
     "task": "binary",
     "decision": {"positive": "b", "threshold": 0.4},
-    "model": {"adapter": "torchvision", "architecture": "resnet18", "checkpoint": "x.pt", "classes": ["a", "b"]},
-    "data": {"adapter": "manifest", "path": "x.csv", "attributes": {"age": "numeric", "site": None}},
+    "model": {
+        "adapter": "torchvision",
+        "architecture": "resnet18",
+        "checkpoint": "x.pt",
+        "classes": ["a", "b"],
+    },
+    "data": {
+        "adapter": "manifest",
+        "path": "x.csv",
+        "attributes": {"age": "numeric", "site": None},
+    },
     "preprocess": {"resize": 256, "crop": 224, "mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]},
     "slices": {"min_support": 20, "edges": {"age": [18, 65]}, "roles": {"site": "confounder"}},
     "checks": {"leakage": False, "performance-gap": {}},
@@ -53,8 +62,8 @@ _FULL: dict[str, Any] = {
 def _seeds() -> Iterator[bytes]:
     yield yaml.safe_dump(_FULL).encode()
     least = {key: _FULL[key] for key in ("name", "model", "data")}
-    for key in _FULL:
-        yield yaml.safe_dump({**least, key: _FULL[key]}).encode()
+    for key, value in _FULL.items():
+        yield yaml.safe_dump({**least, key: value}).encode()
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         yield path.read_bytes()
     yield b"a: &a [1, 1]\nb: &b [*a, *a]\nname: {<<: {x: 1}, y: *b}\n"
@@ -85,5 +94,6 @@ TARGET = Target(
     seeds=_seeds,
     mutate=_mutate,
     allowed=(ConfigError,),
+    kept=40,
     longest=4096,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pydicom
-from fuzz.target import BrokenPromiseError, Reader, Target
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from auditor.datasets.dicom_tags import DicomOptions, with_tags
 from auditor.datasets.images import FileImages
 from auditor.errors import UnreadableImageError, UsageError
 from auditor.imaging import image_size, open_image
 from auditor.records import Dataset
+from fuzz.target import BrokenPromiseError, Reader, Target
 
 _MOST_PIXELS = 1 << 20
 _TAGS = DicomOptions(attributes=("PatientSex", "PatientAge", "Manufacturer"), group="PatientID")
@@ -34,14 +35,10 @@ def _open(folder: Path) -> Reader:
         path.write_bytes(data)
         images = FileImages.of(folder, [path.name])
         dataset = Dataset(samples=samples, images=images, attributes=(), adapter="manifest")
-        try:
+        with contextlib.suppress(UsageError):
             with_tags(dataset, images, _TAGS)
-        except UsageError:
-            pass
-        try:
+        with contextlib.suppress(UnreadableImageError):
             image_size(path)
-        except UnreadableImageError:
-            pass
         image = open_image(path).image
         if image.mode != "RGB" or image.width * image.height > _MOST_PIXELS:
             raise BrokenPromiseError(f"an image of mode {image.mode} and size {image.size}")
@@ -53,7 +50,7 @@ def _file(values: np.ndarray[Any, Any], syntax: Any, **elements: Any) -> bytes:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = syntax
     meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     bits = 8 * values.dtype.itemsize
     file.Rows, file.Columns = values.shape[:2]
@@ -78,10 +75,16 @@ def _seeds() -> Iterator[bytes]:
     yield _file(grey, ExplicitVRLittleEndian)
     yield _file(deep, ImplicitVRLittleEndian, WindowCenter=100, WindowWidth=50)
     yield _file(deep, ExplicitVRLittleEndian, RescaleSlope=2.5, RescaleIntercept=-1024)
-    yield _file(deep, ExplicitVRLittleEndian, VOILUTFunction="SIGMOID", WindowCenter=1, WindowWidth=9)
-    yield _file(deep, ExplicitVRLittleEndian, PhotometricInterpretation="MONOCHROME1", BitsStored=12)
+    yield _file(
+        deep, ExplicitVRLittleEndian, VOILUTFunction="SIGMOID", WindowCenter=1, WindowWidth=9
+    )
+    yield _file(
+        deep, ExplicitVRLittleEndian, PhotometricInterpretation="MONOCHROME1", BitsStored=12
+    )
     yield _file(rng.integers(0, 256, (4, 4, 3)).astype(np.uint8), ExplicitVRLittleEndian)
-    yield _file(np.stack([grey, grey]).reshape(8, 4), ExplicitVRLittleEndian, NumberOfFrames=2, Rows=4)
+    yield _file(
+        np.stack([grey, grey]).reshape(8, 4), ExplicitVRLittleEndian, NumberOfFrames=2, Rows=4
+    )
 
 
 TARGET = Target(

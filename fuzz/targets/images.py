@@ -6,12 +6,12 @@ import contextlib
 import zlib
 from pathlib import Path
 
-from fuzz import pixels
-from fuzz.target import BrokenPromiseError, Reader, Target
 from PIL import Image
 
 from auditor.errors import UnreadableImageError
 from auditor.imaging import image_size, open_image, open_mask
+from fuzz import pixels
+from fuzz.target import BrokenPromiseError, Reader, Target
 
 _MOST_PIXELS = 1 << 20
 """Instead of Pillow's 89 million, so that an input at the limit takes milliseconds."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from auditor import verification
+from auditor.manifest import MANIFEST, record_rendering, write_manifest
 from fuzz import runs
 from fuzz.edits import mutate_json
 from fuzz.target import Reader, Target
-
-from auditor import verification
-from auditor.manifest import MANIFEST, record_rendering, write_manifest
 
 _SEEDS: list[bytes] = []
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz.runs import remember
-from fuzz.target import Reader, Target
-
 from auditor import registry
 from auditor.config import AuditConfig
 from auditor.errors import ConfigError
+from fuzz.runs import remember
+from fuzz.target import Reader, Target
 
 _BASE = (
     b"name: fuzz\nmodel: {adapter: torchvision, architecture: resnet18, checkpoint: x.pt}\n"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+
 from fuzz import parquet_edits, pixels
 from fuzz.datasets import examine
 from fuzz.target import Reader, Target

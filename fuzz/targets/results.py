@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz import runs
-from fuzz.edits import MARKERS, apply, mutate_edits, parse_edits
-from fuzz.target import BrokenPromiseError, Reader, Target
 from rich.console import Console
 
 from auditor import terminal
 from auditor.run_folder import RESULT
+from fuzz import runs
+from fuzz.edits import MARKERS, apply, mutate_edits, parse_edits
+from fuzz.target import BrokenPromiseError, Reader, Target
 
 _PAGES = 4
 """One of so many inputs is rendered as HTML, which takes several times as long as everything else."""
@@ -47,9 +47,12 @@ def _open(folder: Path) -> Reader:
 def _seeds() -> Iterator[bytes]:
     yield b"[]"
     yield b'{"schema_version": 2}'
-    for marker in MARKERS:
-        yield json.dumps([[["findings", 0, "title"], "set", marker]]).encode()
-        yield json.dumps([[["provenance", "config", "name"], "set", marker]]).encode()
+    for place in (
+        ["findings", 0, "title"],
+        ["provenance", "config", "name"],
+        ["classes", 0, "name"],
+    ):
+        yield json.dumps([[place, "set", " ".join(MARKERS)]]).encode()
     yield json.dumps([[["findings"], "set", []], [["slices"], "set", []]]).encode()
 
 
@@ -63,5 +66,6 @@ TARGET = Target(
     open=_open,
     seeds=_seeds,
     mutate=_mutate,
+    kept=20,
     longest=16384,
 )

@@ -8,13 +8,12 @@ import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz import pixels
-from fuzz.datasets import examine
-from fuzz.target import Reader, Target
-
 from auditor.datasets.folder import Folder
 from auditor.datasets.joined_tables import imagefolder_metadata
 from auditor.datasets.manifest import Manifest
+from fuzz import pixels
+from fuzz.datasets import examine
+from fuzz.target import Reader, Target
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".csv.gz", ".csv.bz2", ".csv.xz")
 
@@ -58,9 +57,9 @@ def _open(folder: Path) -> Reader:
 
 _ROWS = (
     b"file,label,site,age,patient,weight,box,mask,split\n"
-    b"a/1.png,cat,A,31,p1,1.5,\"1,1,4,4\",a/mask.png,test\n"
-    b"a/1.png,dog,B,,p2,2,\"[[1,1,4,4],[2,2,5,5]]\",,1\n"
-    b"a\\2.png,0|1,A,\"1,5\",p1,0,,,train\n"
+    b'a/1.png,cat,A,31,p1,1.5,"1,1,4,4",a/mask.png,test\n'
+    b'a/1.png,dog,B,,p2,2,"[[1,1,4,4],[2,2,5,5]]",,1\n'
+    b'a\\2.png,0|1,A,"1,5",p1,0,,,train\n'
 )
 
 

@@ -7,11 +7,10 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from auditor.datasets.webdataset import WebDataset
 from fuzz import pixels
 from fuzz.datasets import examine
 from fuzz.target import Reader, Target
-
-from auditor.datasets.webdataset import WebDataset
 
 
 def _open(folder: Path) -> Reader:

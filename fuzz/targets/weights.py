@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from fuzz.target import Reader, Target
 
 from auditor.classifiers.weight_files import read_weights, require_intact
 from auditor.errors import ModelError
+from fuzz.target import Reader, Target
 
 
 def _open(folder: Path) -> Reader:
@@ -19,10 +20,8 @@ def _open(folder: Path) -> Reader:
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        try:
+        with contextlib.suppress(ModelError):
             require_intact(path)
-        except ModelError:
-            pass
         read_weights(path)
 
     return read

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.backends import cudnn
 
-from auditor.autograd.arithmetic import Arithmetic, arithmetic
+from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.recording import record
+from auditor.config import Arithmetic
 
 ALL: Any = torch.backends
 CUDA = torch.device("cuda")

@@ -29,7 +29,9 @@ class _Stopped(Exception):  # noqa: N818 - no error: everything before predictin
         self.prepared = prepared
 
 
-def _stop(prepared: Prepared, _out: Path, *, overwrite: bool, progress: Progress) -> NoReturn:
+def _stop(
+    prepared: Prepared, _out: Path, *, overwrite: bool, resume: bool, progress: Progress
+) -> NoReturn:
     assert not overwrite
     assert isinstance(progress, Silent)
     raise _Stopped(open_with_thresholds(prepared)[0])

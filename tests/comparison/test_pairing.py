@@ -8,7 +8,7 @@ import pytest
 from builders.compared_runs import SITE, compared_runs
 from builders.small_runs import CLASSES, predictions, small_run
 
-from auditor.comparison import compare
+from auditor.comparison import compare, pairing
 from auditor.comparison.records import Pairing
 from auditor.errors import DataError
 from auditor.phrasing import slice_name
@@ -56,3 +56,11 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
         compare(one, small_run(tmp_path / "e", twice))
     reordered = small_run(tmp_path / "f", predictions(200), classes=CLASSES[::-1])
     assert compare(one, reordered).overall.broken == 0  # the same classes in another order
+
+
+def test_numbers_of_two_files_are_compared_by_their_value() -> None:
+    whole, with_missing = pd.Series([1, 2, 3]), pd.Series([1.0, None, 3.0])
+    texts = pd.Series(["1", "2", "x"])
+    assert (pairing._texts(whole) == pairing._texts(with_missing)).tolist() == [True, False, True]
+    assert (pairing._texts(whole) == pairing._texts(texts)).tolist() == [True, True, False]
+    assert pairing._texts(with_missing)[1] == ""

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from fuzz import corpus
 from fuzz.targets import NAMES, load
 from fuzz.watch import Watch
-from PIL import Image
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_kept_input_is_survived(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_input_is_survived(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # a target lowers it
     target = load(name)
     watch = Watch(target, target.open(tmp_path))

@@ -23,7 +23,8 @@ def test_override_with_a_key_that_is_no_utf_8_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1" + ":1" * 300_000, "9" * 200_000, "0x" + "f" * 200_000, "x" * 200_000, "1:1" * 50_000]
+    "text",
+    ["1" + ":1" * 300_000, "9" * 200_000, "0x" + "f" * 200_000, "x" * 200_000, "1:1" * 50_000],
 )
 def test_scalar_of_extreme_length_is_refused_before_it_is_converted(text: str) -> None:
     with pytest.raises(ValueError, match="expected at most 100000"):
@@ -33,7 +34,7 @@ def test_scalar_of_extreme_length_is_refused_before_it_is_converted(text: str) -
 def test_message_about_very_many_faults_names_the_first_ones(tmp_path: Path) -> None:
     path = tmp_path / "audit.yaml"
     path.write_text("slices: {edges: {age: [" + ", ".join(["x"] * 1000) + "]}}\n")
-    with pytest.raises(ConfigError, match="and 98. more faults$") as caught:
+    with pytest.raises(ConfigError, match=r"and 98. more faults$") as caught:
         AuditConfig.load(path)
     assert len(str(caught.value)) < 5000
 

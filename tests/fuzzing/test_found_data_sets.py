@@ -86,13 +86,13 @@ def test_json_lines_with_half_a_character_are_refused(tmp_path: Path) -> None:
 def test_webdataset_reads_names_that_are_no_utf_8(name: bytes, tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (4, 4)).save(stream, "PNG")
-    form = {"format": tarfile.USTAR_FORMAT, "encoding": "latin-1"}
-    with tarfile.open(tmp_path / "shard.tar", "w", **form) as archive:
+    path = tmp_path / "shard.tar"
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT, encoding="latin-1") as archive:
         for suffix, content in ((".png", stream.getvalue()), (".cls", b"1")):
             entry = tarfile.TarInfo(name.decode("latin-1") + suffix)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    data = WebDataset(path=tmp_path / "shard.tar").open()
+    data = WebDataset(path=path).open()
     (sample,) = data.samples.index
     assert sample == "shard.tar/" + name.decode(errors="backslashreplace")
     assert data.images[0].image.size == (4, 4)

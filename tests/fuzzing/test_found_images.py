@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -32,13 +34,22 @@ def _damaged_dicom() -> bytes:
     return b"\0" * 128 + b"DICM" + b"\x02\0\0\0UL\x03\0" + b"abc" + b"\x02\0\x10\0UI\x02\0" + b"1\0"
 
 
+def _tags(folder: Path) -> pd.Series[Any]:
+    """The tag ``PatientSex`` of the file ``a.dcm``."""
+    samples = pd.DataFrame({"path": ["a.dcm"], "label": ["a"]}, index=["a"])
+    images = FileImages.of(folder, ["a.dcm"])
+    data = Dataset(samples=samples, images=images, attributes=(), adapter="manifest")
+    return with_tags(data, images, DicomOptions(attributes=("PatientSex",))).samples["PatientSex"]
+
+
 def test_dicom_element_of_a_wrong_length_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(_damaged_dicom())
     for read in (open_image, image_size):
         with pytest.raises(UnreadableImageError):
             read(tmp_path / "a.dcm")
-    samples = pd.DataFrame({"path": ["a.dcm"], "label": ["a"]}, index=["a"])
-    images = FileImages.of(tmp_path, ["a.dcm"])
-    data = Dataset(samples=samples, images=images, attributes=(), adapter="manifest")
-    tagged = with_tags(data, images, DicomOptions(attributes=("PatientSex",)))
-    assert tagged.samples["PatientSex"].isna().all()
+    assert _tags(tmp_path).isna().all()
+
+
+def test_pipe_does_not_stop_the_reading_of_tags(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.dcm")
+    assert _tags(tmp_path).isna().all()

@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,18 @@ import pytest
 import yaml
 from builders.result_mutations import VALUES, places
 from builders.small_runs import predictions, small_run
-from fuzz.datasets import examine
-from fuzz.edits import MARKERS, apply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor.config import AuditConfig
 from auditor.config.sections import AuditConfig as Sections
 from auditor.datasets.coco import Coco
-from auditor.records.json_texts import parse_json_text
 from auditor.datasets.manifest import Manifest
 from auditor.errors import ConfigError, DataError, UsageError
+from auditor.records.json_texts import parse_json_text
 from auditor.records.parsing import parse_result
+from fuzz.datasets import examine
+from fuzz.edits import MARKERS, apply
 
 BOUNDED = settings(
     max_examples=60,
@@ -42,11 +43,24 @@ LEAVES = (
 )
 TREES = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 SECTIONS = st.sampled_from(sorted(Sections.model_fields))
-LEAST = {
+
+
+def _refusal(read: Callable[[], object], kind: type[Exception]) -> str | None:
+    """The message with which an input is refused; None if it is read."""
+    try:
+        read()
+    except kind as error:
+        return str(error)
+    return None
+
+
+LEAST: dict[str, Any] = {
     "name": "generated",
     "model": {"adapter": "torchvision", "architecture": "resnet18", "checkpoint": "x.pt"},
     "data": {"adapter": "manifest", "path": "x.csv"},
@@ -55,17 +69,21 @@ LEAST = {
 
 @BOUNDED
 @given(changes=st.dictionaries(SECTIONS, TREES, max_size=2))
-def test_configuration_of_any_tree_is_read_or_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_configuration_of_any_tree_is_read_or_refused(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
     path = tmp_path / "audit.yaml"
     path.write_bytes(yaml.dump({**LEAST, **changes}).encode("utf-8", "surrogatepass"))
-    try:
-        AuditConfig.load(path)
-    except ConfigError as error:
-        assert len(str(error)) < 20_000
+    message = _refusal(lambda: AuditConfig.load(path), ConfigError)
+    assert message is None or len(message) < 20_000
 
 
 @BOUNDED
-@given(section=st.sampled_from(["model", "data", "slices", "report", "gate"]), tree=TREES, data=st.data())
+@given(
+    section=st.sampled_from(["model", "data", "slices", "report", "gate"]),
+    tree=TREES,
+    data=st.data(),
+)
 def test_configuration_with_any_value_of_a_known_key_is_read_or_refused(
     section: str, tree: Any, data: st.DataObject, tmp_path: Path
 ) -> None:
@@ -73,13 +91,11 @@ def test_configuration_with_any_value_of_a_known_key_is_read_or_refused(
     assert known is not None
     key = data.draw(st.sampled_from(sorted(known.model_fields)))
     raw = copy.deepcopy(LEAST)
-    raw[section] = {**dict(raw.get(section, {})), key: tree}  # type: ignore[call-overload, assignment]
+    raw[section] = {**raw.get(section, {}), key: tree}
     path = tmp_path / "audit.yaml"
     path.write_bytes(yaml.dump(raw).encode("utf-8", "surrogatepass"))
-    try:
-        AuditConfig.load(path)
-    except ConfigError as error:
-        assert str(error).startswith(str(path))
+    message = _refusal(lambda: AuditConfig.load(path), ConfigError)
+    assert message is None or message.startswith(str(path))
 
 
 @BOUNDED
@@ -104,10 +120,10 @@ def test_aliases_that_multiply_are_refused(tmp_path: Path) -> None:
 def test_any_override_is_applied_or_refused(key: str, value: str, tmp_path: Path) -> None:
     path = tmp_path / "audit.yaml"
     path.write_text(yaml.safe_dump(LEAST))
-    try:
-        AuditConfig.load(path, [f"{key}={value}", f"slices.{key}={value}"])
-    except ConfigError as error:
-        assert str(error)
+    message = _refusal(
+        lambda: AuditConfig.load(path, [f"{key}={value}", f"slices.{key}={value}"]), ConfigError
+    )
+    assert message is None or message
 
 
 CELLS = st.text(max_size=6) | st.sampled_from(["", "1,2,3,4", "[[0,0,1,1]]", "nan", "1e999", "a|b"])
@@ -123,13 +139,15 @@ def test_table_of_any_cells_is_read_or_refused(
     csv.writer(stream).writerows([header, *rows])
     path = tmp_path / "table.csv"
     path.write_bytes(stream.getvalue().encode("utf-8", "surrogatepass"))
-    try:
-        examine(Manifest(path=path, attributes=("site",), box="box").open())
-    except DataError as error:
-        assert str(error).startswith(str(path))
+    message = _refusal(
+        lambda: examine(Manifest(path=path, attributes=("site",), box="box").open()), DataError
+    )
+    assert message is None or message.startswith(str(path))
 
 
-KEYS = st.sampled_from(["id", "file_name", "width", "height", "image_id", "category_id", "bbox", "area"])
+KEYS = st.sampled_from(
+    ["id", "file_name", "width", "height", "image_id", "category_id", "bbox", "area"]
+)
 ENTRIES = st.lists(st.dictionaries(KEYS, TREES, max_size=6), max_size=3)
 
 
@@ -147,24 +165,19 @@ def test_annotations_of_any_entries_are_read_or_refused(
     }
     path = tmp_path / "annotations.json"
     path.write_text(json.dumps(document))
-    try:
-        examine(Coco(path=path, unit=unit).open())
-    except UsageError as error:
-        assert str(path) in str(error)
+    message = _refusal(lambda: examine(Coco(path=path, unit=unit).open()), UsageError)
+    assert message is None or str(path) in message
 
 
 @BOUNDED
 @given(tree=TREES)
 def test_json_text_is_read_like_the_standard_library_or_refused(tree: Any) -> None:
     text = json.dumps(tree)
-    try:
-        read = parse_json_text(text)
-    except ValueError as error:
-        assert "half a character" in str(error)
-    else:
-        assert json.dumps(read) == text or any(
-            abs(one) >= 10**17 for one in _integers(json.loads(text))
-        )
+    message = _refusal(lambda: parse_json_text(text), ValueError)
+    if message is not None:
+        assert "half a character" in message
+    elif not any(abs(one) >= 10**17 for one in _integers(tree)):
+        assert json.dumps(parse_json_text(text)) == text
 
 
 def _integers(tree: Any) -> list[int]:
@@ -183,13 +196,15 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @BOUNDED
 @given(data=st.data())
-def test_result_with_any_value_anywhere_is_read_or_refused(data: st.DataObject, result: Any) -> None:
+def test_result_with_any_value_anywhere_is_read_or_refused(
+    data: st.DataObject, result: Any
+) -> None:
     where = st.sampled_from([list(one) for one in places(result)])
-    edit = st.tuples(where, st.sampled_from(["set", "remove", "repeat"]), st.sampled_from(VALUES) | TREES)
+    edit = st.tuples(
+        where, st.sampled_from(["set", "remove", "repeat"]), st.sampled_from(VALUES) | TREES
+    )
     edits = data.draw(st.lists(edit, min_size=1, max_size=3))
     text = json.dumps(apply(result, [list(one) for one in edits]))
-    try:
-        parse_result(text, "audit.json")
-    except DataError as error:
-        assert str(error).startswith("audit.json")
-        assert "\n" not in str(error)
+    message = _refusal(lambda: parse_result(text, "audit.json"), DataError)
+    assert message is None or message.startswith("audit.json")
+    assert message is None or "\n" not in message

@@ -137,7 +137,7 @@ def test_guided_grad_cam_on_cuda_equals_that_on_the_cpu(network: nn.Module) -> N
     on_cuda, on_cpu = audited(network, CUDA), audited(network, CPU)
     found = explain_batch(on_cuda.module, images.to(CUDA), pairs, on_cuda.layer)
     expected = explain_batch(on_cpu.module, images, pairs, on_cpu.layer)
-    assert found.maps.device == CPU
+    assert found.maps.is_pinned()  # a copy to fresh memory takes longer than computing the maps
     assert relative(found.cams, expected.cams) < 1e-4
     assert relative(found.maps, expected.maps) < 1e-2
 

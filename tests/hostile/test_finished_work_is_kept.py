@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from auditor import runner
+from auditor import runner, selected_samples
 from auditor.audited_model import AuditedModel
 from auditor.autograd.user_code import user_code
 from auditor.config import AuditConfig, Preprocess
@@ -104,7 +104,7 @@ def test_images_deleted_after_predicting_are_counted_with_their_reason(
             path.unlink()
         return select_samples(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runner, "select_samples", deleting)
+    monkeypatch.setattr(selected_samples, "select_samples", deleting)
     result = _audit(tmp_path, tmp_path / "run")
     assert result.summary.n_evaluated == 80
     reasons = [one.reason for one in result.skipped if one.check == "explain"]
@@ -124,7 +124,7 @@ def test_images_exchanged_after_predicting_are_counted_like_lost_ones(
             Image.new("RGB", (32, 32), "red").save(path)
         return select_samples(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runner, "select_samples", exchanging)
+    monkeypatch.setattr(selected_samples, "select_samples", exchanging)
     result = _audit(tmp_path, tmp_path / "run")
     assert result.summary.n_evaluated == 80
     reasons = [one.reason for one in result.skipped if one.check == "explain"]

@@ -155,8 +155,7 @@ def test_begin_files_that_were_added_to_an_unfinished_audit_are_moved_aside(tmp_
 
 def test_begin_shards_of_a_killed_audit_are_moved_aside(tmp_path: Path) -> None:
     run = RunFolder.begin(tmp_path / "run")
-    shards = run.shards("predictions")
-    (run.path / "predictions" / shards.next_name).write_text("rows")
+    (run.predicted / "part-00000.parquet").write_text("rows")
     run.release()  # as the system does when a process is killed
     again = RunFolder.begin(tmp_path / "run")
     (note,) = again.notes
@@ -169,14 +168,31 @@ def test_begin_shards_of_a_killed_audit_are_moved_aside(tmp_path: Path) -> None:
     assert (tmp_path / "run.unfinished-1/predictions/part-00000.parquet").read_text() == "rows"
 
 
-def test_begin_what_an_aborted_audit_listed_is_replaced(tmp_path: Path) -> None:
+def test_begin_aborted_audit_with_predictions_is_moved_aside_and_one_without_is_replaced(
+    tmp_path: Path,
+) -> None:
     run = RunFolder.begin(tmp_path / "run")
-    run.shards("predictions")
-    (run.path / "predictions" / "part-00000.parquet").write_text("rows")
+    (run.explanations / "some.parquet").write_text("rows")
     run.keep()
-    assert RunFolder.begin(tmp_path / "run").notes == ()
-    assert not list((tmp_path / "run.unfinished").rglob("*.parquet"))
-    assert not (tmp_path / "run.unfinished-1").exists()
+    run = RunFolder.begin(tmp_path / "run")
+    assert run.notes == ()
+    assert not list(run.path.rglob("*.parquet"))
+    (run.predicted / "part-00000.parquet").write_text("rows")
+    run.keep()
+    assert "was moved to" in RunFolder.begin(tmp_path / "run").notes[0]
+    assert (tmp_path / "run.unfinished-1/predictions/part-00000.parquet").read_text() == "rows"
+
+
+@pytest.mark.parametrize("written", [None, "", "This audit is not"])
+def test_begin_audit_killed_while_its_folder_was_made_is_replaced(
+    written: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "run.unfinished" / "explanations").mkdir(parents=True)
+    if written is not None:
+        (tmp_path / "run.unfinished" / "UNFINISHED.txt").write_text(written)
+    run = RunFolder.begin(tmp_path / "run")
+    assert run.notes == ()
+    assert (run.path / "UNFINISHED.txt").read_text() == NOTICE
 
 
 def test_crash_between_the_two_renames_loses_neither_run(

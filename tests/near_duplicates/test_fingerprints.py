@@ -36,7 +36,8 @@ def differing_bits(one: int, other: int) -> int:
 @pytest.mark.parametrize("max_distance", [0, 1, 3, 6, 12])
 def test_near_pairs_are_those_found_by_comparing_each_with_each(max_distance: int) -> None:
     words = np.unique(planted(max_distance))
-    found = near_pairs(words, max_distance)
+    found, reach = near_pairs(words, max_distance)
+    assert reach == max_distance
     slow = {
         (i, j): differing_bits(words[i], words[j])
         for i in range(len(words))
@@ -50,7 +51,7 @@ def test_near_pairs_are_those_found_by_comparing_each_with_each(max_distance: in
 
 def test_equal_fingerprints_form_a_chain_and_one_group() -> None:
     words = np.array([7, 9, 7, 7, 8], dtype=np.uint64)
-    found = near_pairs(words, 0)
+    found, _ = near_pairs(words, 0)
     assert len(found) == 2
     assert [one.tolist() for one in connected_groups(found)] == [[0, 2, 3]]
 
@@ -60,7 +61,7 @@ def test_crossing_pairs_are_those_found_by_comparing_each_with_each(max_distance
     words = planted(3)
     own = np.concatenate([words[::2], words[:6]])
     theirs = np.concatenate([words[1::2], words[:4], words[:2]])
-    found = crossing_pairs(own, theirs, max_distance)
+    found, _ = crossing_pairs(own, theirs, max_distance)
     firsts = {int(word): k for k, word in reversed(list(enumerate(theirs)))}
     slow = {
         (k, place)
@@ -94,7 +95,7 @@ def test_near_pairs_are_found_among_many_thousand_fingerprints() -> None:
     generator = np.random.default_rng(0)
     words = generator.integers(0, 2**64, 40_000, dtype=np.uint64)
     words[20_000:21_000] = words[:1000] ^ np.uint64(0b101)
-    found = near_pairs(words, 6)
+    found, _ = near_pairs(words, 6)
     pairs = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert pairs >= {(k, 20_000 + k) for k in range(1000)}
 
@@ -108,7 +109,7 @@ def test_any_number_of_equal_parts_finds_each_pair_once(
     monkeypatch.setattr(fingerprints, "_equal_parts", lambda _n, _max_distance: n_equal)
     found = [
         tuple(sorted(pair))
-        for first, second, _ in fingerprints._near_distinct(words, max_distance)
+        for first, second, *_ in fingerprints._near_distinct(words, max_distance)
         for pair in zip(first.tolist(), second.tolist(), strict=True)
     ]
     expected = {
@@ -136,3 +137,31 @@ def test_missing_files_equal_no_other() -> None:
 def test_nothing_is_connected_without_pairs() -> None:
     none = np.empty(0, dtype=np.int64)
     assert connected_groups(NearPairs(none, none, none)) == []
+
+
+def test_too_many_similar_fingerprints_are_searched_up_to_a_smaller_distance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # All words with one of 12 bits set, and zero: 12 pairs differ in one bit, 66 in two.
+    words = np.array([0, *(1 << np.arange(12))], dtype=np.uint64)
+    found, reach = near_pairs(words, 2)
+    assert (len(found), reach) == (78, 2)
+    monkeypatch.setattr(fingerprints, "MOST_PAIRS", 77)
+    found, reach = near_pairs(words, 2)
+    assert (found.distance.tolist(), reach) == ([1] * 12, 1)
+    monkeypatch.setattr(fingerprints, "MOST_PAIRS", 11)
+    found, reach = near_pairs(words, 2)
+    assert (len(found), reach) == (0, 0)
+
+
+def test_search_among_alike_fingerprints_ends_after_a_bounded_number_of_comparisons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = np.arange(4096, dtype=np.uint64)  # 52 of 64 bits are equal
+    monkeypatch.setattr(fingerprints, "_MOST_COMPARED", 1000)
+    found, reach = near_pairs(words, 6)
+    assert (len(found), reach) == (0, 0)
+    assert fingerprints.reach_note(0, 6, "checks.duplicates.max_distance") == (
+        "too many images have similar fingerprints to find all pairs that differ in up to 6 of 64 bits; "
+        "those that differ in up to 0 were examined (checks.duplicates.max_distance)"
+    )

@@ -248,8 +248,7 @@ def test_unfinished_folder_is_kept_where_work_is_in_it(
 ) -> None:
     folder = RunFolder.begin(tmp_path / "run")
     if work:
-        folder.shards("predictions")
-        (folder.path / "predictions" / "part-00000.parquet").touch()
+        (folder.predicted / "part-00000.parquet").touch()
     if work == "all":
         (folder.path / "predictions.parquet").touch()
     with pytest.raises(raised, match=word), kept_or_discarded(folder):

@@ -3,8 +3,19 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from auditor.records import AuditResult
 from auditor.report.view.selection_rates import selection_rates
 from auditor.run_folder import RunFolder
+
+
+def _result(run: RunFolder) -> AuditResult:
+    """The result of a run with two sensitive attributes."""
+    result = run.read_result()
+    about = {"selected": "functional", "sensitive": ["cell", "line"]}
+    config = {**result.provenance.config, "about": about}
+    provenance = result.provenance.model_copy(update={"config": config})
+    provenance.__dict__.pop("stated", None)  # the cached reading of the former configuration
+    return result.model_copy(update={"provenance": provenance})
 
 
 @pytest.fixture
@@ -26,7 +37,7 @@ def samples() -> pd.DataFrame:
 def test_rates_and_ratios_equal_a_calculation_by_hand(
     run_folder: RunFolder, samples: pd.DataFrame
 ) -> None:
-    found = selection_rates(run_folder.read_result(), samples)
+    found = selection_rates(_result(run_folder), samples)
     assert found is not None
     assert found.selected == "functional"
     cell, line, crossed = found.tables
@@ -49,7 +60,7 @@ def test_rates_and_ratios_equal_a_calculation_by_hand(
 def test_without_selected_samples_there_is_no_ratio(
     run_folder: RunFolder, samples: pd.DataFrame
 ) -> None:
-    found = selection_rates(run_folder.read_result(), samples.assign(predicted="defective"))
+    found = selection_rates(_result(run_folder), samples.assign(predicted="defective"))
     assert found is not None
     assert {one.ratio for each in found.tables for one in each.categories} == {None}
 
@@ -57,7 +68,7 @@ def test_without_selected_samples_there_is_no_ratio(
 def test_missing_sensitive_attribute_is_listed(
     run_folder: RunFolder, samples: pd.DataFrame
 ) -> None:
-    found = selection_rates(run_folder.read_result(), samples.drop(columns="line"))
+    found = selection_rates(_result(run_folder), samples.drop(columns="line"))
     assert found is not None
     assert found.absent == ("line",)
     assert len(found.tables) == 1
@@ -67,6 +78,6 @@ def test_category_under_2_percent_is_marked(run_folder: RunFolder) -> None:
     # 1 of 51 is 1.96 %, 1 of 50 exactly 2 %.
     for n_others, is_small in ((50, True), (49, False)):
         samples = pd.DataFrame({"cell": ["A"] * n_others + ["B"], "predicted": "functional"})
-        found = selection_rates(run_folder.read_result(), samples)
+        found = selection_rates(_result(run_folder), samples)
         assert found is not None
         assert [one.is_small for one in found.tables[0].categories] == [False, is_small]

@@ -16,6 +16,8 @@ from auditor.statistics import (
     inflation_of_rates,
     proportion,
 )
+from auditor.statistics.cluster_cells import Cells, Side
+from auditor.statistics.cluster_correlation import Pairs, null_variances
 
 
 def _values(seed: int, shared: float) -> tuple[np.ndarray, np.ndarray]:
@@ -86,3 +88,24 @@ def test_clustered_gap_without_draws_takes_the_normal_limit() -> None:
     normal = clustered_gap(failed, rows, np.zeros(400), groups, max_draws=0)
     assert normal.p_value[0] == pytest.approx(drawn.p_value[0], abs=0.05)
     assert normal.gap[0] == drawn.gap[0]
+
+
+def test_null_variances_of_several_outcomes_are_those_of_all_of_them_together() -> None:
+    """Slow rewrite, with the arrays of all outcomes side by side."""
+    generator = np.random.default_rng(5)
+    group, label = generator.integers(0, 40, 500), generator.integers(0, 3, 500)
+    values = (generator.random((500, 4)) < [0.1, 0.3, 0.5, 0.9]).astype(np.float64)
+    cells = Cells.of(label, group)
+    size = cells.by_cell(np.ones(500))
+    sides = [Side.of(cells, size, cells.by_cell(one), cells.by_cell(one**2)) for one in values.T]
+    pairs = [Pairs.of(cells, side) for side in sides]
+    same = sum(one.product.sum() for one in pairs) / sum(one.expected.sum() for one in pairs)
+    same = min(max(float(same), 0.0), 1.0)
+    variances = np.stack([side.variance for side in sides], axis=1)[cells.stratum]
+    expected = np.zeros((cells.n_clusters, 4))
+    for cluster in range(cells.n_clusters):
+        inside = cells.cluster == cluster
+        alone = (variances * size[:, None])[inside].sum(0)
+        whole = (np.sqrt(variances) * size[:, None])[inside].sum(0) ** 2
+        expected[cluster] = (1 - same) * alone + same * whole
+    assert null_variances(cells, values) == pytest.approx(expected)

@@ -18,6 +18,7 @@ from auditor import resources
 from auditor.errors import ConfigError
 from auditor.phrasing import any_value
 from auditor.records import AuditResult
+from auditor.records.selection import SelectionRates
 from auditor.report.view.compliance_evidence import (
     KINDS,
     SELECTION_KINDS,
@@ -25,7 +26,6 @@ from auditor.report.view.compliance_evidence import (
     of_check,
     of_selection,
 )
-from auditor.report.view.selection_rates import SelectionRates
 
 _FOLDER = "compliance"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from auditor.phrasing import count, date, limits, percent, plural
 from auditor.records import DATA_NOTE, MISSING, AuditResult
+from auditor.records.selection import SelectionRates
 from auditor.report.view.criteria import criteria_text, criterion_views
-from auditor.report.view.selection_rates import SelectionRates
 
 
 @dataclass(frozen=True)

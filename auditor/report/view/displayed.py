@@ -40,6 +40,7 @@ from auditor.records.population import PopulationRecord
 from auditor.records.predictions import LABEL, PREDICTED
 from auditor.records.provenance import Provenance
 from auditor.records.result import ClassRecord, ConfusionPair, SliceRecord
+from auditor.records.selection import RateTable, SelectionRates
 
 _CLASSES: Mapping[type[Record], tuple[str, ...]] = {
     ClassRecord: ("name",),
@@ -176,6 +177,8 @@ def _special(record: Record, names: DisplayNames) -> dict[str, Any]:
         of_value = names.values_of(record.x_name)
         points = (one.model_copy(update={"name": of_value(one.name)}) for one in record.points)
         return {"points": tuple(points)}
+    if isinstance(record, RateTable | SelectionRates):
+        return _selection(record, names)
     if isinstance(record, IntersectionContrast):
         gaps = record.against_each.items()
         return {
@@ -184,6 +187,18 @@ def _special(record: Record, names: DisplayNames) -> dict[str, Any]:
             }
         }
     return {"config": _stated(record, names)} if isinstance(record, Provenance) else {}
+
+
+def _selection(record: RateTable | SelectionRates, names: DisplayNames) -> dict[str, Any]:
+    """Selection rates, and their tables."""
+    if isinstance(record, SelectionRates):
+        absent = _each(record.absent, names.of_attribute)
+        return {"selected": names.of_class(record.selected), "absent": absent}
+    categories = tuple(
+        one.model_copy(update={"names": tuple(map(names.of_value, record.attributes, one.names))})
+        for one in record.categories
+    )
+    return {"attributes": _each(record.attributes, names.of_attribute), "categories": categories}
 
 
 def _stated(record: Provenance, names: DisplayNames) -> dict[str, Any]:

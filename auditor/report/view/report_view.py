@@ -33,6 +33,7 @@ from auditor.records import (
     Unusable,
 )
 from auditor.records.decisions import DecisionRecord
+from auditor.records.selection import SelectionRates
 from auditor.report.view import compliance, map_sanity, marks
 from auditor.report.view.attributes import attribute_table
 from auditor.report.view.configuration_text import configuration_text
@@ -65,7 +66,7 @@ from auditor.report.view.sample_cards import (
     read_sample_cards,
 )
 from auditor.report.view.sample_groups import matched_images
-from auditor.report.view.selection_rates import SelectionRates, selection_rates
+from auditor.report.view.selection_rates import selection_rates
 from auditor.report.view.sign_off import SignOff, sign_off
 from auditor.report.view.summary import (
     VerdictText,
@@ -114,8 +115,7 @@ class ReportView:
         metrics: metrics and curves; None in results of versions without them.
         slices: every slice.
         untested: slices that were too small to test.
-        untested_rows: the same as rows of a table; an attribute most of whose bands are among them has one
-            row.
+        untested_rows: the same as rows of a table; an attribute most of whose bands are untested has one.
         untested_text: how much could not be tested, in a sentence.
         attributes: names of the attributes.
         sample_attributes: those that are shown for single samples: not the sensitive ones.
@@ -288,17 +288,15 @@ def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
         Everything that a report shows.
 
     Raises:
-        DataError: the folder has no result that this version can read, or lacks a file that the
-            result refers to.
+        DataError: the result, or a file that it refers to, is missing or can't be read.
     """
     data = read_run(run, names_of_data=names_of_data)
     result, evaluated = data.result, data.evaluated
-    files = MapFiles(run.path)
     untested = tuple(one for one in result.slices if one.gap is None)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     alpha = JudgeSection().alpha if result.tests is None else result.tests.alpha
     marked = marks.Marks.of(result, alpha)
-    sources = _sources(files, data, ordered, marked)
+    sources = _sources(MapFiles(run.path), data, ordered, marked)
     addresses = {one.id: anchor("finding", one.id) for one in ordered}
     selected = selection_rates(result, evaluated, data.disclosed.least)
     return ReportView(

@@ -8,7 +8,6 @@ used.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -16,64 +15,10 @@ import pandas as pd
 
 from auditor.disclosure.cells import Cell, withheld_cells
 from auditor.records import MISSING, AuditResult
+from auditor.records.selection import CategoryRate, RateTable, SelectionRates
 
 _SMALL = 0.02
 """Share of the samples below which a category is marked as small."""
-
-
-@dataclass(frozen=True)
-class CategoryRate:
-    """Selection rate of one category, or of an intersection of categories.
-
-    Attributes:
-        names: one for each compared attribute.
-        support: people (samples) in it.
-        selected: how many of them are predicted to be the selected class.
-        rate: ``selected / support``.
-        ratio: its rate divided by that of the most selected category; None where none is selected.
-        is_small: whether it has under 2 % of the compared samples: New York City's rules let such a
-            category be left out of the ratios, with a justification.
-    """
-
-    names: tuple[str, ...]
-    support: int
-    selected: int
-    rate: float
-    ratio: float | None
-    is_small: bool = False
-
-
-@dataclass(frozen=True)
-class RateTable:
-    """The categories of one attribute, or of two crossed.
-
-    Attributes:
-        attributes: their names.
-        categories: in the order of their names.
-        unknown: samples that are left out because one of their categories is unknown; None if their
-            number is not shown.
-        n_withheld: categories that are not shown because of their size.
-    """
-
-    attributes: tuple[str, ...]
-    categories: tuple[CategoryRate, ...]
-    unknown: int | None
-    n_withheld: int = 0
-
-
-@dataclass(frozen=True)
-class SelectionRates:
-    """Selection rates of an audit.
-
-    Attributes:
-        selected: the class that counts as selected.
-        tables: each sensitive attribute, then each pair of them.
-        absent: sensitive attributes that the data does not have.
-    """
-
-    selected: str
-    tables: tuple[RateTable, ...]
-    absent: tuple[str, ...]
 
 
 def selection_rates(
@@ -87,8 +32,11 @@ def selection_rates(
         least: smallest number of samples of a category that is shown.
 
     Returns:
-        The rates; None where the configuration names no class of the model, or no attribute.
+        The rates; None where the configuration names no class of the model, or no attribute. Those of a
+        redacted copy, whose samples lack the attributes, were computed when it was written.
     """
+    if result.redaction is not None:
+        return result.redaction.selection
     about = result.provenance.stated.about
     chosen, names = about.selected, about.sensitive
     if chosen is None or not names or chosen not in {one.name for one in result.classes}:
@@ -147,5 +95,8 @@ def _rate_table(
     )
     hidden = n_withheld or any((name, MISSING) in cell for cell in withheld for name in attributes)
     return RateTable(
-        tuple(attributes), categories, None if hidden else int(unknown.sum()), n_withheld
+        attributes=tuple(attributes),
+        categories=categories,
+        unknown=None if hidden else int(unknown.sum()),
+        n_withheld=n_withheld,
     )

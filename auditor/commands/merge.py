@@ -1,0 +1,37 @@
+"""``auditor merge``: joins the shards of an audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.console import line
+from auditor.exit_codes import exit_codes
+from auditor.exit_codes import out as out_console
+
+
+def merge(
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="SHARD...", help="Folders of all shards of one stage.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the run; default: that of the shards' names."),
+    ] = None,
+) -> None:
+    """Join the shards of an audit; needs neither the model nor the data.
+
+    They are joined in the unfinished folder of the run, which `auditor run --resume` completes. The shards
+    are left as they are.
+    """
+    with exit_codes():
+        from auditor.engines.merge import merge as merge_shards
+
+        merged = merge_shards(shards, out)
+        text = (
+            f"{merged.folder}: {merged.n_blocks} blocks of {merged.n_shards} shards; continue with "
+            "`auditor run --resume`"
+        )
+        out_console.print(line(text), soft_wrap=True)

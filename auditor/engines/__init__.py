@@ -1,0 +1,1 @@
+"""Engines: where the blocks of predictions and explanations are computed."""

@@ -1,0 +1,141 @@
+"""Merging: what is refused, that an interruption loses nothing, and that it needs no torch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders.sharded_audits import Sharded, shard
+from typer.testing import CliRunner
+
+from auditor.cli import app
+from auditor.engines import merge as merging
+from auditor.engines.merge import merge
+from auditor.errors import DataError
+
+
+def test_merge_without_a_shard_names_it(copies: list[Path]) -> None:
+    with pytest.raises(DataError, match="expected all 3 shards of the audit; 3/3 is missing"):
+        merge(copies[:2])
+    assert not (copies[0].parent / "run.unfinished").exists()
+
+
+def test_merge_of_a_shard_twice_is_refused(copies: list[Path], tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(copies[0], again)
+    with pytest.raises(DataError, match=r"again: expected each shard once; .*2-of-3 is shard 2/3"):
+        merge([*copies, again])
+
+
+def test_merge_of_an_altered_block_is_refused(copies: list[Path]) -> None:
+    block = copies[1] / "predictions" / "part-00003.parquet"
+    content = bytearray(block.read_bytes())
+    content[20] ^= 1
+    block.write_bytes(content)
+    with pytest.raises(DataError, match=r"part-00003\.parquet: expected the file whose SHA-256"):
+        merge(copies)
+
+
+def test_merge_without_a_block_is_refused(copies: list[Path]) -> None:
+    (copies[1] / "predictions" / "part-00003.parquet").unlink()
+    with pytest.raises(DataError, match=r"expected block 3; predictions/part-00003\.parquet"):
+        merge(copies)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("seed=5", r"in it, seed: 0 → 5"),
+        ("model.factory=tiny_network:build_other", r"model\.factory.*the weights of the model"),
+    ],
+)
+def test_merge_of_another_audit_says_what_differs(
+    sharded: Sharded, copies: list[Path], tmp_path: Path, change: str, message: str
+) -> None:
+    other = shard(sharded.config, tmp_path / "other", "3/3", change)
+    with pytest.raises(
+        DataError, match=rf"other\.predict-3-of-3: expected the same audit.*{message}"
+    ):
+        merge([*copies[:2], other], tmp_path / "run")
+
+
+def test_merge_of_shards_of_other_numbers_is_refused(
+    sharded: Sharded, copies: list[Path], tmp_path: Path
+) -> None:
+    other = shard(sharded.config, tmp_path / "other", "1/4")
+    with pytest.raises(DataError, match="its number of shards is 4, not 3"):
+        merge([*copies, other])
+
+
+def test_merge_of_explanations_before_predictions_is_refused(
+    sharded: Sharded, copies: list[Path], tmp_path: Path
+) -> None:
+    merge(copies)
+    explained = shard(sharded.config, tmp_path / "run", "1/1", resume=True)
+    with pytest.raises(DataError, match="merge the shards of its predictions first"):
+        merge([explained], tmp_path / "elsewhere")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("elsewhere")]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "run.predict-1-of-3.unfinished", "empty"])
+def test_merge_of_other_folders_is_refused(folder: str, tmp_path: Path) -> None:
+    if folder != "nowhere":
+        (tmp_path / folder).mkdir()
+    with pytest.raises(DataError, match="expected"):
+        merge([tmp_path / folder])
+
+
+@pytest.mark.parametrize("n_copied", range(6))
+def test_interrupted_merge_is_completed_by_the_next(
+    copies: list[Path], monkeypatch: pytest.MonkeyPatch, n_copied: int
+) -> None:
+    copy = merging._copy
+    done: list[Path] = []
+
+    def interrupted(source: Path, target: Path, digest: str) -> None:
+        if len(done) == n_copied:
+            target.parent.mkdir(exist_ok=True)
+            target.with_suffix(".partial").write_bytes(b"half")
+            raise KeyboardInterrupt
+        copy(source, target, digest)
+        done.append(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(merging, "_copy", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            merge(copies)
+    merged = merge(copies).folder
+    found = sorted(path.name for path in merged.rglob("*.parquet"))
+    parts = [f"part-{k:05d}.parquet" for k in range(5)]
+    assert found == [*parts, "predictions.parquet", "resume.parquet"]
+    assert sorted(path.name for path in merged.parent.iterdir()) == sorted(
+        [*(one.name for one in copies), "run.unfinished"]
+    )
+
+
+def test_merge_command_needs_no_torch(copies: list[Path]) -> None:
+    code = (
+        "import sys\nfrom auditor.cli import app\n"
+        "try:\n    app(['merge', *sys.argv[1:]])\n"
+        "except SystemExit as left:\n    assert not left.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    # Its blocks are those of this process, which are smaller.
+    small = "from auditor import blocks\nblocks.PREDICTED_SAMPLES = blocks.EXPLAINED_SAMPLES = 8\n"
+    done = subprocess.run(
+        [sys.executable, "-c", small + code, *map(str, copies)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "5 blocks of 3 shards" in done.stdout
+
+
+def test_merge_command_reports_a_missing_shard(copies: list[Path]) -> None:
+    done = CliRunner().invoke(app, ["merge", str(copies[0])])
+    assert done.exit_code == 2
+    assert "1/3 and 3/3 are missing" in done.stderr
