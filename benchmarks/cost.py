@@ -166,9 +166,9 @@ def _measured(path: Path, settings: list[str]) -> dict[str, object]:
 def _watch(meter: Meter) -> None:
     """Makes the audits of this process tell the meter what begins, stages that show no progress too."""
     from auditor import runner
-    from auditor.stages import choose_thresholds
+    from auditor.stages.choose_thresholds import open_with_thresholds
 
-    opening, clock = choose_thresholds.open_with_thresholds, runner._Clock  # noqa: SLF001 - the measured stages
+    opening, clock = open_with_thresholds, runner._Clock  # noqa: SLF001 - the measured stages
     clock_stage = clock.stage
 
     def opened_and_watched(prepared: Prepared) -> tuple[Prepared, OpenedModel]:
