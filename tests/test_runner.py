@@ -210,7 +210,8 @@ def test_aborted_run_leaves_a_marked_folder(
 
 def test_map_sanity_is_measured_and_shown_beside_edges(planted_run: RunFolder) -> None:
     explanations = planted_run.read_result().explanations
-    assert 20 <= explanations.sanity["n_samples"] <= 50  # as many as the budget of passes allows
+    # Half the passes of predicting and explaining, at 52 a sample: fewer than the largest number, 50.
+    assert explanations.sanity["n_samples"] == 43
     tested = {(one.test, one.explainer): one for one in explanations.map_tests}
     assert set(tested) == {
         *((name, "grad-cam") for name in ("deletion", "insertion", "occlusion", "randomization")),
