@@ -222,7 +222,8 @@ class Manifest(Options):
         if self.labels:
             return labels_of_columns(table, self.labels, f"{path}: data.labels")
         column = table[self.label]
-        lists = column.map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
+        # Not of a categorical column: its ``map`` can give categories, which `any` refuses.
+        lists = column.astype(object).map(lambda cell: isinstance(cell, list | tuple | np.ndarray))
         if not lists.any():
             require_plain_cells(column, "label", path)
         if self.separator is not None:

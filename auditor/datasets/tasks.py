@@ -46,7 +46,7 @@ def match_labels(
         rule = _multi_label(config, resolve_labels(*names, labels))
         present = map_label_sets(labels, rule.labels)
         return rule, np.where(present, rule.positives, rule.positives + 1)
-    several = labels.map(lambda cell: isinstance(cell, tuple | list | np.ndarray))
+    several = labels.astype(object).map(lambda cell: isinstance(cell, tuple | list | np.ndarray))
     if several.any():
         raise DataError(
             f"label: expected one class per sample; {int(several.sum())} of {len(labels)} have a list "

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from auditor.datasets.coco import Coco
+from auditor.datasets.manifest import Manifest
 from auditor.datasets.object_regions import usable_regions
 from auditor.datasets.table_files import read_table
 from auditor.datasets.webdataset import WebDataset
@@ -96,3 +98,17 @@ def test_webdataset_reads_names_that_are_no_utf_8(name: bytes, tmp_path: Path) -
     (sample,) = data.samples.index
     assert sample == "shard.tar/" + name.decode(errors="backslashreplace")
     assert data.images[0].image.size == (4, 4)
+
+
+@pytest.mark.parametrize("separator", [None, "|"])
+def test_categorical_labels_of_one_value_are_read(separator: str | None, tmp_path: Path) -> None:
+    names = [f"{k}.png" for k in range(3)]
+    table = pd.DataFrame({"path": names, "label": pd.Categorical(["cat"] * 3)})
+    for name in names:
+        Image.new("RGB", (9, 7)).save(tmp_path / name)
+    table.to_parquet(tmp_path / "table.parquet")
+    found = Manifest(
+        path=tmp_path / "table.parquet", image="path", label="label", separator=separator
+    ).open()
+    one = "cat" if separator is None else ("cat",)
+    assert list(found.samples["label"]) == [one] * 3

@@ -41,6 +41,16 @@ def test_stored_image_of_extreme_size_is_refused(side: int, run: RunFolder) -> N
         documents.write(run, ["html"])
 
 
+@pytest.mark.parametrize("unit", ["s", "ms"])
+def test_duration_that_python_cannot_hold_is_refused(unit: str, run: RunFolder) -> None:
+    path = run.path / "explanations" / "images-00000.parquet"
+    table = pq.read_table(path)
+    endless = pa.array([2**63 - 1] * len(table), pa.duration(unit))
+    pq.write_table(table.set_column(table.column_names.index("image"), "image", endless), path)
+    with pytest.raises(DataError, match="out of range"):
+        documents.write(run, ["html"])
+
+
 @pytest.mark.parametrize("column", ["image", "sample", "width"])
 def test_column_that_occurs_twice_in_a_file_of_images_is_refused(
     column: str, run: RunFolder

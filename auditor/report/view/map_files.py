@@ -113,10 +113,18 @@ def _stored_rows(
             if here:
                 table = file.read_row_group(group, columns=[stored[one] for one in present])
                 for place in here:
-                    values = {one: table[stored[one]][place].as_py() for one in present}
+                    values = {one: _cell(table[stored[one]], place) for one in present}
                     found.append({one: values.get(one) for one in columns})
             start = end
     return found, start
+
+
+def _cell(column: pa.ChunkedArray, place: int) -> object:
+    """One cell as a Python object."""
+    try:
+        return column[place].as_py()
+    except (OverflowError, ValueError) as error:  # a date or duration that Python cannot hold
+        raise pa.ArrowInvalid(f"a cell of type {column.type} is out of range ({error})") from error
 
 
 def cam_of(row: Row) -> NDArray[np.float32] | None:
