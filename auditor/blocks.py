@@ -89,6 +89,15 @@ def write_block(table: pa.Table, facts: Record, path: Path) -> None:
     write_table(table.replace_schema_metadata(metadata), path)
 
 
+def is_readable(path: Path) -> bool:
+    """Whether a Parquet file exists and is not cut off."""
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
+
+
 def read_block(path: Path, kind: type[Facts]) -> Facts | None:
     """The facts about a block; None where its file is missing, damaged, or none of ours."""
     try:

@@ -141,7 +141,7 @@ def changes(before: ResumeState, now: ResumeState) -> Iterator[str]:
     options = [
         f"{key}: {_shown(before.config, key)} → {_shown(now.config, key)}"
         for key in sorted({*before.config, *now.config})
-        if before.config.get(key, _MISSING) != now.config.get(key, _MISSING)
+        if not _is_same(before.config.get(key, _MISSING), now.config.get(key, _MISSING))
     ]
     yield from options[:_LISTED]
     if len(options) > _LISTED:
@@ -182,6 +182,20 @@ def changed_rows(before: Hashes, now: Hashes, ids: Iterable[str]) -> Iterator[st
 
 
 _MISSING = object()
+
+
+def _is_same(before: object, now: object) -> bool:
+    """Whether an option is unchanged.
+
+    Paths are stored relative to the working directory where they lie below it. So the same path may be
+    ``test.csv`` before, and ``/data/test.csv`` or ``data/test.csv`` now. What the files contain is compared
+    by itself.
+    """
+    if isinstance(before, str) and isinstance(now, str) and "" not in (before, now):
+        return before == now or f"/{now}".endswith(f"/{before}") or f"/{before}".endswith(f"/{now}")
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return all(map(_is_same, before, now))
+    return before == now
 
 
 def _options(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:

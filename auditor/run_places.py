@@ -37,8 +37,8 @@ _OF_BLOCKS = ("images-", "maps-")
 """Files in ``explanations/`` that belong to blocks."""
 
 NOTICE = (
-    "This audit is not finished: it is still running, or it was aborted. The shards in this "
-    "folder are complete; there is no result yet.\n"
+    "This audit is not finished: it is still running, or it was aborted. The files of blocks in "
+    "this folder are complete; there is no result yet.\n"
 )
 """Content of ``UNFINISHED.txt``."""
 

@@ -101,13 +101,18 @@ def write_signature(signature: RunSignature, path: Path) -> None:
         DataError: there is a file of that name.
     """
     try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(signature.model_dump_json(indent=1) + "\n")
+        stream = path.open("x", encoding="utf-8")
     except FileExistsError:
         raise DataError(
             f"{path}: expected a free place for the signature; there is a file, which may be the signature "
             "of somebody else: name another one with --out"
         ) from None
+    try:
+        with stream:
+            stream.write(signature.model_dump_json(indent=1) + "\n")
+    except OSError:
+        path.unlink()
+        raise
 
 
 def read_private_key(path: Path, ask_password: Callable[[], bytes]) -> Ed25519PrivateKey:

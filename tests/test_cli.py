@@ -185,8 +185,9 @@ def test_run_usage_error_is_one_message_and_leaves_no_files(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_interrupted_leaves_a_folder_marked_as_unfinished(
-    planted_inputs: Path, tmp_path: Path
+    number: signal.Signals, planted_inputs: Path, tmp_path: Path
 ) -> None:
     # Without workers: Python ignores an interrupt that arrives during a fork.
     command = [sys.executable, "-m", "auditor", "run", str(planted_inputs), "--set", "workers=0"]
@@ -202,7 +203,7 @@ def test_run_interrupted_leaves_a_folder_marked_as_unfinished(
     signal.signal(signal.SIGINT, handler)
     assert process.stderr is not None
     progress = next(line for line in process.stderr if line.startswith("explain"))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     notice = tmp_path / "run.unfinished" / "UNFINISHED.txt"
     assert process.returncode == 130, progress + errors
@@ -210,3 +211,4 @@ def test_run_interrupted_leaves_a_folder_marked_as_unfinished(
     assert "Traceback" not in errors
     assert notice.is_file()
     assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run.lock").exists()

@@ -179,6 +179,30 @@ def test_resume_refused_from_the_command_line_exits_with_2(config: Path) -> None
     assert "changed since: seed: 0 → 1" in done.output
 
 
+def test_resume_from_another_working_directory_continues(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(config.parent)
+    progress = Interrupting("explain", 1)
+    with pytest.raises(KeyboardInterrupt):
+        _run(config, progress, resume=True)
+    assert "resumed; 64 of 200 samples are predicted" in progress.messages[0]
+    monkeypatch.chdir(config.parent / "images")
+    again = Interrupting("explain", 1)
+    with pytest.raises(KeyboardInterrupt):
+        _run(config, again, resume=True)
+    assert "resumed; 200 of 200 samples are predicted" in again.messages[0]
+
+
+def test_resume_damaged_file_of_maps_is_computed_again(config: Path, undisturbed: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _run(config, Interrupting("report", 1), 'report.formats=["json"]', resume=True)
+    maps = config.parent / "run.unfinished" / "explanations" / "maps-00000.parquet"
+    maps.write_bytes(maps.read_bytes()[:300])
+    run = _run(config, Interrupting(), resume=True)
+    assert [*differences(undisturbed, run.path)] == []
+
+
 @pytest.mark.parametrize("stage", ["explain", "report"])
 def test_resume_gives_the_result_of_an_undisturbed_audit(
     stage: str, config: Path, undisturbed: Path

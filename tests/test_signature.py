@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from typer.testing import CliRunner, Result
 
 from auditor.cli import app
 from auditor.manifest import full_seal, read_manifest, write_manifest
+from auditor.signature import RunSignature, sign_seal, write_signature
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,19 @@ def test_sign_never_replaces_a_file_or_writes_into_the_run(run: Path) -> None:
     assert "expected a free place" in words(again)
     assert "expected a file outside of the run" in words(inside)
     assert contents(run.parent) == before
+
+
+def test_sign_full_disk_leaves_no_file_that_would_refuse_the_next_try(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: RunSignature, **_options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunSignature, "model_dump_json", full)
+    signature = sign_seal(read_manifest(run).full_seal, ed25519.Ed25519PrivateKey.generate())
+    with pytest.raises(OSError, match="No space"):
+        write_signature(signature, tmp_path / "run.sig")
+    assert not (tmp_path / "run.sig").exists()
 
 
 @pytest.mark.parametrize("password", ["right", "wrong", None])

@@ -91,6 +91,23 @@ def require_alone(about: Path | None, previous: Path | None) -> None:
         )
 
 
+def _require_outside(run: Path, final: Path, key: Path) -> None:
+    """Makes sure that the run stays as it is, and that the key is not sent with the copy."""
+    from auditor.errors import UsageError
+    from auditor.file_system import real_path
+
+    copy, key = real_path(final), real_path(key)
+    if run != copy and copy.is_relative_to(run):
+        raise UsageError(
+            f"--out: expected a folder outside of the run, which a copy must not change; got {copy}"
+        )
+    for folder, name in ((run, "run"), (copy, "copy")):
+        if key.is_relative_to(folder):
+            raise UsageError(
+                f"--key: expected a file outside of the {name}, with which it would be passed on; got {key}"
+            )
+
+
 def write_copy(
     store: RunFolder,
     place: CopyPlace,
@@ -119,16 +136,23 @@ def write_copy(
     )
     final = place.folder(store.path)
     key = place.key or final.with_name(f"{final.name}.key")
+    _require_outside(store.path, final, key)
     store.require_place(final, overwrite=place.overwrite)
-    found = write_redacted(
-        store,
-        final,
-        settings,
-        read_or_make_key(key),
-        formats=formats,
-        templates=templates,
-        overwrite=place.overwrite,
-    )
+    makes_key = not key.exists()
+    try:
+        found = write_redacted(
+            store,
+            final,
+            settings,
+            read_or_make_key(key),
+            formats=formats,
+            templates=templates,
+            overwrite=place.overwrite,
+        )
+    except BaseException:
+        if makes_key:
+            key.unlink(missing_ok=True)
+        raise
     terminal.print_paths(out_console, [final / one.name for one in found.documents.paths])
     print_seal(found.run.path)
     text = f"key of the pseudonyms: {key} (keep it, and do not send it with the copy)"

@@ -207,6 +207,12 @@ def _nothing_paired(
         "the others have no prediction in one of the audits": n_shared - n_label - n_image,
     }
     reason = f"{n_shared} of {n_before} and {n_after} samples have the same id"
+    if n_shared == 0 and (before.result.redaction or after.result.redaction):
+        return (
+            f"{before.run.path} and {after.run.path}: expected samples with the same ids; there are none, "
+            "because a redacted copy has pseudonyms: compare two runs, or two copies that were written with "
+            "the same --key"
+        )
     if n_shared:
         reason += f"; of these, {max(reasons, key=lambda text: reasons[text])}"
     return (

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from auditor import blocks
-from auditor.blocks import Blocks, block_name, read_block, write_block
+from auditor.blocks import Blocks, block_name, is_readable, read_block, write_block
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explanation_files import MeanMaps, map_files
 from auditor.judging.broken_parts import BrokenPart
@@ -159,7 +159,7 @@ def complete_blocks(folder: Path, wanted: Sequence[str]) -> dict[int, ExplainedB
         one = read_block(folder / BLOCKS / block_name(number), ExplainedBlock)
         if one is None or (one.number, one.jobs) != (number, jobs):
             continue
-        if not one.n_explained or all(path.is_file() for path in map_files(folder, number)):
+        if not one.n_explained or all(map(is_readable, map_files(folder, number))):
             found[number] = one
     return found
 

@@ -49,6 +49,34 @@ def test_render_redact_with_the_same_key_gives_the_same_pseudonyms(
     assert three.explanations.failures != one.explanations.failures
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--out", "run/copy"), "--out: expected a folder outside of the run"),
+        (("--key", "run/copy.key"), "--key: expected a file outside of the run"),
+        (("--key", "run-redacted/copy.key"), "--key: expected a file outside of the copy"),
+    ],
+)
+def test_render_redact_place_inside_of_run_or_copy_is_refused(
+    options: tuple[str, str], message: str, run: RunFolder
+) -> None:
+    name, place = options
+    before = sorted(run.path.parent.rglob("*"))
+    code, output = _call("render", run.path, "--redact", "drop", name, run.path.parent / place)
+    assert code == 2
+    assert message in output
+    assert sorted(run.path.parent.rglob("*")) == before
+
+
+def test_render_redact_of_a_copy_is_refused_and_leaves_no_key(run: RunFolder) -> None:
+    assert _call("render", run.path, "--redact", "drop", "--format", "json")[0] == 0
+    before = sorted(run.path.parent.rglob("*"))
+    code, output = _call("render", run.path.with_name("run-redacted"), "--redact", "drop")
+    assert code == 2
+    assert "it is a redacted copy already" in output
+    assert sorted(run.path.parent.rglob("*")) == before
+
+
 def test_render_redact_existing_copy_needs_overwrite(run: RunFolder) -> None:
     common = ("render", run.path, "--redact", "blur", "--format", "json")
     assert _call(*common)[0] == 0
@@ -70,3 +98,10 @@ def test_render_redact_with_statements_is_refused(run: RunFolder, tmp_path: Path
     code, output = _call("render", run.path, "--redact", "blur", "--about", tmp_path / "about.yaml")
     assert code == 2
     assert "expected neither --about nor --previous beside it" in output
+
+
+def test_compare_of_a_run_with_a_copy_says_why_no_ids_are_shared(run: RunFolder) -> None:
+    assert _call("render", run.path, "--redact", "drop", "--format", "json")[0] == 0
+    code, output = _call("compare", run.path, run.path.with_name("run-redacted"))
+    assert code == 2
+    assert "because a redacted copy has pseudonyms: compare two runs, or two copies" in output
