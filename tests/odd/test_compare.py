@@ -16,6 +16,7 @@ from builders.small_runs import predictions, small_run
 from typer.testing import CliRunner, Result
 
 from auditor import cli
+from auditor.manifest import write_manifest
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -96,6 +97,7 @@ def test_damaged_run_is_refused_in_one_message(
 ) -> None:
     runs = compared_runs(tmp_path)
     damage(runs[which].path / name)
+    write_manifest(runs[which].path)  # by which nothing was altered
     done = invoke("compare", runs[0].path, runs[1].path, "--out", tmp_path / "out", "--quiet")
     if "config" in word and which == 1:  # only the rules of the earlier run are used
         assert done.exit_code == 0, done.stderr
@@ -192,6 +194,7 @@ def test_reason_why_no_sample_can_be_compared_is_said(
     if column == "label":
         table = table[table.index % 2 == 1]
     table.to_parquet(two.path / PREDICTIONS, index=False)
+    write_manifest(two.path)
     done = invoke("compare", one.path, two.path, "--out", tmp_path / "out", "--quiet")
     assert done.exit_code == 2, done.output
     assert word in done.stderr
