@@ -301,8 +301,8 @@ def test_long_title_gives_a_short_folder(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     seen: list[Path] = []
 
-    def begin(out: Path, *, overwrite: bool = False) -> None:
-        del overwrite
+    def begin(out: Path, *, overwrite: bool = False, resume: bool = False) -> None:
+        del overwrite, resume
         seen.append(out)
         raise KeyboardInterrupt
 
