@@ -12,6 +12,7 @@ from auditor.cli import app
 from auditor.manifest import MANIFEST
 from auditor.run_folder import RunFolder
 from auditor.verification import verify
+from benchmarks.kill import write_inputs
 
 
 @pytest.fixture
@@ -105,3 +106,22 @@ def test_compare_of_a_run_with_a_copy_says_why_no_ids_are_shared(run: RunFolder)
     code, output = _call("compare", run.path, run.path.with_name("run-redacted"))
     assert code == 2
     assert "because a redacted copy has pseudonyms: compare two runs, or two copies" in output
+
+
+def test_run_with_redact_writes_a_copy_beside_the_run(tmp_path: Path) -> None:
+    config = write_inputs(tmp_path)
+    out = tmp_path / "audit"
+    quick = ("explain={trust_samples: 0, units: 0}", "report.formats=[html]", "workers=0")
+    settings = [part for one in quick for part in ("--set", one)]
+    code, _ = _call("run", config, "--out", out, *settings, "--set", "report.redact={images: drop}")
+    assert code in {0, 1, 4}  # the outcome of the audit
+    copy = RunFolder.open(tmp_path / "audit-redacted")
+    assert verify(copy.path).ok
+    inside, outside = RunFolder.open(out).read_result(), copy.read_result()
+    assert outside.redaction is not None
+    assert inside.redaction is None
+    assert outside.outcome.state == inside.outcome.state
+    names = {one.sample for one in inside.explanations.failures}
+    assert names
+    page = (copy.path / "report.html").read_text()
+    assert not [one for one in names if one in page]
