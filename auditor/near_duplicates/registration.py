@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +14,8 @@ INNER = 0.8
 _MAX_WARP = 0.2
 """Largest change of scale (relative), rotation (radians) and shift (half sides)."""
 _DAMPING = 1e-3
-_PIXELS = 2**20
-"""Pixels in memory at a time."""
+_PIXELS = 2**17
+"""Pixels that are aligned at a time: the processor's cache holds them."""
 
 
 def align(
@@ -52,33 +54,56 @@ def align(
 def _maximised(
     fixed: Grey, moving: Grey, warp: Grey, steps: int
 ) -> tuple[NDArray[np.float64], Grey]:
-    side = fixed.shape[1]
+    n, side = fixed.shape[:2]
     places = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
     inner = np.flatnonzero(np.abs(places) <= INNER)
     x, y = (one.ravel() for one in np.meshgrid(places[inner], places[inner]))
     window = slice(int(inner[0]), int(inner[-1]) + 1)
-    target, _ = standardised(fixed[:, window, window].reshape(len(fixed), -1))
-    down, across = (np.gradient(moving, axis=axis) * (side / 2) for axis in (1, 2))
-    stacked = np.stack([moving, across, down], axis=-1).reshape(len(moving), side * side, 3)
-    best, best_warp = np.full(len(fixed), -1.0), warp.copy()
-    for _ in range(steps):
-        warped = bilinear(stacked, side, *transformed(warp, x, y))
-        value, length = standardised(warped[..., 0])
+    target, _ = standardised(fixed[:, window, window].reshape(n, -1))
+    across, down = _gradients(moving)
+    # Rows of four derivatives, the value and the target: their products are all that a step needs.
+    rows = np.empty((n, 6, len(x)), dtype=np.float32)
+    rows[:, 5] = target
+    best, best_warp = np.full(n, -1.0), warp.copy()
+    for left in reversed(range(steps)):
+        sampler = Sampler.at(side, *transformed(warp, x, y))
+        value, length = standardised(sampler.values(moving))
         correlation = np.einsum("np,np->n", target, value)
         better = correlation > best
         best[better], best_warp[better] = correlation[better], warp[better]
-        by_x, by_y = warped[..., 1], warped[..., 2]
-        jacobian = np.stack([by_x * x + by_y * y, by_y * x - by_x * y, by_x, by_y], axis=1)
-        # A constant added to all levels and a factor on them do not change the correlation.
-        jacobian -= jacobian.mean(2, keepdims=True)
-        jacobian -= (jacobian @ value[..., None]) * value[:, None]
-        jacobian /= length[:, None, None]
-        hessian = jacobian @ jacobian.transpose(0, 2, 1)
-        trace = np.trace(hessian, axis1=1, axis2=2)[:, None, None]
-        hessian += _DAMPING * (1 + trace) * np.eye(4, dtype=np.float32)
-        step = np.linalg.solve(hessian, jacobian @ target[..., None])[..., 0]
-        warp = np.clip(warp + step, -_MAX_WARP, _MAX_WARP)
+        if left:
+            by_x, by_y = sampler.values(across), sampler.values(down)
+            rows[:, 0] = by_x * x + by_y * y
+            rows[:, 1] = by_y * x - by_x * y
+            rows[:, 2], rows[:, 3], rows[:, 4] = by_x, by_y, value
+            # A constant added to all levels and a factor on them do not change the correlation.
+            rows[:, :4] -= rows[:, :4].mean(2, keepdims=True)
+            warp = np.clip(warp + _step(rows, length), -_MAX_WARP, _MAX_WARP)
     return np.minimum(best, 1.0), best_warp
+
+
+def _gradients(images: Grey) -> tuple[Grey, Grey]:
+    """Derivatives of images (n, S, S) to the right and down, per half side."""
+    half = np.float32(images.shape[1] / 2)
+    across, down = (np.gradient(images, axis=axis) * half for axis in (2, 1))
+    return across, down
+
+
+def _step(rows: Grey, length: Grey) -> Grey:
+    """One damped Gauss-Newton step, (n, 4).
+
+    Args:
+        rows: (n, 6, p) derivatives by the four numbers of the transform with mean 0; the value; the target.
+        length: (n,) length of the value before it was standardised.
+    """
+    products = rows @ rows.transpose(0, 2, 1)
+    along = products[:, :4, 4]
+    ascent = products[:, :4, 5] - along * products[:, 4, 5, None]
+    hessian = products[:, :4, :4] - along[:, :, None] * along[:, None]
+    hessian /= length[:, None, None] ** 2
+    trace = np.trace(hessian, axis1=1, axis2=2)[:, None, None]
+    hessian += _DAMPING * (1 + trace) * np.eye(4, dtype=np.float32)
+    return np.linalg.solve(hessian, (ascent / length[:, None])[..., None])[..., 0]
 
 
 def transformed(warp: Grey, x: Grey, y: Grey) -> tuple[Grey, Grey]:
@@ -103,25 +128,49 @@ def standardised(values: Grey) -> tuple[Grey, Grey]:
     return centred / length[:, None], length
 
 
-def bilinear(stacked: Grey, side: int, u: Grey, v: Grey) -> Grey:
-    """Samples images at places by bilinear interpolation; beyond the edge, the edge is repeated.
+@dataclass(frozen=True)
+class Sampler:
+    """Places at which images are sampled by bilinear interpolation; beyond the edge, the edge is repeated.
 
-    Args:
-        stacked: (n, S * S, c) images.
-        side: S.
-        u: (n, p) places across, -1 to 1.
-        v: (n, p) places down, -1 to 1.
-
-    Returns:
-        (n, p, c) values.
+    Attributes:
+        side: of the images, S.
+        corner: (n, p) index of the pixel above and to the left of each place, among the pixels of all images.
+        part_x: (n, p) distance from it to the right, in pixels.
+        part_y: (n, p) the same downwards.
     """
-    column, row = (np.clip((one + 1) * (side / 2) - 0.5, 0, side - 1.001) for one in (u, v))
-    left, top = column.astype(np.int64), row.astype(np.int64)
-    part_x, part_y = (column - left)[..., None], (row - top)[..., None]
-    corner = top * side + left
-    each = np.arange(len(stacked))[:, None]
-    above, below = (
-        stacked[each, corner + offset] * (1 - part_x) + stacked[each, corner + offset + 1] * part_x
-        for offset in (0, side)
-    )
-    return np.asarray(above * (1 - part_y) + below * part_y, dtype=np.float32)
+
+    side: int
+    corner: NDArray[np.int64]
+    part_x: Grey
+    part_y: Grey
+
+    @classmethod
+    def at(cls, side: int, u: Grey, v: Grey) -> Sampler:
+        """Samples at places across and down, (n, p) each, -1 to 1."""
+        column, row = (
+            np.clip((one + 1) * np.float32(side / 2) - np.float32(0.5), 0, np.float32(side - 1.001))
+            for one in (u, v)
+        )
+        left, top = np.floor(column), np.floor(row)
+        corner = (top * side + left).astype(np.int64)
+        corner += np.arange(len(u), dtype=np.int64)[:, None] * side**2
+        return cls(side, corner, column - left, row - top)
+
+    def values(self, images: Grey) -> Grey:
+        """Samples images (n, S, S): (n, p)."""
+        levels = images.reshape(-1)
+        above, below = (
+            self._across(levels[offset:], levels[offset + 1 :]) for offset in (0, self.side)
+        )
+        below -= above
+        below *= self.part_y
+        below += above
+        return below
+
+    def _across(self, left: Grey, right: Grey) -> Grey:
+        # An index that is in range needs no check, and clipping checks faster.
+        first, second = (one.take(self.corner, mode="clip") for one in (left, right))
+        second -= first
+        second *= self.part_x
+        second += first
+        return second

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.near_duplicates.pixel_correlation import SIDE
-from auditor.near_duplicates.registration import INNER, align, bilinear, standardised, transformed
+from auditor.near_duplicates.registration import INNER, Sampler, align, standardised, transformed
 
 GreyCopies = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -153,6 +153,7 @@ class _Search:
     Attributes:
         images: (n, 64, 64).
         originals: (m, 64, 64).
+        coarse: both at the coarse scale, float32 (n, 16, 16) and (m, 16, 16).
         thumbnails: of the images and of the mirrored images, (n, 144) each.
         views: (V, m, 144) thumbnails of the originals from all views.
         features: standardised features of images, mirrored images and originals.
@@ -160,6 +161,7 @@ class _Search:
 
     images: GreyCopies
     originals: GreyCopies
+    coarse: tuple[Vectors, Vectors]
     thumbnails: tuple[Vectors, Vectors]
     views: Vectors
     features: tuple[Vectors, Vectors, Vectors] | None
@@ -176,11 +178,13 @@ class _Search:
             each = (features.images, features.mirrored, features.originals)
             one, other, third = (standardised((values - mean) / deviation)[0] for values in each)
             scaled = (one, other, third)
+        small, known = _shrunk(images, _COARSE), _shrunk(originals, _COARSE)
         return cls(
             images,
             originals,
-            (_thumbnails(images, identity)[0], _thumbnails(images[:, :, ::-1], identity)[0]),
-            _thumbnails(originals, _VIEWS),
+            (small, known),
+            (_thumbnails(small, identity)[0], _thumbnails(small[:, :, ::-1], identity)[0]),
+            _thumbnails(known, _VIEWS),
             scaled,
         )
 
@@ -232,9 +236,12 @@ class _Search:
         return _Candidates(image, original, flipped == 1, _VIEWS[view], np.zeros(len(image)))
 
     def _aligned(self, pairs: _Candidates, side: int, steps: int) -> _Candidates:
-        fixed = _shrunk(self.images[pairs.image], side)
+        if side == _COARSE:
+            fixed, moving = self.coarse[0][pairs.image], self.coarse[1][pairs.original]
+        else:
+            fixed = _shrunk(self.images[pairs.image], side)
+            moving = _shrunk(self.originals[pairs.original], side)
         fixed[pairs.mirrored] = fixed[pairs.mirrored][:, :, ::-1]
-        moving = _shrunk(self.originals[pairs.original], side)
         correlation, warp = align(fixed, moving, pairs.warp, steps)
         return _Candidates(pairs.image, pairs.original, pairs.mirrored, warp, correlation)
 
@@ -283,20 +290,19 @@ def _views() -> Vectors:
 _VIEWS = _views()
 
 
-def _thumbnails(images: GreyCopies, views: Vectors) -> Vectors:
-    """The inner part of images from some views, (V, n, 144), with mean 0 and length 1."""
+def _thumbnails(images: Vectors, views: Vectors) -> Vectors:
+    """The inner part of images (n, 16, 16) from some views, (V, n, 144), with mean 0 and length 1."""
     places = (INNER * ((2 * np.arange(_THUMBNAIL) + 1) / _THUMBNAIL - 1)).astype(np.float32)
     x, y = (one.ravel() for one in np.meshgrid(places, places))
     found = np.empty((len(views), len(images), _THUMBNAIL**2), dtype=np.float32)
     for begin in range(0, len(images), _BATCH):
-        part = _shrunk(images[begin : begin + _BATCH], _COARSE)
-        stacked = part.reshape(len(part), -1, 1)
+        part = images[begin : begin + _BATCH]
         for k, view in enumerate(views):
             u, v = (
                 np.broadcast_to(one, (len(part), _THUMBNAIL**2))
                 for one in transformed(view[None], x, y)
             )
-            seen = bilinear(stacked, _COARSE, u, v)[..., 0]
+            seen = Sampler.at(_COARSE, u, v).values(part)
             found[k, begin : begin + _BATCH] = standardised(seen)[0]
     return found
 
@@ -304,5 +310,8 @@ def _thumbnails(images: GreyCopies, views: Vectors) -> Vectors:
 def _shrunk(images: GreyCopies, side: int) -> Vectors:
     """Images at a smaller side (n, side, side): means of squares of pixels."""
     part = SIDE // side
-    split = images.reshape(len(images), side, part, side, part)
-    return np.asarray(split.mean((2, 4), dtype=np.float32))
+    levels = images.astype(np.float32)
+    for _ in range(part.bit_length() - 1):
+        levels = levels[:, ::2] + levels[:, 1::2]
+        levels = levels[:, :, ::2] + levels[:, :, 1::2]
+    return levels / np.float32(part**2)
