@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from auditor.checks import Check, Need
+from auditor.imaging.small_copies import grey_copies
 from auditor.near_duplicates.fingerprints import (
     NearPairs,
     concatenate,
@@ -112,8 +113,9 @@ class Duplicates(Check):
         if audit.images is None:
             reason = f"{plural(len(pairs), 'pair')} with similar fingerprints: the pixels are not available"
             return pairs[np.zeros(len(pairs), dtype=bool)], [*notes, _skipped(reason)]
+        grey_copy = grey_copies(audit.images, audit.copies)
         same, n_not_compared = correlated(
-            pairs, audit.images, audit.images, self.min_correlation, self.max_pairs
+            pairs, grey_copy, grey_copy, self.min_correlation, self.max_pairs
         )
         if not n_not_compared:
             return pairs[same], notes

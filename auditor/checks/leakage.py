@@ -13,6 +13,7 @@ from pydantic import Field
 
 from auditor.checks import Check, Need
 from auditor.errors import DataError
+from auditor.imaging.small_copies import grey_copies
 from auditor.near_duplicates.fingerprints import reach_note
 from auditor.near_duplicates.training_images import (
     TrainingImages,
@@ -67,7 +68,7 @@ class Leakage(Check):
     The training data is searched for the audited images: for equal files by SHA-256; for
     near-duplicates by a perceptual fingerprint, confirmed by the correlation of the pixels; and for
     images that were mirrored, cropped, rotated, toned or strongly compressed. Candidates for the
-    latter come from thumbnails and from the target layer's features; a copy is one that, after
+    latter come from thumbnails, and from the target layer's features if wanted; a copy is one that, after
     alignment, leaves much less of the image unexplained than any other training image. On images from
     its training data a model appears better than it is. The matches are counted, not tested. An image
     with another label in the training data is a conflict of the labels.
@@ -94,9 +95,9 @@ class Leakage(Check):
     max_searched: int = Field(4000, ge=0)
     """Largest number of audited images for which transformed copies are searched; of more, a random
     sample."""
-    max_described: int = Field(2000, ge=0)
-    """Largest number of audited or training images for which that search uses the network's
-    features."""
+    max_described: int = Field(0, ge=0)
+    """Largest number of audited or training images for which that search chooses candidates by the
+    network's features, too; 0: by thumbnails alone."""
     min_fit: float = Field(0.9, gt=0, le=1)
     """Smallest correlation of a transformed copy after alignment."""
     max_ratio: float = Field(0.35, gt=0, lt=1)
@@ -132,9 +133,9 @@ class Leakage(Check):
         if len(chosen) > self.max_images:
             generator = np.random.default_rng(audit.seed)
             chosen = np.sort(generator.choice(chosen, self.max_images, replace=False))
-        training = TrainingImages.read(trained, chosen)
+        training = TrainingImages.read(trained, chosen, audit.reference_copies)
         copies = find_training_copies(
-            audit.images,
+            grey_copies(audit.images, audit.copies),
             frame[SHA256],
             frame[PHASH],
             training,
@@ -165,17 +166,18 @@ class Leakage(Check):
             )
             generator = np.random.default_rng(audit.seed)
             rows = np.sort(generator.choice(rows, self.max_searched, replace=False))
-        rows, grey = readable_grey_copies(images, rows)
+        rows, grey = readable_grey_copies(images, rows, audit.copies)
         features = None
-        if max(len(rows), len(training.rows)) > self.max_described:
+        model = audit.model if self.max_described else None
+        if model is not None and max(len(rows), len(training.rows)) > self.max_described:
             reasons.append(
                 "candidates for transformed copies were chosen by thumbnails alone: the network's "
                 f"features are used for up to {self.max_described} images "
                 "(checks.leakage.max_described)"
             )
-        elif audit.model is not None and len(rows) and len(training.rows):
+        elif model is not None and len(rows) and len(training.rows):
             try:
-                features = network_features(audit.model, images, rows, training)
+                features = network_features(model, images, rows, training)
             except DataError as error:
                 reasons.append(f"no network features of the training images: {error}")
         found = find_transformed_copies(grey, training.grey, features, self.min_fit, self.max_ratio)

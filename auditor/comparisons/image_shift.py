@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.decomposition import PCA
 
 from auditor.comparisons.reference_images import (
@@ -16,16 +15,15 @@ from auditor.comparisons.reference_images import (
     labelled_reference,
     why_not,
 )
-from auditor.errors import DataError, UnreadableImageError
-from auditor.imaging.properties import measure
+from auditor.errors import DataError
+from auditor.imaging.small_copies import THUMBNAIL_SIDE, small_copies
 from auditor.records import AuditData, Images
 from auditor.records.image_properties import NAMES, WORDS, Properties, in_words
 from auditor.records.predictions import codes, property_column
+from auditor.records.small_copies import Detail, KeptCopies
 from auditor.statistics import Floats, Integers
 from auditor.statistics.two_sample import TwoSample, two_sample_test
 
-_SIDE = 8
-"""Side of the thumbnails in pixels."""
 _THUMBNAIL = 16
 """Principal components of the thumbnails."""
 _FEATURES = 32
@@ -97,7 +95,8 @@ def image_shift(audit: AuditData, number: int) -> ImageShift | str:
         return reason or "the audited images are not available"
     whole = labelled_reference(audit)
     rows, chosen = _matched(codes(audit.predictions["label"]), whole.labels, number, audit.seed)
-    own, other = _described(audit.images, rows), _described(whole.images, whole.rows[chosen])
+    own = _described(audit.images, rows, audit.copies)
+    other = _described(whole.images, whole.rows[chosen], audit.reference_copies)
     rows, sample = rows[own.readable], whole.kept(chosen)
     sample = sample.kept(other.readable, int((~other.readable).sum()))
     if min(len(rows), len(sample.rows)) < _LEAST:
@@ -156,20 +155,15 @@ class _Described:
     thumbnails: Floats
 
 
-def _described(images: Images, rows: Integers) -> _Described:
-    readable = np.ones(len(rows), dtype=bool)
-    properties: list[Properties] = []
-    thumbnails = [np.empty((0, 3 * _SIDE**2))]
-    for k, row in enumerate(rows):
-        try:
-            decoded = images[int(row)]
-        except UnreadableImageError:
-            readable[k] = False
-            continue
-        properties.append(measure(decoded.image, decoded.stored)[0])
-        small = decoded.image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-        thumbnails.append(np.asarray(small, dtype=np.float64).reshape(1, -1))
-    return _Described(readable, properties, np.concatenate(thumbnails))
+def _described(images: Images, rows: Integers, kept: KeptCopies) -> _Described:
+    copies = small_copies(images, rows.tolist(), kept, Detail.PROPERTIES)
+    readable = [copy for copy in copies if copy is not None]
+    thumbnails = [copy.thumbnail.reshape(1, -1).astype(np.float64) for copy in readable]
+    return _Described(
+        np.array([copy is not None for copy in copies], dtype=bool),
+        [copy.properties for copy in readable if copy.properties is not None],
+        np.concatenate([np.empty((0, 3 * THUMBNAIL_SIDE**2)), *thumbnails]),
+    )
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.errors import DataError, UnreadableImageError
+from auditor.errors import DataError
+from auditor.imaging.small_copies import small_copies
 from auditor.records import AuditData, Images, ModelAccess, Severity
 from auditor.records.predictions import GROUP, codes
+from auditor.records.small_copies import Detail, KeptCopies
 from auditor.statistics import (
     Floats,
     Gaps,
@@ -110,28 +112,22 @@ def _group(stated: str | None, otherwise: str) -> str:
     return otherwise if stated is None else f"group {stated}"
 
 
-def drawn(whole: ReferenceSample, number: int, seed: int) -> ReferenceSample:
+def drawn(whole: ReferenceSample, number: int, seed: int, kept: KeptCopies) -> ReferenceSample:
     """A random sample of reference images, without those that can't be read.
 
     Args:
         whole: to draw from.
         number: largest number of images.
         seed: of the draw.
+        kept: small copies of the reference images.
     """
     chosen = np.zeros(len(whole.rows), dtype=bool)
     order = np.random.default_rng(seed).permutation(len(whole.rows))
     chosen[order[:number]] = True
     sample = whole.kept(chosen)
-    readable = np.array([_readable(whole.images, int(row)) for row in sample.rows], dtype=bool)
+    copies = small_copies(whole.images, sample.rows.tolist(), kept, Detail.FINGERPRINT)
+    readable = np.array([copy is not None for copy in copies], dtype=bool)
     return sample.kept(readable, int((~readable).sum()))
-
-
-def _readable(images: Images, row: int) -> bool:
-    try:
-        images[row]
-    except UnreadableImageError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -180,7 +176,7 @@ def accuracy_loss(audit: AuditData, number: int) -> AccuracyLoss | str:
     reason = why_not(audit)
     if reason is not None:
         return reason
-    sample = drawn(labelled_reference(audit), number, audit.seed)
+    sample = drawn(labelled_reference(audit), number, audit.seed, audit.reference_copies)
     if not len(sample.rows):
         return "no reference image with a label among the classes could be read"
     model = audit.model

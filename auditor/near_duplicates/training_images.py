@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageOps
 
-from auditor.errors import UnreadableImageError
-from auditor.imaging.perceptual_hash import phash
-from auditor.near_duplicates.pixel_correlation import SIDE, grey_copy, readable_grey_copy
+from auditor.imaging.small_copies import SIDE, small_copies
 from auditor.near_duplicates.transformed_copies import GreyCopies, NetworkFeatures
 from auditor.records import DecodedImage, Images, ModelAccess
+from auditor.records.small_copies import Detail, KeptCopies
 
 Rows = NDArray[np.int64]
 
@@ -26,7 +23,7 @@ class TrainingImages:
 
     Attributes:
         images: all images of the training data.
-        rows: (n,) positions of the readable ones among those that were read.
+        rows: (n,) positions of the readable ones among those that were read, ascending.
         sha256: n fingerprints of files.
         phash: n perceptual fingerprints.
         grey: (n, 64, 64) small grey copies.
@@ -41,29 +38,22 @@ class TrainingImages:
     n_unreadable: int
 
     @classmethod
-    def read(cls, images: Images, rows: Rows) -> TrainingImages:
-        """Reads the images at some positions."""
-
-        def read_one(row: int) -> tuple[int, str, str | None, NDArray[np.uint8]] | None:
-            try:
-                image = images[row]
-            except UnreadableImageError:
-                return None
-            return row, image.sha256, phash(image.image), grey_copy(image.image)
-
-        # Pillow decodes without Python's lock, so threads suffice.
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
-            read = [
-                one for one in pool.map(read_one, rows.tolist(), chunksize=64) if one is not None
-            ]
+    def read(cls, images: Images, rows: Rows, kept: KeptCopies) -> TrainingImages:
+        """Reads the images at some positions; ``kept`` holds those that are known."""
+        read = small_copies(images, rows.tolist(), kept, Detail.FINGERPRINT)
+        found = [(row, copy) for row, copy in zip(rows, read, strict=True) if copy is not None]
         return cls(
             images=images,
-            rows=np.array([row for row, *_ in read], dtype=np.int64),
-            sha256=[sha256 for _, sha256, _, _ in read],
-            phash=[fingerprint for _, _, fingerprint, _ in read],
-            grey=_stacked([grey for *_, grey in read]),
-            n_unreadable=len(rows) - len(read),
+            rows=np.array([row for row, _ in found], dtype=np.int64),
+            sha256=[copy.sha256 for _, copy in found],
+            phash=[copy.phash for _, copy in found],
+            grey=_stacked([copy.grey for _, copy in found]),
+            n_unreadable=len(rows) - len(found),
         )
+
+    def grey_copy(self, row: int) -> NDArray[np.uint8]:
+        """The small grey copy of the image at a position in ``images``, one of ``rows``."""
+        return self.grey[int(np.searchsorted(self.rows, row))]
 
     @property
     def n_searched(self) -> int:
@@ -71,13 +61,13 @@ class TrainingImages:
         return len(self.rows) + self.n_unreadable
 
 
-def readable_grey_copies(images: Images, rows: Rows) -> tuple[Rows, GreyCopies]:
+def readable_grey_copies(images: Images, rows: Rows, kept: KeptCopies) -> tuple[Rows, GreyCopies]:
     """Grey copies (m, 64, 64) of the images at some positions, and which of them are readable (m,)."""
-    copies = [(row, readable_grey_copy(images, int(row))) for row in rows]
-    readable = [(row, copy) for row, copy in copies if copy is not None]
+    copies = small_copies(images, rows.tolist(), kept)
+    readable = [(row, copy) for row, copy in zip(rows, copies, strict=True) if copy is not None]
     return (
         np.array([row for row, _ in readable], dtype=np.int64),
-        _stacked([copy for _, copy in readable]),
+        _stacked([copy.grey for _, copy in readable]),
     )
 
 

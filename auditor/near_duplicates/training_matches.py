@@ -14,9 +14,9 @@ from auditor.near_duplicates.fingerprints import (
     crossing_pairs,
     parse_fingerprints,
 )
-from auditor.near_duplicates.pixel_correlation import correlated
+from auditor.near_duplicates.pixel_correlation import GreyCopyOf, correlated
 from auditor.near_duplicates.training_images import TrainingImages
-from auditor.records import AuditData, Images
+from auditor.records import AuditData
 
 Rows = NDArray[np.int64]
 
@@ -71,7 +71,7 @@ class CopyLimits:
 
 
 def find_training_copies(
-    images: Images,
+    grey_copy: GreyCopyOf,
     sha256: Iterable[str],
     fingerprints: Iterable[object],
     training: TrainingImages,
@@ -80,7 +80,7 @@ def find_training_copies(
     """Finds audited images that are in the training data, as the same file or nearly the same image.
 
     Args:
-        images: the audited images, n.
+        grey_copy: the grey copies of the audited images, n.
         sha256: n fingerprints of their files.
         fingerprints: n perceptual fingerprints.
         training: the training images.
@@ -98,7 +98,7 @@ def find_training_copies(
         own_rows[similar.first], training.rows[their_rows[similar.second]], similar.distance
     )
     same, n_not_compared = correlated(
-        similar, images, training.images, limits.min_correlation, limits.max_pairs
+        similar, grey_copy, training.grey_copy, limits.min_correlation, limits.max_pairs
     )
     pairs = concatenate([equal, similar[same]])
     # The first pair of each audited image; pairs of equal files come first.

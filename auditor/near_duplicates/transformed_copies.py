@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.near_duplicates.pixel_correlation import SIDE
+from auditor.imaging.small_copies import SIDE
 from auditor.near_duplicates.registration import INNER, Sampler, align, standardised, transformed
 
 GreyCopies = NDArray[np.uint8]

@@ -14,6 +14,7 @@ from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
 from auditor.records.decisions import Decisions, TaskName
 from auditor.records.forward_budget import ForwardBudget
+from auditor.records.small_copies import KeptCopies
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,9 @@ class AuditData:
         primary_metrics: names of the metrics whose gaps are tested.
         probabilities: (n, K) float32 softmax probabilities, or None where there are too many classes.
         images: the evaluated samples' images, in the order of ``predictions``, or None.
+        copies: small copies of ``images`` that checks share.
         reference_images: the training data's images, or None where they are not at hand.
+        reference_copies: small copies of ``reference_images`` that checks share.
         reference_labels: their labels in the same order, also those that are no class; ``reference``
             lacks the latter.
         reference_names: the paths of the training data's images in the same order; None where they have
@@ -257,7 +260,9 @@ class AuditData:
     primary_metrics: tuple[str, ...] = ()
     probabilities: NDArray[np.float32] | None = None
     images: Images | None = None
+    copies: KeptCopies = field(default_factory=KeptCopies)
     reference_images: Images | None = None
+    reference_copies: KeptCopies = field(default_factory=KeptCopies)
     reference_labels: tuple[str, ...] | None = None
     reference_names: tuple[str, ...] | None = None
     reference_groups: tuple[str | None, ...] | None = None
