@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
+from scipy.special import gammaln, xlogy
 
-from auditor.statistics.binomial import log_choose
 from auditor.statistics.intervals import Floats, Integers, Interval
 from auditor.statistics.tilted_counts import EXCESS
 
 _STEPS = 9
 """Bisection steps; they leave less than 1/500 of the bracket."""
 _ROUNDING = 1e-12
+_LOG_ZERO = -1e300
+"""Stands for the logarithm of 0; times 0, it is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class _Path:
         order = np.tile(np.arange(n_draws), (len(bins.sizes), 1))
         self._order = generator.permuted(order, axis=1)
         self._uniform = (np.arange(n_draws) + 0.5) / n_draws
+        self._log_factorials = gammaln(np.arange(int(bins.sizes.max()) + 2) + 1.0)
+        self._drawn: dict[float, Floats] = {}
 
     def error(self, position: float) -> float:
         """Binned error of the error rates at a position on the path."""
@@ -110,34 +113,43 @@ class _Path:
 
     def _draw(self, position: float) -> Floats:
         """(n_draws,) binned errors of simulated samples with the rates at this position."""
-        total = np.zeros(len(self._uniform))
-        bins = zip(
-            self._bins.sizes.tolist(),
-            self._rates(position).tolist(),
-            self._bins.stated.tolist(),
-            self._bins.weights.tolist(),
-            self._order,
-            strict=True,
-        )
-        for size, rate, stated, weight, order in bins:
-            first, cumulative = _cumulative(size, rate)
-            counts = first + np.searchsorted(cumulative, self._uniform)
-            total += weight * np.abs(counts / size - stated)[order]
-        return total
+        if position not in self._drawn:
+            self._drawn[position] = self._simulated(self._rates(position))
+        return self._drawn[position]
+
+    def _simulated(self, rates: Floats) -> Floats:
+        sizes = self._bins.sizes[:, None]
+        counts = _quantiles(self._bins.sizes, rates, self._uniform, self._log_factorials)
+        errors = np.abs(counts / sizes - self._bins.stated[:, None])
+        weighted = self._bins.weights[:, None] * np.take_along_axis(errors, self._order, axis=1)
+        return np.asarray(weighted.sum(0), dtype=np.float64)
 
     def _rates(self, position: float) -> Floats:
         rates = self._bins.stated + position * self._direction
         return np.asarray(np.clip(rates, 0, 1), dtype=np.float64)
 
 
-def _cumulative(size: int, rate: float) -> tuple[int, Floats]:
-    """First count with a relevant probability, and the binomial distribution function from there on."""
-    mean, spread = size * rate, np.sqrt(size * rate * (1 - rate))
-    first = max(0, int(mean - 8 * spread - 1))
-    last = min(size, int(mean + 8 * spread + 12))
-    k = np.arange(first, last + 1)
-    mass = np.exp(log_choose(size, k) + xlogy(k, rate) + xlogy(size - k, 1 - rate))
-    return first, np.asarray(np.cumsum(mass)[:-1], dtype=np.float64)
+def _quantiles(sizes: Integers, rates: Floats, uniform: Floats, log_factorials: Floats) -> Integers:
+    """Binomial counts (B, n) at which the distribution functions of the bins reach n ascending levels."""
+    mean, spread = sizes * rates, np.sqrt(sizes * rates * (1 - rates))
+    first = np.maximum((mean - 8 * spread - 1).astype(np.int64), 0)
+    last = np.minimum((mean + 8 * spread + 12).astype(np.int64), sizes)
+    k = first[:, None] + np.arange(int((last - first).max()))
+    # The last relevant count is reached by every level: its probability is not needed.
+    relevant = k < last[:, None]
+    k = np.where(relevant, k, first[:, None])
+    rest = sizes[:, None] - k
+    log_mass = log_factorials[sizes][:, None] - log_factorials[k] - log_factorials[rest]
+    log_rate, log_other = (np.maximum(xlogy(1.0, one), _LOG_ZERO) for one in (rates, 1 - rates))
+    log_mass += k * log_rate[:, None]
+    log_mass += rest * log_other[:, None]
+    reached = np.cumsum(np.exp(log_mass), axis=1)
+    # How many levels each value of the distribution function reaches, and from these the counts.
+    place = np.where(relevant, np.searchsorted(uniform, reached, side="right"), len(uniform))
+    width = len(uniform) + 1
+    place += width * np.arange(len(sizes))[:, None]
+    passed = np.bincount(place.ravel(), minlength=width * len(sizes)).reshape(len(sizes), width)
+    return np.asarray(first[:, None] + np.cumsum(passed[:, :-1], axis=1), dtype=np.int64)
 
 
 def binned_error_interval(
@@ -168,7 +180,11 @@ def binned_error_interval(
         Test inversion by simulation: J. Carpenter, JRSS B 61 (1999) 159-172. Bias of the binned
         error: A. Kumar, P. Liang and T. Ma, "Verified uncertainty calibration", NeurIPS 2019.
     """
-    paths = [_Path(observed, one, n_draws, seed) for one in _directions(observed)]
+    directions = _directions(observed)
+    known = {one.tobytes(): one for one in directions}
+    # Two directions may be equal: what is simulated for one serves for the other.
+    path_of = {key: _Path(observed, one, n_draws, seed) for key, one in known.items()}
+    paths = [path_of[one.tobytes()] for one in directions]
     limits = [_limits(path, observed.value, alpha) for path in paths]
     low = min(one for one, _ in limits)
     high = max(largest_mean, *(one for _, one in limits))

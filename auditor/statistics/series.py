@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 
 from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.clusters import ClusterDesign, cluster_design
+from auditor.statistics.counted_groups import CountedGroups
 from auditor.statistics.intervals import Floats, Integers
 from auditor.statistics.permutation import MAX_DRAWS, permute_within, sequential_p_value
 
@@ -22,6 +23,8 @@ _REMOVED = 3
 """Maximum number of tokens after the name of a series, such as a side, a counter and a suffix."""
 _LEAST_SERIES = 5
 _NUMBERS = 200_000_000
+_MANY = 50_000
+"""From this number of samples on, counts are drawn instead of samples if that is faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,11 @@ def find_series(
             f"shapes {number.shape} and {held.shape}"
         )
     plausible: list[_Reading] = []
-    for removed in range(_REMOVED + 1):
-        # Most readings are not plausible; their hashes show it, and take a tenth of the memory of texts.
-        hashes = (hash(_beginning(name, removed)) for name in names)
-        groups = index_of(np.fromiter(hashes, dtype=np.int64, count=len(names)))
-        if _looks_like_series(groups, held):
+    # Most readings are not plausible; their hashes show it, and take a tenth of the memory of texts.
+    each = (hash(one) for name in names for one in _beginnings(name))
+    hashes = np.fromiter(each, dtype=np.int64, count=len(names) * (_REMOVED + 1))
+    for removed, own in enumerate(hashes.reshape(-1, _REMOVED + 1).T):
+        if _looks_like_series(index_of(own), held):
             reading = _Reading.of(names, removed)
             if not any(map(reading.equals, plausible)):
                 plausible.append(reading)
@@ -118,7 +121,7 @@ class _Reading:
     def of(cls, names: Collection[str], removed: int) -> _Reading:
         """Cuts every name; only the different beginnings are kept."""
         place: dict[str, int] = {}
-        cut = (place.setdefault(_beginning(name, removed), len(place)) for name in names)
+        cut = (place.setdefault(_beginnings(name)[removed], len(place)) for name in names)
         found = np.fromiter(cut, dtype=np.int64, count=len(names))
         distinct = np.array(list(place), dtype=object)
         order = np.argsort(distinct, kind="stable")
@@ -139,16 +142,19 @@ class _Reading:
         return -1 if self.names[self.groups[row]] < other.names[other.groups[row]] else 1
 
 
-def _beginning(name: str, removed: int) -> str:
-    """The name without its extension and last words; its folder if no words are removed."""
+def _beginnings(name: str) -> list[str]:
+    """The folder of a name, and the name without its extension and its last one, two and three words.
+
+    Where there is no folder, or there are not enough words, it is the whole name.
+    """
     folder, slash, last = name.rpartition("/")
-    if not removed:
-        return folder or name
     stem = _ENDING.sub("", last)
-    words = list(_TOKEN.finditer(stem))
-    if len(words) <= removed:
-        return name
-    return folder + slash + stem[: words[-removed].start()].rstrip("_-. ")
+    starts = [word.start() for word in _TOKEN.finditer(stem)]
+    cut = [
+        folder + slash + stem[: starts[-removed]].rstrip("_-. ") if len(starts) > removed else name
+        for removed in range(1, _REMOVED + 1)
+    ]
+    return [folder or name, *cut]
 
 
 def _looks_like_series(groups: Integers, strata: Integers) -> bool:
@@ -174,7 +180,8 @@ def cluster_p_value(
         seed: random seed.
 
     Reference:
-        Sum of squares between groups under permutation within strata; `sequential_p_value`.
+        Sum of squares between groups under permutation within strata; `sequential_p_value`. For very
+        many samples, the numbers of 0 and 1 in each group are drawn, which is the same distribution.
     """
     values = np.asarray(outcomes, dtype=np.float64)
     return _p_value(values, index_of(groups), index_of(strata), seed)
@@ -186,11 +193,14 @@ def _p_value(values: Floats, groups: Integers, strata: Integers, seed: int) -> f
     residual = (values - mean[strata])[order]
     if not np.abs(residual).max(initial=0.0) > 0:
         return 1.0
+    generator = np.random.default_rng(seed)
+    counted = CountedGroups.of(values, groups, strata) if len(values) >= _MANY else None
+    if counted is not None:
+        return _counted_p_value(counted, len(values), generator)
     sizes, blocks = np.bincount(groups), np.bincount(strata)
     n_samples = len(values)
     entries = (np.ones(n_samples), (np.arange(n_samples), groups[order]))
     membership = csr_matrix(entries, shape=(n_samples, len(sizes)))
-    generator = np.random.default_rng(seed)
     scale = float((residual**2).sum())
 
     def statistic(rows: Floats) -> Floats:
@@ -199,6 +209,21 @@ def _p_value(values: Floats, groups: Integers, strata: Integers, seed: int) -> f
     def draw(size: int) -> Floats:
         return statistic(permute_within(residual, blocks, size, generator))
 
-    most = int(np.clip(_NUMBERS // n_samples, 999, MAX_DRAWS))
     batch = int(np.clip(4_000_000 // n_samples, 1, 2_000))
-    return sequential_p_value(draw, float(statistic(residual[None])[0]), most, batch).p_value
+    observed = float(statistic(residual[None])[0])
+    return sequential_p_value(draw, observed, _most_draws(n_samples), batch).p_value
+
+
+def _counted_p_value(
+    counted: CountedGroups, n_samples: int, generator: np.random.Generator
+) -> float:
+    def draw(size: int) -> Floats:
+        return counted.between(counted.drawn(size, generator))
+
+    batch = int(np.clip(1_000_000 // len(counted.sizes), 1, 2_000))
+    observed = float(counted.between(counted.observed[None])[0])
+    return sequential_p_value(draw, observed, _most_draws(n_samples), batch).p_value
+
+
+def _most_draws(n_samples: int) -> int:
+    return int(np.clip(_NUMBERS // n_samples, 999, MAX_DRAWS))

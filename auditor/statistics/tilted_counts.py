@@ -14,6 +14,7 @@ from scipy.special import expit, log_expit, xlogy
 from scipy.stats import norm
 
 from auditor.statistics.binomial import log_choose
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.intervals import Floats, Integers
 
 EXCESS = 1.4
@@ -216,12 +217,13 @@ def similar_cells(log_odds: Floats) -> Integers:
         (N,) cell of each sample, numbered from 0 without gaps. Equal values share a cell; there are
         at most 128 cells.
     """
-    values, place = np.unique(log_odds, return_inverse=True)
-    if len(values) <= _CELLS:
-        return np.asarray(place.ravel(), dtype=np.int64)
-    edges = np.linspace(values[0], values[-1], _CELLS + 1)[1:-1]
-    cell = np.searchsorted(edges, log_odds)
-    return np.asarray(np.unique(cell, return_inverse=True)[1].ravel(), dtype=np.int64)
+    # If the first samples have many values, all have: most often, not all need to be sorted.
+    if len(np.unique(log_odds[: 8 * _CELLS])) <= _CELLS:
+        values, place = np.unique(log_odds, return_inverse=True)
+        if len(values) <= _CELLS:
+            return np.asarray(place.ravel(), dtype=np.int64)
+    edges = np.linspace(log_odds.min(), log_odds.max(), _CELLS + 1)[1:-1]
+    return index_of(np.searchsorted(edges, log_odds))
 
 
 def _normaliser(log_odds: Floats, sizes: Floats, tilts: float | Floats) -> Floats:

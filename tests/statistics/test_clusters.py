@@ -595,7 +595,7 @@ def test_series_are_those_of_comparing_all_beginnings(seed: int) -> None:
     ]
     failed = (generator.random(300) < 0.1 + 0.3 * (patient % 2)).astype(np.float64)
     held = np.zeros(300, dtype=np.int64)
-    readings = sorted({tuple(series._beginning(name, k) for name in names) for k in range(4)})
+    readings = sorted({tuple(series._beginnings(name)[k] for name in names) for k in range(4)})
     groups = [np.unique(np.array(one, dtype=object), return_inverse=True)[1] for one in readings]
     plausible = [k for k, one in enumerate(groups) if series._looks_like_series(one, held)]
     effects = [cluster_design(failed, groups[k], held).design_effect for k in plausible]
