@@ -53,7 +53,8 @@ class TrainingImages:
 
     def grey_copy(self, row: int) -> NDArray[np.uint8]:
         """The small grey copy of the image at a position in ``images``, one of ``rows``."""
-        return self.grey[int(np.searchsorted(self.rows, row))]
+        found: NDArray[np.uint8] = self.grey[int(np.searchsorted(self.rows, row))]
+        return found
 
     @property
     def n_searched(self) -> int:

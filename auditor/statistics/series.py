@@ -23,8 +23,6 @@ _REMOVED = 3
 """Maximum number of tokens after the name of a series, such as a side, a counter and a suffix."""
 _LEAST_SERIES = 5
 _NUMBERS = 200_000_000
-_MANY = 50_000
-"""From this number of samples on, counts are drawn instead of samples if that is faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +178,9 @@ def cluster_p_value(
         seed: random seed.
 
     Reference:
-        Sum of squares between groups under permutation within strata; `sequential_p_value`. For very
-        many samples, the numbers of 0 and 1 in each group are drawn, which is the same distribution.
+        Sum of squares between groups under permutation within strata; `sequential_p_value`. If
+        groups of several samples are few, their numbers of 0 and 1 are drawn, which is the same
+        distribution.
     """
     values = np.asarray(outcomes, dtype=np.float64)
     return _p_value(values, index_of(groups), index_of(strata), seed)
@@ -194,7 +193,7 @@ def _p_value(values: Floats, groups: Integers, strata: Integers, seed: int) -> f
     if not np.abs(residual).max(initial=0.0) > 0:
         return 1.0
     generator = np.random.default_rng(seed)
-    counted = CountedGroups.of(values, groups, strata) if len(values) >= _MANY else None
+    counted = CountedGroups.of(values, groups, strata)
     if counted is not None:
         return _counted_p_value(counted, len(values), generator)
     sizes, blocks = np.bincount(groups), np.bincount(strata)
