@@ -1,7 +1,7 @@
 """Finds transformed copies: images that were cropped, rotated, mirrored, toned or compressed.
 
-Candidates are the nearest originals, by small thumbnails from several views and by the network's
-features. A candidate is a copy if, after alignment, it leaves much less of the image unexplained than
+Candidates are the nearest originals by small thumbnails from several views, and by the network's features
+where they are given. A candidate is a copy if, after alignment, it leaves much less of the image unexplained than
 the next best one: a new image of the same object resembles several originals.
 """
 
@@ -95,7 +95,7 @@ def find_transformed_copies(
     Args:
         images: (n, 64, 64) grey copies of the images to examine.
         originals: (m, 64, 64) grey copies of the possible originals.
-        features: for more candidates; None if the network is not available.
+        features: for more candidates; None: by thumbnails alone.
         min_correlation: smallest correlation of a copy after alignment.
         max_ratio: largest part that a copy may leave unexplained (1 - correlation) of what the next
             best original does.

@@ -43,7 +43,8 @@ COPIES: tuple[Callable[[Image.Image], Image.Image], ...] = (
 
 def halved(images: NDArray[np.float32]) -> NDArray[np.float32]:
     n, side = images.shape[:2]
-    return images.reshape(n, side // 2, 2, side // 2, 2).mean((2, 4), dtype=np.float32)
+    split = images.reshape(n, side // 2, 2, side // 2, 2)
+    return np.asarray(split.mean((2, 4), dtype=np.float32))
 
 
 def exhaustive(images: NDArray[np.uint8], originals: NDArray[np.uint8]) -> dict[int, int]:
