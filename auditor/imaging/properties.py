@@ -60,9 +60,11 @@ def measure(image: Image.Image, stored: Mapping[str, str | float]) -> tuple[Prop
         Sharpness: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR
         2000, eq. 6.
     """
-    small = shrink(image, MEASURED_SIDE)
+    # Of a grey image, shrinking one channel gives what shrinking three would, in a third of the time.
+    small = shrink(image.getchannel("G") if _is_grey(image) else image, MEASURED_SIDE)
     luma = np.asarray(small.convert("L"))
-    colours = np.asarray(shrink(small, _COLOUR_SIDE)).transpose(2, 0, 1).astype(np.float32)
+    reduced = shrink(small, _COLOUR_SIDE).convert("RGB")
+    colours = np.asarray(reduced).transpose(2, 0, 1).astype(np.float32)
     quality, camera = stored.get("jpeg_quality"), stored.get("camera")
     mean, deviation = _moments(luma)
     return (
@@ -81,6 +83,17 @@ def measure(image: Image.Image, stored: Mapping[str, str | float]) -> tuple[Prop
         ),
         phash(small),
     )
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Whether the three channels of an image of mode ``RGB`` are equal."""
+    middle = image.crop((image.width // 2, 0, image.width // 2 + 1, image.height))
+    return all(_equal_channels(part) for part in (middle, image))
+
+
+def _equal_channels(image: Image.Image) -> bool:
+    red, green, blue = (image.getchannel(k).tobytes() for k in range(3))
+    return red == green == blue
 
 
 def sharpness(luma: Bytes) -> float:

@@ -7,6 +7,8 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import convolve
 
 from auditor.imaging import properties
+from auditor.imaging.geometry import shrink
+from auditor.imaging.perceptual_hash import phash
 from auditor.records.image_properties import Properties
 
 
@@ -81,3 +83,16 @@ def test_sharpness_of_blurred_image_is_lower_at_any_size() -> None:
     assert measured(blurred).brightness == pytest.approx(measured(sharp).brightness, abs=0.01)
     twice = sharp.resize((600, 400), Image.Resampling.NEAREST)
     assert measured(twice).sharpness == pytest.approx(measured(sharp).sharpness, rel=0.1)
+
+
+def test_grey_image_is_measured_as_its_three_equal_channels_would_be() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (300, 700), dtype=np.uint8)
+    image = Image.fromarray(levels).convert("RGB")
+    found, fingerprint = properties.measure(image, {})
+    small = shrink(image, 256)
+    luma = np.asarray(small.convert("L"))
+    assert small.mode == "RGB"
+    assert found.sharpness == properties.sharpness(luma)
+    assert found.brightness == pytest.approx(luma.mean() / 255)
+    assert (found.hue, found.colourfulness) == ("grey", 0.0)
+    assert fingerprint == phash(small)
