@@ -1,8 +1,8 @@
 """Finds transformed copies: images that were cropped, rotated, mirrored, toned or compressed.
 
 Candidates are the nearest originals by small thumbnails from several views, and by the network's features
-where they are given. A candidate is a copy if, after alignment, it leaves much less of the image unexplained than
-the next best one: a new image of the same object resembles several originals.
+where they are given. A candidate is a copy if, after alignment, it leaves much less of the image unexplained
+than the next best one: a new image of the same object resembles several originals.
 """
 
 from __future__ import annotations
