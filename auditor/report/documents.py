@@ -10,6 +10,7 @@ from typing import Any
 from auditor import registry
 from auditor.config import loading
 from auditor.errors import ConfigError, MissingDependencyError
+from auditor.garbage_collection import paused_collection
 from auditor.report import NamesOfData, NotingRenderer, Renderer
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
@@ -46,10 +47,18 @@ def write(
     Raises:
         ConfigError: there is no renderer of that name, or no such folder.
     """
-    stated = store.read_result().provenance.stated.report.options
+    with paused_collection():
+        return _write(store, formats, templates)
+
+
+def _write(store: RunFolder, formats: Sequence[str], templates: Path | None) -> RenderedDocuments:
+    result = store.read_result()
+    stated = result.provenance.stated.report.options
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     views = {
-        names_of_data: replace(build_view(store, names_of_data=names_of_data), templates=templates)
+        names_of_data: replace(
+            build_view(store, result, names_of_data=names_of_data), templates=templates
+        )
         for names_of_data in {isinstance(one, NamesOfData) for one in renderers}
     }
     paths: list[Path] = []
