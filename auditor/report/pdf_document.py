@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -129,12 +129,13 @@ def _keep_data(pdf: Any) -> None:
 
     pydyf does that for the file and again for its checksum, which compresses every stream twice.
     """
+    kinds = {kind: _keeping_data(kind) for kind in set(map(type, pdf.objects))}
     for one in pdf.objects:
-        one.__class__ = _keeping_data(type(one))
+        one.__class__ = kinds[type(one)]
 
 
-@cache
 def _keeping_data(kind: Any) -> Any:
+    """A class of pydyf's whose objects remember their bytes."""
     kept = cached_property(kind.data.fget)
     kept.__set_name__(kind, "data")
     return type(kind.__name__, (kind,), {"data": kept})

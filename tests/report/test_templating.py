@@ -57,3 +57,17 @@ def test_plural_of_one_is_the_singular() -> None:
     template = environment().from_string('{{ n|plural("class", "classes") }}')
     assert template.render(n=1) == "1 class"
     assert template.render(n=1078) == "1\u202f078 classes"
+
+
+def test_sandbox_answers_by_the_class_of_a_value() -> None:
+    class Notes:
+        def append(self, text: str) -> str:
+            return f"noted {text}"
+
+    template = environment().from_string('{{ one.append("x") }}')
+    for _ in range(2):  # the second time from memory
+        assert template.render(one=Notes()) == "noted x"
+        with pytest.raises(jinja2.exceptions.SecurityError, match="'append' of 'list' object"):
+            template.render(one=[])
+    with pytest.raises(jinja2.exceptions.SecurityError, match="'__class__'"):
+        environment().from_string("{{ one.__class__ }}").render(one=Notes())

@@ -276,15 +276,13 @@ class ReportView:
         return marks.pairs_text(self.slices)
 
 
-def build_view(
-    run: RunFolder, stored: AuditResult | None = None, *, names_of_data: bool = False
-) -> ReportView:
+def build_view(run: RunFolder, *, names_of_data: bool = False) -> ReportView:
     """Reads a finished run.
 
     Args:
         run: its folder, with ``audit.json``, ``predictions.parquet`` and ``explanations/``.
-        stored: its ``audit.json``, where it was read already.
-        names_of_data: whether names stay as they are where the configuration has display names.
+        names_of_data: whether classes, attributes and values keep their names of the data where the
+            configuration has display names.
 
     Returns:
         Everything that a report shows.
@@ -292,7 +290,7 @@ def build_view(
     Raises:
         DataError: the result, or a file that it refers to, is missing or can't be read.
     """
-    data = read_run(run, stored, names_of_data=names_of_data)
+    data = read_run(run, names_of_data=names_of_data)
     result, evaluated = data.result, data.evaluated
     untested = tuple(one for one in result.slices if one.gap is None)
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))

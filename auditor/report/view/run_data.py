@@ -54,20 +54,17 @@ class RunData:
     previous: PreviousAudit | None
 
 
-def read_run(
-    run: RunFolder, result: AuditResult | None = None, *, names_of_data: bool = False
-) -> RunData:
+def read_run(run: RunFolder, *, names_of_data: bool = False) -> RunData:
     """Reads a finished run.
 
     Args:
         run: its folder.
-        result: its ``audit.json``, where it was read already.
         names_of_data: whether names stay as they are where the configuration has display names.
 
     Raises:
         DataError: the folder has no result that this version can read, or not its predictions.
     """
-    stored = with_statements(result or run.read_result(), read_statements(run.path))
+    stored = with_statements(run.read_result(), read_statements(run.path))
     found = disclosed(stored)
     names = DisplayNames() if names_of_data else stored.provenance.stated.display_names
     path = run.path / PREDICTIONS
