@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,26 @@ _REASONS_SHOWN = 4
 
 def environment(own: Path | None = None) -> Environment:
     """Templates with autoescape on; an undefined name is an error.
+
+    The environment of the built-in templates is shared, and must not be changed: compiling its templates
+    takes as long as filling them in.
+
+    Args:
+        own: folder whose templates take precedence, see `new_environment`.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    return _built_in() if own is None else new_environment(own)
+
+
+@cache
+def _built_in() -> Environment:
+    return new_environment(None)
+
+
+def new_environment(own: Path | None) -> Environment:
+    """An environment that the caller may change.
 
     Args:
         own: folder whose templates take precedence over those of this package: a file of the same
