@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from auditor import registry
 from auditor.config import loading
 from auditor.errors import ConfigError, MissingDependencyError
+from auditor.garbage_collection import paused_collection
+from auditor.records import AuditResult
 from auditor.report import NamesOfData, NotingRenderer, Renderer
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class _ReadRun(RunFolder):
+    """A run whose ``audit.json`` was read: parsing and checking it takes seconds for many failures."""
+
+    result: AuditResult = field(kw_only=True)
+
+    def read_result(self) -> AuditResult:
+        return self.result
 
 
 @dataclass(frozen=True)
@@ -46,10 +58,16 @@ def write(
     Raises:
         ConfigError: there is no renderer of that name, or no such folder.
     """
-    stated = store.read_result().provenance.stated.report.options
+    with paused_collection():
+        return _write(store, formats, templates)
+
+
+def _write(store: RunFolder, formats: Sequence[str], templates: Path | None) -> RenderedDocuments:
+    run = _ReadRun(store.path, store.final, result=store.read_result())
+    stated = run.result.provenance.stated.report.options
     renderers = [_renderer(name, stated.get(name, {})) for name in formats]
     views = {
-        names_of_data: replace(build_view(store, names_of_data=names_of_data), templates=templates)
+        names_of_data: replace(build_view(run, names_of_data=names_of_data), templates=templates)
         for names_of_data in {isinstance(one, NamesOfData) for one in renderers}
     }
     paths: list[Path] = []

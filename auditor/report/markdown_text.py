@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup
 
-from auditor.report.templating import environment, without_direction_controls
+from auditor.report.templating import new_environment, without_direction_controls
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 _AT_START = re.compile(r"^(\d*)([-+#.)=])")
@@ -20,7 +20,7 @@ def markdown_environment(own: Path | None = None) -> Environment:
     Args:
         own: folder whose templates take precedence.
     """
-    jinja = environment(own)
+    jinja = new_environment(own)
     jinja.autoescape = False
     jinja.finalize = as_text
     return jinja

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import ImageFile
 
 from auditor.errors import MissingDependencyError
+from auditor.garbage_collection import paused_collection
 from auditor.report.svg_text import texts_as_runs
 
 _HOW_TO_INSTALL = """\
@@ -102,8 +102,9 @@ def write_pdf(
     def finish(document: Any, pdf: Any) -> None:
         missing.update(chr(code) for font in document.fonts.values() for code in font.missing)
         _make_signature_fields(pdf)
+        _keep_data(pdf)
 
-    with _without_garbage_collection(), texts_as_runs(weasyprint.svg):
+    with paused_collection(), texts_as_runs(weasyprint.svg):
         weasyprint.HTML(string=page, url_fetcher=fetcher(weasyprint, files or {})).write_pdf(
             path,
             pdf_variant="pdf/a-3a" if attachments else "pdf/ua-1",
@@ -121,6 +122,23 @@ def _make_signature_fields(pdf: Any) -> None:
             one["FT"] = "/Sig"
             for key in ("V", "DA", "Ff"):
                 one.pop(key, None)
+
+
+def _keep_data(pdf: Any) -> None:
+    """Lets each object of a finished document be turned into bytes once.
+
+    pydyf does that for the file and again for its checksum, which compresses every stream twice.
+    """
+    kinds = {kind: _keeping_data(kind) for kind in set(map(type, pdf.objects))}
+    for one in pdf.objects:
+        one.__class__ = kinds[type(one)]
+
+
+def _keeping_data(kind: Any) -> Any:
+    """A class of pydyf's whose objects remember their bytes."""
+    kept = cached_property(kind.data.fget)
+    kept.__set_name__(kind, "data")
+    return type(kind.__name__, (kind,), {"data": kept})
 
 
 def _name(field: dict[str, Any]) -> str:
@@ -151,15 +169,3 @@ def fetcher(weasyprint: ModuleType, files: Mapping[str, tuple[bytes, str]]) -> A
             return super().fetch(url, headers)
 
     return OwnFiles(allowed_protocols=["data"])
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Layout makes millions of small objects that all live to the end: collecting costs time only."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

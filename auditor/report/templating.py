@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ _DIRECTION_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x20
 """Characters that change the text direction: in a name, they would reverse the text around it."""
 _CONTROL_CHARACTERS = tuple(map(chr, _DIRECTION_CONTROLS))
 _BREAKABLE = re.compile(r"(?<=\d) (?=%|\d{3}(?!\d))")
-
-
+_SAFE: dict[tuple[type, str], bool] = {}
+"""Whether templates may read an attribute, by class and name."""
 _GROUPS_SHOWN = 4
 """Groups of copies that a PDF shows of each kind."""
 _REASONS_SHOWN = 4
@@ -42,6 +43,26 @@ _REASONS_SHOWN = 4
 
 def environment(own: Path | None = None) -> Environment:
     """Templates with autoescape on; an undefined name is an error.
+
+    The environment of the built-in templates is shared, and must not be changed: compiling its templates
+    takes as long as filling them in.
+
+    Args:
+        own: folder whose templates take precedence, see `new_environment`.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    return _built_in() if own is None else new_environment(own)
+
+
+@cache
+def _built_in() -> Environment:
+    return new_environment(None)
+
+
+def new_environment(own: Path | None) -> Environment:
+    """An environment that the caller may change.
 
     Args:
         own: folder whose templates take precedence over those of this package: a file of the same
@@ -60,7 +81,7 @@ def environment(own: Path | None = None) -> Environment:
                 "create it, or leave the key out to use the built-in templates"
             )
         loader = ChoiceLoader([FileSystemLoader(own), package, PrefixLoader({"auditor": package})])
-    made = ImmutableSandboxedEnvironment(
+    made = _Sandbox(
         loader=loader,
         autoescape=True,
         finalize=without_direction_controls,
@@ -105,6 +126,17 @@ def environment(own: Path | None = None) -> Environment:
         "source": lambda name: Markup(loader.get_source(made, name)[0]),  # noqa: S704 - own files
     }
     return made
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, which asks once for each attribute of a class whether it is safe to read."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether a template may read an attribute: that depends on the class and the name only."""
+        key = type(obj), attr
+        if key not in _SAFE:
+            _SAFE[key] = super().is_safe_attribute(obj, attr, value)
+        return _SAFE[key]
 
 
 def without_direction_controls(value: object) -> object:

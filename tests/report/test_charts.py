@@ -7,6 +7,7 @@ import pytest
 
 from auditor.report.charts.canvas import FIXED, PLACEHOLDERS, Chart
 from auditor.report.charts.findings import finding_charts
+from auditor.report.charts.report_charts import ReportCharts
 from auditor.report.charts.slices import gap_chart
 from auditor.report.view.report_view import ReportView, build_view
 from auditor.run_folder import RunFolder
@@ -93,3 +94,19 @@ def test_gap_chart_describes_the_largest_gap(view: ReportView) -> None:
     assert chart is not None
     assert "Largest gap: cell mono, +" in chart.description
     assert "dashed: largest acceptable gap, 5" in chart.svg
+
+
+def test_charts_of_a_view_are_drawn_once_for_all_documents(view: ReportView) -> None:
+    html, pdf = ReportCharts(view), ReportCharts(view)
+    assert pdf.gaps("wide") is html.gaps("wide")
+    assert pdf.findings is html.findings
+    assert html.gaps("wide") == gap_chart(view, "wide")
+    assert html.findings == {
+        one.anchor: finding_charts(one, view.confusion) for one in view.findings
+    }
+
+
+def test_charts_are_drawn_anew_for_another_view(view: ReportView) -> None:
+    other = replace(view, slices=())
+    assert ReportCharts(view).gaps("narrow") is not None
+    assert ReportCharts(other).gaps("narrow") is None

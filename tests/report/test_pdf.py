@@ -221,3 +221,13 @@ def test_truncated_image_is_refused_after_weasyprint_was_imported(tmp_path: Path
         check=False,
     )
     assert "UnreadableImageError: truncated" in done.stderr
+
+
+def test_bytes_are_those_that_weasyprint_writes(tmp_path: Path) -> None:
+    weasyprint = pytest.importorskip("weasyprint")
+    page = "<html lang=en><title>Title</title><h1>Größe</h1><p>text " + "word " * 400
+    write_pdf(page, tmp_path / "ours.pdf", "id")
+    weasyprint.HTML(string=page).write_pdf(
+        tmp_path / "theirs.pdf", pdf_variant="pdf/ua-1", pdf_identifier=b"id"
+    )
+    assert (tmp_path / "ours.pdf").read_bytes() == (tmp_path / "theirs.pdf").read_bytes()

@@ -7,6 +7,7 @@ import jinja2
 import pytest
 
 from auditor.errors import ConfigError
+from auditor.report.markdown_text import markdown_environment
 from auditor.report.renderers.html import HtmlReport
 from auditor.report.templating import environment, typeset
 from auditor.report.view.report_view import build_view
@@ -57,3 +58,24 @@ def test_plural_of_one_is_the_singular() -> None:
     template = environment().from_string('{{ n|plural("class", "classes") }}')
     assert template.render(n=1) == "1 class"
     assert template.render(n=1078) == "1\u202f078 classes"
+
+
+def test_sandbox_answers_by_the_class_of_a_value() -> None:
+    class Notes:
+        def append(self, text: str) -> str:
+            return f"noted {text}"
+
+    template = environment().from_string('{{ one.append("x") }}')
+    for _ in range(2):  # the second time from memory
+        assert template.render(one=Notes()) == "noted x"
+        with pytest.raises(jinja2.exceptions.SecurityError, match="'append' of 'list' object"):
+            template.render(one=[])
+    with pytest.raises(jinja2.exceptions.SecurityError, match="'__class__'"):
+        environment().from_string("{{ one.__class__ }}").render(one=Notes())
+
+
+def test_markdown_leaves_the_shared_environment_alone() -> None:
+    markdown = markdown_environment()
+    assert environment() is environment()
+    assert markdown.from_string("{{ text }}").render(text="a < b_c") == r"a &lt; b\_c"
+    assert environment().from_string("{{ text }}").render(text="a < b_c") == "a &lt; b_c"

@@ -18,12 +18,9 @@ from auditor.records import SliceRecord
 from auditor.registry import Options, plugin
 from auditor.report import gallery
 from auditor.report.charts.canvas import VARIABLES
-from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
-from auditor.report.charts.curves import curve_charts
-from auditor.report.charts.failure_map import failure_map_chart
-from auditor.report.charts.findings import finding_charts
-from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
-from auditor.report.charts.slices import gap_chart
+from auditor.report.charts.confusions import MOST_IN_TABLE
+from auditor.report.charts.metric_charts import CURVES_SHOWN
+from auditor.report.charts.report_charts import ReportCharts
 from auditor.report.gallery import GalleryPage
 from auditor.report.image_data import ImageData
 from auditor.report.templating import environment
@@ -123,16 +120,15 @@ def _page(page: GalleryPage, thumbnails: ImageData) -> dict[str, Any]:
 def _report_only(
     view: ReportView, images: ImageData, choices: gallery.Filters, n_pages: int
 ) -> dict[str, Any]:
+    charts = ReportCharts(view)
     return {
         "svg": lambda chart: Markup(chart.themed(VARIABLES)),  # noqa: S704 - escaped there
-        "charts": {one.anchor: finding_charts(one, view.confusion) for one in view.findings},
-        "gaps": {"wide": gap_chart(view, "wide"), "narrow": gap_chart(view, "narrow")},
-        "error_curves": curve_charts(view.error_curves),
-        "metric_charts": metric_charts(view.metrics),
-        "confusion_chart": confusion_chart(view.confusion, "confusions"),
-        "failure_map": None
-        if view.failure_map is None
-        else failure_map_chart(view.failure_map, "failure-map"),
+        "charts": charts.findings,
+        "gaps": {"wide": charts.gaps("wide"), "narrow": charts.gaps("narrow")},
+        "error_curves": charts.error_curves(),
+        "metric_charts": charts.metrics,
+        "confusion_chart": charts.confusion,
+        "failure_map": charts.failure_map,
         "most_in_matrix": MOST_IN_TABLE,
         "curves_shown": CURVES_SHOWN,
         "images": images,

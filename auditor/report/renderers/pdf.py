@@ -12,12 +12,9 @@ from pydantic import Field
 from auditor.manifest import MANIFEST, RESULT
 from auditor.registry import Options, plugin
 from auditor.report.charts.canvas import FIXED, Chart
-from auditor.report.charts.confusions import MOST_IN_TABLE, confusion_chart
-from auditor.report.charts.curves import curve_charts
-from auditor.report.charts.failure_map import failure_map_chart
-from auditor.report.charts.findings import finding_charts
-from auditor.report.charts.metric_charts import CURVES_SHOWN, metric_charts
-from auditor.report.charts.slices import gap_chart
+from auditor.report.charts.confusions import MOST_IN_TABLE
+from auditor.report.charts.metric_charts import CURVES_SHOWN
+from auditor.report.charts.report_charts import ReportCharts
 from auditor.report.fonts import fallback_families, missing_fonts_text
 from auditor.report.image_data import ImageData, ImageKey
 from auditor.report.pdf_document import AttachedFile, font_files, require_weasyprint, write_pdf
@@ -84,19 +81,18 @@ class PdfReport(Options):
         gallery = failure_groups(view.failures, self.failures, _PER_GROUP)
         cards = [card for group in gallery for card in group.cards]
         resources = _PdfResources(ImageData.of_report(MapFiles(folder), view, _EDGE, cards))
+        charts = ReportCharts(view)
         template = environment(view.templates).get_template("pdf/report.html")
         page = template.render(
             view=view,
             images=resources,
             chart_url=resources.chart_url,
-            charts={one.anchor: finding_charts(one, view.confusion) for one in view.findings},
-            gaps=gap_chart(view, "wide"),
-            error_curves=curve_charts(view.error_curves[:_CURVES]),
-            metric_charts=metric_charts(view.metrics),
-            confusion_chart=confusion_chart(view.confusion, "confusions"),
-            failure_map=None
-            if view.failure_map is None
-            else failure_map_chart(view.failure_map, "failure-map"),
+            charts=charts.findings,
+            gaps=charts.gaps("wide"),
+            error_curves=charts.error_curves(_CURVES),
+            metric_charts=charts.metrics,
+            confusion_chart=charts.confusion,
+            failure_map=charts.failure_map,
             most_in_matrix=MOST_IN_TABLE,
             curves_shown=CURVES_SHOWN,
             gallery=gallery,
