@@ -1,0 +1,47 @@
+"""The image cache keeps images in memory, then in a file, and nothing once both are full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auditor.image_cache import ImageCache
+
+_MEGABYTE = 3 * 8 * 8 / 2**20
+"""Size of one image."""
+
+
+def image(key: int) -> np.ndarray:
+    return np.random.default_rng(key).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+
+
+def test_images_beyond_the_memory_are_kept_in_a_file_until_it_is_full(tmp_path: Path) -> None:
+    cache = ImageCache(tmp_path, megabytes=2 * _MEGABYTE, file_megabytes=3 * _MEGABYTE)
+    for key in (7, 3, 9, 3, 0, 5, 1, 2):
+        cache.add(key, image(key))
+    # Two in memory, three in the file.
+    assert [key for key in range(10) if key in cache] == [0, 3, 5, 7, 9]
+    for key in (5, 0, 9, 3, 7, 0):
+        assert np.array_equal(cache[key], image(key))
+    assert cache.shape == (3, 8, 8)
+    del cache
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_only_the_memory_is_used() -> None:
+    cache = ImageCache(megabytes=_MEGABYTE)
+    for key in range(3):
+        cache.add(key, image(key))
+    assert [key in cache for key in range(3)] == [True, False, False]
+
+
+@pytest.mark.parametrize("problem", ["missing folder", "no space"])
+def test_images_are_not_kept_where_no_file_can_be_written(tmp_path: Path, problem: str) -> None:
+    folder = tmp_path / "missing" if problem == "missing folder" else tmp_path
+    cache = ImageCache(folder, megabytes=0, file_megabytes=4 if problem == "missing folder" else 0)
+    for key in range(3):
+        cache.add(key, image(key))
+    assert not any(key in cache for key in range(3))
+    assert cache.shape == (3, 8, 8)
