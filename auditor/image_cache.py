@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from auditor.bounded_cache import BoundedCache
 
-_MEGABYTES = 256
+MEGABYTES: float = 256
 """Largest size of the images in memory."""
-_FILE_MEGABYTES = 4096
+FILE_MEGABYTES: float = 4096
 """Largest size of the images in the file."""
 _SHARE = 0.1
 """Largest share of the free space that the file takes."""
@@ -32,25 +32,18 @@ class ImageCache:
         shape: of the images, which have one size; empty before the first one.
     """
 
-    def __init__(
-        self,
-        folder: Path | None = None,
-        megabytes: float = _MEGABYTES,
-        file_megabytes: float = _FILE_MEGABYTES,
-    ) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         """Makes an empty cache.
 
         Args:
             folder: where the file is made once it is needed; None: images are kept in memory only.
-            megabytes: largest size of the images in memory.
-            file_megabytes: largest size of the file; it takes at most a tenth of the free space.
         """
         self.shape: tuple[int, ...] = ()
-        self._memory: BoundedCache[int] = BoundedCache(megabytes)
+        self._memory: BoundedCache[int] = BoundedCache(MEGABYTES)
         self._folder = folder
         self._file: IO[bytes] | None = None
         self._starts: dict[int, int] = {}
-        self._limit = int(file_megabytes * 2**20)
+        self._limit = int(FILE_MEGABYTES * 2**20)
 
     def __contains__(self, key: int) -> bool:
         return key in self._memory or key in self._starts

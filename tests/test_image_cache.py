@@ -7,18 +7,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auditor import image_cache
 from auditor.image_cache import ImageCache
 
-_MEGABYTE = 3 * 8 * 8 / 2**20
+_ONE = 3 * 8 * 8 / 2**20
 """Size of one image."""
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, memory: float, file: float) -> None:
+    """States how many images fit into the memory and the file."""
+    monkeypatch.setattr(image_cache, "MEGABYTES", memory * _ONE)
+    monkeypatch.setattr(image_cache, "FILE_MEGABYTES", file * _ONE)
 
 
 def image(key: int) -> np.ndarray:
     return np.random.default_rng(key).integers(0, 256, (3, 8, 8), dtype=np.uint8)
 
 
-def test_images_beyond_the_memory_are_kept_in_a_file_until_it_is_full(tmp_path: Path) -> None:
-    cache = ImageCache(tmp_path, megabytes=2 * _MEGABYTE, file_megabytes=3 * _MEGABYTE)
+def test_images_beyond_the_memory_are_kept_in_a_file_until_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, memory=2, file=3)
+    cache = ImageCache(tmp_path)
     for key in (7, 3, 9, 3, 0, 5, 1, 2):
         cache.add(key, image(key))
     # Two in memory, three in the file.
@@ -30,17 +40,20 @@ def test_images_beyond_the_memory_are_kept_in_a_file_until_it_is_full(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_folder_only_the_memory_is_used() -> None:
-    cache = ImageCache(megabytes=_MEGABYTE)
+def test_without_a_folder_only_the_memory_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit(monkeypatch, memory=1, file=3)
+    cache = ImageCache()
     for key in range(3):
         cache.add(key, image(key))
     assert [key in cache for key in range(3)] == [True, False, False]
 
 
 @pytest.mark.parametrize("problem", ["missing folder", "no space"])
-def test_images_are_not_kept_where_no_file_can_be_written(tmp_path: Path, problem: str) -> None:
-    folder = tmp_path / "missing" if problem == "missing folder" else tmp_path
-    cache = ImageCache(folder, megabytes=0, file_megabytes=4 if problem == "missing folder" else 0)
+def test_images_are_not_kept_where_no_file_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    limit(monkeypatch, memory=0, file=0 if problem == "no space" else 3)
+    cache = ImageCache(tmp_path / "missing" if problem == "missing folder" else tmp_path)
     for key in range(3):
         cache.add(key, image(key))
     assert not any(key in cache for key in range(3))
