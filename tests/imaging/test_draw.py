@@ -52,6 +52,17 @@ def test_guided_view_is_signed_and_grey_at_zero() -> None:
     assert guided_view(lone)[5, 5].tolist() == [255, 255, 255]
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 2), (3, 8, 9), (3, 64, 48), (1, 30, 30), (3, 130, 131)])
+def test_guided_view_is_scaled_by_a_quantile_of_the_sorted_sizes(
+    shape: tuple[int, int, int],
+) -> None:
+    relevance = np.random.default_rng(0).standard_normal(shape) ** 5
+    # The smallest value that at least 99.9 % of the values do not exceed: Hyndman and Fan's first quantile.
+    scale = np.quantile(np.abs(relevance), 0.999, method="inverted_cdf")
+    levels = np.rint(128 + 127 * np.clip(relevance / scale, -1, 1))
+    assert np.array_equal(guided_view(relevance), levels.transpose(1, 2, 0))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_drawing_non_finite_map_raises(bad: float) -> None:
     with pytest.raises(ValueError, match="finite"):
