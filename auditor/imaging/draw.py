@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import sys
+from contextlib import suppress
 from functools import lru_cache
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,9 +123,21 @@ def jpeg(image: NDArray[np.uint8], quality: int = 85) -> bytes:
     Returns:
         The bytes of a baseline JPEG file.
     """
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=quality)
-    return stream.getvalue()
+    with _file_in_memory() as stream:
+        Image.fromarray(image).save(stream, "JPEG", quality=quality)
+        stream.seek(0)
+        return stream.read()
+
+
+def _file_in_memory() -> IO[bytes]:
+    """A file with a descriptor where the system has such files in memory.
+
+    Pillow's encoder releases the interpreter lock only when it writes to a descriptor.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may forbid it
+            return os.fdopen(os.memfd_create("jpeg"), "w+b", buffering=0)
+    return io.BytesIO()
 
 
 def _largest(values: NDArray[np.floating], rank: int) -> float:

@@ -73,6 +73,14 @@ def test_drawing_non_finite_map_raises(bad: float) -> None:
         overlay(np.zeros((4, 4, 3), np.uint8), np.ones((1, 1)), opacity=2)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (40, 31, 3), (500, 700, 3)])
+def test_jpeg_has_the_bytes_of_pillows_encoder(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    expected = io.BytesIO()
+    Image.fromarray(image).save(expected, "JPEG", quality=85)
+    assert jpeg(image) == expected.getvalue()
+
+
 def test_jpeg_decodes_to_nearly_the_same_image() -> None:
     ramp = np.linspace(0, 255, 100, dtype=np.uint8)
     image = np.stack(
