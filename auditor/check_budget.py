@@ -53,6 +53,8 @@ def sanity_samples(
 
 def _pixels(samples: EvaluatedSamples) -> int:
     """Pixels of a preprocessed image; 1 where none can be read any more."""
+    if samples.kept.images.shape:
+        return int(np.prod(samples.kept.images.shape[1:]))
     every = np.arange(len(samples.table), dtype=np.int64)
     for rows in (every[:1], every):  # usually, the first image is still there
         for images, _ in samples.read_present(rows):

@@ -1,7 +1,7 @@
 """Drawing and encoding of images in threads, while the network computes the next maps.
 
-Pillow and NumPy release the interpreter lock in their loops. Processes would have to be sent the maps, which
-takes about as long as drawing them.
+NumPy releases the interpreter lock in its loops, and Pillow's encoder where it writes to a file descriptor.
+Processes would have to be sent the maps, which takes about as long as drawing them.
 """
 
 from __future__ import annotations

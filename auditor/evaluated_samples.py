@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from auditor.bounded_cache import BoundedCache
 from auditor.classifiers.preprocessing import better_preprocessing
 from auditor.datasets.object_regions import has_regions, object_mask, usable_regions
 from auditor.faster_copy import faster_copy
+from auditor.image_cache import ImageCache
 from auditor.input_pipeline import readable
 from auditor.preprocessing_trials import try_preprocessing
 from auditor.records import (
@@ -49,7 +51,7 @@ class SharedResults:
         reference: logits and features (K + C,) of reference images by their position.
     """
 
-    images: BoundedCache[int] = field(default_factory=lambda: BoundedCache(256))
+    images: ImageCache = field(default_factory=ImageCache)
     features: BoundedCache[int] = field(default_factory=lambda: BoundedCache(64))
     cams: BoundedCache[tuple[int, int]] = field(default_factory=lambda: BoundedCache(32))
     reference: BoundedCache[int] = field(default_factory=lambda: BoundedCache(64))
@@ -116,20 +118,27 @@ class EvaluatedSamples:
         Raises:
             LostImageError: an image can no longer be read, or was changed.
         """
-        positions = self.positions[rows]
-        missing = np.array([one not in self.kept.images for one in positions.tolist()], dtype=bool)
+        positions, kept = self.positions[rows].tolist(), self.kept.images
+        missing = [one for one in dict.fromkeys(positions) if one not in kept]
         decoded = (
             image
-            for part in self._read(self._predicted, positions[missing])
+            for part in self._read(self._predicted, np.array(missing, dtype=np.int64))
             for image in part.numpy()
         )
+        coming, times = set(missing), Counter(positions)
+        again: dict[int, NDArray[np.uint8]] = {}
         size = self.model.batch_size
         for start in range(0, len(positions), size):
             images = []
-            for k in range(start, min(start + size, len(positions))):
-                image = next(decoded) if missing[k] else self.kept.images.get(int(positions[k]))
-                assert image is not None, "kept images stay"
-                self.kept.images.add(int(positions[k]), image)
+            for position in positions[start : start + size]:
+                if position in coming:
+                    coming.remove(position)
+                    image = next(decoded)
+                    kept.add(position, image)
+                    if times[position] > 1:
+                        again[position] = image
+                else:
+                    image = again[position] if position in again else kept[position]
                 images.append(image)
             yield torch.from_numpy(np.stack(images))
 

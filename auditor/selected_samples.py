@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auditor.audited_model import AuditedModel
-from auditor.evaluated_samples import EvaluatedSamples
+from auditor.evaluated_samples import EvaluatedSamples, SharedResults
+from auditor.image_cache import ImageCache
 from auditor.preparation import Prepared
 from auditor.records import DataNote, SampleSelection
 from auditor.stages.find_failures import FailureAnalysis, find_failures
@@ -65,7 +66,9 @@ def select_from(
             prepared.attributes,
         )
         analysis = replace(analysis, usable=slicing.predictions)  # releases the attributes as read
-    samples, regions = EvaluatedSamples(model, dataset, slicing.predictions).with_usable_regions()
+    kept = SharedResults(ImageCache(predictions.parent.parent))
+    samples = EvaluatedSamples(model, dataset, slicing.predictions, kept=kept)
+    samples, regions = samples.with_usable_regions()
     selection = select_samples(
         samples.table, analysis.failures, slicing.attributes, config.explain, config.seed
     )

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from auditor import runner
+from auditor.allocator import keep_freed_memory
 from auditor.config import AuditConfig
 from auditor.engines.local import BlockComputer
 from auditor.evaluated_samples import EvaluatedSamples
@@ -97,6 +98,7 @@ def main() -> None:
 def _measure(options: argparse.Namespace) -> None:
     """One audit, then its parts alone."""
     vars(runner)["IsolatedStages"] = Watched  # a subclass that also remembers
+    keep_freed_memory()  # as the command does
     (count,) = options.images
     with tempfile.TemporaryDirectory() as folder:
         path = write_audit(Path(folder), count, options.failures, options.model, options.side)
@@ -109,7 +111,8 @@ def _measure(options: argparse.Namespace) -> None:
         print(
             f"\n{count:,} images, {summary.n_failures:,} failures, {len(selection.jobs):,} explained, "
             f"{options.model} at {options.side} pixels, torch {torch.__version__} with "
-            f"{torch.get_num_threads()} threads, {os.cpu_count()} cores\n"
+            f"{torch.get_num_threads()} threads, {os.cpu_count()} cores; "
+            f"checks ran {samples.budget.used:,} images\n"
         )
         rest = Spent(
             whole.wall - sum(one.wall for one in progress.spent.values()),

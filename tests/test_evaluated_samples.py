@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from auditor import image_cache
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
 from auditor.errors import DataError, LostImageError, UnreadableImageError
@@ -90,6 +91,29 @@ def test_images_of_rows_equal_pillows_resize_and_crop() -> None:
     # Row 7 is s8. Its 10 × 20 pixels become 8 × 16; the crop keeps the middle 8 columns.
     image = Image.fromarray(np.asarray(Noise()[8].image)).resize((16, 8), Image.Resampling.BILINEAR)
     assert np.abs(images[0].transpose(1, 2, 0).astype(int) - np.asarray(image)[:, 4:12]).max() <= 1
+
+
+@pytest.mark.parametrize("megabytes", [256, 0])
+def test_repeated_rows_are_decoded_once_whether_images_are_kept(
+    monkeypatch: pytest.MonkeyPatch, megabytes: float
+) -> None:
+    monkeypatch.setattr(image_cache, "MEGABYTES", megabytes)
+    audit = prepared()
+    decoded: list[int] = []
+
+    class Listed(Noise):
+        def __getitem__(self, index: int) -> DecodedImage:
+            decoded.append(index)
+            return super().__getitem__(index)
+
+    audit = replace(audit, dataset=replace(audit.dataset, images=Listed()))
+    samples = evaluated(audit)
+    decoded.clear()
+    rows = [7, 2, 7, 7, 0, 2, 3]  # more than one batch of 4
+    images = samples.images(np.array(rows))
+    assert decoded == [8, 3, 1, 4]  # row 7 is s8
+    for image, row in zip(images, rows, strict=True):
+        assert np.array_equal(image, samples.images(np.array([row]))[0])
 
 
 def test_predict_equals_a_plain_forward_pass() -> None:

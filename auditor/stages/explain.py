@@ -176,7 +176,7 @@ class _OpenBlock:
             if word != OK:
                 self._lost.setdefault(word, []).append(str(self._ids[job.row]))
         jobs = [job for job, word in zip(asked, status, strict=True) if word == OK]
-        views = images.permute(0, 2, 3, 1).numpy()
+        views = images.permute(0, 2, 3, 1).contiguous().numpy()
         for view, job, found in zip(views, jobs, self._explainer.each(images, jobs), strict=True):
             arrays = self._usable(str(self._ids[job.row]), found)
             if arrays is not None:

@@ -52,6 +52,17 @@ def test_guided_view_is_signed_and_grey_at_zero() -> None:
     assert guided_view(lone)[5, 5].tolist() == [255, 255, 255]
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 2), (3, 8, 9), (3, 64, 48), (1, 30, 30), (3, 130, 131)])
+def test_guided_view_is_scaled_by_a_quantile_of_the_sorted_sizes(
+    shape: tuple[int, int, int],
+) -> None:
+    relevance = np.random.default_rng(0).standard_normal(shape) ** 5
+    # The smallest value that at least 99.9 % of the values do not exceed: Hyndman and Fan's first quantile.
+    scale = np.quantile(np.abs(relevance), 0.999, method="inverted_cdf")
+    levels = np.rint(128 + 127 * np.clip(relevance / scale, -1, 1))
+    assert np.array_equal(guided_view(relevance), levels.transpose(1, 2, 0))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_drawing_non_finite_map_raises(bad: float) -> None:
     with pytest.raises(ValueError, match="finite"):
@@ -60,6 +71,14 @@ def test_drawing_non_finite_map_raises(bad: float) -> None:
         guided_view(np.full((3, 4, 4), bad))
     with pytest.raises(ValueError, match="opacity"):
         overlay(np.zeros((4, 4, 3), np.uint8), np.ones((1, 1)), opacity=2)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (40, 31, 3), (500, 700, 3)])
+def test_jpeg_has_the_bytes_of_pillows_encoder(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    expected = io.BytesIO()
+    Image.fromarray(image).save(expected, "JPEG", quality=85)
+    assert jpeg(image) == expected.getvalue()
 
 
 def test_jpeg_decodes_to_nearly_the_same_image() -> None:
