@@ -15,7 +15,7 @@ from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
-from auditor.autograd.passes import Passes
+from auditor.autograd.passes import Passes, forget_recorded
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
@@ -88,6 +88,16 @@ class AuditedModel:
     def __post_init__(self) -> None:
         self._forward_passes = Passes(self.batch_size)
         self._gradient_passes = Passes(self.batch_size)
+
+    def forget_passes(self) -> None:
+        """Forgets how many images fit into memory.
+
+        Numbers can depend in their last bits on how a batch is split. So each block begins anew, and they do
+        not depend on the blocks that were computed before it.
+        """
+        self._forward_passes.forget()
+        self._gradient_passes.forget()
+        forget_recorded(self.module)
 
     @property
     def classes(self) -> tuple[str, ...]:

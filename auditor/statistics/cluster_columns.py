@@ -117,10 +117,11 @@ class Centred:
     def column(self, k: int, rows: Integers | None = None) -> Floats:
         """One column."""
         stratum = self.stratum if rows is None else self.stratum[rows]
-        found = self.columns.column(k, rows) - self.means[stratum, k]
+        found: Floats = self.columns.column(k, rows) - self.means[stratum, k]
         if self.kept is None:
             return found
-        return np.where(self.kept if rows is None else self.kept[rows], found, 0.0)
+        found[~(self.kept if rows is None else self.kept[rows])] = 0.0
+        return found
 
     def rows(self, rows: Integers) -> Floats:
         """Some rows."""
