@@ -161,8 +161,8 @@ class AuditedModel:
         try:
             return self.logits(images), {}
         except ModelError as error:
-            if error.__cause__ is None:
-                raise  # outputs of a wrong shape or type, which no image is to blame for
+            if error.__cause__ is None or is_out_of_memory(error.__cause__):
+                raise  # outputs of a wrong shape or type, or too little memory: no image is to blame
             batch_error = error
         if len(images) == 1:
             return np.full((1, len(self.classes)), np.nan), {0: batch_error}

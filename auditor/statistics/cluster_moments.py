@@ -13,8 +13,10 @@ from auditor.statistics.cluster_columns import Columns
 from auditor.statistics.cluster_correlation import effective_number_of
 from auditor.statistics.intervals import Floats, Integers
 
+_ROW_ELEMENTS = 400_000
+"""Limit on the samples x columns of a part."""
 _ELEMENTS = 2_000_000
-"""Limit on the numbers held at a time: samples x columns, and clusters x values x scores."""
+"""Limit on the clusters x values x scores of a part, and of all if they are held together."""
 _LARGEST_LEVERAGE = 0.9
 
 
@@ -104,7 +106,7 @@ class ClusterSums:
         cluster = self.cells.cluster[self.cells.cell[self.rows]]
         first = np.flatnonzero(np.diff(cluster, prepend=-1))
         n_values, n_scores = self.members.shape[1], self.scores.shape[1]
-        step = max(_ELEMENTS // (n_values + n_scores), 1)
+        step = max(_ROW_ELEMENTS // (n_values + n_scores), 1)
         clusters = max(_ELEMENTS // (n_values * n_scores), 1)
         part = np.maximum.accumulate(first // step) + np.arange(len(first)) // clusters
         return [*first[np.flatnonzero(np.diff(part, prepend=-1))].tolist(), len(cluster)]
