@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from builders.sharded_audits import content, write_audit
@@ -33,7 +32,7 @@ class Network(nn.Sequential):
         kind, most = FAULT.read_text().split() if FAULT.exists() else ("", 0)
         if kind and len(images) > int(most):
             raise {"device": torch.OutOfMemoryError, "host": MemoryError}[kind]("out of memory")
-        return super().forward(images) + 1e-3 * len(images)  # a rounding error that can be seen
+        return super().forward(images) * (1 + 1e-3 * len(images))  # rounding that can be seen
 
 
 def build():
@@ -72,12 +71,11 @@ def build():
 
 
 class Watching(Silent):
-    """Does something once after some predicted samples, and keeps the messages."""
+    """Does something after some predicted samples, each once, and keeps the messages."""
 
-    def __init__(self, after: int = 0, action: Any = None) -> None:
+    def __init__(self, actions: Mapping[int, Callable[[], object]] | None = None) -> None:
         self.messages: list[str] = []
-        self._after = after
-        self._action = action
+        self._actions = dict(actions or {})
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
@@ -87,9 +85,9 @@ class Watching(Silent):
         def advance(pieces: int) -> None:
             nonlocal done
             done += pieces
-            if name == "predict" and self._action is not None and done >= self._after:
-                action, self._action = self._action, None
-                action()
+            for after in sorted(self._actions):
+                if name == "predict" and done >= after:
+                    self._actions.pop(after)()
 
         yield advance
 
@@ -133,7 +131,7 @@ def _run(
 def _interrupted(config: Path, name: str, *changes: str) -> Path:
     """The unfinished folder of an audit that was interrupted after two blocks."""
     with pytest.raises(KeyboardInterrupt):
-        _run(config, name, Watching(16, _interrupt), *changes)
+        _run(config, name, Watching({16: _interrupt}), *changes)
     return config.parent / f"{name}.unfinished"
 
 
@@ -146,11 +144,16 @@ def test_resume_after_the_code_of_the_model_changed_names_the_module(config: Pat
 
 
 def test_batches_that_were_halved_do_not_change_what_is_resumed(config: Path) -> None:
-    # Batches of four do not fit. The last block has three images: they are tried as one batch, whether the
-    # blocks before it were computed in the same process or not.
-    (config.parent / "fault").write_text("device 3")
-    undisturbed = _run(config, "undisturbed", Watching())
-    _interrupted(config, "run")
+    # Batches of four do not fit while the second block is computed. The last block has three images: they
+    # are tried as one batch, whether the block before it was computed in the same process or not.
+    fault = config.parent / "fault"
+
+    def begin() -> None:
+        fault.write_text("device 3")
+
+    undisturbed = _run(config, "undisturbed", Watching({8: begin, 16: fault.unlink}))
+    with pytest.raises(KeyboardInterrupt):
+        _run(config, "run", Watching({8: begin, 15: fault.unlink, 16: _interrupt}))
     progress = Watching()
     resumed = _run(config, "run", progress, resume=True)
     assert "resumed; 16 of 19 samples are predicted" in progress.messages[-1]
@@ -161,7 +164,7 @@ def test_batches_that_were_halved_do_not_change_what_is_resumed(config: Path) ->
 def test_audit_that_ran_out_of_memory_is_resumed(config: Path, kind: str) -> None:
     undisturbed = _run(config, "undisturbed", Watching())
     fault = config.parent / "fault"
-    fails = Watching(8, lambda: fault.write_text(f"{kind} 0"))
+    fails = Watching({8: lambda: fault.write_text(f"{kind} 0")})
     with pytest.raises(
         AuditAbortedError, match=r"does not fit into the memory.*--resume continues"
     ):
@@ -204,7 +207,7 @@ def test_refusals_name_the_options_that_go_on(config: Path) -> None:
     ):
         _run(config, "run", Watching(), "seed=1", resume=True)
     with pytest.raises(KeyboardInterrupt):
-        _run(config, "run", Watching(16, _interrupt), "seed=1", overwrite=True)
+        _run(config, "run", Watching({16: _interrupt}), "seed=1", overwrite=True)
     with pytest.raises(OutputExistsError, match=r"run\.unfinished, .* use --resume --overwrite"):
         _run(config, "run", Watching(), "seed=1", resume=True)
     replaced = _run(config, "run", Watching(), "seed=1", overwrite=True, resume=True)
