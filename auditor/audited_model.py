@@ -15,7 +15,7 @@ from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
-from auditor.autograd.passes import Passes
+from auditor.autograd.passes import Passes, forget_recorded
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
@@ -89,6 +89,16 @@ class AuditedModel:
         self._forward_passes = Passes(self.batch_size)
         self._gradient_passes = Passes(self.batch_size)
 
+    def forget_passes(self) -> None:
+        """Forgets how many images fit into memory.
+
+        Numbers can depend in their last bits on how a batch is split. So each block begins anew, and they do
+        not depend on the blocks that were computed before it.
+        """
+        self._forward_passes.forget()
+        self._gradient_passes.forget()
+        forget_recorded(self.module)
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the K classes, in the order of the logits."""
@@ -151,8 +161,8 @@ class AuditedModel:
         try:
             return self.logits(images), {}
         except ModelError as error:
-            if error.__cause__ is None:
-                raise  # outputs of a wrong shape or type, which no image is to blame for
+            if error.__cause__ is None or is_out_of_memory(error.__cause__):
+                raise  # outputs of a wrong shape or type, or too little memory: no image is to blame
             batch_error = error
         if len(images) == 1:
             return np.full((1, len(self.classes)), np.nan), {0: batch_error}

@@ -83,6 +83,7 @@ class IsolatedStages:
         blocks = self.folder.predicted
         computer.predict(blocks, advance)
         failed = predict(model, prepared.dataset, prepared.codes, blocks, ignore)
+        model.forget_passes()  # which blocks were computed here does not matter to what follows
         self.left_out.extend(failed)
         return self.folder.merge_predictions()
 
@@ -101,6 +102,7 @@ class IsolatedStages:
             return explain_samples(samples, selection, section, files, ignore, self.broken)
 
         explained = self.broken.attempt("explain", "map", compute, Explained())
+        samples.model.forget_passes()
         self.left_out.extend(explained.skipped)
         return explained
 

@@ -31,6 +31,8 @@ from auditor.run_folder import RunFolder
 from auditor.stages.predicted_blocks import blocks_of
 
 if TYPE_CHECKING:
+    import torch
+
     from auditor.model_opening import OpenedModel
     from auditor.preparation import Prepared
 
@@ -58,6 +60,12 @@ class ResumeState(Record):
     packages: dict[str, str]
     reference: str | None
     """SHA-256 of the table of the training data; None where there is none, or it is unknown."""
+    code: dict[str, str] = {}
+    """SHA-256 of each module of the user's code that made model and data, by its name; empty of a finished
+    audit, which does not record it."""
+    arithmetic: dict[str, str] = {}
+    """On what the last bits of numbers can depend, such as the number of threads; empty of a finished
+    audit."""
     block_sizes: tuple[int, int] | None
     """Of predictions and explanations; None of a finished audit, which has no blocks any more."""
 
@@ -78,6 +86,8 @@ def state_of(prepared: Prepared, opened: OpenedModel) -> ResumeState:
         },
         packages=_packages(package_versions(_PACKAGES), __version__),
         reference=_table_hash(prepared.dataset.reference),
+        arithmetic=_arithmetic(prepared.device),
+        code={**prepared.dataset.code, **prepared.classifier.code},
         block_sizes=(blocks.PREDICTED_SAMPLES, blocks.EXPLAINED_SAMPLES),
     )
 
@@ -146,6 +156,7 @@ def changes(before: ResumeState, now: ResumeState) -> Iterator[str]:
     yield from options[:_LISTED]
     if len(options) > _LISTED:
         yield f"{plural(len(options) - _LISTED, 'more option')} of the configuration"
+    yield from _changed_code(before.code, now.code)
     if before.weights != now.weights:
         yield f"the weights of the model (SHA-256 {before.weights[:12]}… → {now.weights[:12]}…)"
     if not options:  # from which the rest follows
@@ -159,6 +170,22 @@ def changes(before: ResumeState, now: ResumeState) -> Iterator[str]:
         yield "the table of the training data"
     if before.block_sizes is not None and before.block_sizes != now.block_sizes:
         yield f"the sizes of blocks: {before.block_sizes} → {now.block_sizes}"
+
+
+def different_arithmetic(before: ResumeState, now: ResumeState) -> str | None:
+    """A warning if blocks were computed in another way, on which the last bits of numbers can depend."""
+    names = sorted(before.arithmetic.keys() & now.arithmetic.keys())
+    found = [(name, before.arithmetic[name], now.arithmetic[name]) for name in names]
+    different = "; ".join(f"{name}: {old} → {new}" for name, old, new in found if old != new)
+    if not different:
+        return None
+    return f"{different}: the last bits of numbers may differ from those of a single process"
+
+
+def _changed_code(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for name, old in before.items():
+        if now.get(name, old) != old:
+            yield f"the code of {name} (SHA-256 {old[:12]}… → {now[name][:12]}…)"
 
 
 def changed_rows(before: Hashes, now: Hashes, ids: Iterable[str]) -> Iterator[str]:
@@ -216,6 +243,19 @@ def _shown(config: Mapping[str, JsonValue], key: str) -> str:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _arithmetic(device: torch.device) -> dict[str, str]:
+    import torch
+
+    found = {
+        "device": "CPU" if device.type == "cpu" else device.type,
+        "instructions of the CPU": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+    }
+    if device.type == "cuda":
+        found["device"] = torch.cuda.get_device_name(device)
+    return found
 
 
 def _packages(versions: Mapping[str, str], own: str) -> dict[str, str]:

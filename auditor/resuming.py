@@ -18,11 +18,13 @@ from auditor.preparation import Prepared
 from auditor.progress import Advance, Progress
 from auditor.records import Dataset, Images, ImageSubset
 from auditor.records.predictions import SAMPLE, SHA256, STATUS
+from auditor.report import documents
 from auditor.resume_state import (
     Hashes,
     ResumeState,
     changed_rows,
     changes,
+    different_arithmetic,
     read_state,
     row_hashes,
     row_hashes_of_finished,
@@ -76,6 +78,7 @@ def begin(
         if folder.stage == "unfinished":
             check.unfinished(folder)
             folder.remove_remains()
+            documents.remove(folder.path)
             progress.message(_resumed(folder, len(rows)))
         elif resume:
             progress.message(
@@ -132,6 +135,9 @@ class _Unchanged:
             for number in complete_blocks(folder.predicted, n_samples)
         ]
         self._require(folder, *found, parts)
+        warning = different_arithmetic(found[0], self._state)
+        if warning is not None:
+            self._progress.message(f"{folder.path}: {warning}")
 
     def _require(
         self, folder: RunFolder, before: ResumeState, rows: Hashes, parts: list[tuple[Path, int]]
@@ -143,10 +149,14 @@ class _Unchanged:
             with self._progress.stage("compare images", len(rows)) as advance:
                 found += _changed_images(parts, self._dataset.images, advance)
         if found:
+            again = (
+                "with --overwrite instead of --resume, which replaces this run"
+                if folder.path == folder.final
+                else "without --resume, which moves this folder aside"
+            )
             raise UsageError(
                 f"{folder.path}: expected the configuration, model and data with which this audit began; "
-                f"changed since: {'; '.join(found)}: restore what was changed, or audit again without "
-                "--resume"
+                f"changed since: {'; '.join(found)}: restore what was changed, or audit again {again}"
             )
 
 

@@ -243,9 +243,15 @@ def _require_free(final: Path, *, overwrite: bool, thorough: bool) -> None:
             "are never overwritten: choose another folder with --out"
         )
     if not overwrite:
+        aside = unfinished_place(final)
+        also = (
+            f"; to continue the audit in {aside}, which is to replace it, use --resume --overwrite"
+            if (aside / RESUME_STATE).is_file()
+            else ""
+        )
         raise OutputExistsError(
             f"{final}: contains a finished run: choose another folder with --out, or replace "
-            "the run with --overwrite"
+            f"the run with --overwrite{also}"
         )
     others = other_files(final, results=thorough)
     if others:

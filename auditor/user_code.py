@@ -6,14 +6,16 @@ import difflib
 import importlib
 import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import CoroutineType, ModuleType
 from typing import Any
 
 from auditor.errors import DataError, ModelError
+from auditor.manifest import sha256
 from auditor.traceback_file import one_line, place_of
 
 
@@ -65,6 +67,25 @@ class UserFactory:
                 f"{_described(error)}"
             ) from error
         return made
+
+    def code(self) -> dict[str, str]:
+        """SHA-256 of the source of each module of the user's code that is loaded, by the module's name.
+
+        These are the module of the factory, and those in its folder: not installed packages, whose versions
+        say what they are.
+        """
+        folder, own = self.folder or self.beside, self.name.partition(":")[0]
+        found = {}
+        for name, module in sorted(sys.modules.items()):
+            source = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+            if not isinstance(source, str) or not source.endswith(".py"):
+                continue
+            if name == own or (
+                folder is not None and _is_in(module, folder) and not _is_installed(name, source)
+            ):
+                with suppress(FileNotFoundError):  # it was removed since
+                    found[name] = sha256(Path(source))
+        return found
 
     def unfit(self, made: object, wanted: str, fix: str) -> DataError | ModelError:
         """The error for a factory that returned something else than what was wanted."""
@@ -180,6 +201,13 @@ def _described(error: BaseException) -> str:
             "`if __name__ == '__main__':`"
         )
     return text
+
+
+def _is_installed(name: str, source: str) -> bool:
+    """Whether a module belongs to Python, to an installed package, or to the auditor itself."""
+    places = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    installed = any(source.startswith(os.path.join(place, "")) for place in places)  # noqa: PTH118
+    return installed or name.partition(".")[0] == __package__
 
 
 def _is_in(module: ModuleType, folder: Path) -> bool:

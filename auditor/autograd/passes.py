@@ -23,11 +23,15 @@ class Passes:
 
     Attributes:
         most: the largest number of images per pass; halved whenever memory runs out, and kept for the
-            batches that follow.
+            batches that follow, until `forget`.
     """
 
     def __init__(self, most: int) -> None:
-        self.most = most
+        self.most = self._first = most
+
+    def forget(self) -> None:
+        """Forgets that memory ran out: the next batch is tried as the first one was."""
+        self.most = self._first
 
     def over(
         self, n: int, device: torch.device, run: Callable[[slice], _Result]
@@ -93,3 +97,8 @@ def recorded_passes(
     most = 16 if device.type == "cpu" else _WHOLE
     passes = _recorded.setdefault(model, {}).setdefault(device.type, Passes(most))
     yield from passes.over(len(images), device, run)
+
+
+def forget_recorded(model: nn.Module) -> None:
+    """Forgets how many images fit into memory when a model is explained."""
+    _recorded.pop(model, None)

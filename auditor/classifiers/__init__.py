@@ -5,7 +5,8 @@ An adapter is an options model, registered as ``@plugin("classifier", name)``, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from auditor.config import OutputKind, Preprocess
@@ -25,6 +26,7 @@ class Classifier:
         classes: the class names that come with the weights, in index order, or None.
         preprocess: the preprocessing that comes with the weights, or None.
         output: what the network returns, where its library defines it; None: to be recognised.
+        code: SHA-256 of each module of the user's code that made it, by the module's name.
     """
 
     module: nn.Module
@@ -33,6 +35,7 @@ class Classifier:
     classes: tuple[str, ...] | None = None
     preprocess: Preprocess | None = None
     output: OutputKind | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -98,4 +98,5 @@ class PythonClassifier(Options):
             module=wrapped_keras(module.cpu().float().eval()),
             adapter=self.plugin_name,
             description=f"{type(module).__name__} of {self.factory}{factory.shown_arguments()}, {source}",
+            code=factory.code(),
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.console import line
-from auditor.exit_codes import exit_codes
+from auditor.exit_codes import err, exit_codes
 from auditor.exit_codes import out as out_console
 
 
@@ -30,6 +30,8 @@ def merge(
         from auditor.engines.merge import merge as merge_shards
 
         merged = merge_shards(shards, out)
+        for warning in merged.warnings:
+            err.print(line(warning), soft_wrap=True)
         text = (
             f"{merged.folder}: {merged.n_blocks} blocks of {merged.n_shards} shards; continue with "
             "`auditor run --resume`"

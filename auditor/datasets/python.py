@@ -113,6 +113,7 @@ class PythonData(Options):
             group=self.group,
             stated_types=stated_types(self.attributes),
             weight=self.weight,
+            code=factory.code(),
         )
 
     def _class_names(self, data: object) -> tuple[str, ...]:

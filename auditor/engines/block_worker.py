@@ -5,13 +5,10 @@ A block's files come back as bytes, so that actors on other machines need not sh
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -28,13 +25,10 @@ from auditor.progress import ignore
 from auditor.records import SampleSelection
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import IMAGE_SAMPLE, SAMPLE
-from auditor.resume_state import row_hashes, state_of
+from auditor.resume_state import different_arithmetic, row_hashes, state_of
 from auditor.stages.choose_thresholds import require_threshold_data
 from auditor.stages.explain import explain_blocks
 from auditor.stages.predict import predict_blocks
-
-STATUS = "status.json"
-"""Name of the row, after the files of a block, that says how it went."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,6 @@ class Setup:
         rule: the decision rule, with thresholds that are chosen already.
         threads: of torch, on which bits can depend.
         sizes: samples in a block of predictions, and of explanations.
-        explaining: what is to be explained; None to predict.
     """
 
     config: AuditConfig
@@ -74,7 +67,6 @@ class Setup:
     rule: DecisionRule
     threads: int
     sizes: tuple[int, int]
-    explaining: Explaining | None = None
 
     @classmethod
     def of(cls, prepared: Prepared, opened: OpenedModel) -> Setup:
@@ -88,44 +80,56 @@ class Setup:
         )
 
 
+@dataclass(frozen=True)
+class ComputedBlock:
+    """A block that an actor has computed.
+
+    Attributes:
+        number: of the block.
+        files: names below the folder of the blocks → content; none where an error was raised.
+        error: name of the class and text of an error of the auditor; None where there is none.
+        said: messages for the user.
+    """
+
+    number: int
+    files: dict[str, bytes]
+    error: tuple[str, str] | None
+    said: tuple[str, ...]
+
+
 class BlockWorker:
-    """Computes blocks; callable as Ray Data expects it."""
+    """Computes blocks; an actor is one of these, in a process of its own."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._said: list[str] = []
 
-    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        """The files of blocks: one row for each, then one that says how it went.
+    def ready(self) -> None:
+        """Answers as soon as the actor has a place in the cluster."""
+
+    def compute(self, number: int, explaining: Explaining | None) -> ComputedBlock:
+        """Computes a block.
 
         Args:
-            batch: ``block`` has the numbers of blocks.
+            number: of the block.
+            explaining: what is to be explained; None to predict.
         """
-        rows: list[tuple[int, str, bytes]] = []
-        for number in map(int, batch["block"]):
-            with tempfile.TemporaryDirectory(prefix="auditor-") as place:
-                status: dict[str, Any] = {}
-                try:
-                    self._compute(number, Path(place))
-                except AuditorError as error:
-                    status = {"error": type(error).__name__, "text": str(error)}
-                files = sorted(path for path in Path(place).rglob("*") if path.is_file())
-                if not status:
-                    rows += [
-                        (number, path.relative_to(place).as_posix(), path.read_bytes())
-                        for path in files
-                    ]
-            text = json.dumps(status | {"said": self._said}).encode()
-            rows.append((number, STATUS, text))
-            self._said.clear()
-        return {
-            name: list(column)
-            for name, column in zip(("block", "name", "data"), zip(*rows, strict=True), strict=True)
-        }
+        files: dict[str, bytes] = {}
+        failed: tuple[str, str] | None = None
+        with tempfile.TemporaryDirectory(prefix="auditor-") as place:
+            try:
+                self._compute(number, explaining, Path(place))
+            except AuditorError as error:
+                failed = type(error).__name__, str(error)
+            else:
+                found = sorted(path for path in Path(place).rglob("*") if path.is_file())
+                files = {path.relative_to(place).as_posix(): path.read_bytes() for path in found}
+        said = tuple(self._said)
+        self._said.clear()
+        return ComputedBlock(number, files, failed, said)
 
-    def _compute(self, number: int, place: Path) -> None:
+    def _compute(self, number: int, explaining: Explaining | None, place: Path) -> None:
         prepared, opened = self._audit
-        explaining = self._setup.explaining
         if explaining is None:
             predict_blocks(opened.model, prepared.dataset, prepared.codes, place, [number], ignore)
             return
@@ -145,4 +149,7 @@ class BlockWorker:
         opened = replace(found, model=replace(found.model, rule=setup.rule, say=self._said.append))
         state = state_of(prepared, opened), row_hashes(prepared, opened)
         require_same_audit(Path("an actor"), state, setup.state)
+        warning = different_arithmetic(setup.state[0], state[0])
+        if warning is not None:
+            self._said.append(f"an actor: {warning}")
         return prepared, opened

@@ -20,7 +20,7 @@ from auditor.file_system import real_path, refusal
 from auditor.manifest import EXPLANATIONS, PREDICTIONS, RESUME_STATE, read_manifest, sha256
 from auditor.phrasing import several
 from auditor.records import Record
-from auditor.resume_state import read_state
+from auditor.resume_state import different_arithmetic, read_state
 from auditor.run_folder import RunFolder
 from auditor.stages.predicted_blocks import blocks_of, complete_blocks
 
@@ -58,12 +58,14 @@ class Merged:
         phase: what the shards held.
         n_shards: number of shards.
         n_blocks: number of their blocks.
+        warnings: shards that were computed in another way than the first one.
     """
 
     folder: Path
     phase: Phase
     n_shards: int
     n_blocks: int
+    warnings: tuple[str, ...]
 
 
 def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
@@ -104,7 +106,9 @@ def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
             run.discard()
         else:
             run.keep()
-    return Merged(run.path, phase, count, n_blocks)
+    found = ((one.path, different_arithmetic(first.state[0], one.state[0])) for one in checked)
+    warnings = tuple(f"{path}: {text}" for path, text in found if text is not None)
+    return Merged(run.path, phase, count, n_blocks, warnings)
 
 
 def _require_all(records: dict[Path, ShardRecord]) -> tuple[Phase, int, int]:

@@ -1,21 +1,20 @@
-"""Computes blocks in actors of Ray Data, each of which holds the model."""
+"""Computes blocks in actors of Ray, each of which opens the model once and holds it."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import auditor
 from auditor import errors
 from auditor.blocks import Blocks
-from auditor.engines.block_worker import STATUS, BlockWorker, Explaining, Setup
+from auditor.engines.block_worker import BlockWorker, ComputedBlock, Explaining, Setup
 from auditor.engines.files import write_file
 from auditor.engines.local import BlockComputer
 from auditor.errors import AuditAbortedError, MissingDependencyError
@@ -30,12 +29,10 @@ from auditor.stages.explained_blocks import fingerprints
 from auditor.stages.predicted_blocks import blocks_of as predicted_blocks_of
 from auditor.stages.predicted_blocks import complete_blocks as predicted
 
-_SLOTS = 1
-"""Logical CPUs that are left to tasks of Ray Data itself, which would wait for ever beside the actors."""
 _DEATHS = 5
 """After more deaths of one actor, or at one block, the audit is aborted; usually memory runs out."""
-_SWITCHED_OFF = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
-"""Telemetry and displays, as variables of the environment."""
+_SWITCHED_OFF = {"RAY_USAGE_STATS_ENABLED": "0"}
+"""Telemetry, as a variable of the environment."""
 _LOCAL_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Lets a cluster listen on the loopback interface alone, on every system, despite the variable's name."""
 
@@ -83,10 +80,10 @@ def require_ray(address: str | None) -> None:
     os.environ.update(_SWITCHED_OFF if address is not None else _SWITCHED_OFF | _LOCAL_ONLY)
     with _quiet():
         try:
-            import ray.data  # noqa: F401
+            import ray  # noqa: F401
         except ImportError as error:
             raise MissingDependencyError(
-                f"--engine ray: expected the library Ray with Ray Data; {error}: install it with "
+                f"--engine ray: expected the library Ray; {error}: install it with "
                 "`pip install 'classifier-auditor[ray]'`"
             ) from error
 
@@ -99,12 +96,13 @@ class _Actors:
         self._prepared = prepared
         self._setup = setup
         self._n_actors = 0
+        self._actors: list[Any] = []
 
     def predict(self, folder: Path, advance: Advance) -> None:
         """See `auditor.engines.local.BlockComputer`."""
         n_samples = len(self._prepared.dataset)
         done = predicted(folder, n_samples)
-        self._compute(self._setup, predicted_blocks_of(n_samples), done, folder, advance)
+        self._compute(None, predicted_blocks_of(n_samples), done, folder, advance)
 
     def explain(
         self,
@@ -115,10 +113,11 @@ class _Actors:
     ) -> None:
         """See `auditor.engines.local.BlockComputer`."""
         done = explained(folder, fingerprints(samples, selection))
-        setup = replace(self._setup, explaining=Explaining.of(samples, selection))
+        explaining = Explaining.of(samples, selection)
         cut = explained_blocks_of(len(selection.jobs))
         gave_up = [number for number, one in done.items() if one.gave_up]
-        self._compute(setup, cut, {*done, *(range(len(cut)) if gave_up else ())}, folder, advance)
+        skipped = range(len(cut)) if gave_up else ()
+        self._compute(explaining, cut, {*done, *skipped}, folder, advance)
 
     def close(self) -> None:
         """Ends the cluster that was started, or leaves the one that was running."""
@@ -127,9 +126,15 @@ class _Actors:
 
             ray.shutdown()
             self._n_actors = 0
+            self._actors.clear()
 
     def _compute(
-        self, setup: Setup, cut: Blocks, done: Iterable[int], folder: Path, advance: Advance
+        self,
+        explaining: Explaining | None,
+        cut: Blocks,
+        done: Iterable[int],
+        folder: Path,
+        advance: Advance,
     ) -> None:
         """Computes the blocks that are missing, and writes their files."""
         missing = [number for number in range(len(cut)) if number not in set(done)]
@@ -138,47 +143,53 @@ class _Actors:
         if not missing:
             return
         self._connect()
-        for row in self._rows(setup, missing):
-            name, data, number = row["name"], row["data"], int(row["block"])
-            if name != STATUS:
-                _require_own(name, number)
-                write_file(data, folder / name)
-                continue
-            status = json.loads(data)
-            for text in status["said"]:
+        for block in self._computed(explaining, missing):
+            for text in block.said:
                 self._engine.progress.message(text)
-            if "error" in status:
-                raise getattr(errors, status["error"])(status["text"])
-            advance(len(cut.rows(number)))
+            if block.error is not None:
+                name, text = block.error
+                raise getattr(errors, name)(text)
+            # The file with which a block is complete is the last one.
+            for name, data in sorted(block.files.items(), key=lambda file: "blocks/" in file[0]):
+                _require_own(name, block.number)
+                write_file(data, folder / name)
+            advance(len(cut.rows(block.number)))
 
-    def _rows(self, setup: Setup, missing: list[int]) -> Iterator[dict[str, Any]]:
+    def _computed(
+        self, explaining: Explaining | None, missing: list[int]
+    ) -> Iterator[ComputedBlock]:
+        """The blocks as they are finished: an actor that is idle takes the next one."""
         import ray
 
-        device = setup.config.device
         with _quiet():
-            # One block of the data set for each of ours, so that an idle actor takes the next one.
-            items = ray.data.from_items(
-                [{"block": number} for number in missing], override_num_blocks=len(missing)
-            )
-            computed = items.map_batches(
-                BlockWorker,
-                fn_constructor_args=[setup],
-                batch_size=1,
-                num_cpus=1,
-                num_gpus=1 if device == "cuda" else 0,
-                compute=ray.data.ActorPoolStrategy(
-                    min_size=1, max_size=min(self._n_actors, len(missing))
-                ),
-                max_restarts=_DEATHS,
-                max_task_retries=_DEATHS,
-            )
-            rows = iter(computed.iter_rows())
-        while True:
-            with _quiet():
-                row = next(rows, None)
-            if row is None:
-                return
-            yield row
+            self._add_actors(min(self._n_actors, len(missing)))
+            shared = ray.put(explaining)
+            running = {actor.ready.remote(): actor for actor in self._actors}
+        waiting, n_left = iter(missing), len(missing)
+        while n_left:
+            [done], _ = ray.wait(list(running), num_returns=1)
+            actor = running.pop(done)
+            found = _result(done)
+            number = next(waiting, None)
+            if number is not None:
+                running[actor.compute.remote(number, shared)] = actor
+            if found is not None:
+                n_left -= 1
+                yield found
+
+    def _add_actors(self, wanted: int) -> None:
+        """Starts the actors that are missing; the cluster may have a place for some of them only later."""
+        import ray
+
+        on_gpu = self._setup.config.device == "cuda"
+        kind = ray.remote(
+            num_cpus=1,
+            num_gpus=1 if on_gpu else 0,
+            max_restarts=_DEATHS,
+            max_task_retries=_DEATHS,
+        )(BlockWorker)
+        while len(self._actors) < wanted:
+            self._actors.append(kind.remote(self._setup))
 
     def _connect(self) -> None:
         """Connects to a cluster, or starts one of this computer alone; keeps the one that it has."""
@@ -196,7 +207,7 @@ class _Actors:
                 os.environ["PYTHONPATH"] = _search_path()
                 ray.init(
                     address="local",
-                    num_cpus=max(wanted or 0, cores // threads) + _SLOTS,
+                    num_cpus=max(wanted or 0, cores // threads, 1),
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
@@ -205,10 +216,28 @@ class _Actors:
         if self._setup.config.device == "cuda":
             possible = int(resources.get("GPU", 0))
         else:
-            possible = int((resources.get("CPU", 1) - _SLOTS) / (threads if address else 1))
+            possible = int(resources.get("CPU", 1) / (threads if address else 1))
         self._n_actors = max(1, wanted or possible)
         where = address or "this computer"
         self._engine.progress.message(f"Ray: up to {self._n_actors} actors on {where}")
+
+
+def _result(done: Any) -> ComputedBlock | None:
+    """The block that an actor has computed; None where it has only started.
+
+    Raises:
+        AuditAbortedError: the actor has died too often.
+    """
+    import ray
+
+    try:
+        found: ComputedBlock | None = ray.get(done)
+    except ray.exceptions.RayActorError as error:
+        raise AuditAbortedError(
+            f"Ray: expected an actor that computes its blocks; it died {_DEATHS + 1} times, usually because "
+            "memory ran out: use fewer --actors, or a smaller batch_size"
+        ) from error
+    return found
 
 
 def _search_path() -> str:
@@ -234,8 +263,7 @@ def _require_own(name: str, number: int) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silences what Ray logs and warns of at each start."""
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Ray's own modules use what it has deprecated.
         warnings.simplefilter("ignore")

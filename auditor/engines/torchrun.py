@@ -144,7 +144,8 @@ def _merge(out: Path, rank: Rank, phase: Phase, progress: Progress) -> None:
     """Merges the shards of all processes when they are complete, and removes them."""
     places = [Shard(k + 1, rank.size).place(out, phase) for k in range(rank.size)]
     _wait(lambda: [one.name for one in places if not (one / SHARD).is_file()], progress)
-    merge(places, out)
+    for warning in merge(places, out).warnings:
+        progress.message(warning)
     for one in places:
         remove_own(one)
 

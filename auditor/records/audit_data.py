@@ -17,25 +17,34 @@ from auditor.records.forward_budget import ForwardBudget
 from auditor.records.small_copies import KeptCopies
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Slice:
     """Samples that share attribute values, and perhaps a label.
 
     Attributes:
         key: its name.
-        rows: positions in ``AuditData.predictions``, ascending, int64.
         tail: whether it is the low or the high end of an ordered attribute, or all of its rare values.
             It overlaps the slices of the attribute's values, and is in no pair.
     """
 
     key: SliceKey
-    rows: NDArray[np.int64]
-    tail: bool = False
+    tail: bool
+    _rows: NDArray[np.int32]  # of all slices, the positions take much of the memory of an audit
+
+    def __init__(self, key: SliceKey, rows: NDArray[np.int64], tail: bool = False) -> None:
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "tail", tail)
+        object.__setattr__(self, "_rows", rows.astype(np.int32))
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Positions in ``AuditData.predictions``, ascending, int64."""
+        return self._rows.astype(np.int64)
 
     @property
     def support(self) -> int:
         """How many samples it holds."""
-        return len(self.rows)
+        return len(self._rows)
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,7 @@ class Dataset:
             where there is none.
         notes: what was left out or assumed; `auditor check` and the report list it.
         relative_boxes: whether the boxes are shares of the image's width and height.
+        code: SHA-256 of each module of the user's code that made it, by the module's name.
     """
 
     samples: pd.DataFrame
@@ -155,6 +156,7 @@ class Dataset:
     weight: str | None = None
     notes: tuple[DataNote, ...] = ()
     relative_boxes: bool = False
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -27,7 +27,11 @@ class NamesOfData:
 
 @runtime_checkable
 class Renderer(Protocol):
-    """What a renderer plug-in does."""
+    """What a renderer plug-in does.
+
+    A class variable `files` may name the files that it writes, as patterns below the run folder. They are
+    removed before an interrupted audit goes on, which may be asked for other documents.
+    """
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes the document into the run folder.

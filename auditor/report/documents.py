@@ -87,6 +87,14 @@ def _write(store: RunFolder, formats: Sequence[str], templates: Path | None) -> 
     return RenderedDocuments(tuple(paths), tuple(missing), tuple(notes))
 
 
+def remove(folder: Path) -> None:
+    """Removes the documents that an interrupted audit has written, of which others may be asked for now."""
+    for renderer in registry.all_of("renderer").values():
+        for pattern in getattr(renderer, "files", ()):
+            for path in folder.glob(pattern):
+                path.unlink()
+
+
 def configured(store: RunFolder) -> list[str]:
     """The formats that the run's own configuration asks for.
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from auditor.autograd.passes import forget_recorded
 from auditor.autograd.precision import Accelerated, accelerate
 from auditor.config import ExplainSection
 from auditor.evaluated_samples import EvaluatedSamples
@@ -254,15 +255,18 @@ class _BatchExplainer:
     def __init__(
         self, samples: EvaluatedSamples, section: ExplainSection, rows: NDArray[np.int64]
     ) -> None:
-        self.begin_block()
         self._samples = samples
         self._model = samples.model
         self._section = section
         self._rows = rows
         self._accelerated: Accelerated | None = None
+        self.begin_block()
 
     def begin_block(self) -> None:
-        """Forgets the verdict on earlier batches."""
+        """Forgets the verdict on earlier batches, and how many images fitted into memory."""
+        self._model.forget_passes()
+        if self._accelerated is not None:
+            forget_recorded(self._accelerated.module)
         self.method = NOTHING_EXPLAINED.explainer
         self.preflight = NOTHING_EXPLAINED.preflight
 

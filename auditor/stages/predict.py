@@ -97,6 +97,8 @@ def predict_blocks(
     so_far = _RaisedOnAll(missing[0], complete)
     block = _OpenBlock()
     for batch in model.batches(dataset, rows, lengths=lengths, measured=True):
+        if not block.n_rows:
+            model.forget_passes()
         logits, errors = model.logits_of_each(batch.images)
         raised = [(_readable_samples(dataset, batch)[k], error) for k, error in errors.items()]
         block.add(table.of(batch, logits, errors), batch, raised)

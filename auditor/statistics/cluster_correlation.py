@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.statistics.cluster_cells import Cells, Comparison, Side, ratio
+from auditor.statistics.cluster_columns import Columns
 from auditor.statistics.intervals import Floats
 
 _PRIOR_CLUSTERS = 10.0
@@ -118,7 +119,7 @@ class Pairs:
         return same + max(known / (known + _PRIOR_CLUSTERS) * (alone - same), 0.0)
 
 
-def null_variances(cells: Cells, values: Floats) -> Floats:
+def null_variances(cells: Cells, values: Columns) -> Floats:
     """Null variances of the cluster sums of several variables, with one correlation for all.
 
     Args:
@@ -128,10 +129,11 @@ def null_variances(cells: Cells, values: Floats) -> Floats:
     Returns:
         (G, P) variances of Σ (value - mean of the stratum) over each cluster.
     """
-    size = cells.by_cell(np.ones(len(values)))
+    size = cells.by_cell(np.ones(values.shape[0]))
     product = expected = 0.0
     of_strata = []
-    for column in values.T:  # one after another: with their pairs, all take many times the memory
+    for k in range(values.shape[1]):  # one after another: with their pairs, all take much memory
+        column = values.column(k)
         side = Side.of(cells, size, cells.by_cell(column), cells.by_cell(column**2))
         pairs = Pairs.of(cells, side)
         product += float(pairs.product.sum())
@@ -168,8 +170,12 @@ def effective_number(parts: Floats) -> float:
         A. V. Carter, K. T. Schnepel and D. G. Steigerwald, Review of Economics and Statistics 99
         (2017) 698-709, equation 8.
     """
-    squares = float((parts**2).sum())
-    return float(parts.sum()) ** 2 / squares if squares > 0 else 0.0
+    return float(effective_number_of(parts.sum(), (parts**2).sum()))
+
+
+def effective_number_of(total: Floats, squares: Floats) -> Floats:
+    """`effective_number` of parts with these sums and sums of squares, of any shape."""
+    return ratio(np.asarray(total) ** 2, np.asarray(squares))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
 
 from auditor.statistics.cluster_cells import Cells, ratio
+from auditor.statistics.cluster_columns import Centred, Columns
 from auditor.statistics.cluster_within import Within
 from auditor.statistics.intervals import Floats, Integers
 from auditor.statistics.permutation import MAX_DRAWS, permute_within, places_within
@@ -61,9 +62,11 @@ class Between:
         few = self.few
         if not len(few):
             positions = np.arange(len(self.shares), dtype=np.int32)
-            return self.sums(
-                self.shares[permute_within(positions, self.blocks, n_draws, generator)]
-            )
+            order = permute_within(positions, self.blocks, n_draws, generator)
+            step = max(_ELEMENTS // self.shares.size, 1)
+            found = [self.sums(self.shares[order[k : k + step]]) for k in range(0, n_draws, step)]
+            total, noise = (np.concatenate(part) for part in zip(*found, strict=True))
+            return total, noise
         counts = np.bincount(np.repeat(np.arange(len(self.blocks)), self.blocks)[few])
         blocks = self.blocks[: len(counts)]
         places = places_within(counts, blocks, n_draws, generator)
@@ -125,14 +128,14 @@ class ClusterPermutation:
     def __init__(
         self,
         cells: Cells,
-        members: Floats,
-        scores: Floats,
+        members: Columns,
+        scores: Columns,
         variance: Floats,
         between_excess: float = 1.0,
         seed: int = 0,
     ) -> None:
         self._within = Within.of(*_inside(cells, members), scores)
-        movable = len(self._within.scores) > 0
+        movable = self._within.n_samples > 0
         self._between = _between(cells, members, scores, variance, movable)
         self._generator = np.random.default_rng(seed)
         moved = len(self._between.few) or members.shape[1] * cells.n_clusters
@@ -154,7 +157,7 @@ class ClusterPermutation:
             (n_draws, A, P) standardised sums.
         """
         total, spread = self._between.draw(n_draws, self._generator)
-        if len(self._within.scores):
+        if self._within.n_samples:
             total = total + self._within.draw(n_draws, self._generator)
         return ratio(total, self._root(spread + self._within.variance))
 
@@ -172,7 +175,7 @@ class ClusterPermutation:
             np.abs(between.scores[:, 0]) ** 3,
         )
         moment = float((between.over_blocks(*cubes) / between.blocks).sum())
-        return moment + self._within.third_moment() < _NEARLY_NORMAL * self._deviation**3
+        return moment + self._within.third < _NEARLY_NORMAL * self._deviation**3
 
     def normal_p_value(self) -> float:
         """Two-sided p-value of the normal approximation, for one attribute value and one score."""
@@ -199,37 +202,38 @@ class ClusterPermutation:
         return np.sqrt(np.where(noise > self._floor, noise, 0.0))
 
 
-def _inside(cells: Cells, members: Floats) -> tuple[Cells, Floats]:
+def _inside(cells: Cells, members: Columns) -> tuple[Cells, Columns]:
     """Cells inside which membership is permuted, and the part of it that is permuted."""
     merged = cells.merged()
     whole = _information(merged, members)
     known = _information(cells, members)
     if known >= _ENOUGH * whole:
         return cells, members
-    share = np.stack([cells.by_stratum(cells.by_cell(m)) for m in members.T], axis=1)
-    stratum = cells.stratum[cells.cell]
-    left = members - (share / np.bincount(stratum)[:, None])[stratum]
-    held = np.stack([merged.by_cell(m) for m in members.T], axis=1)
-    size = np.bincount(merged.cell)[:, None]
-    varied = np.any((held > 0) & (held < size), axis=1, keepdims=True)
-    left = np.where(varied[merged.cell], left, 0.0)
+    size, varied = np.bincount(merged.cell), np.zeros(len(merged), dtype=bool)
+    for k in range(members.shape[1]):
+        held = merged.by_cell(members.column(k))
+        varied |= (held > 0) & (held < size)
+    left = replace(Centred.of(members, cells), kept=varied[merged.cell])
     if known >= _ENOUGH * _information(merged, left):
         return cells, members
     return merged, left
 
 
-def _information(cells: Cells, members: Floats) -> float:
+def _information(cells: Cells, members: Columns) -> float:
     """Sum of squared deviations from the means of the cells."""
-    size = np.bincount(cells.cell)
-    squares = sum(float((cells.by_cell(column) ** 2 / size).sum()) for column in members.T)
-    return max(float((members**2).sum()) - squares, 0.0)
+    size, found = np.bincount(cells.cell), 0.0
+    for k in range(members.shape[1]):
+        column = members.column(k)
+        found += float((column**2).sum()) - float((cells.by_cell(column) ** 2 / size).sum())
+    return max(found, 0.0)
 
 
 def _between(
-    cells: Cells, members: Floats, scores: Floats, variance: Floats, movable: bool
+    cells: Cells, members: Columns, scores: Columns, variance: Floats, movable: bool
 ) -> Between:
-    def by_cluster(columns: Floats) -> Floats:
-        sums = [cells.by_cluster(cells.by_cell(column)) for column in columns.T]
+    def by_cluster(columns: Columns) -> Floats:
+        every = range(columns.shape[1])
+        sums = [cells.by_cluster(cells.by_cell(columns.column(k))) for k in every]
         return np.stack(sums, axis=1)
 
     size = cells.by_cluster(np.bincount(cells.cell).astype(np.float64))

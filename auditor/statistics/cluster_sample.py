@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from auditor.statistics.cluster_cells import Booleans, Cells, Comparison, Side, index_of, ratio
+from auditor.statistics.cluster_columns import Given
 from auditor.statistics.cluster_correlation import Correlations
 from auditor.statistics.cluster_permutation import ClusterPermutation
 from auditor.statistics.intervals import Floats, Integers
@@ -118,8 +119,8 @@ class ClusterSample:
         scores = (self.values - comparison.both.mean[self.stratum])[:, None]
         permutation = ClusterPermutation(
             self.cells,
-            inside.astype(np.float64)[:, None],
-            scores,
+            Given(inside.astype(np.float64)[:, None]),
+            Given(scores),
             even[:, None],
             _between_excess(comparison, known, even),
             seed,

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from auditor.statistics.cluster_cells import Cells, ratio
-from auditor.statistics.cluster_correlation import effective_number
+from auditor.statistics.cluster_cells import Booleans, Cells, ratio
+from auditor.statistics.cluster_columns import Columns
+from auditor.statistics.cluster_moments import ClusterSums, centred
 from auditor.statistics.intervals import Floats, Integers
 
 _ROWS = 2_000
@@ -23,26 +24,31 @@ class Within:
     """The samples in cells in which both the attribute and the scores vary.
 
     Attributes:
-        members: (R, A) membership in each attribute value, sorted by cell.
-        scores: (R, P) scores minus the mean of their cell.
+        members: (R, A) membership in each attribute value, sorted by cell; empty for more than 2,000
+            samples, whose sums are drawn from `parts`.
+        scores: (R, P) scores minus the mean of their cell; likewise.
         starts: (K,) first sample of each cell.
+        n_samples: number of samples, R.
         total: (A, P) sums of the members' scores.
         variance: (A, P) variances of these sums under permutation inside cells.
         excess: (A, P) overdispersion of the cluster sums relative to `variance`; at least 1.
         parts: (J, A, P) sums of each cluster minus the part that a common gap explains, scaled to
-            `variance`.
+            `variance`. For very many clusters, fewer parts with the same covariance.
+        third: bound on Σ |score|³ over permuted members, for one attribute value and one score.
     """
 
     members: Floats
     scores: Floats
     starts: Integers
+    n_samples: int
     total: Floats
     variance: Floats
     excess: Floats
     parts: Floats
+    third: float
 
     @classmethod
-    def of(cls, cells: Cells, members: Floats, scores: Floats) -> Within:
+    def of(cls, cells: Cells, members: Columns, scores: Columns) -> Within:
         """Collects the samples whose membership can be permuted inside their cell.
 
         Args:
@@ -54,35 +60,34 @@ class Within:
             The samples; none if the attribute or the scores are constant in each cell.
         """
         rows = _free(cells, members, scores)
+        n_values, n_scores = members.shape[1], scores.shape[1]
+        none = np.zeros((0, n_values)), np.zeros((0, n_scores))
         if not len(rows):
-            empty = np.zeros((members.shape[1], scores.shape[1]))
-            return cls(members[:0], scores[:0], rows, empty, empty, empty + 1, empty[None][:0])
-        member = members[rows]
+            empty = np.zeros((n_values, n_scores))
+            return cls(*none, rows, 0, empty, empty, empty + 1, empty[None][:0], 0.0)
         starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
-        size = np.diff(starts, append=len(rows))
-        centred = _centred(scores[rows], starts, size)
-        movable = np.add.reduceat(_centred(member, starts, size) ** 2, starts, axis=0)
-        squares = np.add.reduceat(centred**2, starts, axis=0) / (size[:, None] - 1)
-        # Cells are sorted by cluster.
-        first = np.flatnonzero(np.diff(cells.cluster[cells.cell[rows[starts]]], prepend=-1))
-        variance = np.stack(
-            [np.add.reduceat(one[:, None] * squares, first, axis=0) for one in movable.T], axis=1
+        kept = none
+        if len(rows) <= _ROWS:
+            size = np.diff(starts, append=len(rows))
+            kept = members.rows(rows), centred(scores.rows(rows), starts, size)
+        found = ClusterSums(cells, members, scores, rows).moments()
+        excess = _excess(found.number, ratio(found.seen, found.variance))
+        scale = np.sqrt(ratio(found.variance, found.seen))
+        return cls(
+            *kept,
+            starts,
+            len(rows),
+            found.total,
+            found.variance,
+            excess,
+            found.parts * scale,
+            found.third,
         )
-        information = np.add.reduceat(movable, first, axis=0)
-        sums = np.stack(
-            [np.add.reduceat(one[:, None] * centred, starts[first]) for one in member.T], axis=1
-        )
-        leverage = ratio(information, information.sum(0))[:, :, None]
-        own = (sums - leverage * sums.sum(0)) / (1 - np.minimum(leverage, 0.9))
-        whole, seen = variance.sum(0), (own**2).sum(0)
-        excess = _excess(variance, ratio(seen, whole))
-        parts = own * np.sqrt(ratio(whole, seen))
-        return cls(member, centred, starts, sums.sum(0), whole, excess, parts)
 
     @property
     def cost(self) -> int:
         """Number of elements drawn for one permutation."""
-        if len(self.scores) > _ROWS:
+        if self.n_samples > _ROWS:
             return len(self.parts)
         return len(self.starts) if self._two_valued() else 2 * self.members.size
 
@@ -96,7 +101,7 @@ class Within:
         Returns:
             (n_draws, A, P) sums.
         """
-        if len(self.scores) > _ROWS:
+        if self.n_samples > _ROWS:
             signs = generator.standard_normal((n_draws, len(self.parts)))
             return np.tensordot(signs, self.parts, 1)
         if self._two_valued():
@@ -105,15 +110,6 @@ class Within:
         cell = np.repeat(np.arange(len(size)), size)
         order = np.argsort(cell + generator.random((n_draws, len(cell))), axis=1)
         return np.asarray(self.members[order].transpose(0, 2, 1) @ self.scores, dtype=np.float64)
-
-    def third_moment(self) -> float:
-        """Bound on Σ |score|³ over permuted members, for one attribute value and one score."""
-        if not len(self.scores):
-            return 0.0
-        size = np.diff(self.starts, append=len(self.scores))
-        member = np.abs(_centred(self.members, self.starts, size)[:, 0]) ** 3
-        cubes = np.add.reduceat(np.abs(self.scores[:, 0]) ** 3, self.starts)
-        return float((np.add.reduceat(member, self.starts) / size * cubes).sum())
 
     def _ends(self) -> tuple[Floats, Floats]:
         """Smallest and largest value of the only score in each cell."""
@@ -142,31 +138,30 @@ class Within:
         return np.asarray(drawn @ (high - low) + members @ low, dtype=np.float64)
 
 
-def _free(cells: Cells, members: Floats, scores: Floats) -> Integers:
+def _free(cells: Cells, members: Columns, scores: Columns) -> Integers:
     """Samples in cells with at least two memberships and two scores, sorted by cell."""
     rows = np.argsort(cells.cell, kind="stable")
-    starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
-    low, high = (end.reduceat(members[rows], starts, axis=0) for end in (np.minimum, np.maximum))
-    rows = rows[np.repeat((high > low).any(1), np.diff(starts, append=len(rows)))]
+    rows = rows[_in_varied(cells, members, rows, 0.0)]
     if not len(rows):
         return rows
+    columns = range(scores.shape[1])
+    scale = max(float(np.abs(scores.column(k, rows)).max()) for k in columns)
+    return np.asarray(rows[_in_varied(cells, scores, rows, 1e-12 * scale)], dtype=np.int64)
+
+
+def _in_varied(cells: Cells, columns: Columns, rows: Integers, least: float) -> Booleans:
+    """Which samples lie in cells in which a column varies by more than `least`."""
     starts = np.flatnonzero(np.diff(cells.cell[rows], prepend=-1))
-    low, high = (end.reduceat(scores[rows], starts, axis=0) for end in (np.minimum, np.maximum))
-    scale = np.abs(scores).max(initial=0.0)
-    varied = (high - low > 1e-12 * scale).any(1)
-    kept = np.repeat(varied, np.diff(starts, append=len(rows)))
-    return np.asarray(rows[kept], dtype=np.int64)
+    varied = np.zeros(len(starts), dtype=bool)
+    for k in range(columns.shape[1]):
+        column = columns.column(k, rows)
+        low, high = (end.reduceat(column, starts) for end in (np.minimum, np.maximum))
+        varied |= high - low > least
+    return np.repeat(varied, np.diff(starts, append=len(rows)))
 
 
-def _centred(values: Floats, starts: Integers, size: Integers) -> Floats:
-    """Values minus the mean of their cell."""
-    mean = np.add.reduceat(values, starts, axis=0) / size[:, None]
-    return np.asarray(values - np.repeat(mean, size, axis=0), dtype=np.float64)
-
-
-def _excess(variance: Floats, found: Floats) -> Floats:
+def _excess(number: Floats, found: Floats) -> Floats:
     """(A, P) overdispersion, at least 1, enlarged if it is estimated from few clusters."""
-    number = np.apply_along_axis(effective_number, 0, variance)
     freedom = np.maximum(number - 1, _LEAST_FREEDOM)
     caution = (student.isf(0.025, freedom) / norm.isf(0.025)) ** 2
     return np.asarray(1 + np.maximum(found - 1, 0) * caution, dtype=np.float64)

@@ -11,6 +11,7 @@ from scipy.stats import norm, t
 
 from auditor.statistics.adjusted import AdjustedGaps, Compared, compared_columns, weighted_gaps
 from auditor.statistics.cluster_cells import index_of
+from auditor.statistics.cluster_correlation import effective_number
 from auditor.statistics.intervals import Floats, Integers, Intervals, two_sided_z
 
 
@@ -51,28 +52,48 @@ def clustered_adjusted_gaps(
         raise ValueError(
             f"expected one cluster per sample; got {len(cluster)} clusters for {len(count)} samples"
         )
-    total = np.ones_like(count)
+    # Samples with the same values have the same weights, and are one cell of the regression.
+    columns = [np.asarray(column, dtype=np.int64) for column in (strata, *attributes)]
+    first, cell = _cells(columns, len(count))
+    failed = np.bincount(cell, count).astype(np.float64)
+    total = np.bincount(cell).astype(np.float64)
     found = []
-    for one in compared_columns(count, total, attributes, strata):
-        effect, freedom = _design(one, count, cluster)
-        found.append(_for_clusters(weighted_gaps(count, total, one, z), effect, freedom, z))
+    own = [column[first] for column in columns]
+    for one in compared_columns(failed, total, own[1:], own[0]):
+        effect, freedom = _design(one, count, cell, cluster)
+        found.append(_for_clusters(weighted_gaps(failed, total, one, z), effect, freedom, z))
     return found
 
 
-def _design(compared: Compared, count: Floats, cluster: Integers) -> tuple[Floats, Floats]:
+def _cells(columns: Sequence[Integers], n: int) -> tuple[Integers, Integers]:
+    """The first sample of each combination of values, and (n,) the combination of each sample."""
+    cell = np.zeros(n, dtype=np.int64)
+    for column in columns:
+        if column.shape != cell.shape or bool((column < 0).any()):
+            raise ValueError(
+                f"expected {n} codes of at least 0 in each column; got {column.shape}, or negative ones"
+            )
+        cell = index_of(cell * (int(column.max(initial=0)) + 1) + column)
+    return np.unique(cell, return_index=True)[1].astype(np.int64), cell
+
+
+def _design(
+    compared: Compared, count: Floats, cell: Integers, cluster: Integers
+) -> tuple[Floats, Floats]:
     """(K,) design effects, at least 1, and (K,) degrees of freedom, at least 1."""
     n = int(cluster.max(initial=-1)) + 1
-    residual = count - np.clip(compared.expected, 0, 1)
-    scores = compared.weights * residual[:, None]
-    sums, sizes = np.zeros((n, scores.shape[1])), np.zeros((n, scores.shape[1]))
-    np.add.at(sums, cluster, scores)
-    np.add.at(sizes, cluster, compared.weights**2)
-    alone = (scores**2).sum(0)
-    effect = np.divide((sums**2).sum(0), alone, out=np.ones_like(alone), where=alone > 0)
-    effect *= n / max(n - 1, 1)
-    squares = (sizes**2).sum(0)
-    number = np.divide(sizes.sum(0) ** 2, squares, out=np.ones_like(squares), where=squares > 0)
-    return np.maximum(effect, 1.0), np.maximum(number - 1, 1.0)
+    residual = count - np.clip(compared.expected, 0, 1)[cell]
+    effects, numbers = [], []
+    for of_cells in compared.weights.T:
+        weight = of_cells[cell]
+        scores = weight * residual
+        sums = np.bincount(cluster, scores, n)
+        sizes = np.bincount(cluster, weight**2, n).astype(np.float64)
+        alone = float((scores**2).sum())
+        effect = float((sums**2).sum()) / alone if alone > 0 else 1.0
+        effects.append(effect * n / max(n - 1, 1))
+        numbers.append(effective_number(sizes) or 1.0)
+    return np.maximum(np.array(effects), 1.0), np.maximum(np.array(numbers) - 1, 1.0)
 
 
 def _for_clusters(gaps: AdjustedGaps, effect: Floats, freedom: Floats, z: float) -> AdjustedGaps:

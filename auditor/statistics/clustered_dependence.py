@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from auditor.statistics.cluster_cells import Cells, index_of, ratio
+from auditor.statistics.cluster_columns import Centred, OneHot
 from auditor.statistics.cluster_correlation import null_variances
 from auditor.statistics.cluster_permutation import ClusterPermutation
 from auditor.statistics.cluster_sample import LEAST_CLUSTERS
@@ -89,23 +90,19 @@ def _permutation(codes: Integers, groups: Integers, seed: int) -> ClusterPermuta
     """The test for (3, N) labels, attribute values and predictions; None if it is not possible."""
     label, attribute, predicted = (index_of(part) for part in codes)
     cells = Cells.of(label, groups)
-    members = _one_hot(attribute)
     size = cells.by_cluster(cells.by_cell(np.ones(len(label))))
-    held = np.stack([cells.by_cluster(cells.by_cell(column)) for column in members.T], axis=1)
+    members = OneHot(attribute, np.arange(attribute.max() + 1))
+    columns = (members.column(k) for k in range(members.shape[1]))
+    held = np.stack([cells.by_cluster(cells.by_cell(column)) for column in columns], axis=1)
     enough = np.minimum((held > 0).sum(0), (held < size[:, None]).sum(0)) >= LEAST_CLUSTERS
     if not enough.any():
         return None
-    members = members[:, enough]
+    members = OneHot(attribute, np.flatnonzero(enough))
     most = max(_LEAST_OUTCOMES, _ENTRIES // (cells.n_clusters * members.shape[1]))
-    outcomes = _one_hot(_outcomes(label, predicted, most))
-    sums = np.zeros((cells.n_strata, outcomes.shape[1]))
-    np.add.at(sums, label, outcomes)
+    outcome = _outcomes(label, predicted, most)
+    outcomes = OneHot(outcome, np.arange(outcome.max() + 1))
     variances = null_variances(cells, outcomes)
-    means = sums / np.bincount(label)[:, None]
-    scores = outcomes  # in place, as one column of all samples is large enough
-    for k in range(scores.shape[1]):
-        scores[:, k] -= means[label, k]
-    return ClusterPermutation(cells, members, scores, variances, seed=seed)
+    return ClusterPermutation(cells, members, Centred.of(outcomes, cells), variances, seed=seed)
 
 
 def _outcomes(label: Integers, predicted: Integers, most: int) -> Integers:
@@ -120,7 +117,3 @@ def _outcomes(label: Integers, predicted: Integers, most: int) -> Integers:
     number = np.full(len(count), len(alone), dtype=np.int64)
     number[alone] = np.arange(len(alone))
     return index_of(number[pair])
-
-
-def _one_hot(codes: Integers) -> Floats:
-    return np.asarray(codes[:, None] == np.arange(codes.max() + 1), dtype=np.float64)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from auditor.statistics.cluster_cells import Cells, index_of
+from auditor.statistics.cluster_columns import Given
 from auditor.statistics.cluster_correlation import null_variances
 from auditor.statistics.cluster_permutation import ClusterPermutation
 from auditor.statistics.cluster_sample import LEAST_CLUSTERS
@@ -91,9 +92,10 @@ def _tested(
     cells = Cells.of(strata, group)
     sums = np.zeros((cells.n_strata, flat.shape[1]))
     np.add.at(sums, strata, flat)
-    scores = flat - (sums / np.bincount(strata)[:, None])[strata]
-    members = inside.astype(np.float64)[:, None]
-    permutation = ClusterPermutation(cells, members, scores, null_variances(cells, flat), seed=seed)
+    scores = Given(flat - (sums / np.bincount(strata)[:, None])[strata])
+    members = Given(inside.astype(np.float64)[:, None])
+    variances = null_variances(cells, Given(flat))
+    permutation = ClusterPermutation(cells, members, scores, variances, seed=seed)
 
     def draw(size: int) -> Floats:
         return np.asarray(np.abs(permutation.draw(size)[:, 0]).max(1), dtype=np.float64)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from builders.sharded_audits import Sharded, shard
 from typer.testing import CliRunner
 
@@ -139,3 +140,19 @@ def test_merge_command_reports_a_missing_shard(copies: list[Path]) -> None:
     done = CliRunner().invoke(app, ["merge", str(copies[0])])
     assert done.exit_code == 2
     assert "1/3 and 3/3 are missing" in done.stderr
+
+
+def test_merge_warns_of_shards_with_another_number_of_threads(
+    sharded: Sharded, copies: list[Path], tmp_path: Path
+) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        other = shard(sharded.config, tmp_path / "other" / "run", "3/3")
+    finally:
+        torch.set_num_threads(threads)
+    [third] = [one for one in copies if one.name.endswith("3-of-3")]
+    merged = merge([other if one == third else one for one in copies], tmp_path / "run")
+    [warning] = merged.warnings
+    assert f"threads: {threads} → {threads + 1}: the last bits of numbers may differ" in warning
+    assert "run.predict-3-of-3" in warning

@@ -17,6 +17,7 @@ from auditor.statistics import (
     proportion,
 )
 from auditor.statistics.cluster_cells import Cells, Side
+from auditor.statistics.cluster_columns import Given
 from auditor.statistics.cluster_correlation import Pairs, null_variances
 
 
@@ -108,4 +109,4 @@ def test_null_variances_of_several_outcomes_are_those_of_all_of_them_together() 
         alone = (variances * size[:, None])[inside].sum(0)
         whole = (np.sqrt(variances) * size[:, None])[inside].sum(0) ** 2
         expected[cluster] = (1 - same) * alone + same * whole
-    assert null_variances(cells, values) == pytest.approx(expected)
+    assert null_variances(cells, Given(values)) == pytest.approx(expected)

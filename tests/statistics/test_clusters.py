@@ -33,6 +33,7 @@ from auditor.statistics import (
     stratified_mean_gap,
 )
 from auditor.statistics.cluster_cells import Cells
+from auditor.statistics.cluster_columns import Given
 from auditor.statistics.cluster_permutation import ClusterPermutation
 from auditor.statistics.cluster_within import Within
 
@@ -200,7 +201,9 @@ def test_test_of_whole_clusters_agrees_with_enumeration() -> None:
     exact = float(np.mean(np.array(drawn) >= seen - 1e-9))
     strata = np.zeros(66, dtype=np.int64)
     cells, score = Cells.of(strata, patient), (failed - failed.mean())[:, None]
-    test = ClusterPermutation(cells, inside[:, None].astype(float), score, np.ones((11, 1)))
+    test = ClusterPermutation(
+        cells, Given(inside[:, None].astype(float)), Given(score), np.ones((11, 1))
+    )
     reached = np.abs(test.draw(4000)[:, 0, 0]) >= abs(test.observed[0, 0]) - 1e-9
     assert reached.mean() == pytest.approx(exact, abs=3 * np.sqrt(exact * (1 - exact) / 4000))
 
@@ -210,7 +213,8 @@ def test_permutation_inside_clusters_agrees_with_the_hypergeometric_law() -> Non
     patient = np.repeat([0, 1], 5)
     members = np.array([1, 1, 0, 0, 0, 1, 1, 1, 0, 0], dtype=float)[:, None]
     failed = np.array([1, 0, 0, 0, 0, 1, 0, 1, 0, 0], dtype=float)[:, None]
-    within = Within.of(Cells.of(np.zeros(10, dtype=np.int64), patient), members, failed)
+    cells = Cells.of(np.zeros(10, dtype=np.int64), patient)
+    within = Within.of(cells, Given(members), Given(failed))
     laws = hypergeom(5, 1, 2), hypergeom(5, 2, 3)
     assert within.variance[0, 0] == pytest.approx(sum(law.var() for law in laws))
     # Sums are of failures less the rate of the cluster: 2 · 0.2 + 3 · 0.4 = 1.6 is expected.
@@ -226,7 +230,8 @@ def test_permutation_inside_clusters_of_numbers_keeps_mean_and_variance() -> Non
     patient = np.repeat(np.arange(6), 7)
     values = generator.normal(size=(42, 2)) + generator.normal(size=(6, 1))[patient]
     members = np.eye(3)[generator.integers(0, 3, 42)]
-    within = Within.of(Cells.of(np.zeros(42, dtype=np.int64), patient), members, values)
+    cells = Cells.of(np.zeros(42, dtype=np.int64), patient)
+    within = Within.of(cells, Given(members), Given(values))
     drawn = within.draw(8000, generator)
     np.testing.assert_allclose(drawn.var(0), within.variance, rtol=0.08)
     np.testing.assert_allclose(drawn.mean(0), 0, atol=0.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from auditor.records import Estimate, GatePower
 from auditor.records.decision_table import read_decisions
@@ -24,6 +24,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 @plugin("renderer", "csv")
 class CsvTables(NamesOfData, Options):
     """``tables/findings.csv``, ``slices.csv``, ``metrics.csv`` and ``failures.csv``, without formulas."""
+
+    files: ClassVar[tuple[str, ...]] = (f"{FOLDER}/*.csv",)
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes the tables.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -40,6 +40,8 @@ Half of 224 is tiny: JPEG decodes at half size for a quarter of the work."""
 @plugin("renderer", "html")
 class HtmlReport(Options):
     """One self-contained page for reviewers: verdict, findings with maps, slices, failure gallery."""
+
+    files: ClassVar[tuple[str, ...]] = (gallery.REPORT, f"{gallery.FOLDER}/page-*.html")
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``report.html``, and pages of further failures where there are very many.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import TypeAdapter
 
@@ -16,6 +17,8 @@ FILE = "report.json"
 @plugin("renderer", "json")
 class JsonReport(NamesOfData, Options):
     """What the documents show, as data; the whole result itself is ``audit.json``."""
+
+    files: ClassVar[tuple[str, ...]] = (FILE,)
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``report.json``.

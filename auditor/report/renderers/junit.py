@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import ClassVar
 from xml.etree import ElementTree as ET
 
 from auditor.phrasing.glossary import SEVERITY_NAMES, verdict_name
@@ -24,6 +25,8 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 @plugin("renderer", "junit")
 class JunitXml(NamesOfData, Options):
     """One test for each finding: failed if it reaches the gate's severity, else passed with its text."""
+
+    files: ClassVar[tuple[str, ...]] = (FILE,)
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``junit.xml``.

@@ -7,7 +7,7 @@ Reference:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from markupsafe import Markup
@@ -24,6 +24,8 @@ FILE = "model_card.md"
 @plugin("renderer", "markdown")
 class ModelCard(Options):
     """A model card: metadata with metrics for the Hub, then verdict, findings, slices and limits."""
+
+    files: ClassVar[tuple[str, ...]] = (FILE,)
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``model_card.md``.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -54,6 +55,8 @@ _EDGE = 224
 @plugin("renderer", "pdf")
 class PdfReport(Options):
     """A tagged document with contents, running heads, bookmarks and a sign-off block."""
+
+    files: ClassVar[tuple[str, ...]] = (FILE,)
 
     failures: int = Field(60, ge=0)
     """Failures shown with their maps: of every kind some, those with the highest loss first."""

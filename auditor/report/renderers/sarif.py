@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from auditor.records import CriterionResult, Severity
 from auditor.records.outcome import ACCEPTANCE_CRITERIA
@@ -45,6 +45,8 @@ _OF_CRITERIA = {
 @plugin("renderer", "sarif")
 class SarifLog(NamesOfData, Options):
     """One result for each finding, with its severity as level and an identity that is stable across runs."""
+
+    files: ClassVar[tuple[str, ...]] = (FILE,)
 
     def render(self, view: ReportView, folder: Path) -> Path:
         """Writes ``report.sarif``.
