@@ -10,7 +10,7 @@ from auditor.phrasing import date, plural, several
 from auditor.records import RedactionRecord
 
 _IMAGES = {
-    "blur": "images are blurred and have no detail maps",
+    "blur": "images are blurred (those of up to 64 pixels a side are left out) and have no detail maps",
     "drop": "images are left out",
     "keep": "images are as in the original",
 }
