@@ -56,8 +56,9 @@ def _notes(found: Disclosed) -> Iterator[str]:
     n = found.n_withheld + (0 if record is None else record.n_withheld)
     if n:
         yield (
-            f"{plural(n, 'cell is', 'cells are')} not shown: they have fewer samples, or reveal the number "
-            "of such a cell. Findings about them keep their severity and their effect on the verdict."
+            f"{plural(n, 'cell is', 'cells are')} not shown: they have {found.wording.small}, or "
+            "reveal the number of such a cell. Findings about them keep their severity and their effect on "
+            "the verdict."
         )
 
 
