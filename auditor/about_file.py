@@ -17,6 +17,7 @@ from auditor.errors import ConfigError, DataError
 from auditor.manifest import ABOUT
 from auditor.phrasing import date, several
 from auditor.records import AuditResult, Record
+from auditor.records.expectations import first_fault
 
 
 class LaterStatements(Record):
@@ -75,7 +76,7 @@ def read_statements(folder: Path) -> LaterStatements | None:
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_fault(error) if isinstance(error, ValidationError) else error.strerror
         raise DataError(
             f"{path}: expected the statements that `auditor render --about` wrote; {reason}: write them "
             "again"

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from auditor.errors import DataError
 from auditor.records import Record
+from auditor.records.expectations import first_fault
 
 RESULT = "audit.json"
 PREDICTIONS = "predictions.parquet"
@@ -102,10 +103,8 @@ def read_manifest(folder: Path) -> RunManifest:
             "restore the run from a backup, or audit again"
         ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "content"
         raise DataError(
-            f"{path}: expected the hashes that the audit wrote; {place}: {first['msg']}: restore the run "
+            f"{path}: expected the hashes that the audit wrote; {first_fault(error)}: restore the run "
             "from a backup, or audit again"
         ) from error
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from auditor.errors import DataError
 from auditor.manifest import PREVIOUS
+from auditor.records.expectations import first_fault
 from auditor.records.previous_audit import PreviousAudit
 
 
@@ -27,7 +28,7 @@ def read_previous(folder: Path) -> PreviousAudit | None:
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_fault(error) if isinstance(error, ValidationError) else error.strerror
         raise DataError(
             f"{path}: expected what `auditor render --previous` wrote; {reason}: write it again"
         ) from error

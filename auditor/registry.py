@@ -92,7 +92,8 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
@@ -119,8 +120,11 @@ LARGEST = 2**32 - 1
 
 def _kinds(annotation: object) -> set[object]:
     """The types of a union; of any other annotation, itself."""
-    parts = get_args(annotation)
-    return set().union(*map(_kinds, parts)) if parts else {annotation}
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) not in {Union, UnionType}:
+        return {annotation}
+    return set().union(*map(_kinds, get_args(annotation)))
 
 
 class Options(BaseModel):

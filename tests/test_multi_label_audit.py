@@ -157,6 +157,41 @@ def test_recall_of_each_label_and_of_its_absence_equals_sklearns(audit: Audit, l
         assert recall.value == pytest.approx(recall_score(truth, called, pos_label=positive))
 
 
+def test_redacted_copy_has_no_id_path_or_image_and_the_same_decisions(
+    audit: Audit, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    formats = [part for name in ("html", "json", "csv", "markdown") for part in ("--format", name)]
+    done = CliRunner().invoke(
+        app, ["render", str(audit.folder), "--redact", "blur", "--out", str(copy), *formats]
+    )
+    assert done.exit_code == 0, done.output
+    assert "images are grey instead of blurred" in done.output  # drawings of less than 64 pixels
+    files = [path for path in sorted(copy.rglob("*")) if path.is_file()]
+    content = b"\n".join(path.read_bytes() for path in files)
+    names = [str(name) for name in audit.manifest["file"]]
+    assert [name for name in names if name.encode() in content] == []
+    redacted = RunFolder.open(copy).read_result()
+    assert redacted.outcome.state == audit.result.outcome.state
+    assert redacted.summary.n_failures == audit.result.summary.n_failures
+    # One pseudonym for each image, followed by the label of the decision.
+    inside, outside = (one.explanations.failures for one in (audit.result, redacted))
+    pseudonyms = {
+        one.sample.partition(" · ")[0]: shown.sample.partition(" · ")[0]
+        for one, shown in zip(inside, outside, strict=True)
+    }
+    assert len(set(pseudonyms.values())) == len(pseudonyms)
+    for one, shown in zip(inside, outside, strict=True):
+        image, _, label = one.sample.partition(" · ")
+        assert shown.sample == f"{pseudonyms[image]} · {label}"
+        assert (shown.target, shown.role) == (one.target, one.role)
+    rows = pd.read_parquet(copy / "predictions.parquet")
+    assert rows["label"].tolist() == audit.predictions["label"].tolist()
+    assert rows["predicted"].tolist() == audit.predictions["predicted"].tolist()
+    kept = set(audit.predictions["sample"]) & set(rows["sample"])
+    assert kept == set()
+
+
 def test_report_states_task_thresholds_and_labels(audit: Audit) -> None:
     html = (audit.folder / "report.html").read_text(encoding="utf-8")
     assert "multi-label" in html

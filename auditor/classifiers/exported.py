@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,7 +48,8 @@ class ExportedClassifier(Options):
     def recognise(cls, given: Given) -> Recognised | None:
         """A file with the suffix of an exported program, or any that holds TorchScript."""
         if given.path.suffix.lower() == ".pt2" or "constants.pkl" in _names_in(given.path):
-            return file_of(given, (given.path.suffix.lower(),), "an exported program")
+            found = file_of(given, (given.path.suffix.lower(),), "an exported program")
+            return None if found is None else replace(found, is_program=True)
         return None
 
     def load(self) -> Classifier:

@@ -155,6 +155,12 @@ def write_copy(
         raise
     terminal.print_paths(out_console, [final / one.name for one in found.documents.paths])
     print_seal(found.run.path)
+    if found.n_dropped:
+        text = (
+            f"{found.n_dropped} images are grey instead of blurred: images of up to 64 pixels a side, or "
+            "enlarged from so few, can be recognised all the same"
+        )
+        out_console.print(line(text), soft_wrap=True)
     text = f"key of the pseudonyms: {key} (keep it, and do not send it with the copy)"
     out_console.print(line(text), soft_wrap=True)
     terminal.print_lines(err_console, found.documents.notes)

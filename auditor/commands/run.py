@@ -128,12 +128,13 @@ def _without_file(
     """The configuration, which is written beside the run folder, and that folder."""
     from auditor import runner
     from auditor.config import AuditConfig, loading
-    from auditor.configuring.recognised import recognise_parts, require_preprocess
+    from auditor.configuring.recognised import recognise_parts, require_preprocess, require_trust
     from auditor.configuring.text import write_used
     from auditor.run_folder import RunFolder
 
     named.require_both()
     parts = recognise_parts(named.model, named.weights, named.data)
+    require_trust(parts, changes)
     raw = parts.raw()
     for change in changes:
         loading.apply_override(raw, change)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auditor.comparison.records import Comparison, FindingChange, FindingRef, SliceChange
-from auditor.disclosure.cells import Cell, cell_of, withheld_cells
+from auditor.disclosure.cells import Cell, cell_of, touches, withheld_cells
 from auditor.disclosure.result import disclosed
-from auditor.disclosure.texts import Wording
+from auditor.disclosure.texts import Wording, is_few
 from auditor.records import AuditResult, Estimate
 
 
@@ -30,10 +30,17 @@ def without_small_cells(comparison: Comparison, results: Sequence[AuditResult]) 
     least = max(one.provenance.stated.report.min_cell for one in results)
     counts: dict[Cell, int] = {cell_of(one.slice): one.support for one in comparison.slices}
     counts[frozenset()] = comparison.overall.support
+    few = max(one.provenance.stated.report.min_failures for one in results)
     withheld = withheld_cells(counts, sensitive, least)
+    if few > 1:
+        withheld |= {
+            cell_of(one.slice)
+            for one in comparison.slices
+            if touches(cell_of(one.slice), sensitive) and _has_few(one, few)
+        }
     for one in results:
         withheld |= disclosed(one).wording.withheld
-    wording = Wording(withheld, sensitive, least, comparison.display_names)
+    wording = Wording(withheld, sensitive, least, comparison.display_names, few)
     slices = (_slice(one, wording) for one in comparison.slices)
     return comparison.model_copy(
         update={
@@ -41,6 +48,12 @@ def without_small_cells(comparison: Comparison, results: Sequence[AuditResult]) 
             "findings": [_finding(one, wording) for one in comparison.findings],
         }
     )
+
+
+def _has_few(one: SliceChange, least: int) -> bool:
+    """Whether few samples failed or were correct in one of the runs, or changed between them."""
+    counts = (one.failures_before, one.failures_after, one.broken, one.fixed)
+    return any(is_few(n, one.support, least) for n in counts)
 
 
 def _slice(one: SliceChange, wording: Wording) -> SliceChange | None:

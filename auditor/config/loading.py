@@ -6,25 +6,22 @@ one as a suggestion.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from auditor import registry
 from auditor.config.budget import KEY as BUDGET
 from auditor.config.budget import CheckBudget
+from auditor.config.messages import messages, shortened, unknown_key
 from auditor.config.yaml_files import parse_yaml
 from auditor.errors import ConfigError
 from auditor.file_system import read_lines, read_text
 from auditor.registry import Kind, Options
 
 _Model = TypeVar("_Model", bound=Options)
-_SHOWN = 300
-"""Characters of a value in a message."""
 _MOST_FAULTS = 20
 """Faults that one message names."""
 
@@ -124,7 +121,7 @@ def split_adapter_options(
     for name in own:
         if name not in known:
             raise ConfigError(
-                _unknown_key(f"{key}.{name}", str(name), fields | set(adapter.model_fields))
+                unknown_key(f"{key}.{name}", str(name), fields | set(adapter.model_fields))
             )
     options = validate(adapter, own, base, f"{key}.")
     common = {name: value for name, value in given.items() if name in shared}
@@ -186,22 +183,11 @@ def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = 
     try:
         return model.model_validate(raw, context={"base": base})
     except ValidationError as error:
-        faults = error.errors()
-        messages = [_message(model, item, prefix) for item in faults[:_MOST_FAULTS]]
+        faults = messages(model, raw, error.errors(), prefix)
+        shown = faults[:_MOST_FAULTS]
         if len(faults) > _MOST_FAULTS:
-            messages.append(f"and {len(faults) - _MOST_FAULTS} more faults")
-        raise ConfigError("; ".join(messages)) from None
-
-
-def shortened(value: object, *, quoted: bool = True) -> str:
-    """A value as it was given, on one line and cut after so many characters that a message stays readable."""
-    try:
-        text = " ".join((repr(value) if quoted else str(value)).split())
-    except ValueError:  # an integer with thousands of digits
-        return (
-            f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "(too long)"
-        )
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+            shown.append(f"and {len(faults) - _MOST_FAULTS} more faults")
+        raise ConfigError("; ".join(shown)) from None
 
 
 def plugin_at(kind: Kind, name: str, place: str) -> type[Options]:
@@ -214,37 +200,3 @@ def plugin_at(kind: Kind, name: str, place: str) -> type[Options]:
         return registry.get(kind, name)
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from None
-
-
-def _message(model: type[Options], item: ErrorDetails, prefix: str) -> str:
-    inner = ".".join(shortened(part, quoted=False) for part in item["loc"])
-    place = prefix + inner if inner else prefix.removesuffix(".")
-    if item["type"] == "extra_forbidden":
-        return _unknown_key(place, str(item["loc"][-1]), _known_keys(model, item["loc"][:-1]))
-    if item["type"] == "missing":
-        return f"{place}: expected a value; it is missing"
-    got = "" if isinstance(item["input"], Options) else f"; got {shortened(item['input'])}"
-    text = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {text[:1].lower()}{text[1:]}{got}"
-
-
-def _unknown_key(place: str, name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name[:_SHOWN], sorted(known), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-    return f"{shortened(place, quoted=False)}: unknown key; {hint}"
-
-
-def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
-    """Keys that are allowed at a place of the configuration."""
-    for part in path:
-        if isinstance(part, int):  # a place in a list
-            continue
-        field = model.model_fields.get(str(part))
-        if field is None:
-            return set()
-        annotations = (field.annotation, *get_args(field.annotation))
-        inner = [one for one in annotations if isinstance(one, type) and issubclass(one, BaseModel)]
-        if not inner:
-            return set()
-        model = inner[0]
-    return {field.alias or name for name, field in model.model_fields.items()}

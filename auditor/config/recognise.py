@@ -57,6 +57,7 @@ class Recognised:
         notes: sentences on what was found, assumed or left out.
         classes: of data: class names in their order; empty if it has none.
         own_classes: of a model: whether it brings its class names and its preprocessing.
+        is_program: of a model: whether loading it runs what its file contains.
         preprocess: of a model without its own: what its weights were probably trained with; None: unknown.
     """
 
@@ -66,6 +67,7 @@ class Recognised:
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     own_classes: bool = False
+    is_program: bool = False
     preprocess: Mapping[str, Any] | None = None
 
 

@@ -11,7 +11,8 @@ class RedactSection(Options):
     """What a redacted copy of the run does not contain."""
 
     images: Literal["blur", "drop", "keep"] = "blur"
-    """`blur`: pixelated and blurred; `drop`: a grey area under the maps; `keep`: as they are."""
+    """`blur`: pixelated and blurred, but images of up to 64 pixels a side are dropped; `drop`: a grey area
+    under the maps; `keep`: as they are."""
     paths: bool = True
     """Whether paths, file names and the machine are taken out."""
     ids: bool = True

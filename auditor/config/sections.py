@@ -203,6 +203,9 @@ class ReportSection(Options):
     """Names of the rules in the regulatory cross-reference, such as `eu-ai-act`; null: all of them."""
     min_cell: int = Field(10, ge=1)
     """Smallest number of samples for which documents show a value of an attribute in `about.sensitive`."""
+    min_failures: int = Field(1, ge=1)
+    """Smallest number of failures, if there are any, and of correct predictions for which documents show such
+    a value; 1: any number."""
     redact: RedactSection | None = None
     """What a redacted copy leaves out; if set, `auditor run` also writes one, `<run>-redacted`."""
 

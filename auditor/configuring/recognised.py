@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,28 @@ def recognise_parts(model: str | None, weights: str | None, data: Path | None) -
         model_part = Section(*recognise("classifier", "--model", Given(model, weights, classes)))
     name = " on ".join(_short(str(one)) for one in (model, data) if one is not None)
     return RecognisedParts(name, model_part, data_part)
+
+
+def require_trust(parts: RecognisedParts, changes: Sequence[str]) -> None:
+    """Checks that a program is run only where the user names its adapter: loading it can run any code.
+
+    Args:
+        parts: what was recognised.
+        changes: the user's overrides of single keys.
+
+    Raises:
+        ConfigError: the model is a program, and no override names its adapter.
+    """
+    model = parts.model
+    if model is None or not model.found.is_program:
+        return
+    change = f"model.adapter={model.adapter}"
+    if change not in changes:
+        raise ConfigError(
+            f"--model: expected weights or a model in a format without code; got {model.found.what}, which "
+            f"can run any code when it is loaded: if you trust the file, add --set {change}, or write a "
+            "configuration with `auditor init`"
+        )
 
 
 def require_preprocess(raw: Mapping[str, Any], parts: RecognisedParts) -> None:

@@ -69,6 +69,36 @@ def withheld_cells(
             return frozenset(withheld)
 
 
+def withheld_outcomes(
+    counts: Mapping[Cell, int],
+    failures: Mapping[Cell, int],
+    sensitive: Collection[str],
+    least: int,
+    least_failures: int,
+) -> frozenset[Cell]:
+    """The cells that must not be shown with the number of their failures.
+
+    Besides small cells, these are the ones with few failures or few correct predictions: with a name for one
+    of them, a reader would know the outcome of a person. Cells without a failure are shown; those in which
+    all samples fail are not.
+
+    Args:
+        counts: number of samples of each cell, as for `withheld_cells`.
+        failures: number of failures of these cells.
+        sensitive: names of the sensitive attributes.
+        least: smallest number of samples of a cell that is shown.
+        least_failures: smallest number of failures, if there are any, and of correct predictions.
+    """
+    withheld = withheld_cells(counts, sensitive, least)
+    if least_failures <= 1:
+        return withheld
+    failed = {cell: n for cell, n in failures.items() if n}
+    correct = {cell: counts[cell] - n for cell, n in failures.items()}
+    for table in (failed, correct):
+        withheld |= withheld_cells(table, sensitive, least_failures)
+    return withheld | {cell for cell in counts if any(one < cell for one in withheld)}
+
+
 def _rows(cells: Iterable[Cell]) -> dict[Row, list[Cell]]:
     rows: dict[Row, list[Cell]] = defaultdict(list)
     for cell in sorted(cells, key=sorted):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auditor.disclosure.cells import LABEL, Cell, cell_of, touches, withheld_cells
+from auditor.disclosure.cells import LABEL, Cell, cell_of, touches, withheld_outcomes
 from auditor.disclosure.claims import claim, criterion, reason, tested
 from auditor.disclosure.evidence import curve
-from auditor.disclosure.texts import Wording
+from auditor.disclosure.texts import Wording, is_few
 from auditor.records import (
     AuditResult,
     ExplanationsRecord,
@@ -52,8 +52,9 @@ def disclosed(result: AuditResult, names: DisplayNames | None = None) -> Disclos
     names = stated.display_names if names is None else names
     if not sensitive:
         return Disclosed(result, (), least, 0, Wording(frozenset(), (), least, names))
-    withheld = withheld_cells(_counts(result), sensitive, least)
-    wording = Wording(withheld, sensitive, least, names)
+    few = stated.report.min_failures
+    withheld = withheld_outcomes(_counts(result), failures_of(result), sensitive, least, few)
+    wording = Wording(withheld, sensitive, least, names, few)
     findings = [claim(one, wording) for one in result.findings]
     criteria = [criterion(one, wording) for one in result.criteria]
     titles = {one.id: f"{one.title}." for one in findings}
@@ -99,6 +100,17 @@ def _counts(result: AuditResult) -> dict[Cell, int]:
     return counts
 
 
+def failures_of(result: AuditResult) -> dict[Cell, int]:
+    """The numbers of failures that readers of a report see, or can compute."""
+    failures: dict[Cell, int] = {frozenset(): result.summary.n_failures}
+    failures |= {
+        frozenset({(LABEL, one.name)}): round(one.support * (1 - one.recall.value))
+        for one in result.classes
+        if one.recall is not None
+    }
+    return failures | {cell_of(one): one.n_failures for one in result.slices if not one.tail}
+
+
 def _has_withheld(name: str, withheld: Iterable[Cell]) -> bool:
     """Whether a value of an attribute is withheld."""
     return any(len(cell) == 1 and next(iter(cell))[0] == name for cell in withheld)
@@ -122,6 +134,7 @@ def _slices(slices: Iterable[SliceRecord], wording: Wording) -> list[SliceRecord
             and touches(cell_of(one), wording.sensitive)
             and (
                 one.support < wording.least
+                or is_few(one.n_failures, one.support, wording.least_failures)
                 or any(_has_withheld(name, wording.withheld) for name in one.attributes)
             )
         )
@@ -139,19 +152,25 @@ def _metrics(metrics: Iterable[MetricValue], wording: Wording) -> list[MetricVal
     """Metrics of cells that are shown.
 
     Where one rests on too few samples, such as few positive ones, those that rest on a part of the slice
-    are all withheld: their numbers of samples add up to that of the slice.
+    are all withheld: their numbers of samples add up to that of the slice. Where one reveals a small number
+    of failures or correct predictions, all of the slice are withheld: together they would reveal it.
     """
     listed = list(metrics)
     sizes: dict[Cell, list[int]] = {}
+    few: set[Cell] = set()
     for one in listed:
         sizes.setdefault(cell_of(one.slice), []).append(one.support)
+        if one.estimate is not None and one.unit == "share":
+            n = round(one.estimate.value * one.support)
+            if is_few(n, one.support, wording.least_failures):
+                few.add(cell_of(one.slice))
     kept = []
     for one in listed:
         cell = cell_of(one.slice)
         if touches(cell, wording.sensitive):
             of_slice = sizes[cell]
             partial = min(of_slice) < wording.least and one.support < max(of_slice)
-            if _is_withheld(one.slice, one.support, wording) or partial:
+            if _is_withheld(one.slice, one.support, wording) or partial or cell in few:
                 continue
         kept.append(one)
     return kept

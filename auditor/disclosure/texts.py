@@ -27,18 +27,26 @@ class Wording:
         sensitive: names of the sensitive attributes.
         least: smallest number of samples of a cell that is shown.
         names: display names, which sentences have and records have not.
+        least_failures: smallest number of failures, and of correct predictions, of a cell that is shown.
     """
 
     withheld: frozenset[Cell]
     sensitive: tuple[str, ...]
     least: int
     names: DisplayNames
+    least_failures: int = 1
+
+    @property
+    def small(self) -> str:
+        """What the cells that are not shown have."""
+        few = f", {self.least_failures} failures or correct predictions"
+        return f"fewer than {self.least} samples{few if self.least_failures > 1 else ''}"
 
     @property
     def note(self) -> str:
         """Stands in place of what is not said."""
         return (
-            f"Numbers of cells with fewer than {self.least} samples, or from which these could be "
+            f"Numbers of cells with {self.small}, or from which these could be "
             f"computed, are not shown: {several(self.shown_attributes, 8)} "
             f"{'is' if len(self.sensitive) == 1 else 'are'} marked as sensitive."
         )
@@ -115,6 +123,11 @@ class Wording:
             return False
         attribute = self.names.of_attribute(name)
         return name in known or has_word(text, name) or has_word(text, attribute)
+
+
+def is_few(n: int, support: int, least: int) -> bool:
+    """Whether some, but few, of the samples of a cell have an outcome or the other one."""
+    return any(0 < one < least for one in (n, support - n))
 
 
 def has_word(text: str, word: str) -> bool:

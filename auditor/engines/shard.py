@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from auditor.errors import ConfigError, DataError
 from auditor.records import Record
+from auditor.records.expectations import first_fault
 
 SHARD = "shard.json"
 """File with which a shard says what it holds."""
@@ -118,10 +119,8 @@ def read_record(folder: Path) -> ShardRecord:
             f"{folder}: expected the folder of a shard, which `auditor run --shard` wrote; {found}"
         ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "content"
         raise DataError(
-            f"{path}: expected what `auditor run --shard` wrote; {place}: {first['msg']}: compute the shard "
+            f"{path}: expected what `auditor run --shard` wrote; {first_fault(error)}: compute the shard "
             "again"
         ) from error
     if not 1 <= record.number <= record.count <= MAX_COUNT:

@@ -9,7 +9,7 @@ import hashlib
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from auditor.errors import UnreadableImageError
+from auditor.imaging import decode_limit, decoder_process
 from auditor.imaging.decoder_errors import DECODER_ERRORS
-from auditor.imaging.dicom import Window, decode_dicom, dicom_size, is_dicom
+from auditor.imaging.dicom import Window, decode_dicom, dicom_size, is_dicom, require_pydicom
 from auditor.imaging.file_metadata import file_metadata
+from auditor.imaging.libtiff import silent_libtiff
 from auditor.imaging.raster_formats import open_raster
 from auditor.records import DecodedImage
 
@@ -48,6 +50,10 @@ _LARGEST_FILE = 1 << 30
 """Bytes of an image file that are read."""
 _LONGEST_SIDE = 65_535
 """Pixels: the limit of JPEG, and more than any camera has."""
+_COMPUTE_ON = frozenset({"AVIF", "JPEG2000", "WEBP"})
+"""Formats that are decoded in one go; TIFF is another one, unless it is not compressed."""
+_PROGRESSIVE_BLOCK = 1 << 12
+"""Bytes of a progressive JPEG that its decoder is given at a time."""
 _VALUES_AT_ONCE = 1 << 22
 """Values that are converted at a time: an image of the largest size does not need eight times its memory."""
 
@@ -71,25 +77,26 @@ def open_image(path: Path, window: Window | None = None) -> DecodedImage:
             ``too-slow`` (see `decode_limit`) or ``unreadable``.
     """
     data = read_image_file(path)
+    digest = hashlib.sha256(data).hexdigest()
     if is_dicom(data):
-        return DecodedImage(decode_dicom(data, window), hashlib.sha256(data).hexdigest())
+        return DecodedImage(decode_image(data, window), digest)
     image = _identify(data)
-    return DecodedImage(upright_rgb(image), hashlib.sha256(data).hexdigest(), _metadata(image))
+    metadata = _metadata(image)
+    return DecodedImage(_decoded(image, data), digest, metadata)
 
 
-def open_unconverted(path: Path) -> Image.Image:
-    """Reads one image file, upright, but in its own mode.
+def decode_unconverted(data: bytes) -> Image.Image:
+    """Decodes the bytes of an image file, in this process: upright, but in its own mode.
 
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    data = read_image_file(path)
     if is_dicom(data):
         return decode_dicom(data)
     image = _identify(data)
     _require_size(image)
     with translate_decoding_errors(data):
-        image.load()
+        _load(image)
         transpose = _TO_UPRIGHT.get(_orientation(image))
         upright = image if transpose is None else image.transpose(transpose)
         upright.format = image.format
@@ -143,13 +150,61 @@ def read_image_file(path: Path) -> bytes:
     return data
 
 
-def decode_image(data: bytes) -> Image.Image:
+def decode_image(data: bytes, window: Window | None = None) -> Image.Image:
     """Decodes the bytes of an image file to an upright image in 8-bit RGB.
+
+    Args:
+        data: of the file.
+        window: of a DICOM image, instead of the file's own.
 
     Raises:
         UnreadableImageError: with the reason, as in :func:`open_image`.
     """
-    return decode_dicom(data) if is_dicom(data) else upright_rgb(_identify(data))
+    if not is_dicom(data):
+        return _decoded(_identify(data), data)
+    if decode_limit.is_limited():
+        return decode_dicom(data, window)
+    require_pydicom()
+    return decoder_process.decode_rgb(data, window)
+
+
+def decode_here(data: bytes, window: Window | None = None) -> Image.Image:
+    """As `decode_image`, always in this process.
+
+    Raises:
+        UnreadableImageError: with the reason, as in :func:`open_image`.
+    """
+    return decode_dicom(data, window) if is_dicom(data) else upright_rgb(_identify(data))
+
+
+def needs_a_limit(data: bytes) -> bool:
+    """Whether an image is decoded by `decoder_process`: a decoder that does not read on could not be ended.
+
+    Raises:
+        UnreadableImageError: it is in no format that is decoded, or too large.
+    """
+    if decode_limit.is_limited():
+        return False
+    if is_dicom(data):
+        return True
+    image = _identify(data)
+    _require_size(image)
+    return _computes_on(image)
+
+
+def _decoded(image: Image.Image, data: bytes) -> Image.Image:
+    """An identified image in upright RGB, by the process that can be ended where that is needed."""
+    if decode_limit.is_limited() or not _computes_on(image):
+        return upright_rgb(image)
+    _require_size(image)
+    return decoder_process.decode_rgb(data)
+
+
+def _computes_on(image: Image.Image) -> bool:
+    """Whether the decoder of an image computes long without reading: the others are ended as they read."""
+    if image.format == "TIFF":
+        return image.info.get("compression") != "raw"
+    return image.format in _COMPUTE_ON
 
 
 def _identify(data: bytes) -> Image.Image:
@@ -177,11 +232,20 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     """
     _require_size(image)
     with translate_decoding_errors():
-        image.load()
+        _load(image)
         # Read the tag after loading: the TIFF and AVIF readers rotate the image while they load it.
         transpose = _TO_UPRIGHT.get(_orientation(image))
         image = _rgb(image)
         return image if transpose is None else image.transpose(transpose)
+
+
+def _load(image: Image.Image) -> None:
+    """Decodes an identified image."""
+    if image.format == "JPEG" and image.info.get("progressive"):
+        # Between two reads, the decoder goes through all pixels for each scan that it was given.
+        image.decodermaxblock = _PROGRESSIVE_BLOCK  # type: ignore[attr-defined]
+    with silent_libtiff() if image.format == "TIFF" else nullcontext():
+        image.load()
 
 
 def _require_size(image: Image.Image) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import io
 import sys
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.errors import MissingDependencyError, UnreadableImageError
+from auditor.imaging.decode_limit import LimitedStream
 from auditor.imaging.decoder_errors import DECODER_ERRORS
 
 _PREAMBLE = 128
 """Bytes before the letters DICM."""
+
+_MOST_SAMPLES, _MOST_BITS = 4, 64
+_LARGEST_FRAME = 1 << 29
+"""Bytes of one frame; 89 million pixels of three samples have half as many."""
+_LARGEST_INFLATED = 1 << 30
+"""Bytes of a deflated file, once inflated; as many as of another file."""
+_PIECE = 1 << 20
 
 Window = tuple[float, float]
 """Centre and width of the values that are shown from black to white, in the unit of the modality."""
@@ -87,14 +95,38 @@ def read_dicom(data: bytes, tags: list[str] | None = None) -> Any:
     Raises:
         MissingDependencyError: pydicom is not installed.
     """
+    library = require_pydicom()
+    stream = _DicomStream(data)
+    return library.dcmread(stream, stop_before_pixels=tags is not None, specific_tags=tags)
+
+
+class _DicomStream(LimitedStream):
+    """The bytes of a DICOM file. All at once, pydicom reads only the rest of a deflated one."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Reads on, as `io.BytesIO.read`.
+
+        Raises:
+            UnreadableImageError: the time is over, or the rest would become too large.
+        """
+        data = super().read(size)
+        if size is None or size < 0:
+            _require_bounded_inflation(data)
+        return data
+
+
+def require_pydicom() -> Any:
+    """The library.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
     try:
-        library = importlib.import_module("pydicom")
+        return importlib.import_module("pydicom")
     except ImportError as error:
         raise MissingDependencyError(
             "data: DICOM images require pydicom: `pip install 'classifier-auditor[dicom]'`"
         ) from error
-    stream = io.BytesIO(data)
-    return library.dcmread(stream, stop_before_pixels=tags is not None, specific_tags=tags)
 
 
 def dicom_errors() -> tuple[type[Exception], ...]:
@@ -130,6 +162,37 @@ def _require_pixels(file: Any) -> None:
         raise UnreadableImageError(
             "too-large", f"expected at most {limit} pixels; got {width} × {height}"
         )
+    samples, bits = int(file.get("SamplesPerPixel") or 1), int(file.get("BitsAllocated") or 8)
+    if not (1 <= samples <= _MOST_SAMPLES and 1 <= bits <= _MOST_BITS):
+        raise UnreadableImageError(
+            "unreadable",
+            f"expected 1 to {_MOST_SAMPLES} samples of up to {_MOST_BITS} bits for each pixel; got {samples} "
+            f"of {bits}",
+        )
+    if height * width * samples * bits > 8 * _LARGEST_FRAME:
+        raise UnreadableImageError(
+            "too-large",
+            f"expected a frame of at most {_LARGEST_FRAME >> 20} MiB; got {width} × {height} pixels with "
+            f"{samples} samples of {bits} bits",
+        )
+
+
+def _require_bounded_inflation(deflated: bytes) -> None:
+    """Raises ``UnreadableImageError`` if bytes become too many; damaged ones are left to pydicom."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    total = 0
+    for start in range(0, len(deflated), _PIECE):
+        part = deflated[start : start + _PIECE]
+        while part and not inflater.eof:
+            try:
+                total += len(inflater.decompress(part, _PIECE))
+            except zlib.error:
+                return
+            part = inflater.unconsumed_tail
+            if total > _LARGEST_INFLATED:
+                raise UnreadableImageError(
+                    "too-large", f"expected at most {_LARGEST_INFLATED >> 20} MiB, inflated"
+                )
 
 
 def _windowed(

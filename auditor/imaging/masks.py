@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.imaging.decode import open_unconverted, translate_decoding_errors
+from auditor.imaging import decoder_process
+from auditor.imaging.decode import (
+    decode_unconverted,
+    needs_a_limit,
+    read_image_file,
+    translate_decoding_errors,
+)
 
 _LOSSY = frozenset({"JPEG", "MPO"})
 """Formats whose compression changes a black pixel to nearly black."""
@@ -31,7 +37,17 @@ def open_mask(path: Path) -> NDArray[np.bool_]:
     Raises:
         UnreadableImageError: as for `open_image`.
     """
-    image = open_unconverted(path)
+    data = read_image_file(path)
+    return decoder_process.decode_mask(data) if needs_a_limit(data) else mask_here(data)
+
+
+def mask_here(data: bytes) -> NDArray[np.bool_]:
+    """Decodes the bytes of a mask in this process.
+
+    Raises:
+        UnreadableImageError: as for `open_image`.
+    """
+    image = decode_unconverted(data)
     with translate_decoding_errors():
         values = _values(image)
         threshold = values.max(initial=0) / 2 if image.format in _LOSSY else 0

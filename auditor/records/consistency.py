@@ -28,6 +28,7 @@ from auditor.records.evidence import (
     Table,
     ValueSpread,
 )
+from auditor.records.expectations import sentence
 from auditor.records.explanations import (
     FailureMap,
     MapRecord,
@@ -90,7 +91,7 @@ def _configuration(result: AuditResult) -> Iterator[Fault]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, ("provenance", "config", *first["loc"])))
-        yield place, f"{first['msg']}; got {str(first['input'])[:80]!r}"
+        yield place, f"{sentence(first)}; got {str(first['input'])[:80]!r}"
 
 
 def _numbers(record: BaseModel) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from auditor.errors import DataError
 from auditor.records import consistency, version_1
+from auditor.records.expectations import sentence
 from auditor.records.json_limits import JsonFaultError, parse_json
 from auditor.records.result import SCHEMA_VERSION, AuditResult
 from auditor.records.version_1_shape import Version1Result
@@ -47,7 +48,7 @@ def parse_result(text: str, source: str) -> AuditResult:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         got = "" if first["type"] == "missing" else f"; got {str(first['input'])[:_SHOWN]!r}"
-        raise _error(source, place, f"{first['msg']}{got}") from None
+        raise _error(source, place, f"{sentence(first)}{got}") from None
     for place, fault in consistency.faults(result):
         raise _error(source, place, fault)
     return result

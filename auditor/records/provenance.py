@@ -68,6 +68,7 @@ class StatedReport(BaseModel):
 
     formats: tuple[str, ...] = ()
     min_cell: int = Field(10, ge=1)
+    min_failures: int = Field(1, ge=1)
     redact: dict[str, JsonValue] | None = None
     options: dict[str, dict[str, JsonValue]] = {}
     compliance: tuple[str, ...] | None = None

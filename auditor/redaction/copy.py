@@ -41,10 +41,12 @@ class RedactedCopy:
     Attributes:
         run: its folder.
         documents: what was rendered.
+        n_dropped: number of images that are grey, because blurring would not hide them.
     """
 
     run: RunFolder
     documents: documents.RenderedDocuments
+    n_dropped: int
 
 
 def write_redacted(
@@ -94,9 +96,9 @@ def write_redacted(
     names = _renaming(run.path / PREDICTIONS, found, settings, key)
     folder = RunFolder.begin(final, overwrite=overwrite)
     try:
-        written = _write(run, folder, found, names, record)
+        written, n_dropped = _write(run, folder, found, names, record)
         rendered = documents.write(written, formats, templates)
-        return RedactedCopy(written.finish(), rendered)
+        return RedactedCopy(written.finish(), rendered, n_dropped)
     except BaseException:
         folder.discard()
         raise
@@ -108,8 +110,8 @@ def _write(
     found: Disclosed,
     names: Renaming,
     record: RedactionRecord,
-) -> RunFolder:
-    """Writes result, predictions and images."""
+) -> tuple[RunFolder, int]:
+    """Writes result, predictions and images; counts the images that could not be blurred."""
     result = redacted_result(found, names, record)
     folder.write_result(result)
     redact_predictions(
@@ -122,8 +124,7 @@ def _write(
     files = ExplanationFiles(
         MapFiles(run.path), folder.explanations, used, {one.map: one.image for one in maps}
     )
-    redact_explanations(files, names, record.images)
-    return folder
+    return folder, redact_explanations(files, names, record.images)
 
 
 def _selection(predictions: Path, result: AuditResult, found: Disclosed) -> SelectionRates | None:

@@ -19,8 +19,32 @@ _SIGMA = 1 / 12
 _CAM = 16
 """Longest side of a map; finer ones would show outlines."""
 _GREY = 128
+_SIMPLE = 64
+"""Places along the longest side of an image that is too simple to be hidden by blurring."""
+_REPRODUCED = 0.04
+"""Largest error with so many places, as a share of the standard deviation of the image.
+
+Handwritten digits of 28 pixels, enlarged to 96 or 224, have 0.01 to 0.02; photographs of 224 pixels and solar
+cells 0.05 to 0.2.
+"""
 
 Treatment = Literal["blur", "drop"]
+
+
+def treatment_of(jpeg: bytes, how: Treatment) -> Treatment:
+    """What becomes of an image: one that is too simple is dropped where others are blurred.
+
+    A single shape that fills the image, such as a digit, can be read from the blocks that remain. Such images
+    are small: up to 64 pixels a side, or enlarged from so few.
+
+    Args:
+        jpeg: the stored image.
+        how: what becomes of the others.
+
+    Raises:
+        DataError: the image is damaged.
+    """
+    return "drop" if how == "drop" or _is_simple(_pixels(jpeg)) else "blur"
 
 
 def treated(jpeg: bytes, how: Treatment) -> NDArray[np.uint8]:
@@ -31,7 +55,7 @@ def treated(jpeg: bytes, how: Treatment) -> NDArray[np.uint8]:
 
     Args:
         jpeg: the stored image.
-        how: whether to blur it, or to put grey in its place.
+        how: whether to blur it, or to put grey in its place; see `treatment_of`.
 
     Returns:
         (H, W, 3) uint8, of the size of the image.
@@ -39,21 +63,40 @@ def treated(jpeg: bytes, how: Treatment) -> NDArray[np.uint8]:
     Raises:
         DataError: the image is damaged.
     """
+    pixels = _pixels(jpeg)
+    if how == "drop":
+        return np.full((pixels.height, pixels.width, 3), _GREY, np.uint8)
+    blocks = pixels.resize(_size(pixels, _BLOCKS), Image.Resampling.BOX)
+    enlarged = blocks.resize(pixels.size, Image.Resampling.NEAREST)
+    return np.asarray(enlarged.filter(ImageFilter.GaussianBlur(max(pixels.size) * _SIGMA)))
+
+
+def _pixels(jpeg: bytes) -> Image.Image:
     try:
         with open_stored(jpeg) as image:
-            if how == "drop":
-                return np.full((image.height, image.width, 3), _GREY, np.uint8)
-            pixels = image.convert("RGB")
+            return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, TypeError) as error:
         raise DataError(
             f"explanations: expected images as JPEG; one is damaged ({type(error).__name__}): check the run "
             "with `auditor verify`, and restore it from a backup"
         ) from error
-    longest = max(pixels.size)
-    small = tuple(max(1, round(side * _BLOCKS / longest)) for side in pixels.size)
-    blocks = pixels.resize((small[0], small[1]), Image.Resampling.BOX)
-    enlarged = blocks.resize(pixels.size, Image.Resampling.NEAREST)
-    return np.asarray(enlarged.filter(ImageFilter.GaussianBlur(longest * _SIGMA)))
+
+
+def _is_simple(pixels: Image.Image) -> bool:
+    """Whether few places reproduce an image."""
+    if max(pixels.size) <= _SIMPLE:
+        return True
+    small = pixels.resize(_size(pixels, _SIMPLE), Image.Resampling.LANCZOS)
+    again = np.asarray(small.resize(pixels.size, Image.Resampling.BICUBIC), dtype=np.float32)
+    values = np.asarray(pixels, dtype=np.float32)
+    error = float(np.sqrt(((again - values) ** 2).mean()))
+    return error <= _REPRODUCED * float(values.std())
+
+
+def _size(pixels: Image.Image, longest: int) -> tuple[int, int]:
+    """(width, height) with that longest side."""
+    share = longest / max(pixels.size)
+    return max(1, round(pixels.width * share)), max(1, round(pixels.height * share))
 
 
 def blurred_jpeg(jpeg: bytes, how: Treatment) -> bytes:

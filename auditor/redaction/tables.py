@@ -20,7 +20,13 @@ from auditor.records.predictions import (
     attribute_columns,
     property_name,
 )
-from auditor.redaction.images import blurred_jpeg, coarse, overlay_jpeg, treated
+from auditor.redaction.images import (
+    blurred_jpeg,
+    coarse,
+    overlay_jpeg,
+    treated,
+    treatment_of,
+)
 from auditor.redaction.records import Renaming
 from auditor.report.view.map_files import MapFiles, cam_of
 
@@ -104,14 +110,18 @@ def _changes(names: Renaming) -> dict[str, Callable[[str], str]]:
     return changes
 
 
-def redact_explanations(files: ExplanationFiles, names: Renaming, how: Images) -> None:
+def redact_explanations(files: ExplanationFiles, names: Renaming, how: Images) -> int:
     """Writes the images and maps, file by file, at the same places.
 
     Args:
         files: which.
         names: what stands for ids.
         how: what becomes of images.
+
+    Returns:
+        The number of images that are dropped because blurring would not hide them.
     """
+    dropped = 0
     for name, used in files.used.items():
         path = files.source.folder / name
         with pq.ParquetFile(path) as file:
@@ -120,9 +130,11 @@ def redact_explanations(files: ExplanationFiles, names: Renaming, how: Images) -
                 place = 0
                 for batch in file.iter_batches(_ROWS_OF_IMAGES, columns=schema.names):
                     rows = batch.to_pylist()
-                    kept = _rows(rows, f"{name}#", place, used, files, names, how)
-                    writer.write_table(pa.Table.from_pylist(list(kept), schema))
+                    kept = list(_rows(rows, f"{name}#", place, used, files, names, how))
+                    writer.write_table(pa.Table.from_pylist([row for row, _ in kept], schema))
+                    dropped += sum(simple for _, simple in kept)
                     place += len(rows)
+    return dropped
 
 
 def _schema(stored: pa.Schema, how: Images) -> pa.Schema:
@@ -138,7 +150,8 @@ def _rows(
     files: ExplanationFiles,
     names: Renaming,
     how: Images,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The rows, and whether each has an image that is dropped instead of blurred."""
     places = range(start, start + len(rows))
     below = {
         f"{prefix}{place}": files.image_of[f"{prefix}{place}"]
@@ -148,20 +161,22 @@ def _rows(
     images = files.source.rows(below.values(), ("image",)) if how != "keep" else {}
     for place, row in zip(places, rows, strict=True):
         if place not in used:
-            yield dict.fromkeys(row)
+            yield dict.fromkeys(row), False
             continue
         reference = below.get(f"{prefix}{place}")
         image = images[reference]["image"] if reference in images else None
         yield _row(row, image, names, how)
 
 
-def _row(row: dict[str, Any], image: bytes | None, names: Renaming, how: Images) -> dict[str, Any]:
+def _row(
+    row: dict[str, Any], image: bytes | None, names: Renaming, how: Images
+) -> tuple[dict[str, Any], bool]:
     """A row of a file; its map is drawn again over the image that was treated."""
     changed = dict(row)
     if row.get(SAMPLE) is not None:
         changed[SAMPLE] = names.sample(row[SAMPLE])
     if how == "keep":
-        return changed
+        return changed, False
     cam = cam_of(row) if set(_CAM) <= set(row) else None
     if cam is not None:
         cam = coarse(cam)
@@ -170,11 +185,13 @@ def _row(row: dict[str, Any], image: bytes | None, names: Renaming, how: Images)
             "cam_height": cam.shape[0],
             "cam_width": cam.shape[1],
         }
+    stored = row.get("image") or image or row.get("overlay")
+    treatment = how if stored is None else treatment_of(stored, how)
     if row.get("image") is not None:
-        changed["image"] = blurred_jpeg(row["image"], how)
+        changed["image"] = blurred_jpeg(row["image"], treatment)
     if row.get("overlay") is not None:
         if cam is not None and image is not None:
-            changed["overlay"] = overlay_jpeg(treated(image, how), cam)
+            changed["overlay"] = overlay_jpeg(treated(image, treatment), cam)
         else:
-            changed["overlay"] = blurred_jpeg(row["overlay"], how)
-    return changed
+            changed["overlay"] = blurred_jpeg(row["overlay"], treatment)
+    return changed, treatment != how and row.get("image") is not None

@@ -18,7 +18,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from auditor.datasets.dicom_tags import DicomOptions, with_tags
 from auditor.datasets.images import FileImages
 from auditor.errors import UnreadableImageError, UsageError
-from auditor.imaging import image_size, open_image
+from auditor.imaging import image_size
+from auditor.imaging.decode import decode_here
 from auditor.records import Dataset
 from fuzz.target import BrokenPromiseError, Reader, Target
 
@@ -39,7 +40,7 @@ def _open(folder: Path) -> Reader:
             with_tags(dataset, images, _TAGS)
         with contextlib.suppress(UnreadableImageError):
             image_size(path)
-        image = open_image(path).image
+        image = decode_here(data)
         if image.mode != "RGB" or image.width * image.height > _MOST_PIXELS:
             raise BrokenPromiseError(f"an image of mode {image.mode} and size {image.size}")
 
@@ -89,7 +90,7 @@ def _seeds() -> Iterator[bytes]:
 
 TARGET = Target(
     name="dicom",
-    about="a DICOM file → `open_image`, `image_size`, tags of the header",
+    about="a DICOM file → `decode_here`, `image_size`, tags of the header",
     open=_open,
     seeds=_seeds,
     allowed=(UnreadableImageError,),

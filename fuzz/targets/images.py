@@ -9,7 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from auditor.errors import UnreadableImageError
-from auditor.imaging import image_size, open_image, open_mask
+from auditor.imaging import image_size
+from auditor.imaging.decode import decode_here
+from auditor.imaging.masks import mask_here
 from fuzz import pixels
 from fuzz.target import BrokenPromiseError, Reader, Target
 
@@ -22,13 +24,13 @@ def _open(folder: Path) -> Reader:
     path = folder / "image"
 
     def read(data: bytes) -> None:
-        path.write_bytes(data)
         if zlib.crc32(data) % 4 == 0:  # masks are decoded by the same code
             with contextlib.suppress(UnreadableImageError):
-                open_mask(path)
-        image = open_image(path).image
+                mask_here(data)
+        image = decode_here(data)
         if image.mode != "RGB" or image.width * image.height > _MOST_PIXELS or not all(image.size):
             raise BrokenPromiseError(f"an image of mode {image.mode} and size {image.size}")
+        path.write_bytes(data)
         size = image_size(path)
         if size != image.size:
             raise BrokenPromiseError(f"image_size says {size}; the image has {image.size}")
@@ -38,7 +40,7 @@ def _open(folder: Path) -> Reader:
 
 TARGET = Target(
     name="images",
-    about="an image file → `open_image`, `image_size`, `open_mask`",
+    about="an image file → `decode_here`, `image_size`, `mask_here`",
     open=_open,
     seeds=pixels.files,
     allowed=(UnreadableImageError,),

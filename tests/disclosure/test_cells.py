@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import linprog
 
-from auditor.disclosure.cells import LABEL, Cell, withheld_cells
+from auditor.disclosure.cells import LABEL, Cell, withheld_cells, withheld_outcomes
 
 SENSITIVE = ("sex",)
 
@@ -125,3 +125,35 @@ def _bounds(
         assert solved.status in {0, 3}
         found.append(np.inf if solved.status == 3 else sign * solved.fun)
     return found[0], found[1]
+
+
+def test_withheld_outcomes_few_failures_withhold_a_second_value() -> None:
+    # 30 failures in all: with `a` alone withheld, 30 - 9 - 20 = 1 would reveal its only failure.
+    counts, failures = _one_way(a=40, b=40, c=200), _one_way(a=1, b=9, c=20)
+    assert withheld_outcomes(counts, failures, SENSITIVE, 10, 1) == frozenset()
+    assert _values(withheld_outcomes(counts, failures, SENSITIVE, 10, 5)) == {"a", "b"}
+
+
+def test_withheld_outcomes_few_correct_predictions_withhold_a_value() -> None:
+    # a: 40 - 38 = 2 correct predictions; b, with 60 - 30 = 30, is the next smallest; c has 300 - 30.
+    counts, failures = _one_way(a=40, b=60, c=300), _one_way(a=38, b=30, c=30)
+    assert _values(withheld_outcomes(counts, failures, SENSITIVE, 10, 5)) == {"a", "b"}
+
+
+def test_withheld_outcomes_no_failure_is_shown_and_all_failures_are_not() -> None:
+    counts = _one_way(a=40, b=60, c=50)
+    assert withheld_outcomes(counts, _one_way(a=0, b=30, c=20), SENSITIVE, 10, 5) == frozenset()
+    assert "a" in _values(withheld_outcomes(counts, _one_way(a=40, b=30, c=20), SENSITIVE, 10, 5))
+
+
+def test_withheld_outcomes_within_a_withheld_cell_are_withheld() -> None:
+    counts, failures = _one_way(a=40, b=60), _one_way(a=2, b=30)
+    inner = _cell(sex="a", label="x")
+    counts[inner], failures[inner] = 20, 0
+    assert inner in withheld_outcomes(counts, failures, SENSITIVE, 10, 5)
+
+
+def test_withheld_outcomes_other_attributes_are_never_withheld() -> None:
+    counts = {frozenset[tuple[str, str]](): 100, _cell(site="A"): 50, _cell(site="B"): 50}
+    failures = {frozenset[tuple[str, str]](): 10, _cell(site="A"): 1, _cell(site="B"): 9}
+    assert withheld_outcomes(counts, failures, SENSITIVE, 10, 5) == frozenset()

@@ -12,7 +12,7 @@ from builders.synthetic_run import Plan, build_run
 
 from auditor.disclosure.result import disclosed
 from auditor.manifest import write_manifest
-from auditor.records import MISSING, AuditResult, MetricValue
+from auditor.records import MISSING, AuditResult, Estimate, MetricValue
 from auditor.report import documents
 from auditor.report.view.report_view import build_view
 from auditor.run_folder import RunFolder
@@ -141,6 +141,51 @@ def test_metric_with_few_positive_samples_withholds_its_parts_only(run: RunFolde
     result = run.read_result().model_copy(update={"metrics": values})
     # 60 − 54 = 6 would reveal the number of positive samples.
     assert [one.metric for one in disclosed(result).result.metrics] == ["accuracy"]
+
+
+def _with_min_failures(result: AuditResult, least: int) -> AuditResult:
+    raw = result.model_dump(mode="json")
+    raw["provenance"]["config"].setdefault("report", {})["min_failures"] = least
+    return AuditResult.model_validate_json(json.dumps(raw))
+
+
+def test_every_shown_slice_has_no_or_enough_failures_and_correct_predictions(
+    run: RunFolder,
+) -> None:
+    def least(result: AuditResult) -> int:
+        shown = disclosed(result).result.slices
+        slices = [one for one in shown if set(SENSITIVE) & set(one.attributes)]
+        counts = [n for one in slices for n in (one.n_failures, one.support - one.n_failures)]
+        return min(n for n in counts if n)
+
+    result = run.read_result()
+    assert least(result) < 12
+    changed = _with_min_failures(result, 12)
+    assert least(changed) >= 12
+    assert disclosed(changed).n_withheld > disclosed(result).n_withheld
+    assert (
+        "fewer than 10 samples, 12 failures or correct predictions"
+        in disclosed(changed).wording.note
+    )
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.9, False), (1.0, True), (0.85, True)])
+def test_metrics_that_reveal_few_failures_are_withheld(
+    value: float, shown: bool, run: RunFolder
+) -> None:
+    result = _with_min_failures(run.read_result(), 5)
+    attributes = next(one.attributes for one in disclosed(result).result.slices if one.attributes)
+    key = result.findings[0].slice.model_copy(
+        update={"attributes": attributes, "label": None, "predicted": None}
+    )
+    # Of 40 positive samples, 0.9 · 40 = 36 are recognised and 4 are not; 1.0: 40 and 0; 0.85: 34 and 6.
+    estimate = Estimate(value=value, low=0.5, high=1.0)
+    values = [
+        MetricValue(metric=name, slice=key, estimate=one, support=n)
+        for name, one, n in (("accuracy", None, 80), ("sensitivity", estimate, 40))
+    ]
+    found = disclosed(result.model_copy(update={"metrics": values})).result.metrics
+    assert [one.metric for one in found] == (["accuracy", "sensitivity"] if shown else [])
 
 
 def test_result_without_sensitive_attributes_is_unchanged(tmp_path: Path) -> None:

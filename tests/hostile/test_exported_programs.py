@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
@@ -59,6 +60,30 @@ def test_program_under_another_name_is_refused_as_weights(
     with pytest.raises(ModelError):
         read_weights(tmp_path / "weights.safetensors")
     assert not owned.exists()
+
+
+@pytest.mark.parametrize("name", ["program.pt2", "weights.pt"])
+def test_run_refuses_a_program_whose_adapter_is_not_named(
+    name: str, program: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / label / "a.png")
+    if name == "program.pt2":
+        path, owned = program
+    else:  # TorchScript, whatever the suffix
+        path, owned = tmp_path / name, tmp_path / "owned"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("m/constants.pkl", b"")
+    done = CliRunner().invoke(app, ["run", "--model", str(path), "--data", "photos"])
+    assert done.exit_code == 2
+    assert "which can run any code when it is loaded" in done.output
+    assert "--set model.adapter=exported" in done.output
+    assert not owned.exists()
+    named = ["run", "--model", str(path), "--data", "photos", "--set", "model.adapter=exported"]
+    done = CliRunner().invoke(app, named)  # goes on to the next missing statement
+    assert "preprocess: expected how images become the model's input" in done.output
 
 
 def test_init_recognises_a_program_without_running_it(

@@ -89,7 +89,7 @@ def test_image_that_keeps_a_worker_busy_is_a_row_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decode_limit, "SECONDS", 1e9)  # as if the decoder never read on
-    monkeypatch.setattr(decode_limit, "_END_AFTER", 0.3)
+    monkeypatch.setattr(decode_limit, "END_AFTER", 0.3)
     monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.2)
     names = [f"{k:02d}.jpg" for k in range(70)]
     for name in names:

@@ -82,9 +82,9 @@ TABLE: tuple[tuple[str, Damage, str], ...] = (
     (RESULT, content(b"[]"), "expected schema_version"),
     (RESULT, content(b"{}"), "expected schema_version"),
     (RESULT, content(b'{"schema_version": 99}'), "got 99"),
-    (RESULT, content(b'{"schema_version": 1}'), "provenance: Field required"),
+    (RESULT, content(b'{"schema_version": 1}'), "provenance: expected a value; it is missing"),
     (RESULT, content(b'{"schema_version": 1, "findings": 3}'), "audit.json"),
-    (RESULT, edited(lambda one: one.pop("summary")), "summary: Field required"),
+    (RESULT, edited(lambda one: one.pop("summary")), "summary: expected a value; it is missing"),
     (RESULT, edited(lambda one: one["provenance"].update(config={"slices": 3})), "config"),
     (RESULT, edited(lambda one: one["provenance"].update(config={"gate": []})), "config"),
 )

@@ -32,17 +32,20 @@ REFUSED_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "preprocessing by name": (
         {"preprocess": "imagenet"},
-        "preprocess: input should be .*'imagenet'",
+        "preprocess: expected a mapping with keys among .*'imagenet'",
     ),
     "a transform": (
         {"preprocess": Compose([ToTensor()])},
-        r"preprocess: input should be .*got Compose\( ToTensor\(\) \)",
+        r"preprocess: expected a mapping .*got Compose\( ToTensor\(\) \)",
     ),
     "unknown key": (
         {"preprocess": {"size": 8}},
         "preprocess.size: unknown key; did you mean 'resize'",
     ),
-    "size as text": ({"preprocess": {"resize": "big"}}, "preprocess.resize.*valid integer.*'big'"),
+    "size as text": (
+        {"preprocess": {"resize": "big"}},
+        "preprocess.resize: expected a whole number or a list.*'big'",
+    ),
     "mean of values to 255": (
         {"preprocess": {"mean": [123, 116, 103], "std": [58, 57, 57]}},
         "preprocess.mean: expected means of values from 0 to 1: divide mean and std by 255",
@@ -51,15 +54,21 @@ REFUSED_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"preprocess": {"std": [0]}},
         "preprocess.std: expected standard deviations above 0",
     ),
-    "seed as text": ({"seed": "a"}, "seed: input should be a valid integer, .*got 'a'"),
-    "negative seed": ({"seed": -1}, "seed: input should be greater than or equal to 0; got -1"),
-    "empty name": ({"name": ""}, "name: string should have at least 1 character; got ''"),
-    "name as a number": ({"name": 5}, "name: input should be a valid string; got 5"),
-    "unknown task": ({"task": "multiclass"}, "task: input should be 'single-label', 'binary' or"),
-    "unknown output": ({"output": "logit"}, "output: input should be 'logits', 'prob.*got 'logit'"),
-    "layer as a module": ({"target_layer": nn.ReLU()}, r"target_layer: .*string; got ReLU\(\)"),
+    "seed as text": ({"seed": "a"}, "seed: expected a whole number; got 'a'"),
+    "negative seed": ({"seed": -1}, "seed: expected a number of at least 0; got -1"),
+    "empty name": ({"name": ""}, "name: expected text of at least 1 character; got ''"),
+    "name as a number": ({"name": 5}, "name: expected text; got 5: put it in quotes"),
+    "unknown task": ({"task": "multiclass"}, "task: expected 'single-label', 'binary' or"),
+    "unknown output": ({"output": "logit"}, "output: expected 'logits', 'prob.*got 'logit'"),
+    "layer as a module": (
+        {"target_layer": nn.ReLU()},
+        r"target_layer: expected text; got ReLU\(\)",
+    ),
     "unknown layer": ({"target_layer": "layer4"}, "there is no 'layer4'; similar names: 0, 1, 2"),
-    "decision as a number": ({"decision": 0.5}, "decision: input should be .*got 0.5"),
+    "decision as a number": (
+        {"decision": 0.5},
+        "decision: expected a mapping with keys among .*got 0.5",
+    ),
     "decision of a wrong key": (
         {"decision": {"positiv": "dog"}, "task": "binary"},
         "decision.positiv: unknown key; did you mean 'positive'",

@@ -67,7 +67,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def _tokenised(folder: Path) -> tuple[RunFolder, tuple[str, ...]]:
     """A run whose ids, paths, groups and one sensitive value are unique tokens."""
     run = build_run(
-        folder, Plan(samples=240, side=48, drawn=12, levels=(("mono", "poly"), ("A", "B")))
+        folder, Plan(samples=240, side=96, drawn=12, levels=(("mono", "poly"), ("A", "B")))
     )
     table = pd.read_parquet(run.path / "predictions.parquet")
     ids = {one: f"idtoken{k:04d}x" for k, one in enumerate(table["sample"])}

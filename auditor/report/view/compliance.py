@@ -18,6 +18,7 @@ from auditor import resources
 from auditor.errors import ConfigError
 from auditor.phrasing import any_value
 from auditor.records import AuditResult
+from auditor.records.expectations import first_fault
 from auditor.records.selection import SelectionRates
 from auditor.report.view.compliance_evidence import (
     KINDS,
@@ -174,9 +175,7 @@ def _read(path: Path) -> ComplianceRule:
     try:
         return ComplianceRule.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {place}: {first['msg']}") from error
+        raise ConfigError(f"{path}: {first_fault(error)}") from error
 
 
 def _standing(rule: ComplianceRule) -> str:

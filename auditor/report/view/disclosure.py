@@ -10,7 +10,7 @@ from auditor.phrasing import date, plural, several
 from auditor.records import RedactionRecord
 
 _IMAGES = {
-    "blur": "images are blurred and have no detail maps",
+    "blur": "images are blurred (those of up to 64 pixels a side are left out) and have no detail maps",
     "drop": "images are left out",
     "keep": "images are as in the original",
 }
@@ -56,8 +56,9 @@ def _notes(found: Disclosed) -> Iterator[str]:
     n = found.n_withheld + (0 if record is None else record.n_withheld)
     if n:
         yield (
-            f"{plural(n, 'cell is', 'cells are')} not shown: they have fewer samples, or reveal the number "
-            "of such a cell. Findings about them keep their severity and their effect on the verdict."
+            f"{plural(n, 'cell is', 'cells are')} not shown: they have {found.wording.small}, or "
+            "reveal the number of such a cell. Findings about them keep their severity and their effect on "
+            "the verdict."
         )
 
 
