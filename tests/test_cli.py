@@ -108,6 +108,7 @@ def test_explain_writes_a_sheet_of_each_image(planted_inputs: Path, tmp_path: Pa
         assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_run_blocked_gate_has_exit_code_one(planted_inputs: Path, tmp_path: Path) -> None:
     quick = [f"checks.{name}=false" for name in all_of("check") if name != "performance-gap"]
     quick += ["report.formats=[]", "explain.contrast=false", "explain.trust_samples=0"]
