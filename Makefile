@@ -9,12 +9,13 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/auditor demo
 
+# One thread for each of the two worker processes: more threads than cores wait for each other busily.
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	$(MAKE) fuzz-short
 
 # Random files for every reader of files; docs/fuzzing.md has more.

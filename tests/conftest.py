@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from builders.browser_visits import browser  # noqa: F401 - a fixture for every folder
 from builders.table_evidence import make_evidence  # noqa: F401 - a fixture for every folder
 from filelock import FileLock
@@ -34,6 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with the files that have slow tests, so that no worker process waits for one in the end."""
     slow = {one.path for one in items if one.get_closest_marker("slow")}
     items.sort(key=lambda one: one.path not in slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Every test begins with the same random state, whichever tests ran before in this process."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - the state that libraries use
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ def accused(seed: int, group: str | None, **world: float) -> list[str]:
     return sorted({f"{name} = {value}" for one in found for name, value in one.attributes.items()})
 
 
+@pytest.mark.slow
 def test_audit_innocent_attributes_of_patients_are_accused_without_a_group_only() -> None:
     plain = [accused(seed, None) for seed in SEEDS]
     grouped = [accused(seed, "patient") for seed in SEEDS]

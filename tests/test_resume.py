@@ -323,6 +323,7 @@ def test_fault_keeps_the_finished_blocks_and_says_how_to_continue(
     assert f"resumed; {predicted} of 200 samples" in progress.messages[0]
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_workers_hash_seed_or_clock(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,7 +349,8 @@ def test_result_does_not_depend_on_workers_hash_seed_or_clock(
     assert all(one >= 0 for one in seconds.values())
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments_loses_nothing(tmp_path: Path) -> None:
-    """See `benchmarks.kill`, which does so more often."""
-    found: dict[str, Any] = {one.moment: one.differences for one in killed_audits(tmp_path, 4, 1)}
+    """At a time, at an operation, and at both; see `benchmarks.kill`, which does so more often."""
+    found: dict[str, Any] = {one.moment: one.differences for one in killed_audits(tmp_path, 3, 1)}
     assert found == dict.fromkeys(found, ())

@@ -161,6 +161,7 @@ def test_manifest_lists_every_file_of_the_run(planted_run: RunFolder) -> None:
     assert manifest["audit.json"] == sha256(planted_run.path / "audit.json")
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_result(
     planted_inputs: Path, planted_run: RunFolder, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_calibration_gap_overall_is_an_alert_if_gross_or_above_a_stated_limit(
     assert (whole.limit, whole.ceiling) == (limit, ceiling)
 
 
+@pytest.mark.slow
 def test_calibration_gap_calibrated_model_gives_uniform_p_values(
     make_evidence: MakeEvidence,
 ) -> None:

@@ -158,9 +158,10 @@ def test_search_does_not_use_outcomes_of_the_test_half() -> None:
     assert all(one is not None and one > 0.005 for one in p_values)
 
 
+@pytest.mark.slow
 def test_random_failures_are_significant_no_more_often_than_alpha() -> None:
     p_values = []
-    for seed in range(100):
+    for seed in range(60):
         random = np.random.default_rng([seed, 3])
         n = 480
         # Failures are independent of everything, and there are many clusters to choose from.
@@ -170,7 +171,7 @@ def test_random_failures_are_significant_no_more_often_than_alpha() -> None:
         check = MapClusters(max_classes=1)
         p_values += [one.p_value for one in check.examine(replace(given, min_support=10)).claims]
     found = np.array(p_values, dtype=float)
-    assert len(found) > 90
+    assert len(found) > 54
     assert (found <= 0.05).sum() <= binom.ppf(0.999, len(found), 0.05)
     assert (found <= 0.2).sum() <= binom.ppf(0.999, len(found), 0.2)
 

@@ -238,6 +238,7 @@ def test_commands_exit_with_2_and_one_message(
     assert line.startswith("error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["synthetic", "small", "version 1"])
 def test_random_mutations_end_in_success_or_in_one_message(
     source: str, run: RunFolder, example_v1: Path, tmp_path: Path
@@ -248,10 +249,10 @@ def test_random_mutations_end_in_success_or_in_one_message(
         shutil.copytree(run.path if source == "synthetic" else example_v1, tmp_path / "changed")
     shutil.copytree(tmp_path / "changed", tmp_path / "intact")
     changed, intact = (RunFolder.open(tmp_path / name) for name in ("changed", "intact"))
-    found = Mutations(changed, intact, together=60).run_all(120, seed=5)
-    assert found.n == 120
+    found = Mutations(changed, intact, together=60).run_all(80, seed=5)
+    assert found.n == 80
     assert not found.crashes, found.crashes[0]
-    assert found.refused > 30
+    assert found.refused > 20
     for mutation, message in found.messages:
         assert message.startswith(str(changed.path / "audit.json")), mutation
         assert "\n" not in message, mutation

@@ -68,6 +68,7 @@ def named_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return _run(tmp_path_factory.mktemp("named") / "run", names)
 
 
+@pytest.mark.slow
 def test_documents_for_people_show_display_names_alone(named_run: RunFolder) -> None:
     documents.write(named_run, ["html", "pdf", "markdown"])
     html = (named_run.path / "report.html").read_text(encoding="utf-8")
