@@ -108,7 +108,7 @@ class Leakage(Check):
     is a warning."""
 
     def passes(self, size: AuditSize) -> Passes:
-        """The features of the audited images, of their mirror images, and of the training images."""
+        """Features of the audited images, of their mirror images and of the training images, if used."""
         searched = min(size.n_samples, self.max_searched)
         trained = min(size.n_reference, self.max_images)
         used = trained > 0 and max(searched, trained) <= self.max_described

@@ -24,10 +24,10 @@ def ratio(above: Floats, below: Floats) -> Floats:
 def index_of(values: ArrayLike) -> Integers:
     """Numbers the distinct values of a one-dimensional array from zero in sorted order."""
     found = np.asarray(values)
-    if found.dtype.kind in "iu" and found.size:
+    if found.dtype.kind == "i" and found.size:
         low, high = int(found.min()), int(found.max())
         if high - low <= 2 * found.size:  # counting is faster than sorting
-            offset = (found - low).astype(np.int64).ravel()
+            offset = found.astype(np.int64).ravel() - low
             return (np.cumsum(np.bincount(offset) > 0) - 1)[offset].astype(np.int64)
     return np.unique(found, return_inverse=True)[1].astype(np.int64).ravel()
 

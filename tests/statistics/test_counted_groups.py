@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from auditor.statistics.cluster_cells import index_of
 from auditor.statistics.counted_groups import CountedGroups
 from auditor.statistics.intervals import Floats, Integers
 from auditor.statistics.series import cluster_p_value
@@ -72,3 +73,14 @@ def test_p_value_of_many_samples_is_small_only_where_outcomes_are_clustered() ->
     assert cluster_p_value(clustered, groups, strata) < 0.001
     # All of a stratum alike: nothing varies within strata.
     assert cluster_p_value(strata == 0, groups, strata) == 1.0
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8])
+def test_index_of_numbers_values_in_sorted_order(dtype: type[np.integer]) -> None:
+    values = np.array([100, 3, 100, 7, 3] * 60).astype(dtype)
+    assert (index_of(values) == np.array([2, 0, 2, 1, 0] * 60)).all()
+    if np.issubdtype(dtype, np.signedinteger):
+        assert (index_of(-values) == np.array([0, 2, 0, 1, 2] * 60)).all()
+        assert index_of(np.array([-128, 127] * 100).astype(dtype))[:2].tolist() == [0, 1]
+    assert index_of(np.array([5, -(10**12), 5])).tolist() == [1, 0, 1]
+    assert len(index_of(np.array([], dtype=dtype))) == 0
