@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -120,11 +121,8 @@ class EvaluatedSamples:
         """
         positions, kept = self.positions[rows].tolist(), self.kept.images
         missing = [one for one in dict.fromkeys(positions) if one not in kept]
-        decoded = (
-            image
-            for part in self._read(self._predicted, np.array(missing, dtype=np.int64))
-            for image in part.numpy()
-        )
+        parts = self._read(self._predicted, np.array(missing, dtype=np.int64))
+        decoded = chain.from_iterable(part.numpy() for part in parts)
         coming, times = set(missing), Counter(positions)
         again: dict[int, NDArray[np.uint8]] = {}
         size = self.model.batch_size
