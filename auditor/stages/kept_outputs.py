@@ -39,9 +39,11 @@ def keeps_features(model: AuditedModel, n_samples: int) -> bool:
         n_samples: number of samples.
     """
     module = unwrap(model.module)
+    layer = dict(module.named_modules()).get(model.layer.name)
     return (
         module is model.module
-        and not isinstance(module.get_submodule(model.layer.name), OcclusionMaps)
+        and layer is not None
+        and not isinstance(layer, OcclusionMaps)
         and n_samples * 2 * model.layer.channels * 4 <= _MOST_BYTES
     )
 
