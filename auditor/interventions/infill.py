@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 from auditor.interventions.regions import ImageArray, Region
 from auditor.statistics import Floats, Integers
@@ -25,6 +26,9 @@ _BLUR_WIDTH = 1 / 8
 """Standard deviation of the blur as a share of the shorter side: letters and marks become illegible."""
 _BLUR_REACH = 3.0
 """Standard deviations at which the blur is truncated."""
+_KEPT, _KEPT_SIZE = 24, 2500
+"""Factorisations that are kept, 40 MB at most, and largest number of pixels of their regions. All searches
+try the same windows."""
 _UPPER, _LOWER = np.s_[:-1, :], np.s_[1:, :]
 _LEFT, _RIGHT = np.s_[:, :-1], np.s_[:, 1:]
 _NEIGHBOURS = ((_UPPER, _LOWER), (_LOWER, _UPPER), (_LEFT, _RIGHT), (_RIGHT, _LEFT))
@@ -37,24 +41,22 @@ class Infill:
 
     Attributes:
         images: (n, 3, H, W) the images.
-        blurred: (n, 3, H, W) the same images, blurred.
         donors: (n, 3, H, W) a donor image of another label for each image, or None if there is none.
     """
 
     images: ImageArray
-    blurred: ImageArray
     donors: ImageArray | None
 
-    @classmethod
-    def of(cls, images: ImageArray, donors: ImageArray | None) -> Infill:
-        """Blurs the images once, for any number of regions."""
-        return cls(images, blur(images), donors)
+    @cached_property
+    def blurred(self) -> ImageArray:
+        """(n, 3, H, W) the same images, blurred once for any number of regions."""
+        return blur(self.images)
 
     def part(self, first: int, step: int) -> Infill:
         """Every so many-th of the images, from one on."""
         every = slice(first, None, step)
         donors = None if self.donors is None else self.donors[every]
-        return Infill(self.images[every], self.blurred[every], donors)
+        return Infill(self.images[every], donors)
 
     @property
     def methods(self) -> tuple[InfillMethod, ...]:
@@ -173,11 +175,32 @@ def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 def _solve(crops: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
     """Solves Laplace's equation for the m pixels of a region; returns (n, 3, m)."""
-    index = np.full(mask.shape, -1)
-    index[mask] = np.arange(mask.sum())
-    size = int(mask.sum())
+    index, size = _index(mask), int(mask.sum())
     flat = crops.reshape(-1, *mask.shape).astype(np.float64)
     boundary: Floats = np.zeros((size, len(flat)))
+    for here, there in _NEIGHBOURS:
+        inside = mask[here]
+        own, known = index[here][inside], index[there][inside] < 0
+        given = flat[:, *there][:, inside][:, known]
+        boundary[own[known]] += given.T
+    factorised = _kept_factorisation if size <= _KEPT_SIZE else _factorisation
+    solution = factorised(mask.shape, mask.tobytes()).solve(boundary)
+    return np.asarray(
+        np.clip(np.rint(solution.T), 0, 255).reshape(*crops.shape[:2], size), dtype=np.uint8
+    )
+
+
+def _index(mask: NDArray[np.bool_]) -> Integers:
+    """Number of each pixel of a region, -1 outside."""
+    index = np.full(mask.shape, -1)
+    index[mask] = np.arange(mask.sum())
+    return index
+
+
+def _factorisation(shape: tuple[int, int], pattern: bytes) -> SuperLU:
+    """The LU factorisation of the equations of a region, given as the bytes of its mask."""
+    mask = np.frombuffer(pattern, dtype=np.bool_).reshape(shape)
+    index, size = _index(mask), int(mask.sum())
     degree = np.zeros(size)
     entries: list[tuple[Integers, Integers]] = []
     for here, there in _NEIGHBOURS:
@@ -186,8 +209,6 @@ def _solve(crops: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
         degree[own] += 1
         unknown = neighbour >= 0
         entries.append((own[unknown], neighbour[unknown]))
-        given = flat[:, *there][:, inside][:, ~unknown]
-        boundary[own[~unknown]] += given.T
     rows, columns = (np.concatenate(part) for part in zip(*entries, strict=True))
     system = coo_array(
         (
@@ -196,7 +217,7 @@ def _solve(crops: ImageArray, mask: NDArray[np.bool_]) -> ImageArray:
         ),
         shape=(size, size),
     )
-    solution = splu(system.tocsc()).solve(boundary)
-    return np.asarray(
-        np.clip(np.rint(solution.T), 0, 255).reshape(*crops.shape[:2], size), dtype=np.uint8
-    )
+    return splu(system.tocsc())
+
+
+_kept_factorisation = lru_cache(_KEPT)(_factorisation)
