@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from auditor.autograd.model_state import unwrap
 from auditor.blocks import block_name
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explanation_files import map_files
+from auditor.records import SampleSelection
 from auditor.records.predictions import FEATURES, SAMPLE
 from auditor.stages.explained_blocks import BLOCKS
 from auditor.stages.predicted_blocks import blocks_of
@@ -85,22 +85,26 @@ def keep_features(samples: EvaluatedSamples, folder: Path) -> None:
                 kept.add(position, found)
 
 
-def keep_maps(samples: EvaluatedSamples, folder: Path, numbers: Iterable[int]) -> None:
+def keep_maps(
+    samples: EvaluatedSamples, selection: SampleSelection, folder: Path, numbers: Iterable[int]
+) -> None:
     """Keeps the Grad-CAMs in the files of explanations.
 
     Args:
         samples: the evaluated samples.
+        selection: what was explained.
         folder: ``explanations/`` of the run.
         numbers: of the complete blocks.
     """
     codes = {name: code for code, name in enumerate(samples.model.classes)}
-    rows_of = pd.Index(samples.table[SAMPLE].astype(str))
+    ids = samples.table[SAMPLE].to_numpy()
+    rows_of = {str(ids[job.row]): job.row for job in selection.jobs}
     for number in numbers:
         _, path = map_files(folder, number)
         if path.exists():
             for part in _batches(path, "sample"):
-                rows = rows_of.get_indexer(pd.Index(part["sample"].to_pylist()))
-                _keep(samples, rows.tolist(), codes, part)
+                rows = [rows_of[sample] for sample in part["sample"].to_pylist()]
+                _keep(samples, rows, codes, part)
         for part in _batches(folder / BLOCKS / block_name(number), "row"):
             _keep(samples, part["row"].to_pylist(), codes, part)
 

@@ -82,7 +82,7 @@ def merge_explanations(
             for kind, one in read_records(folder, block.number):
                 (failures if kind == "failure" else contrasts).append(one)
     if exact:
-        keep_maps(samples, folder, [one.number for one in used])
+        keep_maps(samples, selection, folder, [one.number for one in used])
     n_tried = sum(one.n_tried for one in used)
     n_raised = sum(one.raised.n for one in used if one.raised is not None)
     if n_raised:
