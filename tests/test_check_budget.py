@@ -138,6 +138,6 @@ def test_schema_describes_the_budget() -> None:
     assert "forwards" in schema["properties"]
 
 
-def test_default_limit_is_the_reference_and_at_least_320_million_pixels() -> None:
+def test_default_limit_is_the_reference_and_at_least_640_million_pixels() -> None:
     assert forward_limit({}, 50_000, 128 * 128) == 50_000
-    assert forward_limit({}, 100, 128 * 128) == 320_000_000 // 16_384
+    assert forward_limit({}, 100, 128 * 128) == 640_000_000 // 16_384
