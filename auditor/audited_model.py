@@ -15,7 +15,7 @@ from auditor.autograd.arithmetic import arithmetic
 from auditor.autograd.device_memory import is_out_of_memory
 from auditor.autograd.forward import in_best_layout
 from auditor.autograd.model_state import unwrap
-from auditor.autograd.passes import Passes, forget_recorded
+from auditor.autograd.passes import Passes, forget_recorded, most_recorded
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
 from auditor.autograd.user_code import user_code
@@ -150,23 +150,37 @@ class AuditedModel:
         nothing = np.empty((0, len(self.classes)))  # no image of a batch may be readable
         return np.concatenate([nothing, *self._in_passes(images, self._logits)])
 
-    def logits_of_each(self, images: Tensor) -> tuple[NDArray[np.float64], dict[int, ModelError]]:
+    def logits_of_each(
+        self, images: Tensor, *, features: bool = False
+    ) -> tuple[NDArray[np.float64], dict[int, ModelError]]:
         """Logits of images of which some may make the network raise an exception.
 
         Where a batch raises, its images are run one by one.
 
+        Args:
+            images: uint8.
+            features: whether the features and the peaks follow the logits; see `ModelOutputs`.
+
         Returns:
-            (n, K), NaN for an image that raises, and the exceptions by the position of the image.
+            (n, K) or (n, K + 2 C), NaN for an image that raises, and the exceptions by the position of the
+            image.
         """
+        width = len(self.classes) + 2 * self.layer.channels * features
         try:
-            return self.logits(images), {}
+            if not features:
+                return self.logits(images), {}
+            return np.concatenate(
+                [np.empty((0, width)), *self._in_passes(images, self._filled_outputs)]
+            ), {}
         except ModelError as error:
             if error.__cause__ is None or is_out_of_memory(error.__cause__):
                 raise  # outputs of a wrong shape or type, or too little memory: no image is to blame
             batch_error = error
         if len(images) == 1:
-            return np.full((1, len(self.classes)), np.nan), {0: batch_error}
-        found = [self.logits_of_each(images[k : k + 1]) for k in range(len(images))]
+            return np.full((1, width), np.nan), {0: batch_error}
+        found = [
+            self.logits_of_each(images[k : k + 1], features=features) for k in range(len(images))
+        ]
         errors = {k: failed[0] for k, (_, failed) in enumerate(found) if failed}
         if len(errors) == len(images):
             errors = dict.fromkeys(errors, batch_error)
@@ -216,7 +230,9 @@ class AuditedModel:
                 finite = np.isfinite(maps).all((1, 2), keepdims=True)
                 return np.where(finite, maps, np.float32(0))
 
-        return np.concatenate(list(self._fitting(images, run, self._gradient_passes)))
+        passes = self._gradient_passes
+        passes.most = min(passes.most, most_recorded(images, self.device))
+        return np.concatenate(list(self._fitting(images, run, passes)))
 
     def _in_passes(
         self, images: Tensor, run: Callable[[Tensor], NDArray[np.float64]]
@@ -248,6 +264,22 @@ class AuditedModel:
 
     def _outputs(self, images: Tensor) -> NDArray[np.float64]:
         """Logits, features and peaks, (n, K + 2 C)."""
+        found = self._if_watched(images)
+        if found.shape[1] == len(self.classes):
+            raise ModelError(
+                f"model: expected the target layer {self.layer.name!r} to run in every forward pass; "
+                "it did not: choose another layer in model.target_layer"
+            )
+        return found
+
+    def _filled_outputs(self, images: Tensor) -> NDArray[np.float64]:
+        """The same; features and peaks are NaN if the target layer did not run."""
+        found = self._if_watched(images)
+        missing = len(self.classes) + 2 * self.layer.channels - found.shape[1]
+        return np.pad(found, ((0, 0), (0, missing)), constant_values=np.nan)
+
+    def _if_watched(self, images: Tensor) -> NDArray[np.float64]:
+        """The same, or only the logits if the target layer did not run."""
         maps: list[NDArray[np.float64]] = []
 
         def keep(output: object) -> None:
@@ -259,13 +291,8 @@ class AuditedModel:
         module = unwrap(self.module)
         with watched(module, self.layer, keep):
             output = self._forward(module, images)
-        if not maps:
-            raise ModelError(
-                f"model: expected the target layer {self.layer.name!r} to run in every forward pass; "
-                "it did not: choose another layer in model.target_layer"
-            )
         logits = checked_logits(output, tuple(images.shape), len(self.classes))
-        return np.concatenate([logits, maps[0].astype(np.float64)], axis=1)
+        return np.concatenate([logits, *maps], axis=1, dtype=np.float64)
 
     def _forward(self, module: nn.Module, images: Tensor) -> object:
         inputs = self.inputs(images)

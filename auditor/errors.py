@@ -11,6 +11,7 @@
     │   ├── OutputExistsError       the output folder is not empty
     │   ├── FileSystemError         a file or folder can't be read or written
     │   └── MissingDependencyError  an optional or a system library is not installed
+    ├── BudgetExhaustedError        a check may not run more images; listed as not tested
     ├── UnreadableImageError        one image can't be decoded; recorded in its row's `status`
     └── AuditAbortedError           the audit stopped before it was finished; exit code 3
 
@@ -85,6 +86,10 @@ class UnreadableImageError(AuditorError):
         }
         detail = self.detail or "no reason is known"
         return known.get(self.reason, f"it can't be read ({detail}): correct or replace it")
+
+
+class BudgetExhaustedError(AuditorError):
+    """A check may run no more images through the model; what it did not finish is listed as not tested."""
 
 
 class AuditAbortedError(AuditorError):

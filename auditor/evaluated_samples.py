@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -243,8 +243,8 @@ class EvaluatedSamples:
         found = {key: kept for key in keys if (kept := self.kept.features.get(key)) is not None}
         new = {key: int(row) for key, row in zip(keys, rows, strict=True) if key not in found}
         missing = iter(new)
+        self.budget.spend(len(new))
         for images in self.read(np.array(list(new.values()), dtype=np.int64)):
-            self.budget.spend(len(images))
             outputs = self.model.outputs(images)
             for both in zip(outputs.features, outputs.peaks, strict=True):
                 key, stacked = next(missing), np.stack(both)
@@ -269,7 +269,9 @@ class EvaluatedSamples:
         """
         if images is self.dataset.reference_images:
             return self._outputs_of_reference(rows)[0]
-        return self._features(self._read(self._with_images(images), rows))
+        self.budget.spend(len(rows))
+        decoded = self._read(self._with_images(images), rows)
+        return np.concatenate([self.model.features(part) for part in decoded])
 
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probabilities of other images, preprocessed in the same way.
@@ -390,10 +392,3 @@ class EvaluatedSamples:
     def _read(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[Tensor]:
         for batch in self.model.batches(dataset, positions):
             yield readable(batch, dataset)
-
-    def _features(self, decoded: Iterable[Tensor]) -> NDArray[np.float32]:
-        parts = []
-        for images in decoded:
-            self.budget.spend(len(images))
-            parts.append(self.model.features(images))
-        return np.concatenate(parts)

@@ -129,6 +129,7 @@ class IsolatedStages:
         kept = Thumbnails(self.folder.explanations, "interventions")
         audit = replace(audit, keeper=kept, budget=budget)
         judgement = judge(checks, audit, self.config.gate, advance, self.broken, doing)
+        budget.lift()
         kept.write()
         return judgement
 

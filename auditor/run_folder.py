@@ -36,6 +36,7 @@ from auditor.manifest import (
 )
 from auditor.records import AuditResult
 from auditor.records.parsing import parse_result
+from auditor.records.predictions import FEATURES
 
 __all__ = ["EXPLANATIONS", "PREDICTIONS", "RESULT", "RunFolder", "ShardWriter"]
 
@@ -183,9 +184,13 @@ class RunFolder:
         target = self.path / PREDICTIONS
         parts = sorted(self.predicted.glob("part-*.parquet"))
         partial = target.with_suffix(".partial")
-        with pq.ParquetWriter(partial, pq.read_schema(parts[0]).remove_metadata()) as writer:
+        schema = pq.read_schema(parts[0]).remove_metadata()
+        if FEATURES in schema.names:
+            schema = schema.remove(schema.get_field_index(FEATURES))
+        with pq.ParquetWriter(partial, schema) as writer:
             for part in parts:
-                writer.write_table(pq.read_table(part).replace_schema_metadata(None))
+                table = pq.read_table(part, columns=schema.names)
+                writer.write_table(table.replace_schema_metadata(None))
         partial.replace(target)
         return target
 

@@ -50,6 +50,7 @@ from auditor.run_folder import RunFolder
 from auditor.selected_samples import select_from
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import FailureAnalysis
+from auditor.stages.kept_outputs import keep_features
 from auditor.stages.slicing import Slicing
 
 
@@ -156,6 +157,7 @@ def _run_stages(
         chosen = select_from(predictions, prepared, model, clock.stage)
         analysis, slicing, samples = chosen.analysis, chosen.slicing, chosen.samples
         selection = chosen.selection
+        keep_features(samples, folder.predicted)
         with clock.stage("explain", len(selection.jobs)) as advance:
             explained = stages.explain(samples, selection, computer, advance)
     with clock.stage("map sanity", 1) as advance:

@@ -57,6 +57,10 @@ class Meter:
     _name: str = "prepare"
     _since: float = 0.0
 
+    def __deepcopy__(self, _memo: dict[int, object]) -> Meter:
+        """The same meter: images are counted in copies of the network, too, such as those of searches."""
+        return self
+
     def switch(self, name: str) -> None:
         """What follows belongs to another part."""
         now, part = _processor_seconds(), self.parts.setdefault(self._name, Part())
@@ -116,6 +120,9 @@ def main() -> None:
             measured = _in_own_process(config, options.set)
             (folder / "cost.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
             print(f"\n## {name}\n\n{_table(measured)}\n", flush=True)
+            for check, reason in measured["skipped"]:
+                if "checks.budget" in reason:
+                    print(f"{check}: {reason}", flush=True)
             summary.append(f"| {name} | {_summary(measured)} |")
     print("| audit | CPU seconds | ratio | images by checks | MB above the model | findings |")
     print("|---|---|---|---|---|---|\n" + "\n".join(summary))

@@ -11,8 +11,6 @@ from builders.marked_images import (
     banded_images,
     bright_places,
     labels,
-    marked_audit,
-    model_of,
     predict_by_band_or_mark,
     turns,
     with_mark,
@@ -20,12 +18,11 @@ from builders.marked_images import (
 
 from auditor.checks import Check
 from auditor.checks.failure_regions import FailureRegions
-from auditor.checks.hidden_slices import HiddenSlices
 from auditor.checks.region_reliance import RegionReliance
 from auditor.config import AuditConfig, json_schema
 from auditor.config.budget import CheckBudget, forward_limit
 from auditor.errors import ConfigError
-from auditor.records import AuditData
+from auditor.records import AuditData, AuditSize, Examination, Passes, Skipped
 from auditor.records.forward_budget import ForwardBudget
 from auditor.stages.judge import judge
 
@@ -58,12 +55,16 @@ def audit_with_marks(limit: int | None) -> AuditData:
 
 
 def test_exhausted_budget_lists_the_values_with_the_smaller_gaps() -> None:
-    # Each value takes at most 42 per search image and 4 per test image: 42 * 24 + 4 * 200 = 1808.
-    found = RegionReliance().examine(audit_with_marks(1850))
+    unlimited = audit_with_marks(None)
+    RegionReliance(max_comparisons=1).examine(unlimited)
+    # What the first value takes, and less than any further step.
+    audit = audit_with_marks(unlimited.budget.used + 3)
+    found = RegionReliance().examine(audit)
     (claim,) = found.claims
     assert claim.slice.attributes == {"mark": "yes"}
     (reason,) = (one.reason for one in found.skipped if "checks.budget.forwards" in one.reason)
     assert reason.startswith("not tested: series")
+    assert f"and 3 of {audit.budget.limit:,} are left" in reason
 
 
 def test_without_a_budget_every_value_is_tested() -> None:
@@ -73,26 +74,49 @@ def test_without_a_budget_every_value_is_tested() -> None:
 
 
 def test_exhausted_budget_lists_the_predicted_classes() -> None:
-    audit = replace(marked_audit(), budget=ForwardBudget(100))
+    audit = audit_with_marks(100)
     found = FailureRegions().examine(audit)
     assert not found.claims
     assert "not tested: failures predicted as a;" in found.skipped[0].reason
-    assert model_of(audit).n_predicted == 0
+    assert audit.budget.used <= 100
 
 
-def test_check_that_takes_more_than_the_budget_is_not_examined() -> None:
-    audit = replace(marked_audit(), budget=ForwardBudget(100))
-    skipped = judge({"hidden-slices": HiddenSlices()}, audit).skipped
-    assert skipped[0].check == "hidden-slices"
-    assert "up to 360 forward passes, and 100 of 100 are left" in skipped[0].reason
+def test_what_was_tested_before_the_budget_is_exhausted_is_kept() -> None:
+    unlimited = audit_with_marks(None)
+    (of_class,) = FailureRegions(max_clusters=0).examine(unlimited).claims
+    audit = audit_with_marks(unlimited.budget.used)
+    found = FailureRegions().examine(audit)
+    assert found.claims == (of_class,)
+    assert "not tested: clusters of failures predicted as a;" in found.skipped[0].reason
 
 
-def test_checks_that_wait_get_equal_parts_of_the_budget() -> None:
-    audit = audit_with_marks(1000)
-    checks: dict[str, Check] = {"a": RegionReliance(), "b": RegionReliance()}
-    (one, other) = (part.reason for part in judge(checks, audit).skipped if "budget" in part.reason)
-    assert "500 of 1,000 are left" in one
-    assert "1,000 of 1,000 are left" in other
+class _Asking(Check):
+    """Runs all images once."""
+
+    def passes(self, size: AuditSize) -> Passes:
+        return Passes(size.n_samples, size.n_samples)
+
+    def examine(self, audit: AuditData) -> Examination:
+        model = audit.model
+        assert model is not None
+        model.predict(model.images(np.arange(len(audit.predictions))))
+        return Examination(skipped=(Skipped(check="asking", reason="done"),))
+
+
+def test_check_that_exceeds_the_budget_is_listed_and_later_ones_run() -> None:
+    audit = audit_with_marks(1100)  # 360 for each of the two, and 380 for the first
+    checks: dict[str, Check] = {"regions": FailureRegions(), "a": _Asking(), "b": _Asking()}
+    skipped = judge(checks, audit).skipped
+    (reason,) = (one.reason for one in skipped if one.check == "failure-regions")
+    assert "of 1,100 are left for it" in reason
+    assert audit.budget.used - 2 * 360 <= 380
+    assert [one.reason for one in skipped].count("done") == 2
+
+
+def test_check_that_does_not_expect_the_limit_is_listed_as_not_tested() -> None:
+    skipped = judge({"asking": _Asking()}, audit_with_marks(100)).skipped
+    (reason,) = (one.reason for one in skipped if one.check == "asking")
+    assert reason.startswith("not tested: the next step takes 360 forward passes, and 100 of 100")
 
 
 def test_stated_limit_is_read_and_validated() -> None:
@@ -114,6 +138,6 @@ def test_schema_describes_the_budget() -> None:
     assert "forwards" in schema["properties"]
 
 
-def test_default_limit_is_the_reference_and_at_least_160_million_pixels() -> None:
+def test_default_limit_is_the_reference_and_at_least_640_million_pixels() -> None:
     assert forward_limit({}, 50_000, 128 * 128) == 50_000
-    assert forward_limit({}, 100, 128 * 128) == 160_000_000 // 16_384
+    assert forward_limit({}, 100, 128 * 128) == 640_000_000 // 16_384

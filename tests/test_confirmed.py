@@ -36,6 +36,13 @@ def distinctive_values(claim: ClaimRecord) -> list[tuple[str | float | None, ...
     return [row[:2] for row in part_of(claim, Table).rows]
 
 
+def test_default_budget_leaves_nothing_untested(
+    planted_run: RunFolder, clean_run: RunFolder
+) -> None:
+    for one in (planted_run, clean_run):
+        assert not [part for part in one.read_result().skipped if "checks.budget" in part.reason]
+
+
 def test_region_reliance_on_planted_run_confirms_and_locates_the_mark(
     planted_run: RunFolder,
 ) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from auditor import image_cache
 from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
-from auditor.errors import DataError, LostImageError, UnreadableImageError
+from auditor.errors import BudgetExhaustedError, DataError, LostImageError, UnreadableImageError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.model_opening import open_model
 from auditor.preparation import Prepared, match
@@ -347,17 +347,30 @@ def test_budget_allows_what_is_left_and_names_it_otherwise() -> None:
     assert "61 forward passes, and 60 of 100 are left" in budget.missing(61)
 
 
-def test_budget_is_shared_equally_by_the_waiting_checks() -> None:
+def test_budget_is_never_exceeded() -> None:
+    budget = ForwardBudget(limit=100)
+    budget.spend(40)
+    with pytest.raises(BudgetExhaustedError, match="61 forward passes, and 60 of 100 are left"):
+        budget.spend(61)
+    assert budget.used == 40
+    budget.lift()
+    budget.spend(61)
+
+
+def test_budget_leaves_later_checks_a_fair_share() -> None:
     budget = ForwardBudget(limit=100)
     budget.spend(10)
-    budget.share_among(3)
+    budget.reserve_for([1000, 1000])  # three equal parts of 90
     assert budget.allows(30)
     assert not budget.allows(31)
-    budget.share_among(1)
+    budget.reserve_for([1000, 10])  # 10 for the small one, and two equal parts of 80
+    assert budget.allows(40)
+    assert not budget.allows(41)
+    budget.reserve_for([])
     assert budget.allows(90)
 
 
 def test_budget_without_a_limit_allows_everything() -> None:
     budget = ForwardBudget()
-    budget.share_among(3)
+    budget.reserve_for([1000])
     assert budget.allows(1e12)

@@ -72,8 +72,12 @@ def _attempt(part: slice, run: Callable[[slice], _Result]) -> tuple[_Result] | N
         return None
 
 
-_recorded: WeakKeyDictionary[nn.Module, dict[str, Passes]] = WeakKeyDictionary()
-"""How many images fit into memory, for each model that was explained and each type of device."""
+_CPU_PIXELS = 8 * 224 * 224
+_CPU_IMAGES = 16
+"""What a recorded pass has at most on a CPU."""
+
+_recorded: WeakKeyDictionary[nn.Module, dict[tuple[str, int], Passes]] = WeakKeyDictionary()
+"""How many images fit into memory, for each model that was explained, each type of device and each size."""
 
 
 def recorded_passes(
@@ -81,9 +85,10 @@ def recorded_passes(
 ) -> Iterator[tuple[slice, _Result]]:
     """Runs something that records a graph on parts of a batch.
 
-    On a CPU, a part has 16 images: the activations of more would be allocated anew by the system
-    for each operation, which takes a third or more of the time of a small network, and the parts
-    need less memory. On other devices, the batch is split only where it does not fit into memory.
+    On a CPU, a part has as many pixels as 8 images of 224 × 224, and at most 16 images: the activations of
+    more would be allocated anew by the system for each operation, which takes a third or more of the time
+    of a small network, and the parts need less memory. On other devices, the batch is split only where it
+    does not fit into memory.
 
     Args:
         model: determines the device. How many images fit is remembered for it.
@@ -94,11 +99,18 @@ def recorded_passes(
         Each part, in order, with its result.
     """
     device = device_of(model, images)
-    most = 16 if device.type == "cpu" else _WHOLE
-    passes = _recorded.setdefault(model, {}).setdefault(device.type, Passes(most))
+    most = most_recorded(images, device)
+    passes = _recorded.setdefault(model, {}).setdefault((device.type, most), Passes(most))
     yield from passes.over(len(images), device, run)
 
 
 def forget_recorded(model: nn.Module) -> None:
     """Forgets how many images fit into memory when a model is explained."""
     _recorded.pop(model, None)
+
+
+def most_recorded(images: Tensor, device: torch.device) -> int:
+    """Images in one pass that records a graph, at most; see ``recorded_passes``."""
+    if device.type != "cpu":
+        return _WHOLE
+    return min(max(_CPU_PIXELS // (images.shape[2] * images.shape[3]), 1), _CPU_IMAGES)

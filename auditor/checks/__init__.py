@@ -33,8 +33,6 @@ class Check(Options, ABC):
         compares_attributes: whether it compares values of annotated attributes and nothing else. It is
             skipped where the data has none.
         tasks: the tasks that it examines; it is skipped for others.
-        keeps_to_budget: whether it asks ``AuditData.budget`` before each of its steps. Otherwise it is
-            skipped where the largest number of its `passes` does not fit.
         fault_labels: what it calls failures that may be the data's fault, if it finds such failures.
     """
 
@@ -43,11 +41,14 @@ class Check(Options, ABC):
     handles_clusters: ClassVar[bool] = False
     compares_attributes: ClassVar[bool] = False
     tasks: ClassVar[frozenset[TaskName]] = ALL_TASKS
-    keeps_to_budget: ClassVar[bool] = False
     fault_labels: ClassVar[FaultLabels | None] = None
 
     def passes(self, size: AuditSize) -> Passes:  # noqa: ARG002 - for those that run the model
-        """How many images it runs through the model, for the estimate of a dry run; by default none."""
+        """How many images it runs through the model; by default none.
+
+        A dry run estimates the cost from it, and the checks that run before leave it a fair share of the
+        budget.
+        """
         return Passes()
 
     @abstractmethod

@@ -9,6 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from auditor.checks import Check, Need
+from auditor.errors import BudgetExhaustedError
 from auditor.interventions.matched_pairs import (
     ContrastPairs,
     InterventionBudget,
@@ -88,7 +89,6 @@ class AppearanceReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
-    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
@@ -124,11 +124,11 @@ class AppearanceReliance(Check):
         planned, skipped = plan_contrasts(audit, NAME, budget, "styles")
         claims: list[Claim] = []
         for k, pairs in enumerate(planned):
-            passes = pairs.passes(_PER_SEARCH, _PER_TEST)
-            if not audit.budget.allows(passes):
-                skipped.append(over_budget(audit, NAME, planned[k:], passes))
+            try:
+                result = _transfer_styles(audit, audit.model, pairs, self.min_drop)
+            except BudgetExhaustedError as error:
+                skipped.append(over_budget(NAME, planned[k:], error))
                 break
-            result = _transfer_styles(audit, audit.model, pairs, self.min_drop)
             if result is None:
                 reason = (
                     f"{condition(pairs.contrast.attribute, pairs.contrast.value)}: only one label has "

@@ -11,6 +11,7 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.discovery.sample_splitting import SampleSplit
 from auditor.discovery.slice_description import DistinctiveValue, distinctive_values
+from auditor.errors import BudgetExhaustedError
 from auditor.interventions.candidate_regions import MIN_SEARCHED, CandidateRegion, CandidateSearch
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.region_effects import (
@@ -38,7 +39,6 @@ from auditor.records import (
     SliceKey,
 )
 from auditor.records.decisions import ONE_CLASS, TaskName
-from auditor.records.forward_budget import MAP_PASSES
 from auditor.records.predictions import codes
 from auditor.registry import plugin
 
@@ -83,7 +83,6 @@ class FailureRegions(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
-    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_mended": "min_corrected",
@@ -139,14 +138,12 @@ class FailureRegions(Check):
         reasons: list[str] = []
         examined = selected[: self.max_classes]
         for k, code in enumerate(examined):
-            if not audit.budget.allows(self._passes_of(int(counts[code]))):
+            try:
+                found, reason = self._examined(audit, audit.model, search, code)
+            except BudgetExhaustedError as error:
                 names = several([quoted(audit.classes[one]) for one in examined[k:]])
-                missing = audit.budget.missing(self._passes_of(int(counts[code])))
-                reasons.append(
-                    f"not tested: failures predicted as {names}; for the first, {missing}"
-                )
+                reasons.append(f"not tested: failures predicted as {names}; for the first, {error}")
                 break
-            found, reason = self._examined(audit, audit.model, search, code)
             claims += found
             reasons += reason
         if len(selected) > self.max_classes:
@@ -158,12 +155,6 @@ class FailureRegions(Check):
         return Examination(
             tuple(claims), tuple(Skipped(check=NAME, reason=reason) for reason in reasons)
         )
-
-    def _passes_of(self, n_failures: int) -> int:
-        """Forward passes of a class or cluster with so many failures, at most."""
-        searched = min(self.search_images, n_failures // 3)
-        tested = min(self.test_images, n_failures - searched)
-        return _PER_SEARCH * searched + _PER_TEST * tested + n_failures
 
     def _examined(
         self, audit: AuditData, model: ModelAccess, search: CandidateSearch, code: int
@@ -177,17 +168,20 @@ class FailureRegions(Check):
             return [], [f"{name}: {few}{or_few}"]
         claims = [self._claim(audit, model, of_class, n_failures)]
         reasons: list[str] = []
-        passes = self._passes_of(n_failures)
-        maps = MAP_PASSES * min(n_failures, 500)
-        if self.max_clusters and not audit.budget.allows(maps + passes):
-            missing = audit.budget.missing(maps + passes)
-            return claims, [f"not tested: clusters of failures predicted as {name}; {missing}"]
-        of_clusters, n_left_out = search.of_clusters(of_class, self.max_clusters, passes)
-        claims += [self._claim(audit, model, one, n_failures) for one in of_clusters]
+        n_left_out = 0
+        try:
+            for one in search.of_clusters(of_class, self.max_clusters):
+                if one is None:
+                    n_left_out += 1
+                else:
+                    claims.append(self._claim(audit, model, one, n_failures))
+        except BudgetExhaustedError as error:
+            others = "clusters" if len(claims) == 1 else "further clusters"
+            reasons.append(f"not tested: {others} of failures predicted as {name}; {error}")
         if n_left_out:
             reasons.append(
                 f"{n_left_out} more clusters of maps of failures predicted as {name} were left out "
-                f"(checks.{NAME}.max_clusters, or checks.budget.forwards)"
+                f"(checks.{NAME}.max_clusters)"
             )
         return claims, reasons
 

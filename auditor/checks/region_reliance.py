@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from auditor.checks import Check, Need
+from auditor.errors import BudgetExhaustedError
 from auditor.interventions.examples import paired_examples
 from auditor.interventions.infill import paste
 from auditor.interventions.matched_pairs import (
@@ -91,7 +92,6 @@ class RegionReliance(Check):
     kind: ClassVar[ClaimKind] = "robustness"
     needs: ClassVar[frozenset[Need]] = frozenset({"model"})
     handles_clusters: ClassVar[bool] = True
-    keeps_to_budget: ClassVar[bool] = True
     tasks: ClassVar[frozenset[TaskName]] = ONE_CLASS
     renamed: ClassVar[Mapping[str, str]] = {
         "min_fall": "min_drop",
@@ -127,11 +127,11 @@ class RegionReliance(Check):
         planned, skipped = plan_contrasts(audit, NAME, budget, "regions")
         claims: list[Claim] = []
         for k, pairs in enumerate(planned):
-            passes = pairs.passes(_PER_SEARCH, _PER_TEST)
-            if not audit.budget.allows(passes):
-                skipped.append(over_budget(audit, NAME, planned[k:], passes))
+            try:
+                claims.append(self._claim(audit, audit.model, pairs))
+            except BudgetExhaustedError as error:
+                skipped.append(over_budget(NAME, planned[k:], error))
                 break
-            claims.append(self._claim(audit, audit.model, pairs))
         return Examination(tuple(claims), tuple(skipped))
 
     def _claim(self, audit: AuditData, model: ModelAccess, pairs: ContrastPairs) -> Claim:

@@ -10,7 +10,7 @@ from auditor.registry import Options
 
 KEY = "budget"
 """Its key below ``checks``, beside the names of checks."""
-_LEAST_PIXELS = 160_000_000
+_LEAST_PIXELS = 640_000_000
 """Pixels that checks may run in any case: they take seconds to minutes, and small audits need them."""
 
 
@@ -19,8 +19,8 @@ class CheckBudget(Options):
 
     forwards: int | None = Field(None, ge=0)
     """Images that all checks together may run through the model, a map counting as three; what does not fit
-    is listed as not tested. null: as many as predicting and explaining take, and at least 160 million
-    pixels (10,000 images of 128 × 128)."""
+    is listed as not tested. null: as many as predicting and explaining take, and at least 640 million
+    pixels (39,000 images of 128 × 128)."""
 
 
 def forward_limit(checks: Mapping[str, object], reference: float, pixels: int) -> int:

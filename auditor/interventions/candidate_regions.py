@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +81,8 @@ class CandidateSearch:
         return CandidateRegion(failures, find_masked_region(self.model, failures))
 
     def of_clusters(
-        self, of_class: CandidateRegion, max_clusters: int, passes: int
-    ) -> tuple[list[CandidateRegion], int]:
+        self, of_class: CandidateRegion, max_clusters: int
+    ) -> Iterator[CandidateRegion | None]:
         """The candidates for clusters of maps that may have a cause of their own.
 
         Clusters whose failures are corrected by masking a region that was found before are left out.
@@ -89,16 +90,17 @@ class CandidateSearch:
         Args:
             of_class: the candidate for all failures with the predicted class.
             max_clusters: largest number of clusters to search; 0 for none.
-            passes: forward passes of a search and its test at most; what does not fit into the budget
-                is left out.
 
-        Returns:
-            The candidates, the largest cluster first, and how many more clusters there are.
+        Yields:
+            The candidates, the largest cluster first, each when its region has been searched; then None
+            for each cluster beyond the largest number.
+
+        Raises:
+            BudgetExhaustedError: the budget does not suffice for a step.
         """
-        candidates: list[CandidateRegion] = []
-        n_left_out = 0
+        n_searched = 0
         if not max_clusters:
-            return candidates, n_left_out
+            return
         code = of_class.failures.code
         masked = of_class.found.masked
         dominates = self._share_corrected(of_class.failures, masked) >= _DOMINANT
@@ -109,14 +111,13 @@ class CandidateSearch:
                 continue
             if any(self._share_corrected(failures, one) > _SAME_CAUSE for one in known):
                 continue
-            planned = passes * (len(candidates) + 1)
-            if len(candidates) == max_clusters or not self.audit.budget.allows(planned):
-                n_left_out += 1
+            if n_searched == max_clusters:
+                yield None
                 continue
+            n_searched += 1
             found = find_masked_region(self.model, failures)
             known.append(found.masked)
-            candidates.append(CandidateRegion(failures, found, cluster))
-        return candidates, n_left_out
+            yield CandidateRegion(failures, found, cluster)
 
     def _draw(self, code: int, among: Integers | None = None) -> ClassFailures:
         return ClassFailures.draw(

@@ -87,7 +87,7 @@ class InterventionSamples:
             model.images(rows)[inverse], ends[:-1]
         )
         return InterventionImages(
-            infill=Infill.of(failures, None if self.infill_donors is None else infill),
+            infill=Infill(failures, None if self.infill_donors is None else infill),
             recipients=recipients,
             donors=donors,
             control_donors=controls,

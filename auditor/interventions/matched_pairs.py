@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.errors import BudgetExhaustedError
 from auditor.interventions.value_contrasts import ValueContrast, contrasts_with_gap, value_masks
 from auditor.phrasing import attribute_name, condition, several
 from auditor.records import AuditData, Clusters, Skipped
@@ -86,10 +87,6 @@ class ContrastPairs:
     search: MatchedPairs
     test: MatchedPairs
 
-    def passes(self, per_search: int, per_test: int) -> int:
-        """Forward passes of the search and of the test, with so many per image."""
-        return per_search * len(self.search) + per_test * len(self.test)
-
 
 @dataclass(frozen=True)
 class InterventionBudget:
@@ -144,20 +141,16 @@ def plan_contrasts(
     return planned, [Skipped(check=check, reason=reason) for reason in reasons]
 
 
-def over_budget(audit: AuditData, check: str, left_out: list[ContrastPairs], each: int) -> Skipped:
+def over_budget(check: str, left_out: list[ContrastPairs], error: BudgetExhaustedError) -> Skipped:
     """The contrasts that do not fit into the budget, those with smaller gaps than the tested ones.
 
     Args:
-        audit: the audited data.
         check: the check's name.
-        left_out: pairs that were not examined, at least one.
-        each: forward passes of the first of them.
+        left_out: pairs that were not examined to the end, at least one.
+        error: why the first of them was not.
     """
-    values = (condition(one.contrast.attribute, one.contrast.value) for one in left_out)
-    return Skipped(
-        check=check,
-        reason=f"not tested: {several(list(values))}; for the first, {audit.budget.missing(each)}",
-    )
+    values = [condition(one.contrast.attribute, one.contrast.value) for one in left_out]
+    return Skipped(check=check, reason=f"not tested: {several(values)}; for the first, {error}")
 
 
 def draw_pairs(

@@ -254,7 +254,7 @@ def masked_examples(
     def images(chosen: Integers) -> ImageArray:
         rows = None if samples.infill_donors is None else samples.infill_donors[chosen]
         donors = None if rows is None else model.images(rows)
-        infill = Infill.of(model.images(samples.failures[chosen]), donors)
+        infill = Infill(model.images(samples.failures[chosen]), donors)
         return infill.fill(masked.region, masked.method)
 
     rows = samples.failures
@@ -273,7 +273,7 @@ def corrected_by_masking(
 ) -> Mask:
     """Whether each failure (n,) is classified correctly with the region masked."""
     donors = None if samples.infill_donors is None else model.images(samples.infill_donors)
-    infill = Infill.of(model.images(samples.failures), donors)
+    infill = Infill(model.images(samples.failures), donors)
     return _is_correct(model, infill.fill(masked.region, masked.method), samples.label)
 
 

@@ -21,7 +21,7 @@ from auditor.interventions.class_failures import (
     InterventionImages,
     InterventionSamples,
 )
-from auditor.interventions.infill import InfillMethod, paste
+from auditor.interventions.infill import Infill, InfillMethod, paste
 from auditor.interventions.regions import (
     ImageArray,
     Region,
@@ -166,6 +166,7 @@ class _MaskedSearch:
         label: (n,) labels of the failures.
         before: (n,) probabilities of the labels in the unchanged failures.
         images: the images.
+        infills: what can replace a region, for each part of the images.
     """
 
     model: ModelAccess
@@ -173,13 +174,16 @@ class _MaskedSearch:
     label: Integers
     before: Floats
     images: InterventionImages
+    infills: tuple[Infill, ...]
     _known: dict[tuple[str, MaskedRegion | Region, int], _Effect] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: ModelAccess, failures: ClassFailures) -> _MaskedSearch:
         """Reads the search images."""
         samples = failures.search
-        return cls(model, failures.code, samples.label, samples.before, samples.load(model))
+        images = samples.load(model)
+        infills = tuple(images.infill.part(part, PARTS) for part in range(PARTS))
+        return cls(model, failures.code, samples.label, samples.before, images, infills)
 
     def rank(self, region: Region, part: int) -> float:
         """Score of a region with in-painting, without a control."""
@@ -211,7 +215,7 @@ class _MaskedSearch:
 
     def _corrected(self, masked: MaskedRegion, part: int) -> _Effect:
         def changed() -> ImageArray:
-            return self.images.infill.part(part, PARTS).fill(masked.region, masked.method)
+            return self.infills[part].fill(masked.region, masked.method)
 
         return self._effect(("masked", masked, part), changed, self.label[part::PARTS])
 

@@ -8,8 +8,7 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn import functional
 
-from auditor.autograd.recording import record
-from auditor.autograd.target_layer import TargetLayer
+from auditor.autograd.recording import Recording
 from auditor.explainers.api import explain
 from auditor.explainers.grad_cam import class_evidence
 from auditor.explainers.hirescam import local_evidence
@@ -83,16 +82,12 @@ def occlusion_agreement(
     return rank_correlation(*coarse)
 
 
-def hirescam_disagreement(
-    model: nn.Module, images: Tensor, targets: Tensor, layer: TargetLayer
-) -> NDArray[np.float64]:
+def hirescam_disagreement(recording: Recording, targets: Tensor) -> NDArray[np.float64]:
     """Share of Grad-CAM's mass that lies elsewhere than HiResCAM's.
 
     Args:
-        model: a classifier; left unchanged.
-        images: (n, 3, H, W), preprocessed.
+        recording: of n images, with a target layer.
         targets: (n,) int64.
-        layer: the target layer.
 
     Returns:
         (n,), from 0 (identical, as with average pooling and a linear head) to 1 (disjoint): half
@@ -103,11 +98,10 @@ def hirescam_disagreement(
         Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
         convolutional neural networks", section 4.
     """
-    with record(model, images, layer) as recording:
-        both = [
-            evidence(recording, targets.to(recording.logits.device)).clamp(min=0).flatten(1)
-            for evidence in (class_evidence, local_evidence)
-        ]
+    both = [
+        evidence(recording, targets.to(recording.logits.device)).clamp(min=0).flatten(1)
+        for evidence in (class_evidence, local_evidence)
+    ]
     one, other = (maps / maps.sum(1, keepdim=True) for maps in both)  # 0 / 0 is NaN, as documented
     result: NDArray[np.float64] = ((one - other).abs().sum(1) / 2).cpu().double().numpy()
     return result

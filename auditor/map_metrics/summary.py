@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from auditor.autograd.passes import recorded_passes
+from auditor.autograd.preflight import preflight
 from auditor.autograd.recording import record
 from auditor.autograd.target_layer import TargetLayer
-from auditor.explainers.api import explain, explain_or_grad_cam
 from auditor.explainers.grad_cam import class_evidence, upsample
 from auditor.explainers.occlusion import Occlusion
 from auditor.map_metrics.agreement import (
@@ -136,7 +137,8 @@ def map_scores(model: nn.Module, images: Tensor, layer: TargetLayer, *, seed: in
 def _score(
     model: nn.Module, images: Tensor, layer: TargetLayer, generator: torch.Generator, seed: int
 ) -> _Part:
-    cells, targets = _cells(model, images, layer)
+    own = _RecordedMaps.of(model, images, layer)
+    cells, targets = own.cells, own.targets
     images = images.to(cells.device)
     cam, random_order = (upsample(one, images) for one in (cells, shuffled(cells, generator)))
     ends = CurveEnds.of(model, images, targets)
@@ -149,36 +151,67 @@ def _score(
         "occlusion": occlusion_agreement(
             model, images, targets, cam, Occlusion(stride=1.0, batch_size=16)
         ),
-        "hirescam": hirescam_disagreement(model, images, targets, layer),
+        "hirescam": own.hirescam.double().cpu().numpy(),
     }
-    maps = _randomized(model, images, targets, layer, seed, cam)
+    maps = _randomized(model, images, layer, seed, own)
     return _Part(values, {name: _thinned(one) for name, one in maps.items()})
 
 
+@dataclass(frozen=True)
+class _RecordedMaps:
+    """What one recorded pass of n images yields.
+
+    Attributes:
+        targets: (n,) the class that is explained.
+        cells: (n, h, w) Grad-CAM at the resolution of the target layer.
+        hirescam: (n,) see `hirescam_disagreement`.
+        guided: (n, 3, H, W) guided backpropagation; (n, 0) where it is undefined for the network.
+    """
+
+    targets: Tensor
+    cells: Tensor
+    hirescam: Tensor
+    guided: Tensor
+
+    @classmethod
+    def of(
+        cls, model: nn.Module, images: Tensor, layer: TargetLayer, targets: Tensor | None = None
+    ) -> _RecordedMaps:
+        """The maps of some classes, or of the predicted ones."""
+
+        def maps(part: slice) -> tuple[Tensor, ...]:
+            with record(model, images[part], layer) as recording:
+                chosen = recording.logits.argmax(1) if targets is None else targets[part]
+                defined = preflight(recording, "guided").status != "undefined"
+                return (
+                    chosen,
+                    class_evidence(recording, chosen).clamp(min=0).detach().float(),
+                    torch.from_numpy(hirescam_disagreement(recording, chosen)),
+                    recording.input_gradient(chosen, "guided").float()
+                    if defined
+                    else torch.empty(len(chosen), 0, dtype=torch.float32, device="cpu"),
+                )
+
+        parts = [found for _, found in recorded_passes(model, images, maps)]
+        return cls(*(torch.cat(one) for one in zip(*parts, strict=True)))
+
+
 def _randomized(
-    model: nn.Module, images: Tensor, targets: Tensor, layer: TargetLayer, seed: int, cam: Tensor
+    model: nn.Module, images: Tensor, layer: TargetLayer, seed: int, own: _RecordedMaps
 ) -> dict[str, Tensor]:
     """The maps and those of a network with random weights; none for a model that only predicts."""
     if next(model.parameters(), None) is None:
         return {}
-    copy = randomized_copy(model, images, seed)
+    random = _RecordedMaps.of(randomized_copy(model, images, seed), images, layer, own.targets)
     maps = {
-        "grad-cam": cam,
-        "grad-cam randomized": explain(copy, images, targets, "grad-cam", layer).maps,
+        "grad-cam": upsample(own.cells, images),
+        "grad-cam randomized": upsample(random.cells, images),
     }
-    guided = explain_or_grad_cam(model, images, targets, _GUIDED, layer)
-    if guided.explainer == _GUIDED:
-        maps[_GUIDED] = guided.maps
-        maps[f"{_GUIDED} randomized"] = explain(copy, images, targets, _GUIDED, layer).maps
+    if own.guided.shape[1]:
+        maps[_GUIDED] = own.guided
+        maps[f"{_GUIDED} randomized"] = random.guided
         maps["edges"] = edges(images)
     return maps
-
-
-def _cells(model: nn.Module, images: Tensor, layer: TargetLayer) -> tuple[Tensor, Tensor]:
-    """Grad-CAM (n, h, w) at the resolution of the target layer, and the predicted classes (n,)."""
-    with record(model, images, layer) as recording:
-        targets = recording.logits.argmax(1)
-        return class_evidence(recording, targets).clamp(min=0).detach().float(), targets
 
 
 def _thinned(maps: Tensor) -> Tensor:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from auditor.errors import BudgetExhaustedError
 
 MAP_PASSES = 3
 """Forward passes that a map costs, about."""
@@ -21,29 +24,48 @@ class ForwardBudget:
 
     limit: int | None = None
     used: int = 0
-    _reserve: int = 0
+    _reserved: int = 0
 
     def spend(self, images: int) -> None:
-        """Counts images that were run."""
+        """Counts images that are about to be run.
+
+        Raises:
+            BudgetExhaustedError: so many are not left for the current check.
+        """
+        if not self.allows(images):
+            raise BudgetExhaustedError(self.missing(images))
         self.used += images
 
-    def share_among(self, checks: int) -> None:
-        """Leaves equal parts of what is left to the checks that come later.
+    def reserve_for(self, later: Sequence[float]) -> None:
+        """Leaves a fair share to the checks that come later.
+
+        A check that needs less than an equal part leaves the rest to the others. The current check may
+        use what none of the later ones can need.
 
         Args:
-            checks: number of checks that share what is left, the current one included.
+            later: the largest number of images of each check that comes later.
         """
-        left = 0 if self.limit is None else max(self.limit - self.used, 0)
-        self._reserve = left - left // max(checks, 1)
+        if self.limit is None:
+            return
+        left = max(self.limit - self.used, 0)
+        self._reserved = 0
+        # The current check counts as one that takes everything.
+        for done, need in enumerate(sorted(later)):
+            part = (left - self._reserved) // (len(later) - done + 1)
+            self._reserved += min(int(need), part)
+
+    def lift(self) -> None:
+        """Ends the limit: what is run from now on belongs to no check."""
+        self.limit, self._reserved = None, 0
 
     def allows(self, images: float) -> bool:
         """Whether the current check may run so many images."""
-        return self.limit is None or self.used + images <= self.limit - self._reserve
+        return self.limit is None or self.used + images <= self.limit - self._reserved
 
     def missing(self, images: float) -> str:
         """Why so many images are not run, as the end of a sentence."""
-        left = 0 if self.limit is None else max(self.limit - self._reserve - self.used, 0)
+        left = 0 if self.limit is None else max(self.limit - self._reserved - self.used, 0)
         return (
-            f"it takes up to {round(images):,} forward passes, and {left:,} of {self.limit:,} are left for "
-            "it (checks.budget.forwards)"
+            f"the next step takes {round(images):,} forward passes, and {left:,} of {self.limit:,} are left "
+            "for it (checks.budget.forwards)"
         )

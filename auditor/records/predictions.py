@@ -63,6 +63,10 @@ IMAGE_SAMPLE = "data.sample"
 """Sample of a decision. Not in the file: of a multi-label task, the table in memory has one row per
 decision, whose ``sample`` is the sample and the label."""
 
+FEATURES = "data.features"
+"""Spatial means and maxima of the target layer's maps, as bytes of float32. Only in the blocks of an
+unfinished run; see `auditor.stages.kept_outputs`."""
+
 OK = "ok"
 """The ``status`` of a sample that could be evaluated."""
 

@@ -71,7 +71,8 @@ def explain_samples(
     """
     numbers = range(len(blocks_of(len(selection.jobs))))
     explain_blocks(samples, selection, section, folder, numbers, advance)
-    return merge_explanations(samples, selection, folder, broken)
+    exact = section.precision == "exact"
+    return merge_explanations(samples, selection, folder, broken, exact=exact)
 
 
 def explain_blocks(

@@ -18,6 +18,7 @@ from functools import partial
 from auditor.checks import Check
 from auditor.comparisons.slice_counts import slice_identity
 from auditor.config import GateSection
+from auditor.errors import BudgetExhaustedError
 from auditor.judging.broken_parts import BrokenParts
 from auditor.judging.causes import causes
 from auditor.judging.common_causes import with_common_causes
@@ -98,7 +99,7 @@ def judge(
     skipped: list[Skipped] = []
     label_noise: LabelNoiseRecord | None = None
     for position, (name, check) in enumerate(checks.items()):
-        _share_budget(audit, list(checks.values())[position:])
+        _reserve_budget(audit, list(checks.values())[position + 1 :])
         if doing is not None:
             doing(name)
         examine = partial(_examined, check, audit, name)
@@ -132,10 +133,12 @@ def judge(
     )
 
 
-def _share_budget(audit: AuditData, waiting: Sequence[Check]) -> None:
-    """Leaves equal parts of the budget to those of the waiting checks that keep to it."""
-    sharing = sum(one.keeps_to_budget for one in waiting)
-    audit.budget.share_among(sharing if waiting[0].keeps_to_budget else 1)
+def _reserve_budget(audit: AuditData, later: Sequence[Check]) -> None:
+    """Leaves a fair share of the budget to the checks that come later, as far as they will run."""
+    if audit.model is not None:
+        size = _size(audit)
+        running = (one for one in later if _unsupported(one, audit) is None)
+        audit.budget.reserve_for([one.passes(size).most for one in running])
 
 
 def _size(audit: AuditData) -> AuditSize:
@@ -151,24 +154,28 @@ def _size(audit: AuditData) -> AuditSize:
 
 
 def _examined(check: Check, audit: AuditData, name: str) -> Examination:
-    """What a check brings back; nothing where it does not support the data."""
+    """What a check brings back; nothing where it does not support the data or the budget is exhausted."""
+    reason = _unsupported(check, audit)
+    if reason is None:
+        try:
+            return check.examine(audit)
+        except BudgetExhaustedError as error:
+            reason = f"not tested: {error}"
+    return Examination(skipped=(Skipped(check=name, reason=reason),))
+
+
+def _unsupported(check: Check, audit: AuditData) -> str | None:
+    """Why a check does not support the data; None if it does."""
     if audit.task not in check.tasks:
-        reason = f"not examined: the check does not support {audit.task} classifiers"
-        return Examination(skipped=(Skipped(check=name, reason=reason),))
+        return f"not examined: the check does not support {audit.task} classifiers"
     if check.compares_attributes and not audit.attributes:
-        reason = "the data has no attributes that can be compared, so no groups were compared"
-        return Examination(skipped=(Skipped(check=name, reason=reason),))
-    passes = 0.0 if check.keeps_to_budget else check.passes(_size(audit)).most
-    if passes and audit.model is not None and not audit.budget.allows(passes):
-        reason = f"not examined: {audit.budget.missing(passes)}"
-        return Examination(skipped=(Skipped(check=name, reason=reason),))
+        return "the data has no attributes that can be compared, so no groups were compared"
     if audit.clusters is None or check.handles_clusters:
-        return check.examine(audit)
-    reason = (
+        return None
+    return (
         f"not tested: images of one {audit.clusters.name} are not independent, and this test does "
         "not support clusters"
     )
-    return Examination(skipped=(Skipped(check=name, reason=reason),))
 
 
 def _graded(claims: Sequence[Claim], correction: Correction) -> list[GradedClaim]:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from auditor import imaging
+from auditor.autograd.passes import recorded_passes
+from auditor.autograd.recording import record
 from auditor.errors import ModelError
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explainers.api import explain, explain_or_grad_cam
+from auditor.explainers.grad_cam import class_evidence
 from auditor.map_metrics.edges import edges
 from auditor.map_metrics.localisation import (
     bounding_box,
@@ -115,11 +118,15 @@ def _explicable(samples: EvaluatedSamples, rows: NDArray[np.int64]) -> NDArray[n
 def _finite(samples: EvaluatedSamples, inputs: Tensor) -> NDArray[np.bool_]:
     """Whether the maps (n,) are finite."""
     module, layer = samples.model.module, samples.model.layer
-    finite = torch.ones(len(inputs), dtype=torch.bool, device="cpu")
-    for name in ("grad-cam", "gradient"):
-        maps = explain(module, inputs, None, name, layer).maps
-        finite &= torch.isfinite(maps).flatten(1).all(1).cpu()
-    return np.asarray(finite.numpy(), dtype=np.bool_)
+
+    def finite(part: slice) -> NDArray[np.bool_]:
+        with record(module, inputs[part], layer) as recording:
+            targets = recording.logits.argmax(1)
+            maps = class_evidence(recording, targets), recording.input_gradient(targets)
+            both = [torch.isfinite(one).flatten(1).all(1) for one in maps]
+            return np.asarray((both[0] & both[1]).cpu().numpy(), dtype=np.bool_)
+
+    return np.concatenate([found for _, found in recorded_passes(module, inputs, finite)])
 
 
 def _localisation(

@@ -27,6 +27,7 @@ from auditor.stages.explained_blocks import (
     joined,
     used_blocks,
 )
+from auditor.stages.kept_outputs import keep_maps
 
 NAME = "explain"
 """Of the stage, in the list of what could not be done."""
@@ -55,7 +56,12 @@ class Explained:
 
 
 def merge_explanations(
-    samples: EvaluatedSamples, selection: SampleSelection, folder: Path, broken: BrokenParts
+    samples: EvaluatedSamples,
+    selection: SampleSelection,
+    folder: Path,
+    broken: BrokenParts,
+    *,
+    exact: bool = False,
 ) -> Explained:
     """What all blocks say together, with the mean maps, which are written.
 
@@ -64,6 +70,7 @@ def merge_explanations(
         selection: what was explained.
         folder: ``explanations/`` of the run, with all blocks.
         broken: collects why the maps of some images could not be computed.
+        exact: whether the maps are exact, so that they are kept for the checks.
     """
     used = used_blocks(complete_blocks(folder, fingerprints(samples, selection)))
     means = MeanMaps(selection.cells)
@@ -74,6 +81,8 @@ def merge_explanations(
         if block.n_explained:
             for kind, one in read_records(folder, block.number):
                 (failures if kind == "failure" else contrasts).append(one)
+    if exact:
+        keep_maps(samples, selection, folder, [one.number for one in used])
     n_tried = sum(one.n_tried for one in used)
     n_raised = sum(one.raised.n for one in used if one.raised is not None)
     if n_raised:

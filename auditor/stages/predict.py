@@ -16,6 +16,7 @@ from auditor.input_pipeline import Batch
 from auditor.progress import Advance
 from auditor.records import Dataset, Skipped
 from auditor.records.predictions import OK
+from auditor.stages.kept_outputs import keeps_features, with_features
 from auditor.stages.predicted_blocks import (
     GIVE_UP,
     PredictedBlock,
@@ -95,14 +96,19 @@ def predict_blocks(
     rows, lengths = cut.rows_of(missing), cut.batch_lengths(missing, model.batch_size)
     table = PredictionRows(dataset, codes, model.rule)
     so_far = _RaisedOnAll(missing[0], complete)
+    n_classes, features = len(model.classes), keeps_features(model, len(dataset))
     block = _OpenBlock()
     for batch in model.batches(dataset, rows, lengths=lengths, measured=True):
         if not block.n_rows:
             model.forget_passes()
-        logits, errors = model.logits_of_each(batch.images)
+        outputs, errors = model.logits_of_each(batch.images, features=features)
+        rows_of_batch = table.of(batch, outputs[:, :n_classes], errors)
+        if features:
+            readable = np.array([status == OK for status in batch.status])
+            rows_of_batch = with_features(rows_of_batch, outputs[:, n_classes:], readable)
         raised = [(_readable_samples(dataset, batch)[k], error) for k, error in errors.items()]
-        block.add(table.of(batch, logits, errors), batch, raised)
-        so_far.add(len(logits), raised)
+        block.add(rows_of_batch, batch, raised)
+        so_far.add(len(outputs), raised)
         number = int(batch.rows[-1]) // cut.size
         if block.n_rows == len(cut.rows(number)):
             is_last = number == missing[-1] and len(complete) + len(missing) == len(cut)

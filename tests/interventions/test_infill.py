@@ -112,7 +112,7 @@ def test_paste_one_region_per_image_uses_each_for_its_image() -> None:
 
 def test_each_method_replaces_the_region_only() -> None:
     images, donors = noise(), noise()[::-1].copy()
-    infill = Infill.of(images, donors)
+    infill = Infill(images, donors)
     inside = BOX.pixels(16, 16)
     assert infill.methods == ("blur", "in-painting", "donor")
     expectations: dict[InfillMethod, ImageArray] = {
@@ -127,7 +127,7 @@ def test_each_method_replaces_the_region_only() -> None:
 
 
 def test_fill_without_donor_images_refuses_the_donor_method() -> None:
-    infill = Infill.of(noise(), None)
+    infill = Infill(noise(), None)
     assert "donor" not in infill.methods
     with pytest.raises(ValueError, match="no donor images"):
         infill.fill(BOX, "donor")

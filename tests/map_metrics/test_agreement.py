@@ -7,6 +7,7 @@ from builders.networks import random_images
 from scipy.stats import spearmanr
 from torch import nn
 
+from auditor.autograd.recording import record
 from auditor.explainers import find_layer
 from auditor.explainers.occlusion import Occlusion
 from auditor.map_metrics.agreement import (
@@ -52,8 +53,10 @@ def test_hirescam_disagreement_is_0_only_for_an_averaging_head() -> None:
     pool: list[nn.Module] = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
     averaging = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *pool)
     layer = find_layer(averaging, images)
-    known = hirescam_disagreement(averaging, images, targets, layer)
+    with record(averaging, images, layer) as recording:
+        known = hirescam_disagreement(recording, targets)
     np.testing.assert_allclose(known[~np.isnan(known)], 0.0, atol=1e-6)
     flat = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 3))
-    other = hirescam_disagreement(flat, images, targets, find_layer(flat, images))
+    with record(flat, images, find_layer(flat, images)) as recording:
+        other = hirescam_disagreement(recording, targets)
     assert (other[~np.isnan(other)] > 0.1).all()
