@@ -10,7 +10,7 @@ A block is either complete or absent: its file appears under its name when all o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -93,9 +93,23 @@ def is_readable(path: Path) -> bool:
     """Whether a Parquet file exists and is not cut off."""
     try:
         pq.read_metadata(path)
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowException):
         return False
     return True
+
+
+def has_rows(path: Path, n: int, texts: Collection[str]) -> bool:
+    """Whether a Parquet file has so many rows, these columns of text, and no column twice."""
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, found = file.schema_arrow, file.metadata.num_rows
+    except (OSError, pa.ArrowException):
+        return False
+    return (
+        found == n
+        and len(set(schema.names)) == len(schema.names)
+        and all(name in schema.names and schema.field(name).type == pa.string() for name in texts)
+    )
 
 
 def read_block(path: Path, kind: type[Facts]) -> Facts | None:
@@ -103,5 +117,5 @@ def read_block(path: Path, kind: type[Facts]) -> Facts | None:
     try:
         metadata = pq.read_schema(path).metadata or {}
         return kind.model_validate_json(metadata.get(_FACTS, b""))
-    except (OSError, pa.ArrowInvalid, ValidationError):
+    except (OSError, pa.ArrowException, ValidationError):
         return None

@@ -45,6 +45,9 @@ _LISTED = 5
 _CHUNK = 65_536
 """Rows of a table that are converted to text at once."""
 
+_ROWS = pa.schema([("row", pa.uint64())])
+"""The table of the file of a state."""
+
 Hashes = NDArray[np.uint64]
 
 
@@ -143,7 +146,13 @@ def read_state(folder: RunFolder) -> tuple[ResumeState, Hashes] | None:
     state = read_block(path, ResumeState)
     if state is None:
         return None
-    return state, pq.read_table(path)["row"].to_numpy()
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        return None
+    if table.schema.remove_metadata() != _ROWS or table["row"].null_count:
+        return None
+    return state, table["row"].to_numpy()
 
 
 def changes(before: ResumeState, now: ResumeState) -> Iterator[str]:
@@ -160,12 +169,10 @@ def changes(before: ResumeState, now: ResumeState) -> Iterator[str]:
     if before.weights != now.weights:
         yield f"the weights of the model (SHA-256 {before.weights[:12]}… → {now.weights[:12]}…)"
     if not options:  # from which the rest follows
-        for what, old in before.found.items():
-            if old != now.found[what]:
-                yield f"{what}: {old} → {now.found[what]}"
-    for name, old in before.packages.items():
-        if old != now.packages[name]:
-            yield f"{name} {old} → {now.packages[name]}"
+        for what, old, new in _differing(before.found, now.found):
+            yield f"{what}: {old} → {new}"
+    for name, old, new in _differing(before.packages, now.packages):
+        yield f"{name} {old} → {new}"
     if None not in (before.reference, now.reference) and before.reference != now.reference:
         yield "the table of the training data"
     if before.block_sizes is not None and before.block_sizes != now.block_sizes:
@@ -186,6 +193,14 @@ def _changed_code(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator
     for name, old in before.items():
         if now.get(name, old) != old:
             yield f"the code of {name} (SHA-256 {old[:12]}… → {now[name][:12]}…)"
+
+
+def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Names whose texts differ, with the former and the present one; a finished audit does not know all."""
+    for name, old in before.items():
+        new = now.get(name, "unknown")
+        if old != new:
+            yield name, old, new
 
 
 def changed_rows(before: Hashes, now: Hashes, ids: Iterable[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.blocks import block_name
@@ -147,7 +148,13 @@ class _Unchanged:
         found += changed_rows(rows, self._rows, ids)
         if not found:
             with self._progress.stage("compare images", len(rows)) as advance:
-                found += _changed_images(parts, self._dataset.images, advance)
+                try:
+                    found += _changed_images(parts, self._dataset.images, advance)
+                except (pa.ArrowException, UnicodeDecodeError) as error:
+                    raise UsageError(
+                        f"{folder.path}: expected predictions that the audit wrote; a file of them is "
+                        f"damaged ({type(error).__name__}): audit again without --resume"
+                    ) from error
         if found:
             again = (
                 "with --overwrite instead of --resume, which replaces this run"

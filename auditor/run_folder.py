@@ -180,17 +180,27 @@ class RunFolder:
         return folder
 
     def merge_predictions(self) -> Path:
-        """Merges the blocks of predictions into one file, one row group per block."""
+        """Merges the blocks of predictions into one file, one row group per block.
+
+        Raises:
+            DataError: a block is damaged, or has other columns than the others.
+        """
         target = self.path / PREDICTIONS
         parts = sorted(self.predicted.glob("part-*.parquet"))
         partial = target.with_suffix(".partial")
-        schema = pq.read_schema(parts[0]).remove_metadata()
-        if FEATURES in schema.names:
-            schema = schema.remove(schema.get_field_index(FEATURES))
-        with pq.ParquetWriter(partial, schema) as writer:
-            for part in parts:
-                table = pq.read_table(part, columns=schema.names)
-                writer.write_table(table.replace_schema_metadata(None))
+        try:
+            schema = pq.read_schema(parts[0]).remove_metadata()
+            if FEATURES in schema.names:
+                schema = schema.remove(schema.get_field_index(FEATURES))
+            with pq.ParquetWriter(partial, schema) as writer:
+                for part in parts:
+                    table = pq.read_table(part, columns=schema.names)
+                    writer.write_table(table.replace_schema_metadata(None))
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                f"{self.predicted}: expected blocks of predictions that the audit wrote; one is damaged "
+                f"({type(error).__name__}): audit again without --resume"
+            ) from error
         partial.replace(target)
         return target
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from auditor import blocks
-from auditor.blocks import Blocks, block_name, read_block
+from auditor.blocks import Blocks, block_name, has_rows, read_block
 from auditor.errors import ModelError
 from auditor.phrasing import count, plural
 from auditor.records import Record, Skipped
+from auditor.records.predictions import SAMPLE, SHA256, STATUS
 
 GIVE_UP = 64
 """If the network raised on so many images, and ran on no other, no more are tried."""
@@ -47,9 +48,11 @@ def complete_blocks(folder: Path, n_samples: int) -> dict[int, PredictedBlock]:
     found: dict[int, PredictedBlock] = {}
     expected = blocks_of(n_samples)
     for number in range(len(expected)):
-        one = read_block(folder / block_name(number), PredictedBlock)
-        rows = len(expected.rows(number))
-        if one is not None and (one.number, one.n_samples) == (number, rows):
+        path, rows = folder / block_name(number), len(expected.rows(number))
+        one = read_block(path, PredictedBlock)
+        if one is None or (one.number, one.n_samples) != (number, rows):
+            continue
+        if has_rows(path, rows, (SAMPLE, STATUS, SHA256)):
             found[number] = one
     return found
 

@@ -35,6 +35,9 @@ INSTRUMENTED: Mapping[str, tuple[str, ...]] = {
     "manifests": ("auditor.manifest", "auditor.verification"),
     "reviews": ("auditor.review_log", "auditor.about_file"),
     "signatures": ("auditor.signature",),
+    "documents": ("auditor.report.view", "auditor.report.renderers.pdf"),
+    "models": ("auditor.classifiers.keras", "auditor.classifiers.onnx"),
+    "states": ("auditor.resuming", "auditor.resume_state", "auditor.blocks", "auditor.run_folder"),
 }
 """All targets, with the packages whose branches guide the search."""
 NAMES = tuple(INSTRUMENTED)
