@@ -165,8 +165,9 @@ def test_page_is_readable_without_javascript(browser: Any, report: Path) -> None
     visit.close()
 
 
-@pytest.mark.parametrize("width", [390, 1280, 1920])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(  # colours depend on the scheme and layout on the width, not on both together
+    ("width", "scheme"), [(390, "dark"), (1280, "light"), (1920, "dark")]
+)
 def test_axe_finds_no_accessibility_violation(
     browser: Any, report: Path, width: int, scheme: str
 ) -> None:
