@@ -70,6 +70,7 @@ def require_place(final: Path, *, overwrite: bool, thorough: bool = False) -> Pa
     """
     try:
         final = real_path(final)
+        _require_outside_of_runs(final)
         _require_free(final, overwrite=overwrite, thorough=thorough)
         aside = unfinished_place(final) if final.name else final
         if final.name:
@@ -216,6 +217,15 @@ def publish(path: Path, final: Path, *, overwrite: bool) -> str | None:
     if old is None or remove_own(old):
         return None
     return f"{old}: expected to remove the earlier run; it was changed meanwhile, and is kept there"
+
+
+def _require_outside_of_runs(final: Path) -> None:
+    for folder in final.parents:
+        if (folder / RESULT).is_file() and (folder / MANIFEST).is_file():
+            raise OutputExistsError(
+                f"{final}: expected a folder outside of finished runs; {folder} is one, and files that "
+                "are added to it break its seal: choose another folder with --out"
+            )
 
 
 def _require_free(final: Path, *, overwrite: bool, thorough: bool) -> None:

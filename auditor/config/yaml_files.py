@@ -12,6 +12,8 @@ _MOST_ALIASES = 100
 _DEEPEST = 50
 _LONGEST = 100_000
 _MOST_BITS = 64
+_MOST_VALUES = 200_000
+"""Keys and values, those of aliases each time: eleven levels of nine aliases make 31 billion."""
 
 
 _FORBIDDEN = re.compile("[\0\ud800-\udfff]")
@@ -72,7 +74,7 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         value = yaml.load(text, _Loader)  # noqa: S506 - derived from SafeLoader
-        _require_plain(value)
+        _require_plain(value, _Counter())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
@@ -86,8 +88,25 @@ def parse_yaml(text: str) -> Any:
     return value
 
 
-def _require_plain(value: Any, depth: int = 0) -> None:
+class _Counter:
+    """Counts the values of a file."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def add_one(self) -> None:
+        """Raises ValueError: there are more values than any configuration needs."""
+        self.n += 1
+        if self.n > _MOST_VALUES:
+            raise ValueError(
+                f"it has more than {_MOST_VALUES} values, aliases (`*name`) included: "
+                "put long lists into a file of their own"
+            )
+
+
+def _require_plain(value: Any, counter: _Counter, depth: int = 0) -> None:
     """Refuses what no setting can hold: NUL characters, half characters, long integers, deep nesting."""
+    counter.add_one()
     if depth > _DEEPEST:
         raise ValueError(f"it is nested too deeply (more than {_DEEPEST} levels)")
     if isinstance(value, str):
@@ -97,8 +116,8 @@ def _require_plain(value: Any, depth: int = 0) -> None:
         raise ValueError(f"an integer has {value.bit_length()} bits; expected at most {_MOST_BITS}")
     elif isinstance(value, dict):
         for key, inner in value.items():
-            _require_plain(key, depth + 1)
-            _require_plain(inner, depth + 1)
+            _require_plain(key, counter, depth + 1)
+            _require_plain(inner, counter, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _require_plain(inner, depth + 1)
+            _require_plain(inner, counter, depth + 1)

@@ -117,6 +117,15 @@ def test_finish_something_that_appeared_at_the_place_is_kept_and_so_is_the_audit
     assert (tmp_path / "run.unfinished" / "audit.json").read_text() == "new"
 
 
+@pytest.mark.parametrize("inside", ["next", "explanations/next"])
+def test_begin_inside_a_finished_run_is_refused(inside: str, tmp_path: Path) -> None:
+    run = finished(tmp_path / "run")
+    before = contents(run.path)
+    with pytest.raises(OutputExistsError, match="outside of finished runs"):
+        RunFolder.begin(run.path / inside)
+    assert contents(run.path) == before
+
+
 def _link(place: Path) -> None:
     _other_folder(place.with_name("elsewhere"))
     place.symlink_to(place.with_name("elsewhere"), target_is_directory=True)
