@@ -86,8 +86,11 @@ class ExportedClassifier(Options):
 def _names_in(file: Path) -> set[str]:
     if not zipfile.is_zipfile(file):
         return set()
-    with zipfile.ZipFile(file) as archive:
-        return {name.partition("/")[2] for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {name.partition("/")[2] for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, LookupError):
+        return set()  # a damaged archive
 
 
 def _require_program(file: Path, inside: set[str]) -> None:

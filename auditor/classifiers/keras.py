@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -18,6 +19,21 @@ from auditor.errors import ModelError
 from auditor.registry import Options, plugin
 
 _BACKEND = "KERAS_BACKEND"
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Keras and its layers raise on files that are damaged, or say what no layer takes."""
 
 
 @plugin("classifier", "keras")
@@ -54,7 +70,7 @@ class KerasClassifier(Options):
         try:
             with without_numpy_warning():
                 model = keras.saving.load_model(self.file, compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError, KeyError, AttributeError, ImportError) as error:
+        except _FAULTS as error:
             raise ModelError(f"model.file: {self.file}: {_reason(error)}") from error
         _require_one_image(model)
         return Classifier(
@@ -66,10 +82,15 @@ class KerasClassifier(Options):
     def _require_format(self) -> None:
         if not self.file.exists():
             raise ModelError(f"model.file: expected a .keras file; {self.file} does not exist")
-        if self.file.is_file() and zipfile.is_zipfile(self.file):
-            with zipfile.ZipFile(self.file) as archive:
-                if "model.weights.h5" in archive.namelist():
-                    return
+        try:
+            if self.file.is_file() and zipfile.is_zipfile(self.file):
+                with zipfile.ZipFile(self.file) as archive:
+                    if "model.weights.h5" in archive.namelist():
+                        return
+        except _FAULTS as error:
+            raise ModelError(
+                f"model.file: expected a .keras file; {self.file} is damaged ({error}): copy it again"
+            ) from error
         kind = (
             "a folder, such as a SavedModel of TensorFlow"
             if self.file.is_dir()

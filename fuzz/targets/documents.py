@@ -54,7 +54,7 @@ def _open(folder: Path) -> Reader:
             raise BrokenPromiseError(f"the document asks for {foreign[0]!r}")
         return missing
 
-    pdf.write_pdf = watched
+    vars(pdf)["write_pdf"] = watched
 
     def read(data: bytes) -> None:
         edits = parse_edits(data)
@@ -98,8 +98,9 @@ def _require_own_addresses(
     """
     root = weasyprint.HTML(string=page).etree_element
     for one in root.iter():
-        names = ("src", "data", "poster", "background", "xlink:href")
-        names += ("href",) if str(one.tag).lower() in {"link", "image", "use", "base"} else ()
+        names = ["src", "data", "poster", "background", "xlink:href"]
+        if str(one.tag).lower() in {"link", "image", "use", "base"}:
+            names.append("href")
         for address in filter(None, map(one.get, names)):
             if address not in files and not address.startswith("data:"):
                 raise BrokenPromiseError(f"the page asks for {address!r}")

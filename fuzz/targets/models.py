@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from auditor.autograd.keras_network import without_numpy_warning
 from auditor.classifiers.keras import KerasClassifier, keras_on_torch
 from auditor.classifiers.onnx import OnnxClassifier
 from fuzz.byte_mutations import mutate_bytes
@@ -69,7 +70,8 @@ def _keras_members() -> dict[str, bytes]:
         )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
-            model.save(path)
+            with without_numpy_warning():
+                model.save(path)
             stream = io.BytesIO(path.read_bytes())
         with zipfile.ZipFile(stream) as archive:
             _KERAS.update({name: archive.read(name) for name in archive.namelist()})
@@ -109,6 +111,7 @@ def _onnx() -> bytes:
 def _seeds() -> Iterator[bytes]:
     yield b"k[]"
     yield b"kPK"
+    yield b"k" + _zip(_keras_members())
     yield b"o" + _onnx()
     layer = ["config", "layers", 1]
     for name, value in (("class_name", "Lambda"), ("module", "os"), ("registered_name", "x>y")):
@@ -122,6 +125,8 @@ def _seeds() -> Iterator[bytes]:
 def _mutate(data: bytes, rng: random.Random) -> bytes:
     if data[:1] == b"o":
         return b"o" + mutate_bytes(data[1:], rng)
+    if data[1:3] == b"PK":
+        return b"k" + mutate_bytes(data[1:], rng)
     return b"k" + mutate_edits(data[1:], rng, json.loads(_keras_members()["config.json"]))
 
 
@@ -132,6 +137,6 @@ TARGET = Target(
     seeds=_seeds,
     mutate=_mutate,
     kept=12,
-    longest=8192,
+    longest=1 << 15,
     megabytes=1000,
 )
