@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,10 +212,12 @@ def _is_installed(name: str, source: str) -> bool:
 
 def _is_in(module: ModuleType, folder: Path) -> bool:
     """Whether a module lies in a folder: by its name there, which may be a link, or by its real place."""
-    paths = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
+    known = vars(module)  # not its attributes: some modules make up what they are asked for
+    search = known.get("__path__")
+    paths = [*(search if isinstance(search, Iterable) else ()), known.get("__file__")]
     return any(
         place(path).startswith(os.path.join(place(folder), ""))  # noqa: PTH118 - as a text
         for path in paths
-        if path
+        if isinstance(path, str)
         for place in (os.path.abspath, os.path.realpath)
     )

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from auditor.batch_dependence import compare
 from auditor.classifiers.outputs import as_columns
 from auditor.classifiers.python import PythonClassifier
 from auditor.errors import ModelError
+from auditor.user_code import UserFactory
 
 NAME = "my_odd_factory"
 
@@ -66,6 +68,21 @@ def test_factory_that_returns_no_network_is_a_usage_error(
 def test_interrupted_factory_is_an_interrupt(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         _load(tmp_path, "def build(): raise KeyboardInterrupt")
+
+
+def test_code_is_found_beside_modules_that_make_up_their_attributes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class MadeUp(ModuleType):
+        def __getattr__(self, name: str) -> int:
+            return 0
+
+    strange = MadeUp("strange")
+    strange.__file__ = str(tmp_path.parent / "strange.py")
+    monkeypatch.setitem(sys.modules, "strange", strange)
+    _load(tmp_path, "build = torch.nn.Flatten")
+    factory = UserFactory("model", f"{NAME}:build", {}, tmp_path, None, ModelError)
+    assert list(factory.code()) == [NAME]
 
 
 def test_factory_that_changes_the_process_is_undone(tmp_path: Path) -> None:
