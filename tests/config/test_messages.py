@@ -45,10 +45,9 @@ def _models(model: type[BaseModel], place: str) -> Iterator[tuple[type[BaseModel
             annotations += get_args(one)
 
 
-ROOTS = {
-    "configuration": (AuditConfig, CheckBudget),
-    **{kind: tuple(registry.all_of(kind).values()) for kind in registry.PACKAGES},
-}
+ROOTS: dict[str, tuple[type[BaseModel], ...]] = {"configuration": (AuditConfig, CheckBudget)}
+for _kind in registry.PACKAGES:
+    ROOTS[_kind] = tuple(registry.all_of(_kind).values())
 
 
 @pytest.mark.parametrize("kind", ROOTS)
