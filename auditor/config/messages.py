@@ -90,7 +90,8 @@ def _of_place(faults: Sequence[_Fault], prefix: str) -> str:
     if one.item["type"] == "missing":
         return f"{place}: {sentence(one.item)}"
     if one.item["type"] == "invalid_key" or one.item["loc"][-1:] == ("[key]",):
-        return f"{place}: expected a name that is text; got {shortened(one.place[-1])}: put it in quotes"
+        got = shortened(one.place[-1], quoted=False)
+        return f"{place}: expected a name that is text; got {got}: put it in quotes"
     text = sentence(one.item) if own else _expected(faults)
     value = one.item["input"]
     got = "" if isinstance(value, Options) or "; got " in text else f"; got {shortened(value)}"
@@ -129,6 +130,11 @@ def _located(model: type[BaseModel], raw: object, item: ErrorDetails) -> _Fault:
     for number, part in enumerate(item["loc"]):
         missing = number == last and item["type"] == "missing"
         if part == "[key]":
+            continue
+        if (
+            number == last and item["type"] == "invalid_key"
+        ):  # pydantic writes dates and others as code
+            place.append(str(item["input"]))
             continue
         if not (missing or _is_key(part, value, at)):
             union = tuple(place)  # the name of a form

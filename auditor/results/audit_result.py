@@ -159,7 +159,7 @@ class AuditResult(records.AuditResult):
         """
         store = self._store()
         place = RunFolder.require_place(Path(folder), overwrite=overwrite)
-        if place == store.path or store.path in place.parents or place in store.path.parents:
+        if place == store.path or place in store.path.parents:
             raise OutputExistsError(
                 f"{place}: expected a folder outside of the run {store.path}: choose another folder"
             )

@@ -147,7 +147,7 @@ def test_save_copies_the_run(run: RunFolder, tmp_path: Path) -> None:
     result.save(copy.folder, overwrite=True)
     with pytest.raises(OutputExistsError, match="expected a folder outside of the run"):
         result.save(run.path, overwrite=True)
-    with pytest.raises(OutputExistsError, match="expected a folder outside of the run"):
+    with pytest.raises(OutputExistsError, match="expected a folder outside of finished runs"):
         result.save(run.path / "inside")
 
 
