@@ -19,8 +19,11 @@ import os, sys, time
 from pathlib import Path
 from auditor.run_folder import RunFolder
 RunFolder.begin(Path(sys.argv[1]))
+ready, begun = os.pipe()
 if os.fork() == 0:  # a worker that outlives the audit
+    os.write(begun, b"1")
     time.sleep(60)
+os.read(ready, 1)
 print("begun", flush=True)
 sys.stdin.read()
 """
