@@ -18,6 +18,7 @@ from auditor.interventions.region_effects import (
     Mask,
     RegionLimits,
     RegionTest,
+    corrected_by_infill,
     corrected_by_masking,
     evaluate_region,
     masked_examples,
@@ -211,6 +212,7 @@ class FailureRegions(Check):
             evidence_in_region=_evidence_in_region(model, failures, test),
             values=tuple(values),
             examples=masked_examples(audit, model, test),
+            corrected_by_infill=corrected_by_infill(model, test) if significant else {},
         )
         return Claim(
             check=NAME,

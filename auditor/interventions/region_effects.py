@@ -44,7 +44,6 @@ class RegionTest:
         masked: the region and its infill.
         corrected: (n,) whether a failure is classified correctly with the region masked.
         corrected_by_control: (n,) the same with a random other region of the same size masked.
-        corrected_by_method: (n,) whether a failure is corrected, by infill method.
         flipped: (m,) whether a recipient is predicted as the class with the failures' content of the
             region.
         flipped_by_control: (m,) the same with the content of control donors.
@@ -59,7 +58,6 @@ class RegionTest:
     masked: MaskedRegion
     corrected: Mask
     corrected_by_control: Mask
-    corrected_by_method: Mapping[InfillMethod, Mask]
     flipped: Mask
     flipped_by_control: Mask
     donors: Integers
@@ -91,10 +89,6 @@ class RegionTest:
             self,
             corrected=both("corrected", failures),
             corrected_by_control=both("corrected_by_control", failures),
-            corrected_by_method={
-                method: np.concatenate([mask, other.corrected_by_method[method]])[failures]
-                for method, mask in self.corrected_by_method.items()
-            },
             flipped=both("flipped", recipients),
             flipped_by_control=both("flipped_by_control", recipients),
             donors=both("donors", recipients),
@@ -211,8 +205,8 @@ def _evaluated(
     images = samples.load(model)
     infill = images.infill
 
-    def masked_by(method: InfillMethod, regions: Regions) -> Floats:
-        return model.predict(infill.fill(regions, method))
+    def masked_at(regions: Regions) -> Floats:
+        return model.predict(infill.fill(regions, masked.method))
 
     def is_correct(probabilities: Floats) -> Mask:
         return np.asarray(model.decide(probabilities) == samples.label, dtype=np.bool_)
@@ -221,19 +215,17 @@ def _evaluated(
         predicted = model.decide(model.predict(paste(images.recipients, donors, region)))
         return np.asarray(predicted == failures.code, dtype=np.bool_)
 
-    probabilities = {method: masked_by(method, region) for method in infill.methods}
-    by_method = {method: is_correct(one) for method, one in probabilities.items()}
+    probabilities = masked_at(region)
     return RegionTest(
         masked=masked,
-        corrected=by_method[masked.method],
-        corrected_by_control=is_correct(masked_by(masked.method, controls)),
-        corrected_by_method=by_method,
+        corrected=is_correct(probabilities),
+        corrected_by_control=is_correct(masked_at(controls)),
         flipped=flipped(images.donors),
         flipped_by_control=flipped(images.control_donors),
         donors=samples.donors,
         cluster=None if clusters is None else clusters[samples.failures],
         donor_cluster=None if clusters is None else clusters[samples.donors],
-        probabilities=probabilities[masked.method],
+        probabilities=probabilities,
     )
 
 
@@ -272,14 +264,39 @@ def corrected_by_masking(
     model: ModelAccess, samples: InterventionSamples, masked: MaskedRegion
 ) -> Mask:
     """Whether each failure (n,) is classified correctly with the region masked."""
-    donors = None if samples.infill_donors is None else model.images(samples.infill_donors)
-    infill = Infill(model.images(samples.failures), donors)
-    return _is_correct(model, infill.fill(masked.region, masked.method), samples.label)
+    filled = _infill(model, samples).fill(masked.region, masked.method)
+    return _is_correct(model, filled, samples.label)
+
+
+def corrected_by_infill(model: ModelAccess, test: RegionTest) -> dict[InfillMethod, Mask]:
+    """Whether each tested failure (n,) is corrected, by each way to fill the region.
+
+    The test itself uses one infill only; the others cost further passes.
+
+    Args:
+        model: the audited model.
+        test: of the region.
+    """
+    samples, masked = test.tested, test.masked
+    if samples is None:
+        return {masked.method: test.corrected}
+    infill = _infill(model, samples)
+    return {
+        method: test.corrected
+        if method == masked.method
+        else _is_correct(model, infill.fill(masked.region, method), samples.label)
+        for method in infill.methods
+    }
 
 
 def share_of(mask: Mask) -> Interval:
     """Share of True values, with Wilson's interval."""
     return proportion([mask.sum()], [len(mask)])[0]
+
+
+def _infill(model: ModelAccess, samples: InterventionSamples) -> Infill:
+    donors = None if samples.infill_donors is None else model.images(samples.infill_donors)
+    return Infill(model.images(samples.failures), donors)
 
 
 def _is_correct(model: ModelAccess, images: ImageArray, label: Integers) -> Mask:

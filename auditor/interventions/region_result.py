@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from auditor.discovery.failure_clusters import FailureCluster
 from auditor.discovery.slice_description import DistinctiveValue, table_of
 from auditor.imaging.location import grid
 from auditor.interventions.class_failures import ClassFailures
+from auditor.interventions.infill import InfillMethod
 from auditor.interventions.region_effects import FILLED, Mask, RegionTest, share_of
 from auditor.interventions.staged_test import stopped_sentence
 from auditor.phrasing import class_name, interval, percent, plural, quoted, several
@@ -41,6 +42,8 @@ class RegionResult:
             in correctly classified images of the class; None if there is no evidence.
         values: attribute values that distinguish the corrected failures.
         examples: failures before and after the region was masked.
+        corrected_by_infill: (n,) whether each tested failure is corrected, by each way to fill the
+            region; empty where only the one of the test was tried.
     """
 
     predicted: str
@@ -51,6 +54,7 @@ class RegionResult:
     evidence_in_region: tuple[float, float] | None
     values: tuple[DistinctiveValue, ...]
     examples: tuple[InterventionExample, ...] = ()
+    corrected_by_infill: Mapping[InfillMethod, Mask] = field(default_factory=dict)
 
     def title(self) -> str:
         """The claim in one sentence."""
@@ -137,7 +141,7 @@ class RegionResult:
             )
 
     def _quantities(self) -> Iterator[Quantity]:
-        for method, corrected in self.test.corrected_by_method.items():
+        for method, corrected in self.corrected_by_infill.items():
             name = f"failures corrected with the infill {method}"
             yield Quantity(name=name, value=Estimate.of(share_of(corrected)), unit="share")
         if self.evidence_in_region is not None:

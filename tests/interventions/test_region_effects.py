@@ -18,7 +18,6 @@ def tested() -> RegionTest:
         masked=MaskedRegion(Region(0, 0, 0.5, 0.5), "blur"),
         corrected=np.array([True] * 9 + [False]),
         corrected_by_control=np.array([True] * 2 + [False] * 8),
-        corrected_by_method={},
         flipped=np.array([True, True, True, False, True, False]),
         flipped_by_control=np.array([False, False, False, False, False, True]),
         donors=np.array([7, 7, 3, 3, 5, 9]),
