@@ -6,17 +6,16 @@ import difflib
 import importlib
 import os
 import sys
-import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CoroutineType, ModuleType
 from typing import Any
 
 from auditor.errors import DataError, ModelError
-from auditor.manifest import sha256
 from auditor.traceback_file import one_line, place_of
+from auditor.user_sources import hashes_of_code, is_in
 
 
 @dataclass(frozen=True)
@@ -69,23 +68,8 @@ class UserFactory:
         return made
 
     def code(self) -> dict[str, str]:
-        """SHA-256 of the source of each module of the user's code that is loaded, by the module's name.
-
-        These are the module of the factory, and those in its folder: not installed packages, whose versions
-        say what they are.
-        """
-        folder, own = self.folder or self.beside, self.name.partition(":")[0]
-        found = {}
-        for name, module in sorted(sys.modules.items()):
-            source = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-            if not isinstance(source, str) or not source.endswith(".py"):
-                continue
-            if name == own or (
-                folder is not None and _is_in(module, folder) and not _is_installed(name, source)
-            ):
-                with suppress(FileNotFoundError):  # it was removed since
-                    found[name] = sha256(Path(source))
-        return found
+        """SHA-256 of each module of the user's code, by name; see `hashes_of_code`."""
+        return hashes_of_code(self.name.partition(":")[0], self.folder or self.beside)
 
     def unfit(self, made: object, wanted: str, fix: str) -> DataError | ModelError:
         """The error for a factory that returned something else than what was wanted."""
@@ -137,7 +121,7 @@ class UserFactory:
             raise self.error(
                 f"{self.section}.factory: importing {name} raised {_described(error)}"
             ) from error
-        if self.folder is not None and not _is_in(module, self.folder):
+        if self.folder is not None and not is_in(module, self.folder):
             raise self.error(
                 f"{self.section}.factory: expected module {name!r} from {self.folder}; Python has imported a "
                 f"module of that name from {module.__spec__ and module.__spec__.origin}: rename yours"
@@ -201,23 +185,3 @@ def _described(error: BaseException) -> str:
             "`if __name__ == '__main__':`"
         )
     return text
-
-
-def _is_installed(name: str, source: str) -> bool:
-    """Whether a module belongs to Python, to an installed package, or to the auditor itself."""
-    places = {sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    installed = any(source.startswith(os.path.join(place, "")) for place in places)  # noqa: PTH118
-    return installed or name.partition(".")[0] == __package__
-
-
-def _is_in(module: ModuleType, folder: Path) -> bool:
-    """Whether a module lies in a folder: by its name there, which may be a link, or by its real place."""
-    known = vars(module)  # not its attributes: some modules make up what they are asked for
-    search = known.get("__path__")
-    paths = [*(search if isinstance(search, Iterable) else ()), known.get("__file__")]
-    return any(
-        place(path).startswith(os.path.join(place(folder), ""))  # noqa: PTH118 - as a text
-        for path in paths
-        if isinstance(path, str)
-        for place in (os.path.abspath, os.path.realpath)
-    )

@@ -65,6 +65,13 @@ _FIXES: tuple[tuple[str, str], ...] = (
         "switch gradient checkpointing off: it saves memory only in training",
     ),
     (
+        r"^No module named",
+        (
+            "import it at the top of the file: the folder of your code is on the import path only while the "
+            "network is built. Or install it"
+        ),
+    ),
+    (
         r"on the same device",
         "keep its tensors as buffers (`register_buffer`), which move with it to another device",
     ),

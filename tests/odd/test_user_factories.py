@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -85,6 +86,37 @@ def test_code_is_found_beside_modules_that_make_up_their_attributes(
     assert list(factory.code()) == [NAME]
 
 
+def test_code_contains_what_is_imported_only_while_images_are_predicted(tmp_path: Path) -> None:
+    """By hand: which files the factory's module can reach, and none of the others."""
+    folder = tmp_path / "lazily_imported_package"
+    (folder / "inner").mkdir(parents=True)
+    files = {
+        "__init__.py": "",
+        "net.py": (
+            "import torch\nfrom lazily_imported_package import eager\n\n\ndef build():\n"
+            "    return torch.nn.Flatten()\n\n\ndef forward():\n    from . import late\n"
+            "    import beside_the_package\n    import broken\n    import not_there_at_all\n"
+        ),
+        "eager.py": "",
+        "late.py": "def later():\n    from lazily_imported_package.inner import deepest\n",
+        "inner/__init__.py": "",
+        "inner/deepest.py": "raise RuntimeError('this must not be executed')\n",
+        "unrelated.py": "",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (tmp_path / "beside_the_package.py").touch()
+    (tmp_path / "broken.py").write_text("this is no Python", encoding="utf-8")
+    factory = UserFactory(
+        "model", "lazily_imported_package.net:build", {}, None, tmp_path, ModelError
+    )
+    with factory.environment():
+        factory.call()
+    reached = ["", ".eager", ".inner", ".inner.deepest", ".late", ".net"]
+    expected = [f"lazily_imported_package{name}" for name in reached]
+    assert list(factory.code()) == ["beside_the_package", *expected]
+
+
 def test_factory_that_changes_the_process_is_undone(tmp_path: Path) -> None:
     folder = Path.cwd()
     _load(
@@ -110,6 +142,18 @@ class _Leaving(nn.Module):
 
     def forward(self, _: Tensor) -> Tensor:
         sys.exit(0)
+
+
+class _Importing(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        import_module("a_module_that_is_nowhere")
+        return images
+
+
+def test_network_that_imports_when_it_runs_is_told_to_import_before() -> None:
+    model = audited(_Importing())
+    with pytest.raises(ModelError, match=r"import it at the top of the file"):
+        model.logits(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
 
 
 def test_network_that_drops_the_dimension_of_the_batch_is_refused() -> None:
