@@ -123,7 +123,10 @@ def test_audit_checks_and_criteria_are_those_of_the_file() -> None:
         ({"explain": {"explainer": "gradcam"}}, "explain.explainer: expected one of"),
         ({"checks": {"performance_gap": {}}}, "did you mean 'performance-gap'?"),
         ({"checks": {"performance-gap": {"max_gap": "big"}}}, "checks.performance-gap.max_gap: "),
-        ({"checks": {"performance-gap": 3}}, "checks.performance-gap: expected options such as"),
+        (
+            {"checks": {"performance-gap": 3}},
+            "checks.performance-gap: expected options in braces (max_gap, ",
+        ),
         ({"criteria": [{"metric": "recall", "class": "cow", "at_least": 0.9}]}, "'cow'"),
         ({"gate": {"blocking": ["cats"]}}, "gate.blocking: expected names of configured criteria"),
         ({"report": {"formats": ["docx"]}}, "report.formats: expected one of"),

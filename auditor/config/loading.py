@@ -144,9 +144,10 @@ def parse_check_options(raw: Mapping[str, Any], base: Path | None) -> dict[str, 
             options = value if isinstance(value, Mapping) else {}
             checks[name] = validate(check, options, base, f"checks.{name}.")
         else:
+            known = ", ".join(check.model_fields) or "none"
             raise ConfigError(
-                f"checks.{name}: expected options such as `{{max_gap: 0.05}}`, or false; got "
-                f"{shortened(value)}"
+                f"checks.{name}: expected options in braces ({known})"
+                f"{', or false' if name != BUDGET else ''}; got {shortened(value)}"
             )
     return {**raw, "checks": checks}
 
