@@ -81,8 +81,9 @@ def open_image(path: Path, window: Window | None = None) -> DecodedImage:
     if is_dicom(data):
         return DecodedImage(decode_image(data, window), digest)
     image = _identify(data)
-    metadata = _metadata(image)
-    return DecodedImage(_decoded(image, data), digest, metadata)
+    # Pixels first: to look for EXIF, Pillow decodes a PNG, and the error would be taken for one of metadata.
+    decoded = _decoded(image, data)
+    return DecodedImage(decoded, digest, _metadata(image))
 
 
 def decode_unconverted(data: bytes) -> Image.Image:

@@ -199,3 +199,16 @@ def test_upright_rgb_half_transparent_red_becomes_pink() -> None:
 def test_upright_rgb_other_modes_become_rgb(mode: str) -> None:
     grey = Image.new("RGB", (4, 4), (255, 255, 255)).convert(mode)
     assert np.abs(_array(upright_rgb(grey)) - 255).max() <= 1
+
+
+def test_png_with_damaged_pixels_is_no_half_image(tmp_path: Path) -> None:
+    """Pillow decodes a PNG to look for EXIF; the error of the first decoding is the one that counts."""
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 80, 3), dtype=np.uint8)
+    path = tmp_path / "damaged.png"
+    Image.fromarray(pixels).save(path)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    path.write_bytes(bytes(data))
+    with pytest.raises(UnreadableImageError):
+        open_image(path)
