@@ -77,7 +77,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Writes a Parquet file that appears when it is complete, and survives a power failure."""
     partial = path.with_suffix(".partial")
     with partial.open("wb") as stream:
-        pq.write_table(table, stream)
+        pq.write_table(table, stream, write_page_checksum=True)
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
@@ -94,6 +94,17 @@ def is_readable(path: Path) -> bool:
     try:
         pq.read_metadata(path)
     except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def is_intact(path: Path) -> bool:
+    """Whether all pages of a Parquet file have the checksums with which `write_table` wrote them."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for number in range(file.num_row_groups):
+                file.read_row_group(number)
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
         return False
     return True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.blocks import block_name
+from auditor.blocks import block_name, is_intact
 from auditor.datasets.images import FileImages
 from auditor.errors import UnreadableImageError, UsageError
 from auditor.manifest import RESUME_STATE
@@ -131,9 +131,14 @@ class _Unchanged:
             )
         n_samples = len(found[1])
         cut = blocks_of(n_samples)
-        parts = [
-            (folder.predicted / block_name(number), int(cut.rows(number)[0]))
+        complete = {
+            number: folder.predicted / block_name(number)
             for number in complete_blocks(folder.predicted, n_samples)
+        }
+        parts = [
+            (path, int(cut.rows(number)[0]))
+            for number, path in complete.items()
+            if is_intact(path)  # others are removed before the audit goes on
         ]
         self._require(folder, *found, parts)
         warning = different_arithmetic(found[0], self._state)
@@ -150,7 +155,7 @@ class _Unchanged:
             with self._progress.stage("compare images", len(rows)) as advance:
                 try:
                     found += _changed_images(parts, self._dataset.images, advance)
-                except (pa.ArrowException, UnicodeDecodeError) as error:
+                except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
                     raise UsageError(
                         f"{folder.path}: expected predictions that the audit wrote; a file of them is "
                         f"damaged ({type(error).__name__}): audit again without --resume"

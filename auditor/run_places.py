@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from auditor import folder_lock
+from auditor.blocks import is_intact
 from auditor.errors import DataError, OutputExistsError
 from auditor.file_system import real_path, refusal, require_writable
 from auditor.manifest import (
@@ -140,7 +141,7 @@ def remove_temporary(path: Path) -> None:
 
 
 def remove_remains(path: Path) -> None:
-    """Removes what an interrupted run has written besides its blocks; all of it is computed again.
+    """Removes what an interrupted run has written besides its intact blocks; it is computed again.
 
     Files that others have added are kept.
     """
@@ -157,6 +158,10 @@ def remove_remains(path: Path) -> None:
     for one in (path / EXPLANATIONS).glob("*.parquet"):
         if _SHARD.fullmatch(one.name) and not one.name.startswith(_OF_BLOCKS):
             one.unlink()
+    for blocks in (path / "predictions", path / EXPLANATIONS):
+        for one in [*blocks.rglob("*.parquet")]:
+            if one.is_file() and _SHARD.fullmatch(one.name) and not is_intact(one):
+                one.unlink()
     for name in (MANIFEST, RESULT, PREDICTIONS, TRACEBACK):
         (path / name).unlink(missing_ok=True)
     (path / EXPLANATIONS).mkdir(exist_ok=True)

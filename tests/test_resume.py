@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -199,6 +200,39 @@ def test_resume_damaged_file_of_maps_is_computed_again(config: Path, undisturbed
         _run(config, Interrupting("report", 1), 'report.formats=["json"]', resume=True)
     maps = config.parent / "run.unfinished" / "explanations" / "maps-00000.parquet"
     maps.write_bytes(maps.read_bytes()[:300])
+    run = _run(config, Interrupting(), resume=True)
+    assert [*differences(undisturbed, run.path)] == []
+
+
+def _damage(path: Path, column: str) -> None:
+    """Flips one bit in the pages of a column; the file can still be opened."""
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    (chunk,) = (
+        found
+        for found in map(group.column, range(group.num_columns))
+        if found.path_in_schema == column
+    )
+    data = bytearray(path.read_bytes())
+    # The last byte of the chunk is a value, or an index of one.
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    data[start + chunk.total_compressed_size - 1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("file", "column"),
+    [
+        ("predictions/part-00001.parquet", "confidence"),
+        ("predictions/part-00001.parquet", "sha256"),
+        ("explanations/maps-00000.parquet", "sample"),
+    ],
+)
+def test_resume_after_a_bit_of_a_block_has_flipped_computes_it_again(
+    file: str, column: str, config: Path, undisturbed: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _run(config, Interrupting("report", 1), 'report.formats=["json"]', resume=True)
+    _damage(config.parent / "run.unfinished" / file, column)
     run = _run(config, Interrupting(), resume=True)
     assert [*differences(undisturbed, run.path)] == []
 
