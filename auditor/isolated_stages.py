@@ -44,6 +44,7 @@ from auditor.stages.matched_images import store_matched_images
 from auditor.stages.measure import Measurements, measure_metrics
 from auditor.stages.merged_explanations import Explained
 from auditor.stages.predict import predict
+from auditor.stages.predicted_blocks import blocks_of
 from auditor.statistics import Integers
 from auditor.thumbnails import Thumbnails
 
@@ -85,7 +86,7 @@ class IsolatedStages:
         failed = predict(model, prepared.dataset, prepared.codes, blocks, ignore)
         model.forget_passes()  # which blocks were computed here does not matter to what follows
         self.left_out.extend(failed)
-        return self.folder.merge_predictions()
+        return self.folder.merge_predictions(len(blocks_of(len(prepared.dataset))))
 
     def explain(
         self,

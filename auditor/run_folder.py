@@ -179,14 +179,17 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def merge_predictions(self) -> Path:
+    def merge_predictions(self, n_blocks: int) -> Path:
         """Merges the blocks of predictions into one file, one row group per block.
+
+        Args:
+            n_blocks: number of blocks, all complete; other files in their folder are left alone.
 
         Raises:
             DataError: a block is damaged, or has other columns than the others.
         """
         target = self.path / PREDICTIONS
-        parts = sorted(self.predicted.glob("part-*.parquet"))
+        parts = [self.predicted / block_name(number) for number in range(n_blocks)]
         partial = target.with_suffix(".partial")
         try:
             schema = pq.read_schema(parts[0]).remove_metadata()

@@ -245,6 +245,10 @@ def test_resume_gives_the_result_of_an_undisturbed_audit(
     unfinished = config.parent / "run.unfinished"
     (unfinished / "predictions" / "part-00002.partial").write_bytes(b"killed while it was written")
     (unfinished / "explanations" / "units-00000.parquet").write_bytes(b"of an earlier attempt")
+    for stray in ("part-00009.parquet", "part-00000 copy.parquet"):
+        shutil.copy(
+            unfinished / "predictions" / "part-00000.parquet", unfinished / "predictions" / stray
+        )
     again = Interrupting(stage, 40 if stage == "explain" else 1)
     with pytest.raises(KeyboardInterrupt):
         _run(config, again, 'report.formats=["json"]', resume=True)

@@ -21,7 +21,7 @@ def test_finish_renames_the_complete_run(tmp_path: Path) -> None:
     assert not run.final.exists()
     assert "not finished" in (run.path / "UNFINISHED.txt").read_text()
     ShardWriter(run.predicted).write(pa.table({"sample": ["a", "b"]}))
-    run.merge_predictions()
+    run.merge_predictions(1)
     (run.path / "audit.json").write_text("{}")
     done = run.finish()
     assert done.path == tmp_path / "run"

@@ -98,7 +98,7 @@ def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
                 if name != RESUME_STATE:
                     _copy(one.path / name, run.path / name, digest)
         if phase == "predict":
-            run.merge_predictions()
+            run.merge_predictions(n_blocks)
     except OSError as error:
         raise refusal(error, run.path) or error from error
     finally:

@@ -28,6 +28,7 @@ from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import find_failures
 from auditor.stages.judge import Judgement, judge
 from auditor.stages.predict import predict
+from auditor.stages.predicted_blocks import blocks_of
 from auditor.stages.slicing import Slicing, slice_samples
 
 Integers = NDArray[np.int64]
@@ -220,7 +221,7 @@ def of_config(config: AuditConfig) -> Tables:
                 lambda _pieces: None,
             )
             return _tables(
-                folder.merge_predictions(),
+                folder.merge_predictions(len(blocks_of(len(prepared.dataset)))),
                 prepared.classes,
                 prepared.attributes,
                 config.slices,

@@ -26,6 +26,7 @@ from auditor.run_folder import RunFolder
 from auditor.stages.explain import explain_samples
 from auditor.stages.kept_outputs import keep_features, keeps_features
 from auditor.stages.predict import predict
+from auditor.stages.predicted_blocks import blocks_of
 
 N = 12
 UNREADABLE = 5
@@ -107,7 +108,8 @@ def test_features_of_predicting_equal_those_of_a_pass_of_their_own(
 
 
 def test_merged_predictions_have_no_features(samples: EvaluatedSamples, tmp_path: Path) -> None:
-    merged = _predicted(samples, tmp_path).merge_predictions()
+    n_blocks = len(blocks_of(len(samples.dataset)))
+    merged = _predicted(samples, tmp_path).merge_predictions(n_blocks)
     assert FEATURES not in pd.read_parquet(merged)
 
 
