@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -47,6 +47,9 @@ _KEPT_WINDOWS = (6, 3)
 """The same for the smaller windows within the best region."""
 _SUFFICIENT = 0.8
 """A smaller region is preferred from this share of the larger one's score on, as it is more specific."""
+TOGETHER = 64
+"""Images that are changed and run at once."""
+_DONORS: tuple[Literal["donors", "control_donors"], ...] = ("donors", "control_donors")
 
 Choice = TypeVar("Choice")
 
@@ -65,24 +68,26 @@ class MaskedRegion:
 
 
 def successive_halving(
-    score: Callable[[Choice, int], float],
+    scores: Callable[[Sequence[Choice], int], Sequence[float]],
     choices: Sequence[Choice],
     kept: tuple[int, int],
 ) -> list[tuple[float, Choice]]:
     """Compares choices on one third of the images after another, and drops the worst each time.
 
     Args:
-        score: score of a choice on one third of the images, 0 to ``PARTS`` - 1.
+        scores: scores of choices on one third of the images, 0 to ``PARTS`` - 1.
         choices: at least one.
         kept: number of choices that reach the second and the last third.
 
     Returns:
         The choices that reached the last third with their mean scores, the best first.
     """
-    totals = [(score(choice, 0), choice) for choice in choices]
+    totals = [*zip(scores(choices, 0), choices, strict=True)]
     for part, number in enumerate(kept, start=1):
         totals.sort(key=lambda one: -one[0])
-        totals = [(total + score(choice, part), choice) for total, choice in totals[:number]]
+        left = totals[:number]
+        more = scores([choice for _, choice in left], part)
+        totals = [(old + new, choice) for (old, choice), new in zip(left, more, strict=True)]
     return [(total / PARTS, choice) for total, choice in sorted(totals, key=lambda one: -one[0])]
 
 
@@ -130,21 +135,34 @@ def find_masked_region(model: ModelAccess, failures: ClassFailures) -> FoundRegi
     """
     search = _MaskedSearch.of(model, failures)
     regions = [*coarse_regions(), *strips(), *windows_by_evidence(model, failures)]
-    ranked = successive_halving(search.rank, regions, _KEPT_REGIONS)
+    ranked = successive_halving(search.ranks, regions, _KEPT_REGIONS)
     inpainted = [MaskedRegion(region, "in-painting") for _, region in ranked]
     if not any(search.has_effect(one) for one in inpainted):
         return FoundRegion(inpainted[0], promising=False)
     methods = search.images.infill.methods
     tried = [MaskedRegion(region, method) for _, region in ranked for method in methods]
-    best = successive_halving(search.score, tried, _KEPT_METHODS)[0]
+    best = successive_halving(search.scores, tried, _KEPT_METHODS)[0]
     windows = [MaskedRegion(one, best[1].method) for one in windows_within(best[1].region)]
-    finer = successive_halving(search.score, windows, _KEPT_WINDOWS) if windows else []
+    finer = successive_halving(search.scores, windows, _KEPT_WINDOWS) if windows else []
     masked = finer_if_nearly_as_good(best, finer)
     return FoundRegion(masked, search.has_effect(masked))
 
 
-@dataclass(frozen=True)
-class _Effect:
+class _Change(NamedTuple):
+    """A change of one third of the search images.
+
+    Attributes:
+        images: the failures with the region masked, or the recipients with content of either donors.
+        masked: the region and its infill, which has no meaning for recipients.
+        part: the third of the images.
+    """
+
+    images: Literal["failures", "donors", "control_donors"]
+    masked: MaskedRegion
+    part: int
+
+
+class _Effect(NamedTuple):
     """An effect on some images.
 
     Attributes:
@@ -175,7 +193,7 @@ class _MaskedSearch:
     before: Floats
     images: InterventionImages
     infills: tuple[Infill, ...]
-    _known: dict[tuple[str, MaskedRegion | Region, int], _Effect] = field(default_factory=dict)
+    _known: dict[_Change, _Effect] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: ModelAccess, failures: ClassFailures) -> _MaskedSearch:
@@ -185,62 +203,80 @@ class _MaskedSearch:
         infills = tuple(images.infill.part(part, PARTS) for part in range(PARTS))
         return cls(model, failures.code, samples.label, samples.before, images, infills)
 
-    def rank(self, region: Region, part: int) -> float:
-        """Score of a region with in-painting, without a control."""
-        masked = MaskedRegion(region, "in-painting")
-        return self._rise(masked, part) + self._flipped("donors", region, part).probability
+    def ranks(self, regions: Sequence[Region], part: int) -> list[float]:
+        """Scores of regions with in-painting, without a control."""
+        inpainted = [MaskedRegion(region, "in-painting") for region in regions]
+        masked = self._effects([_Change("failures", one, part) for one in inpainted])
+        given = self._effects([_flipped("donors", one, part) for one in regions])
+        before = self._before(part)
+        return [
+            one.probability - before + other.probability
+            for one, other in zip(masked, given, strict=True)
+        ]
 
-    def score(self, masked: MaskedRegion, part: int) -> float:
-        """Rise of the label's probability, plus that of the class in the recipients over the control."""
-        by_failures, by_control = (
-            self._flipped(donors, masked.region, part).probability
-            for donors in ("donors", "control_donors")
+    def scores(self, choices: Sequence[MaskedRegion], part: int) -> list[float]:
+        """Rises of the label's probability, plus those of the class in the recipients over the control."""
+        masked = self._effects([_Change("failures", one, part) for one in choices])
+        given, control = (
+            self._effects([_flipped(donors, one.region, part) for one in choices])
+            for donors in _DONORS
         )
-        return self._rise(masked, part) + by_failures - by_control
+        before = self._before(part)
+        return [
+            one.probability - before + other.probability - third.probability
+            for one, other, third in zip(masked, given, control, strict=True)
+        ]
 
     def has_effect(self, masked: MaskedRegion) -> bool:
         """Whether a failure is corrected, or more recipients are flipped than by the control."""
-        parts = range(PARTS)
-        if any(self._corrected(masked, part).number for part in parts):
+        corrected = self._effects([_Change("failures", masked, part) for part in range(PARTS)])
+        if any(one.number for one in corrected):
             return True
         by_failures, by_control = (
-            sum(self._flipped(donors, masked.region, part).number for part in parts)
-            for donors in ("donors", "control_donors")
+            sum(
+                one.number
+                for one in self._effects(
+                    [_flipped(donors, masked.region, part) for part in range(PARTS)]
+                )
+            )
+            for donors in _DONORS
         )
         return by_failures > by_control
 
-    def _rise(self, masked: MaskedRegion, part: int) -> float:
-        before = float(self.before[part::PARTS].mean())
-        return self._corrected(masked, part).probability - before
+    def _before(self, part: int) -> float:
+        return float(self.before[part::PARTS].mean())
 
-    def _corrected(self, masked: MaskedRegion, part: int) -> _Effect:
-        def changed() -> ImageArray:
+    def _effects(self, changes: Sequence[_Change]) -> list[_Effect]:
+        """Effects of changes; many small batches would take longer than a few large ones."""
+        new = [change for change in dict.fromkeys(changes) if change not in self._known]
+        together = max(TOGETHER * PARTS // len(self.label), 1)
+        for start in range(0, len(new), together):
+            some = new[start : start + together]
+            changed = [self._changed(change) for change in some]
+            ends = np.cumsum([len(images) for images in changed])[:-1]
+            found = np.split(self.model.search(np.concatenate(changed)), ends)
+            self._known.update(zip(some, map(self._effect, some, found), strict=True))
+        return [self._known[change] for change in changes]
+
+    def _changed(self, change: _Change) -> ImageArray:
+        masked, part = change.masked, change.part
+        if change.images == "failures":
             return self.infills[part].fill(masked.region, masked.method)
+        content = self.images.donors if change.images == "donors" else self.images.control_donors
+        recipients = self.images.recipients[part::PARTS]
+        return paste(recipients, content[part::PARTS], masked.region)
 
-        return self._effect(("masked", masked, part), changed, self.label[part::PARTS])
+    def _effect(self, change: _Change, probabilities: Floats) -> _Effect:
+        masks = change.images == "failures"
+        target = self.label[change.part :: PARTS] if masks else self.code
+        wanted = probabilities[np.arange(len(probabilities)), target]
+        number = int((self.model.decide(probabilities) == target).sum())
+        return _Effect(float(wanted.mean()), number)
 
-    def _flipped(
-        self, donors: Literal["donors", "control_donors"], region: Region, part: int
-    ) -> _Effect:
-        def changed() -> ImageArray:
-            content = self.images.donors if donors == "donors" else self.images.control_donors
-            return paste(self.images.recipients[part::PARTS], content[part::PARTS], region)
 
-        return self._effect((donors, region, part), changed, self.code)
-
-    def _effect(
-        self,
-        key: tuple[str, MaskedRegion | Region, int],
-        changed: Callable[[], ImageArray],
-        target: Integers | int,
-    ) -> _Effect:
-        found = self._known.get(key)
-        if found is None:
-            probabilities = self.model.search(changed())
-            wanted = probabilities[np.arange(len(probabilities)), target]
-            number = int((self.model.decide(probabilities) == target).sum())
-            found = self._known[key] = _Effect(float(wanted.mean()), number)
-        return found
+def _flipped(donors: Literal["donors", "control_donors"], region: Region, part: int) -> _Change:
+    """Content of a region given to recipients; there is nothing to fill."""
+    return _Change(donors, MaskedRegion(region, "donor"), part)
 
 
 def mean_evidence(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from auditor.interventions.infill import paste
 from auditor.interventions.matched_pairs import ContrastPairs
 from auditor.interventions.region_search import (
     PARTS,
+    TOGETHER,
     finer_if_nearly_as_good,
     successive_halving,
 )
@@ -70,41 +72,47 @@ class SwapSearch:
 
     def find(self, limit: float) -> SwappedRegion:
         """Searches coarse regions, and smaller windows within the best of them if it has an effect."""
-        best = successive_halving(self.cost, coarse_regions(), _KEPT_REGIONS)[0]
+        best = successive_halving(self.costs, coarse_regions(), _KEPT_REGIONS)[0]
         if not self.is_promising(best[1], limit):
             return SwappedRegion(best[1], promising=False)
         windows = windows_within(best[1])
-        finer = successive_halving(self.cost, windows, _KEPT_WINDOWS) if windows else []
+        finer = successive_halving(self.costs, windows, _KEPT_WINDOWS) if windows else []
         return SwappedRegion(finer_if_nearly_as_good(best, finer), promising=True)
 
-    def cost(self, region: Region, part: int) -> float:
-        """Mean loss of the label's probability in one third of the images."""
-        return float(self._losses(region, part)[0].mean())
+    def costs(self, regions: Sequence[Region], part: int) -> list[float]:
+        """Mean losses of the label's probability in one third of the images."""
+        return [float(losses.mean()) for losses, _ in self._losses(regions, part)]
 
     def is_promising(self, region: Region, limit: float) -> bool:
         """See `SwappedRegion`."""
-        losses, failures = (
-            np.concatenate(parts)
-            for parts in zip(*(self._losses(region, part) for part in range(PARTS)), strict=True)
-        )
+        found = [self._losses([region], part)[0] for part in range(PARTS)]
+        losses, failures = (np.concatenate(parts) for parts in zip(*found, strict=True))
         upper = losses.mean() + 2 * losses.std(ddof=1) / np.sqrt(len(losses))
         return bool(failures.sum() > 0 or upper >= limit / 2)
 
-    def _losses(self, region: Region, part: int) -> tuple[Floats, Floats]:
-        """Loss of the label's probability, and additional failures, image by image."""
-        found = self._known.get((region, part))
-        if found is None:
-            every = slice(part, None, PARTS)
-            label, direction = self.label[every], self.direction[every]
-            with_value, without_value = (
-                self.model.search(paste(self.images[every], donors[every], region))
-                for donors in self.sides
-            )
-            change = (without_value - with_value)[np.arange(len(label)), label]
-            fails = [
-                (self.model.decide(one) != label).astype(np.float64)
-                for one in (with_value, without_value)
+    def _losses(self, regions: Sequence[Region], part: int) -> list[tuple[Floats, Floats]]:
+        """Loss of the label's probability, and additional failures, image by image, for each region."""
+        every = slice(part, None, PARTS)
+        images = self.images[every]
+        new = [region for region in regions if (region, part) not in self._known]
+        together = max(TOGETHER // (2 * len(images)), 1)
+        for start in range(0, len(new), together):
+            some = new[start : start + together]
+            changed = [
+                paste(images, donors[every], region) for region in some for donors in self.sides
             ]
-            found = direction * change, direction * (fails[0] - fails[1])
-            self._known[region, part] = found
-        return found
+            found = np.split(self.model.search(np.concatenate(changed)), len(changed))
+            for k, region in enumerate(some):
+                self._known[region, part] = self._loss(found[2 * k], found[2 * k + 1], every)
+        return [self._known[region, part] for region in regions]
+
+    def _loss(
+        self, with_value: Floats, without_value: Floats, every: slice
+    ) -> tuple[Floats, Floats]:
+        label, direction = self.label[every], self.direction[every]
+        change = (without_value - with_value)[np.arange(len(label)), label]
+        fails = [
+            (self.model.decide(one) != label).astype(np.float64)
+            for one in (with_value, without_value)
+        ]
+        return direction * change, direction * (fails[0] - fails[1])

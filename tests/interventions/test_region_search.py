@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from builders.marked_images import SIDE, marked_audit, model_of
@@ -17,15 +19,15 @@ from auditor.interventions.regions import Region
 
 
 def test_successive_halving_drops_the_worst_and_averages_over_all_parts() -> None:
-    scores = {"a": (1, 5, 6), "b": (2, 1, 0), "c": (3, 2, 1), "d": (0, 9, 9)}
+    known = {"a": (1, 5, 6), "b": (2, 1, 0), "c": (3, 2, 1), "d": (0, 9, 9)}
     asked: list[tuple[str, int]] = []
 
-    def score(choice: str, part: int) -> float:
-        asked.append((choice, part))
-        return scores[choice][part]
+    def scores(choices: Sequence[str], part: int) -> list[float]:
+        asked.extend((choice, part) for choice in choices)
+        return [known[choice][part] for choice in choices]
 
     # After the first part, d is dropped; after the second, b (2 + 1) and not a (1 + 5) or c (3 + 2).
-    assert successive_halving(score, "abcd", (3, 2)) == [(4.0, "a"), (2.0, "c")]
+    assert successive_halving(scores, "abcd", (3, 2)) == [(4.0, "a"), (2.0, "c")]
     assert [choice for choice, part in asked if part == 1] == ["c", "b", "a"]
     assert len(asked) == 4 + 3 + 2
 
