@@ -122,12 +122,13 @@ def check(
 ) -> None:
     """Dry run: validate configuration, data and model; estimate time and memory."""
     with exit_codes():
-        from auditor import terminal
         from auditor.config import AuditConfig
+
+        settings = AuditConfig.load(config, changes_of(overrides, allow_download=download))
+        from auditor import terminal
         from auditor.dry_run import dry_run
 
-        changes = changes_of(overrides, allow_download=download)
-        terminal.print_dry_run(out_console, dry_run(AuditConfig.load(config, changes)))
+        terminal.print_dry_run(out_console, dry_run(settings))
 
 
 @app.command()
@@ -152,11 +153,12 @@ def plan(
 ) -> None:
     """Say how many samples each acceptance criterion needs; needs neither the data nor the model."""
     with exit_codes():
-        from auditor import terminal
         from auditor.config import AuditConfig
-        from auditor.planning import plan_of
 
         settings = AuditConfig.load(config, overrides or [])
+        from auditor import terminal
+        from auditor.planning import plan_of
+
         terminal.print_plan(out_console, plan_of(settings, assume or [], values or [], power))
 
 
@@ -222,11 +224,12 @@ def explain(
 ) -> None:
     """Compute attribution maps of single images: one sheet each with image, Grad-CAM, detail view."""
     with exit_codes():
-        from auditor import terminal
         from auditor.config import AuditConfig
-        from auditor.explain_images import explain_images
 
         settings = AuditConfig.load(config, changes_of(None, allow_download=download))
+        from auditor import terminal
+        from auditor.explain_images import explain_images
+
         explained = explain_images(settings, images, target, out)
         terminal.print_explained(out_console, explained)
 

@@ -83,6 +83,21 @@ def test_import_is_quick(module: str, heavy: set[str]) -> None:
     assert not heavy & imported_by(f"import {module}")
 
 
+@pytest.mark.parametrize("command", ["check", "run", "plan", "explain"])
+def test_command_with_a_wrong_key_reports_it_before_heavy_imports(
+    command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "audit.yaml").write_text("naem: x\n", encoding="utf-8")
+    arguments = [command, str(tmp_path / "audit.yaml"), *(["image.png"] * (command == "explain"))]
+    loaded = imported_by(
+        "from auditor.cli import app\n"
+        f"try: app({arguments})\n"
+        "except SystemExit as error: assert error.code == 2"
+    )
+    assert "pydantic" in loaded
+    assert not {"torch", "scipy.stats"} & loaded
+
+
 def test_judging_and_rendering_work_without_torch() -> None:
     packages = ("records", "statistics", "comparisons", "checks", "judging", "report")
     modules = sorted(

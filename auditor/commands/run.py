@@ -63,7 +63,6 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
     was used is written beside the run folder.
     """
     with exit_codes():
-        from auditor import runner
         from auditor.config import AuditConfig
         from auditor.run_folder import RunFolder
 
@@ -72,6 +71,8 @@ def run(  # noqa: PLR0913, PLR0917 - options of the command line
         if config is not None:
             named.require_nothing()
             settings = AuditConfig.load(config, changes)
+            from auditor import runner
+
             final = out or Path("reports") / runner.folder_name(settings.name)
         else:
             settings, final = _without_file(named, changes, out, overwrite, resume)
@@ -126,7 +127,6 @@ def _without_file(
     named: _Named, changes: list[str], out: Path | None, overwrite: bool, resume: bool
 ) -> tuple[AuditConfig, Path]:
     """The configuration, which is written beside the run folder, and that folder."""
-    from auditor import runner
     from auditor.config import AuditConfig, loading
     from auditor.configuring.recognised import recognise_parts, require_preprocess, require_trust
     from auditor.configuring.text import write_used
@@ -140,6 +140,8 @@ def _without_file(
         loading.apply_override(raw, change)
     require_preprocess(raw, parts)
     settings = AuditConfig.parse(raw, Path.cwd())
+    from auditor import runner
+
     final = out or Path("reports") / runner.folder_name(settings.name)
     RunFolder.require_place(final, overwrite=overwrite, resume=resume)
     path = final.with_name(f"{final.name}.yaml")
