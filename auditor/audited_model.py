@@ -29,6 +29,7 @@ from auditor.progress import Silent
 from auditor.records import Dataset
 from auditor.records.decisions import DecisionRule
 from auditor.records.predictions import PATH
+from auditor.records.small_copies import Detail
 
 _Array = TypeVar("_Array", NDArray[np.float32], NDArray[np.float64])
 
@@ -111,6 +112,7 @@ class AuditedModel:
         *,
         lengths: Sequence[int] | None = None,
         measured: bool = False,
+        copied: Detail | None = None,
     ) -> Iterator[Batch]:
         """Decodes images of a data set; see `input_pipeline.batches`.
 
@@ -119,6 +121,7 @@ class AuditedModel:
             positions: which images of it, int64.
             lengths: images in each batch; None: ``batch_size`` in each.
             measured: whether to measure the properties of the images, too.
+            copied: detail of the small copies that are made, too; None: no copies.
         """
         for batch in batches(
             dataset,
@@ -128,6 +131,7 @@ class AuditedModel:
             workers=self.workers,
             pinned=self.device.type == "cuda",
             measured=measured,
+            copied=copied,
         ):
             if batch.repeated:
                 self.say(_WORKER_DIED.format(dataset.samples[PATH].iloc[int(batch.rows[0])]))

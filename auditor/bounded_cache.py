@@ -26,6 +26,10 @@ class BoundedCache(Generic[Key]):
         self._kept: dict[Key, NDArray[Any]] = {}
         self._free = int(megabytes * 2**20)
 
+    def room_for(self, nbytes: int) -> int:
+        """How many more arrays of a size fit."""
+        return self._free // nbytes
+
     def __contains__(self, key: Key) -> bool:
         return key in self._kept
 

@@ -32,7 +32,9 @@ from auditor.records import (
     UnchangedImages,
 )
 from auditor.records.forward_budget import MAP_PASSES, ForwardBudget
-from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, PATH, SAMPLE, SHA256, codes
+from auditor.records.predictions import IMAGE_SAMPLE, LABEL, OK, SAMPLE, SHA256, codes
+from auditor.records.small_copies import Detail, KeptCopies
+from auditor.reference_outputs import ReferenceOutputs, with_images
 
 _CPU_PIXELS = 8 * 224 * 224
 """Pixels in one forward pass on a CPU: with more, a convolution's results no longer fit into its cache.
@@ -267,10 +269,10 @@ class EvaluatedSamples:
             DataError: an image can't be read, or two images have different sizes after
                 preprocessing.
         """
-        if images is self.dataset.reference_images:
-            return self._outputs_of_reference(rows)[0]
+        if self._reference is not None and images is self.dataset.reference_images:
+            return self._reference.features_and_probabilities(rows)[0]
         self.budget.spend(len(rows))
-        decoded = self._read(self._with_images(images), rows)
+        decoded = self._read(with_images(self.dataset, images), rows)
         return np.concatenate([self.model.features(part) for part in decoded])
 
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -286,35 +288,30 @@ class EvaluatedSamples:
         Raises:
             DataError: as ``features_of``.
         """
-        if images is self.dataset.reference_images:
-            return self._outputs_of_reference(rows)[1]
+        if self._reference is not None and images is self.dataset.reference_images:
+            return self._reference.features_and_probabilities(rows)[1]
         self.budget.spend(len(rows))
-        decoded = self._read(self._with_images(images), rows)
+        decoded = self._read(with_images(self.dataset, images), rows)
         return np.concatenate([self.model.probabilities(part) for part in decoded])
 
-    def _outputs_of_reference(
-        self, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Features and probabilities of reference images, each computed once as far as they fit."""
-        kept, images = self.kept.reference, self.dataset.reference_images
-        assert images is not None, "see the callers"
-        found = {row: one for row in rows.tolist() if (one := kept.get(row)) is not None}
-        new = [row for row in dict.fromkeys(rows.tolist()) if row not in found]
-        if new:
-            self.budget.spend(len(new))
-            decoded = self._read(self._with_images(images), np.array(new, dtype=np.int64))
-            each = (
-                np.append(*one)
-                for outputs in map(self.model.outputs, decoded)
-                for one in zip(outputs.logits, outputs.features, strict=True)
-            )
-            for row, both in zip(new, each, strict=True):
-                kept.add(row, both)
-                found[row] = both
-        both = np.stack([found[row] for row in rows.tolist()])
-        n_classes = len(self.model.classes)
-        log_probabilities = self.model.rule.log_probabilities(both[:, :n_classes])
-        return both[:, n_classes:].astype(np.float32), np.exp(log_probabilities)
+    def read_reference(self, rows: NDArray[np.int64], copies: KeptCopies, detail: Detail) -> None:
+        """Decodes reference images once for both; see `ReferenceOutputs.read_ahead`.
+
+        Args:
+            rows: (n,) positions in the reference images.
+            copies: receives their small copies.
+            detail: what is needed of them.
+        """
+        if self._reference is not None:
+            self._reference.read_ahead(rows, copies, detail)
+
+    @cached_property
+    def _reference(self) -> ReferenceOutputs | None:
+        images = self.dataset.reference_images
+        if images is None:
+            return None
+        dataset = with_images(self.dataset, images)
+        return ReferenceOutputs(self.model, dataset, self.budget, self.kept.reference)
 
     def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
         """Tries other preprocessings; not for a multi-label task.
@@ -328,12 +325,6 @@ class EvaluatedSamples:
             return PreprocessingAdvice(0, (), None)
         others = tuple(one.name for one in trials[1:])
         return PreprocessingAdvice(trials[0].n, others, better_preprocessing(trials))
-
-    def _with_images(self, images: Images) -> Dataset:
-        """The data set with other images, which have numbers instead of paths."""
-        names = [f"image {k}" for k in range(len(images))]
-        samples = pd.DataFrame({PATH: names}, index=pd.Index(names))
-        return replace(self.dataset, images=images, samples=samples)
 
     def cams(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
         """Grad-CAM at the target layer's resolution, not normalised.

@@ -27,9 +27,11 @@ from auditor.errors import DataError, LostImageError, UnreadableImageError
 from auditor.imaging import prepare
 from auditor.imaging.decode_limit import TOO_SLOW, ended_when_too_slow, was_too_slow
 from auditor.imaging.properties import measure
+from auditor.imaging.small_copies import small_copy
 from auditor.records import Dataset, Images, ImageSubset, UnchangedImages
 from auditor.records.image_properties import Properties
 from auditor.records.predictions import OK, PATH
+from auditor.records.small_copies import Detail, SmallCopy
 from auditor.worker_deaths import deaths_are_noticed_when_waiting, is_death_of_worker
 
 Measured = tuple[Properties, str | None]
@@ -52,6 +54,7 @@ class Batch(NamedTuple):
         sha256: B fingerprints, None where the image can't be read.
         measured: B pairs of properties and perceptual fingerprint, None where the image can't be
             read or nothing was measured.
+        copies: B small copies, None where the image can't be read or no copies were wanted.
         images: (n, 3, H, W) uint8, those with status ``ok``.
         repeated: whether the worker process that should have decoded them died.
     """
@@ -60,11 +63,12 @@ class Batch(NamedTuple):
     status: list[str]
     sha256: list[str | None]
     measured: list[Measured | None]
+    copies: list[SmallCopy | None]
     images: torch.Tensor
     repeated: bool = False
 
 
-def batches(
+def batches(  # noqa: PLR0913 - keyword-only options
     dataset: Dataset,
     rows: NDArray[np.int64],
     preprocess: Preprocess,
@@ -73,6 +77,7 @@ def batches(
     workers: int | None = None,
     pinned: bool = False,
     measured: bool = False,
+    copied: Detail | None = None,
 ) -> Iterator[Batch]:
     """Decodes images batch by batch, in the order given.
 
@@ -87,6 +92,7 @@ def batches(
             to 64 images are always decoded in this process.
         pinned: whether to put the images into page-locked memory, for faster copies to CUDA.
         measured: whether to measure the properties of the images, too.
+        copied: detail of the small copies that are made, too; None: no copies.
 
     Yields:
         The batches; the worker processes end with the iterator.
@@ -113,7 +119,13 @@ def batches(
         used = 0 if repeat or deaths >= _MOST_DEATHS else workers
         repeated, repeat = repeat, False
         decoded = _Decoded(
-            dataset.images, np.concatenate(part), preprocess, measured, slow, _current_rows(used)
+            dataset.images,
+            np.concatenate(part),
+            preprocess,
+            measured,
+            copied,
+            slow,
+            _current_rows(used),
         )
         try:
             for batch, sizes in _loaded(decoded, part, used, method, pinned=pinned):
@@ -258,6 +270,7 @@ class _Item(NamedTuple):
     status: str
     sha256: str | None
     measured: Measured | None
+    copy: SmallCopy | None
     pixels: NDArray[np.uint8] | None
 
 
@@ -274,6 +287,7 @@ class _Decoded(TorchDataset[_Item]):
     rows: NDArray[np.int64]
     preprocess: Preprocess
     measured: bool
+    copied: Detail | None
     slow: frozenset[int]
     current: torch.Tensor | None
 
@@ -283,7 +297,7 @@ class _Decoded(TorchDataset[_Item]):
     def __getitem__(self, position: int) -> _Item:
         row = int(self.rows[position])
         if row in self.slow:
-            return _Item(row, TOO_SLOW, None, None, None)
+            return _Item(row, TOO_SLOW, None, None, None, None)
         worker = get_worker_info()
         if worker is None or self.current is None or _is_users(self.images):
             return self._decode(row)
@@ -301,9 +315,14 @@ class _Decoded(TorchDataset[_Item]):
                 self.preprocess.interpolation,
             )
         except UnreadableImageError as error:
-            return _Item(row, error.reason, None, None, None)
-        found = measure(image.image, image.stored) if self.measured else None
-        return _Item(row, OK, image.sha256, found, pixels)
+            return _Item(row, error.reason, None, None, None, None)
+        copy = None if self.copied is None else small_copy(image, self.copied)
+        found: Measured | None = None
+        if copy is not None and copy.properties is not None:
+            found = copy.properties, copy.phash
+        elif self.measured:
+            found = measure(image.image, image.stored)
+        return _Item(row, OK, image.sha256, found, copy, pixels)
 
 
 def _collate(items: Sequence[_Item]) -> tuple[Batch, list[_Size]]:
@@ -326,6 +345,7 @@ def _collate(items: Sequence[_Item]) -> tuple[Batch, list[_Size]]:
         status=[item.status for item in items],
         sha256=[item.sha256 for item in items],
         measured=[item.measured for item in items],
+        copies=[item.copy for item in items],
         images=images,
     )
     return batch, list(sizes.values())

@@ -36,7 +36,7 @@ from auditor.manifest import (
 )
 from auditor.records import AuditResult
 from auditor.records.parsing import parse_result
-from auditor.records.predictions import FEATURES
+from auditor.records.predictions import UNFINISHED
 
 __all__ = ["EXPLANATIONS", "PREDICTIONS", "RESULT", "RunFolder", "ShardWriter"]
 
@@ -193,8 +193,7 @@ class RunFolder:
         partial = target.with_suffix(".partial")
         try:
             schema = pq.read_schema(parts[0]).remove_metadata()
-            if FEATURES in schema.names:
-                schema = schema.remove(schema.get_field_index(FEATURES))
+            schema = pa.schema([one for one in schema if one.name not in UNFINISHED])
             with pq.ParquetWriter(partial, schema) as writer:
                 for part in parts:
                     table = pq.read_table(part, columns=schema.names)

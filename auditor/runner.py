@@ -50,7 +50,7 @@ from auditor.run_folder import RunFolder
 from auditor.selected_samples import select_from
 from auditor.stages.choose_thresholds import open_with_thresholds
 from auditor.stages.find_failures import FailureAnalysis
-from auditor.stages.kept_outputs import keep_features
+from auditor.stages.kept_outputs import keep_features, kept_copies
 from auditor.stages.slicing import Slicing
 
 
@@ -165,7 +165,10 @@ def _run_stages(
         advance(1)
     with clock.stage("judge", len(prepared.checks)) as advance:
         clusters = clusters_of(slicing.predictions, dataset.group or SAMPLE)
-        audit_data = _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters)
+        audit_data = replace(
+            _audit_data(prepared, slicing, analysis, samples, explained.maps, clusters),
+            copies=kept_copies(samples, folder.predicted),
+        )
         budget = begin_budget(config, samples, selection)
         judgement = stages.judge(prepared.checks, audit_data, budget, advance, progress.doing)
     with clock.stage("measure"):

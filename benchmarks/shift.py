@@ -28,6 +28,7 @@ from torch import nn
 from auditor.checks.covariate_shift import CovariateShift
 from auditor.records import AuditData, Clusters, DecodedImage, Images
 from auditor.records.predictions import GROUP
+from auditor.records.small_copies import Detail, KeptCopies
 from auditor.statistics import proportion
 
 Pixels = NDArray[np.uint8]
@@ -118,6 +119,9 @@ class Access:
         """Probabilities of other images."""
         pixels = np.stack([np.asarray(images[int(row)].image) for row in rows])
         return predicted(self.network, pixels)
+
+    def read_reference(self, rows: NDArray[np.int64], copies: KeptCopies, detail: Detail) -> None:
+        """Reads nothing ahead."""
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """Predicted classes."""

@@ -18,6 +18,9 @@ from auditor.records import DecodedImage, Images
 from auditor.runner import audit
 from benchmarks.kill import write_inputs
 
+REFERENCE = 60
+"""Reference images."""
+
 
 @dataclass
 class Phases(Silent):
@@ -50,6 +53,20 @@ class Counted:
         return self.images[index]
 
 
+@dataclass(frozen=True)
+class Turned:
+    """The first images, turned by 90 degrees, so that none is a copy whose original a report would show."""
+
+    images: Images
+
+    def __len__(self) -> int:
+        return REFERENCE
+
+    def __getitem__(self, index: int) -> DecodedImage:
+        one = self.images[index]
+        return DecodedImage(one.image.rotate(90), f"turned {one.sha256}")
+
+
 def test_whole_audit_decodes_each_image_at_most_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,7 +74,13 @@ def test_whole_audit_decodes_each_image_at_most_twice(
     prepared = prepare(AuditConfig.load(write_inputs(tmp_path), ["workers=0"]))
     phases = Phases()
     images = Counted(prepared.dataset.images, phases)
-    dataset = replace(prepared.dataset, images=images)
+    reference = Counted(Turned(prepared.dataset.images), phases)
+    dataset = replace(
+        prepared.dataset,
+        images=images,
+        reference=prepared.dataset.samples.iloc[:REFERENCE],
+        reference_images=reference,
+    )
     run = audit(replace(prepared, dataset=dataset), tmp_path / "run", progress=phases)
     result = run.read_result()
     assert result.summary.n_failures > 100
@@ -66,3 +89,5 @@ def test_whole_audit_decodes_each_image_at_most_twice(
     assert images.counts["predict"] == Counter(range(len(dataset)))
     assert set(images.counts["later"].values()) == {1}
     assert len(images.counts["later"]) >= result.summary.n_failures
+    # For the comparison of images, the search for copies, and the outputs of the network.
+    assert reference.counts == {"later": Counter(range(REFERENCE))}

@@ -17,10 +17,12 @@ from auditor.classifiers import Classifier
 from auditor.config import AuditConfig, DataSection, ModelSection, Preprocess
 from auditor.errors import BudgetExhaustedError, DataError, LostImageError, UnreadableImageError
 from auditor.evaluated_samples import EvaluatedSamples
+from auditor.imaging.small_copies import small_copies, small_copy
 from auditor.model_opening import open_model
 from auditor.preparation import Prepared, match
 from auditor.records import Dataset, DecodedImage, ModelAccess
 from auditor.records.forward_budget import ForwardBudget
+from auditor.records.small_copies import Detail, KeptCopies
 
 N = 11
 
@@ -298,6 +300,49 @@ def test_reference_images_are_run_once_for_features_and_probabilities() -> None:
     assert sum(sizes) == 3
     np.testing.assert_allclose(features, plain.features_of(Noise(), rows), rtol=1e-5)
     np.testing.assert_allclose(probabilities, plain.probabilities_of(Noise(), rows), rtol=1e-5)
+
+
+def test_reference_images_are_decoded_once_for_copies_and_outputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[int] = []
+    plain = Noise.__getitem__
+
+    def note(self: Noise, index: int) -> DecodedImage:
+        decoded.append(index)
+        return plain(self, index)
+
+    monkeypatch.setattr(Noise, "__getitem__", note)
+    audit, reference = prepared(), Noise(unreadable=2)
+    samples = evaluated(replace(audit, dataset=replace(audit.dataset, reference_images=reference)))
+    decoded.clear()
+    sizes = counted(samples)
+    kept, rows = KeptCopies(), np.array([4, 2, 7])
+    samples.read_reference(rows, kept, Detail.PROPERTIES)
+    copies = small_copies(reference, rows.tolist(), kept, Detail.PROPERTIES)
+    features = samples.features_of(reference, np.array([4, 7]))
+    samples.probabilities_of(reference, np.array([4, 7]))
+    assert decoded == [4, 2, 7]
+    assert sum(sizes) == samples.budget.used == 2
+    assert [one is None for one in copies] == [False, True, False]
+    np.testing.assert_allclose(
+        features, evaluated(audit).features_of(Noise(), np.array([4, 7])), rtol=1e-5
+    )
+    expected = small_copy(plain(reference, 4), Detail.PROPERTIES)
+    assert copies[0] is not None
+    np.testing.assert_array_equal(copies[0].grey, expected.grey)
+    assert copies[0].properties == expected.properties
+
+
+def test_reference_images_are_not_read_ahead_without_budget() -> None:
+    audit = prepared()
+    dataset = replace(audit.dataset, reference_images=Noise())
+    samples = evaluated(replace(audit, dataset=dataset))
+    samples.budget.limit = 1
+    kept = KeptCopies()
+    samples.read_reference(np.array([4, 7]), kept, Detail.COPIES)
+    assert not kept.by_row
+    assert samples.budget.used == 0
 
 
 def test_images_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

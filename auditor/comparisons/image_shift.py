@@ -96,6 +96,7 @@ def image_shift(audit: AuditData, number: int) -> ImageShift | str:
     whole = labelled_reference(audit)
     rows, chosen = _matched(codes(audit.predictions["label"]), whole.labels, number, audit.seed)
     own = _described(audit.images, rows, audit.copies)
+    audit.model.read_reference(whole.rows[chosen], audit.reference_copies, Detail.PROPERTIES)
     other = _described(whole.images, whole.rows[chosen], audit.reference_copies)
     rows, sample = rows[own.readable], whole.kept(chosen)
     sample = sample.kept(other.readable, int((~other.readable).sum()))

@@ -112,7 +112,9 @@ def _group(stated: str | None, otherwise: str) -> str:
     return otherwise if stated is None else f"group {stated}"
 
 
-def drawn(whole: ReferenceSample, number: int, seed: int, kept: KeptCopies) -> ReferenceSample:
+def drawn(
+    whole: ReferenceSample, number: int, seed: int, kept: KeptCopies, model: ModelAccess
+) -> ReferenceSample:
     """A random sample of reference images, without those that can't be read.
 
     Args:
@@ -120,11 +122,13 @@ def drawn(whole: ReferenceSample, number: int, seed: int, kept: KeptCopies) -> R
         number: largest number of images.
         seed: of the draw.
         kept: small copies of the reference images.
+        model: will run the images that are drawn.
     """
     chosen = np.zeros(len(whole.rows), dtype=bool)
     order = np.random.default_rng(seed).permutation(len(whole.rows))
     chosen[order[:number]] = True
     sample = whole.kept(chosen)
+    model.read_reference(sample.rows, kept, Detail.FINGERPRINT)
     copies = small_copies(whole.images, sample.rows.tolist(), kept, Detail.FINGERPRINT)
     readable = np.array([copy is not None for copy in copies], dtype=bool)
     return sample.kept(readable, int((~readable).sum()))
@@ -176,11 +180,11 @@ def accuracy_loss(audit: AuditData, number: int) -> AccuracyLoss | str:
     reason = why_not(audit)
     if reason is not None:
         return reason
-    sample = drawn(labelled_reference(audit), number, audit.seed, audit.reference_copies)
-    if not len(sample.rows):
-        return "no reference image with a label among the classes could be read"
     model = audit.model
     assert model is not None, "see why_not"
+    sample = drawn(labelled_reference(audit), number, audit.seed, audit.reference_copies, model)
+    if not len(sample.rows):
+        return "no reference image with a label among the classes could be read"
     try:
         probabilities = model.probabilities_of(sample.images, sample.rows)
     except DataError as error:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from auditor.errors import UnreadableImageError
 from auditor.imaging.perceptual_hash import phash
-from auditor.imaging.properties import measure
+from auditor.imaging.properties import measure, one_channel
 from auditor.records import DecodedImage, Images
+from auditor.records.image_properties import as_stored
 from auditor.records.small_copies import Detail, KeptCopies, SmallCopy
 
 SIDE = 64
@@ -70,19 +71,19 @@ def grey_copies(images: Images, kept: KeptCopies) -> Callable[[int], NDArray[np.
 def small_copy(image: DecodedImage, detail: Detail = Detail.COPIES) -> SmallCopy:
     """The small copy of one image."""
     properties, fingerprint = None, None
+    pixels = one_channel(image.image)
     if detail >= Detail.PROPERTIES:
-        properties, fingerprint = measure(image.image, image.stored)
+        properties, fingerprint = measure(pixels, image.stored)
+        properties = as_stored(properties)
     elif detail >= Detail.FINGERPRINT:
-        fingerprint = phash(image.image)
+        fingerprint = phash(pixels)
+    small = pixels.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
+    grey = pixels.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     return SmallCopy(
         image.sha256,
-        _reduced(image.image.convert("L"), SIDE),
-        _reduced(image.image, THUMBNAIL_SIDE),
+        np.asarray(grey),
+        np.asarray(small.convert("RGB")),
         detail,
         fingerprint,
         properties,
     )
-
-
-def _reduced(image: Image.Image, side: int) -> NDArray[np.uint8]:
-    return np.asarray(image.resize((side, side), Image.Resampling.BOX))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from auditor.autograd.recording import Recording
-from auditor.explainers.api import explain
 from auditor.explainers.grad_cam import class_evidence
 from auditor.explainers.hirescam import local_evidence
 from auditor.explainers.occlusion import Occlusion
@@ -25,26 +24,19 @@ def rank_correlation(one: Tensor, other: Tensor) -> NDArray[np.float64]:
     Returns:
         (n,), −1 to 1; NaN where a map is constant.
     """
-    result: NDArray[np.float64] = (_unit_ranks(one) * _unit_ranks(other)).sum(1)
+    result: NDArray[np.float64] = (unit_ranks(one) * unit_ranks(other)).sum(1)
     return result
 
 
-def all_rank_correlations(one: Tensor, other: Tensor) -> NDArray[np.float64]:
-    """Spearman's rank correlation of every map with every other.
+def unit_ranks(maps: Tensor) -> NDArray[np.float64]:
+    """Ranks of the values of each map, so that the product of two maps is Spearman's rank correlation.
 
     Args:
-        one: (n, …), any real dtype.
-        other: (m, …), as many values per image.
+        maps: (n, …), any real dtype.
 
     Returns:
-        (n, m), −1 to 1; NaN where a map is constant.
+        (n, values), each row of mean 0 and norm 1; NaN where a map is constant.
     """
-    result: NDArray[np.float64] = _unit_ranks(one) @ _unit_ranks(other).T
-    return result
-
-
-def _unit_ranks(maps: Tensor) -> NDArray[np.float64]:
-    """Centred ranks (n, values) of norm 1, so that products are correlations; NaN if constant."""
     ranks = rankdata(maps.detach().cpu().double().flatten(1).numpy(), axis=1)
     centred = ranks - ranks.mean(1, keepdims=True)
     norm = np.sqrt((centred**2).sum(1, keepdims=True))
@@ -53,27 +45,22 @@ def _unit_ranks(maps: Tensor) -> NDArray[np.float64]:
     return result
 
 
-def occlusion_agreement(
-    model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, method: Occlusion
-) -> NDArray[np.float64]:
+def occlusion_agreement(drops: Tensor, maps: Tensor, method: Occlusion) -> NDArray[np.float64]:
     """Rank correlation of a map with the drop of the logit when a region is occluded.
 
     Both maps are averaged over squares of the occluding size first: occlusion can't resolve finer
     differences.
 
     Args:
-        model: a classifier; left unchanged.
-        images: (n, 3, H, W), preprocessed.
-        targets: (n,) int64.
+        drops: (n, 1, H, W), what ``method`` returns.
         maps: (n, 1 or 3, H, W); three channels are summed.
-        method: how to occlude; it determines the cost.
+        method: how regions were occluded.
 
     Returns:
         (n,), −1 to 1; NaN where a map is constant.
     """
-    drops = explain(model, images, targets, method).maps
-    side = max(1, round(method.window * min(images.shape[-2:])))
-    height, width = images.shape[-2:]
+    height, width = drops.shape[-2:]
+    side = max(1, round(method.window * min(height, width)))
     grid = (max(2, height // side), max(2, width // side))
     coarse = [
         functional.adaptive_avg_pool2d(values.sum(1, keepdim=True), grid)

@@ -46,20 +46,25 @@ class CurveEnds:
     blurred: NDArray[np.float64]
 
     @classmethod
-    def of(cls, model: nn.Module, images: Tensor, targets: Tensor) -> CurveEnds:
-        """Runs the images, their blurred copies, and one image of zeros.
+    def of(
+        cls, model: nn.Module, images: Tensor, targets: Tensor, logits: Tensor | None = None
+    ) -> CurveEnds:
+        """Runs the blurred images and one image of zeros, and the images themselves unless they were run.
 
         Args:
             model: a classifier; left unchanged.
             images: (n, 3, H, W), preprocessed.
             targets: (n,) int64.
+            logits: (n, K) of the images; None runs them.
         """
         zeros = torch.zeros_like(images[:1])
-        n = len(images)
-        both = _probabilities(model, torch.cat([images, blurred(images), zeros]))
-        place = torch.arange(n)
-        own, smooth = (part[place, targets.cpu()] for part in (both[:n], both[n : 2 * n]))
-        return cls(own.numpy(), both[2 * n][targets.cpu()].numpy(), smooth.numpy())
+        own = _probabilities(model, images) if logits is None else _shares(logits)
+        changed = _probabilities(model, torch.cat([blurred(images), zeros]))
+        chosen = targets.cpu()
+        place = torch.arange(len(images))
+        return cls(
+            own[place, chosen].numpy(), changed[-1][chosen].numpy(), changed[place, chosen].numpy()
+        )
 
 
 def deletion(
@@ -200,4 +205,9 @@ def _probabilities(model: nn.Module, images: Tensor) -> Tensor:
 
     with frozen_eval(module), torch.no_grad(), user_code(module, images, memory=True):
         logits = in_best_layout(module, images.device, call)
+    return _shares(logits)
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """Probabilities (n, K), float64 on the CPU."""
     return logits.float().softmax(1).cpu().double()

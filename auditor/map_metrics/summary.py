@@ -20,9 +20,9 @@ from auditor.autograd.target_layer import TargetLayer
 from auditor.explainers.grad_cam import class_evidence, upsample
 from auditor.explainers.occlusion import Occlusion
 from auditor.map_metrics.agreement import (
-    all_rank_correlations,
     hirescam_disagreement,
     occlusion_agreement,
+    unit_ranks,
 )
 from auditor.map_metrics.edges import edges
 from auditor.map_metrics.faithfulness import CurveEnds, deletion, insertion, shuffled
@@ -35,6 +35,8 @@ _PART = 10
 """Images that share a randomized network."""
 _NETWORKS = 5
 """Randomized networks at least, where there are so many images: the result must not rest on one draw."""
+_OCCLUSION = Occlusion(stride=1.0, batch_size=16)
+"""Squares side by side: maps are averaged over such squares before they are compared."""
 _PIXELS = 128
 """Maps of the size of the image are compared on a grid of at most about so many pixels a side."""
 
@@ -54,19 +56,16 @@ class Likeness:
     unrelated: Floats
 
     @classmethod
-    def of(cls, maps: Tensor, others: Tensor, unrelated: Tensor) -> Likeness:
+    def of(cls, maps: Floats, others: Floats, unrelated: Floats) -> Likeness:
         """Compares maps with others of the same images, and with those of other images.
 
         Args:
-            maps: (n, 1, H, W).
-            others: (n, 1, H, W), of the same images.
-            unrelated: (n, 1, H, W), compared with ``maps`` of other images.
+            maps: (n, values), what `unit_ranks` returns.
+            others: (n, values), of the same images.
+            unrelated: (n, values), compared with ``maps`` of other images.
         """
         apart = ~np.eye(len(maps), dtype=bool)
-        return cls(
-            np.diag(all_rank_correlations(maps, others)).copy(),
-            all_rank_correlations(maps, unrelated)[apart],
-        )
+        return cls((maps * others).sum(1), (maps @ unrelated.T)[apart])
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def map_scores(model: nn.Module, images: Tensor, layer: TargetLayer, *, seed: in
         for k, own in enumerate(rows)
     ]
     values = {name: np.concatenate([one.values[name] for one in parts]) for name in parts[0].values}
-    maps = _join([one.maps for one in parts])
+    maps = {name: unit_ranks(one) for name, one in _join([one.maps for one in parts]).items()}
     return MapScores(
         network=np.repeat(np.arange(len(rows)), [len(own) for own in rows]),
         areas={
@@ -137,20 +136,17 @@ def map_scores(model: nn.Module, images: Tensor, layer: TargetLayer, *, seed: in
 def _score(
     model: nn.Module, images: Tensor, layer: TargetLayer, generator: torch.Generator, seed: int
 ) -> _Part:
-    own = _RecordedMaps.of(model, images, layer)
+    own = _RecordedMaps.of(model, images, layer, occlusion=_OCCLUSION)
     cells, targets = own.cells, own.targets
     images = images.to(cells.device)
     cam, random_order = (upsample(one, images) for one in (cells, shuffled(cells, generator)))
-    ends = CurveEnds.of(model, images, targets)
+    ends = CurveEnds.of(model, images, targets, own.logits)
     values = {
         "deletion": deletion(model, images, targets, cam, ends=ends).area,
         "deletion_shuffled": deletion(model, images, targets, random_order, ends=ends).area,
         "insertion": insertion(model, images, targets, cam, ends=ends).area,
         "insertion_shuffled": insertion(model, images, targets, random_order, ends=ends).area,
-        # Squares side by side: the maps are averaged over such squares before they are compared.
-        "occlusion": occlusion_agreement(
-            model, images, targets, cam, Occlusion(stride=1.0, batch_size=16)
-        ),
+        "occlusion": occlusion_agreement(own.drops, cam, _OCCLUSION),
         "hirescam": own.hirescam.double().cpu().numpy(),
     }
     maps = _randomized(model, images, layer, seed, own)
@@ -163,19 +159,28 @@ class _RecordedMaps:
 
     Attributes:
         targets: (n,) the class that is explained.
+        logits: (n, K).
         cells: (n, h, w) Grad-CAM at the resolution of the target layer.
         hirescam: (n,) see `hirescam_disagreement`.
         guided: (n, 3, H, W) guided backpropagation; (n, 0) where it is undefined for the network.
+        drops: (n, 1, H, W) occlusion; (n, 0) where it was not asked for.
     """
 
     targets: Tensor
+    logits: Tensor
     cells: Tensor
     hirescam: Tensor
     guided: Tensor
+    drops: Tensor
 
     @classmethod
     def of(
-        cls, model: nn.Module, images: Tensor, layer: TargetLayer, targets: Tensor | None = None
+        cls,
+        model: nn.Module,
+        images: Tensor,
+        layer: TargetLayer,
+        targets: Tensor | None = None,
+        occlusion: Occlusion | None = None,
     ) -> _RecordedMaps:
         """The maps of some classes, or of the predicted ones."""
 
@@ -183,13 +188,14 @@ class _RecordedMaps:
             with record(model, images[part], layer) as recording:
                 chosen = recording.logits.argmax(1) if targets is None else targets[part]
                 defined = preflight(recording, "guided").status != "undefined"
+                none = torch.empty(len(chosen), 0, dtype=torch.float32, device="cpu")
                 return (
                     chosen,
+                    recording.logits.detach(),
                     class_evidence(recording, chosen).clamp(min=0).detach().float(),
                     torch.from_numpy(hirescam_disagreement(recording, chosen)),
-                    recording.input_gradient(chosen, "guided").float()
-                    if defined
-                    else torch.empty(len(chosen), 0, dtype=torch.float32, device="cpu"),
+                    recording.input_gradient(chosen, "guided").float() if defined else none,
+                    none if occlusion is None else occlusion.attribute(recording, chosen).float(),
                 )
 
         parts = [found for _, found in recorded_passes(model, images, maps)]

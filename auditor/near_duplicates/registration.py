@@ -57,28 +57,32 @@ def _maximised(
     n, side = fixed.shape[:2]
     places = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
     inner = np.flatnonzero(np.abs(places) <= INNER)
-    x, y = (one.ravel() for one in np.meshgrid(places[inner], places[inner]))
+    grid = Grid.of(side, places[inner])
+    x, y = grid.x, grid.y
     window = slice(int(inner[0]), int(inner[-1]) + 1)
     target, _ = standardised(fixed[:, window, window].reshape(n, -1))
     across, down = _gradients(moving)
-    # Rows of four derivatives, the value and the target: their products are all that a step needs.
-    rows = np.empty((n, 6, len(x)), dtype=np.float32)
-    rows[:, 5] = target
+    # Rows of four derivatives, the value, the target, and ones: their products are all that a step needs.
+    rows = np.empty((n, 7, len(x)), dtype=np.float32)
+    rows[:, 5], rows[:, 6] = target, 1
     best, best_warp = np.full(n, -1.0), warp.copy()
     for left in reversed(range(steps)):
-        sampler = Sampler.at(side, *transformed(warp, x, y))
+        sampler = grid.seen_from(warp)
         value, length = standardised(sampler.values(moving))
         correlation = np.einsum("np,np->n", target, value)
         better = correlation > best
         best[better], best_warp[better] = correlation[better], warp[better]
         if left:
             by_x, by_y = sampler.values(across), sampler.values(down)
-            rows[:, 0] = by_x * x + by_y * y
-            rows[:, 1] = by_y * x - by_x * y
+            np.multiply(by_x, x, out=rows[:, 0])
+            np.multiply(by_y, x, out=rows[:, 1])
             rows[:, 2], rows[:, 3], rows[:, 4] = by_x, by_y, value
-            # A constant added to all levels and a factor on them do not change the correlation.
-            rows[:, :4] -= rows[:, :4].mean(2, keepdims=True)
-            warp = np.clip(warp + _step(rows, length), -_MAX_WARP, _MAX_WARP)
+            by_x *= y
+            by_y *= y
+            rows[:, 0] += by_y
+            rows[:, 1] -= by_x
+            step = _step(rows, length, correlation)
+            warp = np.clip(warp + step, -_MAX_WARP, _MAX_WARP)
     return np.minimum(best, 1.0), best_warp
 
 
@@ -89,36 +93,59 @@ def _gradients(images: Grey) -> tuple[Grey, Grey]:
     return across, down
 
 
-def _step(rows: Grey, length: Grey) -> Grey:
+def _step(rows: Grey, length: Grey, correlation: Grey) -> Grey:
     """One damped Gauss-Newton step, (n, 4).
 
     Args:
-        rows: (n, 6, p) derivatives by the four numbers of the transform with mean 0; the value; the target.
+        rows: (n, 7, p) derivatives by the four numbers of the transform; the value and the target, with
+            mean 0; ones.
         length: (n,) length of the value before it was standardised.
+        correlation: (n,) product of the value and the target.
     """
-    products = rows @ rows.transpose(0, 2, 1)
-    along = products[:, :4, 4]
-    ascent = products[:, :4, 5] - along * products[:, 4, 5, None]
-    hessian = products[:, :4, :4] - along[:, :, None] * along[:, None]
+    # NumPy takes six times as long for the product of all rows with themselves, which it sees is symmetric.
+    products = rows[:, :4] @ rows.transpose(0, 2, 1)
+    along = products[:, :, 4]
+    ascent = products[:, :, 5] - along * correlation[:, None]
+    # A constant added to all levels and a factor on them do not change the correlation.
+    total = products[:, :, 6]
+    hessian = products[:, :, :4] - total[:, :, None] * (total / rows.shape[2])[:, None]
+    hessian -= along[:, :, None] * along[:, None]
     hessian /= length[:, None, None] ** 2
     trace = np.trace(hessian, axis1=1, axis2=2)[:, None, None]
     hessian += _DAMPING * (1 + trace) * np.eye(4, dtype=np.float32)
     return np.linalg.solve(hessian, (ascent / length[:, None])[..., None])[..., 0]
 
 
-def transformed(warp: Grey, x: Grey, y: Grey) -> tuple[Grey, Grey]:
-    """Transforms places.
+@dataclass(frozen=True)
+class Grid:
+    """Places in an image of a side S: all pairs of some places across and down.
 
-    Args:
-        warp: (n, 4) transforms.
+    Attributes:
+        side: S.
         x: (p,) places across, -1 to 1.
         y: (p,) places down, -1 to 1.
-
-    Returns:
-        (n, p) places across and down in the other image.
     """
-    scale, rotation, right, down = (warp[:, k, None] for k in range(4))
-    return x + scale * x - rotation * y + right, y + rotation * x + scale * y + down
+
+    side: int
+    x: Grey
+    y: Grey
+
+    @classmethod
+    def of(cls, side: int, places: Grey) -> Grid:
+        """The grid with these places, -1 to 1, across and down."""
+        x, y = (one.ravel() for one in np.meshgrid(places, places))
+        return cls(side, x, y)
+
+    def seen_from(self, warp: Grey) -> Sampler:
+        """Samples the other image at the transformed places; (n, 4) transforms."""
+        scale, rotation, right, down = warp.T
+        half = np.float32(self.side / 2)
+        places = np.stack([self.x, self.y, np.ones_like(self.x)])
+        # In pixels: one product for each direction, instead of sums of arrays of all places.
+        centre = half - np.float32(0.5)
+        across = np.stack([half + half * scale, -half * rotation, half * right + centre], axis=1)
+        along = np.stack([half * rotation, half + half * scale, half * down + centre], axis=1)
+        return Sampler.at(self.side, across @ places, along @ places)
 
 
 def standardised(values: Grey) -> tuple[Grey, Grey]:
@@ -145,16 +172,18 @@ class Sampler:
     part_y: Grey
 
     @classmethod
-    def at(cls, side: int, u: Grey, v: Grey) -> Sampler:
-        """Samples at places across and down, (n, p) each, -1 to 1."""
-        column, row = (
-            np.clip((one + 1) * np.float32(side / 2) - np.float32(0.5), 0, np.float32(side - 1.001))
-            for one in (u, v)
-        )
+    def at(cls, side: int, column: Grey, row: Grey) -> Sampler:
+        """Samples at columns and rows (n, p) in pixels, which are changed."""
+        for one in (column, row):
+            np.clip(one, 0, np.float32(side - 1.001), out=one)
         left, top = np.floor(column), np.floor(row)
-        corner = (top * side + left).astype(np.int64)
-        corner += np.arange(len(u), dtype=np.int64)[:, None] * side**2
-        return cls(side, corner, column - left, row - top)
+        column -= left
+        row -= top
+        top *= side
+        top += left
+        corner = top.astype(np.int64)
+        corner += np.arange(len(row), dtype=np.int64)[:, None] * side**2
+        return cls(side, corner, column, row)
 
     def values(self, images: Grey) -> Grey:
         """Samples images (n, S, S): (n, p)."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.imaging.small_copies import SIDE
-from auditor.near_duplicates.registration import INNER, Sampler, align, standardised, transformed
+from auditor.near_duplicates.registration import INNER, Grid, align, standardised
 
 GreyCopies = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -220,7 +220,10 @@ class _Search:
         found = []
         for mirrored in (0, 1):
             small = self.thumbnails[mirrored][rows]
-            tables = [np.max([small @ view.T for view in self.views], axis=0)]
+            nearest = small @ self.views[0].T
+            for view in self.views[1:]:
+                np.maximum(nearest, small @ view.T, out=nearest)
+            tables = [nearest]
             if self.features is not None:
                 tables.append(self.features[mirrored][rows] @ self.features[2].T)
             for table in tables:
@@ -293,16 +296,12 @@ _VIEWS = _views()
 def _thumbnails(images: Vectors, views: Vectors) -> Vectors:
     """The inner part of images (n, 16, 16) from some views, (V, n, 144), with mean 0 and length 1."""
     places = (INNER * ((2 * np.arange(_THUMBNAIL) + 1) / _THUMBNAIL - 1)).astype(np.float32)
-    x, y = (one.ravel() for one in np.meshgrid(places, places))
+    grid = Grid.of(_COARSE, places)
     found = np.empty((len(views), len(images), _THUMBNAIL**2), dtype=np.float32)
     for begin in range(0, len(images), _BATCH):
         part = images[begin : begin + _BATCH]
         for k, view in enumerate(views):
-            u, v = (
-                np.broadcast_to(one, (len(part), _THUMBNAIL**2))
-                for one in transformed(view[None], x, y)
-            )
-            seen = Sampler.at(_COARSE, u, v).values(part)
+            seen = grid.seen_from(np.repeat(view[None], len(part), axis=0)).values(part)
             found[k, begin : begin + _BATCH] = standardised(seen)[0]
     return found
 

@@ -14,7 +14,7 @@ from auditor.records.base import AttributeRole, SliceKey
 from auditor.records.data import Images
 from auditor.records.decisions import Decisions, TaskName
 from auditor.records.forward_budget import ForwardBudget
-from auditor.records.small_copies import KeptCopies
+from auditor.records.small_copies import Detail, KeptCopies
 
 
 @dataclass(frozen=True, init=False)
@@ -148,6 +148,13 @@ class ModelAccess(Protocol):
 
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Probabilities (n, K) of any images, prepared as the audited ones are; raises as above."""
+        ...
+
+    def read_reference(self, rows: NDArray[np.int64], copies: KeptCopies, detail: Detail) -> None:
+        """Decodes reference images once for their small copies and for what the network makes of them.
+
+        Both are then known to whoever asks for them: an optional step that saves time and changes no result.
+        """
         ...
 
     def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:

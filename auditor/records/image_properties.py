@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Properties(NamedTuple):
     """What was measured of one image.
@@ -41,6 +43,16 @@ PREFIX = "image."
 """Begins the names of their columns."""
 WORDS = frozenset({"hue", "border_hue", "camera"})
 """Properties that are words; the others are numbers."""
+
+
+def as_stored(measured: Properties) -> Properties:
+    """Properties as the predictions hold them: numbers in single precision.
+
+    Those that were read from the predictions are then equal to those that were measured again.
+    """
+    return Properties._make(
+        float(np.float32(value)) if isinstance(value, float) else value for value in measured
+    )
 
 
 def in_words(column: str) -> str:

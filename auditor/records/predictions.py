@@ -64,8 +64,13 @@ IMAGE_SAMPLE = "data.sample"
 decision, whose ``sample`` is the sample and the label."""
 
 FEATURES = "data.features"
-"""Spatial means and maxima of the target layer's maps, as bytes of float32. Only in the blocks of an
-unfinished run; see `auditor.stages.kept_outputs`."""
+"""Spatial means and maxima of the target layer's maps, as bytes of float32."""
+
+COPY = "data.copy"
+"""The grey copy and the thumbnail of the image, as bytes; null where it can't be read."""
+
+UNFINISHED = (FEATURES, COPY)
+"""Columns that only the blocks of an unfinished run have; see `auditor.stages.kept_outputs`."""
 
 OK = "ok"
 """The ``status`` of a sample that could be evaluated."""
@@ -93,7 +98,7 @@ FIXED = (*REQUIRED, *FINGERPRINTS)
 MOST_PROBABILITY_COLUMNS = 100
 """With more classes, only the probability of the predicted one is kept."""
 
-_OWN = frozenset({*FIXED, GROUP, WEIGHT, FAILURE, IMAGE_SAMPLE})
+_OWN = frozenset({*FIXED, GROUP, WEIGHT, FAILURE, IMAGE_SAMPLE, *UNFINISHED})
 """Names that no attribute can have."""
 _PROPERTY = image_properties.PREFIX
 _PROBABILITY = "p:"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.records.image_properties import Properties
 
-_MOST_KEPT = 10_000
+MOST_KEPT = 10_000
 """Images of which copies are kept; they take 50 MB."""
 
 
@@ -59,7 +59,12 @@ class KeptCopies:
         copy = self.by_row[row]
         return copy is None or copy.detail >= detail
 
+    @property
+    def room(self) -> int:
+        """How many more copies are kept."""
+        return max(MOST_KEPT - len(self.by_row), 0)
+
     def add(self, row: int, copy: SmallCopy | None) -> None:
         """Keeps a copy, if there is room."""
-        if row in self.by_row or len(self.by_row) < _MOST_KEPT:
+        if row in self.by_row or self.room:
             self.by_row[row] = copy

@@ -1,7 +1,7 @@
-"""Features and maps that predicting and explaining compute anyway, kept for the checks.
+"""What predicting and explaining have anyway, kept for the checks: features, small copies of images, maps.
 
-The features are a column of the blocks of predictions, which the merged predictions do not have. The maps are
-those in the files of explanations. So the checks find the same numbers to the bit, whichever process
+Features and copies are columns of the blocks of predictions, which the merged predictions do not have. The
+maps are those in the files of explanations. So the checks find the same numbers to the bit, whichever process
 predicted and explained, and whether the audit was interrupted or not.
 """
 
@@ -21,8 +21,11 @@ from auditor.autograd.model_state import unwrap
 from auditor.blocks import block_name
 from auditor.evaluated_samples import EvaluatedSamples
 from auditor.explanation_files import map_files
-from auditor.records import SampleSelection
-from auditor.records.predictions import FEATURES, SAMPLE
+from auditor.imaging.small_copies import SIDE, THUMBNAIL_SIDE
+from auditor.records import Dataset, SampleSelection
+from auditor.records.image_properties import NAMES, Properties
+from auditor.records.predictions import COPY, FEATURES, PHASH, SAMPLE, SHA256, property_column
+from auditor.records.small_copies import MOST_KEPT, Detail, KeptCopies, SmallCopy
 from auditor.stages.explained_blocks import BLOCKS
 from auditor.stages.predicted_blocks import blocks_of
 
@@ -83,6 +86,66 @@ def keep_features(samples: EvaluatedSamples, folder: Path) -> None:
             found = np.frombuffer(row.as_py(), "<f4").reshape(2, -1)
             if evaluated[position] and np.isfinite(found).all():
                 kept.add(position, found)
+
+
+def keeps_copies(model: AuditedModel, dataset: Dataset) -> bool:
+    """Whether small copies of all images are made while they are decoded.
+
+    That is where checks compare most of them with reference images, and as far as all copies can be kept.
+
+    Args:
+        model: the audited model.
+        dataset: its samples.
+    """
+    return (
+        dataset.reference_images is not None
+        and model.rule.task != "multi-label"
+        and len(dataset) <= MOST_KEPT
+    )
+
+
+def with_copies(table: pa.Table, copies: Sequence[SmallCopy | None]) -> pa.Table:
+    """Adds the column of small copies to the predictions of a batch, one for each row."""
+    cells = [
+        None if one is None else one.grey.tobytes() + one.thumbnail.tobytes() for one in copies
+    ]
+    column = pa.array(cells, pa.binary(SIDE**2 + 3 * THUMBNAIL_SIDE**2))
+    return table.append_column(COPY, column)
+
+
+def kept_copies(samples: EvaluatedSamples, folder: Path) -> KeptCopies:
+    """The small copies of the evaluated samples in the blocks, by row.
+
+    Args:
+        samples: the evaluated samples.
+        folder: of the blocks of predictions.
+    """
+    kept, cut = KeptCopies(), blocks_of(len(samples.dataset))
+    row_of = dict(zip(samples.positions.tolist(), range(len(samples.positions)), strict=True))
+    columns = [COPY, SHA256, PHASH, *map(property_column, NAMES)]
+    for number in range(len(cut)):
+        path = folder / block_name(number)
+        if not path.exists() or COPY not in pq.read_schema(path).names:
+            continue
+        table = pq.read_table(path, columns=columns)
+        cells = zip(*(table[name].to_pylist() for name in columns), strict=True)
+        for position, (copy, sha256, phash, *measured) in zip(
+            cut.rows(number).tolist(), cells, strict=True
+        ):
+            if position in row_of and copy is not None:
+                pixels = np.frombuffer(copy, np.uint8)
+                kept.add(
+                    row_of[position],
+                    SmallCopy(
+                        sha256,
+                        pixels[: SIDE**2].reshape(SIDE, SIDE),
+                        pixels[SIDE**2 :].reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3),
+                        Detail.PROPERTIES,
+                        phash,
+                        Properties(*measured),
+                    ),
+                )
+    return kept
 
 
 def keep_maps(

@@ -16,7 +16,8 @@ from auditor.input_pipeline import Batch
 from auditor.progress import Advance
 from auditor.records import Dataset, Skipped
 from auditor.records.predictions import OK
-from auditor.stages.kept_outputs import keeps_features, with_features
+from auditor.records.small_copies import Detail
+from auditor.stages.kept_outputs import keeps_copies, keeps_features, with_copies, with_features
 from auditor.stages.predicted_blocks import (
     GIVE_UP,
     PredictedBlock,
@@ -97,8 +98,9 @@ def predict_blocks(
     table = PredictionRows(dataset, codes, model.rule)
     so_far = _RaisedOnAll(missing[0], complete)
     n_classes, features = len(model.classes), keeps_features(model, len(dataset))
+    copied = Detail.PROPERTIES if keeps_copies(model, dataset) else None
     block = _OpenBlock()
-    for batch in model.batches(dataset, rows, lengths=lengths, measured=True):
+    for batch in model.batches(dataset, rows, lengths=lengths, measured=True, copied=copied):
         if not block.n_rows:
             model.forget_passes()
         outputs, errors = model.logits_of_each(batch.images, features=features)
@@ -106,6 +108,8 @@ def predict_blocks(
         if features:
             readable = np.array([status == OK for status in batch.status])
             rows_of_batch = with_features(rows_of_batch, outputs[:, n_classes:], readable)
+        if copied is not None:
+            rows_of_batch = with_copies(rows_of_batch, batch.copies)
         raised = [(_readable_samples(dataset, batch)[k], error) for k, error in errors.items()]
         block.add(rows_of_batch, batch, raised)
         so_far.add(len(outputs), raised)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from auditor.config import SliceSection
 from auditor.records import AuditData, Cell, Images, Maps, PreprocessingAdvice
+from auditor.records.small_copies import Detail, KeptCopies
 from auditor.stages.slicing import slice_samples
 
 ImageArray = NDArray[np.uint8]
@@ -67,6 +68,9 @@ class Model:
     def probabilities_of(self, images: Images, rows: NDArray[np.int64]) -> Probabilities:
         assert self.probabilities_with is not None
         return self.probabilities_with(images, rows)
+
+    def read_reference(self, rows: NDArray[np.int64], copies: KeptCopies, detail: Detail) -> None:
+        """Reads nothing ahead."""
 
     def preprocessing_advice(self, rows: NDArray[np.int64]) -> PreprocessingAdvice:
         return PreprocessingAdvice(len(rows), ("values from 0 to 255",), self.better)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import torch
 from builders.corner_network import ONES, Corner, quarter
 
-from auditor.map_metrics.faithfulness import deletion, insertion, shuffled
+from auditor.map_metrics.faithfulness import CurveEnds, deletion, insertion, shuffled
 
 
 def test_deletion_in_the_order_of_a_right_map_drops_at_once() -> None:
@@ -32,3 +34,19 @@ def test_shuffled_maps_hold_the_same_cells_in_another_order() -> None:
     torch.testing.assert_close(found.flatten(1).sort(1).values, cells.flatten(1))
     assert not torch.equal(found, cells)
     assert not torch.equal(found[0] + 25, found[1])  # each has an order of its own
+
+
+def test_curve_ends_of_known_logits_equal_those_of_images_that_are_run() -> None:
+    torch.manual_seed(0)
+    images, targets = torch.rand(3, 3, 8, 8), torch.tensor([0, 1, 1])
+    with torch.no_grad():
+        logits = Corner()(images)
+    run, known = (
+        CurveEnds.of(Corner(), images, targets),
+        CurveEnds.of(Corner(), images, targets, logits),
+    )
+    for one, other in zip(astuple(run), astuple(known), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    np.testing.assert_allclose(
+        run.nothing, Corner()(torch.zeros(1, 3, 8, 8)).softmax(1)[0, targets], rtol=1e-6
+    )

@@ -7,6 +7,7 @@ from builders.networks import Written, random_images
 from scipy.stats import spearmanr
 
 from auditor.explainers import find_layer
+from auditor.map_metrics.agreement import unit_ranks
 from auditor.map_metrics.summary import Likeness, map_scores
 
 
@@ -41,7 +42,7 @@ def test_map_scores_of_many_images_use_a_randomized_network_for_every_ten() -> N
 def test_likeness_compares_own_and_unrelated_maps() -> None:
     rng = np.random.default_rng(0)
     maps, others = rng.normal(size=(2, 3, 1, 4, 5))
-    found = Likeness.of(*(torch.from_numpy(one) for one in (maps, others, maps)))
+    found = Likeness.of(*(unit_ranks(torch.from_numpy(one)) for one in (maps, others, maps)))
     own = [spearmanr(maps[k].ravel(), others[k].ravel()).statistic for k in range(3)]
     unrelated = [
         spearmanr(maps[j].ravel(), maps[k].ravel()).statistic

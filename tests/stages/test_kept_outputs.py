@@ -18,13 +18,15 @@ from auditor.autograd.target_layer import find_layer
 from auditor.config import ExplainSection, Preprocess
 from auditor.errors import UnreadableImageError
 from auditor.evaluated_samples import EvaluatedSamples
+from auditor.imaging.small_copies import small_copies
 from auditor.judging.broken_parts import BrokenParts
 from auditor.records import Cell, Dataset, DecodedImage, Job, SampleSelection
 from auditor.records.decisions import DecisionRule
-from auditor.records.predictions import FEATURES
+from auditor.records.predictions import COPY, FEATURES
+from auditor.records.small_copies import Detail, KeptCopies
 from auditor.run_folder import RunFolder
 from auditor.stages.explain import explain_samples
-from auditor.stages.kept_outputs import keep_features, keeps_features
+from auditor.stages.kept_outputs import keep_features, keeps_copies, keeps_features, kept_copies
 from auditor.stages.predict import predict
 from auditor.stages.predicted_blocks import blocks_of
 
@@ -111,6 +113,39 @@ def test_merged_predictions_have_no_features(samples: EvaluatedSamples, tmp_path
     n_blocks = len(blocks_of(len(samples.dataset)))
     merged = _predicted(samples, tmp_path).merge_predictions(n_blocks)
     assert FEATURES not in pd.read_parquet(merged)
+
+
+def test_copies_of_predicting_equal_those_of_images_that_are_decoded_again(
+    samples: EvaluatedSamples, tmp_path: Path
+) -> None:
+    dataset = replace(samples.dataset, reference_images=Noise())
+    samples = replace(samples, dataset=dataset)
+    run = _predicted(samples, tmp_path)
+    kept = kept_copies(samples, run.predicted)
+    rows = range(N - 1)
+    expected = small_copies(samples.originals, rows, KeptCopies(), Detail.PROPERTIES)
+    assert sorted(kept.by_row) == list(rows)
+    for row in rows:
+        copy, other = kept.by_row[row], expected[row]
+        assert copy is not None
+        assert other is not None
+        np.testing.assert_array_equal(copy.grey, other.grey)
+        np.testing.assert_array_equal(copy.thumbnail, other.thumbnail)
+        assert (copy.sha256, copy.phash) == (other.sha256, other.phash)
+        assert (copy.detail, copy.properties) == (other.detail, other.properties)
+    assert not {COPY, FEATURES} & {*pd.read_parquet(run.merge_predictions())}
+
+
+def test_copies_are_made_only_where_reference_images_are_compared(
+    samples: EvaluatedSamples,
+) -> None:
+    with_reference = replace(samples.dataset, reference_images=Noise())
+    assert keeps_copies(samples.model, with_reference)
+    assert not keeps_copies(samples.model, samples.dataset)
+    labels = replace(samples.model, rule=DecisionRule.multi_label(["a", "b"], [0.5, 0.5]))
+    assert not keeps_copies(labels, with_reference)
+    many = replace(with_reference, samples=pd.DataFrame(index=range(10_001)))
+    assert not keeps_copies(samples.model, many)
 
 
 def test_features_are_not_kept_of_too_many_samples_or_of_a_compiled_model(
