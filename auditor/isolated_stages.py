@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from auditor.allocator import return_freed_memory
 from auditor.audited_model import AuditedModel
 from auditor.batch_dependence import BatchDependence
 from auditor.check_budget import sanity_samples
@@ -129,7 +130,12 @@ class IsolatedStages:
         """The findings; checks that raise an exception are left out."""
         kept = Thumbnails(self.folder.explanations, "interventions")
         audit = replace(audit, keeper=kept, budget=budget)
-        judgement = judge(checks, audit, self.config.gate, advance, self.broken, doing)
+
+        def begin(name: str) -> None:
+            return_freed_memory()
+            doing(name)
+
+        judgement = judge(checks, audit, self.config.gate, advance, self.broken, begin)
         budget.lift()
         kept.write()
         return judgement

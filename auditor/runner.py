@@ -15,6 +15,7 @@ import pandas as pd
 
 from auditor import __version__, interrupts, resuming
 from auditor.aborted_runs import kept_or_discarded
+from auditor.allocator import return_freed_memory
 from auditor.batch_dependence import batch_dependence
 from auditor.check_budget import begin_budget
 from auditor.comparison.previous import store_previous
@@ -120,12 +121,15 @@ def audit(
             stages = IsolatedStages(prepared.config, folder, limits)
             result = _run_stages(prepared, opened, stages, engine or LocalEngine(), progress)
         folder.write_result(result)
+        settings = prepared.config.report
+        # Documents are made from the folder alone, and take much memory themselves.
+        del prepared, opened, stages, result
+        return_freed_memory()
         if earlier is not None:
             store_previous(earlier, folder)
-        formats = prepared.config.report.formats
-        with progress.stage("report", len(formats)) as advance:
-            written = documents.write(folder, formats, prepared.config.report.templates)
-            advance(len(formats))
+        with progress.stage("report", len(settings.formats)) as advance:
+            written = documents.write(folder, settings.formats, settings.templates)
+            advance(len(settings.formats))
         finished = folder.finish()
     for note in (*map(str, written.missing), *written.notes, *finished.notes):
         progress.message(note)
@@ -317,6 +321,7 @@ class _Clock:
         shown = nullcontext(_ignore) if total is None else self._progress.stage(name, total)
         with shown as advance:
             yield partial(_advanced, advance)
+        return_freed_memory()
         self.seconds[name] = round(time.perf_counter() - start, 3)
 
 

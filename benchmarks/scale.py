@@ -213,10 +213,12 @@ def _audit(given: dict[str, Any]) -> dict[str, Any]:
     loaded = _resident()
     start = time.perf_counter()
     classifier = Classifier(module=module, adapter="benchmark", description="a grid of cells")
-    prepared = match(_config(given), _dataset(given), classifier)
     if given["table"]:
         _predict_from_table()
-    folder = runner.audit(prepared, Path(given["out"]), overwrite=True)
+    # Held by nobody else, as on the command line.
+    folder = runner.audit(
+        match(_config(given), _dataset(given), classifier), Path(given["out"]), overwrite=True
+    )
     seconds, cpu = time.perf_counter() - start, time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     files = [one for one in folder.path.rglob("*") if one.is_file()]

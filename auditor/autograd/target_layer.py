@@ -293,9 +293,10 @@ def _gradients(logits: Tensor, calls: list[LayerCall]) -> dict[tuple[Node, int],
     edges = {call.key: call.edge for call in calls}
     if not edges:
         return {}
-    gradients = torch.autograd.grad(
-        [logits], list(edges.values()), grad_outputs=[mixture], allow_unused=True
-    )
+    # Of a number: for several, torch imports SymPy, which takes 60 MB.
+    with torch.enable_grad():
+        number = (logits * mixture).sum()
+    gradients = torch.autograd.grad(number, list(edges.values()), allow_unused=True)
     return dict(zip(edges, gradients, strict=True))
 
 

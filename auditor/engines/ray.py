@@ -33,8 +33,18 @@ _DEATHS = 5
 """After more deaths of one actor, or at one block, the audit is aborted; usually memory runs out."""
 _SWITCHED_OFF = {"RAY_USAGE_STATS_ENABLED": "0"}
 """Telemetry, as a variable of the environment."""
-_LOCAL_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Lets a cluster listen on the loopback interface alone, on every system, despite the variable's name."""
+_LOCAL_ONLY = {
+    # Lets a cluster listen on the loopback interface alone, on every system, despite its name.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Without a dashboard, nobody reads what all of Ray's processes would report every few seconds.
+    "RAY_enable_metrics_collection": "0",
+    "RAY_enable_open_telemetry": "0",
+    "RAY_enable_timeline": "0",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_event_stats": "0",
+    "RAY_debug_dump_period_milliseconds": "0",
+}
+"""Variables of the environment for a cluster of this computer alone."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
 from scipy.stats import norm
 
 from auditor.statistics.cluster_cells import Cells, ratio
@@ -15,6 +18,11 @@ from auditor.statistics.permutation import MAX_DRAWS, permute_within, places_wit
 
 _ELEMENTS = 2_000_000
 """Numbers drawn at a time, which bounds the memory."""
+_SUMS = 100_000
+"""Sums over clusters with the same shares that are held at a time, so that they fit into a cache."""
+_DISTINCT = 0.5
+"""Scores of clusters with the same shares are summed first if there are at most this many distinct shares
+for each cluster."""
 _ALL_ELEMENTS = 200_000_000
 """Numbers drawn for one test, which bounds the time to seconds."""
 _SPARSE = 20
@@ -27,7 +35,7 @@ _NEARLY_NORMAL = 1 / 7
 equal failures, as in `gaps`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Between:
     """The shares and scores that are permuted between clusters, sorted by block.
 
@@ -43,12 +51,15 @@ class Between:
     variance: Floats
     blocks: Integers
 
-    def sums(self, shares: Floats) -> tuple[Floats, Floats]:
-        """Sums (n, A, P) and their variances for shares (n, G, A)."""
-        turned = shares.transpose(0, 2, 1)
-        mean = turned @ self.variance
-        variance = turned**2 @ self.variance - ratio(mean**2, self.variance.sum(0))
-        return turned @ self.scores, np.maximum(variance, 0)
+    @property
+    def observed(self) -> tuple[Floats, Floats]:
+        """Sums (A, P) of the data, and their variances."""
+        totals = self.shares.T @ self.scores, self.shares.T @ self.variance
+        return self._centred_sums(*totals, self.shares.T**2 @ self.variance)
+
+    def _centred_sums(self, total: Floats, mean: Floats, squares: Floats) -> tuple[Floats, Floats]:
+        """The sums, and the variances that are left by the mean share, (A, P) or (n, A, P) each."""
+        return total, np.maximum(squares - ratio(mean**2, self.variance.sum(0)), 0)
 
     @property
     def few(self) -> Integers:
@@ -61,12 +72,12 @@ class Between:
         """Sums and variances for shares permuted within blocks."""
         few = self.few
         if not len(few):
-            positions = np.arange(len(self.shares), dtype=np.int32)
-            order = permute_within(positions, self.blocks, n_draws, generator)
-            step = max(_ELEMENTS // self.shares.size, 1)
-            found = [self.sums(self.shares[order[k : k + step]]) for k in range(0, n_draws, step)]
-            total, noise = (np.concatenate(part) for part in zip(*found, strict=True))
-            return total, noise
+            shares, code, numbers = self._distinct
+            order = permute_within(code, self.blocks, n_draws, generator)
+            step = _ELEMENTS // len(code), _SUMS // (len(shares) * numbers.shape[1])
+            parts = np.array_split(order, range(0, n_draws, max(min(step), 1))[1:])
+            found = zip(*map(self._sums, parts), strict=True)
+            return self._centred_sums(*(np.concatenate(part) for part in found))
         counts = np.bincount(np.repeat(np.arange(len(self.blocks)), self.blocks)[few])
         blocks = self.blocks[: len(counts)]
         places = places_within(counts, blocks, n_draws, generator)
@@ -74,6 +85,36 @@ class Between:
         noise = variance @ share**2 - ratio((variance @ share) ** 2, self.variance.sum(0))
         total = self.scores[places].transpose(0, 2, 1) @ share
         return total[:, None, :], np.maximum(noise, 0)[:, None, :]
+
+    @cached_property
+    def _distinct(self) -> tuple[Floats, NDArray[np.unsignedinteger], Floats]:
+        """(U, A) distinct shares, (G,) which of them each cluster has, (G, 2P) scores and variances.
+
+        Clusters of similar size have few distinct shares: scores are summed over those with the same
+        shares before anything is multiplied.
+        """
+        shares, code = np.unique(self.shares, axis=0, return_inverse=True)
+        small = code.ravel().astype(np.min_scalar_type(len(shares)))
+        return shares, small, np.concatenate([self.scores, self.variance], axis=1)
+
+    def _sums(self, order: NDArray[np.unsignedinteger]) -> tuple[Floats, Floats, Floats]:
+        """(n, A, P) sums of shares · scores, shares · variances and squared shares · variances.
+
+        Args:
+            order: (n, G) which of the distinct shares each cluster gets.
+        """
+        shares, _, numbers = self._distinct
+        if len(shares) > _DISTINCT * order.shape[1]:
+            shares = shares.take(order, axis=0)
+        else:  # a column for each cluster, with a one for each permutation in the row of its shares
+            row = order.T + np.arange(len(order), dtype=np.int32) * len(shares)
+            start = np.arange(order.shape[1] + 1, dtype=np.int32) * len(order)
+            shape = len(order) * len(shares), order.shape[1]
+            numbers = csc_array((np.ones(row.size), row.ravel(), start), shape=shape) @ numbers
+            numbers = numbers.reshape(len(order), len(shares), -1)
+        turned = np.swapaxes(shares, -1, -2)
+        scores, variance = np.split(numbers, 2, axis=-1)
+        return turned @ scores, turned @ variance, turned**2 @ variance
 
     def over_blocks(self, of_shares: Floats, of_scores: Floats) -> Floats:
         """(B,) product of the two sums in each block."""
@@ -142,10 +183,10 @@ class ClusterPermutation:
         elements = moved + self._within.cost
         self.largest_batch = int(np.clip(_ELEMENTS // elements, 10, 2_000))
         self.max_draws = int(np.clip(_ALL_ELEMENTS // elements, 1_999, MAX_DRAWS))
-        total, spread = self._between.sums(self._between.shares[None])
-        noise = spread[0] * between_excess + self._within.variance * self._within.excess
+        total, spread = self._between.observed
+        noise = spread * between_excess + self._within.variance * self._within.excess
         self._floor = 1e-12 * float(noise.max(initial=0.0))
-        self.observed = ratio(total[0] + self._within.total, self._root(noise))
+        self.observed = ratio(total + self._within.total, self._root(noise))
 
     def draw(self, n_draws: int) -> Floats:
         """Draws sums under the null hypothesis.
