@@ -18,6 +18,7 @@ from auditor.manifest import ABOUT
 from auditor.phrasing import date, several
 from auditor.records import AuditResult, Record
 from auditor.records.expectations import first_fault
+from auditor.run_files import read_regular
 
 
 class LaterStatements(Record):
@@ -72,7 +73,7 @@ def read_statements(folder: Path) -> LaterStatements | None:
     """
     path = folder / ABOUT
     try:
-        return LaterStatements.model_validate_json(path.read_bytes())
+        return LaterStatements.model_validate_json(read_regular(path))
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:

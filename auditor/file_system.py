@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import tempfile
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable
 from pathlib import Path
 
 from auditor.errors import FileSystemError
@@ -34,6 +36,12 @@ _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENFILE: ("fewer open files", "close other programs, or set `workers: 0`"),
 }
 """Causes outside of this package: what was expected, and the fix."""
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
 _SHOWN = 200
 """Characters of a path in a message."""
 
@@ -76,7 +84,7 @@ def real_path(place: Path) -> Path:
         OSError: the file system refuses it.
     """
     text = str(place)
-    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+    if "\0" in text or has_surrogates(text):
         raise FileSystemError(
             f"{_shortened(ascii(text))}: expected a path of printable characters; it contains bytes that "
             "are no UTF-8, or a character 0: choose another name"
@@ -88,6 +96,15 @@ def real_path(place: Path) -> Path:
             f"{_shortened(text)}: expected a known home folder; there is none for {place.parts[0]!r}: "
             "write the path out"
         ) from None
+
+
+def kind_of(mode: int) -> str:
+    """What is in the place of a file, in words.
+
+    Args:
+        mode: as ``stat`` returns it; not that of a regular file.
+    """
+    return next((what for is_kind, what in _KINDS if is_kind(mode)), "a device")
 
 
 def require_writable(folder: Path) -> None:
@@ -156,6 +173,11 @@ def decode_text(content: bytes) -> str:
             "UTF-16 without a byte-order mark: save the file as UTF-8"
         )
     return text
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether a text can't be written as UTF-8, because it holds half a character or a foreign byte."""
+    return not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def encoding_of(start: bytes) -> str:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from auditor.errors import DataError
 from auditor.records import Record
 from auditor.records.expectations import first_fault
+from auditor.run_files import entries, is_regular, read_regular, require_regular
 
 RESULT = "audit.json"
 PREDICTIONS = "predictions.parquet"
@@ -79,7 +80,7 @@ def write_manifest(folder: Path, without: Collection[Path] = ()) -> RunManifest:
     """
     files = {
         path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(_files(folder))
+        for path in sorted(regular_files(folder))
         if path.name not in {MANIFEST, UNFINISHED_NOTICE}
         and not any(path.is_relative_to(one) for one in without)
     }
@@ -92,11 +93,11 @@ def read_manifest(folder: Path) -> RunManifest:
     """Reads ``manifest.json`` of a run folder.
 
     Raises:
-        DataError: the file is missing or is not a manifest.
+        DataError: the file is missing, no regular file, or not a manifest.
     """
     path = folder / MANIFEST
     try:
-        return RunManifest.model_validate_json(path.read_bytes())
+        return RunManifest.model_validate_json(read_regular(path))
     except FileNotFoundError:
         raise DataError(
             f"{folder}: expected {MANIFEST}, which every finished run contains; it is missing: "
@@ -120,18 +121,19 @@ def require_unaltered(folder: Path, *, maps: bool = True) -> None:
         maps: whether images and maps are read as well, and not only result and predictions.
 
     Raises:
-        DataError: the manifest is missing, or a file was altered or removed, or is not listed in it.
+        DataError: the manifest is missing; or a file was altered or removed, or is not listed in it; or
+            there is something that is neither a regular file nor a folder.
     """
+    require_regular(folder)
     files = read_manifest(folder).files
     names = {RESULT} | {name for name in (PREDICTIONS, ABOUT, PREVIOUS) if (folder / name).exists()}
     names |= {PREDICTIONS} & files.keys()
     if maps:
-        stored = (path for path in (folder / EXPLANATIONS).rglob("*") if path.is_file())
-        names |= {path.relative_to(folder).as_posix() for path in stored}
+        names |= {f"{EXPLANATIONS}/{name}" for name in entries(folder / EXPLANATIONS)}
         names |= {name for name in files if is_sealed(name)}
     for name in sorted(names):
         path = folder / name
-        if name not in files or not path.is_file() or sha256(path) != files[name]:
+        if name not in files or not is_regular(path) or sha256(path) != files[name]:
             state = "altered or removed" if name in files else "added"
             raise DataError(
                 f"{path}: expected the file whose SHA-256 is in {MANIFEST}; it was {state} after the audit: "
@@ -202,6 +204,11 @@ def _line(digest: str, name: str) -> str:
     return f"{mark}{digest}  {escaped}\n"
 
 
+def regular_files(folder: Path) -> Iterator[Path]:
+    """The regular files below a folder; a seal covers these alone, like ``find -type f``."""
+    return (folder / name for name in entries(folder) if is_regular(folder / name))
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as stream:
@@ -211,7 +218,7 @@ def sha256(path: Path) -> str:
 def _document_states(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Each document of a run, with the file attributes that change when it is written."""
     states = {}
-    for path in _files(folder):
+    for path in regular_files(folder):
         name = path.relative_to(folder).as_posix()
         if name != MANIFEST and not is_sealed(name):
             stat = path.stat()
@@ -223,7 +230,3 @@ def _replace_manifest(folder: Path, manifest: RunManifest) -> None:
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     partial.replace(folder / MANIFEST)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())

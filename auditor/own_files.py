@@ -6,11 +6,11 @@ Nothing else is ever replaced or removed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from auditor.errors import DataError
 from auditor.manifest import MANIFEST, UNFINISHED_NOTICE, is_sealed, read_manifest, sha256
+from auditor.run_files import entries, is_regular
 
 _OWN = {MANIFEST, f"{MANIFEST}.partial", UNFINISHED_NOTICE}
 
@@ -61,16 +61,11 @@ def free_place(path: Path) -> Path:
 
 def _is_listed(folder: Path, name: str, listed: dict[str, str], results: bool) -> bool:
     path = folder / name
-    if name not in listed or path.is_symlink() or not path.is_file():
+    if name not in listed or not is_regular(path):
         return False
     return (is_sealed(name) and not results) or sha256(path) == listed[name]
 
 
-def _names(folder: Path) -> Iterator[str]:
+def _names(folder: Path) -> list[str]:
     """Everything below a folder but folders, and but what belongs to every run."""
-    found: list[str] = []
-    for parent, folders, files in os.walk(folder):
-        links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        below = Path(parent).relative_to(folder)
-        found.extend((below / name).as_posix() for name in (*files, *links))
-    return (name for name in found if name not in _OWN or (folder / name).is_symlink())
+    return [name for name in entries(folder) if name not in _OWN or not is_regular(folder / name)]

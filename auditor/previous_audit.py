@@ -14,6 +14,7 @@ from auditor.errors import DataError
 from auditor.manifest import PREVIOUS
 from auditor.records.expectations import first_fault
 from auditor.records.previous_audit import PreviousAudit
+from auditor.run_files import read_regular
 
 
 def read_previous(folder: Path) -> PreviousAudit | None:
@@ -24,7 +25,7 @@ def read_previous(folder: Path) -> PreviousAudit | None:
     """
     path = folder / PREVIOUS
     try:
-        return PreviousAudit.model_validate_json(path.read_bytes())
+        return PreviousAudit.model_validate_json(read_regular(path))
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:

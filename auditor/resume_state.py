@@ -27,6 +27,7 @@ from auditor.manifest import PREDICTIONS, RESUME_STATE
 from auditor.phrasing import count, plural
 from auditor.records import AuditResult, Record
 from auditor.records.predictions import GROUP, LABEL, PATH, SAMPLE, WEIGHT, attribute_columns
+from auditor.run_files import is_regular
 from auditor.run_folder import RunFolder
 from auditor.stages.predicted_blocks import blocks_of
 
@@ -143,7 +144,7 @@ def write_state(state: ResumeState, rows: Hashes, folder: RunFolder) -> None:
 def read_state(folder: RunFolder) -> tuple[ResumeState, Hashes] | None:
     """What an unfinished audit depended on, and the hashes of its samples; None where the file is damaged."""
     path = folder.path / RESUME_STATE
-    state = read_block(path, ResumeState)
+    state = read_block(path, ResumeState) if is_regular(path) else None
     if state is None:
         return None
     try:

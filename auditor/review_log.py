@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from auditor.errors import ConfigError, DataError
 from auditor.manifest import read_manifest
 from auditor.records import Record
+from auditor.run_files import read_regular
 
 DECISIONS = "decisions.json"
 
@@ -75,7 +76,7 @@ def read_log(folder: Path) -> ReviewLog | None:
     """
     path = folder / DECISIONS
     try:
-        return ReviewLog.model_validate_json(path.read_bytes())
+        return ReviewLog.model_validate_json(read_regular(path))
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from auditor.manifest import (
 from auditor.records import AuditResult
 from auditor.records.parsing import parse_result
 from auditor.records.predictions import UNFINISHED
+from auditor.run_files import read_regular, require_regular
 
 __all__ = ["EXPLANATIONS", "PREDICTIONS", "RESULT", "RunFolder", "ShardWriter"]
 
@@ -70,6 +72,7 @@ class RunFolder:
 
         Raises:
             UsageError: see `require_place`.
+            DataError: the interrupted run contains something that is neither a regular file nor a folder.
         """
         final = run_places.require_place(final, overwrite=overwrite, thorough=True)
         path = run_places.unfinished_place(final)
@@ -81,6 +84,7 @@ class RunFolder:
                 run_places.require_unfinished(path)
                 stage = run_places.stage_of(path) if resume else "new"
                 if stage != "new":
+                    require_regular(path)
                     return replace(folder, stage=stage)
                 note = run_places.clear_unfinished(path)
                 (path / EXPLANATIONS).mkdir(parents=True)
@@ -125,11 +129,25 @@ class RunFolder:
         """Opens a finished run.
 
         Raises:
+            DataError: the folder does not hold a finished run, or it contains something that is neither a
+                regular file nor a folder.
+        """
+        run = cls.locate(path)
+        require_regular(run.path)
+        return run
+
+    @classmethod
+    def locate(cls, path: Path) -> RunFolder:
+        """Finds a finished run, whatever its folder contains besides a result.
+
+        Raises:
             DataError: the folder does not hold a finished run.
         """
         try:
             path = real_path(path)
-            finished, unfinished = ((path / one).is_file() for one in (RESULT, UNFINISHED_NOTICE))
+            finished, unfinished = (
+                os.path.lexists(path / one) for one in (RESULT, UNFINISHED_NOTICE)
+            )
         except OSError as error:
             raise refusal(error, path) or error from error
         if not finished:
@@ -227,7 +245,7 @@ class RunFolder:
         """
         path = self.path / RESULT
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_regular(path).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{path}: expected JSON in UTF-8; {error}: restore the run from a backup, or audit again"

@@ -51,10 +51,10 @@ def print_result(console: Console, result: AuditResult, folder: Path, seal: str)
     result = disclosed(result).result  # the log of a build may be public
     summary = result.summary
     accuracy = percent(summary.accuracy.value, 1) if summary.accuracy else "not measurable"
+    unusable = f" ({count(summary.n_unusable)} unusable)" if summary.n_unusable else ""
     counts = (
-        f"{plural(summary.n_evaluated, 'sample')}, accuracy {accuracy}, "
-        f"{plural(summary.n_failures, 'failure')}, "
-        f"{summary.n_unusable} unusable"
+        f"{count(summary.n_evaluated)} of {plural(summary.n_samples, 'sample')} evaluated{unusable}: "
+        f"accuracy {accuracy}, {plural(summary.n_failures, 'failure')}"
     )
     described = (
         population_text(result.population, summary),

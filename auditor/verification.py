@@ -8,17 +8,27 @@ for consistency.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from auditor.errors import DataError
-from auditor.manifest import MANIFEST, PREDICTIONS, full_seal, read_manifest, seal, sha256
+from auditor.manifest import (
+    EXPLANATIONS,
+    MANIFEST,
+    PREDICTIONS,
+    full_seal,
+    read_manifest,
+    regular_files,
+    seal,
+    sha256,
+)
 from auditor.records.decision_table import read_decisions
 from auditor.records.prediction_file import require_predictions
 from auditor.records.predictions import LABEL, PREDICTED, usable_rows
 from auditor.review_log import DECISIONS, read_log, review_faults
+from auditor.run_files import empty_folders, entries, is_regular
 from auditor.run_folder import RunFolder
 from auditor.signature import RunSignature, signature_fault
 
@@ -48,9 +58,10 @@ class Verification:
     Attributes:
         folder: the run.
         n_files: number of files in the manifest.
-        altered: files with other bytes.
+        altered: files with other bytes, or in whose place is something else, such as a link.
         missing: files that were removed.
-        added: files that are not in the manifest.
+        added: what is not in the manifest: files, links, pipes, and folders that contain nothing (with ``/``
+            at the end).
         contradictions: sentences about results, predictions, manifest or seal that disagree.
         seal: SHA-256 over the results as they are now.
         full_seal: SHA-256 over all files as they are now.
@@ -90,14 +101,16 @@ def verify(
     Raises:
         DataError: the folder does not hold a finished run with a manifest.
     """
-    run = RunFolder.open(folder)
+    # Not `RunFolder.open`, which refuses what is reported here.
+    run = RunFolder.locate(folder)
     manifest = read_manifest(run.path)
     found = {
         path.relative_to(run.path).as_posix(): sha256(path)
-        for path in sorted(run.path.rglob("*"))
-        if path.is_file() and path != run.path / MANIFEST
+        for path in sorted(regular_files(run.path))
+        if path != run.path / MANIFEST
     }
     recorded = manifest.files
+    others = _other_entries(run.path, recorded)
     current, whole = seal(found), full_seal(found)
     expected = None if expected_seal is None else expected_seal.strip().lower()
     contradictions = []
@@ -115,10 +128,12 @@ def verify(
         folder=run.path,
         n_files=len(recorded),
         altered=tuple(
-            name for name in recorded if found.get(name, recorded[name]) != recorded[name]
+            name
+            for name in recorded
+            if found.get(name, recorded[name]) != recorded[name] or name in others
         ),
-        missing=tuple(name for name in recorded if name not in found),
-        added=tuple(name for name in found if name not in recorded),
+        missing=tuple(name for name in recorded if name not in found and name not in others),
+        added=tuple(sorted({*found, *others} - recorded.keys())),
         contradictions=tuple(contradictions),
         seal=current,
         full_seal=whole,
@@ -152,6 +167,22 @@ def require_intact(folder: Path) -> str:
     return found.full_seal
 
 
+def _other_entries(folder: Path, recorded: Mapping[str, str]) -> set[str]:
+    """What is neither a regular file nor a folder of one.
+
+    A folder without files has ``/`` at its end, unless it has the name of a file.
+    """
+    special = {name for name in entries(folder) if not is_regular(folder / name)}
+    # Without failures, that of the maps is empty; others are, where all of their files were removed.
+    expected = {
+        EXPLANATIONS,
+        *(str(one) for name in recorded for one in PurePosixPath(name).parents),
+    }
+    empty = {name for name in empty_folders(folder) if name not in expected}
+    taken = {name for name in recorded if (folder / name).is_dir()}
+    return special | taken | {f"{name}/" for name in empty - taken}
+
+
 def _review_faults(folder: Path, seal_now: str) -> list[str]:
     """Faults of the decisions of reviewers."""
     try:
@@ -169,8 +200,8 @@ def _disagreements(run: RunFolder) -> Iterator[str]:
         yield f"the result can't be read: {error}"
         return
     path = run.path / PREDICTIONS
-    if not path.is_file():
-        return  # already reported as missing
+    if not is_regular(path):
+        return  # already reported as missing or altered
     try:
         require_predictions(path, result)
     except DataError as error:

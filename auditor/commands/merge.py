@@ -20,6 +20,13 @@ def merge(
         Path | None,
         typer.Option("--out", help="Folder for the run; default: that of the shards' names."),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Merge beside a finished run, which `auditor run --resume --overwrite` then replaces.",
+        ),
+    ] = False,
 ) -> None:
     """Join the shards of an audit; needs neither the model nor the data.
 
@@ -28,12 +35,12 @@ def merge(
     """
     with exit_codes():
         from auditor.engines.merge import merge as merge_shards
+        from auditor.phrasing import plural
 
-        merged = merge_shards(shards, out)
+        merged = merge_shards(shards, out, overwrite=overwrite)
         for warning in merged.warnings:
             err.print(line(warning), soft_wrap=True)
-        text = (
-            f"{merged.folder}: {merged.n_blocks} blocks of {merged.n_shards} shards; continue with "
-            "`auditor run --resume`"
-        )
+        found = f"{plural(merged.n_blocks, 'block')} of {plural(merged.n_shards, 'shard')}"
+        command = "auditor run --resume" + (" --overwrite" if merged.replaces else "")
+        text = f"{merged.folder}: {found}; continue with `{command}`"
         out_console.print(line(text), soft_wrap=True)

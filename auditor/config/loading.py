@@ -6,7 +6,7 @@ one as a suggestion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from auditor.config.budget import CheckBudget
 from auditor.config.messages import messages, shortened, unknown_key
 from auditor.config.yaml_files import parse_yaml
 from auditor.errors import ConfigError
-from auditor.file_system import read_lines, read_text
+from auditor.file_system import has_surrogates, read_lines, read_text
 from auditor.registry import Kind, Options
 
 _Model = TypeVar("_Model", bound=Options)
@@ -77,7 +77,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set: expected key.path=value; got {shortened(override)}")
-    if any("\ud800" <= letter <= "\udfff" for letter in key):  # a byte of the command line
+    if has_surrogates(key):  # a byte of the command line
         raise ConfigError(f"--set: expected a key in UTF-8; got {shortened(key)}")
     *parents, last = key.split(".")
     section = raw
@@ -181,6 +181,10 @@ def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = 
     Raises:
         ConfigError: one message for all mistakes.
     """
+    for place, text in _not_unicode(raw, prefix.removesuffix(".")):
+        raise ConfigError(
+            f"{place}: expected text; {text!r} can't be written as UTF-8: correct its encoding"
+        )
     try:
         return model.model_validate(raw, context={"base": base})
     except ValidationError as error:
@@ -189,6 +193,20 @@ def validate(model: type[_Model], raw: object, base: Path | None, prefix: str = 
         if len(faults) > _MOST_FAULTS:
             shown.append(f"and {len(faults) - _MOST_FAULTS} more faults")
         raise ConfigError("; ".join(shown)) from None
+
+
+def _not_unicode(raw: object, place: str) -> Iterator[tuple[str, str]]:
+    """Texts with lone surrogates, which no document can hold, and their places."""
+    if isinstance(raw, str) and has_surrogates(raw):
+        yield place, raw
+    elif isinstance(raw, Mapping):
+        for key, value in raw.items():
+            if isinstance(key, str) and has_surrogates(key):
+                yield place, key
+            yield from _not_unicode(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(raw, list | tuple):
+        for position, value in enumerate(raw):
+            yield from _not_unicode(value, f"{place}[{position}]")
 
 
 def plugin_at(kind: Kind, name: str, place: str) -> type[Options]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from auditor.file_system import has_surrogates
+
 _MOST_ALIASES = 100
 """More aliases than any configuration needs; nested ones multiply (an "alias bomb")."""
 _DEEPEST = 50
@@ -110,7 +112,7 @@ def _require_plain(value: Any, counter: _Counter, depth: int = 0) -> None:
     if depth > _DEEPEST:
         raise ValueError(f"it is nested too deeply (more than {_DEEPEST} levels)")
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        if "\0" in value or has_surrogates(value):
             raise ValueError(f"a text holds a NUL or half a character: {value[:80]!r}")
     elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
         raise ValueError(f"an integer has {value.bit_length()} bits; expected at most {_MOST_BITS}")

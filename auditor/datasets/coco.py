@@ -17,6 +17,7 @@ from auditor.datasets.coco_masks import mask_of
 from auditor.datasets.column_roles import folder_of_images
 from auditor.datasets.declared_root import URL, DeclaredRoot
 from auditor.datasets.image_parts import ImageParts, part_with_margin
+from auditor.datasets.image_paths import unusable_files
 from auditor.datasets.images import FileImages
 from auditor.datasets.tables import group_column, require_free_names, unique_ids
 from auditor.errors import DataError
@@ -98,13 +99,17 @@ class Coco(Options):
         if not made.rows:
             found = "".join(f"; {one.text}" for one in notes)
             raise DataError(f"{self.path}: expected at least one {self.unit}; there is none{found}")
+        images = self._pixels(made)
+        names = list(dict.fromkeys(str(row["path"]) for row in made.rows))
+        folder = self.root or self.path.parent
+        notes += unusable_files([folder / name for name in names], names, len(names))
         samples = pd.DataFrame(made.rows)
         samples[GROUP] = group_column(samples[GROUP])
         samples.index = pd.Index(unique_ids(made.names), name="sample")
         grouped = self.unit == "object" or self.group is not None
         return Dataset(
             samples=samples if grouped else samples.drop(columns=GROUP),
-            images=self._pixels(made),
+            images=images,
             attributes=tuple(self.attributes),
             adapter=self.plugin_name,
             classes=file.classes,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from auditor.datasets.image_paths import unusable_files
 from auditor.errors import DataError
 from auditor.phrasing import count, plural, several
 from auditor.records import DataNote
@@ -82,7 +83,8 @@ def list_images(root: Path, known: Collection[Path | None] = ()) -> FolderListin
     labels = [path.split("/", 1)[0] for path in paths]
     index = pd.Index(paths, name="sample", dtype=object)
     samples = pd.DataFrame({"path": paths, "label": labels}, index=index, dtype="string")
-    notes = (*found.notes(), *_unusual(paths))
+    broken = unusable_files([root / path for path in found.broken], found.broken, len(paths))
+    notes = (*found.notes(), *broken, *_unusual(paths))
     return FolderListing(tuple(classes), samples, notes)
 
 
@@ -118,12 +120,13 @@ _REASONS: dict[str, tuple[str, str]] = {
 
 @dataclass
 class _Found:
-    """Counts what is left out while a folder is read."""
+    """Counts what is left out while a folder is read, and lists the images that are broken links."""
 
     known: set[str]
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     suffixes: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: str, path: str) -> None:
         self.counts[reason] += 1
@@ -226,10 +229,12 @@ def _identity(folder: Path) -> tuple[int, int]:
 def _is_image(entry: os.DirEntry[str], path: str, found: _Found) -> bool:
     """Whether an entry is an image; otherwise it is counted."""
     suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
-    if not os.path.isfile(entry) and not _is_broken_link(entry):  # noqa: PTH113
+    is_broken = _is_broken_link(entry)
+    if not os.path.isfile(entry) and not is_broken:  # noqa: PTH113
         found.leave_out("irregular", path)
         return False
     if suffix in SUFFIXES or suffix in _OTHER_IMAGES:
+        found.broken += [path] * is_broken
         return True
     if _real(entry.path) not in found.known:
         found.leave_out_file(path, suffix)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pandas as pd
 from auditor.datasets.declared_root import URL, DeclaredRoot
 from auditor.datasets.tables import as_text, first_few, require_plain_cells
 from auditor.errors import DataError
+from auditor.file_system import kind_of
 from auditor.phrasing import count, plural
 from auditor.records import DataNote
 
@@ -25,7 +29,7 @@ def image_paths(
         root: folder to which they are relative.
 
     Returns:
-        The paths with ``/``, and notes on missing files and on files in several rows.
+        The paths with ``/``, and notes on files that can't be opened and on files in several rows.
 
     Raises:
         DataError: a cell is empty or holds something else than a path, or a path leads out of the folder.
@@ -53,20 +57,11 @@ def image_paths(
         path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
         for path in paths
     ]
-    return written, _notes(paths, written, folder)
+    return written, _notes(paths, written)
 
 
-def _notes(paths: Sequence[Path], written: Sequence[str], root: Path) -> tuple[DataNote, ...]:
-    missing = [name for path, name in zip(paths, written, strict=True) if not _exists(path)]
-    notes = []
-    if missing:
-        verb = "does" if len(missing) == 1 else "do"
-        notes.append(
-            DataNote(
-                f"{count(len(missing))} of {plural(len(written), 'image file')} {verb} not exist, such as "
-                f"{missing[0]}{_other_spelling(root / missing[0])}; these samples are not evaluated"
-            )
-        )
+def _notes(paths: Sequence[Path], written: Sequence[str]) -> tuple[DataNote, ...]:
+    notes = list(unusable_files(paths, written, len(written)))
     repeated = pd.Series(list(written))[pd.Series(list(written)).duplicated()]
     if len(repeated):
         verb = "names" if len(repeated) == 1 else "name"
@@ -79,11 +74,54 @@ def _notes(paths: Sequence[Path], written: Sequence[str], root: Path) -> tuple[D
     return tuple(notes)
 
 
-def _exists(path: Path) -> bool:
+def unusable_files(paths: Sequence[Path], written: Sequence[str], n: int) -> Iterator[DataNote]:
+    """Notes on paths at which no file can be opened, one for each reason.
+
+    Args:
+        paths: of image files.
+        written: the same as the data names them.
+        n: number of image files of the data, of which these may be a part.
+    """
+    found: dict[str, list[int]] = {}
+    for position, path in enumerate(paths):
+        reason = _reason(path)
+        if reason is not None:
+            found.setdefault(reason, []).append(position)
+    for reason, positions in found.items():
+        first = positions[0]
+        yield DataNote(
+            f"{count(len(positions))} of {plural(n, 'image file')} {_REASONS[reason][len(positions) > 1]}, "
+            f"such as {written[first]}{_hint(reason, paths[first])}; these samples are not evaluated"
+        )
+
+
+_REASONS: dict[str, tuple[str, str]] = {
+    "missing": ("does not exist", "do not exist"),
+    "dangling": ("is a link to nothing", "are links to nothing"),
+    "loop": ("is a circular link", "are circular links"),
+    "closed": ("can't be accessed with the rights of this user",) * 2,
+    "irregular": ("is no regular file", "are no regular files"),
+}
+"""Why files can't be opened, of one and of several."""
+_ERRORS = {errno.ELOOP: "loop", errno.EACCES: "closed"}
+
+
+def _reason(path: Path) -> str | None:
+    """Why a file can't be opened; None for a regular file."""
     try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that is too long, or with a null character
-        return False
+        mode = path.stat().st_mode
+    except ValueError:  # a null character
+        return "missing"
+    except OSError as error:
+        links_to_nothing = os.path.islink(path)  # noqa: PTH114 - raises nothing
+        return _ERRORS.get(error.errno or 0, "dangling" if links_to_nothing else "missing")
+    return None if stat.S_ISREG(mode) else "irregular"
+
+
+def _hint(reason: str, path: Path) -> str:
+    if reason == "irregular":
+        return f" ({kind_of(path.stat().st_mode)})"
+    return _other_spelling(path) if reason == "missing" else ""
 
 
 def _other_spelling(path: Path) -> str:

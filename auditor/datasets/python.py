@@ -15,7 +15,7 @@ from auditor.config import AttributeNames, ConfigPath, stated_types
 from auditor.datasets.tables import group_column, require_free_names, weight_column
 from auditor.datasets.user_labels import class_names, plain_label
 from auditor.datasets.user_samples import UserImages, read_samples
-from auditor.datasets.user_tables import attribute_table
+from auditor.datasets.user_tables import attribute_table, require_unicode
 from auditor.errors import ConfigError, DataError
 from auditor.records import Dataset, DecodedImage
 from auditor.records.decisions import TaskName
@@ -89,6 +89,8 @@ class PythonData(Options):
         )
         if not labels:
             raise DataError(f"{self.factory}: expected at least one sample; there is none")
+        for name in (one for one in names if one != self.weight):
+            require_unicode(values[name], f"{self.factory}: {name!r}", "sample", 0)
         ids = pd.Index([f"{position:06d}" for position in range(len(labels))], name="sample")
         samples = pd.DataFrame({"path": ids}, index=ids)
         samples["label"] = pd.Series(labels, index=ids, dtype=object).infer_objects()

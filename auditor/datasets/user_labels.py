@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from auditor.errors import ConfigError, DataError
+from auditor.file_system import has_surrogates
 from auditor.records.decisions import TaskName
 
 
@@ -45,11 +46,6 @@ def class_names(classes: object) -> tuple[str, ...]:
     if bad:
         raise ConfigError(f"{wanted}; {bad[0]!r} can't be written as UTF-8: correct its encoding")
     return texts
-
-
-def has_surrogates(text: str) -> bool:
-    """Whether a text can't be written as UTF-8."""
-    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def plain_label(label: Any, place: str, task: TaskName, classes: Sequence[str]) -> Any:
@@ -164,6 +160,10 @@ def _several(label: Any, place: str, classes: Sequence[str]) -> Any:
 
 
 def _checked(label: Any, place: str, task: TaskName) -> Any:
+    if isinstance(label, str) and has_surrogates(label):
+        raise DataError(
+            f"{place}: label: expected text; {label!r} can't be written as UTF-8: correct its encoding"
+        )
     if label is None or label is pd.NA or isinstance(label, str | int | float):
         return label
     raise DataError(f"{place}: {_wanted(task)}; got {type(label).__name__}: {_fix(task)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from auditor.datasets.tables import group_column, require_free_names
-from auditor.datasets.user_labels import has_surrogates
 from auditor.errors import ConfigError, DataError
+from auditor.file_system import has_surrogates
 from auditor.records import StatedType
 from auditor.records.predictions import GROUP, LABEL
 
+_WITHOUT_TEXT = (int, float, np.generic, dt.date, dt.timedelta, type(None), type(pd.NA))
+"""Types of cells that are no text and contain none."""
 _SEVERAL = (Mapping, list, tuple, set, frozenset, bytes)
 """Types of cells that hold several values, or bytes."""
 
@@ -135,10 +138,35 @@ def value_column(values: object, option: str, n: int, unit: str) -> pd.Series[An
         fix = "pass one column of the table, such as `table['patient']`"
         got = repr(values) if isinstance(values, str) else type(values).__name__
         raise DataError(f"{wanted}; got {got}: {fix}")
+    require_unicode(cast("Any", values), option)  # before it becomes a column of text
     column = pd.Series(cast("Any", values))
     if len(column) != n:
         raise DataError(f"{wanted}; got {len(column)}")
-    return column.rename(option if column.name is None else str(column.name))
+    name = option if column.name is None else str(column.name)
+    if has_surrogates(name):
+        raise DataError(f"{option}: expected a printable name; got {name!r}: rename the series")
+    return column.rename(name)
+
+
+def require_unicode(cells: Iterable[object], place: str, unit: str = "row", first: int = 1) -> None:
+    """Checks that no cell holds half a character, which neither documents nor Arrow can hold.
+
+    Args:
+        cells: of a column.
+        place: of the column, for the message.
+        unit: what a cell belongs to, for the message.
+        first: number of the first unit.
+
+    Raises:
+        DataError: one does.
+    """
+    for position, cell in enumerate(cells, first):
+        text = "" if isinstance(cell, _WITHOUT_TEXT) and not isinstance(cell, str) else str(cell)
+        if has_surrogates(text):
+            raise DataError(
+                f"{place}: expected text; {text!r} in {unit} {position} can't be written as UTF-8: read the "
+                "table again in its own encoding"
+            )
 
 
 def stated_types(types: object) -> dict[str, StatedType]:
@@ -146,6 +174,7 @@ def stated_types(types: object) -> dict[str, StatedType]:
 
     Raises:
         ConfigError: a type is neither text nor a sequence of values.
+        DataError: a value can't be written as UTF-8.
     """
     wanted = "expected 'categorical', 'ordinal' or 'numeric', or a list of the values in order"
     if not isinstance(types, Mapping):
@@ -159,6 +188,7 @@ def stated_types(types: object) -> dict[str, StatedType]:
             stated[str(name)] = cast("StatedType", given)
         elif isinstance(given, Sequence | pd.Index | np.ndarray):
             stated[str(name)] = tuple(str(value) for value in given)
+            require_unicode(stated[str(name)], f"attribute_types: {name!r}", "value")
         else:
             raise ConfigError(f"attribute_types: {name!r}: {wanted}; got {given!r}")
     return stated
@@ -195,7 +225,13 @@ def _name(name: object) -> str:
 
 
 def _with_plain_cells(table: pd.DataFrame, option: str) -> pd.DataFrame:
-    """The table, whose cells that may be any object are single values."""
+    """The table, whose cells that may be any object are single values, and whose texts can be written."""
+    for name, column in table.items():
+        place = f"{option}: attribute {str(name)!r}"
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            require_unicode(column.dtype.categories, place, "category")
+        elif isinstance(column.dtype, pd.StringDtype):
+            require_unicode(column, place)
     objects = [name for name in table.columns if _is_any_object(table[name].dtype)]
     plain = {name: _plain_cells(table[name], f"{option}: attribute {name!r}") for name in objects}
     return table.assign(**plain)
@@ -218,9 +254,5 @@ def _plain_cells(column: pd.Series[Any], place: str) -> pd.Series[Any]:
                 f"{type(cell).__name__} in row {row + 1}: make a column of each of its parts, or drop "
                 "the column"
             )
-        if isinstance(cell, str) and not cell.isascii() and has_surrogates(cell):
-            raise DataError(
-                f"{place}: expected text; {cell!r} in row {row + 1} can't be written as UTF-8: read the "
-                "table again in its own encoding"
-            )
+    require_unicode(cells, place)
     return pd.Series(cells, index=column.index, dtype=object)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,18 @@ from auditor.engines.same_audit import State, require_same_audit
 from auditor.engines.shard import Phase, Shard, ShardRecord, read_record, run_of
 from auditor.errors import DataError
 from auditor.file_system import real_path, refusal
-from auditor.manifest import EXPLANATIONS, PREDICTIONS, RESUME_STATE, read_manifest, sha256
+from auditor.manifest import (
+    EXPLANATIONS,
+    PREDICTIONS,
+    RESULT,
+    RESUME_STATE,
+    read_manifest,
+    sha256,
+)
 from auditor.phrasing import several
 from auditor.records import Record
 from auditor.resume_state import different_arithmetic, read_state
+from auditor.run_files import is_regular, require_regular
 from auditor.run_folder import RunFolder
 from auditor.stages.predicted_blocks import blocks_of, complete_blocks
 
@@ -58,6 +67,7 @@ class Merged:
         phase: what the shards held.
         n_shards: number of shards.
         n_blocks: number of their blocks.
+        replaces: whether there is a finished run, which is to be replaced.
         warnings: shards that were computed in another way than the first one.
     """
 
@@ -65,21 +75,25 @@ class Merged:
     phase: Phase
     n_shards: int
     n_blocks: int
+    replaces: bool
     warnings: tuple[str, ...]
 
 
-def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
+def merge(shards: Sequence[Path], out: Path | None = None, *, overwrite: bool = False) -> Merged:
     """Joins all shards of one stage of an audit to an unfinished run, which `auditor run --resume` finishes.
 
     Args:
         shards: their folders, in any order.
         out: the folder of the finished run; None: that of the shards' names.
+        overwrite: whether an earlier finished run in that folder is to be replaced, by
+            `auditor run --resume --overwrite`; until then, it stays there.
 
     Raises:
-        UsageError: a shard is missing, given twice, not finished, altered, or of another audit. Then
-            nothing is written.
+        UsageError: a shard is missing, given twice, not finished, altered, or of another audit; or there is
+            a finished run in that folder. Then nothing is written.
     """
     folders = [real_path(one) for one in shards]
+    _require_different(folders)
     records = {folder: read_record(folder) for folder in folders}
     phase, count, n_blocks = _require_all(records)
     checked = [_checked(folder, record) for folder, record in records.items()]
@@ -87,8 +101,7 @@ def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
     for one in checked[1:]:
         require_same_audit(one.path, one.state, first.state, str(first.path))
     final = real_path(out) if out is not None else _run_of(folders)
-    # An earlier run at that place stays there until `auditor run --overwrite` replaces it.
-    run = RunFolder.begin(final, overwrite=True, resume=True)
+    run = RunFolder.begin(final, overwrite=overwrite, resume=True)
     try:
         _require_place(run, phase, first)
         # With the state, the folder is an unfinished run, which a later merge completes.
@@ -108,7 +121,15 @@ def merge(shards: Sequence[Path], out: Path | None = None) -> Merged:
             run.keep()
     found = ((one.path, different_arithmetic(first.state[0], one.state[0])) for one in checked)
     warnings = tuple(f"{path}: {text}" for path, text in found if text is not None)
-    return Merged(run.path, phase, count, n_blocks, warnings)
+    return Merged(run.path, phase, count, n_blocks, (final / RESULT).is_file(), warnings)
+
+
+def _require_different(folders: Sequence[Path]) -> None:
+    twice = [one for one, n in Counter(folders).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"{twice[0]}: expected each shard once; this folder is given more than once: name it once"
+        )
 
 
 def _require_all(records: dict[Path, ShardRecord]) -> tuple[Phase, int, int]:
@@ -146,6 +167,7 @@ def _require_all(records: dict[Path, ShardRecord]) -> tuple[Phase, int, int]:
 
 
 def _checked(folder: Path, record: ShardRecord) -> _Checked:
+    require_regular(folder)
     listed = read_manifest(folder).files
     state = read_state(RunFolder(folder, folder))
     if state is None or RESUME_STATE not in listed:
@@ -181,7 +203,7 @@ def _names(phase: Phase, number: int) -> tuple[str, ...]:
 
 def _require_listed(folder: Path, name: str, listed: dict[str, str]) -> None:
     path = folder / name
-    if path.is_symlink() or not path.is_file() or sha256(path) != listed.get(name):
+    if not is_regular(path) or sha256(path) != listed.get(name):
         raise DataError(
             f"{path}: expected the file whose SHA-256 is in the manifest of the shard; it was altered or "
             "removed: compute the shard again"

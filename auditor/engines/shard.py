@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from auditor.errors import ConfigError, DataError
 from auditor.records import Record
 from auditor.records.expectations import first_fault
+from auditor.run_files import read_regular
 
 SHARD = "shard.json"
 """File with which a shard says what it holds."""
@@ -107,8 +108,7 @@ def read_record(folder: Path) -> ShardRecord:
             "--resume"
         )
     try:
-        with path.open("rb") as stream:
-            record = ShardRecord.model_validate_json(stream.read(_LONGEST))
+        record = ShardRecord.model_validate_json(read_regular(path, _LONGEST))
     except (FileNotFoundError, NotADirectoryError):
         found = "there is no such folder"
         if folder.is_dir():

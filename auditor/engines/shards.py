@@ -19,6 +19,7 @@ from auditor.phrasing import shown_names
 from auditor.preparation import Prepared, prepare
 from auditor.progress import Progress
 from auditor.resume_state import read_state, row_hashes, state_of
+from auditor.run_files import require_regular
 from auditor.run_folder import PREDICTIONS, RunFolder
 from auditor.selected_samples import select_from
 from auditor.stages.choose_thresholds import open_with_thresholds
@@ -64,6 +65,7 @@ class Task:
         """Whether the shards of predictions are merged."""
         if not (self.unfinished.path / PREDICTIONS).is_file():
             return False
+        require_regular(self.unfinished.path)
         n_samples = len(self.prepared.dataset)
         done = complete_blocks(self.unfinished.path / "predictions", n_samples)
         return len(done) == len(predicted_blocks_of(n_samples))

@@ -118,7 +118,7 @@ def compute_rank(
     if not task.all_predicted:
         task.compute("predict", resume=resume)
         if rank.number == 0:
-            _merge(out, rank, "predict", progress)
+            _merge(out, rank, "predict", progress, overwrite=overwrite)
         else:
             _wait(
                 lambda: [] if task.all_predicted or finished() else ["the merged predictions"],
@@ -128,7 +128,7 @@ def compute_rank(
                 return False
     task.compute("explain", resume=resume)
     if rank.number == 0:
-        _merge(out, rank, "explain", progress)
+        _merge(out, rank, "explain", progress, overwrite=overwrite)
     return rank.number == 0
 
 
@@ -140,11 +140,11 @@ def with_own_device(config: AuditConfig, rank: Rank) -> AuditConfig:
     return config.model_copy(update={"device": device})
 
 
-def _merge(out: Path, rank: Rank, phase: Phase, progress: Progress) -> None:
+def _merge(out: Path, rank: Rank, phase: Phase, progress: Progress, *, overwrite: bool) -> None:
     """Merges the shards of all processes when they are complete, and removes them."""
     places = [Shard(k + 1, rank.size).place(out, phase) for k in range(rank.size)]
     _wait(lambda: [one.name for one in places if not (one / SHARD).is_file()], progress)
-    for warning in merge(places, out).warnings:
+    for warning in merge(places, out, overwrite=overwrite).warnings:
         progress.message(warning)
     for one in places:
         remove_own(one)

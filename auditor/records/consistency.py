@@ -19,6 +19,7 @@ from auditor.records.base import Estimate
 from auditor.records.decisions import DecisionRecord, absent
 from auditor.records.evidence import (
     Contingency,
+    Curve,
     Grid,
     ImageDifference,
     ImagePrediction,
@@ -38,7 +39,7 @@ from auditor.records.explanations import (
     UnitRecord,
 )
 from auditor.records.metric_names import metric_named
-from auditor.records.metrics import MetricValue, OperatingCurve
+from auditor.records.metrics import MetricValue, OperatingCurve, ReliabilityDiagram
 from auditor.records.provenance import RunInfo, StatedConfiguration
 from auditor.records.result import AuditResult
 
@@ -203,6 +204,14 @@ def _curve(one: OperatingCurve) -> Iterator[Fault]:
     yield from _metric("chosen_by")(one)
 
 
+def _at_least_one(name: str) -> Callable[[Any], Iterator[Fault]]:
+    def rule(one: Any) -> Iterator[Fault]:
+        if not getattr(one, name):
+            yield name, "expected at least 1; got none"
+
+    return rule
+
+
 def _reference(*names: str) -> Callable[[Any], Iterator[Fault]]:
     def rule(one: Any) -> Iterator[Fault]:
         for name in names:
@@ -241,6 +250,8 @@ _RULES: Mapping[type[BaseModel], Callable[[Any], Iterator[Fault]]] = {
     MetricValue: _metric("metric"),
     MetricComparison: _metric("metric"),
     OperatingCurve: _curve,
+    Curve: _at_least_one("points"),
+    ReliabilityDiagram: _at_least_one("bins"),
     MapRecord: _reference("map", "image"),
     MeanMap: _reference("map"),
     PanelRecord: _reference("panel"),

@@ -181,9 +181,10 @@ class AuditResult(records.AuditResult):
     def _store(self) -> RunFolder:
         folder = self.folder
         try:
-            return RunFolder.open(folder)
+            RunFolder.locate(folder)
         except DataError as error:
             raise DataError(
                 f"{folder}: expected the run that this result was read from; it was moved or removed: "
                 "read it again with `AuditResult.load`"
             ) from error
+        return RunFolder.open(folder)

@@ -59,7 +59,7 @@ def as_html(result: AuditResult, folder: Path | None) -> str:
     ordered = sorted(result.findings, key=lambda one: -SEVERITIES.index(one.severity))
     verdict = verdict_text(result)
     numbers = (
-        ("samples", count(summary.n_evaluated)),
+        ("evaluated", count(summary.n_evaluated)),
         ("accuracy", "–" if summary.accuracy is None else percent(summary.accuracy.value, 1)),
         ("failures", count(summary.n_failures)),
         ("not evaluated", count(summary.n_unusable)),

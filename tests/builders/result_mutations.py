@@ -129,6 +129,17 @@ def _at(root: Any, place: Place) -> Any:
     return node
 
 
+def _is_filled(raw: Any, place: Place) -> bool:
+    value = _at(raw, place)
+    return isinstance(value, list) and bool(value)
+
+
+def _type_at(raw: Any, place: Place) -> str | None:
+    """The type of evidence at a place; None for everything else."""
+    node = _at(raw, place)
+    return node.get("type") if isinstance(node, dict) else None
+
+
 @dataclass
 class Outcome:
     """What became of the mutations.
@@ -183,6 +194,30 @@ class Mutations:
         while outcome.n < n:
             self._round(rng, outcome, min(n, outcome.n + 400))
             report(outcome)
+        return outcome
+
+    def run_empty(self) -> Outcome:
+        """Empties every list, one of each kind, together with others of its depth."""
+        outcome = Outcome()
+        kinds = [[place for place in kind if _is_filled(self._raw, place)] for kind in self._kinds]
+        first = [kind[0] for kind in kinds if kind]
+        by_type = {
+            (_type_at(self._raw, place[:-1]), place[-1]): place for kind in kinds for place in kind
+        }
+        of_depth: dict[int, list[Place]] = {}
+        for place in {*first, *by_type.values()}:
+            outcome.n += 1
+            changed = copy.deepcopy(self._raw)
+            _at(changed, place[:-1])[place[-1]] = []
+            message = self._attempt(changed, str(place), outcome, self.run.read_result)
+            if message is None:
+                of_depth.setdefault(len(place), []).append(place)
+            outcome.refused += bool(message)
+        for places_of_depth in of_depth.values():
+            changed = copy.deepcopy(self._raw)
+            for place in places_of_depth:
+                _at(changed, place[:-1])[place[-1]] = []
+            self._read_all(changed, str(places_of_depth), outcome)
         return outcome
 
     def _round(self, rng: random.Random, outcome: Outcome, most: int) -> None:

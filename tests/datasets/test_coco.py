@@ -326,3 +326,14 @@ def test_audit_of_objects_uses_their_boxes(tmp_path: Path) -> None:
     assert result.clusters is not None
     table = pd.read_parquet(run.path / "predictions.parquet")
     assert set(table["label"]) == {"dark", "bright"}
+
+
+def test_files_that_can_not_be_opened_are_counted_once_each(tmp_path: Path) -> None:
+    path = _file(tmp_path, [_annotation(k, k // 2, 3, [10, 5, 20, 20]) for k in range(6)])
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "2.png").unlink()
+    (tmp_path / "2.png").symlink_to("2.png")
+    assert [one.text for one in Coco(path=path).open().notes] == [
+        "1 of 3 image files does not exist, such as 0.png; these samples are not evaluated",
+        "1 of 3 image files is a circular link, such as 2.png; these samples are not evaluated",
+    ]

@@ -46,6 +46,11 @@ class Shades(torch.utils.data.Dataset):
             return image, ["dark", "bright"][: k % 3], more
         return image, torch.tensor(label), more
 
+class Halves(Shades):
+    def __getitem__(self, k):
+        image, label, more = super().__getitem__(k)
+        return image, label, more | ({"site": "\\ud800"} if k == 7 else {})
+
 def broken():
     raise RuntimeError("no disk")
 
@@ -146,3 +151,11 @@ def test_audit_of_a_data_set_from_a_factory(tmp_path: Path) -> None:
     assert run.read_result().summary.n_evaluated == 40
     table = pd.read_parquet(run.path / "predictions.parquet")
     assert set(table["site"]) == {"A", "B"}
+
+
+@pytest.mark.parametrize("options", [{"attributes": ["site"]}, {"group": "site"}])
+def test_half_a_character_is_refused_with_its_sample(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"shades_half:Halves: 'site': .* in sample 7 can't be"):
+        _open(tmp_path, "shades_half", factory="shades_half:Halves", **options)

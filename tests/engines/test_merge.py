@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders.sharded_audits import Sharded, shard
+from builders.sharded_audits import Sharded, content, shard, write_audit
 from typer.testing import CliRunner
 
+from auditor import blocks
 from auditor.cli import app
+from auditor.config import AuditConfig
 from auditor.engines import merge as merging
 from auditor.engines.merge import merge
-from auditor.errors import DataError
+from auditor.errors import DataError, OutputExistsError
+from auditor.runner import run
 
 
 def test_merge_without_a_shard_names_it(copies: list[Path]) -> None:
@@ -29,6 +32,42 @@ def test_merge_of_a_shard_twice_is_refused(copies: list[Path], tmp_path: Path) -
     shutil.copytree(copies[0], again)
     with pytest.raises(DataError, match=r"again: expected each shard once; .*2-of-3 is shard 2/3"):
         merge([*copies, again])
+
+
+def test_merge_of_the_same_folder_twice_is_refused(copies: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(copies[0])
+    for again in (copies[0], copies[0].parent / "." / copies[0].name, tmp_path / "link"):
+        with pytest.raises(
+            DataError, match="2-of-3: expected each shard once; this folder is given"
+        ):
+            merge([*copies, again])
+    assert not (tmp_path / "run.unfinished").exists()
+
+
+def test_merge_beside_a_finished_run_is_refused_unless_it_is_to_be_replaced(
+    sharded: Sharded, copies: list[Path], tmp_path: Path
+) -> None:
+    shutil.copytree(sharded.alone, tmp_path / "run")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OutputExistsError, match="run: contains a finished run"):
+        merge(copies)
+    assert sorted(tmp_path.iterdir()) == before
+    command = ["merge", *map(str, copies), "--overwrite"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "5 blocks of 3 shards; continue with `auditor run --resume --overwrite`" in done.stdout
+    settings = AuditConfig.load(sharded.config)
+    replaced = run(settings, tmp_path / "run", overwrite=True, resume=True)
+    assert content(replaced.path) == content(sharded.alone)
+    assert not (tmp_path / "run.unfinished").exists()
+
+
+def test_merge_of_one_block_is_said_in_the_singular(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "PREDICTED_SAMPLES", 64)
+        made = shard(write_audit(tmp_path / "audit"), tmp_path / "run", "1/1")
+        done = CliRunner().invoke(app, ["merge", str(made)])
+    assert "1 block of 1 shard; continue with `auditor run --resume`" in done.stdout
 
 
 def test_merge_of_an_altered_block_is_refused(copies: list[Path]) -> None:

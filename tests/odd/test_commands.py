@@ -150,6 +150,22 @@ def test_criteria_that_are_not_met_without_blocking_are_printed(
     assert "undecided, without blocking the gate: A\n" in shown
 
 
+@pytest.mark.parametrize(
+    ("n_unusable", "line"),
+    [
+        (24, "184 of 208 samples evaluated (24 unusable): accuracy 92.4 %, 14 failures"),
+        (0, "208 of 208 samples evaluated: accuracy 93.3 %, 14 failures"),
+    ],
+)
+def test_printed_result_says_how_many_of_the_samples_were_evaluated(
+    n_unusable: int, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = ["missing"] * n_unusable + ["ok"] * (208 - n_unusable)
+    run = small_run(tmp_path / "run", predictions(208, range(100, 114), status=status))
+    terminal.print_result(PlainConsole(), run.read_result(), run.path, "5ea1")
+    assert line in capsys.readouterr().out.splitlines()
+
+
 # Progress.
 
 

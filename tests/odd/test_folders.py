@@ -108,8 +108,13 @@ def test_image_that_is_a_link_to_itself_is_missing(tmp_path: Path) -> None:
     for name in ("cat/1.png", "dog/1.png"):
         write_image(tmp_path / name)
     (tmp_path / "cat" / "2.png").symlink_to(tmp_path / "cat" / "2.png")
+    (tmp_path / "dog" / "2.png").symlink_to("nowhere.png")
     data = Folder(path=tmp_path).open()
-    assert data.samples.index.tolist() == ["cat/1.png", "cat/2.png", "dog/1.png"]
+    assert data.samples.index.tolist() == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
+    assert [one.text for one in data.notes] == [
+        "1 of 4 image files is a circular link, such as cat/2.png; these samples are not evaluated",
+        "1 of 4 image files is a link to nothing, such as dog/2.png; these samples are not evaluated",
+    ]
     with pytest.raises(UnreadableImageError) as caught:
         data.images[1].image  # noqa: B018 - decodes the image
     assert caught.value.reason in {"missing", "unreadable"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,25 @@ def test_boxes_outside_of_the_image_are_counted(tmp_path: Path) -> None:
     assert object_mask(usable, 1, AS_IT_IS).any()
     assert "1 of 2 samples has a box outside of the image, such as images/a.png" in notes[0].text
     assert "1 of 2 samples has boxes that reach beyond the image" in notes[1].text
+
+
+def test_images_that_can_not_be_opened_are_named_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "one.png").symlink_to("other.png")
+    (folder / "other.png").symlink_to("one.png")
+    (folder / "dangling.png").symlink_to("nowhere.png")
+    (folder / "linked.png").symlink_to("a.png")
+    (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
+    names = ["a", "linked", "gone", "loop", "one", "dangling", "pipe", "folder"]
+    rows = "".join(f"images/{name}.png,x\n" for name in names)
+    data = _open(tmp_path, f"file,label\n{rows}")
+    end = "; these samples are not evaluated"
+    assert [one.text for one in data.notes] == [
+        f"1 of 8 image files does not exist, such as images/gone.png{end}",
+        f"2 of 8 image files are circular links, such as images/loop.png{end}",
+        f"1 of 8 image files is a link to nothing, such as images/dangling.png{end}",
+        f"2 of 8 image files are no regular files, such as images/pipe.png (a named pipe){end}",
+    ]

@@ -88,7 +88,7 @@ def test_document_that_is_no_result_is_refused(
     assert message in _refused(text, tmp_path)
 
 
-CURVE = "explanations.sanity"
+CURVE = {"title": "t", "x_name": "age", "x_is_position": False, "y_name": "y", "y_unit": "share"}
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,12 @@ CURVE = "explanations.sanity"
         ("explanations.sanity", [], "explanations.sanity: expected a mapping of names to values"),
         ("metrics.0.metric", "magic", "metrics.0.metric: expected the name of a metric"),
         ("curves.0.y", [0.0], "curves.0.y: expected as many values as `x`"),
+        (
+            "error_curves",
+            [CURVE | {"points": []}],
+            "error_curves.0.points: expected at least 1; got",
+        ),
+        ("reliability.bins", [], "reliability.bins: expected at least 1; got none"),
         ("decision.thresholds", [0.5], "decision.thresholds: expected one for each of 0"),
         ("decision.positive", ["x"], "decision.thresholds: expected one for each of 1"),
         (
@@ -215,6 +221,7 @@ ESTIMATE = {"value": 0.1, "low": 0.0, "high": 0.2}
             ),
             "metric: expected the name of a metric",
         ),
+        (_part(type="curve", points=[], **CURVE), "points: expected at least 1; got none"),
     ],
 )
 def test_evidence_that_contradicts_itself_is_refused(
@@ -256,3 +263,16 @@ def test_random_mutations_end_in_success_or_in_one_message(
     for mutation, message in found.messages:
         assert message.startswith(str(changed.path / "audit.json")), mutation
         assert "\n" not in message, mutation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["synthetic", "version 1"])
+def test_list_that_is_empty_is_rendered_or_refused(
+    source: str, run: RunFolder, example_v1: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run.path if source == "synthetic" else example_v1, tmp_path / "changed")
+    shutil.copytree(tmp_path / "changed", tmp_path / "intact")
+    changed, intact = (RunFolder.open(tmp_path / name) for name in ("changed", "intact"))
+    found = Mutations(changed, intact).run_empty()
+    assert found.n > 20
+    assert not found.crashes, found.crashes[0]

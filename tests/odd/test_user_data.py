@@ -293,3 +293,85 @@ def test_other_label_is_refused(label: Any, task: str, message: str) -> None:
     text = refused(dataset=pairs(labels=[0, 1, label, 1]), task=task)
     assert re.search(message, text), text
     assert "sample 2" in text or "label: expected" in text
+
+
+HALF = "x\ud800"
+"""Half a character: Python holds it, and neither UTF-8 nor Arrow can."""
+
+
+class _Odd:
+    def __str__(self) -> str:
+        return HALF
+
+
+def _column(*cells: object, dtype: Any = object) -> pd.Series:
+    return pd.Series(cells, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"attributes": pd.DataFrame({"site": _column("a", "b", HALF, "a")})},
+            "attributes: attribute 'site': expected text; 'x\\ud800' in row 3",
+        ),
+        (
+            {
+                "attributes": pd.DataFrame(
+                    {"site": _column("a", "b", HALF, "a", dtype=pd.StringDtype("python"))}
+                )
+            },
+            "attributes: attribute 'site': expected text; 'x\\ud800' in row 3",
+        ),
+        (
+            {"attributes": pd.DataFrame({"site": _column(1, 2, _Odd(), 4)})},
+            "attributes: attribute 'site': expected text; 'x\\ud800' in row 3",
+        ),
+        ({"groups": ["a", HALF, "b", "b"]}, "groups: expected text; 'x\\ud800' in row 2"),
+        ({"groups": _column("a", HALF, "b", "b")}, "groups: expected text; 'x\\ud800' in row 2"),
+        (
+            {"groups": np.array(["a", HALF, "b", "b"], object)},
+            "groups: expected text; 'x\\ud800' in row 2",
+        ),
+        (
+            {"groups": _column("a", "a", "b", "b").rename(HALF)},
+            "groups: expected a printable name; got 'x\\ud800'",
+        ),
+        ({"weights": [1, 2, HALF, 4]}, "weights: expected text; 'x\\ud800' in row 3"),
+        ({"classes": ["cat", HALF]}, "classes: "),
+        (
+            {"dataset": pairs(labels=("cat", "dog", HALF, "dog"))},
+            "dataset: sample 2: label: expected text; 'x\\ud800' can't be written as UTF-8",
+        ),
+        (
+            {"dataset": pairs(labels=(["cat"], ["dog", HALF], [], [])), "task": "multi-label"},
+            "dataset: sample 1: label: expected text; 'x\\ud800' can't be written as UTF-8",
+        ),
+        (
+            {"reference_images": pairs(labels=(0, HALF))},
+            "reference_images: sample 1: label: expected text; 'x\\ud800'",
+        ),
+        (
+            {
+                "attributes": pd.DataFrame({"site": list("abab")}),
+                "attribute_types": {"site": ["a", "b", HALF]},
+            },
+            "attribute_types: 'site': expected text; 'x\\ud800' in value 3",
+        ),
+        ({"missing": ["?", HALF]}, "missing[1]: expected text; 'x\\ud800' can't be written"),
+        ({"name": HALF}, "name: expected text; 'x\\ud800' can't be written as UTF-8"),
+        ({"about": {"purpose": HALF}}, "about.purpose: expected text; 'x\\ud800' can't be"),
+        (
+            {"display_names": {"classes": {"cat": HALF}}},
+            "display_names.classes.cat: expected text; 'x\\ud800' can't be written",
+        ),
+        (
+            {"display_names": {"classes": {HALF: "cat"}}},
+            "display_names.classes: expected text; 'x\\ud800' can't be written",
+        ),
+    ],
+)
+def test_half_a_character_is_refused_with_its_place(options: dict[str, Any], words: str) -> None:
+    message = refused(**({"classes": ["cat", "dog"]} | options))
+    assert words in message
+    message.encode()  # it can be printed
