@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from auditor.attributes.bands import are_integers, band_edges, band_names
 from auditor.attributes.cells import Cells, Texts
 from auditor.attributes.spelling import natural_order
 from auditor.phrasing import count
@@ -19,6 +18,7 @@ from auditor.records import (
     AttributeSpec,
     OrderedValues,
 )
+from auditor.statistics.bands import are_integers, band_edges, band_names
 
 MOST_VALUES = 50
 """Largest number of values that become slices of their own."""

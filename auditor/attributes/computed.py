@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from auditor.attributes.bands import are_integers, band_edges
 from auditor.attributes.categories import CutRule
 from auditor.attributes.cells import Floats, stored_cells
 from auditor.config import SliceSection
@@ -15,6 +14,7 @@ from auditor.imaging import properties
 from auditor.records import Skipped
 from auditor.records.image_properties import in_words
 from auditor.records.predictions import property_name
+from auditor.statistics.bands import are_integers, band_edges
 
 
 def cut_computed(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from auditor.attributes.bands import band_names
 from auditor.attributes.categories import Categories, categories_of
 from auditor.attributes.cells import stored_cells
 from auditor.config import AuditConfig
 from auditor.errors import ConfigError
 from auditor.phrasing import several
 from auditor.records import MISSING, AttributeSpec, Dataset
+from auditor.statistics.bands import band_names
 
 
 def require_known_values(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.attributes.bands import are_integers, band_names, tail_edge
 from auditor.attributes.categories import Categories
 from auditor.attributes.spelling import is_number, number_text
 from auditor.records import MISSING, RARE_VALUES, OrderedValues
+from auditor.statistics.bands import are_integers, band_names, tail_edge
 
 _SHARES = (0.05, 0.1)
 """Smallest and largest share of the samples in the end of a numeric attribute."""

@@ -34,7 +34,9 @@ class ErrorTrend(Check):
 
     A steady rise over all bands can be large even if no single band has a clearly higher error rate
     than the rest. Each ordinal or numeric attribute gets one test for a linear trend within
-    labels. The effect is the gap between the two ends of the straight line.
+    labels. The effect is the gap between the two ends of the straight line. Numbers are cut into up to
+    ten bands of about equal support, named by their edges; of a sensitive attribute, bands that are not
+    slices are not shown.
 
     Reference:
         N. Mantel, "Chi-square tests with one degree of freedom; extensions of the Mantel-Haenszel
@@ -68,15 +70,15 @@ class ErrorTrend(Check):
 
     def _claim(self, audit: AuditData, found: LinearTrend, slices: SliceCounter) -> Claim:
         bands, gap = found.bands, found.gap
-        name, low, high = bands.attribute, bands.names[0], bands.names[-1]
+        name = bands.attribute
         worst = bands.rows[bands.band == found.worst]
         key = SliceKey(attributes={name: str(audit.predictions[name].iloc[int(worst[0])])})
         verb = "rises" if found.rising else "falls"
-        ends = f"from {percent(found.line[0])} ({low}) to {percent(found.line[-1])} ({high})"
+        ends = _ends(audit, found)
         return Claim(
             check=NAME,
             kind=self.kind,
-            title=f"The error rate {verb} with {attribute_name(name)}: {ends}",
+            title=f"The error rate {verb} with {attribute_name(name)}" + (ends and f": {ends}"),
             slice=key,
             effect=Effect.measured(
                 f"error-rate gap between the ends of {attribute_name(name)}", gap, "points"
@@ -88,8 +90,7 @@ class ErrorTrend(Check):
             statement=(
                 (
                     f"Over {count(len(bands.rows))} samples with a value of {attribute_name(name)}, the "
-                    f"error rate {verb} "
-                    f"{ends} along a straight line fitted within labels."
+                    f"error rate {verb} {ends and f'{ends} '}along a straight line fitted within labels."
                 ),
                 f"The gap between the two ends is {points(gap.value)} ({interval(gap, ' points')}).",
             ),
@@ -101,6 +102,20 @@ class ErrorTrend(Check):
             weight=found.excess,
             question="value",
         )
+
+
+def _ends(audit: AuditData, found: LinearTrend) -> str:
+    """The error rates of the first and the last band; empty if no document may name these.
+
+    Bands of a sensitive attribute that are not its slices would reveal the samples between an edge of a
+    band and one of a slice.
+    """
+    bands = found.bands
+    name, values = bands.attribute, audit.predictions[bands.attribute].cat.categories
+    if name in audit.declared.sensitive and not set(bands.names) <= set(map(str, values)):
+        return ""
+    low, high = bands.names[0], bands.names[-1]
+    return f"from {percent(found.line[0])} ({low}) to {percent(found.line[-1])} ({high})"
 
 
 def _with_others_fixed(

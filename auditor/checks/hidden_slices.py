@@ -13,7 +13,12 @@ from auditor.checks import Check, Need
 from auditor.discovery.embedding import BrightnessDifference, ImageEmbedding, embed
 from auditor.discovery.failure_directions import FailureDirection, failure_directions
 from auditor.discovery.sample_splitting import SampleSplit
-from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
+from auditor.discovery.slice_description import (
+    DistinctiveValue,
+    describe,
+    distinctive_values,
+    named,
+)
 from auditor.imaging.location import grid
 from auditor.phrasing import class_name, interval, percent, percents, points, several
 from auditor.records import (
@@ -186,14 +191,15 @@ class _TestedSlice:
     @property
     def title(self) -> str:
         """The claim in one sentence, with what distinguishes the slice most."""
-        trait = self.distinctive[0].condition if self.distinctive else self.brightness.words
+        shown = named(self.distinctive)
+        trait = shown[0].condition if shown else self.brightness.words
         own, rest = percents(self.rate, self.rest)
         return f"{own} of similar images are misclassified, {rest} of others: {trait}"
 
     @property
     def features(self) -> str:
         """What distinguishes the slice, in words."""
-        return several([*map(str, self.distinctive[:2]), self.brightness.words], 3)
+        return several([*map(str, named(self.distinctive)[:2]), self.brightness.words], 3)
 
 
 def _tested(

@@ -11,7 +11,12 @@ from pydantic import Field
 from auditor.checks import Check, Need
 from auditor.discovery.cluster_groups import ClusterGroup, failing_group, group_stability
 from auditor.discovery.sample_splitting import Mask, SampleSplit
-from auditor.discovery.slice_description import DistinctiveValue, describe, distinctive_values
+from auditor.discovery.slice_description import (
+    DistinctiveValue,
+    describe,
+    distinctive_values,
+    named,
+)
 from auditor.imaging.location import evidence_shares, grid, place_of_gain
 from auditor.phrasing import interval, percent, points, quoted, several, signed_points
 from auditor.records import (
@@ -335,8 +340,9 @@ def _statement(tested: _TestedGroup, stability: float | None) -> tuple[str, ...]
             f"{signed_points(tested.excess.value)} beyond what the model's confidence implies."
         ),
     ]
-    if tested.distinctive:
-        values = several([str(one) for one in tested.distinctive[:2]])
+    shown = named(tested.distinctive)
+    if shown:
+        values = several([str(one) for one in shown[:2]])
         sentences.append(f"What distinguishes these images: {values}.")
     if stability is not None:
         sentences.append(

@@ -31,6 +31,7 @@ from auditor.statistics import (
     smooth_rate,
     trend,
 )
+from auditor.statistics.bands import are_integers, band_edges, band_names
 
 _MOST_BANDS = 10
 """Number of bands of a numeric attribute. Ten bands lose little power for a linear trend: 1 / 10² of the
@@ -63,24 +64,31 @@ class OrderedBands:
 
     @classmethod
     def of(cls, attribute: str, values: OrderedValues, min_support: int) -> OrderedBands:
-        """Divides an attribute into bands: the values of an ordinal one, or quantiles of numbers."""
+        """Divides an attribute into bands: the values of an ordinal one, or quantiles of numbers.
+
+        Bands of numbers are cut and named like slices: by their edges, so that no name is the smallest or
+        largest number of a sample.
+        """
         rows = np.flatnonzero(~np.isnan(values.numbers)).astype(np.int64)
         numbers = values.numbers[rows]
-        if values.names:
-            edges = np.unique(numbers)[1:]
-        else:
-            n_bands = int(np.clip(len(rows) // min_support, _FEWEST_BANDS, _MOST_BANDS))
-            edges = _edges(numbers, n_bands)
+        n_bands = int(np.clip(len(rows) // min_support, _FEWEST_BANDS, _MOST_BANDS))
+        cut = None if values.names else band_edges(numbers, None, n_bands)
+        edges = np.unique(numbers)[1:] if cut is None else np.array(cut)
         place = np.searchsorted(edges, numbers, side="right")
         used, band = np.unique(place, return_inverse=True)
         sizes = np.bincount(band)
         centres = _centres(numbers, band)
         ranks = (np.cumsum(sizes) - sizes / 2) / max(len(rows), 1)
+        if cut is None:
+            names = values.names or tuple(f"{one:.12g}" for one in np.unique(numbers))
+        else:
+            named = band_names(cut, integers=are_integers(numbers))
+            names = tuple(named[k] for k in used)
         return cls(
             attribute=attribute,
             rows=rows,
             band=band.astype(np.int64),
-            names=values.names or tuple(_names(numbers, band, len(used))),
+            names=names,
             centres=centres,
             scores=used.astype(np.float64) if values.names else ranks,
             positional=bool(values.names),
@@ -250,29 +258,12 @@ class TrendCounter:
             ).judged(found.gap, self._needed, self._alpha, limit)
 
 
-def _edges(numbers: Floats, n_bands: int) -> Floats:
-    """Edges between bands of equal support; equal numbers stay together."""
-    distinct = np.unique(numbers)
-    if len(distinct) <= n_bands:
-        return distinct[1:]
-    cuts = np.quantile(numbers, np.arange(1, n_bands) / n_bands, method="inverted_cdf")
-    return np.asarray(np.unique(cuts[cuts > distinct[0]]), dtype=np.float64)
-
-
 def _centres(numbers: Floats, band: Integers) -> Floats:
     """The mean of the numbers in each band; infinite ones count as the largest or smallest finite one."""
     known = numbers[np.isfinite(numbers)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
     finite = np.clip(numbers, low, high)
     return np.bincount(band, finite / np.bincount(band)[band]).astype(np.float64)
-
-
-def _names(numbers: Floats, band: Integers, n_bands: int) -> Iterator[str]:
-    """The range of the numbers in each band."""
-    for k in range(n_bands):
-        own = numbers[band == k]
-        low, high = f"{own.min():.6g}", f"{own.max():.6g}"
-        yield low if low == high else f"{low}{'–' if own.min() >= 0 else ' to '}{high}"
 
 
 def _gap(found: Trends, rising: bool) -> Interval:

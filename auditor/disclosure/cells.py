@@ -2,8 +2,9 @@
 
 A cell is a set of attribute values, perhaps with a label. Cells with fewer samples than the smallest size
 are withheld (primary suppression). A row with a single withheld cell would reveal it by subtraction from the
-total, and so would withheld cells that are together smaller than the smallest size. Then the smallest other
-cell of the row is withheld, too (complementary suppression), until no row has such a gap.
+total, and so would withheld cells that are together smaller than the smallest size, or as few samples in no
+listed cell. Then the smallest other cell of the row is withheld, too (complementary suppression), until no
+row has such a gap.
 
 Reference:
     Hundepool et al., "Statistical Disclosure Control", Wiley 2012, sections 4.2 and 4.4.2. Departure: rows
@@ -123,10 +124,10 @@ def _complement(
 ) -> set[Cell]:
     """Further cells of a row that have to be withheld."""
     missing = [cell for cell in cells if cell in withheld]
-    if not missing:
-        return set()
     # Samples of the row in cells that are not listed are not shown either.
     unlisted = 0 if total is None else max(0, total - sum(counts[cell] for cell in cells))
+    if not missing and (unlisted == 0 or unlisted >= least):
+        return set()
     size = unlisted + sum(counts[cell] for cell in missing)
     n_unknown = len(missing) + (unlisted > 0)
     more: set[Cell] = set()

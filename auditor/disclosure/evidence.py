@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from auditor.disclosure.cells import Cell
@@ -33,16 +33,21 @@ def evidence(part: EvidencePart, wording: Wording, about: tuple[str, ...]) -> Ev
 
 
 def curve(part: Curve, wording: Wording) -> Curve | None:
-    """A curve without withheld points; None if fewer than two remain."""
+    """A curve without withheld points; None if fewer than two remain.
+
+    Of a sensitive attribute, it is shown only if its points are slices: the samples between an edge of
+    another band and one of a slice would be the difference of two counts. The smooth curve is left out,
+    because its ends are numbers of single samples.
+    """
     if part.x_name not in wording.sensitive:
         return part
+    if not all(_is_slice(part.x_name, one.name, one.support, wording) for one in part.points):
+        return None
     kept = tuple(
         one
         for one in part.points
         if one.support >= wording.least and not _is_withheld(part.x_name, one.name, wording)
     )
-    if len(kept) == len(part.points):
-        return part
     if len(kept) < 2:
         return None
     return part.model_copy(update={"points": kept, "smooth": ()})
@@ -53,6 +58,22 @@ def _is_withheld(attribute: str, value: str, wording: Wording) -> bool:
     return cell in wording.withheld
 
 
+def foreign_bands(curves: Iterable[Curve], wording: Wording) -> frozenset[tuple[str, str]]:
+    """The bands of sensitive attributes that are not slices: attribute and name of each."""
+    return frozenset(
+        (part.x_name, one.name)
+        for part in curves
+        if part.x_name in wording.sensitive
+        for one in part.points
+        if not _is_slice(part.x_name, one.name, one.support, wording)
+    )
+
+
+def _is_slice(attribute: str, value: str, support: int, wording: Wording) -> bool:
+    """Whether a value of an attribute is one of its slices, with the same samples."""
+    return wording.counts.get(frozenset({(attribute, value)})) == support
+
+
 def _curve(part: Curve, wording: Wording, _about: tuple[str, ...]) -> Curve | None:
     return curve(part, wording)
 
@@ -60,6 +81,8 @@ def _curve(part: Curve, wording: Wording, _about: tuple[str, ...]) -> Curve | No
 def _spread(part: ValueSpread, wording: Wording, _about: tuple[str, ...]) -> ValueSpread | None:
     if part.attribute not in wording.sensitive:
         return part
+    if not all(_is_slice(part.attribute, one.value, one.support, wording) for one in part.values):
+        return None
     hidden = {
         one.value
         for one in part.values
@@ -81,7 +104,12 @@ def _contingency(
         return part
     small = any(n < wording.least for row in part.counts for n in row)
     hidden = any(_is_withheld(part.attribute, one, wording) for one in part.values)
-    return None if small or hidden else part
+    totals = [sum(column) for column in zip(*part.counts, strict=True)]
+    foreign = part.source == "audited" and not all(
+        _is_slice(part.attribute, value, total, wording)
+        for value, total in zip(part.values, totals, strict=True)
+    )
+    return None if small or hidden or foreign else part
 
 
 def _table(part: Table, wording: Wording, about: tuple[str, ...]) -> Table | None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from auditor.disclosure.cells import LABEL, Cell, cell_of, touches, withheld_outcomes
 from auditor.disclosure.claims import claim, criterion, reason, tested
-from auditor.disclosure.evidence import curve
-from auditor.disclosure.texts import Wording, is_few
+from auditor.disclosure.evidence import curve, foreign_bands
+from auditor.disclosure.texts import Wording, is_few, without_examples
 from auditor.records import (
     AuditResult,
+    Curve,
     ExplanationsRecord,
     MetricValue,
     Skipped,
     SliceKey,
     SliceRecord,
 )
+from auditor.records.attributes import AttributeRecord
 from auditor.records.display_names import DisplayNames
 from auditor.records.explanations import MeanMap
+from auditor.records.population import PopulationRecord
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,11 @@ def disclosed(result: AuditResult, names: DisplayNames | None = None) -> Disclos
     if not sensitive:
         return Disclosed(result, (), least, 0, Wording(frozenset(), (), least, names))
     few = stated.report.min_failures
-    withheld = withheld_outcomes(_counts(result), failures_of(result), sensitive, least, few)
-    wording = Wording(withheld, sensitive, least, names, few)
+    counts = _counts(result)
+    withheld = withheld_outcomes(counts, failures_of(result), sensitive, least, few)
+    ends = frozenset(_withheld_ends(result.slices, withheld, sensitive, least, few))
+    wording = Wording(withheld | ends, sensitive, least, names, few, counts)
+    wording = replace(wording, bands=foreign_bands(_curves(result), wording))
     findings = [claim(one, wording) for one in result.findings]
     criteria = [criterion(one, wording) for one in result.criteria]
     titles = {one.id: f"{one.title}." for one in findings}
@@ -62,8 +68,12 @@ def disclosed(result: AuditResult, names: DisplayNames | None = None) -> Disclos
     reasons = [reason(one, titles, wording) for one in result.outcome.reasons]
     curves = (curve(one, wording) for one in result.error_curves)
     changes = {
-        "slices": _slices(result.slices, wording),
-        "attributes": [one for one in result.attributes if not _has_withheld(one.name, withheld)],
+        "slices": [one for one in result.slices if cell_of(one) not in wording.withheld],
+        "attributes": [
+            _attribute(one, sensitive)
+            for one in result.attributes
+            if not _has_withheld(one.name, withheld)
+        ],
         "findings": findings,
         "tested": [found for one in result.tested if (found := tested(one, wording)) is not None],
         "criteria": criteria,
@@ -79,16 +89,28 @@ def disclosed(result: AuditResult, names: DisplayNames | None = None) -> Disclos
         "explanations": _explanations(result.explanations, wording),
     }
     if result.population is not None:
-        values = [
-            one
-            for one in result.population.values
-            if not _is_withheld(
-                SliceKey(attributes={one.attribute: one.value}), one.n_samples, wording
-            )
-        ]
-        changes["population"] = result.population.model_copy(update={"values": values})
+        changes["population"] = _population(result.population, wording)
     shown = result.model_copy(update=changes)
     return Disclosed(shown, sensitive, least, len(withheld), wording)
+
+
+def _population(record: PopulationRecord, wording: Wording) -> PopulationRecord:
+    """Without withheld values, and without a small number of samples that have another value."""
+    values = [
+        one
+        for one in record.values
+        if not _is_withheld(SliceKey(attributes={one.attribute: one.value}), one.n_samples, wording)
+    ]
+    sensitive = record.source == "shares" and set(record.names) & set(wording.sensitive)
+    hidden = sensitive and 0 < (record.n_left_out or 0) < wording.least
+    return record.model_copy(update={"values": values} | ({"n_left_out": None} if hidden else {}))
+
+
+def _curves(result: AuditResult) -> Iterator[Curve]:
+    yield from result.error_curves
+    for one in result.findings:
+        for claimed in (one, *one.supporting):
+            yield from (part for part in claimed.evidence if isinstance(part, Curve))
 
 
 def _counts(result: AuditResult) -> dict[Cell, int]:
@@ -123,29 +145,52 @@ def _is_withheld(key: SliceKey, support: int, wording: Wording) -> bool:
     )
 
 
-def _slices(slices: Iterable[SliceRecord], wording: Wording) -> list[SliceRecord]:
-    """Slices that may be shown; ends of an attribute only where all of its values are."""
-    return [
-        one
-        for one in slices
-        if cell_of(one) not in wording.withheld
-        and not (
-            one.tail
-            and touches(cell_of(one), wording.sensitive)
-            and (
-                one.support < wording.least
-                or is_few(one.n_failures, one.support, wording.least_failures)
-                or any(_has_withheld(name, wording.withheld) for name in one.attributes)
-            )
+def _withheld_ends(
+    slices: Sequence[SliceRecord],
+    withheld: Collection[Cell],
+    sensitive: Collection[str],
+    least: int,
+    few: int,
+) -> Iterator[Cell]:
+    """The ends of sensitive attributes that must not be shown.
+
+    An end is shown only where all values are. It is at most half of the value that contains it, so that the
+    rest of this value is as large.
+    """
+    values = [one for one in slices if len(one.attributes) == 1 and not (one.label or one.tail)]
+    for one in slices:
+        if not one.tail or not touches(cell_of(one), sensitive):
+            continue
+        rests = (
+            (each.n_failures - one.n_failures, each.support - one.support)
+            for each in values
+            if each.attributes.keys() == one.attributes.keys() and each.support > one.support
         )
-    ]
+        if (
+            one.support < least
+            or any(_has_withheld(name, withheld) for name in one.attributes)
+            or is_few(one.n_failures, one.support, few)
+            or any(is_few(*rest, few) for rest in rests)
+        ):
+            yield cell_of(one)
+
+
+def _attribute(one: AttributeRecord, sensitive: Collection[str]) -> AttributeRecord:
+    """An attribute without examples of its values, if it is sensitive."""
+    if one.name not in sensitive:
+        return one
+    left_out = None if one.left_out is None else without_examples(one.left_out)
+    return one.model_copy(update={"reason": without_examples(one.reason), "left_out": left_out})
 
 
 def _skipped(skipped: Iterable[Skipped], wording: Wording) -> list[Skipped]:
-    return [
-        one.model_copy(update={"reason": wording.text(one.reason, wording.named(one.reason))})
-        for one in skipped
-    ]
+    """Reasons without withheld cells; notes on sensitive attributes without examples of their values."""
+    changed = []
+    for one in skipped:
+        named = wording.named(one.reason)
+        reason = without_examples(one.reason) if named else one.reason
+        changed.append(one.model_copy(update={"reason": wording.text(reason, named)}))
+    return changed
 
 
 def _metrics(metrics: Iterable[MetricValue], wording: Wording) -> list[MetricValue]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from auditor.disclosure.cells import LABEL, PREDICTED, Cell
@@ -14,7 +14,11 @@ from auditor.records.display_names import DisplayNames
 
 NOT_SHOWN = "(not shown)"
 """The value of a withheld cell."""
+REMOVED = "(removed)"
+"""Stands for a part of a text."""
 
+_EXAMPLES = re.compile(r",? such as (?:[^;.]|\.(?!\s|$))*")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _COUNTED = re.compile(r"(?<![\w.,])(\d+)\s(?:of\s[\d\s]+\s)?[^.;,%\d]{0,40}\bsamples?\b")
 
 
@@ -28,6 +32,9 @@ class Wording:
         least: smallest number of samples of a cell that is shown.
         names: display names, which sentences have and records have not.
         least_failures: smallest number of failures, and of correct predictions, of a cell that is shown.
+        counts: number of samples of the slices, withheld or not; without the ends of ordered attributes.
+        bands: attribute and name of bands that are not slices; earlier versions named them in titles, in
+            parentheses.
     """
 
     withheld: frozenset[Cell]
@@ -35,6 +42,8 @@ class Wording:
     least: int
     names: DisplayNames
     least_failures: int = 1
+    counts: Mapping[Cell, int] = field(default_factory=dict)
+    bands: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def small(self) -> str:
@@ -82,6 +91,11 @@ class Wording:
         known = set(about)
         if known and any(int(n) < self.least for n in _COUNTED.findall(text)):
             return False
+        if any(
+            f"({value})" in text and self._names_attribute(text, name, known)
+            for name, value in self.bands
+        ):
+            return False
         return not any(
             all(self._names_part(text, *part, known) for part in cell)
             for first, cells in self._by_part.items()
@@ -121,8 +135,16 @@ class Wording:
         shown = self.names.of_value(name, value)
         if not (has_word(text, value) or has_word(text, shown)):
             return False
-        attribute = self.names.of_attribute(name)
-        return name in known or has_word(text, name) or has_word(text, attribute)
+        return self._names_attribute(text, name, known)
+
+    def _names_attribute(self, text: str, name: str, known: set[str]) -> bool:
+        shown = self.names.of_attribute(name)
+        return name in known or has_word(text, name) or has_word(text, shown)
+
+
+def without_examples(text: str) -> str:
+    """A note without its examples and quotations, which may be anything of the data."""
+    return _QUOTED.sub(REMOVED, _EXAMPLES.sub("", text))
 
 
 def is_few(n: int, support: int, least: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,8 @@ class DistinctiveValue:
         explains: whether the attribute explains the slice: the value has a gap of its own and is so
             frequent in the slice that both have the same cause, or little of the slice's gap is left
             with the attribute held fixed.
+        sensitive: whether the attribute is marked as sensitive. Images of the slice are shown, so that a
+            value that most of them have would tell that of single samples.
     """
 
     name: str
@@ -43,6 +45,7 @@ class DistinctiveValue:
     inside: float
     outside: float
     explains: bool
+    sensitive: bool = False
 
     @property
     def shown_value(self) -> str:
@@ -100,9 +103,21 @@ def distinctive_values(
         explains = name != "label" and (same_cause or explained)
         if difference >= _MIN_DIFFERENCE or explains:
             found.append(
-                DistinctiveValue(name, names[best], float(own[best]), float(rest[best]), explains)
+                DistinctiveValue(
+                    name,
+                    names[best],
+                    float(own[best]),
+                    float(rest[best]),
+                    explains,
+                    sensitive=name in audit.declared.sensitive,
+                )
             )
     return sorted(found, key=lambda one: one.outside - one.inside)
+
+
+def named(values: Iterable[DistinctiveValue]) -> list[DistinctiveValue]:
+    """The values that sentences and tables name: none of a sensitive attribute."""
+    return [one for one in values if not one.sensitive]
 
 
 def describe(
@@ -122,11 +137,16 @@ def describe(
         for sample, label in zip(typical["sample"], typical["label"], strict=True)
     )
     samples = SampleGroups(title="Typical images", groups=(SampleGroup(members=members),))
-    return (table_of(values), samples) if values else (samples,)
+    return (*tables_of(values), samples)
 
 
-def table_of(values: Sequence[DistinctiveValue]) -> Table:
-    """Distinctive attribute values as a part of a claim's evidence."""
+def tables_of(values: Iterable[DistinctiveValue]) -> tuple[Table, ...]:
+    """Distinctive attribute values as a part of a claim's evidence; empty if none may be named."""
+    shown = named(values)
+    return (_table(shown),) if shown else ()
+
+
+def _table(values: Sequence[DistinctiveValue]) -> Table:
     return Table(
         title="Distinctive attribute values",
         columns=("attribute", "value", "share in the slice", "share in the rest"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from auditor.discovery.failure_clusters import FailureCluster
-from auditor.discovery.slice_description import DistinctiveValue, table_of
+from auditor.discovery.slice_description import DistinctiveValue, named, tables_of
 from auditor.imaging.location import grid
 from auditor.interventions.class_failures import ClassFailures
 from auditor.interventions.infill import InfillMethod
@@ -97,8 +97,9 @@ class RegionResult:
                 f"In the Grad-CAMs of {predicted}, {in_failures} of the evidence lies in this region in "
                 f"these failures, and {in_class} in correctly classified images of {predicted}."
             )
-        if self.values:
-            names = several([str(one) for one in self.values], _MAX_VALUES)
+        shown = named(self.values)
+        if shown:
+            names = several([str(one) for one in shown], _MAX_VALUES)
             yield f"Attribute values that distinguish the corrected failures: {names}."
         yield from stopped_sentence(len(test.corrected), test.n_planned)
 
@@ -130,8 +131,7 @@ class RegionResult:
             examples=self.examples,
         )
         yield Quantities(items=tuple(self._quantities()))
-        if self.values:
-            yield table_of(self.values)
+        yield from tables_of(self.values)
         if cluster is not None:
             yield MapShift(
                 place=cluster.place,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.attributes.bands import band_names
 from auditor.attributes.known_values import KnownValues, known_values
 from auditor.attributes.typed_columns import type_attributes
 from auditor.config import AuditConfig
@@ -17,6 +16,7 @@ from auditor.errors import ConfigError, DataError
 from auditor.phrasing import several
 from auditor.records import Dataset
 from auditor.records.predictions import GROUP, LABEL
+from auditor.statistics.bands import band_names
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ class PopulationRecord(Record):
     """The column with the weights, or the attributes."""
     accuracy: Estimate | None
     """Weighted accuracy; None if it cannot be estimated."""
-    n_left_out: int
-    """Evaluated samples with the weight 0, or with a value that the population does not have."""
+    n_left_out: int | None
+    """Evaluated samples with the weight 0, or with a value that the population does not have; None if their
+    number is not shown."""
     effective_size: float | None = None
     """Effective sample size of the weights by Kish; None if the accuracy cannot be estimated."""
     design_effect: float | None = None

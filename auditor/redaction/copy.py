@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from auditor.about_file import read_statements, with_statements
 from auditor.config.redact import RedactSection
 from auditor.disclosure.result import Disclosed, disclosed
+from auditor.disclosure.texts import REMOVED
 from auditor.errors import UsageError
 from auditor.manifest import PREDICTIONS, read_manifest, require_unaltered
 from auditor.records import AuditResult, RedactionRecord
@@ -23,9 +24,9 @@ from auditor.records.predictions import GROUP, PATH, SAMPLE, usable_rows
 from auditor.records.selection import SelectionRates
 from auditor.redaction.pseudonyms import Kind, Pseudonyms
 from auditor.redaction.records import Renaming, texts_of
-from auditor.redaction.result import redacted_result
+from auditor.redaction.result import ONLY_ADAPTER, redacted_result
 from auditor.redaction.tables import ExplanationFiles, redact_explanations, redact_predictions
-from auditor.redaction.texts import KnownNames, is_path, without_paths
+from auditor.redaction.texts import KnownNames, factories, is_path, without_paths
 from auditor.report import documents
 from auditor.report.view.map_files import MapFiles
 from auditor.report.view.selection_rates import selection_rates
@@ -90,7 +91,7 @@ def write_redacted(
         of_seal=manifest.full_seal,
         of_results_seal=manifest.seal,
         n_withheld=found.n_withheld,
-        selection=_selection(run.path / PREDICTIONS, result, found),
+        selection=_selection(run.path / PREDICTIONS, found),
         **settings.model_dump(),
     )
     names = _renaming(run.path / PREDICTIONS, found, settings, key)
@@ -127,8 +128,9 @@ def _write(
     return folder, redact_explanations(files, names, record.images)
 
 
-def _selection(predictions: Path, result: AuditResult, found: Disclosed) -> SelectionRates | None:
+def _selection(predictions: Path, found: Disclosed) -> SelectionRates | None:
     """The selection rates, from the sensitive attributes that the copy does not contain."""
+    result = found.result
     table = read_decisions(predictions, result.decision, [one.name for one in result.classes])
     return selection_rates(result, table[usable_rows(table)], found.least)
 
@@ -147,10 +149,16 @@ def _renaming(predictions: Path, found: Disclosed, settings: RedactSection, key:
         return name if keeps else pseudonyms.of(kind, name)
 
     replace = _replacer(predictions, found.result, of)
+    config = found.result.provenance.config
+    code = sorted(factories([config.get(one) for one in ONLY_ADAPTER]), key=len, reverse=True)
 
     def text(one: str) -> str:
         shown = replace(one)
-        return without_paths(shown) if settings.paths else shown
+        if not settings.paths:
+            return shown
+        for name in code:
+            shown = shown.replace(name, REMOVED)
+        return without_paths(shown)
 
     several = found.result.decision.task == "multi-label"
     return Renaming(of, text, several, keeps_paths=not settings.paths)

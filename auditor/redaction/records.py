@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.disclosure.texts import without_examples
 from auditor.records import (
     ClaimRecord,
     CriterionResult,
@@ -38,7 +39,6 @@ from auditor.records.decisions import DecisionRecord
 from auditor.records.explanations import PreflightRecord
 from auditor.records.population import PopulationRecord
 from auditor.redaction.pseudonyms import Kind
-from auditor.redaction.texts import without_examples
 
 _TEXTS: Mapping[type[Record], tuple[str, ...]] = {
     ClaimRecord: ("title", "statement", "action", "limits"),

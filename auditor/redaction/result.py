@@ -7,11 +7,11 @@ from typing import Any
 
 from auditor.disclosure.cells import LABEL, PREDICTED
 from auditor.disclosure.result import Disclosed
+from auditor.disclosure.texts import REMOVED
 from auditor.records import AuditResult, RedactionRecord
 from auditor.redaction.records import Renaming, renamed
-from auditor.redaction.texts import REMOVED
 
-_ONLY_ADAPTER = ("model", "data")
+ONLY_ADAPTER = ("model", "data")
 """Sections of the configuration that say where files are; of them only the adapter stays."""
 _FILES_OF_REPORT = ("templates", "previous")
 
@@ -40,8 +40,13 @@ def redacted_result(found: Disclosed, names: Renaming, record: RedactionRecord) 
     hidden |= {
         found.wording.names.of_value(name, one) for name in found.sensitive for one in hidden
     }
+    model = provenance.model
+    if not names.keeps_paths:
+        # It names the user's modules, functions and files, and their arguments.
+        model = model.model_copy(update={"description": ""})
     changed = provenance.model_copy(
         update={
+            "model": model,
             "config": _config(provenance.config, names, hidden),
             "environment": environment,
             "preprocess": _strings(dict(provenance.preprocess), names.text, ()),
@@ -60,7 +65,7 @@ def _config(config: dict[str, Any], names: Renaming, hidden: Collection[str]) ->
     """The configuration without paths and without values that are withheld."""
     shown = dict(config)
     if not names.keeps_paths:
-        for section in _ONLY_ADAPTER:
+        for section in ONLY_ADAPTER:
             given = config.get(section)
             if isinstance(given, dict):
                 shown[section] = {"adapter": given.get("adapter"), "options": REMOVED}

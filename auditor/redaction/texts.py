@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
 
-REMOVED = "(removed)"
-"""Stands for a path in a text."""
+from auditor.disclosure.texts import REMOVED
 
 _SUFFIXES = (
     "png|jpe?g|tiff?|bmp|gif|webp|dcm|dicom|npy|npz|csv|tsv|txt|jsonl?|ya?ml|parquet|arrow|feather|xlsx?|"
@@ -23,8 +23,7 @@ _PATH = re.compile(
     r")(?!\w)",
     re.IGNORECASE,
 )
-_EXAMPLES = re.compile(r",? such as (?:[^;.]|\.(?!\s|$))*")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_FACTORY = re.compile(r"[^\W\d]\w*(?:\.\w+)*:[^\W\d]\w*(?:\.\w+)*")
 _WORD = re.compile(r"[^\s\"'“”‘’()\[\],;=]+")
 _LONGEST = 8
 """Words of an id at most."""
@@ -37,9 +36,15 @@ def without_paths(text: str) -> str:
     return _PATH.sub(lambda found: found.group(1) or REMOVED, text)
 
 
-def without_examples(text: str) -> str:
-    """A note without its examples and quotations, which may be anything of the data."""
-    return _QUOTED.sub(REMOVED, _EXAMPLES.sub("", text))
+def factories(settings: Any) -> frozenset[str]:
+    """The user's functions that settings name, such as ``net:build``, and the files of their modules."""
+    if isinstance(settings, dict):
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        return frozenset[str]().union(*map(factories, settings))
+    if isinstance(settings, str) and _FACTORY.fullmatch(settings):
+        return frozenset({settings, f"{settings.partition(':')[0]}.py"})
+    return frozenset()
 
 
 def is_path(text: str) -> bool:

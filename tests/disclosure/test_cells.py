@@ -157,3 +157,26 @@ def test_withheld_outcomes_other_attributes_are_never_withheld() -> None:
     counts = {frozenset[tuple[str, str]](): 100, _cell(site="A"): 50, _cell(site="B"): 50}
     failures = {frozenset[tuple[str, str]](): 10, _cell(site="A"): 1, _cell(site="B"): 9}
     assert withheld_outcomes(counts, failures, SENSITIVE, 10, 5) == frozenset()
+
+
+def test_withheld_cells_few_samples_outside_of_the_listed_cells_withhold_the_smallest() -> None:
+    # 32 people are under 29, 31 of them men: the one woman is the difference. Of 64, 62 are men.
+    counts: dict[Cell, int] = {
+        frozenset(): 96,
+        _cell(age="under 29"): 32,
+        _cell(age="29 and over"): 64,
+        _cell(sex="m"): 93,
+        _cell(age="under 29", sex="m"): 31,
+        _cell(age="29 and over", sex="m"): 62,
+    }
+    assert withheld_cells(counts, ("age",), 10) == {
+        _cell(age="under 29", sex="m"),
+        _cell(age="29 and over", sex="m"),
+    }
+
+
+def test_withheld_cells_many_samples_outside_of_the_listed_cells_withhold_none() -> None:
+    # 50 − 40 = 10 samples are in cells that are not listed, as many as may be shown.
+    counts = {frozenset(): 100, _cell(sex="f"): 50, _cell(sex="m"): 50}
+    counts |= {_cell(sex="f", site="A"): 40, _cell(site="A"): 60}
+    assert withheld_cells(counts, SENSITIVE, 10) == frozenset()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders.image_evidence import audit_data
 from numpy.typing import NDArray
 
 from auditor.discovery.sample_splitting import SampleSplit
-from auditor.discovery.slice_description import describe, distinctive_values, in_affected_strata
+from auditor.discovery.slice_description import (
+    describe,
+    distinctive_values,
+    in_affected_strata,
+    named,
+)
 from auditor.records import AuditData, SampleGroups, Table
 
 N = 400
@@ -74,3 +81,15 @@ def test_description_has_a_table_only_if_there_are_distinctive_values() -> None:
     assert isinstance(typical, SampleGroups)
     assert [one.sample for one in typical.groups[0].members] == ["s0000", "s0001"]
     assert describe([], audit.predictions.head(2)) == (typical,)
+
+
+def test_value_of_a_sensitive_attribute_is_not_named_beside_images() -> None:
+    inside = np.arange(N) < 100
+    site = np.where(inside, "north", "south")
+    audit, split = split_samples(site, failure=inside & (np.arange(N) % 2 == 0))
+    marked = replace(audit, declared=replace(audit.declared, sensitive=("site",)))
+    (found,) = distinctive_values(marked, split, inside)
+    assert (found.name, found.explains, found.sensitive) == ("site", True, True)
+    assert named([found]) == []
+    parts = describe([found], audit.predictions.head(2))
+    assert [type(part) for part in parts] == [SampleGroups]

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auditor.attributes.bands import band_edges
 from auditor.attributes.categories import categories_of
 from auditor.attributes.cells import read_cells
 from auditor.attributes.identifiers import cluster_hint
@@ -20,6 +19,7 @@ from auditor.phrasing.clusters import cluster_count
 from auditor.records import OTHER_VALUES, AttributeSpec
 from auditor.records.audit_data import OrderedValues
 from auditor.statistics import kish_size
+from auditor.statistics.bands import band_edges
 
 _MANY = [f"v{k}" for k in range(77)]
 

@@ -40,7 +40,7 @@ FORMATS = ("html", "pdf", "markdown", "csv", "json", "sarif", "junit")
 RARE = "raretoken42"
 """A value of a sensitive attribute that four samples have."""
 TOKENS = (
-    *("idtoken", "pathtoken", "patienttoken", "usertoken", "hosttoken"),
+    *("idtoken", "pathtoken", "patienttoken", "usertoken", "hosttoken", "moduletoken", "NetToken"),
     *(RARE, "secretcolumn", "freetext"),
 )
 
@@ -158,7 +158,11 @@ def _with_quotes(result: AuditResult, sample: str, rare: list[str]) -> AuditResu
     provenance = result.provenance
     config = provenance.config | {
         "about": {"sensitive": ["line"], "selected": "functional", "purpose": f"Not for {sample}."},
-        "model": {"adapter": "torchvision", "checkpoint": "/home/usertoken7/weights.pt"},
+        "model": {
+            "adapter": "python",
+            "factory": "moduletoken:build",
+            "checkpoint": "/home/usertoken7/weights.pt",
+        },
         "data": {"adapter": "folder", "path": "/home/usertoken7/wards"},
         "report": {"formats": ["html"], "templates": "/home/usertoken7/templates"},
         "population": {"line": {"A": 0.6, RARE: 0.01}},
@@ -176,8 +180,9 @@ def _with_quotes(result: AuditResult, sample: str, rare: list[str]) -> AuditResu
                 ),
                 Skipped(
                     check="x",
-                    reason="could not be done: KeyError: 'patienttoken999z' (model.py)",
+                    reason="could not be done: KeyError: 'patienttoken999z' (moduletoken.py)",
                 ),
+                Skipped(check="y", reason="could not be done: moduletoken:build raised ValueError"),
                 Skipped(check="slices", reason=f"line = {RARE} has 4 samples"),
             ],
             "unusable": [
@@ -192,7 +197,9 @@ def _with_quotes(result: AuditResult, sample: str, rare: list[str]) -> AuditResu
                         "platform": "Linux-6.1-hosttoken-x86",
                     },
                     "model": provenance.model.model_copy(
-                        update={"description": "ResNet, weights from pathtoken.safetensors"}
+                        update={
+                            "description": "NetToken of moduletoken:build, weights from pathtoken.pt"
+                        }
                     ),
                 }
             ),

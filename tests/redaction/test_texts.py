@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.redaction.texts import KnownNames, is_path, without_examples, without_paths
+from auditor.disclosure.texts import without_examples
+from auditor.redaction.texts import KnownNames, factories, is_path, without_paths
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,11 @@ def test_without_examples_removes_examples_and_quotations() -> None:
     assert (
         without_examples(text) == "2 files have no header; they were left out: KeyError: (removed)"
     )
+
+
+def test_factories_are_the_functions_that_settings_name() -> None:
+    settings = {"factory": "ward.nets:build", "device": "cuda:0", "folders": ["a/b", "x: y"]}
+    assert factories([settings, None]) == {"ward.nets:build", "ward.nets.py"}
 
 
 def test_is_path_label_is_none() -> None:

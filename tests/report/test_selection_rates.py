@@ -81,3 +81,25 @@ def test_category_under_2_percent_is_marked(run_folder: RunFolder) -> None:
         found = selection_rates(_result(run_folder), samples)
         assert found is not None
         assert [one.is_small for one in found.tables[0].categories] == [False, is_small]
+
+
+@pytest.mark.parametrize(("shows_slice", "expected"), [(False, [3, 3, 5]), (True, [3, 3, 0])])
+def test_table_that_withholds_a_shown_slice_is_empty(
+    run_folder: RunFolder, shows_slice: bool, expected: list[int]
+) -> None:
+    # The 4 of B and x are withheld, and with them the smallest others of their row and column, 20 and
+    # 12, and then 30. If the table of slices shows the 12, then they reveal the 4.
+    counts = {"A": (12, 30, 40), "B": (4, 20, 50), "C": (60, 60, 60)}
+    pairs = [
+        (cell, line)
+        for cell, row in counts.items()
+        for line, n in zip("xyz", row, strict=True)
+        for _ in range(n)
+    ]
+    samples = pd.DataFrame(pairs, columns=["cell", "line"]).assign(predicted="functional")
+    result = _result(run_folder)
+    changed = {"attributes": {"cell": "A", "line": "x"}, "label": None}
+    slices = [result.slices[0].model_copy(update=changed)] if shows_slice else []
+    found = selection_rates(result.model_copy(update={"slices": slices}), samples, 10)
+    assert found is not None
+    assert [len(one.categories) for one in found.tables] == expected

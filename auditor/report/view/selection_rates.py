@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from auditor.disclosure.cells import Cell, withheld_cells
+from auditor.disclosure.cells import Cell, cell_of, withheld_cells
 from auditor.records import MISSING, AuditResult
 from auditor.records.selection import CategoryRate, RateTable, SelectionRates
 
@@ -27,7 +27,8 @@ def selection_rates(
     """Computes selection rates.
 
     Args:
-        result: the audit, whose configuration names the class and the attributes.
+        result: the audit as it is shown. Its configuration names the class and the attributes; a table that
+            withholds one of its slices is empty, because the slice would reveal another withheld cell.
         samples: the evaluated samples, with ``predicted`` and the attributes.
         least: smallest number of samples of a category that is shown.
 
@@ -46,9 +47,14 @@ def selection_rates(
     compared: list[tuple[str, ...]] = [(name,) for name in present]
     compared += list(combinations(present, 2))
     withheld = withheld_cells(_counts(samples, compared), present, least)
+    shown = {cell_of(one) for one in result.slices if not one.tail}
+    undone = {frozenset(name for name, _ in cell) for cell in withheld & shown}
     return SelectionRates(
         selected=str(chosen),
-        tables=tuple(_rate_table(samples, selected, one, withheld) for one in compared),
+        tables=tuple(
+            _rate_table(samples, selected, one, withheld, empty=frozenset(one) in undone)
+            for one in compared
+        ),
         absent=tuple(name for name in names if name not in present),
     )
 
@@ -73,13 +79,17 @@ def _rate_table(
     selected: pd.Series[bool],
     attributes: Sequence[str],
     withheld: Collection[Cell],
+    *,
+    empty: bool,
 ) -> RateTable:
     values = samples[list(attributes)].astype(object)
     unknown = (values.isna() | (values == MISSING)).any(axis=1)
     known = values[~unknown].astype(str).assign(**{"": selected[~unknown]})
     counts = known.groupby(list(attributes))[""].agg(["size", "sum"])
     keys = [key if isinstance(key, tuple) else (key,) for key in counts.index]
-    shown = np.array([_cell(attributes, map(str, key)) not in withheld for key in keys], dtype=bool)
+    shown = np.array(
+        [not empty and _cell(attributes, map(str, key)) not in withheld for key in keys], dtype=bool
+    )
     counts, n_withheld = counts[shown], int((~shown).sum())
     highest = float((counts["sum"] / counts["size"]).max()) if len(counts) else 0.0
     categories = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ Floats = NDArray[np.float64]
 
 _MOST_DIGITS = 300
 """Decimal places; with more, powers of ten are infinite."""
+_DOUBLE = 18
+"""Decimal digits that tell any two numbers apart."""
 
 
 def band_edges(
@@ -35,7 +38,7 @@ def band_edges(
     if len(distinct) <= quantiles:
         return None
     cuts = np.unique(np.quantile(finite, np.arange(1, quantiles) / quantiles))
-    return _inner(cuts, distinct) or (float(distinct[1]),)
+    return _inner(cuts, distinct) or (_roundest(float(distinct[0]), float(distinct[1])),)
 
 
 def tail_edge(numbers: Floats, share: float, *, high: bool) -> float | None:
@@ -94,6 +97,20 @@ def _inner(cuts: Floats, distinct: Floats) -> tuple[float, ...]:
         cuts = np.unique(np.ceil(cuts))
     inner = cuts[cuts > distinct[0]]
     return _rounded(inner, distinct) if len(inner) else ()
+
+
+def _roundest(low: float, high: float) -> float:
+    """The number with the fewest digits that is above `low` and at most `high`.
+
+    As an edge it separates the two as well as `high` does, which may be the number of a single sample.
+    """
+    first = -int(np.ceil(np.log10(high - low)))
+    for digits in range(first, min(first + _DOUBLE, _MOST_DIGITS)):
+        scale = 10.0 ** abs(digits)
+        edge = math.floor(high * scale) / scale if digits >= 0 else math.floor(high / scale) * scale
+        if low < edge <= high:
+            return edge
+    return high
 
 
 def _rounded(edges: Floats, distinct: Floats) -> tuple[float, ...]:
