@@ -27,8 +27,8 @@ def selection_rates(
     """Computes selection rates.
 
     Args:
-        result: the audit as it is shown. Its configuration names the class and the attributes; a table that
-            withholds one of its slices is empty, because the slice would reveal another withheld cell.
+        result: the audit as it is shown. Its configuration names the class and the attributes; a table of
+            two attributes that withholds a slice is empty: the slice would reveal another withheld cell.
         samples: the evaluated samples, with ``predicted`` and the attributes.
         least: smallest number of samples of a category that is shown.
 
@@ -48,7 +48,7 @@ def selection_rates(
     compared += list(combinations(present, 2))
     withheld = withheld_cells(_counts(samples, compared), present, least)
     shown = {cell_of(one) for one in result.slices if not one.tail}
-    undone = {frozenset(name for name, _ in cell) for cell in withheld & shown}
+    undone = {frozenset(name for name, _ in cell) for cell in withheld & shown if len(cell) > 1}
     return SelectionRates(
         selected=str(chosen),
         tables=tuple(
