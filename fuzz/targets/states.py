@@ -78,7 +78,7 @@ def _open(folder: Path) -> Reader:
             complete = complete_blocks(found.predicted, _N)
             unpredicted_images(complete)
             if complete:
-                found.merge_predictions()
+                found.merge_predictions(len(complete))
         finally:
             found.release()
             shutil.rmtree(found.path)
