@@ -21,7 +21,13 @@ from pydantic import ValidationError
 from auditor.errors import DataError
 from auditor.records import Record
 from auditor.records.expectations import first_fault
-from auditor.run_files import entries, is_regular, read_regular, require_regular
+from auditor.run_files import (
+    entries,
+    is_regular,
+    read_regular,
+    remove_empty_parents,
+    require_regular,
+)
 
 RESULT = "audit.json"
 PREDICTIONS = "predictions.parquet"
@@ -157,6 +163,8 @@ def record_rendering(folder: Path) -> Iterator[None]:
         yield
     finally:
         after = _document_states(folder)
+        for name in before.keys() - after.keys():
+            remove_empty_parents(folder / name, folder)
         written = sorted(name for name, state in after.items() if before.get(name) != state)
         manifest = read_manifest(folder)
         files = {

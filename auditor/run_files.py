@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from auditor.errors import DataError
@@ -67,6 +68,20 @@ def require_regular(folder: Path) -> None:
         mode = (folder / name).lstat().st_mode
         if not stat.S_ISREG(mode):
             raise _not_regular(folder / name, mode)
+
+
+def remove_empty_parents(path: Path, folder: Path) -> None:
+    """Removes the folders of a file that is gone, as far as nothing is left in them.
+
+    Args:
+        path: of the file.
+        folder: in which it was, and which is kept.
+    """
+    for parent in path.parents:
+        if parent == folder or (parent.is_dir() and not _is_empty(parent)):
+            return
+        with suppress(OSError):  # it is gone, or a file appeared in it
+            parent.rmdir()
 
 
 def _is_empty(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from auditor.garbage_collection import paused_collection
 from auditor.records import AuditResult
 from auditor.report import NamesOfData, NotingRenderer, Renderer
 from auditor.report.view.report_view import build_view
+from auditor.run_files import remove_empty_parents
 from auditor.run_folder import RunFolder
 
 
@@ -93,6 +94,7 @@ def remove(folder: Path) -> None:
         for pattern in getattr(renderer, "files", ()):
             for path in folder.glob(pattern):
                 path.unlink()
+                remove_empty_parents(path, folder)
 
 
 def configured(store: RunFolder) -> list[str]:

@@ -19,7 +19,8 @@ from auditor.cli import app
 from auditor.engines.merge import merge
 from auditor.engines.shard import read_record
 from auditor.errors import DataError
-from auditor.manifest import EXPLANATIONS, read_manifest, write_manifest
+from auditor.manifest import EXPLANATIONS, read_manifest, record_rendering, write_manifest
+from auditor.report import documents
 from auditor.resume_state import read_state
 from auditor.review_log import DECISIONS, add_decision
 from auditor.run_folder import RunFolder
@@ -171,6 +172,23 @@ def test_verify_a_run_without_maps_is_intact(tmp_path: Path) -> None:
     table = predictions(20)
     assert verify(small_run(tmp_path / "run", table).path).ok
     assert (tmp_path / "run" / EXPLANATIONS).is_dir()
+
+
+def test_folders_of_documents_are_removed_with_the_last_of_them(run: Path) -> None:
+    (run / "failures").mkdir()
+    (run / "failures" / "page-2.html").write_text("<p>")
+    write_manifest(run)
+    with record_rendering(run):
+        (run / "failures" / "page-2.html").unlink()
+    assert verify(run).ok
+    (run / "failures").mkdir()
+    (run / "failures" / "page-2.html").write_text("<p>")
+    (run / "failures" / "notes.txt").touch()
+    documents.remove(run)
+    assert [one.name for one in (run / "failures").iterdir()] == ["notes.txt"]
+    (run / "failures" / "notes.txt").rename(run / "failures" / "page-2.html")
+    documents.remove(run)
+    assert not (run / "failures").exists()
 
 
 def test_seal_of_a_run_with_a_link_is_that_of_the_shell_recipe(run: Path) -> None:
