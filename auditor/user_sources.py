@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from modulefinder import ModuleFinder
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -61,24 +62,52 @@ def _loaded(own: str, folder: Path | None) -> Iterator[tuple[str, Path]]:
 
 def _imported(loaded: dict[str, Path]) -> dict[str, Path]:
     """Modules that lie where the loaded ones lie and are imported by them, without executing anything."""
-    own = {name: file for name, file in loaded.items() if not _is_installed(name, str(file))}
-    finder = ModuleFinder(path=sorted({str(_root(*one)) for one in own.items()}))
-    for name in own:
-        # What cannot be found or compiled cannot be followed; it may never be imported.
-        with suppress(ImportError, SyntaxError, ValueError, OSError, RecursionError):
-            finder.import_hook(name)
-    files = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
-    return {
-        name: Path(file)
-        for name, file in files.items()
-        if file is not None and file.endswith(".py") and not _is_installed(name, file)
-    }
+    found = {name: file for name, file in loaded.items() if not _is_installed(name, str(file))}
+    roots = sorted({_root(*one) for one in found.items()})
+    new = [*found.items()]
+    while new:
+        name, file = new.pop()
+        for imported in _imports(name, file):
+            for source in _sources(imported, roots):
+                if imported not in found and not _is_installed(imported, str(source)):
+                    found[imported] = source
+                    new.append((imported, source))
+    return found
+
+
+def _imports(name: str, file: Path) -> Iterator[str]:
+    """Names of what a module may import, packages included; some are those of functions and classes."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return  # it can't be followed, and perhaps never imported
+    package = name.split(".") if file.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [one.name for one in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            kept = len(package) + 1 - node.level if node.level else 0
+            base = ".".join([*package[:kept], *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{one.name}" for one in node.names)]
+        else:
+            continue
+        for one in filter(None, names):
+            parts = one.strip(".").split(".")
+            yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+
+
+def _sources(name: str, roots: Sequence[Path]) -> Iterator[Path]:
+    """The first file of a module below some folders, if there is any."""
+    places = (root.joinpath(*name.split(".")) for root in roots)
+    files = (one for at in places for one in (at / "__init__.py", at.with_name(f"{at.name}.py")))
+    yield from islice((one for one in files if one.is_file()), 1)
 
 
 def _root(name: str, file: Path) -> Path:
     """The folder from which a module is imported: above its packages."""
     depth = name.count(".") + (file.name == "__init__.py")
-    return file.absolute().parents[depth]
+    parents = file.absolute().parents
+    return parents[min(depth, len(parents) - 1)]
 
 
 def _is_installed(name: str, source: str) -> bool:
