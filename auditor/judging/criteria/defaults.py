@@ -231,9 +231,11 @@ def _no_label() -> CriterionResult:
 
 
 def _finite_outputs(audit: AuditData, n_not_finite: int) -> CriterionResult:
-    total = len(audit.predictions) + n_not_finite
+    n_finite = len(audit.predictions)
+    total = n_finite + n_not_finite
     share = proportion(n_not_finite, total)[()]
-    state = "undecided" if not total else "missed" if n_not_finite else "met"
+    # Without a finite output, nothing was examined.
+    state = "undecided" if not n_finite else "missed" if n_not_finite else "met"
     return CriterionResult(
         id="",
         name="finite outputs",
