@@ -86,7 +86,7 @@ def test_region_test_flips_the_signs_of_whole_clusters() -> None:
     corrected = np.array([True] * 8 + [False] * 4)
     cluster = np.repeat(np.arange(6), 2)
     never = np.zeros(12, dtype=bool)
-    test = RegionTest(None, corrected, never, {}, corrected, never, np.arange(12), cluster, cluster)  # type: ignore[arg-type]
+    test = RegionTest(None, corrected, never, corrected, never, np.arange(12), cluster, cluster)  # type: ignore[arg-type]
     change, p_value = test.necessity()
     expected = sign_flip(corrected.astype(float), groups=cluster)
     assert (change, p_value) == (expected.change, expected.p_value)
