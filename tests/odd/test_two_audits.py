@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,9 @@ def test_one_of_three_audits_that_begin_at_once_writes_its_result(
 def _settled(process: subprocess.Popen[str], folder: Path) -> None:
     """Waits until a process was refused, or has begun."""
     while process.poll() is None:
-        lock = folder / "run.lock"
-        written = lock.read_text() if lock.exists() else ""
+        written = ""
+        with suppress(FileNotFoundError):  # not there yet, or just being replaced
+            written = (folder / "run.lock").read_text()
         if f'"pid": {process.pid},' in written and (folder / "run.unfinished/audit.json").exists():
             return
 
