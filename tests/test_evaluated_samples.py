@@ -302,17 +302,21 @@ def test_reference_images_are_run_once_for_features_and_probabilities() -> None:
     np.testing.assert_allclose(probabilities, plain.probabilities_of(Noise(), rows), rtol=1e-5)
 
 
-def test_reference_images_are_decoded_once_for_copies_and_outputs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    decoded: list[int] = []
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Positions of the images that are decoded, in order."""
+    positions: list[int] = []
     plain = Noise.__getitem__
 
     def note(self: Noise, index: int) -> DecodedImage:
-        decoded.append(index)
+        positions.append(index)
         return plain(self, index)
 
     monkeypatch.setattr(Noise, "__getitem__", note)
+    return positions
+
+
+def test_reference_images_are_decoded_once_for_copies_and_outputs(decoded: list[int]) -> None:
     audit, reference = prepared(), Noise(unreadable=2)
     samples = evaluated(replace(audit, dataset=replace(audit.dataset, reference_images=reference)))
     decoded.clear()
@@ -328,7 +332,7 @@ def test_reference_images_are_decoded_once_for_copies_and_outputs(
     np.testing.assert_allclose(
         features, evaluated(audit).features_of(Noise(), np.array([4, 7])), rtol=1e-5
     )
-    expected = small_copy(plain(reference, 4), Detail.PROPERTIES)
+    expected = small_copy(reference[4], Detail.PROPERTIES)
     assert copies[0] is not None
     np.testing.assert_array_equal(copies[0].grey, expected.grey)
     assert copies[0].properties == expected.properties
@@ -345,15 +349,7 @@ def test_reference_images_are_not_read_ahead_without_budget() -> None:
     assert samples.budget.used == 0
 
 
-def test_images_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded: list[int] = []
-    plain = Noise.__getitem__
-
-    def note(self: Noise, index: int) -> DecodedImage:
-        decoded.append(index)
-        return plain(self, index)
-
-    monkeypatch.setattr(Noise, "__getitem__", note)
+def test_images_are_decoded_once(decoded: list[int]) -> None:
     samples = evaluated(prepared())
     decoded.clear()
     one = samples.images(np.array([5, 1, 2]))
